@@ -1,0 +1,105 @@
+package engine
+
+// Heads is how attention is divided.
+type Heads struct {
+	Query int // query heads
+	KV    int // key/value heads; divides Query
+	Size  int // numbers in a head
+}
+
+// Group returns the query heads that share one KV head.
+func (h Heads) Group() int { return h.Query / h.KV }
+
+// KV holds the keys and values of one layer for a whole prompt, both
+// (kvHeads, n, d) in the device's type. Prefill has one and reuses it layer
+// after layer.
+type KV struct {
+	K, V   Array
+	Tokens int // n
+	Heads  int // kvHeads
+	Size   int // d
+}
+
+// Kept is what a policy chose in one layer: for each cache head the positions
+// that survive, ascending, one head after the other in Positions (Int32).
+// The heads of a cache are the model's KV heads, or its query heads where each
+// query head keeps a copy of its own.
+type Kept struct {
+	Positions Array
+	Len       []int // positions kept by each cache head
+	All       bool  // everything is kept: Positions is empty, Len[h] = n
+}
+
+// Cache holds the keys and values that one sequence keeps in one layer.
+// Head h has the rows Start[h] … Start[h]+Len[h] of K and V, (rows, d), and
+// room for Room more behind them.
+type Cache struct {
+	K, V      Array
+	Positions Array // Int32 (rows): the prompt position of each row; empty where everything was kept
+	Start     []int
+	Len       []int
+	Room      int
+	Size      int // d
+}
+
+// Bytes returns what the cache occupies, the room for new tokens included.
+func (c Cache) Bytes() int64 { return c.K.Bytes() + c.V.Bytes() + c.Positions.Bytes() }
+
+// Sequence is what decoding starts from: one cache per layer, and the position
+// of the next token, which is the prompt's length whatever the caches hold.
+type Sequence struct {
+	Caches   []Cache
+	Position int
+}
+
+// Batch is a set of sequences that decode together, one row each. It is made
+// by [Device.NewBatch] and knows every sequence's caches, lengths and position.
+type Batch interface {
+	Rows() int
+	// Steps returns how often Advance was called.
+	Steps() int
+}
+
+// Rotary is a device's rotation of queries and keys by their positions (RoPE,
+// arXiv 2104.09864): pair i of a head is (i, i+d/2), its angle
+// position × frequency[i], both factors and the product in float32 as
+// transformers computes it; cosine and sine are multiplied by a scale.
+type Rotary interface {
+	Positions() int // it serves positions below this
+}
+
+// QKNorm are the RMS norms that some families (Qwen3) put on every head of q
+// and k before the rotation. Empty arrays: none.
+type QKNorm struct {
+	Query, Key Array // (d) Float32
+	Epsilon    float32
+}
+
+// Selection asks for the highest scores of each row.
+type Selection struct {
+	Scores Array // (rows, m) Float32
+	Rows   int
+	Count  int   // how many of each row's m scores; at most m
+	Tail   int   // positions m … m+Tail-1 are kept besides
+	Dst    Array // Int32 (rows, Count+Tail), ascending
+}
+
+// Grouping reduces the scores of the query heads that share a KV head.
+type Grouping uint8
+
+// How a group's scores become one.
+const (
+	GroupMean Grouping = iota
+	GroupMax
+)
+
+// Pooling smooths scores along the positions.
+type Pooling uint8
+
+// Pooling kinds. Average pooling divides by the kernel at the edges too (zero
+// padding is counted), max pooling pads with −∞: torch's avg_pool1d and
+// max_pool1d with stride 1 and padding kernel/2.
+const (
+	AveragePooling Pooling = iota
+	MaxPooling
+)

@@ -1,0 +1,135 @@
+package engine
+
+import "fmt"
+
+// Memory is a device's account of its memory, in bytes.
+type Memory struct {
+	Total   int64 // of the device; 0 where there is no limit to speak of
+	Free    int64 // what the driver says is free now; 0 as above
+	Weights int64 // held by weights
+	InUse   int64 // held by arrays, caches and weights
+	Peak    int64 // highest InUse since the last ResetPeak
+}
+
+// OutOfMemory is returned when an allocation does not fit.
+type OutOfMemory struct {
+	Device     string
+	Need, Free int64
+}
+
+func (e *OutOfMemory) Error() string {
+	const gib = 1 << 30
+	return fmt.Sprintf("%s: out of memory: needs %.2f GiB, %.2f GiB free", e.Device, float64(e.Need)/gib, float64(e.Free)/gib)
+}
+
+// Device runs the operations. It is used by one goroutine at a time.
+type Device interface {
+	// Name is "ref", "cpu" or "cuda:0".
+	Name() string
+	// Type is the element type of activations, keys and values.
+	Type() Type
+	// Describe names what computes, for a row's record: "AMD EPYC, avx2, 2 threads".
+	Describe() string
+	Close() error
+
+	// New returns an array whose contents are undefined, or *OutOfMemory.
+	New(t Type, n int) (Array, error)
+	Free(a ...Array)
+	Memory() Memory
+	ResetPeak()
+	// Sync waits for everything and returns the first error since the last
+	// Sync, naming the operation that failed.
+	Sync() error
+
+	// Put and Get copy between host and device, converting Float32 to and from
+	// the array's type; lengths must be equal. Get waits for what came before.
+	Put(dst Array, src []float32)
+	PutInts(dst Array, src []int32)
+	Get(dst []float32, src Array)
+	GetInts(dst []int32, src Array)
+	// Copy: dst = src on the device, same type and length.
+	Copy(dst, src Array)
+
+	// LoadWeight stacks the rows of parts into one weight; bias, where given, has
+	// a vector (nil for none) per part, added to each product's row.
+	LoadWeight(parts []Stored, bias []Stored) (Weight, error)
+	// LoadVector returns a Float32 array (norm weights).
+	LoadVector(v Stored) (Array, error)
+	FreeWeight(w Weight)
+
+	// NewRotary prepares the rotation for positions below n. len(frequencies) = d/2.
+	NewRotary(frequencies []float32, scale float32, n int) (Rotary, error)
+	FreeRotary(r Rotary)
+
+	// Embed: dst[i] = table[ids[i]]. dst (m, width), ids Int32 (m).
+	Embed(dst Array, table Weight, ids Array)
+	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · weight. (m, width), weight (width).
+	RMSNorm(dst, x, weight Array, eps float32)
+	// MatMul: dst = x · wᵀ + bias. x (m, cols), dst (m, rows) of the device's
+	// type or Float32.
+	MatMul(dst, x Array, w Weight)
+	// MatMulAdd: dst += x · wᵀ + bias, the sum rounded once.
+	MatMulAdd(dst, x Array, w Weight)
+	// SwiGLU: dst[i][j] = silu(gateUp[i][j]) · gateUp[i][ff+j]. dst (m, ff), gateUp (m, 2·ff).
+	SwiGLU(dst, gateUp Array, ff int)
+	// MixtureAdd: dst[i] += Σ_e p[i][e] · down_e(silu(gate_e x[i]) · up_e x[i]) over the
+	// PerToken experts with the highest router logits (ties: lowest index), p their
+	// softmax among themselves. (m, width).
+	MixtureAdd(dst, x Array, e Experts)
+
+	// Rotate takes a block's fused projections apart: qkv (m, (heads+2·kvHeads)·d),
+	// a row being its queries, keys, values; normalises q and k where norm asks;
+	// turns them by the positions start…start+m; writes q (m, heads, d) and the
+	// rows start…start+m of kv.
+	Rotate(q Array, kv KV, qkv Array, start int, h Heads, r Rotary, norm QKNorm)
+	// Attention: causal attention of the queries at positions start…start+m over
+	// the rows 0…start+m of kv. Query i sees position j ≤ start+i and, where
+	// window > 0, j > start+i-window. out and q (m, heads, d); scale is usually
+	// 1/√d. No m × n matrix is held.
+	Attention(out, q Array, kv KV, start int, h Heads, window int, scale float32)
+
+	// WindowScores: dst[h][j] = Σ_i softmax_j(scale · q[i][h]·k[j]) for j < n-w, the
+	// softmax over all n keys that query i (at position n-w+i) may see, in float32
+	// (SnapKV, arXiv 2404.14469, section 4). q (w, heads, d), dst Float32
+	// (heads, n-w). window as in Attention.
+	WindowScores(dst, q Array, kv KV, h Heads, window int, scale float32)
+	// GroupScores: dst[g][j] = mean or max of src[h][j] over the group's query
+	// heads. src (heads, m), dst (kvHeads, m), Float32.
+	GroupScores(dst, src Array, h Heads, how Grouping)
+	// PoolScores along each row, stride 1, same length; kernel is odd. (rows, m) Float32.
+	PoolScores(dst, src Array, rows, kernel int, kind Pooling)
+	// Select answers each selection: the Count highest scores, ties to the
+	// earliest position, NaN below everything; written as ascending positions.
+	Select(s []Selection)
+	// Gather copies what each Kept chose into caches of its own, with room for
+	// more rows behind each head. Kept with more heads than kv reads KV head
+	// h / (heads/kvHeads). It returns *OutOfMemory, and then nothing is held.
+	Gather(kv KV, kept []Kept, room int) ([]Cache, error)
+	FreeCache(c ...Cache)
+
+	// NewBatch joins sequences for decoding. It holds their caches' addresses,
+	// not the caches: those stay the caller's. All have the same number of layers.
+	NewBatch(s []Sequence, h Heads) (Batch, error)
+	FreeBatch(b Batch)
+	// RotateAppend is Rotate for one token of each sequence: rows of qkv are the
+	// batch's rows, positions the sequences' own; keys and values go behind what
+	// each cache head of the layer holds. q (rows, heads, d).
+	RotateAppend(q Array, b Batch, layer int, qkv Array, r Rotary, norm QKNorm)
+	// AttendCaches: each row's queries over everything its caches hold in the
+	// layer, the token just appended included. Where window > 0 only rows whose
+	// position is above position-window are seen. out and q (rows, heads, d).
+	AttendCaches(out, q Array, b Batch, layer int, window int, scale float32)
+	// Advance moves every sequence on by one token, after its last layer.
+	Advance(b Batch)
+	// Replay runs step, a list of operations on this device whose arguments do not
+	// change while the batch lives. A device may record it at the first call and
+	// repeat the record after that.
+	Replay(b Batch, step func())
+
+	// ArgMax: dst[i] = the index of the highest of logits[i], the lowest index
+	// among equals. logits Float32 (m, vocab), dst Int32 (m).
+	ArgMax(dst, logits Array)
+	// Divergence: dst[i] = KL(softmax(logits[p[i]]) ‖ softmax(logits[q[i]])) in nats.
+	// logits Float32 (rows, vocab), dst Float32 (len(p)).
+	Divergence(dst, logits Array, vocab int, p, q []int)
+}

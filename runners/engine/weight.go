@@ -1,0 +1,60 @@
+package engine
+
+import "fmt"
+
+// Storage is how a weight's numbers lie in a model file.
+type Storage uint8
+
+// The storages that can be read. The names of the blocks are GGUF's.
+const (
+	F32 Storage = iota
+	F16
+	BF16
+	Q8_0
+	Q4_0
+	Q4_1
+	Q5_0
+	Q5_1
+	Q4K
+	Q5K
+	Q6K
+)
+
+var storageNames = [...]string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"}
+
+func (s Storage) String() string {
+	if int(s) < len(storageNames) {
+		return storageNames[s]
+	}
+	return fmt.Sprintf("Storage(%d)", uint8(s))
+}
+
+// Stored is a matrix as it lies in a model file: (rows, cols), a row is one
+// output feature; a vector is (1, n). Reading is safe from several goroutines.
+type Stored interface {
+	Name() string
+	Rows() int
+	Cols() int
+	Storage() Storage
+	// RawRow returns row i as stored; it must not be written to.
+	RawRow(i int) []byte
+	// ReadRow writes the exact values of row i to dst, whose length is Cols.
+	ReadRow(i int, dst []float32)
+}
+
+// Weight is a matrix (rows, cols) on a device, in the form its products like,
+// with its bias if it has one.
+type Weight interface {
+	Rows() int
+	Cols() int
+	Bytes() int64 // on the device
+}
+
+// Experts are the weights of a sparse mixture of feed-forward layers
+// (Mixtral, arXiv 2401.04088, section 2.1).
+type Experts struct {
+	Router   Weight   // (experts, width)
+	GateUp   []Weight // per expert (2·ff, width): gate rows, then up rows
+	Down     []Weight // per expert (width, ff)
+	PerToken int      // experts each token uses
+}
