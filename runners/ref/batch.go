@@ -1,0 +1,88 @@
+package ref
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+type batch struct {
+	sequences []engine.Sequence
+	heads     engine.Heads
+	steps     int
+}
+
+func (b *batch) Rows() int  { return len(b.sequences) }
+func (b *batch) Steps() int { return b.steps }
+
+// NewBatch keeps the sequences.
+func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, error) {
+	return &batch{sequences: append([]engine.Sequence(nil), s...), heads: h}, nil
+}
+
+// FreeBatch does nothing.
+func (d *Device) FreeBatch(engine.Batch) {}
+
+// Advance counts a step.
+func (d *Device) Advance(b engine.Batch) { b.(*batch).steps++ }
+
+// RotateAppend stores one token of each sequence.
+func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv engine.Array, r engine.Rotary, norm engine.QKNorm) {
+	b := eb.(*batch)
+	h := b.heads
+	width := (h.Query + 2*h.KV) * h.Size
+	same("RotateAppend", qkv.Len, b.Rows()*width)
+	same("RotateAppend", q.Len, b.Rows()*h.Query*h.Size)
+	for i, s := range b.sequences {
+		position := s.Position + b.steps
+		qr, kr, vr := split(floats(qkv)[i*width:(i+1)*width], position, h, r.(*rotary), norm)
+		copy(floats(q)[i*h.Query*h.Size:], qr)
+		c := s.Caches[layer]
+		if b.steps >= c.Room {
+			panic(fmt.Sprintf("ref: RotateAppend: step %d, the cache has room for %d", b.steps, c.Room))
+		}
+		for a, n := range c.Len {
+			g := a / (len(c.Len) / h.KV)
+			row := c.Start[a] + n + b.steps
+			copy(floats(c.K)[row*h.Size:(row+1)*h.Size], kr[g*h.Size:])
+			copy(floats(c.V)[row*h.Size:(row+1)*h.Size], vr[g*h.Size:])
+			if c.Positions.Len > 0 {
+				ints(c.Positions)[row] = int32(position)
+			}
+		}
+	}
+}
+
+// AttendCaches reads each sequence's own cache.
+func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, window int, scale float32) {
+	b := eb.(*batch)
+	h := b.heads
+	row := h.Query * h.Size
+	same("AttendCaches", out.Len, b.Rows()*row)
+	same("AttendCaches", q.Len, b.Rows()*row)
+	for i, s := range b.sequences {
+		c := s.Caches[layer]
+		position := s.Position + b.steps
+		first := visible(position, window)
+		for a := range h.Query {
+			head := a / (h.Query / len(c.Len))
+			rows := c.Len[head] + b.steps + 1
+			lo := 0
+			for lo < rows && cachePosition(c, head, lo) < first {
+				lo++
+			}
+			from := c.Start[head] * h.Size
+			at := i*row + a*h.Size
+			attend(floats(out)[at:at+h.Size], floats(q)[at:at+h.Size], floats(c.K)[from:], floats(c.V)[from:], lo, rows, scale)
+		}
+	}
+}
+
+// cachePosition returns the prompt position of a cache row: where everything
+// was kept, a row is its position.
+func cachePosition(c engine.Cache, head, row int) int {
+	if c.Positions.Len == 0 {
+		return row
+	}
+	return int(ints(c.Positions)[c.Start[head]+row])
+}
