@@ -1,0 +1,52 @@
+package metrics
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+func init() {
+	Register(Scorer{
+		Name: "classification", Version: 1,
+		About: "1/n if the true class is among the n class names in the prediction",
+		Score: scoreClassification,
+	})
+}
+
+// ErrNoClasses is returned where the classification metric is given no classes.
+var ErrNoClasses = errors.New("metrics: classification needs the names of all classes")
+
+func scoreClassification(prediction string, ref Reference) (float64, error) {
+	if len(ref.Classes) == 0 {
+		return 0, ErrNoClasses
+	}
+	return bestAnswer(never(func(prediction, answer string) float64 {
+		return classify(prediction, answer, ref.Classes)
+	}))(prediction, ref)
+}
+
+// classify finds the class names that occur in the prediction and drops those
+// that are only part of the answer's name ("Food" where "Food entity" is
+// meant). The original removes from the list it is iterating over, so the name
+// after a removed one is never looked at; published scores contain that, and so
+// does this.
+func classify(prediction, answer string, classes []string) float64 {
+	var found []string
+	for _, class := range classes {
+		if strings.Contains(prediction, class) {
+			found = append(found, class)
+		}
+	}
+	for i := 0; i < len(found); i++ {
+		name := found[i]
+		if name != answer && strings.Contains(answer, name) {
+			first := slices.Index(found, name) // the first equal one goes, not necessarily this one
+			found = slices.Delete(found, first, first+1)
+		}
+	}
+	if !slices.Contains(found, answer) {
+		return 0
+	}
+	return 1 / float64(len(found))
+}

@@ -1,0 +1,27 @@
+package metrics
+
+import "github.com/snapbench/snapbench/metrics/internal/pystr"
+
+func init() {
+	Register(Scorer{
+		Name: "count", Version: 1,
+		About: "share of the numbers in the prediction that are the answer",
+		Score: bestAnswer(never(numberShare)),
+	})
+}
+
+// numberShare is the share of the prediction's digit runs that equal number as
+// strings: "05" is not "5". No digits, no score.
+func numberShare(prediction, number string) float64 {
+	runs := pystr.DigitRuns(prediction)
+	if len(runs) == 0 {
+		return 0
+	}
+	right := 0
+	for _, run := range runs {
+		if run == number {
+			right++
+		}
+	}
+	return float64(right) / float64(len(runs))
+}

@@ -1,0 +1,162 @@
+// Package pystr has the string semantics of Python 3 that published scores
+// depend on: the originals of our metrics are Python programs, and what they
+// call lower case, white space, a word character or a digit is not what Go's
+// strings package means by these words.
+//
+// The tables are those of Go's unicode package. A character that Python's
+// own, usually older, tables do not know yet may be classified differently.
+package pystr
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// IsSpace is str.isspace for one character, which is also what str.split,
+// str.strip and the pattern \s go by: beside Unicode's White_Space it counts
+// the four information separators U+001C to U+001F.
+func IsSpace(r rune) bool {
+	return unicode.IsSpace(r) || 0x1c <= r && r <= 0x1f
+}
+
+// IsWord is the pattern \w: letters, everything numeric and the underscore.
+// Combining marks do not count.
+func IsWord(r rune) bool {
+	return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r)
+}
+
+// IsDigit is the pattern \d: a decimal digit of any script.
+func IsDigit(r rune) bool { return unicode.IsDigit(r) }
+
+// Fields is str.split() without arguments.
+func Fields(s string) []string { return strings.FieldsFunc(s, IsSpace) }
+
+// Strip is str.strip() without arguments.
+func Strip(s string) string { return strings.TrimFunc(s, IsSpace) }
+
+// LeftStrip is str.lstrip() without arguments.
+func LeftStrip(s string) string { return strings.TrimLeftFunc(s, IsSpace) }
+
+// Lower is str.lower: the full lower-casing of the Unicode standard, where İ
+// becomes two characters and Σ becomes ς at the end of a word (Unicode
+// section 3.13, Final_Sigma).
+func Lower(s string) string {
+	ascii := true
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			ascii = false
+			break
+		}
+	}
+	if ascii {
+		return strings.ToLower(s)
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for i, r := range s {
+		switch r {
+		case 'İ':
+			b.WriteString("i\u0307")
+		case 'Σ':
+			if finalSigma(s, i) {
+				b.WriteRune('ς')
+			} else {
+				b.WriteRune('σ')
+			}
+		default:
+			b.WriteRune(unicode.ToLower(r))
+		}
+	}
+	return b.String()
+}
+
+// finalSigma reports whether the Σ at byte i of s ends a word: a cased letter
+// stands before it and none after, case-ignorable characters left aside.
+func finalSigma(s string, i int) bool {
+	before := strings.TrimRightFunc(s[:i], caseIgnorable)
+	if r, size := utf8.DecodeLastRuneInString(before); size == 0 || !cased(r) {
+		return false
+	}
+	after := strings.TrimLeftFunc(s[i+len("Σ"):], caseIgnorable)
+	r, size := utf8.DecodeRuneInString(after)
+	return size == 0 || !cased(r)
+}
+
+// cased is the derived property Cased.
+func cased(r rune) bool {
+	return unicode.In(r, unicode.Lu, unicode.Ll, unicode.Lt, unicode.Other_Lowercase, unicode.Other_Uppercase)
+}
+
+// caseIgnorable is the derived property Case_Ignorable: marks, format
+// characters, modifiers, and the punctuation that may stand inside a word
+// (Word_Break values MidLetter, MidNumLet and Single_Quote).
+func caseIgnorable(r rune) bool {
+	switch r {
+	case '\'', '.', ':', '·', '\u0387', '\u055f', '\u05f4', '\u2018', '\u2019', '\u2024', '\u2027',
+		'\ufe13', '\ufe52', '\ufe55', '\uff07', '\uff0e', '\uff1a':
+		return true
+	}
+	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk)
+}
+
+// DigitRuns is re.findall(r"\d+", s).
+func DigitRuns(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return !IsDigit(r) })
+}
+
+// LeadingDigits is the longest run of digits that s starts with.
+func LeadingDigits(s string) string {
+	end := strings.IndexFunc(s, func(r rune) bool { return !IsDigit(r) })
+	if end < 0 {
+		return s
+	}
+	return s[:end]
+}
+
+// ReplaceWords puts with in the place of every whole word of s, a maximal run
+// of word characters, for which match is true. Where match accepts a set of
+// words this is re.sub(r"\b(one|of|them)\b", with, s).
+func ReplaceWords(s, with string, match func(word string) bool) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	for len(s) > 0 {
+		start := strings.IndexFunc(s, IsWord)
+		if start < 0 {
+			break
+		}
+		b.WriteString(s[:start])
+		s = s[start:]
+		end := strings.IndexFunc(s, func(r rune) bool { return !IsWord(r) })
+		if end < 0 {
+			end = len(s)
+		}
+		if match(s[:end]) {
+			b.WriteString(with)
+		} else {
+			b.WriteString(s[:end])
+		}
+		s = s[end:]
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+// Drop removes the characters for which drop is true.
+func Drop(s string, drop func(rune) bool) string {
+	return strings.Map(func(r rune) rune {
+		if drop(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// IsASCIIPunct reports whether r is in Python's string.punctuation.
+func IsASCIIPunct(r rune) bool {
+	switch {
+	case '!' <= r && r <= '/', ':' <= r && r <= '@', '[' <= r && r <= '`', '{' <= r && r <= '~':
+		return true
+	}
+	return false
+}

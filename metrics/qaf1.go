@@ -1,0 +1,62 @@
+package metrics
+
+import (
+	"strings"
+
+	"github.com/snapbench/snapbench/metrics/internal/pystr"
+)
+
+func init() {
+	Register(Scorer{
+		Name: "qa_f1", Version: 1,
+		About: "F1 over the words of prediction and answer, as SQuAD and LongBench grade questions",
+		Score: bestAnswer(never(qaF1)),
+	})
+}
+
+// qaF1 is the F1 of the normalised words of both texts as multisets.
+func qaF1(prediction, answer string) float64 {
+	return multisetF1(pystr.Fields(normalizeAnswer(prediction)), pystr.Fields(normalizeAnswer(answer)))
+}
+
+// normalizeAnswer lower-cases, drops ASCII punctuation and then puts a space in
+// the place of articles. The order matters: "a.m." is no article afterwards.
+// White space is left to the caller, who splits at it.
+func normalizeAnswer(s string) string {
+	s = pystr.Drop(pystr.Lower(s), pystr.IsASCIIPunct)
+	return pystr.ReplaceWords(s, " ", func(word string) bool {
+		return word == "a" || word == "an" || word == "the"
+	})
+}
+
+// multisetF1 is the harmonic mean of precision and recall of tokens, each
+// counted as often as it occurs in both lists. No common token is 0, also for
+// two empty lists.
+func multisetF1(prediction, answer []string) float64 {
+	same := overlap(prediction, answer)
+	if same == 0 {
+		return 0
+	}
+	precision := float64(same) / float64(len(prediction))
+	recall := float64(same) / float64(len(answer))
+	return 2 * precision * recall / (precision + recall)
+}
+
+// overlap is the size of the intersection of two multisets of words.
+func overlap(a, b []string) int {
+	left := make(map[string]int, len(a))
+	for _, word := range a {
+		left[word]++
+	}
+	same := 0
+	for _, word := range b {
+		if left[word] > 0 {
+			left[word]--
+			same++
+		}
+	}
+	return same
+}
+
+// joinFields collapses white space, as " ".join(s.split()) does.
+func joinFields(s string) string { return strings.Join(pystr.Fields(s), " ") }

@@ -1,0 +1,81 @@
+package metrics
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/metrics/internal/pystr"
+)
+
+func init() {
+	Register(Scorer{
+		Name: "recalled", Version: 1,
+		About: "share of the value's characters that are right before the first wrong one",
+		Score: scoreRecalled,
+	})
+}
+
+// scoreRecalled says how much of a value came through the compressed cache,
+// where a match of the whole value is all or nothing. The answer has been begun
+// for the model, so a single value is expected at the start of the prediction,
+// white space left aside; of several, each is looked for at its best place,
+// since their order is free, and the mean over them counts.
+func scoreRecalled(prediction string, ref Reference) (float64, error) {
+	if len(ref.Answers) == 0 {
+		return 0, ErrNoAnswers
+	}
+	text := []rune(pystr.LeftStrip(prediction))
+	sum := 0.0
+	for _, answer := range ref.Answers {
+		value := []rune(answer)
+		if len(value) == 0 {
+			return 0, fmt.Errorf("metrics: an empty value among the answers %q can't be recalled", ref.Answers)
+		}
+		var right int
+		if len(ref.Answers) == 1 {
+			right = commonPrefix(text, value)
+		} else {
+			right = longestPrefixWithin(text, value)
+		}
+		sum += float64(right) / float64(len(value))
+	}
+	return sum / float64(len(ref.Answers)), nil
+}
+
+// commonPrefix counts the characters that a and b have in common at the start.
+func commonPrefix(a, b []rune) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// longestPrefixWithin is the length of the longest prefix of value that occurs
+// anywhere in text: the furthest state that the automaton of Knuth, Morris and
+// Pratt for value reaches over text.
+func longestPrefixWithin(text, value []rune) int {
+	border := make([]int, len(value)) // longest proper border of value[:i+1]
+	for i, n := 1, 0; i < len(value); i++ {
+		for n > 0 && value[i] != value[n] {
+			n = border[n-1]
+		}
+		if value[i] == value[n] {
+			n++
+		}
+		border[i] = n
+	}
+	best, n := 0, 0
+	for _, r := range text {
+		for n > 0 && value[n] != r {
+			n = border[n-1]
+		}
+		if value[n] == r {
+			n++
+		}
+		if n == len(value) {
+			return n
+		}
+		best = max(best, n)
+	}
+	return best
+}

@@ -1,0 +1,60 @@
+package metrics
+
+import (
+	"strings"
+
+	"github.com/snapbench/snapbench/metrics/internal/pystr"
+)
+
+// RULER's two string matches, each over the prediction as RULER's own
+// post-processing leaves it. A RULER score is [Points] over the samples.
+func init() {
+	Register(Scorer{
+		Name: "ruler_all", Version: 1,
+		About: "share of the answers that the prediction contains, letter case aside (RULER, all tasks but qa)",
+		Score: func(prediction string, ref Reference) (float64, error) {
+			if len(ref.Answers) == 0 {
+				return 0, ErrNoAnswers
+			}
+			return float64(rulerFound(prediction, ref.Answers)) / float64(len(ref.Answers)), nil
+		},
+	})
+	Register(Scorer{
+		Name: "ruler_part", Version: 1,
+		About: "1 if the prediction contains any of the answers, letter case aside (RULER, qa)",
+		Score: func(prediction string, ref Reference) (float64, error) {
+			if len(ref.Answers) == 0 {
+				return 0, ErrNoAnswers
+			}
+			if rulerFound(prediction, ref.Answers) > 0 {
+				return 1, nil
+			}
+			return 0, nil
+		},
+	})
+}
+
+// rulerFound counts the answers that occur in the prediction. There are no word
+// borders, and "full lower-casing" is Python's: where a Σ stands decides what
+// becomes of it.
+func rulerFound(prediction string, answers []string) int {
+	text := pystr.Lower(rulerText(prediction))
+	found := 0
+	for _, answer := range answers {
+		if strings.Contains(text, pystr.Lower(answer)) {
+			found++
+		}
+	}
+	return found
+}
+
+// rulerText is RULER's post-processing: white space off both ends, control
+// characters to newlines, and white space off again.
+func rulerText(prediction string) string {
+	return pystr.Strip(strings.Map(func(r rune) rune {
+		if r < 0x20 {
+			return '\n'
+		}
+		return r
+	}, pystr.Strip(prediction)))
+}
