@@ -1,0 +1,258 @@
+package weights
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// BlockSize returns how many numbers one block of s holds and how many bytes
+// it takes. Types that are not quantised have blocks of one number. It panics
+// on a storage that does not exist.
+func BlockSize(s engine.Storage) (elements, bytes int) {
+	switch s {
+	case engine.F32:
+		return 1, 4
+	case engine.F16, engine.BF16:
+		return 1, 2
+	case engine.Q8_0:
+		return 32, 34 // half d, 32 int8
+	case engine.Q4_0:
+		return 32, 18 // half d, 16 bytes of two nibbles
+	case engine.Q4_1:
+		return 32, 20 // half d, half m, nibbles
+	case engine.Q5_0:
+		return 32, 22 // half d, 32 fifth bits, nibbles
+	case engine.Q5_1:
+		return 32, 24 // half d, half m, fifth bits, nibbles
+	case engine.Q4K:
+		return 256, 144 // half d, half dmin, 12 bytes of 6-bit scales and mins, nibbles
+	case engine.Q5K:
+		return 256, 176 // the same, 32 bytes of fifth bits before the nibbles
+	case engine.Q6K:
+		return 256, 210 // low nibbles, upper bit pairs, 16 int8 scales, half d
+	}
+	panic(fmt.Sprintf("weights: no storage %d", s))
+}
+
+// DecodeRow writes the exact float32 values of raw, a row stored as s, to dst.
+// raw must hold exactly len(dst) numbers, else DecodeRow panics.
+//
+// With d, m and dmin the block's half-precision numbers widened to float32, q
+// the unsigned and c the signed code, and every product and sum rounded to
+// float32 by itself:
+//
+//	Q8_0          d·c
+//	Q4_0, Q5_0    d·(q-8), d·(q-16)
+//	Q4_1, Q5_1    d·q + m
+//	Q4_K, Q5_K    (d·scale)·q - (dmin·min)    scale and min of 6 bits, per 32 numbers
+//	Q6_K          (d·scale)·(q-32)            scale of 8 bits, signed, per 16 numbers
+//
+// In the blocks of 32 the low nibbles are the first 16 numbers, the high
+// nibbles the last 16. Source: ggml's reference quantisation and gguf-py.
+func DecodeRow(s engine.Storage, raw []byte, dst []float32) {
+	elements, bytes := BlockSize(s)
+	if len(dst)%elements != 0 || len(raw) != len(dst)/elements*bytes {
+		panic(fmt.Sprintf("weights: %d bytes of %s for %d numbers", len(raw), s, len(dst)))
+	}
+	switch s {
+	case engine.F32:
+		for len(dst) >= 4 && len(raw) >= 16 {
+			r, d := (*[16]byte)(raw), (*[4]float32)(dst)
+			d[0] = math.Float32frombits(binary.LittleEndian.Uint32(r[0:]))
+			d[1] = math.Float32frombits(binary.LittleEndian.Uint32(r[4:]))
+			d[2] = math.Float32frombits(binary.LittleEndian.Uint32(r[8:]))
+			d[3] = math.Float32frombits(binary.LittleEndian.Uint32(r[12:]))
+			raw, dst = raw[16:], dst[4:]
+		}
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	case engine.F16:
+		decodeF16(raw, dst)
+	case engine.BF16:
+		for len(dst) >= 4 && len(raw) >= 8 {
+			r, d := binary.LittleEndian.Uint64(raw), (*[4]float32)(dst)
+			d[0] = math.Float32frombits(uint32(r) << 16)
+			d[1] = math.Float32frombits(uint32(r) &^ 0xffff)
+			d[2] = math.Float32frombits(uint32(r>>32) << 16)
+			d[3] = math.Float32frombits(uint32(r>>32) &^ 0xffff)
+			raw, dst = raw[8:], dst[4:]
+		}
+		for i := range dst {
+			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
+		}
+	default:
+		decode := blockDecoders[s]
+		for len(dst) > 0 {
+			decode(raw[:bytes], dst[:elements])
+			raw, dst = raw[bytes:], dst[elements:]
+		}
+	}
+}
+
+// halfToFloat widens an IEEE half exactly. The exponent is moved into place as
+// it is and then scaled by 2^112, the difference of the two biases, which also
+// turns subnormal halves into normal floats.
+func halfToFloat(h uint16) float32 {
+	bits := uint32(h&0x7fff) << 13
+	if bits >= 0x7c00<<13 { // infinities and NaNs keep the largest exponent
+		return math.Float32frombits(bits | 0x7f800000 | uint32(h&0x8000)<<16)
+	}
+	f := math.Float32frombits(bits) * 0x1p112
+	return math.Float32frombits(math.Float32bits(f) | uint32(h&0x8000)<<16)
+}
+
+func decodeF16(raw []byte, dst []float32) {
+	for len(dst) >= 4 && len(raw) >= 8 {
+		r, d := binary.LittleEndian.Uint64(raw), (*[4]float32)(dst)
+		d[0] = halfToFloat(uint16(r))
+		d[1] = halfToFloat(uint16(r >> 16))
+		d[2] = halfToFloat(uint16(r >> 32))
+		d[3] = halfToFloat(uint16(r >> 48))
+		raw, dst = raw[8:], dst[4:]
+	}
+	for i := range dst {
+		dst[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i:]))
+	}
+}
+
+// half reads the half-precision number at the start of raw.
+func half(raw []byte) float32 { return halfToFloat(binary.LittleEndian.Uint16(raw)) }
+
+// blockDecoders take one block, of exactly BlockSize bytes and numbers. The
+// conversions float32(x*y) around products are what keeps the compiler from
+// fusing them with the sum that follows.
+var blockDecoders = map[engine.Storage]func(raw []byte, dst []float32){
+	engine.Q8_0: decodeQ8_0,
+	engine.Q4_0: decodeQ4_0, engine.Q4_1: decodeQ4_1,
+	engine.Q5_0: decodeQ5_0, engine.Q5_1: decodeQ5_1,
+	engine.Q4K: decodeQ4K, engine.Q5K: decodeQ5K, engine.Q6K: decodeQ6K,
+}
+
+func decodeQ8_0(raw []byte, dst []float32) {
+	d := half(raw)
+	q, out := (*[32]byte)(raw[2:]), (*[32]float32)(dst)
+	for i := range out {
+		out[i] = d * float32(int8(q[i]))
+	}
+}
+
+// nibbles looks 32 codes of four bits up in the block's sixteen values.
+func nibbles(q *[16]byte, values *[16]float32, out *[32]float32) {
+	for i, b := range q {
+		out[i] = values[b&15]
+		out[i+16] = values[b>>4]
+	}
+}
+
+func decodeQ4_0(raw []byte, dst []float32) {
+	d := half(raw)
+	var values [16]float32
+	for i := range values {
+		values[i] = d * float32(i-8)
+	}
+	nibbles((*[16]byte)(raw[2:]), &values, (*[32]float32)(dst))
+}
+
+func decodeQ4_1(raw []byte, dst []float32) {
+	d, m := half(raw), half(raw[2:])
+	var values [16]float32
+	for i := range values {
+		values[i] = float32(d*float32(i)) + m
+	}
+	nibbles((*[16]byte)(raw[4:]), &values, (*[32]float32)(dst))
+}
+
+func decodeQ5_0(raw []byte, dst []float32) {
+	d := half(raw)
+	high := binary.LittleEndian.Uint32(raw[2:])
+	q, out := (*[16]byte)(raw[6:]), (*[32]float32)(dst)
+	for i, b := range q {
+		lo := int32(b&15) | int32(high>>i&1)<<4
+		hi := int32(b>>4) | int32(high>>(i+16)&1)<<4
+		out[i] = d * float32(lo-16)
+		out[i+16] = d * float32(hi-16)
+	}
+}
+
+func decodeQ5_1(raw []byte, dst []float32) {
+	d, m := half(raw), half(raw[2:])
+	high := binary.LittleEndian.Uint32(raw[4:])
+	q, out := (*[16]byte)(raw[8:]), (*[32]float32)(dst)
+	for i, b := range q {
+		lo := int32(b&15) | int32(high>>i&1)<<4
+		hi := int32(b>>4) | int32(high>>(i+16)&1)<<4
+		out[i] = float32(d*float32(lo)) + m
+		out[i+16] = float32(d*float32(hi)) + m
+	}
+}
+
+// scaleMin unpacks the 6-bit scale and min of group j, of eight, from the 12
+// bytes that Q4_K and Q5_K keep them in: bytes 0 to 3 and 4 to 7 hold those of
+// the first four groups in their low six bits and the upper two bits of the
+// last four in their high two, bytes 8 to 11 the lower four bits of the last
+// four, scale below min.
+func scaleMin(b *[12]byte, j int) (scale, min float32) {
+	if j < 4 {
+		return float32(b[j] & 63), float32(b[j+4] & 63)
+	}
+	return float32(b[j+4]&15 | b[j-4]>>6<<4), float32(b[j+4]>>4 | b[j]>>6<<4)
+}
+
+func decodeQ4K(raw []byte, dst []float32) {
+	d, dmin := half(raw), half(raw[2:])
+	scales := (*[12]byte)(raw[4:])
+	for j := 0; j < 8; j++ { // 32 numbers each: low nibbles of 32 bytes, then their high nibbles
+		scale, min := scaleMin(scales, j)
+		dl, ml := d*scale, float32(dmin*min)
+		q, out := (*[32]byte)(raw[16+j/2*32:]), (*[32]float32)(dst[32*j:])
+		var values [16]float32
+		for i := range values {
+			values[i] = float32(dl*float32(i)) - ml
+		}
+		shift := uint(j%2) * 4
+		for i, b := range q {
+			out[i] = values[b>>shift&15]
+		}
+	}
+}
+
+func decodeQ5K(raw []byte, dst []float32) {
+	d, dmin := half(raw), half(raw[2:])
+	scales := (*[12]byte)(raw[4:])
+	high := (*[32]byte)(raw[16:])
+	for j := 0; j < 8; j++ { // as Q4_K; the fifth bits are bit j of the 32 bytes before
+		scale, min := scaleMin(scales, j)
+		dl, ml := d*scale, float32(dmin*min)
+		q, out := (*[32]byte)(raw[48+j/2*32:]), (*[32]float32)(dst[32*j:])
+		var values [32]float32
+		for i := range values {
+			values[i] = float32(dl*float32(i)) - ml
+		}
+		shift := uint(j%2) * 4
+		for i, b := range q {
+			out[i] = values[(b>>shift&15|high[i]>>j<<4)&31]
+		}
+	}
+}
+
+func decodeQ6K(raw []byte, dst []float32) {
+	d := half(raw[208:])
+	scales := (*[16]byte)(raw[192:])
+	for j := 0; j < 8; j++ { // 32 numbers each, under two scales
+		// Numbers 0 to 63 and 64 to 127 are the low and the high nibbles of
+		// 64 bytes, the second 128 numbers those of the next 64; the upper
+		// pairs of bits lie in 32 bytes for each 128 numbers.
+		low, high := (*[32]byte)(raw[j/4*64+j%2*32:]), (*[32]byte)(raw[128+j/4*32:])
+		lowShift, highShift := uint(j%4/2)*4, uint(j%4)*2
+		out := (*[32]float32)(dst[32*j:])
+		dl := [2]float32{d * float32(int8(scales[2*j])), d * float32(int8(scales[2*j+1]))}
+		for i, b := range low {
+			q := int32(b>>lowShift&15 | high[i]>>highShift&3<<4)
+			out[i] = dl[i/16] * float32(q-32)
+		}
+	}
+}

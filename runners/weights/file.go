@@ -1,0 +1,186 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// ErrAbsent is wrapped by the error for a tensor or a metadata key that the
+// file does not have.
+var ErrAbsent = errors.New("absent")
+
+// File is an open model file, or the shards of one model. It is safe for
+// concurrent use; its tensors must not be touched after Close.
+type File struct {
+	path     string
+	names    []string
+	tensors  map[string]*Tensor
+	metadata Metadata
+	total    int64
+	mappings []*mapping
+}
+
+// Open opens a Hugging Face directory, a .gguf file or a .safetensors file,
+// told apart by their content.
+func Open(path string) (*File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return OpenDir(path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var magic [4]byte
+	if _, err := io.ReadFull(f, magic[:]); err == nil && string(magic[:]) == ggufMagic {
+		return OpenGGUF(path)
+	}
+	return OpenSafetensors(path)
+}
+
+// OpenDir opens the safetensors of a Hugging Face directory:
+// model.safetensors if it is there, else the shards that
+// model.safetensors.index.json names.
+func OpenDir(dir string) (*File, error) {
+	single, index := filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "model.safetensors.index.json")
+	if _, err := os.Stat(single); err == nil {
+		return OpenSafetensors(single)
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	if _, err := os.Stat(index); err == nil {
+		return openIndex(index)
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var have []string
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".safetensors", ".gguf", ".bin", ".pt", ".pth":
+			have = append(have, e.Name())
+		}
+	}
+	if len(have) == 0 {
+		return nil, fmt.Errorf("%s: neither model.safetensors nor model.safetensors.index.json, nor any other model file", dir)
+	}
+	return nil, fmt.Errorf("%s: neither model.safetensors nor model.safetensors.index.json; it has %s", dir, listSome(have))
+}
+
+// Path is what was opened: the file, or the index of the shards.
+func (f *File) Path() string { return f.path }
+
+// Names returns the tensors' names in the order of their bytes, shard by shard.
+func (f *File) Names() []string { return slices.Clone(f.names) }
+
+// TotalBytes is the sum of the tensors' bytes, headers and padding excluded.
+func (f *File) TotalBytes() int64 { return f.total }
+
+// Metadata is what the header says besides the tensors: the key-value pairs of
+// a GGUF file, or the strings under __metadata__ of a safetensors file (of the
+// first shard).
+func (f *File) Metadata() Metadata { return f.metadata }
+
+// Has reports whether there is a tensor of that name.
+func (f *File) Has(name string) bool { return f.tensors[name] != nil }
+
+// Tensor returns a tensor of any type. An absent one is an error that wraps
+// ErrAbsent.
+func (f *File) Tensor(name string) (*Tensor, error) {
+	if t := f.tensors[name]; t != nil {
+		return t, nil
+	}
+	return nil, fmt.Errorf("%s: no tensor %q%s: %w", f.path, name, f.similar(name), ErrAbsent)
+}
+
+// Weight returns a tensor that can be read as float32 and has exactly this
+// shape. Anything else is an error that says what the file has.
+func (f *File) Weight(name string, shape ...int) (*Tensor, error) {
+	t, err := f.Tensor(name)
+	if err != nil {
+		return nil, err
+	}
+	if !t.layout.weight {
+		return nil, t.notWeight()
+	}
+	if !slices.Equal(t.shape, shape) {
+		return nil, fmt.Errorf("%s: tensor %q has shape %v, want %v", t.file, name, t.shape, shape)
+	}
+	return t, nil
+}
+
+// similar offers the names that share the longest beginning with name.
+func (f *File) similar(name string) string {
+	best, longest := []string(nil), 0
+	for _, n := range f.names {
+		k := 0
+		for k < len(n) && k < len(name) && n[k] == name[k] {
+			k++
+		}
+		switch {
+		case k > longest:
+			best, longest = []string{n}, k
+		case k == longest:
+			best = append(best, n)
+		}
+	}
+	if len(best) == 0 {
+		return fmt.Sprintf(" (the file has %d tensors)", len(f.names))
+	}
+	return fmt.Sprintf(" (%d tensors, among them %s)", len(f.names), listSome(best))
+}
+
+// listSome joins at most five of the names.
+func listSome(names []string) string {
+	if len(names) > 5 {
+		return fmt.Sprintf("%s and %d more", quoteAll(names[:5]), len(names)-5)
+	}
+	return quoteAll(names)
+}
+
+func quoteAll(names []string) string {
+	q := make([]string, len(names))
+	for i, n := range names {
+		q[i] = fmt.Sprintf("%q", n)
+	}
+	return strings.Join(q, ", ")
+}
+
+// Close unmaps the file. Reading a tensor afterwards is a fault.
+func (f *File) Close() error {
+	var errs []error
+	for _, m := range f.mappings {
+		errs = append(errs, m.close())
+	}
+	f.mappings = nil
+	return errors.Join(errs...)
+}
+
+// add takes the tensors of one parsed file, ordered by offset.
+func (f *File) add(tensors []*Tensor) error {
+	if f.tensors == nil {
+		f.tensors = make(map[string]*Tensor, len(tensors))
+	}
+	slices.SortStableFunc(tensors, compareOffsets)
+	for _, t := range tensors {
+		if other := f.tensors[t.name]; other != nil {
+			return fmt.Errorf("tensor %q is in %s and in %s", t.name, other.file, t.file)
+		}
+		f.tensors[t.name] = t
+		f.names = append(f.names, t.name)
+		f.total += int64(len(t.data))
+	}
+	return nil
+}

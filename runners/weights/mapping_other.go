@@ -1,0 +1,18 @@
+//go:build !unix
+
+package weights
+
+import "os"
+
+// A mapping is a whole file in memory; here it is read, not mapped.
+type mapping struct{ data []byte }
+
+func openMapping(path string) (*mapping, error) {
+	data, err := os.ReadFile(path)
+	return &mapping{data: data}, err
+}
+
+func (m *mapping) close() error {
+	m.data = nil
+	return nil
+}

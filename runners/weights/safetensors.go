@@ -1,0 +1,530 @@
+package weights
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// maxHeader is the format's own limit on the JSON header.
+const maxHeader = 100 << 20
+
+// OpenSafetensors opens one .safetensors file. As the format demands, its
+// tensors must fill the data without holes and without overlap.
+func OpenSafetensors(path string) (*File, error) {
+	f := &File{path: path}
+	if err := f.openShard(path); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *File) openShard(path string) error {
+	m, err := openMapping(path)
+	if err != nil {
+		return err
+	}
+	f.mappings = append(f.mappings, m)
+	tensors, metadata, err := parseSafetensors(path, m.data)
+	if err != nil {
+		return err
+	}
+	if f.metadata.values == nil {
+		f.metadata = metadata
+	}
+	return f.add(tensors)
+}
+
+// parseSafetensors reads a file: the header's length as a 64-bit
+// little-endian number, a JSON object from names to dtype, shape and
+// data_offsets (relative to the header's end), then the data.
+func parseSafetensors(path string, data []byte) ([]*Tensor, Metadata, error) {
+	fail := func(at uint64, format string, args ...any) ([]*Tensor, Metadata, error) {
+		return nil, Metadata{}, fmt.Errorf("%s: byte %d: %w", path, at, fmt.Errorf(format, args...))
+	}
+	if len(data) < 8 {
+		return fail(0, "a safetensors file starts with 8 bytes of header length; this one has %d bytes", len(data))
+	}
+	n := binary.LittleEndian.Uint64(data)
+	if n > maxHeader {
+		return fail(0, "header of %d bytes; the format allows %d (is this a safetensors file?)", n, maxHeader)
+	}
+	if n > uint64(len(data)-8) {
+		return fail(0, "header of %d bytes in a file of %d: cut short?", n, len(data))
+	}
+	header, base := data[8:8+n], 8+n
+	body := data[base:]
+	if at := invalidUTF8(header); at >= 0 {
+		return fail(uint64(8+at), "header is not UTF-8")
+	}
+	if len(header) == 0 || header[0] != '{' {
+		return fail(8, "header does not start with {")
+	}
+
+	metadata := newMetadata(path)
+	var tensors []*Tensor
+	r := jsonReader{dec: json.NewDecoder(bytes.NewReader(header))}
+	r.dec.UseNumber()
+	seen := make(map[string]bool)
+	err := r.object(func(name string) error {
+		if seen[name] {
+			return fmt.Errorf("name %q twice", name)
+		}
+		seen[name] = true
+		if name == "__metadata__" {
+			return r.object(func(key string) error {
+				if metadata.Has(key) {
+					return fmt.Errorf("metadata key %q twice", key)
+				}
+				v, err := r.string()
+				if err != nil {
+					return fmt.Errorf("metadata key %q: %w", key, err)
+				}
+				metadata.set(key, v)
+				return nil
+			})
+		}
+		t, err := parseTensorInfo(&r, path, name, base, body)
+		if err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
+		}
+		tensors = append(tensors, t)
+		return nil
+	})
+	if err == nil {
+		if _, e := r.dec.Token(); e != io.EOF {
+			err = errors.New("more after the header's object")
+		}
+	}
+	if err != nil {
+		return fail(8+uint64(r.dec.InputOffset()), "safetensors header: %w", err)
+	}
+
+	byOffset := slices.Clone(tensors)
+	slices.SortStableFunc(byOffset, compareOffsets)
+	next, before := base, "the header"
+	for _, t := range byOffset {
+		if t.offset != next {
+			what := "overlaps"
+			if t.offset > next {
+				what = "leaves a hole after"
+			}
+			return fail(t.offset, "tensor %q starts here and %s %s, which ends at byte %d", t.name, what, before, next)
+		}
+		next, before = next+uint64(len(t.data)), fmt.Sprintf("tensor %q", t.name)
+	}
+	if next != uint64(len(data)) {
+		return fail(next, "%d bytes follow %s and belong to no tensor", uint64(len(data))-next, before)
+	}
+	return tensors, metadata, nil
+}
+
+// compareOffsets orders by position; an empty tensor comes before the one that
+// starts where it does.
+func compareOffsets(a, b *Tensor) int {
+	switch {
+	case a.offset < b.offset:
+		return -1
+	case a.offset > b.offset:
+		return 1
+	}
+	return len(a.data) - len(b.data)
+}
+
+// parseTensorInfo reads the object of one tensor; body is the file's data,
+// which starts at byte base.
+func parseTensorInfo(r *jsonReader, path, name string, base uint64, body []byte) (*Tensor, error) {
+	var dtype string
+	var shape, offsets []uint64
+	seen := make(map[string]bool, 3)
+	err := r.object(func(key string) (err error) {
+		if seen[key] {
+			return fmt.Errorf("%q twice", key)
+		}
+		seen[key] = true
+		switch key {
+		case "dtype":
+			dtype, err = r.string()
+		case "shape":
+			shape, err = r.uints()
+		case "data_offsets":
+			offsets, err = r.uints()
+		default:
+			err = r.skip()
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"dtype", "shape", "data_offsets"} {
+		if !seen[key] {
+			return nil, fmt.Errorf("no %s", key)
+		}
+	}
+	l, ok := safetensorsTypes[dtype]
+	if !ok {
+		return nil, fmt.Errorf("unknown dtype %q: have %s", dtype, typeNames(safetensorsTypes))
+	}
+	if len(offsets) != 2 {
+		return nil, fmt.Errorf("data_offsets has %d numbers, not 2", len(offsets))
+	}
+	begin, end := offsets[0], offsets[1]
+	if begin > end || end > uint64(len(body)) {
+		return nil, fmt.Errorf("data_offsets [%d, %d] lie outside the file's %d bytes of data: cut short?", begin, end, len(body))
+	}
+	size, err := byteSize(l, shape)
+	if err != nil {
+		return nil, err
+	}
+	if size != end-begin {
+		return nil, fmt.Errorf("data_offsets [%d, %d] hold %d bytes; shape %s of %s takes %d",
+			begin, end, end-begin, shapeString(shape), dtype, size)
+	}
+	return newTensor(path, name, l, shape, body[begin:end:end], base+begin), nil
+}
+
+func invalidUTF8(b []byte) int {
+	if utf8.Valid(b) {
+		return -1
+	}
+	at := 0
+	for at < len(b) {
+		r, size := utf8.DecodeRune(b[at:])
+		if r == utf8.RuneError && size <= 1 {
+			return at
+		}
+		at += size
+	}
+	return -1
+}
+
+// jsonReader reads JSON by tokens, because encoding/json into maps and structs
+// keeps the last of two equal keys in silence.
+type jsonReader struct{ dec *json.Decoder }
+
+// object calls field after each key; field must consume the value.
+func (r *jsonReader) object(field func(key string) error) error {
+	if err := r.delim('{'); err != nil {
+		return err
+	}
+	for r.dec.More() {
+		key, err := r.string()
+		if err != nil {
+			return err
+		}
+		if err := field(key); err != nil {
+			return err
+		}
+	}
+	return r.delim('}')
+}
+
+func (r *jsonReader) token() (json.Token, error) {
+	t, err := r.dec.Token()
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return t, err
+}
+
+func (r *jsonReader) delim(want json.Delim) error {
+	t, err := r.token()
+	if err != nil {
+		return err
+	}
+	if t != want {
+		return fmt.Errorf("%v where %v was expected", t, want)
+	}
+	return nil
+}
+
+func (r *jsonReader) string() (string, error) {
+	t, err := r.token()
+	if err != nil {
+		return "", err
+	}
+	s, ok := t.(string)
+	if !ok {
+		return "", fmt.Errorf("%v where a string was expected", t)
+	}
+	return s, nil
+}
+
+func (r *jsonReader) uints() ([]uint64, error) {
+	if err := r.delim('['); err != nil {
+		return nil, err
+	}
+	out := []uint64{}
+	for r.dec.More() {
+		t, err := r.token()
+		if err != nil {
+			return nil, err
+		}
+		n, ok := t.(json.Number)
+		if !ok {
+			return nil, fmt.Errorf("%v where a number was expected", t)
+		}
+		v, err := strconv.ParseUint(n.String(), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s is not a count", n)
+		}
+		if len(out) == maxDims {
+			return nil, fmt.Errorf("more than %d numbers", maxDims)
+		}
+		out = append(out, v)
+	}
+	return out, r.delim(']')
+}
+
+// maxDims is far above what any tensor has.
+const maxDims = 16
+
+func (r *jsonReader) skip() error {
+	var v json.RawMessage
+	return r.dec.Decode(&v)
+}
+
+// maxIndex bounds model.safetensors.index.json, which is read whole. The
+// largest published ones have about 10 MB.
+const maxIndex = maxHeader
+
+// openIndex opens all shards that a model.safetensors.index.json names.
+// Tensors that lie in a shard without being listed are taken as well, as the
+// format's other readers do.
+func openIndex(path string) (*File, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	data, err := io.ReadAll(io.LimitReader(in, maxIndex+1))
+	if err != nil {
+		return nil, err
+	}
+	order, shardOf, err := parseIndex(path, data)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{path: path}
+	for _, shard := range order {
+		if err := f.openShard(filepath.Join(filepath.Dir(path), shard)); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s: shard %q: %w", path, shard, err)
+		}
+	}
+	for name, shard := range shardOf {
+		t := f.tensors[name]
+		if t == nil {
+			f.Close()
+			return nil, fmt.Errorf("%s: tensor %q should be in %s and is not", path, name, shard)
+		}
+		if filepath.Base(t.file) != shard {
+			f.Close()
+			return nil, fmt.Errorf("%s: tensor %q should be in %s and is in %s", path, name, shard, filepath.Base(t.file))
+		}
+	}
+	return f, nil
+}
+
+// parseIndex returns the shards' file names, sorted, and each tensor's shard.
+func parseIndex(path string, data []byte) (shards []string, shardOf map[string]string, err error) {
+	if len(data) > maxIndex {
+		return nil, nil, fmt.Errorf("%s: more than %d bytes of index", path, maxIndex)
+	}
+	if at := invalidUTF8(data); at >= 0 {
+		return nil, nil, fmt.Errorf("%s: byte %d: not UTF-8", path, at)
+	}
+	r := jsonReader{dec: json.NewDecoder(bytes.NewReader(data))}
+	r.dec.UseNumber()
+	err = r.object(func(key string) error {
+		if key != "weight_map" {
+			if err := r.skip(); err != nil {
+				return fmt.Errorf("%q: %w", key, err)
+			}
+			return nil
+		}
+		if shardOf != nil {
+			return errors.New("weight_map twice")
+		}
+		shardOf = make(map[string]string)
+		return r.object(func(name string) error {
+			shard, err := r.string()
+			if err != nil {
+				return fmt.Errorf("weight_map: tensor %q: %w", name, err)
+			}
+			if _, twice := shardOf[name]; twice {
+				return fmt.Errorf("weight_map: tensor %q twice", name)
+			}
+			if shard != filepath.Base(shard) || !filepath.IsLocal(shard) || shard == "." {
+				return fmt.Errorf("weight_map: tensor %q: shard %q is not a file name in this directory", name, shard)
+			}
+			shardOf[name] = shard
+			return nil
+		})
+	})
+	if err == nil && shardOf == nil {
+		err = errors.New("no weight_map")
+	}
+	if err == nil && len(shardOf) == 0 {
+		err = errors.New("weight_map is empty")
+	}
+	if err == nil {
+		if _, e := r.dec.Token(); e != io.EOF {
+			err = errors.New("more after the object")
+		}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: byte %d: %w", path, r.dec.InputOffset(), err)
+	}
+	seen := make(map[string]bool)
+	for _, s := range shardOf {
+		if !seen[s] {
+			seen[s] = true
+			shards = append(shards, s)
+		}
+	}
+	slices.Sort(shards)
+	return shards, shardOf, nil
+}
+
+// Entry is a tensor to write: Data holds its numbers as they will lie in the
+// file, little-endian.
+type Entry struct {
+	Name  string
+	DType string // a safetensors name: F32, BF16, I32…
+	Shape []int
+	Data  []byte
+}
+
+// Float32Entry makes an entry of float32 values.
+func Float32Entry(name string, values []float32, shape ...int) Entry {
+	data := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	return Entry{Name: name, DType: "F32", Shape: shape, Data: data}
+}
+
+// Int32Entry makes an entry of int32 values.
+func Int32Entry(name string, values []int32, shape ...int) Entry {
+	data := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint32(data, uint32(v))
+	}
+	return Entry{Name: name, DType: "I32", Shape: shape, Data: data}
+}
+
+// WriteSafetensors writes a safetensors file. Wider types come first, so that
+// every tensor is aligned to its numbers; otherwise the order is kept. The
+// file appears whole or not at all.
+func WriteSafetensors(path string, tensors []Entry, metadata map[string]string) error {
+	ordered := slices.Clone(tensors)
+	slices.SortStableFunc(ordered, func(a, b Entry) int {
+		return int(safetensorsTypes[b.DType].bits) - int(safetensorsTypes[a.DType].bits)
+	})
+	var header bytes.Buffer
+	header.WriteByte('{')
+	if len(metadata) > 0 {
+		m, err := json.Marshal(metadata)
+		if err != nil {
+			return fmt.Errorf("%s: metadata: %w", path, err)
+		}
+		header.WriteString(`"__metadata__":`)
+		header.Write(m)
+	}
+	seen, at := make(map[string]bool), uint64(0)
+	for _, e := range ordered {
+		if err := e.check(); err != nil {
+			return fmt.Errorf("%s: tensor %q: %w", path, e.Name, err)
+		}
+		if seen[e.Name] {
+			return fmt.Errorf("%s: tensor %q twice", path, e.Name)
+		}
+		seen[e.Name] = true
+		if header.Len() > 1 {
+			header.WriteByte(',')
+		}
+		name, err := json.Marshal(e.Name)
+		if err != nil {
+			return fmt.Errorf("%s: tensor %q: %w", path, e.Name, err)
+		}
+		shape, err := json.Marshal(append([]int{}, e.Shape...))
+		if err != nil {
+			return fmt.Errorf("%s: tensor %q: %w", path, e.Name, err)
+		}
+		next := at + uint64(len(e.Data))
+		fmt.Fprintf(&header, `%s:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`, name, e.DType, shape, at, next)
+		at = next
+	}
+	header.WriteByte('}')
+	for header.Len()%8 != 0 {
+		header.WriteByte(' ')
+	}
+	if header.Len() > maxHeader {
+		return fmt.Errorf("%s: header of %d bytes; the format allows %d", path, header.Len(), maxHeader)
+	}
+
+	partial := path + ".partial"
+	out, err := os.Create(partial)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(partial) // of a failed write; after the rename there is nothing to remove
+	write := func() error {
+		if _, err := out.Write(binary.LittleEndian.AppendUint64(nil, uint64(header.Len()))); err != nil {
+			return err
+		}
+		if _, err := out.Write(header.Bytes()); err != nil {
+			return err
+		}
+		for _, e := range ordered {
+			if _, err := out.Write(e.Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := errors.Join(write(), out.Close()); err != nil {
+		return err
+	}
+	return os.Rename(partial, path)
+}
+
+func (e Entry) check() error {
+	l, ok := safetensorsTypes[e.DType]
+	if !ok {
+		return fmt.Errorf("unknown dtype %q: have %s", e.DType, typeNames(safetensorsTypes))
+	}
+	if e.Name == "__metadata__" || !utf8.ValidString(e.Name) {
+		return errors.New("not a name the format allows")
+	}
+	shape := make([]uint64, len(e.Shape))
+	for i, d := range e.Shape {
+		if d < 0 {
+			return fmt.Errorf("shape %v", e.Shape)
+		}
+		shape[i] = uint64(d)
+	}
+	size, err := byteSize(l, shape)
+	if err != nil {
+		return err
+	}
+	if size != uint64(len(e.Data)) {
+		return fmt.Errorf("%d bytes of data; shape %v of %s takes %d", len(e.Data), e.Shape, e.DType, size)
+	}
+	return nil
+}

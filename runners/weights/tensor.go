@@ -1,0 +1,188 @@
+package weights
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Tensor is one tensor of a file. As a matrix (engine.Stored) it has its last
+// dimension as columns and all others together as rows, so a vector is (1, n)
+// and experts' weights (experts, ff, width) are (experts·ff, width), to be
+// taken apart by RowSlice. Its bytes are the file's: they are gone after
+// File.Close.
+type Tensor struct {
+	name       string
+	shape      []int // row-major, slowest first
+	rows, cols int
+	layout     layout
+	rowBytes   int
+	data       []byte
+	file       string
+	offset     uint64 // of data in file
+}
+
+var _ engine.Stored = (*Tensor)(nil)
+
+// Name is the tensor's name in the file.
+func (t *Tensor) Name() string { return t.name }
+
+// Shape is row-major, the slowest dimension first, for GGUF too (which writes
+// it the other way round). A scalar has no dimension.
+func (t *Tensor) Shape() []int { return slices.Clone(t.shape) }
+
+// DType is the file's name for the number type: F32, BF16, Q4_K, I32, F8_E4M3…
+func (t *Tensor) DType() string { return t.layout.name }
+
+// IsWeight reports whether the values can be read as float32, that is whether
+// Storage, RawRow and ReadRow may be called.
+func (t *Tensor) IsWeight() bool { return t.layout.weight }
+
+// Bytes is how many bytes the tensor takes in the file.
+func (t *Tensor) Bytes() int64 { return int64(len(t.data)) }
+
+// Raw returns all its bytes as stored. They must not be written to.
+func (t *Tensor) Raw() []byte { return t.data }
+
+// Rows is the product of all dimensions but the last.
+func (t *Tensor) Rows() int { return t.rows }
+
+// Cols is the last dimension, 1 for a scalar.
+func (t *Tensor) Cols() int { return t.cols }
+
+// Storage is how the numbers are stored. It panics when IsWeight is false;
+// File.Weight is the way to get an error instead.
+func (t *Tensor) Storage() engine.Storage {
+	if !t.layout.weight {
+		panic("weights: " + t.notWeight().Error())
+	}
+	return t.layout.storage
+}
+
+// RawRow returns row i as stored. It must not be written to.
+func (t *Tensor) RawRow(i int) []byte {
+	t.Storage()
+	if i < 0 || i >= t.rows {
+		panic(fmt.Sprintf("weights: row %d of %s %v", i, t.name, t.shape))
+	}
+	return t.data[i*t.rowBytes : (i+1)*t.rowBytes : (i+1)*t.rowBytes]
+}
+
+// ReadRow writes the exact values of row i to dst, of length Cols.
+func (t *Tensor) ReadRow(i int, dst []float32) {
+	if len(dst) != t.cols {
+		panic(fmt.Sprintf("weights: %d numbers for a row of %s %v", len(dst), t.name, t.shape))
+	}
+	DecodeRow(t.Storage(), t.RawRow(i), dst)
+}
+
+// Floats returns all values, in row-major order. Types that are not weights
+// are an error.
+func (t *Tensor) Floats() ([]float32, error) {
+	if !t.layout.weight {
+		return nil, t.notWeight()
+	}
+	out := make([]float32, t.rows*t.cols)
+	DecodeRow(t.layout.storage, t.data, out)
+	return out, nil
+}
+
+// Ints returns all values of an integer tensor, in row-major order. A value
+// beyond int32 is an error, as is any other type.
+func (t *Tensor) Ints() ([]int32, error) {
+	if !t.layout.integer {
+		return nil, fmt.Errorf("%s: tensor %q holds %s, not integers", t.file, t.name, t.layout.name)
+	}
+	size := int(t.layout.bits / 8)
+	out := make([]int32, t.rows*t.cols)
+	for i := range out {
+		b := t.data[i*size : (i+1)*size]
+		var v int64
+		switch t.layout.name {
+		case "I8":
+			v = int64(int8(b[0]))
+		case "U8":
+			v = int64(b[0])
+		case "I16":
+			v = int64(int16(binary.LittleEndian.Uint16(b)))
+		case "U16":
+			v = int64(binary.LittleEndian.Uint16(b))
+		case "I32":
+			v = int64(int32(binary.LittleEndian.Uint32(b)))
+		case "U32":
+			v = int64(binary.LittleEndian.Uint32(b))
+		case "I64":
+			v = int64(binary.LittleEndian.Uint64(b))
+		case "U64":
+			v = int64(min(binary.LittleEndian.Uint64(b), math.MaxInt64))
+		}
+		if v != int64(int32(v)) {
+			return nil, fmt.Errorf("%s: tensor %q, number %d (byte %d): %d does not fit 32 bits",
+				t.file, t.name, i, t.offset+uint64(i*size), v)
+		}
+		out[i] = int32(v)
+	}
+	return out, nil
+}
+
+func (t *Tensor) notWeight() error {
+	return fmt.Errorf("%s: tensor %q is stored as %s, which is not read as a weight: have %s",
+		t.file, t.name, t.layout.name, weightTypes())
+}
+
+// byteSize returns how many bytes a tensor of these dimensions takes. The last
+// dimension is the one that is cut into blocks.
+func byteSize(l layout, shape []uint64) (uint64, error) {
+	if len(shape) > 0 && shape[len(shape)-1]%l.elements != 0 {
+		return 0, fmt.Errorf("rows of %d numbers are not whole blocks of %d (%s)", shape[len(shape)-1], l.elements, l.name)
+	}
+	n := uint64(1)
+	for i, d := range shape {
+		if d > math.MaxInt32 { // no dimension of a model comes near
+			return 0, fmt.Errorf("dimension %d of shape %s is too large", d, shapeString(shape))
+		}
+		hi, lo := bits.Mul64(n, d)
+		if hi != 0 || lo > math.MaxInt64 {
+			return 0, fmt.Errorf("shape %s overflows at dimension %d", shapeString(shape), i)
+		}
+		n = lo
+	}
+	hi, total := bits.Mul64(n/l.elements, l.bits)
+	if l.elements == 1 && total%8 != 0 {
+		return 0, fmt.Errorf("%d numbers of %s do not fill whole bytes", n, l.name)
+	}
+	if hi != 0 || total/8 > math.MaxInt64 {
+		return 0, fmt.Errorf("shape %s of %s overflows", shapeString(shape), l.name)
+	}
+	return total / 8, nil
+}
+
+func shapeString(shape []uint64) string {
+	s := make([]string, len(shape))
+	for i, d := range shape {
+		s[i] = fmt.Sprint(d)
+	}
+	return "(" + strings.Join(s, ", ") + ")"
+}
+
+// newTensor makes a tensor of data, whose length byteSize has confirmed.
+func newTensor(file, name string, l layout, shape []uint64, data []byte, offset uint64) *Tensor {
+	t := &Tensor{name: name, layout: l, data: data, file: file, offset: offset, rows: 1, cols: 1, shape: make([]int, len(shape))}
+	for i, d := range shape {
+		t.shape[i] = int(d)
+		if i < len(shape)-1 {
+			t.rows *= int(d)
+		} else {
+			t.cols = int(d)
+		}
+	}
+	if l.weight {
+		t.rowBytes = int(uint64(t.cols) / l.elements * l.bits / 8)
+	}
+	return t
+}
