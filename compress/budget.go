@@ -1,0 +1,76 @@
+package compress
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Budget is how many positions a cache head keeps, everything included: tokens,
+// or a share of the prompt, for all layers or one per layer.
+type Budget struct{ list List[amount] }
+
+type amount struct {
+	tokens  int
+	percent float64 // where tokens is 0
+}
+
+// Tokens returns a budget of n tokens.
+func Tokens(n int) Budget { return Budget{List[amount]{{tokens: n}}} }
+
+// ParseBudget reads "1024", "2k", "25%" or a list "64|128|128".
+func ParseBudget(s string) (Budget, error) {
+	l, err := parseList("capacity cap", s, parseAmount)
+	return Budget{l}, err
+}
+
+func parseAmount(s string) (amount, error) {
+	if share, ok := strings.CutSuffix(s, "%"); ok {
+		p, err := strconv.ParseFloat(share, 64)
+		if err != nil || !(p > 0 && p <= 100) {
+			return amount{}, fmt.Errorf("%q: want a share above 0%% up to 100%%", s)
+		}
+		return amount{percent: p}, nil
+	}
+	factor, digits := 1, s
+	if k, ok := strings.CutSuffix(strings.ToLower(s), "k"); ok {
+		factor, digits = 1024, k
+	}
+	n, err := positive(digits)
+	if err != nil || n > math.MaxInt32/factor {
+		return amount{}, fmt.Errorf("%q: want tokens (1024, 2k) or a share of the prompt (25%%)", s)
+	}
+	return amount{tokens: n * factor}, nil
+}
+
+// At returns a layer's budget in tokens for a prompt of n; shares are rounded
+// down, as kvpress does.
+func (b Budget) At(layer, n int) int {
+	a := b.list.At(layer)
+	if a.tokens > 0 {
+		return a.tokens
+	}
+	// A share is taken as it is written, in decimal: 0.2·200 must give 40 whatever
+	// 1-0.8 rounds to. The nudge is far below 1/n and above the rounding of n·p.
+	return int(math.Floor(float64(n)*a.percent/100 + 1e-9))
+}
+
+func (b Budget) String() string {
+	return b.list.text(func(a amount) string {
+		if a.tokens > 0 {
+			return itoa(a.tokens)
+		}
+		return strconv.FormatFloat(a.percent, 'f', -1, 64) + "%"
+	})
+}
+
+// Share reports whether any layer's budget is a share of the prompt.
+func (b Budget) Share() bool {
+	for _, a := range b.list {
+		if a.tokens == 0 {
+			return true
+		}
+	}
+	return false
+}

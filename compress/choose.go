@@ -1,0 +1,152 @@
+package compress
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Source is what one layer's prefill left on the device.
+type Source struct {
+	KV      engine.KV
+	Queries engine.Array // (w, heads, d): the last queries, as many as the widest window needs
+	Scale   float32      // of the attention, 1/√d
+	Window  int          // the model's own sliding window, 0 for none
+}
+
+// Choice is what the variants keep in one layer.
+type Choice struct {
+	Kept []engine.Kept // one per variant
+
+	device engine.Device
+	arrays []engine.Array
+}
+
+// Free gives back the choice's arrays; gather first.
+func (c *Choice) Free() {
+	c.device.Free(c.arrays...)
+	c.arrays = nil
+}
+
+// Choose asks every variant what it keeps in a layer. What several need is
+// measured once, and all selections are made in one operation.
+func Choose(d engine.Device, s Source, l Layer, variants []Variant) (*Choice, error) {
+	o := &ops{device: d, source: s, layer: l, memo: map[string]engine.Array{}, names: map[engine.Array]string{}}
+	c := &Choice{device: d, Kept: make([]engine.Kept, len(variants))}
+	for i, v := range variants {
+		kept, err := v.keep(o, l)
+		if err == nil {
+			err = o.err
+		}
+		if err != nil {
+			d.Free(o.arrays...)
+			return nil, err
+		}
+		c.Kept[i] = kept
+	}
+	if len(o.selections) > 0 {
+		d.Select(o.selections)
+	}
+	c.arrays = o.arrays
+	return c, nil
+}
+
+// ops measures lazily, once per question.
+type ops struct {
+	device     engine.Device
+	source     Source
+	layer      Layer
+	memo       map[string]engine.Array // question → answer
+	names      map[engine.Array]string // answer → question, to name what is built on it
+	arrays     []engine.Array
+	selections []engine.Selection
+	chosen     map[string]engine.Kept
+	err        error
+}
+
+func (o *ops) array(t engine.Type, n int) (engine.Array, bool) {
+	if o.err != nil {
+		return engine.Array{}, false
+	}
+	a, err := o.device.New(t, n)
+	if err != nil {
+		o.err = err
+		return engine.Array{}, false
+	}
+	o.arrays = append(o.arrays, a)
+	return a, true
+}
+
+// once returns the answer to a question, computing it into a new array of n
+// elements the first time.
+func (o *ops) once(question string, n int, compute func(dst engine.Array)) engine.Array {
+	if a, ok := o.memo[question]; ok {
+		return a
+	}
+	a, ok := o.array(engine.Float32, n)
+	if !ok {
+		return a
+	}
+	compute(a)
+	o.memo[question] = a
+	o.names[a] = question
+	return a
+}
+
+func (o *ops) WindowScores(w int) engine.Array {
+	h := o.layer.Heads
+	row := h.Query * h.Size
+	held := o.source.Queries.Len / row
+	if w > held || w >= o.layer.Tokens {
+		panic(fmt.Sprintf("compress: window of %d, %d queries are held of %d tokens", w, held, o.layer.Tokens))
+	}
+	return o.once(fmt.Sprintf("window %d", w), h.Query*(o.layer.Tokens-w), func(dst engine.Array) {
+		q := o.source.Queries.Slice((held-w)*row, held*row)
+		o.device.WindowScores(dst, q, o.source.KV, h, o.source.Window, o.source.Scale)
+	})
+}
+
+func (o *ops) Group(scores engine.Array, how engine.Grouping) engine.Array {
+	h := o.layer.Heads
+	return o.once(fmt.Sprintf("%s, group %d", o.names[scores], how), scores.Len/h.Query*h.KV, func(dst engine.Array) {
+		o.device.GroupScores(dst, scores, h, how)
+	})
+}
+
+func (o *ops) Pool(scores engine.Array, rows, kernel int, kind engine.Pooling) engine.Array {
+	if kernel == 1 {
+		return scores // the same, bit for bit
+	}
+	return o.once(fmt.Sprintf("%s, pool %d %d", o.names[scores], kernel, kind), scores.Len, func(dst engine.Array) {
+		o.device.PoolScores(dst, scores, rows, kernel, kind)
+	})
+}
+
+func (o *ops) Top(scores engine.Array, rows, count, tail int) engine.Kept {
+	question := fmt.Sprintf("%s, top %d %d", o.names[scores], count, tail)
+	if k, ok := o.chosen[question]; ok {
+		return k
+	}
+	positions, ok := o.array(engine.Int32, rows*(count+tail))
+	if !ok {
+		return engine.Kept{}
+	}
+	o.selections = append(o.selections, engine.Selection{Scores: scores, Rows: rows, Count: count, Tail: tail, Dst: positions})
+	k := engine.Kept{Positions: positions, Len: make([]int, rows)}
+	for i := range k.Len {
+		k.Len[i] = count + tail
+	}
+	if o.chosen == nil {
+		o.chosen = map[string]engine.Kept{}
+	}
+	o.chosen[question] = k
+	return k
+}
+
+func (o *ops) Everything() engine.Kept {
+	k := engine.Kept{All: true, Len: make([]int, o.layer.Heads.KV)}
+	for i := range k.Len {
+		k.Len[i] = o.layer.Tokens
+	}
+	return k
+}

@@ -1,0 +1,120 @@
+// Package compress holds the policies that decide which keys and values of a
+// prompt survive in the cache, one method a file, written once over a few array
+// operations that every device provides ([Ops]).
+//
+// A [Variant] is a policy with its parameters and its budget. All variants of a
+// sample share one prefill: in each layer [Choose] asks every variant what it
+// keeps, and whatever two of them both need (a window's scores, a pooled row)
+// is computed once.
+package compress
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Layer is the place a policy decides in.
+type Layer struct {
+	Index  int // this layer, from 0
+	Layers int // of how many
+	Tokens int // n, the prompt's length
+	Heads  engine.Heads
+}
+
+// Needs says what prefill must hold ready for a policy.
+type Needs struct {
+	Window int // the last w queries, rotated
+}
+
+// Ops are the measurements and choices of one layer. Arrays are on the device;
+// a result is shared by all who ask for the same one, must not be changed, and
+// lives until the layer is done. Failures are kept and reported by [Choose].
+type Ops interface {
+	// WindowScores returns Σ over the last w queries of their attention, Float32
+	// (heads, n-w): what each query head's window looks at.
+	WindowScores(w int) engine.Array
+	// Group reduces (heads, m) to (kvHeads, m).
+	Group(scores engine.Array, how engine.Grouping) engine.Array
+	// Pool smooths each of rows rows.
+	Pool(scores engine.Array, rows, kernel int, kind engine.Pooling) engine.Array
+	// Top keeps, in each of rows rows of m scores, the count highest (ties to the
+	// earliest position) and the tail positions behind the scores. A row is a
+	// cache head.
+	Top(scores engine.Array, rows, count, tail int) engine.Kept
+	// Everything keeps all n positions of every KV head.
+	Everything() engine.Kept
+}
+
+// Policy chooses what survives. It is a value without state: the same layer
+// gives the same choice.
+type Policy interface {
+	// Name is the method's name in the field.
+	Name() string
+	// Parameters are the policy's own, in the canonical order, without its budget.
+	Parameters() []Parameter
+	Needs() Needs
+	// Check reports parameters that cannot work with a budget of capacity tokens
+	// in a layer, before anything runs.
+	Check(layer, capacity int) error
+	// CacheHeads is how many heads the policy's caches have.
+	CacheHeads(h engine.Heads) int
+	// Keep chooses capacity positions per head; capacity ≤ n.
+	Keep(ops Ops, l Layer, capacity int) (engine.Kept, error)
+}
+
+// Parameter is a name and its canonical text.
+type Parameter struct{ Name, Text string }
+
+// Definition is how a policy is made from its parameters' texts.
+type Definition struct {
+	Name       string
+	Parameters []string // the names New understands, in canonical order
+	New        func(arguments map[string]string) (Policy, error)
+}
+
+var registry = map[string]Definition{}
+
+// Register makes a policy known by its name. It is called from init.
+func Register(d Definition) {
+	if _, twice := registry[d.Name]; twice {
+		panic("compress: policy " + d.Name + " is registered twice")
+	}
+	registry[d.Name] = d
+}
+
+// Names lists the policies there are, "full" first.
+func Names() []string {
+	names := []string{"full"}
+	for name := range registry {
+		names = append(names, name)
+	}
+	sort.Strings(names[1:])
+	return names
+}
+
+// Open makes a policy from its name and its parameters' texts; parameters left
+// out have their defaults.
+func Open(name string, arguments map[string]string) (Policy, error) {
+	d, ok := registry[name]
+	if !ok {
+		return nil, fmt.Errorf("unknown policy %q: have %s", name, strings.Join(Names(), ", "))
+	}
+	for a := range arguments {
+		if !contains(d.Parameters, a) {
+			return nil, fmt.Errorf("policy %s has no parameter %q: have cap, %s", name, a, strings.Join(d.Parameters, ", "))
+		}
+	}
+	return d.New(arguments)
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
