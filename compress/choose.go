@@ -31,7 +31,7 @@ func (c *Choice) Free() {
 // Choose asks every variant what it keeps in a layer. What several need is
 // measured once, and all selections are made in one operation.
 func Choose(d engine.Device, s Source, l Layer, variants []Variant) (*Choice, error) {
-	o := &ops{device: d, source: s, layer: l, memo: map[string]engine.Array{}, names: map[engine.Array]string{}}
+	o := &ops{device: d, source: s, layer: l, memo: map[string]Scores{}}
 	c := &Choice{device: d, Kept: make([]engine.Kept, len(variants))}
 	for i, v := range variants {
 		kept, err := v.keep(o, l)
@@ -56,8 +56,7 @@ type ops struct {
 	device     engine.Device
 	source     Source
 	layer      Layer
-	memo       map[string]engine.Array // question → answer
-	names      map[engine.Array]string // answer → question, to name what is built on it
+	memo       map[string]Scores // question → answer
 	arrays     []engine.Array
 	selections []engine.Selection
 	chosen     map[string]engine.Kept
@@ -77,62 +76,68 @@ func (o *ops) array(t engine.Type, n int) (engine.Array, bool) {
 	return a, true
 }
 
-// once returns the answer to a question, computing it into a new array of n
-// elements the first time.
-func (o *ops) once(question string, n int, compute func(dst engine.Array)) engine.Array {
-	if a, ok := o.memo[question]; ok {
-		return a
+// once returns the answer to a question, computing it into a new array of
+// (rows, m) the first time.
+func (o *ops) once(question string, rows, m int, compute func(dst engine.Array)) Scores {
+	if s, ok := o.memo[question]; ok {
+		return s
 	}
-	a, ok := o.array(engine.Float32, n)
+	a, ok := o.array(engine.Float32, rows*m)
 	if !ok {
-		return a
+		return Scores{}
 	}
 	compute(a)
-	o.memo[question] = a
-	o.names[a] = question
-	return a
+	s := Scores{Array: a, Rows: rows, question: question}
+	o.memo[question] = s
+	return s
 }
 
-func (o *ops) WindowScores(w int) engine.Array {
+func (o *ops) WindowScores(w int) Scores {
 	h := o.layer.Heads
 	row := h.Query * h.Size
 	held := o.source.Queries.Len / row
 	if w > held || w >= o.layer.Tokens {
 		panic(fmt.Sprintf("compress: window of %d, %d queries are held of %d tokens", w, held, o.layer.Tokens))
 	}
-	return o.once(fmt.Sprintf("window %d", w), h.Query*(o.layer.Tokens-w), func(dst engine.Array) {
+	return o.once(fmt.Sprintf("window %d", w), h.Query, o.layer.Tokens-w, func(dst engine.Array) {
 		q := o.source.Queries.Slice((held-w)*row, held*row)
 		o.device.WindowScores(dst, q, o.source.KV, h, o.source.Window, o.source.Scale)
 	})
 }
 
-func (o *ops) Group(scores engine.Array, how engine.Grouping) engine.Array {
+func (o *ops) Group(s Scores, how engine.Grouping) Scores {
 	h := o.layer.Heads
-	return o.once(fmt.Sprintf("%s, group %d", o.names[scores], how), scores.Len/h.Query*h.KV, func(dst engine.Array) {
-		o.device.GroupScores(dst, scores, h, how)
-	})
-}
-
-func (o *ops) Pool(scores engine.Array, rows, kernel int, kind engine.Pooling) engine.Array {
-	if kernel == 1 {
-		return scores // the same, bit for bit
+	if o.err != nil {
+		return Scores{}
 	}
-	return o.once(fmt.Sprintf("%s, pool %d %d", o.names[scores], kernel, kind), scores.Len, func(dst engine.Array) {
-		o.device.PoolScores(dst, scores, rows, kernel, kind)
+	if h.Group() == 1 {
+		return s // one query head per KV head: nothing to reduce
+	}
+	return o.once(fmt.Sprintf("%s, group %d", s.question, how), h.KV, s.Array.Len/h.Query, func(dst engine.Array) {
+		o.device.GroupScores(dst, s.Array, h, how)
 	})
 }
 
-func (o *ops) Top(scores engine.Array, rows, count, tail int) engine.Kept {
-	question := fmt.Sprintf("%s, top %d %d", o.names[scores], count, tail)
+func (o *ops) Pool(s Scores, kernel int, kind engine.Pooling) Scores {
+	if o.err != nil || kernel == 1 {
+		return s // a kernel of one changes nothing
+	}
+	return o.once(fmt.Sprintf("%s, pool %d %d", s.question, kernel, kind), s.Rows, s.Array.Len/s.Rows, func(dst engine.Array) {
+		o.device.PoolScores(dst, s.Array, s.Rows, kernel, kind)
+	})
+}
+
+func (o *ops) Top(s Scores, count, tail int) engine.Kept {
+	question := fmt.Sprintf("%s, top %d %d", s.question, count, tail)
 	if k, ok := o.chosen[question]; ok {
 		return k
 	}
-	positions, ok := o.array(engine.Int32, rows*(count+tail))
+	positions, ok := o.array(engine.Int32, s.Rows*(count+tail))
 	if !ok {
 		return engine.Kept{}
 	}
-	o.selections = append(o.selections, engine.Selection{Scores: scores, Rows: rows, Count: count, Tail: tail, Dst: positions})
-	k := engine.Kept{Positions: positions, Len: make([]int, rows)}
+	o.selections = append(o.selections, engine.Selection{Scores: s.Array, Rows: s.Rows, Count: count, Tail: tail, Dst: positions})
+	k := engine.Kept{Positions: positions, Len: make([]int, s.Rows)}
 	for i := range k.Len {
 		k.Len[i] = count + tail
 	}

@@ -33,19 +33,27 @@ type Needs struct {
 // a result is shared by all who ask for the same one, must not be changed, and
 // lives until the layer is done. Failures are kept and reported by [Choose].
 type Ops interface {
-	// WindowScores returns Σ over the last w queries of their attention, Float32
-	// (heads, n-w): what each query head's window looks at.
-	WindowScores(w int) engine.Array
-	// Group reduces (heads, m) to (kvHeads, m).
-	Group(scores engine.Array, how engine.Grouping) engine.Array
-	// Pool smooths each of rows rows.
-	Pool(scores engine.Array, rows, kernel int, kind engine.Pooling) engine.Array
-	// Top keeps, in each of rows rows of m scores, the count highest (ties to the
-	// earliest position) and the tail positions behind the scores. A row is a
-	// cache head.
-	Top(scores engine.Array, rows, count, tail int) engine.Kept
+	// WindowScores returns Σ over the last w queries of their attention: (heads, n-w),
+	// what each query head's window looks at.
+	WindowScores(w int) Scores
+	// Group reduces the rows of a group's query heads to one per KV head.
+	Group(s Scores, how engine.Grouping) Scores
+	// Pool smooths each row.
+	Pool(s Scores, kernel int, kind engine.Pooling) Scores
+	// Top keeps, in each row of m scores, the count highest (ties to the earliest
+	// position) and the tail positions behind the scores. A row is a cache head.
+	Top(s Scores, count, tail int) engine.Kept
 	// Everything keeps all n positions of every KV head.
 	Everything() engine.Kept
+}
+
+// Scores are numbers for positions on the device, Float32 (rows, m): a row per
+// query head or per KV head.
+type Scores struct {
+	Array engine.Array
+	Rows  int
+
+	question string // what was asked, so that it is asked once
 }
 
 // Policy chooses what survives. It is a value without state: the same layer
@@ -59,8 +67,8 @@ type Policy interface {
 	// Check reports parameters that cannot work with a budget of capacity tokens
 	// in a layer, before anything runs.
 	Check(layer, capacity int) error
-	// CacheHeads is how many heads the policy's caches have.
-	CacheHeads(h engine.Heads) int
+	// CacheHeads is how many heads the policy's cache has in a layer.
+	CacheHeads(layer int, h engine.Heads) int
 	// Keep chooses capacity positions per head; capacity ≤ n.
 	Keep(ops Ops, l Layer, capacity int) (engine.Kept, error)
 }

@@ -117,7 +117,7 @@ func (p *SnapKV) Needs() Needs {
 	return n
 }
 
-// Layers returns the length of the per-layer lists, 0 where there are none.
+// layers returns the lengths of the lists.
 func (p *SnapKV) layers() []int {
 	return []int{len(p.Window), len(p.Kernel), len(p.Pooling), len(p.Sharing)}
 }
@@ -131,8 +131,8 @@ func (p *SnapKV) Check(layer, capacity int) error {
 }
 
 // CacheHeads returns the query heads where each keeps its own copy.
-func (p *SnapKV) CacheHeads(h engine.Heads) int {
-	if p.Sharing.At(0) == QueryHead {
+func (p *SnapKV) CacheHeads(layer int, h engine.Heads) int {
+	if p.Sharing.At(layer) == QueryHead {
 		return h.Query
 	}
 	return h.KV
@@ -142,17 +142,15 @@ func (p *SnapKV) CacheHeads(h engine.Heads) int {
 func (p *SnapKV) Keep(ops Ops, l Layer, capacity int) (engine.Kept, error) {
 	w, k, pool := p.Window.At(l.Index), p.Kernel.At(l.Index), p.Pooling.At(l.Index)
 	scores := ops.WindowScores(w)
-	rows := l.Heads.KV
 	switch p.Sharing.At(l.Index) {
 	case QueryHead:
-		rows = l.Heads.Query
-		scores = ops.Pool(scores, rows, k, pool)
+		scores = ops.Pool(scores, k, pool)
 	case KVHeadMean:
-		scores = ops.Pool(ops.Group(scores, engine.GroupMean), rows, k, pool)
+		scores = ops.Pool(ops.Group(scores, engine.GroupMean), k, pool)
 	case KVHeadMax:
-		scores = ops.Pool(ops.Group(scores, engine.GroupMax), rows, k, pool)
+		scores = ops.Pool(ops.Group(scores, engine.GroupMax), k, pool)
 	case KVPress:
-		scores = ops.Group(ops.Pool(scores, l.Heads.Query, k, pool), engine.GroupMean)
+		scores = ops.Group(ops.Pool(scores, k, pool), engine.GroupMean)
 	}
-	return ops.Top(scores, rows, capacity-w, w), nil
+	return ops.Top(scores, capacity-w, w), nil
 }

@@ -132,7 +132,7 @@ func (v Variant) CacheHeads(l Layer) int {
 	if v.keepsAll(l) {
 		return l.Heads.KV
 	}
-	return v.policy.CacheHeads(l.Heads)
+	return v.policy.CacheHeads(l.Index, l.Heads)
 }
 
 // keepsAll: a prompt below the budget loses nothing (SnapKV's own rule; a
