@@ -1,8 +1,6 @@
 package metrics
 
 import (
-	"strings"
-
 	"github.com/snapbench/snapbench/metrics/internal/pystr"
 )
 
@@ -57,6 +55,3 @@ func overlap(a, b []string) int {
 	}
 	return same
 }
-
-// joinFields collapses white space, as " ".join(s.split()) does.
-func joinFields(s string) string { return strings.Join(pystr.Fields(s), " ") }

@@ -1,0 +1,41 @@
+package metrics
+
+import (
+	"strings"
+
+	"github.com/snapbench/snapbench/metrics/internal/pystr"
+)
+
+func init() {
+	Register(Scorer{
+		Name: "qa_f1_zh", Version: 1,
+		About: "F1 over the Chinese words of prediction and answer, cut as jieba does",
+		Score: bestAnswer(func(prediction, answer string) (float64, error) {
+			s, err := openSegmenter()
+			if err != nil {
+				return 0, err
+			}
+			return multisetF1(normalizeWords(s.Cut(prediction)), normalizeWords(s.Cut(answer))), nil
+		}),
+		Ready: segmenterReady,
+	})
+}
+
+// chineseMarks is the punctuation that LongBench drops in Chinese beside ASCII's.
+const chineseMarks = "！？｡。＂＃＄％＆＇（）＊＋，－／：；＜＝＞＠［＼］＾＿｀｛｜｝～｟｠｢｣､、〃》「」『』【】〔〕〖〗〘〙〚〛〜〝〞〟〰〾〿–—‘’‛“”„‟…‧﹏."
+
+// normalizeWords lower-cases each word and drops punctuation and white space
+// from it; words that were nothing else are dropped. The text is cut before
+// that, so that punctuation parts words.
+func normalizeWords(words []string) []string {
+	var kept []string
+	for _, word := range words {
+		word = pystr.Drop(pystr.Lower(word), func(r rune) bool {
+			return pystr.IsASCIIPunct(r) || strings.ContainsRune(chineseMarks, r) || pystr.IsSpace(r)
+		})
+		if word != "" {
+			kept = append(kept, word)
+		}
+	}
+	return kept
+}

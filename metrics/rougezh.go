@@ -1,0 +1,19 @@
+package metrics
+
+import "strings"
+
+func init() {
+	Register(Scorer{
+		Name: "rouge_zh", Version: 1,
+		About: "summary-level ROUGE-L over the Chinese words that jieba cuts",
+		Score: bestAnswer(func(prediction, answer string) (float64, error) {
+			s, err := openSegmenter()
+			if err != nil {
+				return 0, err
+			}
+			// A full stop of ASCII still parts sentences, the Chinese one is a word.
+			return rougeL(strings.Join(s.Cut(prediction), " "), strings.Join(s.Cut(answer), " ")), nil
+		}),
+		Ready: segmenterReady,
+	})
+}
