@@ -64,7 +64,7 @@ func (t *Tensor) Storage() engine.Storage {
 	return t.layout.storage
 }
 
-// RawRow returns row i as stored. It must not be written to.
+// RawRow returns row i as stored, at any alignment. It must not be written to.
 func (t *Tensor) RawRow(i int) []byte {
 	t.Storage()
 	if i < 0 || i >= t.rows {
