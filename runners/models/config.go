@@ -1,0 +1,296 @@
+// Package models turns a model's files into a decoder that runs on any
+// [engine.Device]: configuration → weights → forward pass, in the order of the
+// papers.
+//
+// The forward pass exists twice. [Model.Prefill] goes layer by layer over the
+// whole prompt, in blocks of tokens, with one buffer of keys and values that the
+// next layer reuses; in each layer every variant chooses what it keeps and
+// gathers its own cache. [Decoder] then takes the next tokens of all these
+// sequences together.
+package models
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Config is what a decoder is built from, whatever file it was read from.
+type Config struct {
+	Family   string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
+	Layers   int
+	Width    int
+	Heads    engine.Heads
+	FF       int
+	Vocab    int
+	Context  int // positions the model was made for
+	Epsilon  float32
+	Rope     Rope
+	Windows  []int // per layer: the sliding window, 0 for none
+	QKNorm   bool
+	Tied     bool // the output product shares the embeddings
+	Experts  int  // 0: dense
+	PerToken int
+	EOS      []int32
+}
+
+// Family is a line of models that share an architecture.
+type Family struct {
+	Name string
+	// Adapt completes the configuration from what config.json says for this family.
+	Adapt func(raw RawConfig, c *Config) error
+}
+
+var families = map[string]Family{}
+
+// Register makes a family known by its model_type. It is called from init.
+func Register(f Family) { families[f.Name] = f }
+
+// Names lists the families there are.
+func Names() []string {
+	var names []string
+	for n := range families {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+func open(name string) (Family, error) {
+	f, ok := families[name]
+	if !ok {
+		return f, fmt.Errorf("unknown model_type %q: have %s", name, strings.Join(Names(), ", "))
+	}
+	return f, nil
+}
+
+// RawConfig holds the fields of config.json that decide anything here, in the
+// older spelling (rope_theta, rope_scaling) and the newer (rope_parameters).
+type RawConfig struct {
+	ModelType       string          `json:"model_type"`
+	Layers          int             `json:"num_hidden_layers"`
+	Width           int             `json:"hidden_size"`
+	QueryHeads      int             `json:"num_attention_heads"`
+	KVHeads         *int            `json:"num_key_value_heads"`
+	HeadSize        *int            `json:"head_dim"`
+	FF              int             `json:"intermediate_size"`
+	Vocab           int             `json:"vocab_size"`
+	Context         int             `json:"max_position_embeddings"`
+	Epsilon         *float64        `json:"rms_norm_eps"`
+	Activation      string          `json:"hidden_act"`
+	Tied            bool            `json:"tie_word_embeddings"`
+	MLPBias         bool            `json:"mlp_bias"`
+	RopeTheta       *float64        `json:"rope_theta"`
+	RopeScaling     *RawRope        `json:"rope_scaling"`
+	RopeParameters  *RawRope        `json:"rope_parameters"`
+	SlidingWindow   *int            `json:"sliding_window"`
+	UseSliding      *bool           `json:"use_sliding_window"`
+	MaxWindowLayers int             `json:"max_window_layers"`
+	LayerTypes      []string        `json:"layer_types"`
+	Experts         int             `json:"num_local_experts"`
+	PerToken        int             `json:"num_experts_per_tok"`
+	EOS             json.RawMessage `json:"eos_token_id"`
+}
+
+// RawRope is the rotation's part of config.json in either spelling.
+type RawRope struct {
+	Theta       *float64 `json:"rope_theta"`
+	Type        string   `json:"rope_type"`
+	OlderType   string   `json:"type"`
+	Factor      float64  `json:"factor"`
+	LowFactor   float64  `json:"low_freq_factor"`
+	HighFactor  float64  `json:"high_freq_factor"`
+	OriginalMax float64  `json:"original_max_position_embeddings"`
+}
+
+// ReadConfig reads a Hugging Face directory's config.json, and the end tokens
+// from generation_config.json where that names more.
+func ReadConfig(dir string) (Config, error) {
+	path := filepath.Join(dir, "config.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, err
+	}
+	var generation []byte
+	if g, err := os.ReadFile(filepath.Join(dir, "generation_config.json")); err == nil {
+		generation = g
+	}
+	return ParseConfig(path, data, generation)
+}
+
+// ParseConfig reads config.json and, where not nil, generation_config.json; path
+// names the first in errors.
+func ParseConfig(path string, config, generation []byte) (Config, error) {
+	var raw RawConfig
+	if err := json.Unmarshal(config, &raw); err != nil {
+		return Config{}, jsonError(path, config, err)
+	}
+	c, err := raw.config()
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if generation != nil {
+		var g struct {
+			EOS json.RawMessage `json:"eos_token_id"`
+		}
+		beside := filepath.Join(filepath.Dir(path), "generation_config.json")
+		if err := json.Unmarshal(generation, &g); err != nil {
+			return Config{}, jsonError(beside, generation, err)
+		}
+		ids, err := endTokens(g.EOS)
+		if err != nil {
+			return Config{}, fmt.Errorf("%s: %w", beside, err)
+		}
+		if len(ids) > 0 {
+			c.EOS = ids
+		}
+	}
+	return c, nil
+}
+
+// jsonError adds the line to what encoding/json says.
+func jsonError(path string, data []byte, err error) error {
+	offset := int64(-1)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &syntax) {
+		offset = syntax.Offset
+	} else if errors.As(err, &kind) {
+		offset = kind.Offset
+	}
+	if offset < 0 || offset > int64(len(data)) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return fmt.Errorf("%s:%d: %w", path, 1+strings.Count(string(data[:offset]), "\n"), err)
+}
+
+func endTokens(raw json.RawMessage) ([]int32, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	var one int32
+	if err := json.Unmarshal(raw, &one); err == nil {
+		return []int32{one}, nil
+	}
+	var several []int32
+	if err := json.Unmarshal(raw, &several); err != nil {
+		return nil, fmt.Errorf("eos_token_id is %.60s: want a token id or a list of them", raw)
+	}
+	return several, nil
+}
+
+func (raw RawConfig) config() (Config, error) {
+	family, err := open(raw.ModelType)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{
+		Family: raw.ModelType, Layers: raw.Layers, Width: raw.Width, FF: raw.FF, Vocab: raw.Vocab,
+		Context: raw.Context, Epsilon: 1e-6, Tied: raw.Tied,
+		Heads: engine.Heads{Query: raw.QueryHeads, KV: raw.QueryHeads},
+	}
+	if raw.KVHeads != nil {
+		c.Heads.KV = *raw.KVHeads
+	}
+	if raw.HeadSize != nil {
+		c.Heads.Size = *raw.HeadSize
+	} else if raw.QueryHeads > 0 {
+		c.Heads.Size = raw.Width / raw.QueryHeads
+	}
+	if raw.Epsilon != nil {
+		c.Epsilon = float32(*raw.Epsilon)
+	}
+	if raw.Activation != "" && raw.Activation != "silu" {
+		return c, fmt.Errorf("hidden_act %q: have silu", raw.Activation)
+	}
+	if raw.MLPBias {
+		return c, errors.New("mlp_bias true: feed-forward layers with a bias are not supported")
+	}
+	if c.EOS, err = endTokens(raw.EOS); err != nil {
+		return c, err
+	}
+	if c.Rope, err = raw.rope(); err != nil {
+		return c, err
+	}
+	if c.Layers < 1 || c.Layers > 1<<12 {
+		return c, fmt.Errorf("num_hidden_layers is %d", c.Layers)
+	}
+	c.Windows = make([]int, c.Layers)
+	if family.Adapt != nil {
+		if err := family.Adapt(raw, &c); err != nil {
+			return c, err
+		}
+	}
+	return c, c.Check()
+}
+
+// Check reports a configuration that no decoder can be built from.
+func (c Config) Check() error {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{
+		{"layers", c.Layers}, {"width", c.Width}, {"query heads", c.Heads.Query}, {"KV heads", c.Heads.KV},
+		{"head size", c.Heads.Size}, {"feed-forward size", c.FF}, {"vocabulary", c.Vocab}, {"context", c.Context},
+	} {
+		if f.value < 1 || f.value > 1<<30 {
+			return fmt.Errorf("%s is %d", f.name, f.value)
+		}
+	}
+	if c.Heads.Query%c.Heads.KV != 0 {
+		return fmt.Errorf("%d query heads do not divide among %d KV heads", c.Heads.Query, c.Heads.KV)
+	}
+	if c.Heads.Size%2 != 0 {
+		return fmt.Errorf("head size %d is odd: the rotation needs pairs", c.Heads.Size)
+	}
+	if c.Experts < 0 || c.Experts > 1<<12 || c.Experts > 0 && (c.PerToken < 1 || c.PerToken > c.Experts) {
+		return fmt.Errorf("%d experts with %d per token", c.Experts, c.PerToken)
+	}
+	if len(c.Windows) != c.Layers {
+		return fmt.Errorf("%d sliding windows for %d layers", len(c.Windows), c.Layers)
+	}
+	for i, w := range c.Windows {
+		if w < 0 {
+			return fmt.Errorf("sliding window of layer %d is %d", i, w)
+		}
+	}
+	return nil
+}
+
+// QueryWidth is the width of all query heads together.
+func (c Config) QueryWidth() int { return c.Heads.Query * c.Heads.Size }
+
+// KVWidth is the width of all key heads together.
+func (c Config) KVWidth() int { return c.Heads.KV * c.Heads.Size }
+
+// Parameters counts the model's numbers, shared embeddings once; biases are
+// counted where the family has them.
+func (c Config) Parameters() int64 {
+	attention := int64(c.Width)*int64(c.QueryWidth()+2*c.KVWidth()) + int64(c.QueryWidth())*int64(c.Width)
+	if c.Family == "qwen2" {
+		attention += int64(c.QueryWidth() + 2*c.KVWidth())
+	}
+	if c.QKNorm {
+		attention += int64(2 * c.Heads.Size)
+	}
+	feed := 3 * int64(c.Width) * int64(c.FF)
+	if c.Experts > 0 {
+		feed = int64(c.Experts)*feed + int64(c.Experts)*int64(c.Width)
+	}
+	n := int64(c.Layers)*(attention+feed+2*int64(c.Width)) + int64(c.Width) + int64(c.Vocab)*int64(c.Width)
+	if !c.Tied {
+		n += int64(c.Vocab) * int64(c.Width)
+	}
+	return n
+}
+
+// CacheBytesPerToken is what one token takes in the full cache.
+func (c Config) CacheBytesPerToken(t engine.Type) int64 {
+	return 2 * int64(c.Layers) * int64(c.KVWidth()) * int64(t.Size())
+}

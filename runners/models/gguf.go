@@ -1,0 +1,120 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/weights"
+)
+
+// ggufConfig reads a GGUF file's metadata.
+func ggufConfig(f *weights.File) (Config, error) {
+	meta := f.Metadata()
+	architecture, err := meta.String("general.architecture")
+	if err != nil {
+		return Config{}, err
+	}
+	if !slices.Contains([]string{"llama", "qwen2", "qwen3"}, architecture) {
+		return Config{}, fmt.Errorf("%s: architecture %q: have llama, qwen2, qwen3", f.Path(), architecture)
+	}
+	r := ggufKeys{meta: meta, prefix: architecture + "."}
+	c := Config{
+		Family:  architecture,
+		Layers:  r.number("block_count"),
+		Width:   r.number("embedding_length"),
+		FF:      r.number("feed_forward_length"),
+		Context: r.number("context_length"),
+		Epsilon: float32(r.float("attention.layer_norm_rms_epsilon", 0)),
+		Heads:   engine.Heads{Query: r.number("attention.head_count")},
+		QKNorm:  architecture == "qwen3",
+		Tied:    !f.Has("output.weight"),
+		Rope:    Rope{Theta: r.float("rope.freq_base", 10000), Type: "default"},
+	}
+	c.Heads.KV = r.optional("attention.head_count_kv", c.Heads.Query)
+	if c.Heads.Query > 0 {
+		c.Heads.Size = r.optional("attention.key_length", c.Width/c.Heads.Query)
+	}
+	if c.Experts = r.optional("expert_count", 0); c.Experts > 0 {
+		c.Family = "mixtral"
+		c.PerToken = r.number("expert_used_count")
+	}
+	if r.err != nil {
+		return c, r.err
+	}
+	if kind, err := meta.String(r.prefix + "rope.scaling.type"); err == nil && kind != "none" {
+		c.Rope.Type, c.Rope.Factor = kind, r.float("rope.scaling.factor", 0)
+	}
+	if f.Has("rope_freqs.weight") {
+		t, err := f.Weight("rope_freqs.weight", c.Heads.Size/2)
+		if err != nil {
+			return c, err
+		}
+		if c.Rope.Divisors, err = t.Floats(); err != nil {
+			return c, err
+		}
+	}
+	if err := c.Rope.check(); err != nil {
+		return c, fmt.Errorf("%s: %w", f.Path(), err)
+	}
+	table, err := f.Tensor("token_embd.weight")
+	if err != nil {
+		return c, err
+	}
+	c.Vocab = table.Rows()
+	if c.Layers > 0 && c.Layers <= 1<<12 {
+		c.Windows = make([]int, c.Layers)
+		for i := range c.Windows {
+			c.Windows[i] = r.optional("attention.sliding_window", 0)
+		}
+	}
+	for _, key := range []string{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"} {
+		if id, err := meta.Uint(key); err == nil && !slices.Contains(c.EOS, int32(id)) {
+			c.EOS = append(c.EOS, int32(id))
+		}
+	}
+	if r.err != nil {
+		return c, r.err
+	}
+	if err := c.Check(); err != nil {
+		return c, fmt.Errorf("%s: %w", f.Path(), err)
+	}
+	return c, nil
+}
+
+// ggufKeys reads keys of one architecture and keeps the first error.
+type ggufKeys struct {
+	meta   weights.Metadata
+	prefix string
+	err    error
+}
+
+func (r *ggufKeys) number(key string) int {
+	v, err := r.meta.Uint(r.prefix + key)
+	if err == nil && v > 1<<30 {
+		err = fmt.Errorf("%s%s is %d", r.prefix, key, v)
+	}
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return int(v)
+}
+
+func (r *ggufKeys) optional(key string, otherwise int) int {
+	if !r.meta.Has(r.prefix + key) {
+		return otherwise
+	}
+	return r.number(key)
+}
+
+func (r *ggufKeys) float(key string, otherwise float64) float64 {
+	v, err := r.meta.Float(r.prefix + key)
+	if errors.Is(err, weights.ErrAbsent) && otherwise > 0 {
+		return otherwise
+	}
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return v
+}

@@ -1,0 +1,203 @@
+package models
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Model is a decoder whose weights are on a device.
+type Model struct {
+	Config
+	device    engine.Device
+	embedding engine.Weight
+	output    engine.Weight // the embedding itself where they are tied
+	norm      engine.Array
+	layers    []layer
+	block     int // tokens per prefill block
+	rotary    engine.Rotary
+}
+
+type layer struct {
+	attentionNorm, feedNorm engine.Array
+	qkNorm                  engine.QKNorm
+	qkv                     engine.Weight // (queryWidth+2·kvWidth, width)
+	out                     engine.Weight // (width, queryWidth)
+	gateUp                  engine.Weight // (2·ff, width)
+	down                    engine.Weight // (width, ff)
+	experts                 engine.Experts
+	window                  int
+}
+
+// Blocker is a device that says how many tokens it likes at a time in prefill.
+type Blocker interface{ BlockTokens() int }
+
+// Load brings a model's weights to a device. done, where not nil, is told the
+// layers loaded so far.
+func Load(d engine.Device, f *Files, done func(layers int)) (m *Model, err error) {
+	c := f.Config
+	m = &Model{Config: c, device: d, block: 512}
+	if b, ok := d.(Blocker); ok {
+		m.block = b.BlockTokens()
+	}
+	l := loader{d: d, s: f.Source, layer: -1}
+	m.embedding = l.weight(part{Embedding, c.Vocab, c.Width})
+	m.norm = l.vector(OutputNorm, c.Width)
+	m.output = m.embedding
+	if !c.Tied {
+		m.output = l.weight(part{Output, c.Vocab, c.Width})
+	}
+	for i := range c.Layers {
+		l.layer = i
+		y := layer{window: c.Windows[i]}
+		y.attentionNorm, y.feedNorm = l.vector(AttentionNorm, c.Width), l.vector(FeedNorm, c.Width)
+		if c.QKNorm {
+			y.qkNorm = engine.QKNorm{Query: l.vector(QueryNorm, c.Heads.Size), Key: l.vector(KeyNorm, c.Heads.Size), Epsilon: c.Epsilon}
+		}
+		y.qkv = l.weight(part{Query, c.QueryWidth(), c.Width}, part{Key, c.KVWidth(), c.Width}, part{Value, c.KVWidth(), c.Width})
+		y.out = l.weight(part{AttentionOutput, c.Width, c.QueryWidth()})
+		if c.Experts == 0 {
+			y.gateUp = l.weight(part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width})
+			y.down = l.weight(part{Down, c.Width, c.FF})
+		} else {
+			y.experts = engine.Experts{Router: l.weight(part{Router, c.Experts, c.Width}), PerToken: c.PerToken}
+			for e := range c.Experts {
+				y.experts.GateUp = append(y.experts.GateUp, l.expert(e, part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width}))
+				y.experts.Down = append(y.experts.Down, l.expert(e, part{Down, c.Width, c.FF}))
+			}
+		}
+		m.layers = append(m.layers, y)
+		if l.err == nil && done != nil {
+			done(i + 1)
+		}
+	}
+	if l.err == nil {
+		l.err = d.Sync()
+	}
+	if l.err != nil {
+		l.free()
+		return nil, fmt.Errorf("%s: %w", f.Path, l.err)
+	}
+	return m, nil
+}
+
+// Device returns where the model is.
+func (m *Model) Device() engine.Device { return m.device }
+
+// Close gives everything back to the device.
+func (m *Model) Close() {
+	d := m.device
+	if m.rotary != nil {
+		d.FreeRotary(m.rotary)
+	}
+	weights := []engine.Weight{m.embedding}
+	if m.output != m.embedding {
+		weights = append(weights, m.output)
+	}
+	d.Free(m.norm)
+	for _, y := range m.layers {
+		d.Free(y.attentionNorm, y.feedNorm, y.qkNorm.Query, y.qkNorm.Key)
+		weights = append(weights, y.qkv, y.out)
+		if m.Experts == 0 {
+			weights = append(weights, y.gateUp, y.down)
+		} else {
+			weights = append(append(append(weights, y.experts.Router), y.experts.GateUp...), y.experts.Down...)
+		}
+	}
+	for _, w := range weights {
+		d.FreeWeight(w)
+	}
+	m.layers = nil
+}
+
+// rotate returns a rotation that serves positions below n.
+func (m *Model) rotate(n int) (engine.Rotary, error) {
+	if m.rotary != nil && m.rotary.Positions() >= n {
+		return m.rotary, nil
+	}
+	if m.rotary != nil {
+		m.device.FreeRotary(m.rotary)
+		m.rotary = nil
+	}
+	n = (n + 1023) / 1024 * 1024 // so that prompts of nearly one length share it
+	r, err := m.device.NewRotary(m.Rope.Frequencies(m.Heads.Size), 1, n)
+	if err != nil {
+		return nil, err
+	}
+	m.rotary = r
+	return r, nil
+}
+
+type part struct {
+	role       Role
+	rows, cols int
+}
+
+// loader keeps the first error, and what it loaded, to be given back then.
+type loader struct {
+	d       engine.Device
+	s       Source
+	layer   int
+	err     error
+	weights []engine.Weight
+	arrays  []engine.Array
+}
+
+func (l *loader) free() {
+	for _, w := range l.weights {
+		l.d.FreeWeight(w)
+	}
+	l.d.Free(l.arrays...)
+}
+
+var biases = map[Role]Role{Query: QueryBias, Key: KeyBias, Value: ValueBias, AttentionOutput: AttentionOutputBias}
+
+func (l *loader) weight(parts ...part) engine.Weight { return l.expert(-1, parts...) }
+
+func (l *loader) expert(expert int, parts ...part) engine.Weight {
+	if l.err != nil {
+		return nil
+	}
+	var stored, bias []engine.Stored
+	for _, p := range parts {
+		layer := l.layer
+		t, err := l.s.Tensor(p.role, layer, expert, p.rows, p.cols)
+		if err != nil {
+			l.err = err
+			return nil
+		}
+		stored = append(stored, t)
+		var b engine.Stored
+		if role, ok := biases[p.role]; ok && l.s.Has(role, layer) {
+			if b, err = l.s.Tensor(role, layer, -1, 1, p.rows); err != nil {
+				l.err = err
+				return nil
+			}
+		}
+		bias = append(bias, b)
+	}
+	w, err := l.d.LoadWeight(stored, bias)
+	if err != nil {
+		l.err = err
+		return nil
+	}
+	l.weights = append(l.weights, w)
+	return w
+}
+
+func (l *loader) vector(role Role, n int) engine.Array {
+	if l.err != nil {
+		return engine.Array{}
+	}
+	t, err := l.s.Tensor(role, l.layer, -1, 1, n)
+	if err != nil {
+		l.err = err
+		return engine.Array{}
+	}
+	a, err := l.d.LoadVector(t)
+	if err != nil {
+		l.err = err
+	}
+	l.arrays = append(l.arrays, a)
+	return a
+}

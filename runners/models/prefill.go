@@ -1,0 +1,269 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Prompt is what one prefill works on.
+type Prompt struct {
+	IDs      []int32
+	Variants []compress.Variant
+	Room     int // tokens that will be decoded behind each cache
+
+	// Recorded, where not nil, replaces the variants' own choices: positions by
+	// variant (nil: its own choice), layer, cache head, ascending.
+	Recorded [][][][]int32
+	// Twins asks for a second cache of the same content for each variant, for
+	// decoding along another's answer.
+	Twins bool
+	// Progress is told how many of the layers' blocks are done.
+	Progress func(done, total int)
+	// Trace, where not nil, sees intermediate arrays: "hidden" (m, width) entering
+	// layer L (L = layers: after the final norm), "q" (m, heads, d), "logits"
+	// (m, vocab), rows start…, and at a layer's end "kv" (start = n, see KV).
+	Trace func(name string, layer, start int, a engine.Array)
+	// TraceKV sees each layer's keys and values.
+	TraceKV func(layer int, kv engine.KV)
+}
+
+// Prefilled is a prompt that has been read: the logits behind its last token,
+// and for each variant a sequence to decode from.
+type Prefilled struct {
+	Logits    []float32
+	Sequences []engine.Sequence // by variant
+	Twins     []engine.Sequence // by variant, where asked for
+
+	device engine.Device
+}
+
+// Free gives all caches back.
+func (p *Prefilled) Free() {
+	for _, s := range append(p.Sequences, p.Twins...) {
+		p.device.FreeCache(s.Caches...)
+	}
+	p.Sequences, p.Twins = nil, nil
+}
+
+// Prefill reads a prompt layer by layer, and in each layer lets every variant
+// choose and gather. On an error nothing is held.
+func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error) {
+	d, n := m.device, len(p.IDs)
+	if n == 0 {
+		return nil, fmt.Errorf("the prompt is empty")
+	}
+	for i, id := range p.IDs {
+		if id < 0 || int(id) >= m.Vocab {
+			return nil, fmt.Errorf("token %d of the prompt is %d, the vocabulary has %d", i, id, m.Vocab)
+		}
+	}
+	rotary, err := m.rotate(n + p.Room)
+	if err != nil {
+		return nil, err
+	}
+	w := m.workspace(min(m.block, n))
+	defer func() { w.free() }()
+	hidden := w.array(d.Type(), n*m.Width)
+	ids := w.array(engine.Int32, n)
+	kv := engine.KV{Tokens: n, Heads: m.Heads.KV, Size: m.Heads.Size}
+	kv.K, kv.V = w.array(d.Type(), n*m.KVWidth()), w.array(d.Type(), n*m.KVWidth())
+	widest := 0
+	for _, v := range p.Variants {
+		if !v.KeepsAll(m.Layers, n) {
+			widest = max(widest, v.Needs().Window)
+		}
+	}
+	widest = min(widest, n)
+	queries := w.array(d.Type(), widest*m.QueryWidth())
+	last := w.array(engine.Float32, m.Vocab)
+	if w.err != nil {
+		return nil, w.err
+	}
+
+	result := &Prefilled{device: d, Sequences: make([]engine.Sequence, len(p.Variants))}
+	if p.Twins {
+		result.Twins = make([]engine.Sequence, len(p.Variants))
+	}
+	for i := range p.Variants {
+		result.Sequences[i].Position = n
+		if p.Twins {
+			result.Twins[i].Position = n
+		}
+	}
+	defer func() {
+		if err != nil {
+			d.Sync() // whatever is under way still uses the caches
+			result.Free()
+		}
+	}()
+
+	d.PutInts(ids, p.IDs)
+	d.Embed(hidden, m.embedding, ids)
+	blocks := (n + m.block - 1) / m.block
+	scale := m.scale()
+	for li := range m.layers {
+		y := &m.layers[li]
+		for b := range blocks {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			start := b * m.block
+			rows := min(m.block, n-start)
+			x := hidden.Slice(start*m.Width, (start+rows)*m.Width)
+			if p.Trace != nil {
+				p.Trace("hidden", li, start, x)
+			}
+			s := w.rows(rows)
+			d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
+			d.MatMul(s.qkv, s.normed, y.qkv)
+			d.Rotate(s.q, kv, s.qkv, start, m.Heads, rotary, y.qkNorm)
+			if p.Trace != nil {
+				p.Trace("q", li, start, s.q)
+			}
+			m.holdQueries(queries, s.q, start, rows, n, widest)
+			if li == m.Layers-1 && p.Trace == nil {
+				// Nothing above the last layer reads any token but the last.
+				if b < blocks-1 {
+					m.report(p, li, b, blocks)
+					continue
+				}
+				x = hidden.Slice((n-1)*m.Width, n*m.Width)
+				q := s.q.Slice((rows-1)*m.QueryWidth(), rows*m.QueryWidth())
+				s = w.rows(1)
+				d.Copy(s.q, q)
+				start, rows = n-1, 1
+			}
+			d.Attention(s.attended, s.q, kv, start, m.Heads, y.window, scale)
+			d.MatMulAdd(x, s.attended, y.out)
+			m.feed(x, s, y)
+			m.report(p, li, b, blocks)
+		}
+		if p.TraceKV != nil {
+			p.TraceKV(li, kv)
+		}
+		if err := m.compress(p, result, li, compress.Source{KV: kv, Queries: queries, Scale: scale, Window: y.window}); err != nil {
+			return nil, err
+		}
+	}
+	if p.Trace != nil {
+		for start := 0; start < n; start += m.block {
+			rows := min(m.block, n-start)
+			s := w.rows(rows)
+			d.RMSNorm(s.normed, hidden.Slice(start*m.Width, (start+rows)*m.Width), m.norm, m.Epsilon)
+			p.Trace("hidden", m.Layers, start, s.normed)
+			logits, err := d.New(engine.Float32, rows*m.Vocab)
+			if err != nil {
+				return nil, err
+			}
+			d.MatMul(logits, s.normed, m.output)
+			p.Trace("logits", m.Layers, start, logits)
+			d.Free(logits)
+		}
+	}
+	s := w.rows(1)
+	d.RMSNorm(s.normed, hidden.Slice((n-1)*m.Width, n*m.Width), m.norm, m.Epsilon)
+	d.MatMul(last, s.normed, m.output)
+	result.Logits = make([]float32, m.Vocab)
+	d.Get(result.Logits, last)
+	if err := d.Sync(); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+func (m *Model) report(p Prompt, layer, block, blocks int) {
+	if p.Progress != nil {
+		p.Progress(layer*blocks+block+1, m.Layers*blocks)
+	}
+}
+
+// scale of the attention: 1/√d.
+func (m *Model) scale() float32 { return float32(1 / math.Sqrt(float64(m.Heads.Size))) }
+
+// feed is a layer's second half: x += feed-forward(norm(x)).
+func (m *Model) feed(x engine.Array, s scratch, y *layer) {
+	d := m.device
+	d.RMSNorm(s.normed, x, y.feedNorm, m.Epsilon)
+	if m.Experts > 0 {
+		d.MixtureAdd(x, s.normed, y.experts)
+		return
+	}
+	d.MatMul(s.gateUp, s.normed, y.gateUp)
+	d.SwiGLU(s.gated, s.gateUp, m.FF)
+	d.MatMulAdd(x, s.gated, y.down)
+}
+
+// holdQueries keeps the rows of q, positions start…, that are among the last of
+// n positions.
+func (m *Model) holdQueries(held, q engine.Array, start, rows, n, last int) {
+	lo := max(start, n-last)
+	if lo >= start+rows {
+		return
+	}
+	w := m.QueryWidth()
+	m.device.Copy(held.Slice((lo-(n-last))*w, (start+rows-(n-last))*w), q.Slice((lo-start)*w, rows*w))
+}
+
+// compress lets the variants choose in a layer and gathers their caches.
+func (m *Model) compress(p Prompt, result *Prefilled, li int, s compress.Source) error {
+	d := m.device
+	l := compress.Layer{Index: li, Layers: m.Layers, Tokens: len(p.IDs), Heads: m.Heads}
+	variants := append([]compress.Variant(nil), p.Variants...)
+	for i := range variants {
+		if i < len(p.Recorded) && p.Recorded[i] != nil {
+			variants[i] = compress.Full // its choice is given
+		}
+	}
+	choice, err := compress.Choose(d, s, l, variants)
+	if err != nil {
+		return fmt.Errorf("layer %d: %w", li, err)
+	}
+	defer choice.Free()
+	for i := range variants {
+		if i < len(p.Recorded) && p.Recorded[i] != nil {
+			kept, err := m.recorded(p.Recorded[i][li])
+			if err != nil {
+				return err
+			}
+			defer d.Free(kept.Positions)
+			choice.Kept[i] = kept
+		}
+	}
+	caches, err := d.Gather(s.KV, choice.Kept, p.Room)
+	if err != nil {
+		return fmt.Errorf("layer %d: %w", li, err)
+	}
+	for i, c := range caches {
+		result.Sequences[i].Caches = append(result.Sequences[i].Caches, c)
+	}
+	if p.Twins {
+		twins, err := d.Gather(s.KV, choice.Kept, p.Room)
+		if err != nil {
+			return fmt.Errorf("layer %d: %w", li, err)
+		}
+		for i, c := range twins {
+			result.Twins[i].Caches = append(result.Twins[i].Caches, c)
+		}
+	}
+	return nil
+}
+
+func (m *Model) recorded(heads [][]int32) (engine.Kept, error) {
+	var k engine.Kept
+	var all []int32
+	for _, h := range heads {
+		k.Len = append(k.Len, len(h))
+		all = append(all, h...)
+	}
+	a, err := m.device.New(engine.Int32, len(all))
+	if err != nil {
+		return k, err
+	}
+	m.device.PutInts(a, all)
+	k.Positions = a
+	return k, nil
+}

@@ -1,0 +1,33 @@
+package models
+
+import "fmt"
+
+// Qwen2 (arXiv 2407.10671) has biases on q, k and v; Qwen3 (arXiv 2505.09388)
+// has RMS norms on each head of q and k instead. Both can give some layers a
+// sliding window.
+func init() {
+	Register(Family{Name: "qwen2", Adapt: slideSomeLayers})
+	Register(Family{Name: "qwen3", Adapt: func(raw RawConfig, c *Config) error {
+		c.QKNorm = true
+		return slideSomeLayers(raw, c)
+	}})
+}
+
+func slideSomeLayers(raw RawConfig, c *Config) error {
+	if raw.UseSliding == nil || !*raw.UseSliding || raw.SlidingWindow == nil {
+		return nil
+	}
+	if len(raw.LayerTypes) > 0 && len(raw.LayerTypes) != c.Layers {
+		return fmt.Errorf("layer_types has %d entries for %d layers", len(raw.LayerTypes), c.Layers)
+	}
+	for i := range c.Windows {
+		sliding := i >= raw.MaxWindowLayers
+		if len(raw.LayerTypes) > 0 {
+			sliding = raw.LayerTypes[i] == "sliding_attention"
+		}
+		if sliding {
+			c.Windows[i] = *raw.SlidingWindow
+		}
+	}
+	return nil
+}

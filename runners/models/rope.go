@@ -1,0 +1,100 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Rope is how positions turn queries and keys.
+type Rope struct {
+	Theta  float64
+	Type   string // "default", "linear", "llama3"
+	Factor float64
+	// Of "llama3": which wavelengths are stretched.
+	Low, High, OriginalMax float64
+	// Divisors, where not nil, divide the frequencies one by one (GGUF files of
+	// Llama 3.1 carry llama3's scaling in this form).
+	Divisors []float32
+}
+
+func (raw RawConfig) rope() (Rope, error) {
+	r := Rope{Theta: 10000, Type: "default"}
+	if raw.RopeTheta != nil {
+		r.Theta = *raw.RopeTheta
+	}
+	s := raw.RopeParameters
+	if s == nil {
+		s = raw.RopeScaling
+	}
+	if s != nil {
+		if s.Theta != nil {
+			r.Theta = *s.Theta
+		}
+		r.Type, r.Factor = s.Type, s.Factor
+		if r.Type == "" {
+			r.Type = s.OlderType
+		}
+		if r.Type == "" {
+			r.Type = "default"
+		}
+		r.Low, r.High, r.OriginalMax = s.LowFactor, s.HighFactor, s.OriginalMax
+	}
+	return r, r.check()
+}
+
+func (r Rope) check() error {
+	if !(r.Theta > 1) || math.IsInf(r.Theta, 0) {
+		return fmt.Errorf("rope_theta is %v", r.Theta)
+	}
+	switch r.Type {
+	case "default":
+	case "linear":
+		if !(r.Factor >= 1) {
+			return fmt.Errorf("rope scaling linear: factor is %v", r.Factor)
+		}
+	case "llama3":
+		if !(r.Factor >= 1 && r.Low > 0 && r.High > r.Low && r.OriginalMax > 0) {
+			return errors.New("rope scaling llama3 needs factor, low_freq_factor, high_freq_factor and original_max_position_embeddings")
+		}
+	default:
+		return fmt.Errorf("rope scaling %q: have default, linear, llama3", r.Type)
+	}
+	return nil
+}
+
+// Frequencies returns θ^(-2i/d) for i < d/2, scaled: linear divides all by the
+// factor; llama3 (Llama 3.1) divides those whose wavelength exceeds
+// originalMax/low, leaves those below originalMax/high, and goes over smoothly
+// between.
+func (r Rope) Frequencies(d int) []float32 {
+	f := make([]float32, d/2)
+	for i := range f {
+		// float32 steps as torch takes them, so that long angles agree.
+		power := float32(2*i) / float32(d)
+		v := 1 / float32(math.Pow(r.Theta, float64(power)))
+		switch r.Type {
+		case "linear":
+			v /= float32(r.Factor)
+		case "llama3":
+			v = r.llama3(v)
+		}
+		if r.Divisors != nil {
+			v /= r.Divisors[i]
+		}
+		f[i] = v
+	}
+	return f
+}
+
+func (r Rope) llama3(f float32) float32 {
+	wavelength := 2 * math.Pi / float64(f)
+	switch {
+	case wavelength < r.OriginalMax/r.High:
+		return f
+	case wavelength > r.OriginalMax/r.Low:
+		return f / float32(r.Factor)
+	}
+	smooth := (r.OriginalMax/wavelength - r.Low) / (r.High - r.Low)
+	return float32((1-smooth)*float64(f)/r.Factor + smooth*float64(f))
+}

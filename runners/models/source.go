@@ -1,0 +1,186 @@
+package models
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/weights"
+)
+
+// Source hands out a model's tensors by what they are for. Layer and expert
+// are -1 where they do not apply.
+type Source interface {
+	// Tensor returns the matrix (rows, cols) of a role, or an error that names it.
+	Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error)
+	// Has reports whether the model has such a tensor.
+	Has(role Role, layer int) bool
+}
+
+// Role is what a tensor is for.
+type Role int
+
+// The roles.
+const (
+	Embedding Role = iota
+	OutputNorm
+	Output
+	AttentionNorm
+	Query
+	Key
+	Value
+	QueryBias
+	KeyBias
+	ValueBias
+	AttentionOutput
+	AttentionOutputBias
+	QueryNorm
+	KeyNorm
+	FeedNorm
+	Gate
+	Up
+	Down
+	Router
+)
+
+var hubNames = map[Role]string{
+	Embedding: "model.embed_tokens.weight", OutputNorm: "model.norm.weight", Output: "lm_head.weight",
+	AttentionNorm: "model.layers.%d.input_layernorm.weight",
+	Query:         "model.layers.%d.self_attn.q_proj.weight", QueryBias: "model.layers.%d.self_attn.q_proj.bias",
+	Key: "model.layers.%d.self_attn.k_proj.weight", KeyBias: "model.layers.%d.self_attn.k_proj.bias",
+	Value: "model.layers.%d.self_attn.v_proj.weight", ValueBias: "model.layers.%d.self_attn.v_proj.bias",
+	AttentionOutput: "model.layers.%d.self_attn.o_proj.weight", AttentionOutputBias: "model.layers.%d.self_attn.o_proj.bias",
+	QueryNorm: "model.layers.%d.self_attn.q_norm.weight", KeyNorm: "model.layers.%d.self_attn.k_norm.weight",
+	FeedNorm: "model.layers.%d.post_attention_layernorm.weight",
+	Gate:     "model.layers.%d.mlp.gate_proj.weight", Up: "model.layers.%d.mlp.up_proj.weight", Down: "model.layers.%d.mlp.down_proj.weight",
+	Router: "model.layers.%d.block_sparse_moe.gate.weight",
+}
+
+var hubExperts = map[Role]string{
+	Gate: "model.layers.%d.block_sparse_moe.experts.%d.w1.weight",
+	Up:   "model.layers.%d.block_sparse_moe.experts.%d.w3.weight",
+	Down: "model.layers.%d.block_sparse_moe.experts.%d.w2.weight",
+}
+
+var ggufNames = map[Role]string{
+	Embedding: "token_embd.weight", OutputNorm: "output_norm.weight", Output: "output.weight",
+	AttentionNorm: "blk.%d.attn_norm.weight",
+	Query:         "blk.%d.attn_q.weight", QueryBias: "blk.%d.attn_q.bias",
+	Key: "blk.%d.attn_k.weight", KeyBias: "blk.%d.attn_k.bias",
+	Value: "blk.%d.attn_v.weight", ValueBias: "blk.%d.attn_v.bias",
+	AttentionOutput: "blk.%d.attn_output.weight", AttentionOutputBias: "blk.%d.attn_output.bias",
+	QueryNorm: "blk.%d.attn_q_norm.weight", KeyNorm: "blk.%d.attn_k_norm.weight",
+	FeedNorm: "blk.%d.ffn_norm.weight",
+	Gate:     "blk.%d.ffn_gate.weight", Up: "blk.%d.ffn_up.weight", Down: "blk.%d.ffn_down.weight",
+	Router: "blk.%d.ffn_gate_inp.weight",
+}
+
+var ggufExperts = map[Role]string{
+	Gate: "blk.%d.ffn_gate_exps.weight", Up: "blk.%d.ffn_up_exps.weight", Down: "blk.%d.ffn_down_exps.weight",
+}
+
+func nameOf(names map[Role]string, role Role, layer int) string {
+	if layer < 0 {
+		return names[role]
+	}
+	return fmt.Sprintf(names[role], layer)
+}
+
+// vector asks for a shape as files write it: a vector has one dimension.
+func shapeOf(role Role, rows, cols int) []int {
+	switch role {
+	case OutputNorm, AttentionNorm, FeedNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias:
+		return []int{cols}
+	}
+	return []int{rows, cols}
+}
+
+// hubSource reads the safetensors of a Hugging Face model.
+type hubSource struct{ file *weights.File }
+
+func (s hubSource) Has(role Role, layer int) bool { return s.file.Has(nameOf(hubNames, role, layer)) }
+
+func (s hubSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
+	name := nameOf(hubNames, role, layer)
+	if expert >= 0 {
+		name = fmt.Sprintf(hubExperts[role], layer, expert)
+	}
+	return s.file.Weight(name, shapeOf(role, rows, cols)...)
+}
+
+// ggufSource reads a GGUF file. Files of the llama architecture keep the rows
+// of each head of q and k interleaved, for a rotation of neighbours; here they
+// are put back into halves.
+type ggufSource struct {
+	file   *weights.File
+	config Config
+	pairs  bool
+}
+
+func (s ggufSource) Has(role Role, layer int) bool { return s.file.Has(nameOf(ggufNames, role, layer)) }
+
+func (s ggufSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
+	if expert >= 0 {
+		all, err := s.file.Weight(fmt.Sprintf(ggufExperts[role], layer), s.config.Experts, rows, cols)
+		if err != nil {
+			return nil, err
+		}
+		return weights.RowSlice(all, expert*rows, (expert+1)*rows), nil
+	}
+	t, err := s.file.Weight(nameOf(ggufNames, role, layer), shapeOf(role, rows, cols)...)
+	if err != nil {
+		return nil, err
+	}
+	if s.pairs && (role == Query || role == Key) {
+		return weights.Permuted(t, weights.HalvesFromPairs(rows/s.config.Heads.Size, s.config.Heads.Size)), nil
+	}
+	return t, nil
+}
+
+// Files is a model's configuration and tensors.
+type Files struct {
+	Config Config
+	Source Source
+	Bytes  int64  // of the tensors, as stored
+	Path   string // what was read
+	// GGUF is the file where it is one: its tokenizer is inside.
+	GGUF *weights.File
+
+	close func() error
+}
+
+// Close unmaps the files.
+func (f *Files) Close() error {
+	if f.close == nil {
+		return nil
+	}
+	return f.close()
+}
+
+// Open opens a Hugging Face directory or a .gguf file.
+func Open(path string) (*Files, error) {
+	file, err := weights.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	files := &Files{Bytes: file.TotalBytes(), Path: path, close: file.Close}
+	if file.Metadata().Has("general.architecture") {
+		files.GGUF = file
+		if files.Config, err = ggufConfig(file); err == nil {
+			architecture, _ := file.Metadata().String("general.architecture")
+			files.Source = ggufSource{file, files.Config, architecture == "llama"}
+		}
+	} else {
+		files.Config, err = ReadConfig(path)
+		files.Source = hubSource{file}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return files, nil
+}
+
+// NewFiles joins a configuration and an open safetensors file.
+func NewFiles(c Config, file *weights.File) *Files {
+	return &Files{Config: c, Source: hubSource{file}, Bytes: file.TotalBytes(), Path: file.Path(), close: file.Close}
+}

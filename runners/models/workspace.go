@@ -1,0 +1,68 @@
+package models
+
+import "github.com/snapbench/snapbench/runners/engine"
+
+// workspace owns the arrays of one forward pass and keeps the first error.
+type workspace struct {
+	m      *Model
+	full   scratch
+	block  int
+	arrays []engine.Array
+	err    error
+}
+
+// scratch holds what a block of tokens needs between two operations.
+type scratch struct {
+	normed   engine.Array // (m, width)
+	qkv      engine.Array // (m, queryWidth+2·kvWidth)
+	q        engine.Array // (m, heads, d)
+	attended engine.Array // (m, heads, d)
+	gateUp   engine.Array // (m, 2·ff)
+	gated    engine.Array // (m, ff)
+}
+
+// widths are the numbers per token of a scratch's arrays, in its order.
+func (m *Model) widths() [6]int {
+	w := [6]int{m.Width, m.QueryWidth() + 2*m.KVWidth(), m.QueryWidth(), m.QueryWidth(), 2 * m.FF, m.FF}
+	if m.Experts > 0 {
+		w[4], w[5] = 0, 0 // the device's own affair
+	}
+	return w
+}
+
+func (m *Model) workspace(block int) *workspace {
+	w := &workspace{m: m, block: block}
+	t := m.device.Type()
+	for i, a := range w.full.all() {
+		*a = w.array(t, block*m.widths()[i])
+	}
+	return w
+}
+
+func (s *scratch) all() [6]*engine.Array {
+	return [6]*engine.Array{&s.normed, &s.qkv, &s.q, &s.attended, &s.gateUp, &s.gated}
+}
+
+// rows returns the scratch for a block of fewer tokens.
+func (w *workspace) rows(n int) scratch {
+	s := w.full
+	for i, a := range s.all() {
+		*a = a.Slice(0, n*w.m.widths()[i])
+	}
+	return s
+}
+
+func (w *workspace) array(t engine.Type, n int) engine.Array {
+	if w.err != nil {
+		return engine.Array{}
+	}
+	a, err := w.m.device.New(t, n)
+	if err != nil {
+		w.err = err
+		return a
+	}
+	w.arrays = append(w.arrays, a)
+	return a
+}
+
+func (w *workspace) free() { w.m.device.Free(w.arrays...) }
