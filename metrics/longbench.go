@@ -1,5 +1,10 @@
 package metrics
 
+import (
+	"fmt"
+	"strings"
+)
+
 // LongBenchSet is how LongBench v1 grades one of its sets.
 type LongBenchSet struct {
 	Name   string // as in file names, without the _e of LongBench-E
@@ -67,4 +72,46 @@ func (s LongBenchSet) Text(prediction string) string {
 		return FirstLine(prediction)
 	}
 	return prediction
+}
+
+// CodeSims names the definitions of similarity for the two code sets and the
+// metric of each. The first is the default.
+var CodeSims = []struct{ Name, Metric string }{
+	{"levenshtein", "code_sim"},
+	{"difflib", "code_sim_difflib"},
+}
+
+// Scorers returns what grades the set: the scorer that counts, and, for the
+// code sets, the ones of the other definitions of similarity, which belong
+// beside it because published tables use either. codeSim is a name of
+// [CodeSims], or "" for the default.
+func (s LongBenchSet) Scorers(codeSim string) (primary Scorer, others []Scorer, err error) {
+	if codeSim == "" {
+		codeSim = CodeSims[0].Name
+	}
+	known := false
+	var names []string
+	for _, c := range CodeSims {
+		names = append(names, c.Name)
+		known = known || c.Name == codeSim
+	}
+	if !known {
+		return Scorer{}, nil, fmt.Errorf("unknown code similarity %q: have %s", codeSim, strings.Join(names, ", "))
+	}
+	if s.Metric != CodeSims[0].Metric {
+		primary, err = Open(s.Metric)
+		return primary, nil, err
+	}
+	for _, c := range CodeSims {
+		scorer, err := Open(c.Metric)
+		if err != nil {
+			return Scorer{}, nil, err
+		}
+		if c.Name == codeSim {
+			primary = scorer
+		} else {
+			others = append(others, scorer)
+		}
+	}
+	return primary, others, nil
 }

@@ -1,0 +1,63 @@
+package metrics
+
+import (
+	"strings"
+
+	"github.com/snapbench/snapbench/metrics/internal/porter"
+	"github.com/snapbench/snapbench/metrics/internal/pystr"
+)
+
+// ROUGE-1 between the needle and the answer is what published needle grids
+// colour: recall or F by the Python package rouge_score 0.1.2 with its stemmer
+// on, times 10 or 100. The target is the whole needle sentence where the
+// reference has it; else the best over the answers.
+func init() {
+	Register(Scorer{
+		Name: "rouge1_r", Version: 1,
+		About: "ROUGE-1 recall of the needle's words, stemmed, as published needle grids have it",
+		Score: scoreRouge1(func(common, target, prediction int) float64 {
+			return float64(common) / float64(max(target, 1))
+		}),
+	})
+	Register(Scorer{
+		Name: "rouge1_f", Version: 1,
+		About: "ROUGE-1 F over the needle's words, stemmed, as published needle grids have it",
+		Score: scoreRouge1(func(common, target, prediction int) float64 {
+			if common == 0 {
+				return 0
+			}
+			p := float64(common) / float64(prediction)
+			r := float64(common) / float64(target)
+			return 2 * p * r / (p + r)
+		}),
+	})
+}
+
+// scoreRouge1 makes a scorer of a measure over three counts of tokens: common
+// to both, in the target, in the prediction.
+func scoreRouge1(measure func(common, target, prediction int) float64) func(string, Reference) (float64, error) {
+	compare := bestAnswer(never(func(prediction, target string) float64 {
+		p, t := rougeTokens(prediction), rougeTokens(target)
+		return measure(overlap(p, t), len(t), len(p))
+	}))
+	return func(prediction string, ref Reference) (float64, error) {
+		if ref.Needle != "" {
+			ref.Answers = []string{ref.Needle}
+		}
+		return compare(prediction, ref)
+	}
+}
+
+// rougeTokens are the runs of ASCII letters and digits of the lower-cased text,
+// those of more than three characters stemmed.
+func rougeTokens(text string) []string {
+	tokens := strings.FieldsFunc(pystr.Lower(text), func(r rune) bool {
+		return (r < 'a' || 'z' < r) && (r < '0' || '9' < r)
+	})
+	for i, token := range tokens {
+		if len(token) > 3 {
+			tokens[i] = porter.Stem(token)
+		}
+	}
+	return tokens
+}
