@@ -1,0 +1,386 @@
+package tokenizer
+
+import (
+	"fmt"
+	"hash/maphash"
+	"unicode/utf8"
+)
+
+// bpe is the byte-pair model: symbols of a word, merged pair by pair in the order of rank (Sennrich et al. 2016,
+// "Neural Machine Translation of Rare Words with Subword Units", algorithm 1), ties by position from the left.
+type bpe struct {
+	merges *pairTable
+
+	// byteSymbols says what a word is made of: its bytes (GPT-2's byte level) or its characters.
+	byteSymbols bool
+	// bytes holds the id of each byte: the byte-level symbol, or the fallback token <0xXX>. −1 where there is none.
+	bytes [256]int32
+	// chars holds the ids of single characters; ascii the same for r < 128, −1 where there is none.
+	chars map[rune]int32
+	ascii [128]int32
+
+	byteFallback bool // characters without a token become their bytes' tokens
+	unk          int32
+	fuseUnk      bool // one unknown token for a run of unknown characters
+
+	// whole maps a complete word to its id, consulted before merging; nil unless ignore_merges is set. Keys are raw
+	// text: bytes for byteSymbols.
+	whole map[string]int32
+
+	// inside holds the pairs of neighbouring characters that occur inside some token. No merge ever crosses another
+	// pair, so a text may be cut there without changing its ids, which keeps words short where nothing splits them.
+	inside      *pairTable
+	insideASCII [128 * 128 / 64]uint64
+
+	// firstExtra and above are symbols that only exist while merging: characters that occur in tokens without being one.
+	firstExtra int32
+	extra      []string // the character of firstExtra+i
+
+	seed maphash.Seed
+}
+
+// NoTokenError reports a character that the vocabulary can't express.
+type NoTokenError struct {
+	Char rune
+	Word string // what it stood in, after normalising
+}
+
+func (e *NoTokenError) Error() string {
+	return fmt.Sprintf("the vocabulary has no token for %q (U+%04X) in %.40q, and no unknown token", e.Char, e.Char, e.Word)
+}
+
+// encoder is the working memory of one Encode call.
+type encoder struct {
+	cache  []cacheEntry
+	pieces [][]string // by pre-tokenizer step
+
+	syms, ranks, prev, next []int32
+	heap                    []uint64
+}
+
+// cacheEntry remembers the ids of one short word, in one cache line. The cache is direct-mapped, so that it is bounded
+// and needs no eviction.
+type cacheEntry struct {
+	n, keyLen uint8
+	key       [30]byte
+	ids       [8]int32
+}
+
+const cacheEntries = 1 << 14
+
+func newEncoder(steps int) *encoder {
+	return &encoder{cache: make([]cacheEntry, cacheEntries), pieces: make([][]string, steps+1)}
+}
+
+// piece appends the ids of one pre-tokenized piece.
+func (m *bpe) piece(e *encoder, out []int32, s string) ([]int32, error) {
+	if m.inside == nil {
+		return m.word(e, out, s)
+	}
+	var err error
+	start, prev := 0, rune(-1)
+	for i, r := range s {
+		if i > start && !m.joined(prev, r) {
+			if out, err = m.word(e, out, s[start:i]); err != nil {
+				return nil, err
+			}
+			start = i
+		}
+		prev = r
+	}
+	return m.word(e, out, s[start:])
+}
+
+func (m *bpe) joined(a, b rune) bool {
+	if a < 128 && b < 128 {
+		i := a<<7 | b
+		return m.insideASCII[i>>6]&(1<<(i&63)) != 0
+	}
+	_, ok := m.inside.get(a, b)
+	return ok
+}
+
+// noteInside records the neighbours in a token for [bpe.joined].
+func (m *bpe) noteInside(token string) {
+	prev := rune(-1)
+	for _, r := range token {
+		if prev >= 0 {
+			if prev < 128 && r < 128 {
+				i := prev<<7 | r
+				m.insideASCII[i>>6] |= 1 << (i & 63)
+			} else {
+				m.inside.set(prev, r, merge{})
+			}
+		}
+		prev = r
+	}
+}
+
+// word appends the ids of a word.
+func (m *bpe) word(e *encoder, out []int32, w string) ([]int32, error) {
+	if w == "" {
+		return out, nil
+	}
+	var entry *cacheEntry
+	if len(w) <= len(entry.key) {
+		entry = &e.cache[maphash.String(m.seed, w)%cacheEntries]
+		if int(entry.keyLen) == len(w) && string(entry.key[:len(w)]) == w {
+			return append(out, entry.ids[:entry.n]...), nil
+		}
+	}
+	n0 := len(out)
+	out, err := m.mergeWord(e, out, w)
+	if err != nil {
+		return nil, err
+	}
+	if ids := out[n0:]; entry != nil && len(ids) <= len(entry.ids) {
+		entry.keyLen, entry.n = uint8(copy(entry.key[:], w)), uint8(copy(entry.ids[:], ids))
+	}
+	return out, nil
+}
+
+func (m *bpe) mergeWord(e *encoder, out []int32, w string) ([]int32, error) {
+	if m.whole != nil {
+		if id, ok := m.whole[w]; ok {
+			return append(out, id), nil
+		}
+	}
+	syms, err := m.symbols(e.syms[:0], w)
+	if err != nil {
+		return nil, err
+	}
+	e.syms = syms
+	n0 := len(out)
+	if len(syms) <= shortWord {
+		out = m.mergeShort(e, out, syms)
+	} else {
+		out = m.mergeLong(e, out, syms)
+	}
+	if len(m.extra) > 0 {
+		return m.spellExtra(out, n0), nil
+	}
+	return out, nil
+}
+
+// symbols appends the initial symbols of w.
+func (m *bpe) symbols(syms []int32, w string) ([]int32, error) {
+	if m.byteSymbols {
+		for i := 0; i < len(w); i++ {
+			id := m.bytes[w[i]]
+			if id < 0 {
+				return nil, &NoTokenError{Char: runeAround(w, i), Word: w}
+			}
+			syms = append(syms, id)
+		}
+		return syms, nil
+	}
+	unknown := false // the symbol before is an unknown token
+	for i, r := range w {
+		id := int32(-1)
+		if r < 128 {
+			id = m.ascii[r]
+		} else if c, ok := m.chars[r]; ok {
+			id = c
+		}
+		if id >= 0 {
+			syms, unknown = append(syms, id), false
+			continue
+		}
+		if m.byteFallback {
+			char := w[i : i+utf8.RuneLen(r)]
+			if m.hasBytes(char) {
+				for k := 0; k < len(char); k++ {
+					syms = append(syms, m.bytes[char[k]])
+				}
+				unknown = false
+				continue
+			}
+		}
+		if m.unk < 0 {
+			return nil, &NoTokenError{Char: r, Word: w}
+		}
+		if !unknown || !m.fuseUnk {
+			syms = append(syms, m.unk)
+		}
+		unknown = true
+	}
+	return syms, nil
+}
+
+func (m *bpe) hasBytes(char string) bool {
+	for k := 0; k < len(char); k++ {
+		if m.bytes[char[k]] < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func runeAround(s string, i int) rune {
+	for i > 0 && !utf8.RuneStart(s[i]) {
+		i--
+	}
+	r, _ := utf8.DecodeRuneInString(s[i:])
+	return r
+}
+
+// shortWord is up to where looking at every pair beats keeping a heap.
+const shortWord = 32
+
+const noRank = int32(1<<31 - 1)
+
+func (m *bpe) rank(left, right int32) int32 {
+	if v, ok := m.merges.get(left, right); ok {
+		return v.rank
+	}
+	return noRank
+}
+
+// mergeShort merges the lowest-ranked pair until none is left, scanning the ranks each time.
+func (m *bpe) mergeShort(e *encoder, out, syms []int32) []int32 {
+	n := len(syms)
+	if n < 2 {
+		return append(out, syms...)
+	}
+	ranks := e.ranks[:0] // ranks[i] is that of the pair (i, i+1)
+	for i := 0; i+1 < n; i++ {
+		ranks = append(ranks, m.rank(syms[i], syms[i+1]))
+	}
+	e.ranks = ranks
+	for len(ranks) > 0 {
+		best := 0
+		for i, r := range ranks {
+			if r < ranks[best] {
+				best = i
+			}
+		}
+		if ranks[best] == noRank {
+			break
+		}
+		v, _ := m.merges.get(syms[best], syms[best+1])
+		syms[best] = v.id
+		syms = append(syms[:best+1], syms[best+2:]...)
+		ranks = append(ranks[:best], ranks[best+1:]...)
+		if best > 0 {
+			ranks[best-1] = m.rank(syms[best-1], syms[best])
+		}
+		if best < len(ranks) {
+			ranks[best] = m.rank(syms[best], syms[best+1])
+		}
+	}
+	return append(out, syms...)
+}
+
+// mergeLong does the same in n log n: a linked list of symbols and a heap of candidate pairs, each rank·2³² + position.
+// A candidate whose pair has changed since is recognised by its rank; should the new pair have the same rank, it is the
+// same candidate.
+func (m *bpe) mergeLong(e *encoder, out, syms []int32) []int32 {
+	n := len(syms)
+	next, prev, heap := e.next[:0], e.prev[:0], e.heap[:0]
+	for i := range syms {
+		next, prev = append(next, int32(i+1)), append(prev, int32(i-1))
+		if i+1 < n {
+			if r := m.rank(syms[i], syms[i+1]); r != noRank {
+				heap = append(heap, uint64(r)<<32|uint64(i))
+			}
+		}
+	}
+	for i := len(heap)/2 - 1; i >= 0; i-- {
+		siftDown(heap, i)
+	}
+	for len(heap) > 0 {
+		top := heap[0]
+		last := len(heap) - 1
+		heap[0] = heap[last]
+		heap = heap[:last]
+		siftDown(heap, 0)
+
+		at := int32(top & (1<<32 - 1))
+		if syms[at] < 0 || int(next[at]) >= n { // merged into its left neighbour, or the last symbol now
+			continue
+		}
+		right := next[at]
+		v, ok := m.merges.get(syms[at], syms[right])
+		if !ok || v.rank != int32(top>>32) {
+			continue
+		}
+		syms[at], syms[right] = v.id, -1
+		next[at] = next[right]
+		if r := next[at]; int(r) < n {
+			prev[r] = at
+			if rank := m.rank(v.id, syms[r]); rank != noRank {
+				heap = siftUp(append(heap, uint64(rank)<<32|uint64(at)))
+			}
+		}
+		if l := prev[at]; l >= 0 {
+			if rank := m.rank(syms[l], v.id); rank != noRank {
+				heap = siftUp(append(heap, uint64(rank)<<32|uint64(l)))
+			}
+		}
+	}
+	for i := 0; i < n; i = int(next[i]) {
+		out = append(out, syms[i])
+	}
+	e.next, e.prev, e.heap = next, prev, heap
+	return out
+}
+
+func siftDown(h []uint64, i int) {
+	for {
+		c := 2*i + 1
+		if c >= len(h) {
+			return
+		}
+		if c+1 < len(h) && h[c+1] < h[c] {
+			c++
+		}
+		if h[i] <= h[c] {
+			return
+		}
+		h[i], h[c] = h[c], h[i]
+		i = c
+	}
+}
+
+func siftUp(h []uint64) []uint64 {
+	for i := len(h) - 1; i > 0; {
+		p := (i - 1) / 2
+		if h[p] <= h[i] {
+			break
+		}
+		h[i], h[p] = h[p], h[i]
+		i = p
+	}
+	return h
+}
+
+// spellExtra replaces symbols that are no tokens, from out[from] on, by the tokens of their bytes or the unknown token.
+func (m *bpe) spellExtra(out []int32, from int) []int32 {
+	clean := true
+	for _, id := range out[from:] {
+		if id >= m.firstExtra {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return out
+	}
+	ids := append([]int32(nil), out[from:]...)
+	out = out[:from]
+	for _, id := range ids {
+		if id < m.firstExtra {
+			out = append(out, id)
+			continue
+		}
+		char := m.extra[id-m.firstExtra]
+		if !m.hasBytes(char) {
+			out = append(out, m.unk)
+			continue
+		}
+		for k := 0; k < len(char); k++ {
+			out = append(out, m.bytes[char[k]])
+		}
+	}
+	return out
+}

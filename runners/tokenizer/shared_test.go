@@ -1,0 +1,204 @@
+package tokenizer
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// sharedDir is the project's reference data, or the test is skipped.
+func sharedDir(t testing.TB, parts ...string) string {
+	t.Helper()
+	dir := os.Getenv("SNAPBENCH_SHARED")
+	if dir == "" {
+		root, err := os.Getwd()
+		for err == nil {
+			if _, e := os.Stat(filepath.Join(root, "go.mod")); e == nil {
+				break
+			}
+			if root == filepath.Dir(root) {
+				t.Fatal("no go.mod above the test")
+			}
+			root = filepath.Dir(root)
+		}
+		dir = filepath.Join(root, "..", "shared")
+	}
+	path := filepath.Join(append([]string{dir}, parts...)...)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("reference data not here: %v (SNAPBENCH_SHARED names its folder)", err)
+	}
+	return path
+}
+
+// sharedVocabularies lists the folders with a tokenizer.json.
+func sharedVocabularies(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(sharedDir(t, "tokenizers"), "*", "tokenizer.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no */tokenizer.json among the reference tokenizers (%v)", err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(filepath.Dir(f)))
+	}
+	return names
+}
+
+var loaded sync.Map // name → func() (*Native, error)
+
+// shared loads a reference tokenizer, once for all tests.
+func shared(t testing.TB, name string) *Native {
+	t.Helper()
+	dir := sharedDir(t, "tokenizers", name)
+	load, _ := loaded.LoadOrStore(name, sync.OnceValues(func() (*Native, error) { return Open(dir) }))
+	tok, err := load.(func() (*Native, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+func readJSONFile(t testing.TB, path string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// vector is one text by the reference library.
+type vector struct {
+	Name               string  `json:"name"`
+	Text               string  `json:"text"`
+	IDs                []int32 `json:"ids"`
+	IDsWithoutSpecial  []int32 `json:"ids_without_special"`
+	Decoded            string  `json:"decoded"`
+	DecodedSkipSpecial string  `json:"decoded_skip_special"`
+}
+
+// check compares everything a tokenizer does with one text and returns the first difference.
+func (v *vector) check(tok Tokenizer) error {
+	ids, err := tok.Encode(v.Text, true)
+	if err != nil {
+		return err
+	}
+	plain, err := tok.Encode(v.Text, false)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !slices.Equal(ids, v.IDs):
+		return fmt.Errorf("with specials %v, want %v", ids, v.IDs)
+	case !slices.Equal(plain, v.IDsWithoutSpecial):
+		return fmt.Errorf("without specials %v, want %v", plain, v.IDsWithoutSpecial)
+	}
+	// The library decoded the ids without the template's additions.
+	for _, d := range []struct {
+		skip bool
+		want string
+	}{{false, v.Decoded}, {true, v.DecodedSkipSpecial}} {
+		if got := tok.Decode(v.IDsWithoutSpecial, d.skip); got != d.want {
+			return fmt.Errorf("decoded (skip %v) %q, want %q", d.skip, got, d.want)
+		}
+		s := NewStream(tok, d.skip)
+		var b strings.Builder
+		for _, id := range v.IDsWithoutSpecial {
+			b.WriteString(s.Push(id))
+		}
+		b.WriteString(s.Flush())
+		if b.String() != d.want {
+			return fmt.Errorf("streamed (skip %v) %q, want %q", d.skip, b.String(), d.want)
+		}
+	}
+	return nil
+}
+
+func TestReferenceVectors(t *testing.T) {
+	for _, name := range sharedVocabularies(t) {
+		t.Run(name, func(t *testing.T) {
+			tok := shared(t, name)
+			var vectors []vector
+			readJSONFile(t, sharedDir(t, "tokenizers", name, "vectors.json"), &vectors)
+			wrong := 0
+			for _, v := range vectors {
+				if err := v.check(tok); err != nil {
+					if wrong++; wrong <= 5 {
+						t.Errorf("%s %q: %v", v.Name, v.Text, err)
+					}
+				}
+			}
+			if wrong > 0 || len(vectors) == 0 {
+				t.Errorf("%d of %d texts wrong", wrong, len(vectors))
+			}
+		})
+	}
+}
+
+func TestLongTexts(t *testing.T) {
+	var want map[string]map[string]struct {
+		IDs    int    `json:"ids"`
+		SHA256 string `json:"sha256"`
+	}
+	readJSONFile(t, sharedDir(t, "tokenizers", "long", "ids.json"), &want)
+	for text, by := range want {
+		data, err := os.ReadFile(sharedDir(t, "tokenizers", "long", text+".txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, w := range by {
+			t.Run(text+"/"+name, func(t *testing.T) {
+				ids, err := shared(t, name).Encode(string(data), false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if sum := hashIDs(ids); len(ids) != w.IDs || sum != w.SHA256 {
+					t.Errorf("%d ids, sha256 %s; want %d, %s", len(ids), sum, w.IDs, w.SHA256)
+				}
+			})
+		}
+	}
+}
+
+// hashIDs is the sha256 of the ids as little-endian int32.
+func hashIDs(ids []int32) string {
+	h := sha256.New()
+	if err := binary.Write(h, binary.LittleEndian, ids); err != nil {
+		panic(err)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func BenchmarkEncode(b *testing.B) {
+	for _, text := range []string{"en_1m", "code_1m", "zh_1m", "base64_100k", "aaaa_100k", "nospace_100k", "sp_100k"} {
+		data, err := os.ReadFile(sharedDir(b, "tokenizers", "long", text+".txt"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, name := range sharedVocabularies(b) {
+			b.Run(text+"/"+name, func(b *testing.B) {
+				tok := shared(b, name)
+				b.SetBytes(int64(len(data)))
+				n := 0
+				for b.Loop() {
+					ids, err := tok.Encode(string(data), false)
+					if err != nil {
+						b.Fatal(err)
+					}
+					n += len(ids)
+				}
+				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "tokens/s")
+			})
+		}
+	}
+}

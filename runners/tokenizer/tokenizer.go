@@ -1,0 +1,87 @@
+// Package tokenizer turns text into token ids and back, as the model files say.
+//
+// [Open] reads a Hugging Face directory and [FromGGUF] the metadata of a GGUF file; both give a [Native], this
+// package's own byte-pair encoder. It is held, id by id, to what the Rust library "tokenizers" gives. A
+// [ChatTemplate] turns messages into the prompt that a chat model was trained on.
+//
+// What the native encoder does not read (WordPiece, Unigram, unusual pipeline steps) is an error that names the part.
+// Another backend is used only when it is asked for by name, through [OpenWith]; none replaces the native one silently.
+package tokenizer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Tokenizer maps text to token ids and ids to text. Implementations are safe for concurrent use.
+type Tokenizer interface {
+	// Encode returns the ids of text. With addSpecial it adds what the model's post-processing template adds
+	// (typically BOS in front). Special tokens spelled out in the text become their ids either way. Invalid UTF-8 is
+	// read as U+FFFD, one for each maximal ill-formed part. The error says which character has no token, for
+	// vocabularies that know neither bytes nor an unknown token.
+	Encode(text string, addSpecial bool) ([]int32, error)
+	// Decode returns the text of ids. With skipSpecial, special tokens are left out. Ids outside the vocabulary are
+	// left out always; bytes that form no UTF-8 become U+FFFD.
+	Decode(ids []int32, skipSpecial bool) string
+	// VocabSize is one more than the largest id, added tokens included.
+	VocabSize() int
+	// TokenID returns the id of a token as the vocabulary spells it ("Ġthe", "▁the", "<|im_end|>").
+	TokenID(token string) (id int32, ok bool)
+	// Token returns the vocabulary's spelling of id.
+	Token(id int32) (token string, ok bool)
+	// BOS is the token that begins a text, if the model files name one. Whether Encode adds it is the template's
+	// decision, not this one's.
+	BOS() (id int32, ok bool)
+	// EOS lists the ids that end a generation, in the order of the model files; empty if they name none.
+	EOS() []int32
+}
+
+// Opener reads the tokenizer of a Hugging Face directory.
+type Opener func(dir string) (Tokenizer, error)
+
+var (
+	backendsMu sync.Mutex
+	backends   = map[string]Opener{
+		"native": func(dir string) (Tokenizer, error) { return Open(dir) },
+	}
+)
+
+// Register adds a backend under a name for [OpenWith]. Registering a name twice is a programming error and panics.
+func Register(name string, open Opener) {
+	backendsMu.Lock()
+	defer backendsMu.Unlock()
+	if _, ok := backends[name]; ok {
+		panic(fmt.Sprintf("tokenizer: backend %q registered twice", name))
+	}
+	backends[name] = open
+}
+
+// Names lists the registered backends, sorted.
+func Names() []string {
+	backendsMu.Lock()
+	defer backendsMu.Unlock()
+	names := make([]string, 0, len(backends))
+	for n := range backends {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// OpenWith reads the tokenizer of a Hugging Face directory with the backend of that name.
+func OpenWith(name, dir string) (Tokenizer, error) {
+	backendsMu.Lock()
+	open, ok := backends[name]
+	backendsMu.Unlock()
+	if !ok {
+		return nil, fmt.Errorf("unknown tokenizer %q: have %s", name, strings.Join(Names(), ", "))
+	}
+	return open(dir)
+}
+
+// unsupported is the error for a part of a tokenizer.json that the native encoder does not implement.
+func unsupported(part, what string) error {
+	return fmt.Errorf("%s %s is not supported by the native tokenizer; --tokenizer sugarme may read it", part, what)
+}
