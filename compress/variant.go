@@ -93,12 +93,15 @@ func (v Variant) String() string {
 	return s.String() + ")"
 }
 
-// Needs returns what prefill must hold ready.
-func (v Variant) Needs() Needs {
-	if v.IsFull() {
-		return Needs{}
+// Needs returns what prefill must hold ready for a prompt of n tokens in a model
+// of so many layers: nothing where nothing will be dropped.
+func (v Variant) Needs(layers, n int) Needs {
+	for i := range layers {
+		if !v.keepsAll(Layer{Index: i, Tokens: n}) {
+			return v.policy.Needs()
+		}
 	}
-	return v.policy.Needs()
+	return Needs{}
 }
 
 // CheckLayers reports a per-layer list whose length is not the model's.

@@ -73,9 +73,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	kv.K, kv.V = w.array(d.Type(), n*m.KVWidth()), w.array(d.Type(), n*m.KVWidth())
 	widest := 0
 	for _, v := range p.Variants {
-		if !v.KeepsAll(m.Layers, n) {
-			widest = max(widest, v.Needs().Window)
-		}
+		widest = max(widest, v.Needs(m.Layers, n).Window)
 	}
 	widest = min(widest, n)
 	queries := w.array(d.Type(), widest*m.QueryWidth())

@@ -28,9 +28,9 @@ type bpe struct {
 	whole map[string]int32
 
 	// inside holds the pairs of neighbouring characters that occur inside some token. No merge ever crosses another
-	// pair, so a text may be cut there without changing its ids, which keeps words short where nothing splits them.
-	inside      *pairTable
-	insideASCII [128 * 128 / 64]uint64
+	// pair, so a word may be cut there without changing its ids: the parts are short and come again, where nothing else
+	// splits the text. nil if cutting would change the ids.
+	inside *neighbours
 
 	// firstExtra and above are symbols that only exist while merging: characters that occur in tokens without being one.
 	firstExtra int32
@@ -54,15 +54,17 @@ type encoder struct {
 	cache  []cacheEntry
 	pieces [][]string // by pre-tokenizer step
 
-	syms, ranks, prev, next []int32
-	heap                    []uint64
+	syms, prev, next []int32
+	pairs            []merge
+	heap             []uint64
 }
 
 // cacheEntry remembers the ids of one short word, in one cache line. The cache is direct-mapped, so that it is bounded
 // and needs no eviction.
 type cacheEntry struct {
 	n, keyLen uint8
-	key       [30]byte
+	part      bool // of a piece; the whole piece may be a token that merging does not reach
+	key       [29]byte
 	ids       [8]int32
 }
 
@@ -74,77 +76,65 @@ func newEncoder(steps int) *encoder {
 
 // piece appends the ids of one pre-tokenized piece.
 func (m *bpe) piece(e *encoder, out []int32, s string) ([]int32, error) {
+	if s == "" {
+		return out, nil
+	}
+	return m.cached(e, out, s, false)
+}
+
+// cached appends the ids of a piece, or of a part of one, and remembers them.
+func (m *bpe) cached(e *encoder, out []int32, w string, part bool) ([]int32, error) {
+	var entry *cacheEntry
+	if len(w) <= len(entry.key) {
+		entry = &e.cache[maphash.String(m.seed, w)%cacheEntries]
+		if int(entry.keyLen) == len(w) && entry.part == part && string(entry.key[:len(w)]) == w {
+			return append(out, entry.ids[:entry.n]...), nil
+		}
+	}
+	n0 := len(out)
+	var err error
+	if part {
+		out, err = m.mergeWord(e, out, w)
+	} else {
+		out, err = m.parts(e, out, w)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if ids := out[n0:]; entry != nil && len(ids) <= len(entry.ids) {
+		entry.keyLen, entry.n, entry.part = uint8(copy(entry.key[:], w)), uint8(copy(entry.ids[:], ids)), part
+	}
+	return out, nil
+}
+
+// parts cuts a piece where no token reaches across, unless it is a token as a whole.
+func (m *bpe) parts(e *encoder, out []int32, s string) ([]int32, error) {
+	if m.whole != nil {
+		if id, ok := m.whole[s]; ok {
+			return append(out, id), nil
+		}
+	}
 	if m.inside == nil {
-		return m.word(e, out, s)
+		return m.mergeWord(e, out, s)
 	}
 	var err error
 	start, prev := 0, rune(-1)
 	for i, r := range s {
-		if i > start && !m.joined(prev, r) {
-			if out, err = m.word(e, out, s[start:i]); err != nil {
+		if i > start && !m.inside.has(prev, r) {
+			if out, err = m.cached(e, out, s[start:i], true); err != nil {
 				return nil, err
 			}
 			start = i
 		}
 		prev = r
 	}
-	return m.word(e, out, s[start:])
-}
-
-func (m *bpe) joined(a, b rune) bool {
-	if a < 128 && b < 128 {
-		i := a<<7 | b
-		return m.insideASCII[i>>6]&(1<<(i&63)) != 0
+	if start == 0 {
+		return m.mergeWord(e, out, s)
 	}
-	_, ok := m.inside.get(a, b)
-	return ok
-}
-
-// noteInside records the neighbours in a token for [bpe.joined].
-func (m *bpe) noteInside(token string) {
-	prev := rune(-1)
-	for _, r := range token {
-		if prev >= 0 {
-			if prev < 128 && r < 128 {
-				i := prev<<7 | r
-				m.insideASCII[i>>6] |= 1 << (i & 63)
-			} else {
-				m.inside.set(prev, r, merge{})
-			}
-		}
-		prev = r
-	}
-}
-
-// word appends the ids of a word.
-func (m *bpe) word(e *encoder, out []int32, w string) ([]int32, error) {
-	if w == "" {
-		return out, nil
-	}
-	var entry *cacheEntry
-	if len(w) <= len(entry.key) {
-		entry = &e.cache[maphash.String(m.seed, w)%cacheEntries]
-		if int(entry.keyLen) == len(w) && string(entry.key[:len(w)]) == w {
-			return append(out, entry.ids[:entry.n]...), nil
-		}
-	}
-	n0 := len(out)
-	out, err := m.mergeWord(e, out, w)
-	if err != nil {
-		return nil, err
-	}
-	if ids := out[n0:]; entry != nil && len(ids) <= len(entry.ids) {
-		entry.keyLen, entry.n = uint8(copy(entry.key[:], w)), uint8(copy(entry.ids[:], ids))
-	}
-	return out, nil
+	return m.cached(e, out, s[start:], true)
 }
 
 func (m *bpe) mergeWord(e *encoder, out []int32, w string) ([]int32, error) {
-	if m.whole != nil {
-		if id, ok := m.whole[w]; ok {
-			return append(out, id), nil
-		}
-	}
 	syms, err := m.symbols(e.syms[:0], w)
 	if err != nil {
 		return nil, err
@@ -229,11 +219,12 @@ const shortWord = 32
 
 const noRank = int32(1<<31 - 1)
 
-func (m *bpe) rank(left, right int32) int32 {
+// merged is what a pair becomes, with noRank if it is never merged.
+func (m *bpe) merged(left, right int32) merge {
 	if v, ok := m.merges.get(left, right); ok {
-		return v.rank
+		return v
 	}
-	return noRank
+	return merge{rank: noRank}
 }
 
 // mergeShort merges the lowest-ranked pair until none is left, scanning the ranks each time.
@@ -242,30 +233,29 @@ func (m *bpe) mergeShort(e *encoder, out, syms []int32) []int32 {
 	if n < 2 {
 		return append(out, syms...)
 	}
-	ranks := e.ranks[:0] // ranks[i] is that of the pair (i, i+1)
+	pairs := e.pairs[:0] // pairs[i] is what symbols i and i+1 become
 	for i := 0; i+1 < n; i++ {
-		ranks = append(ranks, m.rank(syms[i], syms[i+1]))
+		pairs = append(pairs, m.merged(syms[i], syms[i+1]))
 	}
-	e.ranks = ranks
-	for len(ranks) > 0 {
-		best := 0
-		for i, r := range ranks {
-			if r < ranks[best] {
-				best = i
+	e.pairs = pairs
+	for len(pairs) > 0 {
+		best, rank := 0, pairs[0].rank
+		for i, p := range pairs {
+			if p.rank < rank {
+				best, rank = i, p.rank
 			}
 		}
-		if ranks[best] == noRank {
+		if rank == noRank {
 			break
 		}
-		v, _ := m.merges.get(syms[best], syms[best+1])
-		syms[best] = v.id
+		syms[best] = pairs[best].id
 		syms = append(syms[:best+1], syms[best+2:]...)
-		ranks = append(ranks[:best], ranks[best+1:]...)
+		pairs = append(pairs[:best], pairs[best+1:]...)
 		if best > 0 {
-			ranks[best-1] = m.rank(syms[best-1], syms[best])
+			pairs[best-1] = m.merged(syms[best-1], syms[best])
 		}
-		if best < len(ranks) {
-			ranks[best] = m.rank(syms[best], syms[best+1])
+		if best < len(pairs) {
+			pairs[best] = m.merged(syms[best], syms[best+1])
 		}
 	}
 	return append(out, syms...)
@@ -280,7 +270,7 @@ func (m *bpe) mergeLong(e *encoder, out, syms []int32) []int32 {
 	for i := range syms {
 		next, prev = append(next, int32(i+1)), append(prev, int32(i-1))
 		if i+1 < n {
-			if r := m.rank(syms[i], syms[i+1]); r != noRank {
+			if r := m.merged(syms[i], syms[i+1]).rank; r != noRank {
 				heap = append(heap, uint64(r)<<32|uint64(i))
 			}
 		}
@@ -308,12 +298,12 @@ func (m *bpe) mergeLong(e *encoder, out, syms []int32) []int32 {
 		next[at] = next[right]
 		if r := next[at]; int(r) < n {
 			prev[r] = at
-			if rank := m.rank(v.id, syms[r]); rank != noRank {
+			if rank := m.merged(v.id, syms[r]).rank; rank != noRank {
 				heap = siftUp(append(heap, uint64(rank)<<32|uint64(at)))
 			}
 		}
 		if l := prev[at]; l >= 0 {
-			if rank := m.rank(syms[l], v.id); rank != noRank {
+			if rank := m.merged(syms[l], v.id).rank; rank != noRank {
 				heap = siftUp(append(heap, uint64(rank)<<32|uint64(l)))
 			}
 		}

@@ -222,10 +222,16 @@ func (m *bpe) init(vocab map[string]int32, byteLevel, byteFallback bool, unk *st
 		return unsupported("model", "byte level with an unk_token and without all 256 bytes")
 	}
 	// Cutting a word would also cut a run of unknown characters, which fuse_unk makes one token.
-	if !byteLevel && (m.unk < 0 || !fuseUnk || byteFallback && all) {
-		m.inside = newPairTable(1 << 10)
+	if byteLevel || m.unk < 0 || !fuseUnk || byteFallback && all {
+		m.inside = newNeighbours()
+		var raw []byte
 		for s := range vocab {
-			m.noteInside(s)
+			if byteLevel {
+				raw = unbyteLevel(raw[:0], s)
+				m.inside.note(string(raw))
+			} else {
+				m.inside.note(s)
+			}
 		}
 	}
 	return nil
@@ -259,7 +265,6 @@ func (m *bpe) addMerges(vocab map[string]int32, merges [][2]string) error {
 // keepWhole makes words that are tokens those tokens, whatever the merges say.
 func (m *bpe) keepWhole(vocab map[string]int32) {
 	m.whole = make(map[string]int32, len(vocab))
-	m.inside = nil // the word is looked up before it could be cut
 	var buf []byte
 	for s, id := range vocab {
 		if m.byteSymbols {
