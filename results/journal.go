@@ -1,0 +1,371 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	journalFile = "journal.jsonl"
+	parquetFile = "results.parquet"
+	lockFile    = ".lock"
+)
+
+// Journal is a run in progress: a folder with run.json, and journal.jsonl to which finished rows are appended.
+//
+// A line is {"crc32":"…","row":{…}}. Append writes whole lines with one call and syncs them, so whatever kills the
+// process, at any byte, leaves complete lines and at most one torn one at the end, which Open cuts off; a damaged
+// line anywhere else is an error with file and line, because rows that were finished would be lost in silence.
+//
+// Finish turns the rows into results.parquet and removes the journal; a folder without a journal continues from its
+// parquet. One process at a time: the folder is locked until Close. A Journal is not for concurrent use.
+type Journal struct {
+	dir  string
+	run  Run
+	lock *os.File
+	file *os.File // nil until the first Append of a folder that has no journal
+	size int64    // bytes of complete lines
+	rows []Row
+	at   map[string]int // id → index in rows
+}
+
+// Open starts a run in a folder, or continues it: the folder may be absent, empty, or hold the same question.
+// Another question is an *OtherQuestionError, and nothing is changed.
+func Open(dir string, run Run) (_ *Journal, err error) {
+	if err := run.fill(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, explain(dir, err)
+	}
+	j := &Journal{dir: dir, at: map[string]int{}}
+	defer func() {
+		if err != nil {
+			j.Close()
+		}
+	}()
+	path := filepath.Join(dir, lockFile)
+	if j.lock, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644); err != nil {
+		return nil, explain(path, err)
+	}
+	switch ok, err := lock(j.lock); {
+	case err != nil:
+		return nil, fmt.Errorf("%s: cannot be locked: %w", path, err)
+	case !ok:
+		return nil, fmt.Errorf("%s: another snapbench is writing into this folder; wait for it, or choose another --out", dir)
+	}
+
+	switch had, err := ReadRun(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		// Results without their run.json could be anything.
+		for _, name := range []string{journalFile, parquetFile} {
+			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+				return nil, fmt.Errorf("%s has %s but no %s, so it cannot be told what was asked; choose another folder", dir, name, runFile)
+			}
+		}
+		if err := writeAtomic(filepath.Join(dir, runFile), run.write); err != nil {
+			return nil, err
+		}
+		j.run = run
+	case err != nil:
+		return nil, err
+	default:
+		diff, err := Differs(had.Question, run.Question)
+		if err != nil {
+			return nil, fmt.Errorf("%s: question: %w", filepath.Join(dir, runFile), err)
+		}
+		if len(diff) > 0 {
+			return nil, &OtherQuestionError{Dir: dir, Fields: diff}
+		}
+		j.run = had
+	}
+	return j, j.load()
+}
+
+func (run Run) write(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(run)
+}
+
+// load reads what is finished, cuts a torn line off the journal and leaves it open for appending.
+func (j *Journal) load() error {
+	path := filepath.Join(j.dir, journalFile)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		rows, err := ReadFile(filepath.Join(j.dir, parquetFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if err := j.take(r); err != nil {
+				return fmt.Errorf("%s: %w", filepath.Join(j.dir, parquetFile), err)
+			}
+		}
+		return nil
+	}
+	if err != nil {
+		return explain(path, err)
+	}
+	j.file = f
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return explain(path, err)
+	}
+	complete, err := parseJournal(b, j.take)
+	if err != nil {
+		return fmt.Errorf("%s%w", path, err)
+	}
+	j.size = int64(complete)
+	if complete < len(b) {
+		if err := f.Truncate(j.size); err != nil {
+			return explain(path, err)
+		}
+		if err := f.Sync(); err != nil {
+			return explain(path, err)
+		}
+	}
+	return nil
+}
+
+// take adds a row in memory. A row with an error may be replaced by a later attempt; anything else twice is a
+// mistake of whoever planned the work.
+func (j *Journal) take(r Row) error {
+	if i, ok := j.at[r.ID]; ok {
+		if j.rows[i].Error == "" {
+			return fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is there twice", r.ID, r.Task, r.Sample, r.Variant)
+		}
+		j.rows[i] = r
+		return nil
+	}
+	j.at[r.ID] = len(j.rows)
+	j.rows = append(j.rows, r)
+	return nil
+}
+
+type journalLine struct {
+	CRC32 string          `json:"crc32"` // of row's bytes, IEEE, eight hex digits
+	Row   json.RawMessage `json:"row"`
+}
+
+func appendLine(b []byte, r *Row) ([]byte, error) {
+	row, err := json.Marshal(r)
+	if err != nil {
+		return b, err
+	}
+	b = fmt.Appendf(b, `{"crc32":"%08x","row":`, crc32.ChecksumIEEE(row))
+	b = append(b, row...)
+	return append(b, '}', '\n'), nil
+}
+
+// parseJournal hands every row of a journal's text to take and returns the length of its complete lines. Bytes after
+// the last newline are a torn line and are left out. Its errors begin with ":LINE: ", to follow a file name.
+func parseJournal(b []byte, take func(Row) error) (complete int, err error) {
+	for line := 1; ; line++ {
+		n := bytes.IndexByte(b[complete:], '\n')
+		if n < 0 {
+			return complete, nil
+		}
+		text := b[complete : complete+n]
+		var l journalLine
+		if err := strictJSON(text, &l); err != nil {
+			return complete, fmt.Errorf(":%d: not a line of a journal: %w", line, err)
+		}
+		if got := fmt.Sprintf("%08x", crc32.ChecksumIEEE(l.Row)); got != l.CRC32 {
+			return complete, fmt.Errorf(":%d: damaged: the row's checksum is %s, the line says %q", line, got, l.CRC32)
+		}
+		var r Row
+		if err := strictJSON(l.Row, &r); err != nil {
+			return complete, fmt.Errorf(":%d: %w", line, err)
+		}
+		if err := r.check(); err != nil {
+			return complete, fmt.Errorf(":%d: %w", line, err)
+		}
+		if err := take(r); err != nil {
+			return complete, fmt.Errorf(":%d: %w", line, err)
+		}
+		complete += n + 1
+	}
+}
+
+func strictJSON(b []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return errors.New("unexpected end of JSON")
+		}
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
+// Run returns what run.json says.
+func (j *Journal) Run() Run { return j.run }
+
+// Dir returns the folder.
+func (j *Journal) Dir() string { return j.dir }
+
+// Finished reports whether the row of an id (Row.Key) is there. A row with an error is finished too: asking again
+// would give the same error. Where it would not (memory, a device that was lost), see Retry.
+func (j *Journal) Finished(id string) bool {
+	_, ok := j.at[id]
+	return ok
+}
+
+// Failed reports whether the row of an id is there with an error.
+func (j *Journal) Failed(id string) bool {
+	i, ok := j.at[id]
+	return ok && j.rows[i].Error != ""
+}
+
+// Rows returns the finished rows in the order they were finished. The caller must not change them.
+func (j *Journal) Rows() []Row { return j.rows }
+
+// Append adds finished rows and returns when they are on the disk: all of them, or with an error none. It fills
+// Schema and, where empty, Run. Text that is not UTF-8 is stored with the replacement character, which is what every
+// reader of JSON and parquet would make of it. A row whose earlier attempt failed replaces it.
+func (j *Journal) Append(rows ...Row) error {
+	path := filepath.Join(j.dir, journalFile)
+	batch := map[string]bool{}
+	var buf []byte
+	var err error
+	rows = append([]Row(nil), rows...)
+	for i := range rows {
+		r := &rows[i]
+		r.Schema = Schema
+		if r.Run == "" {
+			r.Run = j.run.Name
+		}
+		r.validUTF8()
+		if err := r.check(); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if at, ok := j.at[r.ID]; batch[r.ID] || ok && j.rows[at].Error == "" {
+			return fmt.Errorf("%s: row %.12s (task %q, sample %q, variant %q) is finished already", path, r.ID, r.Task, r.Sample, r.Variant)
+		}
+		batch[r.ID] = true
+		if buf, err = appendLine(buf, r); err != nil {
+			return fmt.Errorf("%s: row %.12s: %w", path, r.ID, err)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	if j.file == nil {
+		if err := j.create(path); err != nil {
+			return err
+		}
+	}
+	if _, err = j.file.Write(buf); err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		// Whatever part of the batch arrived goes again, so that the file stays whole lines even if the process goes on.
+		if terr := j.file.Truncate(j.size); terr != nil {
+			err = errors.Join(err, terr)
+		}
+		return fmt.Errorf("%w (the %d rows before it are safe: with the cause removed, the same command continues)", explain(path, err), len(j.rows))
+	}
+	j.size += int64(len(buf))
+	for _, r := range rows {
+		if err := j.take(r); err != nil {
+			panic("results: " + err.Error()) // checked above
+		}
+	}
+	return nil
+}
+
+// create makes the journal of a folder that has none, with the rows of its parquet, if any, in it.
+func (j *Journal) create(path string) error {
+	var buf []byte
+	var err error
+	for i := range j.rows {
+		if buf, err = appendLine(buf, &j.rows[i]); err != nil {
+			return fmt.Errorf("%s: row %.12s: %w", path, j.rows[i].ID, err)
+		}
+	}
+	err = writeAtomic(path, func(w io.Writer) error { _, err := w.Write(buf); return err })
+	if err != nil {
+		return err
+	}
+	j.size = int64(len(buf))
+	if j.file, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0); err != nil {
+		return explain(path, err)
+	}
+	return nil
+}
+
+// Finish writes results.parquet, summary.json and summary.md, in this order, and then removes the journal. The rows
+// of the parquet stand in the run's order of tasks and variants, so that two runs of the same question give the same
+// files but for times.
+func (j *Journal) Finish() error {
+	rows := append([]Row(nil), j.rows...)
+	j.run.Sort(rows)
+	if err := WriteFile(filepath.Join(j.dir, parquetFile), rows); err != nil {
+		return fmt.Errorf("%w (the journal holds all %d rows: with the cause removed, the same command continues)", err, len(rows))
+	}
+	if err := WriteSummary(j.dir, j.run, rows); err != nil {
+		return err
+	}
+	if j.file != nil {
+		j.file.Close()
+		j.file = nil
+	}
+	path := filepath.Join(j.dir, journalFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return explain(path, err)
+	}
+	return nil
+}
+
+// Close releases the folder. What was appended stays.
+func (j *Journal) Close() error {
+	var err error
+	if j.file != nil {
+		err = j.file.Close()
+		j.file = nil
+	}
+	if j.lock != nil {
+		err = errors.Join(err, j.lock.Close()) // drops the lock; removing the file would let a third process lock another file
+		j.lock = nil
+	}
+	return err
+}
+
+// readJournal reads a folder's journal without touching it, torn line or not.
+func readJournal(path string) ([]Row, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	j := Journal{at: map[string]int{}}
+	if _, err := parseJournal(b, j.take); err != nil {
+		return nil, fmt.Errorf("%s%w", path, err)
+	}
+	return j.rows, nil
+}
+
+func (r *Row) validUTF8() {
+	for _, s := range []*string{
+		&r.Model, &r.Revision, &r.Task, &r.Sample, &r.Protocol, &r.Variant, &r.PromptTail, &r.Prediction,
+		&r.Error, &r.Note, &r.Audit, &r.Answer,
+	} {
+		*s = strings.ToValidUTF8(*s, "\uFFFD")
+	}
+}

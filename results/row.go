@@ -1,0 +1,216 @@
+package results
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+)
+
+// Schema is the version of Row's columns. It rises whenever a column is added, renamed or changes its meaning; Read
+// understands this version and every earlier one.
+//
+// Changes: 1, the first.
+const Schema = 1
+
+// Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
+//
+// It is the only list of columns in the project: the parquet file, the journal, the CSV and JSON exports and the
+// documentation (Columns) are all derived from its tags. Pointers are nullable columns, because zero is a possible
+// value of each; a nullable string is null where it is empty. Numbers are SI: seconds, bytes, tokens. The desc tag is
+// the column's documentation.
+type Row struct {
+	Schema int    `parquet:"schema" json:"schema" desc:"version of these columns"`
+	ID     string `parquet:"id" json:"id" desc:"sha256 over everything that could change the prediction; a finished id is never run again"`
+	Run    string `parquet:"run" json:"run" desc:"name of the run, from what was asked"`
+
+	Model        string `parquet:"model" json:"model" desc:"model as named by the user"`
+	Revision     string `parquet:"revision,optional" json:"revision,omitempty" desc:"the model's commit, or the digest of its files"`
+	Task         string `parquet:"task" json:"task" desc:"task or data set"`
+	TaskVersion  int    `parquet:"task_version" json:"task_version" desc:"version of the task's prompts and rules"`
+	Sample       string `parquet:"sample" json:"sample" desc:"the sample's id within its task"`
+	Protocol     string `parquet:"protocol,optional" json:"protocol,omitempty" desc:"rules for prompt, truncation and stopping, by name"`
+	PromptSHA256 string `parquet:"prompt_sha256,optional" json:"prompt_sha256,omitempty" desc:"sha256 of the final prompt, template included"`
+
+	Variant  string `parquet:"variant" json:"variant" desc:"policy with all parameters, as text"`
+	Policy   string `parquet:"policy" json:"policy" desc:"name of the policy"`
+	Budget   string `parquet:"budget" json:"budget" desc:"budget as asked: full, a number of tokens, or a share of the prompt such as 25%"`
+	Capacity *int   `parquet:"capacity,optional" json:"capacity,omitempty" desc:"budget in tokens as applied to this prompt; null for the full cache"`
+	Window   *int   `parquet:"window,optional" json:"window,omitempty" desc:"observation window in tokens; null where the policy has none or it differs by layer"`
+	Kernel   *int   `parquet:"kernel,optional" json:"kernel,omitempty" desc:"pooling kernel in tokens; null where the policy has none or it differs by layer"`
+	Pooling  string `parquet:"pooling,optional" json:"pooling,omitempty" desc:"pooling over positions: max or avg"`
+	GQA      string `parquet:"gqa,optional" json:"gqa,omitempty" desc:"grouping of query heads that share a KV head"`
+	Device   string `parquet:"device" json:"device" desc:"what computed it"`
+	DType    string `parquet:"dtype" json:"dtype" desc:"number format of weights and cache"`
+
+	PromptTokens *int   `parquet:"prompt_tokens,optional" json:"prompt_tokens,omitempty" desc:"tokens of the prompt; null where unknown"`
+	NewTokens    *int   `parquet:"new_tokens,optional" json:"new_tokens,omitempty" desc:"tokens generated; null where unknown"`
+	PromptTail   string `parquet:"prompt_tail,optional" json:"prompt_tail,omitempty" desc:"the last characters of the prompt, for reading"`
+	Prediction   string `parquet:"prediction" json:"prediction" desc:"the generated text"`
+
+	Metric        string   `parquet:"metric" json:"metric" desc:"name of the metric"`
+	MetricVersion int      `parquet:"metric_version" json:"metric_version" desc:"version of the metric"`
+	Score         *float64 `parquet:"score,optional" json:"score,omitempty" desc:"0 to 1; null where error is set"`
+	Error         string   `parquet:"error,optional" json:"error,omitempty" desc:"why there is no score"`
+	Note          string   `parquet:"note,optional" json:"note,omitempty" desc:"what a reader should know, such as a budget larger than the prompt"`
+
+	KeptMin        *int     `parquet:"kept_min,optional" json:"kept_min,omitempty" desc:"fewest positions kept over layers and KV heads"`
+	KeptMean       *float64 `parquet:"kept_mean,optional" json:"kept_mean,omitempty" desc:"mean positions kept over layers and KV heads"`
+	KeptMax        *int     `parquet:"kept_max,optional" json:"kept_max,omitempty" desc:"most positions kept over layers and KV heads"`
+	Audit          string   `parquet:"audit,optional" json:"audit,omitempty" desc:"null where the cache is what the budget says, else the difference"`
+	CacheBytes     *int64   `parquet:"cache_bytes,optional" json:"cache_bytes,omitempty" desc:"bytes of the compressed prompt's cache"`
+	PeakBytes      *int64   `parquet:"peak_bytes,optional" json:"peak_bytes,omitempty" desc:"peak bytes of memory while the sample ran"`
+	PrefillSeconds *float64 `parquet:"prefill_seconds,optional" json:"prefill_seconds,omitempty" desc:"time of the prompt's forward pass, shared by all variants of the sample"`
+	DecodeSeconds  *float64 `parquet:"decode_seconds,optional" json:"decode_seconds,omitempty" desc:"time of decoding, shared by what was decoded with it"`
+
+	Length      *int     `parquet:"length,optional" json:"length,omitempty" desc:"needle tasks: asked prompt length in tokens; LongBench: the row's own length field"`
+	Depth       *float64 `parquet:"depth,optional" json:"depth,omitempty" desc:"needle's place, 0 to 100 percent of the haystack"`
+	Answer      string   `parquet:"answer,optional" json:"answer,omitempty" desc:"the expected answer; several as a JSON array of strings"`
+	NeedleToken *int     `parquet:"needle_token,optional" json:"needle_token,omitempty" desc:"position of the needle's first token in the prompt"`
+	Recalled    *float64 `parquet:"recalled,optional" json:"recalled,omitempty" desc:"share of the value's characters right before the first wrong one"`
+	Rouge1R     *float64 `parquet:"rouge1_r,optional" json:"rouge1_r,omitempty" desc:"ROUGE-1 recall"`
+	Rouge1F     *float64 `parquet:"rouge1_f,optional" json:"rouge1_f,omitempty" desc:"ROUGE-1 F"`
+
+	CodeSimLevenshtein *float64 `parquet:"code_sim_levenshtein,optional" json:"code_sim_levenshtein,omitempty" desc:"code sets: similarity by Levenshtein, 0 to 1"`
+	CodeSimDifflib     *float64 `parquet:"code_sim_difflib,optional" json:"code_sim_difflib,omitempty" desc:"code sets: similarity by difflib, 0 to 1"`
+
+	KLMean          *float64 `parquet:"kl_mean,optional" json:"kl_mean,omitempty" desc:"mean KL divergence (nats) from the full cache's next-token distribution, along its greedy answer"`
+	KLP99           *float64 `parquet:"kl_p99,optional" json:"kl_p99,omitempty" desc:"99th percentile of the same"`
+	Top1Agreement   *float64 `parquet:"top1_agreement,optional" json:"top1_agreement,omitempty" desc:"share of those steps with the same most likely token"`
+	FirstDivergence *int     `parquet:"first_divergence,optional" json:"first_divergence,omitempty" desc:"first of those steps with another most likely token; null where there is none"`
+}
+
+// Key is a row's identity: a sha256 over the fields that are known before it is run and could change its text, and
+// over what the caller adds, such as the weights' digest, the tokenizer or the limit of new tokens, each as
+// "name=value". Its result belongs into ID. Whatever is measured plays no part.
+func (r *Row) Key(extra ...string) string {
+	h := sha256.New()
+	write := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) } // length first, so that no two lists run together alike
+	for _, s := range []string{
+		"snapbench-row-1", r.Model, r.Revision, r.Task, fmt.Sprint(r.TaskVersion), r.Sample, r.Protocol, r.PromptSHA256,
+		r.Variant, r.Device, r.DType,
+	} {
+		write(s)
+	}
+	for _, s := range extra {
+		write(s)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// SetAnswers stores the expected answers in the one column Answer.
+func (r *Row) SetAnswers(answers []string) {
+	switch {
+	case len(answers) == 0:
+		r.Answer = ""
+	case len(answers) == 1 && answers[0] != "" && !strings.HasPrefix(answers[0], "["):
+		r.Answer = answers[0]
+	default:
+		b, err := json.Marshal(answers)
+		if err != nil {
+			panic("results: a list of strings that JSON cannot hold: " + err.Error())
+		}
+		r.Answer = string(b)
+	}
+}
+
+// Answers is the inverse of SetAnswers. A column that another program wrote and that starts like a JSON array without
+// being one is a single answer.
+func (r *Row) Answers() []string {
+	if r.Answer == "" {
+		return nil
+	}
+	if strings.HasPrefix(r.Answer, "[") {
+		var list []string
+		if json.Unmarshal([]byte(r.Answer), &list) == nil {
+			return list
+		}
+	}
+	return []string{r.Answer}
+}
+
+// Column describes one column of the parquet file for documentation and exports.
+type Column struct {
+	Name     string
+	Type     string // int, float or string
+	Nullable bool
+	Desc     string
+	field    int
+}
+
+var columns = Columns()
+
+// Columns lists the columns of Row in file order.
+func Columns() []Column {
+	t := reflect.TypeFor[Row]()
+	list := make([]Column, 0, t.NumField())
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, opts, _ := strings.Cut(f.Tag.Get("parquet"), ",")
+		c := Column{Name: name, Nullable: opts == "optional", Desc: f.Tag.Get("desc"), field: i}
+		ft := f.Type
+		if ft.Kind() == reflect.Pointer {
+			ft = ft.Elem()
+		}
+		switch ft.Kind() {
+		case reflect.Int, reflect.Int64:
+			c.Type = "int"
+		case reflect.Float64:
+			c.Type = "float"
+		case reflect.String:
+			c.Type = "string"
+		default:
+			panic("results: column " + name + " has the unknown type " + ft.String())
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// Value returns the column's value in a row: an int64, float64 or string, or nil for null.
+func (c Column) Value(r *Row) any {
+	v := reflect.ValueOf(r).Elem().Field(c.field)
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		v = v.Elem()
+	}
+	switch v.Kind() {
+	case reflect.Float64:
+		return v.Float()
+	case reflect.String:
+		if c.Nullable && v.Len() == 0 {
+			return nil
+		}
+		return v.String()
+	}
+	return v.Int()
+}
+
+// check reports a row that breaks the rules every reader relies on.
+func (r *Row) check() error {
+	switch {
+	case r.ID == "":
+		return fmt.Errorf("task %q, sample %q, variant %q: no id", r.Task, r.Sample, r.Variant)
+	case r.Schema != Schema:
+		return fmt.Errorf("row %.12s: schema %d, want %d", r.ID, r.Schema, Schema)
+	case r.Task == "" || r.Sample == "" || r.Variant == "":
+		return fmt.Errorf("row %.12s: task %q, sample %q, variant %q: none may be empty", r.ID, r.Task, r.Sample, r.Variant)
+	case r.Error == "" && r.Score == nil:
+		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): neither a score nor an error", r.ID, r.Task, r.Sample, r.Variant)
+	case r.Error != "" && r.Score != nil:
+		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): both a score and the error %q", r.ID, r.Task, r.Sample, r.Variant, r.Error)
+	case r.Score != nil && !(*r.Score >= 0 && *r.Score <= 1): // written so that NaN fails
+		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): score %v is not within 0 to 1", r.ID, r.Task, r.Sample, r.Variant, *r.Score)
+	}
+	for _, c := range columns {
+		if v, ok := c.Value(r).(float64); ok && (math.IsNaN(v) || math.IsInf(v, 0)) {
+			return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): %s is %v; what is unknown is null", r.ID, r.Task, r.Sample, r.Variant, c.Name, v)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package results
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+)
+
+// Run is what run.json says: what was asked, and with what. Question alone decides whether a folder may be
+// continued; the rest is for readers.
+type Run struct {
+	Schema  int       `json:"schema"`
+	Name    string    `json:"name"`              // empty: the first twelve hex digits of the question's sha256
+	Command string    `json:"command,omitempty"` // as typed
+	Version string    `json:"version,omitempty"` // of snapbench
+	Started time.Time `json:"started"`
+	Machine Machine   `json:"machine"`
+
+	// Question is everything that was asked, as any JSON value: model, tasks, variants, seeds, limits, with defaults
+	// filled in. The same question may be asked again into the same folder; another may not.
+	Question json.RawMessage `json:"question"`
+
+	// Tasks and Variants give the order of rows and tables; what they do not name follows by name.
+	Tasks    []string `json:"tasks,omitempty"`
+	Variants []string `json:"variants,omitempty"`
+	// Groups gives tasks an average of their own in tables, such as LongBench's six categories.
+	Groups []Group `json:"groups,omitempty"`
+}
+
+// Group is a named set of tasks whose average is a line of its own.
+type Group struct {
+	Name  string   `json:"name"`
+	Tasks []string `json:"tasks"`
+}
+
+// Machine is what ran it.
+type Machine struct {
+	OS      string   `json:"os,omitempty"`
+	Arch    string   `json:"arch,omitempty"`
+	CPU     string   `json:"cpu,omitempty"`
+	Threads int      `json:"threads,omitempty"`
+	Memory  int64    `json:"memory,omitempty"` // bytes
+	Devices []string `json:"devices,omitempty"`
+}
+
+const runFile = "run.json"
+
+// Ask encodes a question for Run.Question.
+func Ask(question any) (json.RawMessage, error) {
+	b, err := json.Marshal(question)
+	if err != nil {
+		return nil, fmt.Errorf("run.json: the question cannot be written as JSON: %w", err)
+	}
+	return b, nil
+}
+
+// ReadRun reads DIR/run.json. It is an error of os.ErrNotExist where there is none.
+func ReadRun(dir string) (Run, error) {
+	path := filepath.Join(dir, runFile)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Run{}, explain(path, err)
+	}
+	run, err := parseRun(b)
+	if err != nil {
+		return Run{}, fmt.Errorf("%s%w", path, err)
+	}
+	return run, nil
+}
+
+// parseRun reads the text of run.json. Its errors begin with ":LINE: " or ": ", to follow a file name.
+func parseRun(b []byte) (Run, error) {
+	var run Run
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&run); err != nil {
+		return Run{}, fmt.Errorf(":%d: %w", lineOf(b, jsonOffset(err, dec.InputOffset())), err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return Run{}, fmt.Errorf(":%d: more than one JSON value", lineOf(b, dec.InputOffset()))
+	}
+	if run.Schema < 1 || run.Schema > Schema {
+		return Run{}, fmt.Errorf(": schema %d: this snapbench reads 1 to %d", run.Schema, Schema)
+	}
+	if len(run.Question) == 0 || string(run.Question) == "null" {
+		return Run{}, errors.New(": no question")
+	}
+	if _, err := flatten(run.Question); err != nil {
+		return Run{}, fmt.Errorf(": question: %w", err)
+	}
+	return run, nil
+}
+
+func jsonOffset(err error, at int64) int64 {
+	var se *json.SyntaxError
+	var te *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &se):
+		return se.Offset
+	case errors.As(err, &te):
+		return te.Offset
+	}
+	return at
+}
+
+func lineOf(b []byte, offset int64) int {
+	return 1 + bytes.Count(b[:min(max(offset, 0), int64(len(b)))], []byte("\n"))
+}
+
+// fill completes a run that is about to be written.
+func (run *Run) fill() error {
+	if len(run.Question) == 0 {
+		return errors.New("run.json: no question")
+	}
+	flat, err := flatten(run.Question)
+	if err != nil {
+		return fmt.Errorf("run.json: question: %w", err)
+	}
+	run.Schema = Schema
+	if run.Name == "" {
+		h := sha256.New()
+		for _, k := range sortedKeys(flat) {
+			fmt.Fprintf(h, "%d:%s=%d:%s,", len(k), k, len(flat[k]), flat[k])
+		}
+		run.Name = hex.EncodeToString(h.Sum(nil))[:12]
+	}
+	return nil
+}
+
+// Differs compares two questions and names the fields that differ, each as "field: had X, now Y"; none where they
+// are the same. Order and spacing of JSON play no part.
+func Differs(had, now json.RawMessage) ([]string, error) {
+	a, err := flatten(had)
+	if err != nil {
+		return nil, err
+	}
+	b, err := flatten(now)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for k := range a {
+		all[k] = ""
+	}
+	for k := range b {
+		all[k] = ""
+	}
+	show := func(m map[string]string, k string) string {
+		v, ok := m[k]
+		if !ok {
+			return "nothing"
+		}
+		if len(v) > 80 {
+			v = v[:77] + "..."
+		}
+		return v
+	}
+	var diff []string
+	for _, k := range sortedKeys(all) {
+		va, oka := a[k]
+		vb, okb := b[k]
+		if oka != okb || va != vb {
+			diff = append(diff, fmt.Sprintf("%s: had %s, now %s", k, show(a, k), show(b, k)))
+		}
+	}
+	return diff, nil
+}
+
+// flatten turns a JSON value into its leaves: path → literal. A list of plain values is one leaf, so that a message
+// says "budgets: had [full 512]" and not "budgets[1]".
+func flatten(raw json.RawMessage) (map[string]string, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber() // a seed above 2^53 must not be rounded
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	flat := map[string]string{}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for k, e := range v {
+				p := k
+				if path != "" {
+					p = path + "." + k
+				}
+				walk(p, e)
+			}
+			if len(v) == 0 {
+				flat[path] = "{}"
+			}
+		case []any:
+			plain := true
+			for _, e := range v {
+				switch e.(type) {
+				case map[string]any, []any:
+					plain = false
+				}
+			}
+			if plain {
+				b, _ := json.Marshal(v)
+				flat[path] = string(b)
+				return
+			}
+			for i, e := range v {
+				walk(fmt.Sprintf("%s[%d]", path, i), e)
+			}
+		default:
+			b, _ := json.Marshal(v)
+			flat[path] = string(b)
+		}
+	}
+	walk("", v)
+	if v, ok := flat[""]; ok {
+		delete(flat, "")
+		flat["question"] = v
+	}
+	return flat, nil
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// OtherQuestionError says that a folder holds the run of another question.
+type OtherQuestionError struct {
+	Dir    string
+	Fields []string // "field: had X, now Y"
+}
+
+func (e *OtherQuestionError) Error() string {
+	return fmt.Sprintf("%s holds another run; what differs:\n  %s\nchoose another folder, or ask the same question to continue", e.Dir, strings.Join(e.Fields, "\n  "))
+}
