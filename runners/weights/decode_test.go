@@ -36,6 +36,9 @@ func TestHalfIsExact(t *testing.T) {
 			want = -want
 		}
 		got := halfToFloat(uint16(h))
+		if math.Float32bits(got) != math.Float32bits(halves()[h]) {
+			t.Fatalf("half %#04x is %v, in the table %v", h, got, halves()[h])
+		}
 		if math.IsNaN(want) {
 			if !math.IsNaN(float64(got)) {
 				t.Fatalf("half %#04x is %v, want NaN", h, got)

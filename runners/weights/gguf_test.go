@@ -213,6 +213,7 @@ func TestGGUFLies(t *testing.T) {
 		{"overflow", newGGUF().tensor("x", 0, four, 1<<30, 1<<30, 1<<30).bytes(), "overflows at dimension 2"},
 		{"large dimension", newGGUF().tensor("x", 0, four, 1<<40).bytes(), "dimension 1099511627776"},
 		{"part of a block", newGGUF().tensor("x", 3, make([]byte, 20), 1, 33).bytes(), "rows of 33 numbers are not whole blocks of 32 (Q4_1)"},
+		{"quantised scalar", newGGUF().info("x", 3, 0).bytes(), "rows of 1 numbers are not whole blocks of 32 (Q4_1)"},
 		{"offset unaligned", newGGUF().info("x", 0, 4, 1).bytes(), "offset 4 is not a multiple of the alignment 32"},
 		{"offset outside", newGGUF().info("x", 0, 1<<40, 1).bytes(), "4 bytes at offset 1099511627776 do not lie in the file's 0 bytes"},
 		{"offset overflows", newGGUF().info("x", 0, math.MaxUint64-31, 16).bytes(), "do not lie in the file's 0 bytes"},

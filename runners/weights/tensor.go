@@ -138,8 +138,12 @@ func (t *Tensor) notWeight() error {
 // byteSize returns how many bytes a tensor of these dimensions takes. The last
 // dimension is the one that is cut into blocks.
 func byteSize(l layout, shape []uint64) (uint64, error) {
-	if len(shape) > 0 && shape[len(shape)-1]%l.elements != 0 {
-		return 0, fmt.Errorf("rows of %d numbers are not whole blocks of %d (%s)", shape[len(shape)-1], l.elements, l.name)
+	cols := uint64(1) // a scalar's
+	if len(shape) > 0 {
+		cols = shape[len(shape)-1]
+	}
+	if cols%l.elements != 0 {
+		return 0, fmt.Errorf("rows of %d numbers are not whole blocks of %d (%s)", cols, l.elements, l.name)
 	}
 	n := uint64(1)
 	for i, d := range shape {
