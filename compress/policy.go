@@ -67,10 +67,18 @@ type Policy interface {
 	// Check reports parameters that cannot work with a budget of capacity tokens
 	// in a layer, before anything runs.
 	Check(layer, capacity int) error
-	// CacheHeads is how many heads the policy's cache has in a layer.
-	CacheHeads(layer int, h engine.Heads) int
+	// Expect says what a layer's cache must then hold, for the audit.
+	Expect(l Layer, capacity int) Expectation
 	// Keep chooses capacity positions per head; capacity ≤ n.
 	Keep(ops Ops, l Layer, capacity int) (engine.Kept, error)
+}
+
+// Expectation is what a layer's cache must hold.
+type Expectation struct {
+	Heads   int // cache heads
+	PerHead int // positions in each head; 0 where heads differ
+	Total   int // positions in all heads together
+	Tail    int // the last positions of the prompt, present in every head
 }
 
 // Parameter is a name and its canonical text.

@@ -130,12 +130,14 @@ func (p *SnapKV) Check(layer, capacity int) error {
 	return nil
 }
 
-// CacheHeads returns the query heads where each keeps its own copy.
-func (p *SnapKV) CacheHeads(layer int, h engine.Heads) int {
-	if p.Sharing.At(layer) == QueryHead {
-		return h.Query
+// Expect asks for capacity positions in every head, the window among them; the
+// heads are the query heads where each keeps its own copy.
+func (p *SnapKV) Expect(l Layer, capacity int) Expectation {
+	heads := l.Heads.KV
+	if p.Sharing.At(l.Index) == QueryHead {
+		heads = l.Heads.Query
 	}
-	return h.KV
+	return Expectation{Heads: heads, PerHead: capacity, Total: heads * capacity, Tail: p.Window.At(l.Index)}
 }
 
 // Keep scores, pools and chooses.

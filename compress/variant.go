@@ -121,6 +121,20 @@ func (v Variant) CheckLayers(layers int) error {
 	return nil
 }
 
+// CheckPrompt reports a budget that cannot serve a prompt of n tokens: a share
+// of it that the window alone would fill.
+func (v Variant) CheckPrompt(layers, n int) error {
+	for i := range layers {
+		if v.keepsAll(Layer{Index: i, Tokens: n}) {
+			continue
+		}
+		if err := v.policy.Check(i, v.budget.At(i, n)); err != nil {
+			return fmt.Errorf("%s on a prompt of %d tokens: %w", v, n, err)
+		}
+	}
+	return nil
+}
+
 // Capacity returns how many positions each head of a layer keeps of a prompt of
 // n tokens: the budget, or n where the prompt is no longer than that.
 func (v Variant) Capacity(layer, n int) int {
@@ -130,12 +144,13 @@ func (v Variant) Capacity(layer, n int) int {
 	return min(n, v.budget.At(layer, n))
 }
 
-// CacheHeads returns how many heads the layer's cache has.
-func (v Variant) CacheHeads(l Layer) int {
+// Expect says what the variant's cache of a layer must hold. Where nothing is
+// dropped there is one copy per KV head, whatever the policy does otherwise.
+func (v Variant) Expect(l Layer) Expectation {
 	if v.keepsAll(l) {
-		return l.Heads.KV
+		return Expectation{Heads: l.Heads.KV, PerHead: l.Tokens, Total: l.Heads.KV * l.Tokens, Tail: l.Tokens}
 	}
-	return v.policy.CacheHeads(l.Index, l.Heads)
+	return v.policy.Expect(l, v.budget.At(l.Index, l.Tokens))
 }
 
 // keepsAll: a prompt below the budget loses nothing (SnapKV's own rule; a
@@ -161,7 +176,7 @@ func (v Variant) keep(ops Ops, l Layer) (engine.Kept, error) {
 	}
 	capacity := v.budget.At(l.Index, l.Tokens)
 	if err := v.policy.Check(l.Index, capacity); err != nil {
-		return engine.Kept{}, fmt.Errorf("%s on %d tokens: %w", v, l.Tokens, err)
+		return engine.Kept{}, fmt.Errorf("%s on a prompt of %d tokens: %w", v, l.Tokens, err)
 	}
 	return v.policy.Keep(ops, l, capacity)
 }

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -49,16 +50,19 @@ func (p *Prefilled) Free() {
 	p.Sequences, p.Twins = nil, nil
 }
 
+// ErrPrompt is wrapped by errors that are the prompt's own.
+var ErrPrompt = errors.New("the prompt can't be read")
+
 // Prefill reads a prompt layer by layer, and in each layer lets every variant
 // choose and gather. On an error nothing is held.
 func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error) {
 	d, n := m.device, len(p.IDs)
 	if n == 0 {
-		return nil, fmt.Errorf("the prompt is empty")
+		return nil, fmt.Errorf("%w: it is empty", ErrPrompt)
 	}
 	for i, id := range p.IDs {
 		if id < 0 || int(id) >= m.Vocab {
-			return nil, fmt.Errorf("token %d of the prompt is %d, the vocabulary has %d", i, id, m.Vocab)
+			return nil, fmt.Errorf("%w: token %d is %d, the vocabulary has %d", ErrPrompt, i, id, m.Vocab)
 		}
 	}
 	rotary, err := m.rotate(n + p.Room)

@@ -1,0 +1,443 @@
+package runners
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+)
+
+// Local runs a model on a device of this machine.
+type Local struct {
+	model  *models.Model
+	decode func(ids []int32) string
+}
+
+// NewLocal returns a runner; decode turns an answer's tokens into text. The
+// model stays the caller's.
+func NewLocal(m *models.Model, decode func(ids []int32) string) *Local {
+	return &Local{m, decode}
+}
+
+// Close does nothing: the model is the caller's.
+func (r *Local) Close() error { return nil }
+
+// answer is one row of the batch.
+type answer struct {
+	request, variant int
+	completion       *Completion
+	pending          []int32 // tokens to read before answering
+	last             int32   // fed next where nothing is pending
+	follow           *answer // fed what that one is fed, and compared with it
+	done             bool
+	started          time.Time
+	kl               []float64
+	agreed           int
+	diverged         int
+	row              int
+}
+
+// Run completes the requests, all their variants in one batch.
+func (r *Local) Run(ctx context.Context, requests []Request) ([][]Completion, error) {
+	out := make([][]Completion, len(requests))
+	room := 0
+	for i, q := range requests {
+		out[i] = make([]Completion, len(q.Variants))
+		for j, v := range q.Variants {
+			out[i][j].Variant = v
+		}
+		room = max(room, len(q.Question)+max(1, q.MaxNew))
+	}
+	d := r.model.Device()
+	d.ResetPeak()
+	batch := &batch{runner: r, requests: requests, out: out}
+	defer batch.free()
+	for i := range requests {
+		if err := batch.prefill(ctx, i, room); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if fatal(err) {
+				return nil, err
+			}
+			for j := range out[i] {
+				if out[i][j].Err == nil {
+					out[i][j].Err = err
+				}
+			}
+		}
+	}
+	if err := batch.decode(ctx); err != nil {
+		return nil, err
+	}
+	peak := d.Memory().Peak
+	for i := range out {
+		for j := range out[i] {
+			out[i][j].PeakBytes = peak
+		}
+	}
+	return out, nil
+}
+
+// fatal errors are the device's, not the request's.
+func fatal(err error) bool {
+	var request *RequestError
+	return !errors.As(err, &request)
+}
+
+// RequestError is an error that belongs to one request: the next may do better.
+type RequestError struct{ Err error }
+
+func (e *RequestError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *RequestError) Unwrap() error { return e.Err }
+
+type batch struct {
+	runner    *Local
+	requests  []Request
+	out       [][]Completion
+	answers   []*answer
+	prefilled []*models.Prefilled
+	sequences []sequenceOf
+}
+
+// sequenceOf says whose sequence a row is.
+type sequenceOf struct {
+	prefilled *models.Prefilled
+	variant   int
+	twin      bool
+}
+
+func (b *batch) free() {
+	for _, p := range b.prefilled {
+		p.Free()
+	}
+}
+
+func (b *batch) prefill(ctx context.Context, i, room int) error {
+	q, m := b.requests[i], b.runner.model
+	if err := b.check(q); err != nil {
+		return &RequestError{err}
+	}
+	// A variant that cannot serve this prompt (a share of it too small for the
+	// window), or whose cache does not fit, is an error of its own; the others go on.
+	var variants []compress.Variant
+	var index []int
+	plan := m.Plan(q.Variants, len(q.Prompt), room, q.Fidelity)
+	fits := plan.Fitting(m.Device().Memory().Free)
+	for j, v := range q.Variants {
+		err := v.CheckLayers(m.Layers)
+		if err == nil {
+			err = v.CheckPrompt(m.Layers, len(q.Prompt))
+		}
+		if err == nil {
+			err = fits[j]
+		}
+		if err != nil {
+			b.out[i][j].Err = &RequestError{err}
+			continue
+		}
+		variants, index = append(variants, v), append(index, j)
+	}
+	if len(variants) == 0 {
+		return nil
+	}
+	p := models.Prompt{IDs: q.Prompt, Variants: variants, Room: room, Twins: q.Fidelity}
+	if q.Recorded != nil {
+		for _, j := range index {
+			p.Recorded = append(p.Recorded, q.Recorded[j])
+		}
+	}
+	if q.Progress != nil {
+		p.Progress = func(done, total int) { q.Progress(Progress{Prefill: float64(done) / float64(total), Max: q.MaxNew}) }
+	}
+	start := time.Now()
+	done, err := m.Prefill(ctx, p)
+	if err != nil {
+		var memory *engine.OutOfMemory
+		if errors.As(err, &memory) || errors.Is(err, models.ErrPrompt) {
+			return &RequestError{err}
+		}
+		return err
+	}
+	took := time.Since(start)
+	b.prefilled = append(b.prefilled, done)
+	var own []*answer
+	var full *answer
+	for k, j := range index {
+		c := &b.out[i][j]
+		c.Prefill = took
+		kept, positions, err := audit(m.Device(), variants[k], done.Sequences[k], len(q.Prompt), m.Heads)
+		if err != nil {
+			var failed *AuditError
+			if !errors.As(err, &failed) {
+				return err
+			}
+			c.Err = err
+			continue
+		}
+		c.Kept, c.CacheBytes = kept, cacheBytes(done.Sequences[k], m.Device().Type())
+		if q.Positions {
+			c.Positions = positions
+		}
+		a := &answer{request: i, variant: j, completion: c, pending: q.Question, started: time.Now(), diverged: -1}
+		b.add(a, sequenceOf{done, k, false})
+		own = append(own, a)
+		if variants[k].IsFull() {
+			full = a
+		}
+		if len(q.Question) == 0 {
+			b.choose(a, argMax(done.Logits), func() []float32 { return done.Logits })
+		}
+	}
+	if q.Fidelity && full != nil {
+		for _, a := range own {
+			k := slices.Index(index, a.variant)
+			b.add(&answer{request: i, variant: a.variant, completion: a.completion, follow: full, diverged: -1}, sequenceOf{done, k, true})
+		}
+	}
+	return nil
+}
+
+func (b *batch) add(a *answer, s sequenceOf) {
+	b.answers = append(b.answers, a)
+	b.sequences = append(b.sequences, s)
+}
+
+func (b *batch) check(q Request) error {
+	m := b.runner.model
+	if q.MaxNew < 1 {
+		return fmt.Errorf("at most %d new tokens: want at least 1", q.MaxNew)
+	}
+	if total := len(q.Prompt) + len(q.Question) + q.MaxNew; total > m.Context {
+		return fmt.Errorf("prompt of %d tokens and %d new ones exceed the model's context of %d", len(q.Prompt)+len(q.Question), q.MaxNew, m.Context)
+	}
+	if q.Fidelity && !slices.ContainsFunc(q.Variants, compress.Variant.IsFull) {
+		return errors.New("fidelity is measured against the full cache: add full to the variants")
+	}
+	return nil
+}
+
+// choose takes a greedy choice as the answer's next token.
+func (b *batch) choose(a *answer, token int32, logits func() []float32) {
+	q := b.requests[a.request]
+	c := a.completion
+	if len(c.Tokens) < q.MinNew && slices.Contains(q.Stop.Tokens, token) {
+		l := slices.Clone(logits())
+		for _, end := range q.Stop.Tokens {
+			if int(end) < len(l) {
+				l[end] = float32(math.Inf(-1))
+			}
+		}
+		token = argMax(l)
+	}
+	c.Tokens = append(c.Tokens, token)
+	a.last = token
+	c.Ended = slices.Contains(q.Stop.Tokens, token)
+	if len(q.Stop.Strings) > 0 {
+		text := b.runner.decode(c.Tokens)
+		for _, s := range q.Stop.Strings {
+			c.Ended = c.Ended || strings.Contains(text, s)
+		}
+	}
+	a.done = c.Ended || len(c.Tokens) >= q.MaxNew
+	if q.Progress != nil {
+		q.Progress(Progress{Prefill: 1, Decoded: len(c.Tokens), Max: q.MaxNew})
+	}
+	if a.done {
+		b.finish(a)
+	}
+}
+
+func (b *batch) finish(a *answer) {
+	q, c := b.requests[a.request], a.completion
+	c.Decode = time.Since(a.started)
+	c.Text = b.runner.decode(c.Tokens)
+	for _, s := range q.Stop.Strings {
+		if before, _, found := strings.Cut(c.Text, s); found {
+			c.Text = before
+		}
+	}
+}
+
+// decode steps until every answer is done. Finished rows leave the batch when
+// they are a quarter of it: making it anew costs more than a few idle rows.
+func (b *batch) decode(ctx context.Context) error {
+	var live []int // indexes of answers, in the order of the decoder's rows
+	decoder := (*models.Decoder)(nil)
+	defer func() {
+		if decoder != nil {
+			decoder.Close()
+		}
+	}()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var next []int
+		for k, a := range b.answers {
+			if !b.over(a) {
+				next = append(next, k)
+			}
+		}
+		if len(next) == 0 {
+			return nil
+		}
+		if decoder == nil {
+			live = next
+			for _, a := range b.answers {
+				a.started = time.Now()
+			}
+			var err error
+			if decoder, err = b.open(live); err != nil {
+				return err
+			}
+		} else if len(live)-len(next) > len(live)/4 {
+			var rows []int
+			for row, k := range live {
+				if slices.Contains(next, k) {
+					rows = append(rows, row)
+				}
+			}
+			if err := decoder.Retain(rows); err != nil {
+				decoder = nil // it closed itself
+				return err
+			}
+			live = next
+		}
+		if err := b.step(decoder, live); err != nil {
+			return err
+		}
+	}
+}
+
+func (b *batch) over(a *answer) bool {
+	if a.follow != nil {
+		return a.follow.done
+	}
+	return a.done
+}
+
+func (b *batch) open(live []int) (*models.Decoder, error) {
+	list := make([]engine.Sequence, len(live))
+	for row, k := range live {
+		s := b.sequences[k]
+		if s.twin {
+			list[row] = s.prefilled.Twins[s.variant]
+		} else {
+			list[row] = s.prefilled.Sequences[s.variant]
+		}
+	}
+	return b.runner.model.NewDecoder(list)
+}
+
+func (b *batch) step(decoder *models.Decoder, live []int) error {
+	feed := make([]int32, len(live))
+	for row, k := range live {
+		a := b.answers[k]
+		a.row = row
+		source := a
+		if a.follow != nil {
+			source = a.follow
+		}
+		if len(source.pending) > 0 {
+			feed[row] = source.pending[0]
+		} else {
+			feed[row] = source.last
+		}
+	}
+	chosen, err := decoder.Step(feed)
+	if err != nil {
+		return err
+	}
+	if err := b.compare(decoder, live, chosen); err != nil {
+		return err
+	}
+	for row, k := range live {
+		a := b.answers[k]
+		if a.follow != nil || a.done {
+			continue
+		}
+		if len(a.pending) > 0 {
+			if a.pending = a.pending[1:]; len(a.pending) > 0 {
+				continue
+			}
+		}
+		b.choose(a, chosen[row], func() []float32 {
+			logits := make([]float32, b.runner.model.Vocab)
+			decoder.Logits(row, logits)
+			return logits
+		})
+	}
+	for _, k := range live {
+		if a := b.answers[k]; a.follow != nil && a.follow.done {
+			b.measured(a)
+		}
+	}
+	return nil
+}
+
+// compare measures the followers' distributions where the answer goes on.
+func (b *batch) compare(decoder *models.Decoder, live []int, chosen []int32) error {
+	var p, q []int
+	var who []*answer
+	for row, k := range live {
+		a := b.answers[k]
+		if a.follow == nil || a.follow.done || len(a.follow.pending) > 1 {
+			continue
+		}
+		p, q, who = append(p, a.follow.row), append(q, row), append(who, a)
+	}
+	if len(who) == 0 {
+		return nil
+	}
+	kl, err := decoder.Divergence(p, q)
+	if err != nil {
+		return err
+	}
+	for i, a := range who {
+		a.kl = append(a.kl, float64(kl[i]))
+		if chosen[p[i]] == chosen[q[i]] {
+			a.agreed++
+		} else if a.diverged < 0 {
+			a.diverged = len(a.follow.completion.Tokens)
+		}
+	}
+	return nil
+}
+
+func (b *batch) measured(a *answer) {
+	if a.completion.Fidelity != nil || len(a.kl) == 0 {
+		return
+	}
+	sum := 0.0
+	for _, v := range a.kl {
+		sum += v
+	}
+	sorted := slices.Clone(a.kl)
+	sort.Float64s(sorted)
+	a.completion.Fidelity = &Fidelity{
+		Tokens: len(a.kl), KLMean: sum / float64(len(a.kl)),
+		KLP99:     sorted[min(len(sorted)-1, int(math.Ceil(0.99*float64(len(sorted))))-1)],
+		Agreement: float64(a.agreed) / float64(len(a.kl)), FirstDivergence: a.diverged,
+	}
+}
+
+func argMax(x []float32) int32 {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return int32(best)
+}

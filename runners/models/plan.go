@@ -1,0 +1,94 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Plan is what a prompt under some variants will need on the device, in bytes,
+// beside the weights.
+type Plan struct {
+	Prefill int64   // hidden states, one layer's keys and values, scratch
+	Decode  int64   // scratch of the decoding rows
+	Caches  []int64 // by variant, with room for new tokens
+	device  string
+}
+
+// Plan computes what Prefill and a Decoder will ask the device for.
+func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan {
+	element := int64(m.device.Type().Size())
+	perToken := int64(m.Width + 2*m.KVWidth())
+	scratch := int64(0)
+	for _, w := range m.widths() {
+		scratch += int64(w)
+	}
+	p := Plan{device: m.device.Name()}
+	rotation := int64(n+room) * int64(m.Heads.Size) * 4
+	p.Prefill = int64(n)*(perToken*element+4) + int64(min(m.block, n))*scratch*element + 4*int64(m.Vocab) + rotation
+	rows := int64(len(variants))
+	if twins {
+		rows *= 2
+	}
+	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
+	widest, chosen := 0, int64(0)
+	for _, v := range variants {
+		var bytes int64
+		for i := range m.Layers {
+			e := v.Expect(compress.Layer{Index: i, Layers: m.Layers, Tokens: n, Heads: m.Heads})
+			held := int64(e.Total + e.Heads*room)
+			bytes += 2 * held * int64(m.Heads.Size) * element
+			if !v.IsFull() {
+				bytes += 4 * held // positions
+			}
+			if i == 0 {
+				chosen += 4 * int64(e.Total)
+			}
+		}
+		if twins {
+			bytes *= 2
+		}
+		p.Caches = append(p.Caches, bytes)
+		widest = max(widest, v.Needs(m.Layers, n).Window)
+	}
+	if widest > 0 {
+		// Queries held, and scores with two poolings of them at a time at least.
+		p.Prefill += int64(widest*m.QueryWidth())*element + chosen + 3*4*int64(m.Heads.Query)*int64(n)
+	}
+	return p
+}
+
+// Total is what is needed at the worst moment.
+func (p Plan) Total() int64 {
+	total := max(p.Prefill, p.Decode)
+	for _, c := range p.Caches {
+		total += c
+	}
+	return total
+}
+
+// Fitting leaves out the variants with the largest caches until the rest fits
+// into free bytes (0: no limit), and returns an *engine.OutOfMemory for each of
+// those, nil for the others.
+func (p Plan) Fitting(free int64) []error {
+	out := make([]error, len(p.Caches))
+	if free <= 0 {
+		return out
+	}
+	left := p.Total()
+	order := make([]int, len(p.Caches))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return int(min(1, max(-1, p.Caches[b]-p.Caches[a]))) })
+	for _, i := range order {
+		if left <= free {
+			break
+		}
+		out[i] = fmt.Errorf("it does not fit: %w", &engine.OutOfMemory{Device: p.device, Need: left, Free: free})
+		left -= p.Caches[i]
+	}
+	return out
+}

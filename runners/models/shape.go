@@ -1,0 +1,172 @@
+package models
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// shapes are the sizes of public models, for measuring speed and memory without
+// their weights. Sources: the models' own config.json.
+var shapes = map[string]Config{
+	"llama-2-7b": {Family: "llama", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 32, Size: 128}, FF: 11008,
+		Vocab: 32000, Context: 4096, Epsilon: 1e-5, Rope: Rope{Theta: 10000, Type: "default"}},
+	"lwm-7b-1m": {Family: "llama", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 32, Size: 128}, FF: 11008,
+		Vocab: 32000, Context: 1 << 20, Epsilon: 1e-6, Rope: Rope{Theta: 50_000_000, Type: "default"}},
+	"llama-3-8b": {Family: "llama", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}, FF: 14336,
+		Vocab: 128256, Context: 8192, Epsilon: 1e-5, Rope: Rope{Theta: 500000, Type: "default"}},
+	"mistral-7b": {Family: "mistral", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}, FF: 14336,
+		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}},
+	"mixtral-8x7b": {Family: "mixtral", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}, FF: 14336,
+		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Experts: 8, PerToken: 2},
+	"qwen2.5-7b": {Family: "qwen2", Layers: 28, Width: 3584, Heads: engine.Heads{Query: 28, KV: 4, Size: 128}, FF: 18944,
+		Vocab: 152064, Context: 32768, Epsilon: 1e-6, Rope: Rope{Theta: 1e6, Type: "default"}},
+	"tiny": {Family: "llama", Layers: 2, Width: 64, Heads: engine.Heads{Query: 4, KV: 2, Size: 16}, FF: 128,
+		Vocab: 256, Context: 1 << 20, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Tied: true},
+}
+
+// Shapes lists the sizes there are.
+func Shapes() []string {
+	var names []string
+	for n := range shapes {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// OpenShape makes a model of a public size with random weights:
+// "NAME", or "NAME,layers=N,seed=S,context=N". The shape's context does not
+// limit: random weights have none to lose.
+func OpenShape(spec string) (*Files, error) {
+	parts := strings.Split(spec, ",")
+	c, ok := shapes[parts[0]]
+	if !ok {
+		return nil, fmt.Errorf("unknown shape %q: have %s", parts[0], strings.Join(Shapes(), ", "))
+	}
+	c.Context = max(c.Context, 1<<22)
+	seed := uint64(1)
+	for _, p := range parts[1:] {
+		key, value, _ := strings.Cut(p, "=")
+		n, err := strconv.ParseUint(value, 10, 31)
+		if err != nil {
+			return nil, fmt.Errorf("shape %q: %q is not name=number", spec, p)
+		}
+		switch key {
+		case "layers":
+			c.Layers = int(n)
+		case "seed":
+			seed = n
+		case "context":
+			c.Context = int(n)
+		default:
+			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context", spec, key)
+		}
+	}
+	if c.Layers < 1 || c.Layers > 1<<12 {
+		return nil, fmt.Errorf("shape %q: %d layers", spec, c.Layers)
+	}
+	c.Windows = make([]int, c.Layers)
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("shape %q: %w", spec, err)
+	}
+	return &Files{Config: c, Source: randomSource{c, seed}, Bytes: 2 * c.Parameters(), Path: "shape:" + spec}, nil
+}
+
+type randomSource struct {
+	c    Config
+	seed uint64
+}
+
+func (s randomSource) Has(role Role, layer int) bool {
+	switch role {
+	case QueryBias, KeyBias, ValueBias:
+		return s.c.Family == "qwen2"
+	case AttentionOutputBias:
+		return false
+	}
+	return true
+}
+
+func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
+	name := fmt.Sprintf("random %d of layer %d", role, layer)
+	if expert >= 0 {
+		name += fmt.Sprintf(", expert %d", expert)
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s", s.seed, name)
+	t := random{name: name, rows: rows, cols: cols, seed: h.Sum64()}
+	switch role {
+	case OutputNorm, AttentionNorm, FeedNorm, QueryNorm, KeyNorm:
+		return ones{t}, nil
+	}
+	// A uniform number on (-s, s) has variance s²/3: products of normed rows keep
+	// about unit variance with s = √(3/cols), here its nearest power of two.
+	t.scale = float32(math.Exp2(math.Round(math.Log2(math.Sqrt(3 / float64(cols))))))
+	if role == Embedding {
+		t.scale = 1
+	}
+	return t, nil
+}
+
+type random struct {
+	name       string
+	rows, cols int
+	seed       uint64
+	scale      float32
+}
+
+var _ engine.Random = random{}
+
+func (r random) Name() string            { return r.name }
+func (r random) Rows() int               { return r.rows }
+func (r random) Cols() int               { return r.cols }
+func (r random) Storage() engine.Storage { return engine.BF16 }
+func (r random) Seed() uint64            { return r.seed }
+func (r random) Scale() float32          { return r.scale }
+
+func (r random) ReadRow(i int, dst []float32) {
+	for j := range dst {
+		z := r.seed + (uint64(i)*uint64(r.cols)+uint64(j)+1)*0x9E3779B97F4A7C15
+		z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+		z = (z ^ z>>27) * 0x94D049BB133111EB
+		z ^= z >> 31
+		dst[j] = float32(int8(z>>56)) / 128 * r.scale
+	}
+}
+
+// RawRow returns the row in bfloat16, which holds it exactly.
+func (r random) RawRow(i int) []byte {
+	row := make([]float32, r.cols)
+	r.ReadRow(i, row)
+	return halves(row)
+}
+
+func halves(row []float32) []byte {
+	raw := make([]byte, 2*len(row))
+	for j, v := range row {
+		b := math.Float32bits(v)
+		raw[2*j], raw[2*j+1] = byte(b>>16), byte(b>>24)
+	}
+	return raw
+}
+
+// ones is a norm's weight.
+type ones struct{ random }
+
+func (o ones) ReadRow(_ int, dst []float32) {
+	for j := range dst {
+		dst[j] = 1
+	}
+}
+
+func (o ones) RawRow(i int) []byte {
+	row := make([]float32, o.cols)
+	o.ReadRow(i, row)
+	return halves(row)
+}
