@@ -1,0 +1,149 @@
+package tokenizer
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/snapbench/snapbench/runners/weights"
+)
+
+// smolLM2 is the real file's vocabulary, or the test is skipped.
+func smolLM2(t testing.TB) GGUFVocabulary {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Skip(err)
+	}
+	path := filepath.Join(cache, "snapbench", "SmolLM2-135M-Instruct.Q4_1.gguf")
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("the real model is not here: %v (make smollm2 fetches it)", err)
+	}
+	f, err := weights.OpenGGUF(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	v, err := ReadGGUF(f.Metadata())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The strings live in the mapping of the file, which is about to end.
+	for i, s := range v.Tokens {
+		v.Tokens[i] = strings.Clone(s)
+	}
+	return v
+}
+
+func TestSmolLM2Tokens(t *testing.T) {
+	v := smolLM2(t)
+	tok, err := FromGGUF(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []struct {
+		Text string  `json:"text"`
+		IDs  []int32 `json:"ids"`
+	}
+	readJSONFile(t, sharedDir(t, "smollm2", "tokens.json"), &texts)
+	wrong := 0
+	for _, x := range texts {
+		ids, err := tok.Encode(x.Text, true)
+		if err != nil || !slices.Equal(ids, x.IDs) {
+			if wrong++; wrong <= 5 {
+				t.Errorf("%q: %v (%v), want %v", x.Text, ids, err, x.IDs)
+			}
+			continue
+		}
+		if got := tok.Decode(ids, false); got != x.Text {
+			t.Errorf("%q: decoded %q", x.Text, got)
+		}
+	}
+	if wrong > 0 || len(texts) == 0 {
+		t.Errorf("%d of %d texts wrong", wrong, len(texts))
+	}
+	if bos, ok := tok.BOS(); !ok || bos != 1 || !slices.Equal(tok.EOS(), []int32{2}) {
+		t.Errorf("BOS %d %v, EOS %v", bos, ok, tok.EOS())
+	}
+}
+
+func TestSmolLM2Chat(t *testing.T) {
+	v := smolLM2(t)
+	tok, err := FromGGUF(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl, err := v.Template()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tmpl.Render([]Message{{"user", "Hi"}}, RenderOptions{AddGenerationPrompt: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n" +
+		"<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+	if got != want {
+		t.Errorf("rendered %q, want %q", got, want)
+	}
+	ids, err := tok.Encode(got, true)
+	if err != nil || ids[0] != 1 || !slices.Contains(ids, 2) {
+		t.Errorf("ids %v (%v): the template's special tokens are missing", ids, err)
+	}
+}
+
+// TestScores gives the vocabulary of a SentencePiece model as GGUF files have it, with scores instead of merges.
+func TestScores(t *testing.T) {
+	tok := shared(t, "llama2")
+	v := GGUFVocabulary{Model: "llama", Pre: "default", BOS: new(int32(1)), EOS: new(int32(2)), UNK: new(int32(0))}
+	for id := range int32(tok.VocabSize()) {
+		s, _ := tok.Token(id)
+		typ := int32(TypeNormal)
+		switch {
+		case id == 0:
+			typ = TypeUnknown
+		case id < 3:
+			typ = TypeControl
+		case id < 259:
+			typ = TypeByte
+		}
+		v.Tokens, v.Types = append(v.Tokens, s), append(v.Types, typ)
+		v.Scores = append(v.Scores, -1e9)
+	}
+	// The file has merges in the order of the scores, which themselves are not in it.
+	var file struct {
+		Model struct {
+			Merges []string `json:"merges"`
+		} `json:"model"`
+	}
+	readJSONFile(t, sharedDir(t, "tokenizers", "llama2", "tokenizer.json"), &file)
+	for rank, m := range file.Model.Merges {
+		id, ok := tok.TokenID(strings.Replace(m, " ", "", 1))
+		if !ok {
+			t.Fatalf("merge %q makes no token", m)
+		}
+		v.Scores[id] = max(v.Scores[id], -float32(rank))
+	}
+	byScores, err := FromGGUF(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []vector
+	readJSONFile(t, sharedDir(t, "tokenizers", "llama2", "vectors.json"), &vectors)
+	for _, x := range vectors {
+		if err := x.check(byScores); err != nil {
+			t.Errorf("%s %q: %v", x.Name, x.Text, err)
+		}
+	}
+	text, err := os.ReadFile(sharedDir(t, "tokenizers", "long", "en_1m.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err1 := tok.Encode(string(text), true)
+	got, err2 := byScores.Encode(string(text), true)
+	if err1 != nil || err2 != nil || !slices.Equal(got, want) {
+		t.Errorf("1 MB of English: %d ids (%v), by merges %d (%v)", len(got), err2, len(want), err1)
+	}
+}
