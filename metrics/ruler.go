@@ -35,8 +35,8 @@ func init() {
 }
 
 // rulerFound counts the answers that occur in the prediction. There are no word
-// borders, and "full lower-casing" is Python's: where a Σ stands decides what
-// becomes of it.
+// borders, and lower case is Python's, where the place of a Σ decides what becomes
+// of it.
 func rulerFound(prediction string, answers []string) int {
 	text := pystr.Lower(rulerText(prediction))
 	found := 0

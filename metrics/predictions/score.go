@@ -176,7 +176,47 @@ func (s Set) buckets(edges Edges, scores []float64) ([]Bucket, error) {
 	}
 	buckets := make([]Bucket, len(groups))
 	for i, label := range edges.Labels() {
-		buckets[i] = Bucket{label, len(groups[i]), metrics.Points(groups[i])}
+		buckets[i] = Bucket{label, len(groups[i]), bucketPoints(groups[i])}
 	}
 	return buckets, nil
+}
+
+// bucketPoints is the mean of a bucket as LongBench-E's program prints it. That
+// program averages and rounds with numpy, whose sum takes another order than a
+// loop's and whose rounding multiplies, rounds halves to even and divides again,
+// where Python's own decides by the exact value: 28.645 may become either
+// neighbour. Set scores are the loop's and Python's, see [metrics.Points].
+func bucketPoints(scores []float64) float64 {
+	if len(scores) == 0 {
+		return math.NaN()
+	}
+	mean := pairwiseSum(scores) / float64(len(scores))
+	return math.RoundToEven(100*mean*100) / 100
+}
+
+// pairwiseSum is numpy's sum of contiguous doubles: eight running sums in a
+// block of up to 128, larger arrays in halves.
+func pairwiseSum(x []float64) float64 {
+	n := len(x)
+	if n > 128 {
+		half := n / 2
+		half -= half % 8
+		return pairwiseSum(x[:half]) + pairwiseSum(x[half:])
+	}
+	sum := 0.0
+	if n >= 8 {
+		r := [8]float64(x)
+		for len(x) >= 16 {
+			x = x[8:]
+			for i := range r {
+				r[i] += x[i]
+			}
+		}
+		x = x[8:]
+		sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+	}
+	for _, v := range x {
+		sum += v
+	}
+	return sum
 }

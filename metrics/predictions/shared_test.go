@@ -9,35 +9,8 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/metrics"
+	"github.com/snapbench/snapbench/metrics/internal/sharedtest"
 )
-
-// sharedPath finds a file of the reference data, which is not part of the
-// repository, and skips the test without it.
-func sharedPath(t *testing.T, elem ...string) string {
-	t.Helper()
-	dir := os.Getenv("SNAPBENCH_SHARED")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the test")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared")
-	}
-	path := filepath.Join(append([]string{dir}, elem...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the reference data are not there: %v (SNAPBENCH_SHARED says where)", err)
-	}
-	return path
-}
 
 // publishedScores reads a result.json: a score a set, or one a bucket. The
 // empty buckets of Python's writer are bare NaN, which is not JSON.
@@ -60,7 +33,7 @@ func publishedScores(t *testing.T, path string) map[string]any {
 // which definition of code similarity it used: one of the two has to fit both
 // code sets.
 func TestPublishedScores(t *testing.T) {
-	runs, err := filepath.Glob(filepath.Join(sharedPath(t, "longbench", "predictions"), "*", "result.json"))
+	runs, err := filepath.Glob(filepath.Join(sharedtest.Path(t, "longbench", "predictions"), "*", "result.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

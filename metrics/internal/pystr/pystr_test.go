@@ -1,0 +1,60 @@
+package pystr
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"testing"
+)
+
+// TestPython compares with what Python 3 makes of the same strings. To add a
+// case append {"s": s, "lower": s.lower(), "split": s.split(), "strip":
+// s.strip(), "digits": re.findall(r"\d+", s), "articles":
+// re.sub(r"\b(a|an|the)\b", " ", s)}.
+func TestPython(t *testing.T) {
+	data, err := os.ReadFile("testdata/python.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		S, Lower, Strip, Articles string
+		Split, Digits             []string
+	}
+	if err := json.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) == 0 {
+		t.Fatal("no cases")
+	}
+	for _, c := range cases {
+		if got := Lower(c.S); got != c.Lower {
+			t.Errorf("Lower(%q) = %q, Python %q", c.S, got, c.Lower)
+		}
+		if got := Strip(c.S); got != c.Strip {
+			t.Errorf("Strip(%q) = %q, Python %q", c.S, got, c.Strip)
+		}
+		if got := Fields(c.S); !slices.Equal(got, c.Split) {
+			t.Errorf("Fields(%q) = %q, Python %q", c.S, got, c.Split)
+		}
+		if got := DigitRuns(c.S); !slices.Equal(got, c.Digits) {
+			t.Errorf("DigitRuns(%q) = %q, Python %q", c.S, got, c.Digits)
+		}
+		article := func(word string) bool { return word == "a" || word == "an" || word == "the" }
+		if got := ReplaceWords(c.S, " ", article); got != c.Articles {
+			t.Errorf("ReplaceWords(%q) = %q, Python %q", c.S, got, c.Articles)
+		}
+	}
+}
+
+func TestIsASCIIPunct(t *testing.T) {
+	const punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" // string.punctuation
+	got := ""
+	for r := rune(0); r < 0x3000; r++ {
+		if IsASCIIPunct(r) {
+			got += string(r)
+		}
+	}
+	if got != punctuation {
+		t.Errorf("punctuation is %q, want %q", got, punctuation)
+	}
+}

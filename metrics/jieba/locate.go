@@ -1,0 +1,46 @@
+package jieba
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Env is the environment variable that says where the data are, in any of the
+// forms that [Open] reads.
+const Env = "SNAPBENCH_JIEBA"
+
+// archive is the name under which pip downloads the source archive.
+const archive = "jieba-0.42.1.tar.gz"
+
+// Locate finds the data where no path is given: $SNAPBENCH_JIEBA, else the source
+// archive in the user's cache, snapbench/jieba-0.42.1.tar.gz. The error says how
+// to get them.
+func Locate() (string, error) {
+	if path := os.Getenv(Env); path != "" {
+		return path, nil
+	}
+	missing := fmt.Errorf("jieba: the dictionary is not there and not shipped (%s)", Hint())
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", missing
+	}
+	path := filepath.Join(dir, "snapbench", archive)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", missing
+	} else if err != nil {
+		return "", fmt.Errorf("jieba: %w", err)
+	}
+	return path, nil
+}
+
+// Hint says how to get the data, for errors about missing ones.
+func Hint() string {
+	where := "DIR"
+	if dir, err := os.UserCacheDir(); err == nil {
+		where = filepath.Join(dir, "snapbench")
+	}
+	return fmt.Sprintf("get it, MIT licence, by: pip download --no-deps --no-binary :all: -d %s jieba==0.42.1; if kept elsewhere, %s names the file", where, Env)
+}
