@@ -110,8 +110,10 @@ func TestPublishedScores(t *testing.T) {
 func equalScores(got Result, published any, rows []float64, logf func(string, ...any)) bool {
 	equal := true
 	fail := func(format string, args ...any) {
+		if equal { // the first difference says enough
+			logf(got.Name+", "+got.Metric+": "+format, args...)
+		}
 		equal = false
-		logf(got.Name+", "+got.Metric+": "+format, args...)
 	}
 	switch want := published.(type) {
 	case float64:
