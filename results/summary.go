@@ -1,16 +1,214 @@
 package results
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
+	"strings"
 )
 
-func WriteSummary(dir string, run Run, rows []Row) error {
-	for _, n := range []string{"summary.json", "summary.md"} {
-		if err := writeAtomic(filepath.Join(dir, n), func(w io.Writer) error { _, err := fmt.Fprintln(w, len(rows)); return err }); err != nil {
-			return err
+// Summary is summary.json: the tables as numbers. Unknown numbers are null, never zero.
+type Summary struct {
+	Schema   int              `json:"schema"`
+	Run      string           `json:"run"`
+	Rows     int              `json:"rows"`
+	Failed   int              `json:"failed"`
+	Audit    int              `json:"audit_failures"`
+	Subjects []SubjectSummary `json:"subjects"`
+}
+
+// SubjectSummary is one model under one protocol on one device.
+type SubjectSummary struct {
+	Model    string        `json:"model"`
+	Revision string        `json:"revision,omitempty"`
+	Protocol string        `json:"protocol,omitempty"`
+	Device   string        `json:"device"`
+	DType    string        `json:"dtype"`
+	Cells    []CellSummary `json:"cells"`
+	Costs    []CostSummary `json:"costs"`
+	Warnings []string      `json:"warnings,omitempty"`
+}
+
+// CellSummary is one measure of one task (or average) and variant. Scores are 0 to 1.
+type CellSummary struct {
+	Measure string       `json:"measure"`
+	Task    string       `json:"task"`
+	Average bool         `json:"average,omitempty"`
+	Variant string       `json:"variant"`
+	Samples int          `json:"samples"`
+	Failed  int          `json:"failed"`
+	Mean    *float64     `json:"mean"`
+	Lo      *float64     `json:"lo"`
+	Hi      *float64     `json:"hi"`
+	Method  string       `json:"method,omitempty"`
+	Drop    *DropSummary `json:"drop,omitempty"`
+}
+
+// DropSummary is the paired drop against the full cache.
+type DropSummary struct {
+	Mean   *float64 `json:"mean"`
+	Lo     *float64 `json:"lo"`
+	Hi     *float64 `json:"hi"`
+	N      int      `json:"samples"`
+	Differ int      `json:"differ"`
+	Method string   `json:"method"`
+}
+
+// CostSummary is Cost with nulls.
+type CostSummary struct {
+	Variant                string   `json:"variant"`
+	Rows                   int      `json:"rows"`
+	PromptTokens           *float64 `json:"prompt_tokens"`
+	PrefillSeconds         *float64 `json:"prefill_seconds"`
+	PrefillTokensPerSecond *float64 `json:"prefill_tokens_per_second"`
+	DecodeTokensPerSecond  *float64 `json:"decode_tokens_per_second"`
+	CacheBytes             *float64 `json:"cache_bytes"`
+	KeptMean               *float64 `json:"kept_mean"`
+	PeakBytes              *int64   `json:"peak_bytes"`
+	AuditFailures          int      `json:"audit_failures"`
+}
+
+// known is a number for JSON, null where it is not one.
+func known(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+// Summarize makes the numbers of a set's tables.
+func Summarize(set Set) Summary {
+	s := Summary{Schema: Schema, Run: set.Run.Name, Rows: len(set.Rows), Subjects: []SubjectSummary{}}
+	for i := range set.Rows {
+		if set.Rows[i].Error != "" {
+			s.Failed++
+		}
+		if set.Rows[i].Audit != "" {
+			s.Audit++
 		}
 	}
-	return nil
+	subjects, parts := Subjects(set.Rows)
+	for i, sub := range subjects {
+		out := SubjectSummary{Model: sub.Model, Revision: sub.Revision, Protocol: sub.Protocol, Device: sub.Device, DType: sub.DType, Cells: []CellSummary{}}
+		for _, m := range Measures() {
+			t, ok := newTable(set.Run, parts[i], m)
+			if !ok {
+				continue
+			}
+			out.Warnings = union(out.Warnings, t.Warnings)
+			for _, l := range t.Lines {
+				for k, c := range l.Cells {
+					cs := CellSummary{
+						Measure: m.Name, Task: l.Name, Average: l.Average, Variant: t.Variants[k], Samples: c.N, Failed: c.Failed,
+						Mean: known(c.Mean), Lo: known(c.Lo), Hi: known(c.Hi), Method: c.Method,
+					}
+					if d := c.Drop; d != nil {
+						cs.Drop = &DropSummary{Mean: known(d.Drop), Lo: known(d.Lo), Hi: known(d.Hi), N: d.N, Differ: d.Differ, Method: d.Method}
+					}
+					out.Cells = append(out.Cells, cs)
+				}
+			}
+		}
+		for _, c := range Costs(set.Run, parts[i]) {
+			cs := CostSummary{
+				Variant: c.Variant, Rows: c.Rows, PromptTokens: known(c.PromptTokens), PrefillSeconds: known(c.PrefillSeconds),
+				PrefillTokensPerSecond: known(c.PrefillTokensPerSecond), DecodeTokensPerSecond: known(c.DecodeTokensPerSecond),
+				CacheBytes: known(c.CacheBytes), KeptMean: known(c.KeptMean), AuditFailures: c.AuditFailures,
+			}
+			if c.PeakBytes > 0 {
+				cs.PeakBytes = &c.PeakBytes
+			}
+			out.Costs = append(out.Costs, cs)
+		}
+		s.Subjects = append(s.Subjects, out)
+	}
+	return s
+}
+
+// Section is a piece of a summary: a heading and a grid, in the order in which to show them.
+type Section struct {
+	Heading string
+	Grid    Grid
+}
+
+// Sections lays a set out as tables: for every subject each measure, the drop, and the cost; then what failed.
+func Sections(set Set) []Section {
+	var list []Section
+	subjects, parts := Subjects(set.Rows)
+	for i, sub := range subjects {
+		for _, m := range Measures() {
+			t, ok := newTable(set.Run, parts[i], m)
+			if !ok {
+				continue
+			}
+			t.Title = sub.String()
+			list = append(list, Section{strings.ToUpper(m.Title[:1]) + m.Title[1:], t.Grid()})
+			if g, ok := t.DropGrid(); ok {
+				list = append(list, Section{"Drop against the full cache", g})
+			}
+		}
+		if g, ok := CostGrid(set.Run, parts[i]); ok {
+			g.Title = sub.String()
+			list = append(list, Section{"Speed and memory", g})
+		}
+	}
+	for _, f := range []struct {
+		heading string
+		of      func(*Row) string
+	}{
+		{"Budget audit failed", func(r *Row) string { return r.Audit }},
+		{"Rows without a score", func(r *Row) string { return r.Error }},
+	} {
+		g := Grid{Head: []string{"reason", "task", "variant", "rows"}}
+		fails := Failures(set.Rows, f.of)
+		const most = 20
+		for _, x := range fails[:min(len(fails), most)] {
+			g.Rows, g.Strong = append(g.Rows, []string{x.Error, x.Task, x.Variant, fmt.Sprint(x.Rows)}), append(g.Strong, false)
+		}
+		if len(fails) > most {
+			g.Notes = []string{fmt.Sprintf("%d more lines are left out", len(fails)-most)}
+		}
+		if len(fails) > 0 {
+			list = append(list, Section{f.heading, g})
+		}
+	}
+	return list
+}
+
+// Markdown writes summary.md.
+func Markdown(set Set) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Run %s\n\n", set.Run.Name)
+	if set.Run.Command != "" {
+		fmt.Fprintf(&b, "```\n%s\n```\n\n", strings.ReplaceAll(set.Run.Command, "```", "` ` `"))
+	}
+	title := ""
+	for _, s := range Sections(set) {
+		if s.Grid.Title != title && s.Grid.Title != "" {
+			title = s.Grid.Title
+			fmt.Fprintf(&b, "## %s\n\n", title)
+		}
+		fmt.Fprintf(&b, "### %s\n\n%s\n", s.Heading, s.Grid.Markdown())
+	}
+	return b.String()
+}
+
+// WriteSummary writes summary.json and summary.md into a folder.
+func WriteSummary(dir string, run Run, rows []Row) error {
+	set := Set{Run: run, Rows: rows}
+	err := writeAtomic(filepath.Join(dir, "summary.json"), func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(Summarize(set))
+	})
+	if err != nil {
+		return err
+	}
+	return writeAtomic(filepath.Join(dir, "summary.md"), func(w io.Writer) error {
+		_, err := io.WriteString(w, Markdown(set))
+		return err
+	})
 }
