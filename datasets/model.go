@@ -1,0 +1,92 @@
+package datasets
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Tokenizer is what a task needs of a model's tokenizer. Calls may come from
+// several goroutines.
+type Tokenizer interface {
+	// Encode returns the ids of text, with what the tokenizer itself adds
+	// (typically the beginning-of-text token) if addSpecial is set. Special
+	// tokens spelled out in text become their ids.
+	Encode(text string, addSpecial bool) ([]int32, error)
+	// Decode returns the text of ids, without special tokens if skipSpecial
+	// is set.
+	Decode(ids []int32, skipSpecial bool) string
+	// BOS is the token that begins a text, if the model has one.
+	BOS() (id int32, ok bool)
+	// Token is the vocabulary's spelling of id.
+	Token(id int32) (token string, ok bool)
+}
+
+// Message is one turn of a chat.
+type Message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// Model is what a prompt depends on.
+type Model struct {
+	// Name as the user gives it, "meta-llama/Llama-2-7b-chat-hf" or a path.
+	// The LongBench protocols choose limits and templates by it.
+	Name string
+	// ContextLength is the longest text the model was made for, in tokens; 0
+	// if unknown.
+	ContextLength int
+	Tokenizer     Tokenizer
+	// Chat renders messages by the model's own chat template, up to the point
+	// where the assistant speaks. Nil if the model has none.
+	Chat func(messages []Message) (string, error)
+}
+
+// user renders one user message by the model's chat template.
+func (m Model) user(content string) (string, error) {
+	text, err := m.Chat([]Message{{Role: "user", Content: content}})
+	if err != nil {
+		return "", fmt.Errorf("chat template: %w", err)
+	}
+	return text, nil
+}
+
+// encode returns the ids of a whole prompt: what the tokenizer adds is added,
+// but a BOS that the text itself begins with is not doubled.
+func (m Model) encode(text string) ([]int32, error) {
+	ids, err := m.Tokenizer.Encode(text, true)
+	if err != nil {
+		return nil, err
+	}
+	if bos, ok := m.Tokenizer.BOS(); ok && len(ids) > 1 && ids[0] == bos && ids[1] == bos {
+		ids = ids[1:]
+	}
+	return ids, nil
+}
+
+var errNoTokenizer = errors.New("the model has no tokenizer")
+
+// contextMark stands for the long text while a chat template is rendered, so
+// that the template engine never sees a million tokens.
+const contextMark = "{context}"
+
+// around renders content, which holds contextMark once, by the model's chat
+// template (or leaves it bare) and begins the answer. It returns what comes
+// before and after the context. The white space that begun starts with is
+// dropped where the template itself ends in white space.
+func (m Model) around(content, begun string) (head, tail string, err error) {
+	if m.Chat != nil {
+		if content, err = m.user(content); err != nil {
+			return "", "", err
+		}
+		if last := strings.TrimRightFunc(content, unicode.IsSpace); last != content {
+			begun = strings.TrimLeftFunc(begun, unicode.IsSpace)
+		}
+	}
+	if n := strings.Count(content, contextMark); n != 1 {
+		return "", "", fmt.Errorf("chat template: the message's text came out %d times, want once", n)
+	}
+	head, tail, _ = strings.Cut(content, contextMark)
+	return head, tail + begun, nil
+}

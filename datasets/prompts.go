@@ -1,0 +1,232 @@
+package datasets
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/snapbench/snapbench/metrics"
+)
+
+// promptsVersion is the version of the task "prompts".
+//
+// Changes: 1, the first.
+const promptsVersion = 1
+
+// promptsNew is the most new tokens of a prompt whose line names no number.
+const promptsNew = 128
+
+func init() { Register("prompts", openPrompts) }
+
+// promptsTask is a user's own prompts and answers: a JSONL file, each line an
+// object with
+//
+//	prompt    a text, sent as it is, or
+//	messages  a list of {role, content}, put through the model's chat template;
+//	answers   a list of strings, at least one;
+//	id        optional, a string; else the line's number;
+//	metric    optional, a registered scorer, before Options.Metric;
+//	classes   optional, the names a classification may choose from;
+//	max_new   optional, the most new tokens, else 128.
+type promptsTask struct {
+	rows   []promptRow
+	maxNew int
+}
+
+type promptRow struct {
+	id       string
+	prompt   string
+	messages []Message
+	answers  []string
+	classes  []string
+	metric   string
+	maxNew   int
+}
+
+func openPrompts(name string, o Options) (Task, error) {
+	if o.Data == "" {
+		return nil, errors.New("task prompts: which file? it needs one of prompts and answers, FILE.jsonl")
+	}
+	if o.Metric != "" {
+		if _, err := metrics.Open(o.Metric); err != nil {
+			return nil, fmt.Errorf("task prompts: %w", err)
+		}
+	}
+	f, err := os.Open(o.Data)
+	if err != nil {
+		return nil, fmt.Errorf("task prompts: %w", err)
+	}
+	defer f.Close()
+	t := &promptsTask{maxNew: o.MaxNew}
+	var seen ids
+	err = eachLine(o.Data, f, func(line int, fields map[string]json.RawMessage) error {
+		row, err := parsePrompt(fields, cmp.Or(o.Metric, "exact"))
+		if err != nil {
+			return err
+		}
+		row.id = cmp.Or(row.id, strconv.Itoa(line))
+		t.rows = append(t.rows, row)
+		return seen.add(row.id, line)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(t.rows) == 0 {
+		return nil, fmt.Errorf("%s: no prompts in it", o.Data)
+	}
+	t.rows = t.rows[:limited(len(t.rows), o.Limit)]
+	return t, nil
+}
+
+// promptFields are the fields a line may have.
+var promptFields = []string{"answers", "classes", "id", "max_new", "messages", "metric", "prompt"}
+
+func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, error) {
+	row := promptRow{metric: metric, maxNew: promptsNew}
+	var unknown []string
+	for f := range fields {
+		if !slices.Contains(promptFields, f) {
+			unknown = append(unknown, strconv.Quote(f))
+		}
+	}
+	if len(unknown) > 0 { // "metrics" for "metric" must not go unnoticed
+		sort.Strings(unknown)
+		return row, fmt.Errorf("unknown field %s: have %s", strings.Join(unknown, ", "), strings.Join(promptFields, ", "))
+	}
+	_, prompt := fields["prompt"]
+	_, messages := fields["messages"]
+	var err error
+	switch {
+	case prompt && messages:
+		return row, errors.New(`both "prompt" and "messages": want one of them`)
+	case prompt:
+		if row.prompt, err = stringField(fields, "prompt"); err != nil {
+			return row, err
+		}
+		if row.prompt == "" {
+			return row, errors.New(`field "prompt" is empty`)
+		}
+	case messages:
+		if row.messages, err = parseMessages(fields["messages"]); err != nil {
+			return row, err
+		}
+	default:
+		return row, errors.New(`neither "prompt" nor "messages"`)
+	}
+	if row.answers, err = stringsField(fields, "answers"); err != nil {
+		return row, err
+	}
+	if len(row.answers) == 0 {
+		return row, errors.New(`field "answers" is an empty list`)
+	}
+	if _, ok := fields["id"]; ok {
+		if row.id, err = stringField(fields, "id"); err != nil {
+			return row, err
+		}
+		if row.id == "" {
+			return row, errors.New(`field "id" is empty`)
+		}
+	}
+	if _, ok := fields["classes"]; ok {
+		if row.classes, err = stringsField(fields, "classes"); err != nil {
+			return row, err
+		}
+	}
+	if _, ok := fields["metric"]; ok {
+		if row.metric, err = stringField(fields, "metric"); err != nil {
+			return row, err
+		}
+		if _, err := metrics.Open(row.metric); err != nil {
+			return row, fmt.Errorf(`field "metric": %w`, err)
+		}
+	}
+	if _, ok := fields["max_new"]; ok {
+		if row.maxNew, err = intField(fields, "max_new"); err != nil {
+			return row, err
+		}
+		if row.maxNew == 0 {
+			return row, errors.New(`field "max_new": 0 new tokens leave nothing to grade`)
+		}
+	}
+	return row, nil
+}
+
+func parseMessages(value json.RawMessage) ([]Message, error) {
+	var list []json.RawMessage
+	if kindOf(value) != "a list" || json.Unmarshal(value, &list) != nil {
+		return nil, fmt.Errorf(`field "messages": want a list of {role, content}, got %s`, kindOf(value))
+	}
+	if len(list) == 0 {
+		return nil, errors.New(`field "messages" is an empty list`)
+	}
+	messages := make([]Message, len(list))
+	for i, v := range list {
+		fields, err := object(v)
+		if err == nil {
+			if messages[i].Role, err = stringField(fields, "role"); err == nil {
+				messages[i].Content, err = stringField(fields, "content")
+			}
+		}
+		if err == nil && len(fields) > 2 {
+			err = errors.New("want role and content and nothing else")
+		}
+		if err != nil {
+			return nil, fmt.Errorf(`field "messages": message %d: %w`, i+1, err)
+		}
+	}
+	return messages, nil
+}
+
+func (t *promptsTask) Name() string    { return "prompts" }
+func (t *promptsTask) Version() int    { return promptsVersion }
+func (t *promptsTask) Len() int        { return len(t.rows) }
+func (t *promptsTask) ID(i int) string { return t.rows[i].id }
+
+func (t *promptsTask) Size(i int) int {
+	n := len(t.rows[i].prompt)
+	for _, m := range t.rows[i].messages {
+		n += len(m.Content)
+	}
+	return n / bytesPerToken
+}
+
+// bytesPerToken is what common vocabularies give on English prose; good enough
+// to put samples in order.
+const bytesPerToken = 4
+
+func (t *promptsTask) Sample(i int, m Model) Sample {
+	row := t.rows[i]
+	s := Sample{
+		Task: t.Name(), TaskVersion: promptsVersion, ID: row.id, Answers: row.answers, Classes: row.classes,
+		Metric: row.metric, MaxNew: capped(row.maxNew, t.maxNew), End: EndGeneration,
+	}
+	if err := row.build(&s, m); err != nil {
+		s.fail(err)
+	}
+	return s
+}
+
+func (row *promptRow) build(s *Sample, m Model) (err error) {
+	if m.Tokenizer == nil {
+		return errNoTokenizer
+	}
+	s.Prompt = row.prompt
+	if row.messages != nil {
+		if m.Chat == nil {
+			return errors.New(`the model has no chat template for "messages": use "prompt"`)
+		}
+		if s.Prompt, err = m.Chat(row.messages); err != nil {
+			return fmt.Errorf("chat template: %w", err)
+		}
+	}
+	if s.IDs, err = m.encode(s.Prompt); err != nil {
+		return err
+	}
+	return s.finish(m)
+}

@@ -1,0 +1,253 @@
+package datasets
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+)
+
+// Sample is one prompt, ready for a model, and what its answer is held to.
+type Sample struct {
+	Task        string
+	TaskVersion int
+	ID          string // unique within the task
+	Protocol    string // rules that made the prompt; empty where the task has only one way
+
+	// Prompt is the final text, chat template included, Question's text at its
+	// end.
+	Prompt       string
+	PromptSHA256 string // of Prompt, in hexadecimal
+	// IDs is what the model reads first and every policy may evict from.
+	IDs []int32
+	// Question is read after compression, through the compressed cache, its
+	// positions following the full length of IDs (the kvpress protocol). Empty
+	// otherwise.
+	Question []int32
+	// Truncated says that the protocol's limit shortened the prompt.
+	Truncated bool
+
+	Answers []string
+	Classes []string // names that a classification may choose from
+	Metric  string   // a registered scorer of package metrics
+	// FirstLine says that only the prediction's first line is graded.
+	FirstLine bool
+
+	MaxNew int // most new tokens
+	MinNew int // end tokens can't be chosen in the first MinNew steps
+	// End says which of the model's own tokens end the text; StopIDs end it
+	// besides (samsum's newline). StopStrings end it where the text so far
+	// contains one.
+	End         End
+	StopIDs     []int32
+	StopStrings []string
+
+	// Length is the row's own length field; 0 where the task has none.
+	Length int
+	// Needle is set by the needle tasks only.
+	Needle *NeedleInfo
+	// Note is what a reader of the row should know: text that repeats, a chat
+	// template the original would not have used.
+	Note string
+	// Err says why the sample could not be built. Then Prompt, IDs and Question
+	// are empty.
+	Err error
+}
+
+// End names the tokens of the model that end a text.
+type End int
+
+const (
+	// EndGeneration is every end token that the model's files name, its
+	// generation config first.
+	EndGeneration End = iota
+	// EndOfText is the tokenizer's one end-of-text token.
+	EndOfText
+	// EndOfTextOrTurn is the end-of-text token and a chat model's end-of-turn
+	// tokens.
+	EndOfTextOrTurn
+)
+
+// String returns the rule's name as reports print it.
+func (e End) String() string {
+	switch e {
+	case EndGeneration:
+		return "generation config"
+	case EndOfText:
+		return "end of text"
+	case EndOfTextOrTurn:
+		return "end of text or turn"
+	}
+	return fmt.Sprintf("End(%d)", int(e))
+}
+
+// NeedleInfo says what was hidden where.
+type NeedleInfo struct {
+	Length  int      // tokens of the prompt, as asked and exactly so
+	Depth   float64  // place asked for, 0 to 100 percent of the haystack's tokens
+	Trial   int      // number of the repetition, from 0
+	Needles []string // the hidden sentences, the one at Depth first
+	Answer  string   // the value asked for; several joined by ", "
+	// Token is the position, in IDs, of the first token of the needle that
+	// lies at Depth.
+	Token int
+	// Repeats counts how often the haystack's text had to start over, 0 where
+	// no passage occurs twice.
+	Repeats int
+}
+
+// Task is a list of samples that are built on demand. Implementations are safe
+// for concurrent use.
+type Task interface {
+	// Name is the name it was opened by.
+	Name() string
+	// Version is raised by every change that could alter a prompt or a rule.
+	Version() int
+	// Len is the number of samples.
+	Len() int
+	// ID is sample i's ID, without building it.
+	ID(i int) string
+	// Size estimates sample i's prompt in tokens, without building it.
+	Size(i int) int
+	// Sample builds sample i for a model. It panics if i is out of range.
+	Sample(i int, m Model) Sample
+}
+
+// Options say how to open a task. Each task reads what concerns it; the zero
+// value of every field is its default.
+type Options struct {
+	// Data is where a data set's rows lie: a folder with SET.jsonl,
+	// SET.jsonl.gz or SET.parquet, or an archive of such (.zip). For "prompts"
+	// it is the file.
+	Data string
+	// Protocol names the rules for prompts; default "longbench".
+	Protocol string
+	// MaxLength limits the prompt in tokens instead of the protocol's own
+	// number.
+	MaxLength int
+	// MaxNew caps the task's own number of new tokens.
+	MaxNew int
+	// Limit keeps only the first samples.
+	Limit int
+	// Metric replaces the task's own metric.
+	Metric string
+	// Needle is for the needle tasks.
+	Needle NeedleOptions
+}
+
+// Opener makes a task of a registered name.
+type Opener func(name string, o Options) (Task, error)
+
+var registry = struct {
+	sync.RWMutex
+	openers map[string]Opener
+}{openers: map[string]Opener{}}
+
+// Register makes a task known under a name. It panics if the name is taken.
+func Register(name string, open Opener) {
+	if name == "" || open == nil {
+		panic(fmt.Sprintf("datasets: Register of an incomplete task %q", name))
+	}
+	registry.Lock()
+	defer registry.Unlock()
+	if _, taken := registry.openers[name]; taken {
+		panic(fmt.Sprintf("datasets: Register called twice for %q", name))
+	}
+	registry.openers[name] = open
+}
+
+// Open opens the task of that name. Data are read and checked here, so that a
+// run stops before its first prompt; the error names file and line.
+func Open(name string, o Options) (Task, error) {
+	registry.RLock()
+	open, ok := registry.openers[name]
+	registry.RUnlock()
+	if !ok {
+		return nil, fmt.Errorf("unknown task %q: have %s", name, strings.Join(Names(), ", "))
+	}
+	for _, f := range []struct {
+		flag  string
+		value int
+	}{{"limit", o.Limit}, {"maximum length", o.MaxLength}, {"maximum of new tokens", o.MaxNew}} {
+		if f.value < 0 {
+			return nil, fmt.Errorf("task %s: %s %d is negative", name, f.flag, f.value)
+		}
+	}
+	return open(name, o)
+}
+
+// Names lists the registered tasks, sorted.
+func Names() []string {
+	registry.RLock()
+	defer registry.RUnlock()
+	names := make([]string, 0, len(registry.openers))
+	for n := range registry.openers {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Order returns the numbers of a task's samples, longest first and otherwise
+// in their own order: what fits the memory at all is known at the start, and
+// samples of like length come together.
+func Order(t Task) []int {
+	order := make([]int, t.Len())
+	size := make([]int, t.Len())
+	for i := range order {
+		order[i], size[i] = i, t.Size(i)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(size[b], size[a]) })
+	return order
+}
+
+// limited is how many of n samples remain under a limit, 0 meaning all.
+func limited(n, limit int) int {
+	if limit > 0 {
+		return min(n, limit)
+	}
+	return n
+}
+
+// fail makes s a sample that could not be built.
+func (s *Sample) fail(err error) {
+	s.Err = fmt.Errorf("task %s, sample %s: %w", s.Task, s.ID, err)
+	s.Prompt, s.IDs, s.Question = "", nil, nil
+}
+
+// finish hashes the prompt and holds it against the model's context.
+func (s *Sample) finish(m Model) error {
+	sum := sha256.Sum256([]byte(s.Prompt))
+	s.PromptSHA256 = hex.EncodeToString(sum[:])
+	n := len(s.IDs) + len(s.Question)
+	switch {
+	case n == 0:
+		return errors.New("the prompt has no tokens")
+	case m.ContextLength > 0 && n > m.ContextLength:
+		return fmt.Errorf("the prompt has %d tokens, the model's context %d", n, m.ContextLength)
+	case m.ContextLength > 0 && n+s.MaxNew > m.ContextLength:
+		s.note("%d prompt tokens and up to %d new ones pass the model's context of %d", n, s.MaxNew, m.ContextLength)
+	}
+	return nil
+}
+
+// note adds a remark for the reader of the row.
+func (s *Sample) note(format string, args ...any) {
+	if s.Note != "" {
+		s.Note += "; "
+	}
+	s.Note += fmt.Sprintf(format, args...)
+}
+
+// capped is the number of new tokens under a cap, 0 meaning none.
+func capped(n, limit int) int {
+	if limit > 0 {
+		return min(n, limit)
+	}
+	return n
+}
