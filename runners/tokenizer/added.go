@@ -34,10 +34,10 @@ type addedEdge struct {
 	node int32
 }
 
-func newAddedSet(tokens []addedToken, spelling func(string) string) *addedSet {
+func newAddedSet(tokens []addedToken) *addedSet {
 	s := &addedSet{nodes: make([]addedNode, 1), single: -1}
 	for i := range tokens {
-		content := spelling(tokens[i].content)
+		content := tokens[i].content
 		if content == "" {
 			continue
 		}

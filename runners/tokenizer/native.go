@@ -46,12 +46,9 @@ func (t *Native) Encode(text string, addSpecial bool) ([]int32, error) {
 	}
 	token := func(id int32) { out = append(out, id) }
 	err := t.rawAdded.cut(text, func(raw string, rawStart int) error {
-		s := raw
-		for _, n := range t.normalizers {
-			var err error
-			if s, err = n(s); err != nil {
-				return fmt.Errorf("normalizer: %w", err)
-			}
+		s, err := t.normalize(raw)
+		if err != nil {
+			return err
 		}
 		return t.normalizedAdded.cut(s, func(s string, start int) (err error) {
 			out, err = t.pieces(e, out, s, 0, rawStart == 0 && start == 0)
@@ -65,6 +62,16 @@ func (t *Native) Encode(text string, addSpecial bool) ([]int32, error) {
 		out = append(out, t.suffix...)
 	}
 	return out, nil
+}
+
+func (t *Native) normalize(s string) (string, error) {
+	for _, n := range t.normalizers {
+		var err error
+		if s, err = n(s); err != nil {
+			return "", fmt.Errorf("normalizer: %w", err)
+		}
+	}
+	return s, nil
 }
 
 // pieces puts s through the pre-tokenizer's steps from step on, and the model.
@@ -190,7 +197,8 @@ func (t *Native) setVocabulary(vocab map[string]int32, added []addedToken) error
 	return nil
 }
 
-// setAdded prepares the search for added tokens; the normalizers must be known.
+// setAdded prepares the search for added tokens; the normalizers must be known. Tokens that are found in normalised text
+// also decode to it.
 func (t *Native) setAdded(added []addedToken) error {
 	var raw, normalized []addedToken
 	for _, a := range added {
@@ -200,15 +208,15 @@ func (t *Native) setAdded(added []addedToken) error {
 			raw = append(raw, a)
 		}
 	}
-	t.rawAdded = newAddedSet(raw, func(s string) string { return s })
-	var err error
-	t.normalizedAdded = newAddedSet(normalized, func(s string) string {
-		for _, n := range t.normalizers {
-			if s, err = n(s); err != nil {
-				break
-			}
+	t.rawAdded = newAddedSet(raw)
+	for i, a := range normalized {
+		s, err := t.normalize(a.content)
+		if err != nil {
+			return err
 		}
-		return s
-	})
-	return err
+		normalized[i].content = s
+		t.tokens[a.id].text = s
+	}
+	t.normalizedAdded = newAddedSet(normalized)
+	return nil
 }
