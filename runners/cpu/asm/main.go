@@ -1,0 +1,45 @@
+// Command asm generates the assembly of package cpu. It is a module of its own
+// so that the project does not depend on avo. In this folder:
+//
+//	go run . -out ../kernels_amd64.s -stubs ../stubs_amd64.go -pkg cpu
+//
+// Kernels come in two widths: 256 bits (AVX2, FMA, F16C; panels of 16 columns)
+// and 512 bits (AVX-512 F, DQ, BW, VL; panels of 32 columns). A panel is two
+// vectors wide in both. Every lane is one output, and its sum runs over k in
+// ascending order by fused multiply-adds, whichever kernel computes it: that is
+// what makes a row independent of its company.
+package main
+
+import . "github.com/mmcloughlin/avo/build"
+
+func main() {
+	ConstraintExpr("amd64")
+	ConstraintExpr("!noasm")
+	for _, w := range []width{avx2, avx512} {
+		for rows := 1; rows <= w.tileRows; rows++ {
+			w.tile(rows)
+		}
+		w.unpackHalf("BF16")
+		w.unpackHalf("F16")
+		w.unpackQ8()
+		w.unpackQ4()
+		for panels := 1; panels <= 2; panels++ {
+			w.rowHalf("BF16", panels)
+			w.rowHalf("F16", panels)
+			w.rowQ8(panels)
+			w.rowQ4(panels)
+		}
+		w.softmax()
+		w.scaleColumns()
+	}
+	dots()
+	weightedSum()
+	maximum()
+	expSum()
+	sumSquares()
+	scaleProduct()
+	swiglu()
+	rotate()
+	pause()
+	Generate()
+}

@@ -1,0 +1,246 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// segmentRows is how many cache rows one thread takes at a time. A cache is cut
+// at multiples of it, whatever else is in the batch, so that one long cache
+// keeps every thread busy and a row is rounded the same in any company.
+const segmentRows = 512
+
+type batch struct {
+	sequences []engine.Sequence
+	heads     engine.Heads
+	steps     int
+	work      []segmentTask
+	finish    []rowTask
+}
+
+// segmentTask is a piece of a cache that one KV head's (or query head's)
+// queries attend to.
+type segmentTask struct {
+	row, head int // head: of the cache
+	lo, hi    int // rows of the cache head
+	part      int // number of its first partial result, one per query head
+}
+
+// rowTask joins the pieces of one query head.
+type rowTask struct{ row, head, part, stride, n int }
+
+// Rows returns the number of sequences.
+func (b *batch) Rows() int { return len(b.sequences) }
+
+// Steps returns how often Advance was called.
+func (b *batch) Steps() int { return b.steps }
+
+// NewBatch joins sequences for decoding.
+func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, error) {
+	if h.KV <= 0 || h.Query%h.KV != 0 {
+		shape("new batch: heads %+v", h)
+	}
+	for i, q := range s {
+		if len(q.Caches) != len(s[0].Caches) {
+			shape("new batch: sequence 0 has %d layers, sequence %d has %d", len(s[0].Caches), i, len(q.Caches))
+		}
+		for l, c := range q.Caches {
+			n := len(c.Len)
+			if n == 0 || n%h.KV != 0 || h.Query%n != 0 || c.Size != h.Size || len(c.Start) != n {
+				shape("new batch: sequence %d, layer %d: cache of %d heads of %d, heads are %+v", i, l, n, c.Size, h)
+			}
+		}
+	}
+	return &batch{sequences: append([]engine.Sequence(nil), s...), heads: h}, nil
+}
+
+// FreeBatch does nothing: the caches are the caller's.
+func (d *Device) FreeBatch(engine.Batch) {}
+
+// Advance moves every sequence on by one token.
+func (d *Device) Advance(b engine.Batch) { ownBatch("advance", b).steps++ }
+
+// Replay runs step.
+func (d *Device) Replay(_ engine.Batch, step func()) { step() }
+
+func ownBatch(op string, b engine.Batch) *batch {
+	own, ok := b.(*batch)
+	if !ok {
+		shape("%s: batch %T is not this device's", op, b)
+	}
+	return own
+}
+
+// RotateAppend puts one token of each sequence into its caches.
+func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv engine.Array, r engine.Rotary, norm engine.QKNorm) {
+	const op = "rotate append"
+	b := ownBatch(op, eb)
+	h, size := b.heads, b.heads.Size
+	row := (h.Query + 2*h.KV) * size
+	wantLen(op, "qkv", qkv, b.Rows()*row)
+	wantLen(op, "q", q, b.Rows()*h.Query*size)
+	qn, kn := norms(op, norm, size)
+	var turn *rotary
+	for i, s := range b.sequences {
+		turn = d.prepare(op, r, size, s.Position+b.steps, s.Position+b.steps+1)
+		if c := s.Caches[layer]; b.steps >= c.Room {
+			shape("%s: step %d of sequence %d, its caches have room for %d", op, b.steps, i, c.Room)
+		}
+	}
+	if d.err != nil {
+		return
+	}
+	in, out := f32(op, qkv), f32(op, q)
+	one := func(i, worker int) {
+		tmp := scratch(&d.local[worker], size)
+		s := &b.sequences[i]
+		position := s.Position + b.steps
+		x := in[i*row : (i+1)*row]
+		for a := range h.Query {
+			d.place(out[(i*h.Query+a)*size:][:size], x[a*size:][:size], qn, norm.Epsilon, turn, position, tmp)
+		}
+		c := &s.Caches[layer]
+		keys, values, positions := f32(op, c.K), f32(op, c.V), i32(op, c.Positions)
+		copies := len(c.Len) / h.KV
+		for g := range h.KV {
+			var first []float32
+			for a := g * copies; a < (g+1)*copies; a++ {
+				at := c.Start[a] + c.Len[a] + b.steps
+				k := keys[at*size : (at+1)*size]
+				if first == nil {
+					d.place(k, x[(h.Query+g)*size:][:size], kn, norm.Epsilon, turn, position, tmp)
+					first = k
+				} else {
+					copy(k, first)
+				}
+				copy(values[at*size:(at+1)*size], x[(h.Query+h.KV+g)*size:][:size])
+				if positions != nil {
+					positions[at] = int32(position)
+				}
+			}
+		}
+	}
+	if b.Rows()*row <= fewNumbers {
+		for i := range b.sequences {
+			one(i, 0)
+		}
+		return
+	}
+	d.pool.run(b.Rows(), one)
+}
+
+// AttendCaches reads each sequence's own caches once.
+func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, window int, scale float32) {
+	const op = "attend caches"
+	b := ownBatch(op, eb)
+	h, size := b.heads, b.heads.Size
+	wantLen(op, "q", q, b.Rows()*h.Query*size)
+	wantLen(op, "out", out, q.Len)
+	if d.err != nil {
+		return
+	}
+	b.work, b.finish = b.work[:0], b.finish[:0]
+	parts := 0
+	for i := range b.sequences {
+		s := &b.sequences[i]
+		c := &s.Caches[layer]
+		positions := i32(op, c.Positions)
+		share := h.Query / len(c.Len)
+		for a, kept := range c.Len {
+			n := kept + b.steps + 1
+			lo := 0
+			if window > 0 {
+				lo = firstVisible(positions, c.Start[a], n, s.Position+b.steps-window)
+			}
+			first := parts
+			for at := lo; at < n; {
+				end := min(n, (at/segmentRows+1)*segmentRows)
+				b.work = append(b.work, segmentTask{i, a, at, end, parts})
+				parts += share
+				at = end
+			}
+			for e := range share {
+				b.finish = append(b.finish, rowTask{i, a*share + e, first + e, share, (parts - first) / share})
+			}
+		}
+	}
+	width := size + 2 // sum, l, m
+	results := scratch(&d.parts, parts*width)
+	in, to := f32(op, q), f32(op, out)
+	d.pool.run(len(b.work), func(t, worker int) {
+		d.attendSegment(b, &b.work[t], layer, in, results, scale*math.Log2E, worker)
+	})
+	d.eachRow(len(b.finish), size, func(lo, hi int) {
+		for _, r := range b.finish[lo:hi] {
+			join(to[(r.row*h.Query+r.head)*size:][:size], results, r, width)
+		}
+	})
+}
+
+// firstVisible returns the first of n rows whose position is above p.
+func firstVisible(positions []int32, start, n, p int) int {
+	if positions == nil { // a row is its position
+		return min(n, max(0, p+1))
+	}
+	lo, hi := 0, n
+	for lo < hi {
+		if mid := (lo + hi) / 2; int(positions[start+mid]) <= p {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results []float32, scale float32, worker int) {
+	h, size := b.heads, b.heads.Size
+	c := &b.sequences[t.row].Caches[layer]
+	share := h.Query / len(c.Len)
+	n := t.hi - t.lo
+	padded := (n + 7) / 8 * 8
+	buf := scratch(&d.local[worker], size+segmentRows+8)
+	qs, p := buf[:size], buf[size:size+padded]
+	at := (c.Start[t.head] + t.lo) * size
+	keys, values := f32("attend caches", c.K)[at:at+n*size], f32("attend caches", c.V)[at:at+n*size]
+	k := d.k
+	if size%8 != 0 {
+		k = goKernels
+	}
+	for e := range share {
+		for x, v := range q[(t.row*h.Query+t.head*share+e)*size:][:size] {
+			qs[x] = v * scale
+		}
+		k.dots(n, size, &qs[0], &keys[0], size, &p[0])
+		for j := n; j < padded; j++ {
+			p[j] = minusInf
+		}
+		r := results[(t.part+e)*(size+2):][:size+2]
+		r[size+1] = k.maximum(padded, &p[0])
+		r[size] = k.expSum(padded, &p[0], r[size+1])
+		k.weightedSum(n, size, &p[0], &values[0], size, &r[0])
+	}
+}
+
+// join adds up the pieces of one query head in the order of the cache.
+func join(out, results []float32, r rowTask, width int) {
+	size := len(out)
+	top := float32(lowest)
+	for i := range r.n {
+		top = max(top, results[(r.part+i*r.stride)*width+size+1])
+	}
+	var l float32
+	clear(out)
+	for i := range r.n {
+		piece := results[(r.part+i*r.stride)*width:][:width]
+		f := exp2Go(piece[size+1] - top)
+		l += float32(f * piece[size])
+		for x, v := range piece[:size] {
+			out[x] += float32(f * v)
+		}
+	}
+	for x := range out {
+		out[x] /= l
+	}
+}

@@ -1,0 +1,87 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Embed: dst[i] = table[ids[i]].
+func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
+	w := own("embed", table)
+	wantLen("embed", "dst", dst, ids.Len*w.cols)
+	if d.err != nil {
+		return
+	}
+	out, at := f32("embed", dst), i32("embed", ids)
+	for _, id := range at {
+		if id < 0 || int(id) >= w.rows {
+			d.fail("embed: token id %d, the table has %d rows", id, w.rows)
+			return
+		}
+	}
+	d.pool.each(len(at), 8, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			w.readRow(int(at[i]), out[i*w.cols:(i+1)*w.cols])
+		}
+	})
+}
+
+// fewNumbers is what one thread does faster than two.
+const fewNumbers = 4096
+
+// eachRow shares rows of width numbers out, whole rows at a time.
+func (d *Device) eachRow(rows, width int, f func(lo, hi int)) {
+	if rows*width <= fewNumbers {
+		f(0, rows)
+		return
+	}
+	d.pool.each(rows, max(1, 1024/width), func(lo, hi, _ int) { f(lo, hi) })
+}
+
+// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · weight.
+func (d *Device) RMSNorm(dst, x, weight engine.Array, eps float32) {
+	width := weight.Len
+	rows := rowsOf("rms norm", "x", x, width)
+	wantLen("rms norm", "dst", dst, x.Len)
+	if d.err != nil {
+		return
+	}
+	in, out, g := f32("rms norm", x), f32("rms norm", dst), f32("rms norm", weight)
+	d.eachRow(rows, width, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			d.rmsNorm(out[i*width:(i+1)*width], in[i*width:(i+1)*width], g, eps)
+		}
+	})
+}
+
+func (d *Device) rmsNorm(dst, x, g []float32, eps float32) {
+	n := len(x)
+	k := d.k
+	if n%8 != 0 {
+		k = goKernels
+	}
+	mean := float64(k.sumSquares(n, &x[0])) / float64(n)
+	k.scaleProduct(n, &x[0], float32(1/math.Sqrt(mean+float64(eps))), &g[0], &dst[0])
+}
+
+// SwiGLU: dst[i][j] = silu(gateUp[i][j]) · gateUp[i][ff+j].
+func (d *Device) SwiGLU(dst, gateUp engine.Array, ff int) {
+	rows := rowsOf("swiglu", "dst", dst, ff)
+	wantLen("swiglu", "gateUp", gateUp, 2*dst.Len)
+	if d.err == nil {
+		d.swiglu(f32("swiglu", dst), f32("swiglu", gateUp), rows, ff)
+	}
+}
+
+func (d *Device) swiglu(out, in []float32, rows, ff int) {
+	k := d.k
+	if ff%8 != 0 {
+		k = goKernels
+	}
+	d.eachRow(rows, ff, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			k.swiglu(ff, &in[2*i*ff], &in[(2*i+1)*ff], &out[i*ff])
+		}
+	})
+}

@@ -1,0 +1,73 @@
+package cpu
+
+// kernels are the inner loops of one instruction set. Strides are in elements.
+// A panel is panelWidth outputs side by side; sizes that the comments call
+// multiples are the caller's duty.
+type kernels struct {
+	name       string
+	tileRows   int // most rows of a tile
+	panelWidth int // columns of a panel
+
+	// tile[r]: c[i][:] = init[:] + Σ_k a[k·as+i]·b[k·bs …] for i < r, a panel's
+	// columns; with add ≠ 0 the sum is added to c.
+	tile []func(k int, a *float32, as int, b *float32, bs int, init *float32, c *float32, cs int, add int)
+	// unpack writes n units of a format as float32: numbers of half formats (a
+	// multiple of the panel's width), blocks of 32 k of the others.
+	unpack [formats]func(n int, src *byte, dst *float32)
+	// row[f][p]: one row of x times p neighbouring panels, stride bytes apart;
+	// n is k for half formats, blocks for the others. nil: unpack and tile do it.
+	row [formats][3]func(n int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+
+	// softmax takes n keys × a panel of queries, in units of log 2, through a
+	// running softmax: maxima m, sums l, factors f for what was summed before.
+	softmax      func(n int, s, m, l, f *float32)
+	scaleColumns func(rows int, o, f *float32)
+
+	// d is a multiple of 8.
+	dots        func(n, d int, q, k *float32, stride int, out *float32)
+	weightedSum func(n, d int, p, v *float32, stride int, out *float32)
+
+	// n is a multiple of 8.
+	maximum      func(n int, s *float32) float32
+	expSum       func(n int, s *float32, m float32) float32
+	sumSquares   func(n int, x *float32) float32
+	scaleProduct func(n int, x *float32, f float32, y, dst *float32)
+	swiglu       func(n int, g, u, dst *float32)
+	rotate       func(n int, x, cos, sin, dst *float32)
+
+	pause func()
+}
+
+// format is how the numbers of a panel lie in memory.
+type format int
+
+const (
+	formatF32 format = iota
+	formatBF16
+	formatF16
+	formatQ8 // 32 k: scales (half), then a byte for each k and column
+	formatQ4 // 32 k: scales and minima (half), then a word per column for each 8 k
+	formats
+)
+
+// units returns how many units unpack and row count for k numbers of width
+// columns (1 for row).
+func (f format) units(k, width int) int {
+	if f >= formatQ8 {
+		return k / 32
+	}
+	return k * width
+}
+
+// panelBytes returns the bytes of k numbers of a panel.
+func (f format) panelBytes(k, width int) int {
+	switch f {
+	case formatF32:
+		return 4 * k * width
+	case formatBF16, formatF16:
+		return 2 * k * width
+	case formatQ8:
+		return k / 32 * 34 * width
+	}
+	return k / 32 * 20 * width
+}

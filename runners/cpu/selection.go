@@ -1,0 +1,272 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// GroupScores reduces the query heads of each group.
+func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.Grouping) {
+	const op = "group scores"
+	m := src.Len / h.Query
+	wantLen(op, "src", src, h.Query*m)
+	wantLen(op, "dst", dst, h.KV*m)
+	if d.err != nil {
+		return
+	}
+	in, out, n := f32(op, src), f32(op, dst), h.Group()
+	d.pool.run(h.KV, func(g, _ int) {
+		to := out[g*m : (g+1)*m]
+		copy(to, in[g*n*m:])
+		for a := 1; a < n; a++ {
+			from := in[(g*n+a)*m:][:m]
+			if how == engine.GroupMax {
+				for j, v := range from {
+					if v > to[j] || v != v {
+						to[j] = v
+					}
+				}
+			} else {
+				for j, v := range from {
+					to[j] += v
+				}
+			}
+		}
+		if how == engine.GroupMean && n > 1 {
+			for j := range to {
+				to[j] /= float32(n)
+			}
+		}
+	})
+}
+
+// PoolScores smooths each row.
+func (d *Device) PoolScores(dst, src engine.Array, rows, kernel int, kind engine.Pooling) {
+	const op = "pool scores"
+	if kernel < 1 || kernel%2 == 0 {
+		shape("%s: kernel %d is not odd", op, kernel)
+	}
+	wantLen(op, "dst", dst, src.Len)
+	if rows == 0 {
+		return
+	}
+	m := src.Len / rows
+	wantLen(op, "src", src, rows*m)
+	if d.err != nil {
+		return
+	}
+	in, out := f32(op, src), f32(op, dst)
+	d.pool.run(rows, func(r, _ int) {
+		pool := averagePool
+		if kind == engine.MaxPooling {
+			pool = maxPool
+		}
+		pool(out[r*m:(r+1)*m], in[r*m:(r+1)*m], kernel)
+	})
+}
+
+func averagePool(out, in []float32, kernel int) {
+	half := kernel / 2
+	for j := range out {
+		var sum float32
+		for _, v := range in[max(0, j-half):min(len(in), j+half+1)] {
+			sum += v
+		}
+		out[j] = sum / float32(kernel)
+	}
+}
+
+func maxPool(out, in []float32, kernel int) {
+	half := kernel / 2
+	for j := range out {
+		top := minusInf
+		for _, v := range in[max(0, j-half):min(len(in), j+half+1)] {
+			if v > top || v != v {
+				top = v
+			}
+		}
+		out[j] = top
+	}
+}
+
+// rank maps scores to integers in the order of their worth: NaN is 0, equal
+// numbers (the two zeros) are equal.
+func rank(v float32) uint32 {
+	if v != v {
+		return 0
+	}
+	b := math.Float32bits(v + 0) // -0 + 0 = +0
+	if b>>31 != 0 {
+		return ^b
+	}
+	return b | 1<<31
+}
+
+// Select answers each selection.
+func (d *Device) Select(selections []engine.Selection) {
+	const op = "select"
+	type row struct {
+		scores []float32
+		dst    []int32
+		count  int
+	}
+	var rows []row
+	for _, s := range selections {
+		if s.Rows == 0 {
+			continue
+		}
+		m := rowsOf(op, "scores", s.Scores, max(1, s.Scores.Len/s.Rows))
+		m = s.Scores.Len / s.Rows
+		wantLen(op, "scores", s.Scores, s.Rows*m)
+		wantLen(op, "dst", s.Dst, s.Rows*(s.Count+s.Tail))
+		if s.Count < 0 || s.Count > m {
+			shape("%s: %d of %d scores", op, s.Count, m)
+		}
+		if d.err != nil {
+			return
+		}
+		scores, dst, n := f32(op, s.Scores), i32(op, s.Dst), s.Count+s.Tail
+		for r := range s.Rows {
+			rows = append(rows, row{scores[r*m : (r+1)*m], dst[r*n : (r+1)*n], s.Count})
+		}
+	}
+	d.pool.run(len(rows), func(t, worker int) {
+		r := rows[t]
+		choose(r.dst[:r.count], r.scores)
+		for j := range r.dst[r.count:] {
+			r.dst[r.count+j] = int32(len(r.scores) + j)
+		}
+	})
+}
+
+// choose writes the positions of the len(dst) highest scores, ascending.
+func choose(dst []int32, scores []float32) {
+	if len(dst) == 0 {
+		return
+	}
+	// The rank of the lowest score that is chosen, eleven or ten bits at a time:
+	// want-th highest among those that share the bits found so far.
+	var prefix, known uint32
+	want := len(dst)
+	for _, digit := range [...]struct{ shift, bits uint32 }{{21, 11}, {10, 11}, {0, 10}} {
+		var count [1 << 11]int32
+		for _, v := range scores {
+			if b := rank(v); b&known == prefix {
+				count[b>>digit.shift&(1<<digit.bits-1)]++
+			}
+		}
+		c := uint32(1)<<digit.bits - 1
+		for ; int(count[c]) < want; c-- {
+			want -= int(count[c])
+		}
+		prefix |= c << digit.shift
+		known |= (1<<digit.bits - 1) << digit.shift
+	}
+	// want of those that equal it are chosen: the earliest.
+	n := 0
+	for j, v := range scores {
+		b := rank(v)
+		if b > prefix || b == prefix && want > 0 {
+			if b == prefix {
+				want--
+			}
+			dst[n] = int32(j)
+			n++
+		}
+	}
+}
+
+// Gather copies what each Kept chose into caches of its own.
+func (d *Device) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Cache, error) {
+	const op = "gather"
+	wantLen(op, "K", kv.K, kv.Heads*kv.Tokens*kv.Size)
+	wantLen(op, "V", kv.V, kv.Heads*kv.Tokens*kv.Size)
+	if d.err != nil {
+		return make([]engine.Cache, len(kept)), nil
+	}
+	var caches []engine.Cache
+	for _, k := range kept {
+		c, err := d.newCache(kv, k, room)
+		if err != nil {
+			d.FreeCache(caches...)
+			return nil, err
+		}
+		caches = append(caches, c)
+	}
+	keys, values := f32(op, kv.K), f32(op, kv.V)
+	type part struct{ kept, head, first int }
+	var parts []part
+	for i, k := range kept {
+		first := 0
+		for h, n := range k.Len {
+			parts = append(parts, part{i, h, first})
+			first += n
+		}
+		if !k.All {
+			for _, p := range i32(op, k.Positions) {
+				if p < 0 || int(p) >= kv.Tokens {
+					d.FreeCache(caches...)
+					shape("%s: position %d of %d tokens", op, p, kv.Tokens)
+				}
+			}
+		}
+	}
+	size := kv.Size
+	d.pool.run(len(parts), func(t, _ int) {
+		p := parts[t]
+		c, k := caches[p.kept], kept[p.kept]
+		from := p.head / (len(k.Len) / kv.Heads) * kv.Tokens * size
+		n := k.Len[p.head]
+		to := c.Start[p.head] * size
+		toK, toV := f32(op, c.K)[to:to+n*size], f32(op, c.V)[to:to+n*size]
+		if k.All {
+			copy(toK, keys[from:from+n*size])
+			copy(toV, values[from:from+n*size])
+			return
+		}
+		chosen := i32(op, k.Positions)[p.first : p.first+n]
+		copy(i32(op, c.Positions)[c.Start[p.head]:], chosen)
+		for j, at := range chosen {
+			row := from + int(at)*size
+			copy(toK[j*size:(j+1)*size], keys[row:row+size])
+			copy(toV[j*size:(j+1)*size], values[row:row+size])
+		}
+	})
+	return caches, nil
+}
+
+func (d *Device) newCache(kv engine.KV, k engine.Kept, room int) (c engine.Cache, err error) {
+	if len(k.Len) == 0 || len(k.Len)%kv.Heads != 0 || room < 0 {
+		shape("gather: %d cache heads of %d kv heads, room %d", len(k.Len), kv.Heads, room)
+	}
+	c = engine.Cache{Len: append([]int(nil), k.Len...), Room: room, Size: kv.Size}
+	rows, chosen := 0, 0
+	for _, n := range k.Len {
+		c.Start = append(c.Start, rows)
+		rows += n + room
+		chosen += n
+		if n > kv.Tokens || n < 0 {
+			shape("gather: a head keeps %d of %d tokens", n, kv.Tokens)
+		}
+	}
+	if !k.All {
+		wantLen("gather", "positions", k.Positions, chosen)
+	}
+	if c.K, err = d.New(engine.Float32, rows*kv.Size); err == nil {
+		if c.V, err = d.New(engine.Float32, rows*kv.Size); err == nil && !k.All {
+			c.Positions, err = d.New(engine.Int32, rows)
+		}
+	}
+	if err != nil {
+		d.FreeCache(c)
+	}
+	return c, err
+}
+
+// FreeCache gives caches back.
+func (d *Device) FreeCache(caches ...engine.Cache) {
+	for _, c := range caches {
+		d.Free(c.K, c.V, c.Positions)
+	}
+}

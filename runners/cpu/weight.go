@@ -1,0 +1,303 @@
+package cpu
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// weight is a matrix in panels: segments of consecutive rows that share a
+// format, each cut into panels of panelWidth rows, padded with zeros.
+type weight struct {
+	rows, cols int
+	width      int // rows of a panel
+	segments   []segment
+	bias       []float32 // per panel, in the order of the segments; nil for none
+	free       []func()
+}
+
+type segment struct {
+	format      format
+	first, rows int
+	panel       int // number of the first panel, in bias
+	bytes       int // of a panel
+	data        []byte
+}
+
+func (w *weight) Rows() int { return w.rows }
+func (w *weight) Cols() int { return w.cols }
+
+func (w *weight) Bytes() int64 {
+	n := 4 * int64(len(w.bias))
+	for _, s := range w.segments {
+		n += int64(len(s.data))
+	}
+	return n
+}
+
+func (s *segment) panels(width int) int { return (s.rows + width - 1) / width }
+
+// formatOf returns the format that keeps a storage's values exactly.
+func formatOf(s engine.Storage) format {
+	switch s {
+	case engine.BF16:
+		return formatBF16
+	case engine.F16:
+		return formatF16
+	case engine.Q8_0:
+		return formatQ8
+	case engine.Q4_1:
+		return formatQ4
+	}
+	return formatF32
+}
+
+// LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0
+// and Q4_1 keep their size; everything else becomes float32.
+func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {
+	if len(parts) == 0 || bias != nil && len(bias) != len(parts) {
+		shape("load weight: %d parts, %d biases", len(parts), len(bias))
+	}
+	w := &weight{cols: parts[0].Cols(), width: d.k.panelWidth}
+	var sources [][]engine.Stored // per segment
+	hasBias := false
+	for i, p := range parts {
+		if p.Cols() != w.cols {
+			return nil, fmt.Errorf("cpu: %s has %d columns, %s has %d", parts[0].Name(), w.cols, p.Name(), p.Cols())
+		}
+		if bias != nil && bias[i] != nil {
+			hasBias = true
+			if n := bias[i].Rows() * bias[i].Cols(); n != p.Rows() {
+				return nil, fmt.Errorf("cpu: bias %s has %d numbers for %d rows of %s", bias[i].Name(), n, p.Rows(), p.Name())
+			}
+		}
+		f := formatOf(p.Storage())
+		if last := len(w.segments) - 1; last >= 0 && w.segments[last].format == f {
+			w.segments[last].rows += p.Rows()
+			sources[last] = append(sources[last], p)
+		} else {
+			w.segments = append(w.segments, segment{format: f, first: w.rows, rows: p.Rows()})
+			sources = append(sources, []engine.Stored{p})
+		}
+		w.rows += p.Rows()
+	}
+	panels := 0
+	var bytes int64
+	for i := range w.segments {
+		s := &w.segments[i]
+		s.panel, s.bytes = panels, s.format.panelBytes(w.cols, w.width)
+		panels += s.panels(w.width)
+		bytes += int64(s.panels(w.width)) * int64(s.bytes)
+	}
+	if hasBias {
+		bytes += 4 * int64(panels*w.width)
+	}
+	if err := d.mem.take(bytes); err != nil {
+		return nil, err
+	}
+	d.mem.weights += bytes
+	for i := range w.segments {
+		s := &w.segments[i]
+		n := s.panels(w.width) * s.bytes
+		f, free := allocate((n + 3) / 4)
+		if n > 0 {
+			s.data = unsafe.Slice((*byte)(unsafe.Pointer(&f[0])), n)
+		}
+		if free != nil {
+			w.free = append(w.free, free)
+		}
+		d.packSegment(w, s, sources[i])
+	}
+	if hasBias {
+		w.bias = make([]float32, panels*w.width)
+		row := 0
+		for i, p := range parts {
+			if bias[i] != nil {
+				v := readVector(bias[i])
+				for r, x := range v {
+					w.bias[w.biasIndex(row+r)] = x
+				}
+			}
+			row += p.Rows()
+		}
+	}
+	return w, nil
+}
+
+// find returns the segment of a row.
+func (w *weight) find(row int) *segment {
+	for i := range w.segments {
+		if s := &w.segments[i]; row < s.first+s.rows {
+			return s
+		}
+	}
+	panic("unreachable")
+}
+
+func (w *weight) biasIndex(row int) int {
+	s := w.find(row)
+	return s.panel*w.width + row - s.first
+}
+
+// stack is several matrices seen as one.
+type stack []engine.Stored
+
+func (s stack) row(i int) (engine.Stored, int) {
+	for _, p := range s {
+		if i < p.Rows() {
+			return p, i
+		}
+		i -= p.Rows()
+	}
+	panic("unreachable")
+}
+
+func (d *Device) packSegment(w *weight, s *segment, parts stack) {
+	d.pool.each(s.panels(w.width), 1, func(lo, hi, worker int) {
+		var values []float32
+		if s.format == formatF32 {
+			values = scratch(&d.local[worker], w.width*w.cols)
+		}
+		for p := lo; p < hi; p++ {
+			panel := s.data[p*s.bytes : (p+1)*s.bytes]
+			rows := min(w.width, s.rows-p*w.width)
+			if s.format == formatF32 {
+				for j := range rows {
+					part, r := parts.row(p*w.width + j)
+					part.ReadRow(r, values[j*w.cols:(j+1)*w.cols])
+				}
+				packF32(panel, w.width, rows, w.cols, values)
+				continue
+			}
+			for j := range rows {
+				part, r := parts.row(p*w.width + j)
+				raw := part.RawRow(r)
+				switch s.format {
+				case formatBF16, formatF16:
+					packHalf(panel, w.width, j, raw)
+				case formatQ8:
+					packQ8(panel, w.width, j, raw)
+				case formatQ4:
+					packQ4(panel, w.width, j, raw)
+				}
+			}
+		}
+	})
+}
+
+func packF32(panel []byte, width, rows, cols int, values []float32) {
+	out := unsafe.Slice((*float32)(unsafe.Pointer(&panel[0])), cols*width)
+	for j := range rows {
+		o := out[j:]
+		for k, v := range values[j*cols : (j+1)*cols] {
+			o[k*width] = v
+		}
+	}
+}
+
+func packHalf(panel []byte, width, j int, raw []byte) {
+	for k := range len(raw) / 2 {
+		copy(panel[2*(k*width+j):][:2], raw[2*k:])
+	}
+}
+
+func packQ8(panel []byte, width, j int, raw []byte) {
+	for ; len(raw) >= 34; raw, panel = raw[34:], panel[34*width:] {
+		copy(panel[2*j:][:2], raw)
+		codes := panel[2*width+j:]
+		for k, c := range raw[2:34] {
+			codes[k*width] = c
+		}
+	}
+}
+
+func packQ4(panel []byte, width, j int, raw []byte) {
+	for ; len(raw) >= 20; raw, panel = raw[20:], panel[20*width:] {
+		copy(panel[2*j:][:2], raw)
+		copy(panel[2*(width+j):][:2], raw[2:])
+		a, b := binary.LittleEndian.Uint64(raw[4:]), binary.LittleEndian.Uint64(raw[12:])
+		// GGUF keeps numbers 0…15 in the low nibbles, 16…31 in the high ones.
+		for i, v := range [4]uint64{a, b, a >> 4, b >> 4} {
+			binary.LittleEndian.PutUint32(panel[4*width+4*(i*width+j):], squeeze(v))
+		}
+	}
+}
+
+// squeeze joins the low nibbles of eight bytes.
+func squeeze(v uint64) uint32 {
+	v &= 0x0f0f0f0f0f0f0f0f
+	v = (v | v>>4) & 0x00ff00ff00ff00ff
+	v = (v | v>>8) & 0x0000ffff0000ffff
+	return uint32(v | v>>16)
+}
+
+// readRow writes a row's float32 values.
+func (w *weight) readRow(row int, dst []float32) {
+	s := w.find(row)
+	p, j := (row-s.first)/w.width, (row-s.first)%w.width
+	panel := s.data[p*s.bytes : (p+1)*s.bytes]
+	switch s.format {
+	case formatF32:
+		f := unsafe.Slice((*float32)(unsafe.Pointer(&panel[0])), w.cols*w.width)
+		for k := range dst {
+			dst[k] = f[k*w.width+j]
+		}
+	case formatBF16, formatF16:
+		for k := range dst {
+			h := binary.LittleEndian.Uint16(panel[2*(k*w.width+j):])
+			if s.format == formatBF16 {
+				unpackBF16Go(1, (*byte)(unsafe.Pointer(&h)), &dst[k])
+			} else {
+				dst[k] = halfToFloat(h)
+			}
+		}
+	default:
+		size := s.format.panelBytes(32, w.width)
+		for k := range dst {
+			dst[k] = blockValue(s.format, w.width, panel[k/32*size:(k/32+1)*size], k%32, j)
+		}
+	}
+}
+
+func readVector(v engine.Stored) []float32 {
+	out := make([]float32, v.Rows()*v.Cols())
+	for i := range v.Rows() {
+		v.ReadRow(i, out[i*v.Cols():(i+1)*v.Cols()])
+	}
+	return out
+}
+
+// LoadVector returns v's numbers as a Float32 array.
+func (d *Device) LoadVector(v engine.Stored) (engine.Array, error) {
+	a, err := d.New(engine.Float32, v.Rows()*v.Cols())
+	if err != nil {
+		return a, err
+	}
+	copy(f32("load vector", a), readVector(v))
+	return a, nil
+}
+
+// FreeWeight gives a weight back.
+func (d *Device) FreeWeight(w engine.Weight) {
+	own, ok := w.(*weight)
+	if !ok || own.segments == nil {
+		return
+	}
+	n := own.Bytes()
+	d.mem.give(n)
+	d.mem.weights -= n
+	for _, f := range own.free {
+		f()
+	}
+	*own = weight{}
+}
+
+func own(op string, w engine.Weight) *weight {
+	o, ok := w.(*weight)
+	if !ok || o.segments == nil {
+		shape("%s: weight %T is not one of this device's living weights", op, w)
+	}
+	return o
+}

@@ -1,0 +1,188 @@
+package enginetest
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// companyCases hold that a row of a result has the same bits whatever other rows
+// the call computes. Each case computes 64 rows at once, then pieces of them.
+func companyCases(t *testing.T, d engine.Device) {
+	const m = 64
+	pieces := func(f func(lo, hi int)) {
+		for _, n := range company {
+			for lo := 0; lo+n <= m; lo += max(n, 13) {
+				f(lo, lo+n)
+			}
+		}
+	}
+	// rows runs op over the rows lo…hi of an input of width in to one of width out.
+	rows := func(t *testing.T, what string, b *bench, in, out int, op func(dst, x engine.Array)) {
+		x, whole := b.in(b.normal(m*in)), b.out(m*out)
+		op(whole.dev, x.dev)
+		want := b.get(whole.dev)
+		pieces(func(lo, hi int) {
+			dst := b.out((hi - lo) * out)
+			op(dst.dev, x.dev.Slice(lo*in, hi*in))
+			if err := same(b.get(dst.dev), want[lo*out:hi*out]); err != nil {
+				t.Errorf("%s: rows %d to %d alone: %v", what, lo, hi, err)
+			}
+		})
+		b.release()
+	}
+	t.Run("matmul", func(t *testing.T) {
+		b := newBench(t, d)
+		for _, s := range Storages {
+			for _, c := range []struct{ rows, cols int }{{75, 96}, {192, 576}, {48, 1568}, {33, 2048}} {
+				w := b.weight([]engine.Stored{b.matrix(s, c.rows, c.cols)}, []engine.Stored{b.matrix(engine.F32, 1, c.rows)})
+				rows(t, fmt.Sprintf("%s (%d, %d)", s, c.rows, c.cols), b, c.cols, c.rows, func(dst, x engine.Array) { d.MatMul(dst, x, w.dev) })
+				rows(t, fmt.Sprintf("%s (%d, %d) added", s, c.rows, c.cols), b, c.cols, c.rows, func(dst, x engine.Array) {
+					d.Put(dst, make([]float32, dst.Len))
+					d.MatMulAdd(dst, x, w.dev)
+				})
+			}
+		}
+	})
+	t.Run("storages", func(t *testing.T) {
+		// A weight kept as blocks gives the bits of the float32 numbers it stands for.
+		b := newBench(t, d)
+		for _, s := range Storages[1:] {
+			stored := b.matrix(s, 75, 1568)
+			plain := &Matrix{name: "values", rows: 75, cols: 1568, storage: engine.F32, values: stored.values}
+			for _, v := range plain.values {
+				plain.raw = appendFloat(plain.raw, v)
+			}
+			a, w := b.weight([]engine.Stored{stored}, nil), b.weight([]engine.Stored{plain}, nil)
+			for _, n := range []int{1, 2, 7, 64} {
+				x, one, two := b.in(b.normal(n*1568)), b.out(n*75), b.out(n*75)
+				d.MatMul(one.dev, x.dev, a.dev)
+				d.MatMul(two.dev, x.dev, w.dev)
+				if err := same(b.get(one.dev), b.get(two.dev)); err != nil {
+					t.Errorf("%s, %d rows: %v", s, n, err)
+				}
+			}
+			b.release()
+		}
+	})
+	t.Run("elementwise", func(t *testing.T) {
+		b := newBench(t, d)
+		g := b.in32(b.normal(576))
+		b.all = nil // g outlives the case's release
+		rows(t, "rms norm", b, 576, 576, func(dst, x engine.Array) { d.RMSNorm(dst, x, g.dev, 1e-5) })
+		rows(t, "swiglu", b, 2*1536, 1536, func(dst, x engine.Array) { d.SwiGLU(dst, x, 1536) })
+		d.Free(g.dev)
+		table := b.weight([]engine.Stored{b.matrix(engine.Q8_0, 50, 96)}, nil)
+		ids := make([]int32, m)
+		for i := range ids {
+			ids[i] = int32(i * 7 % 50)
+		}
+		p, whole := b.inInts(ids), b.out(m*96)
+		d.Embed(whole.dev, table.dev, p.dev)
+		want := b.get(whole.dev)
+		pieces(func(lo, hi int) {
+			dst := b.out((hi - lo) * 96)
+			d.Embed(dst.dev, table.dev, p.dev.Slice(lo, hi))
+			if err := same(b.get(dst.dev), want[lo*96:hi*96]); err != nil {
+				t.Errorf("embed: rows %d to %d alone: %v", lo, hi, err)
+			}
+		})
+	})
+	t.Run("mixture", func(t *testing.T) {
+		b := newBench(t, d)
+		const width, ff, experts = 64, 96, 5
+		e := engine.Experts{Router: b.weight([]engine.Stored{b.matrix(engine.F32, experts, width)}, nil).dev, PerToken: 2}
+		for range experts {
+			e.GateUp = append(e.GateUp, b.weight([]engine.Stored{b.matrix(engine.F32, 2*ff, width)}, nil).dev)
+			e.Down = append(e.Down, b.weight([]engine.Stored{b.matrix(engine.Q4_1, width, ff)}, nil).dev)
+		}
+		rows(t, "mixture", b, width, width, func(dst, x engine.Array) {
+			d.Put(dst, make([]float32, dst.Len))
+			d.MixtureAdd(dst, x, e)
+		})
+	})
+	t.Run("attention", func(t *testing.T) {
+		b := newBench(t, d)
+		for _, h := range []engine.Heads{{Query: 3, KV: 1, Size: 64}, {Query: 2, KV: 2, Size: 80}} {
+			for _, window := range []int{0, 150} {
+				const start = 470
+				kv := b.kv(start+m, h)
+				dev := kv.on(func(p *pair) engine.Array { return p.dev })
+				row := h.Query * h.Size
+				q, whole := b.in(b.normal(m*row)), b.out(m*row)
+				d.Attention(whole.dev, q.dev, dev, start, h, window, 0.125)
+				want := b.get(whole.dev)
+				pieces(func(lo, hi int) {
+					out := b.out((hi - lo) * row)
+					d.Attention(out.dev, q.dev.Slice(lo*row, hi*row), dev, start+lo, h, window, 0.125)
+					if err := same(b.get(out.dev), want[lo*row:hi*row]); err != nil {
+						t.Errorf("%+v, window %d: rows %d to %d alone: %v", h, window, lo, hi, err)
+					}
+				})
+				b.release()
+			}
+		}
+	})
+	t.Run("batch", func(t *testing.T) {
+		b := newBench(t, d)
+		for _, h := range []engine.Heads{{Query: 9, KV: 3, Size: 64}, {Query: 4, KV: 2, Size: 80}} {
+			for _, window := range []int{0, 300} {
+				companyBatch(b, h, window)
+				b.release()
+			}
+		}
+	})
+}
+
+// companyBatch decodes 25 sequences together and each alone.
+func companyBatch(b *bench, h engine.Heads, window int) {
+	const n, rows, steps = 1100, 25, 2
+	kv := b.kv(n, h)
+	dev := func(p *pair) engine.Array { return p.dev }
+	kept, positions := b.sequences(h, n, steps)
+	for i, p := range positions {
+		if p != nil {
+			kept[i].Positions = p.dev
+		}
+	}
+	r, err := b.dev.NewRotary(frequencies(h.Size, 10000), 1, n+steps)
+	b.must(err)
+	defer b.dev.FreeRotary(r)
+	qkv := b.in(b.normal(steps * rows * (h.Query + 2*h.KV) * h.Size))
+	run := func(lo, hi int) []float32 {
+		var s []engine.Sequence
+		for i := lo; i < hi; i++ {
+			c, err := b.dev.Gather(kv.on(dev), kept[i%len(kept):i%len(kept)+1], steps)
+			b.must(err)
+			defer b.dev.FreeCache(c...)
+			s = append(s, engine.Sequence{Caches: c, Position: n})
+		}
+		batch, err := b.dev.NewBatch(s, h)
+		b.must(err)
+		defer b.dev.FreeBatch(batch)
+		row, wide := h.Query*h.Size, (h.Query+2*h.KV)*h.Size
+		q, out := b.out((hi-lo)*row), b.out((hi-lo)*row)
+		var got []float32
+		for step := range steps {
+			b.dev.RotateAppend(q.dev, batch, 0, qkv.dev.Slice((step*rows+lo)*wide, (step*rows+hi)*wide), r, engine.QKNorm{})
+			b.dev.AttendCaches(out.dev, q.dev, batch, 0, window, float32(1/math.Sqrt(float64(h.Size))))
+			b.dev.Advance(batch)
+			got = append(got, b.get(out.dev)...)
+		}
+		return got
+	}
+	want := run(0, rows)
+	row := h.Query * h.Size
+	for _, size := range []int{1, 2, 7} {
+		for lo := 0; lo+size <= rows; lo += size {
+			got := run(lo, lo+size)
+			for step := range steps {
+				if err := same(got[step*size*row:(step+1)*size*row], want[(step*rows+lo)*row:(step*rows+lo+size)*row]); err != nil {
+					b.Errorf("%+v, window %d, step %d: sequences %d to %d alone: %v", h, window, step, lo, lo+size, err)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package enginetest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Matrix is an [engine.Stored] in memory.
+type Matrix struct {
+	name       string
+	rows, cols int
+	storage    engine.Storage
+	raw        []byte
+	values     []float32
+}
+
+// Name returns the matrix's name.
+func (m *Matrix) Name() string { return m.name }
+
+// Rows returns the number of rows.
+func (m *Matrix) Rows() int { return m.rows }
+
+// Cols returns the number of columns.
+func (m *Matrix) Cols() int { return m.cols }
+
+// Storage returns how RawRow's bytes are to be read.
+func (m *Matrix) Storage() engine.Storage { return m.storage }
+
+// RawRow returns the bytes of row i.
+func (m *Matrix) RawRow(i int) []byte {
+	n := len(m.raw) / m.rows
+	return m.raw[i*n : (i+1)*n : (i+1)*n]
+}
+
+// ReadRow writes the values of row i.
+func (m *Matrix) ReadRow(i int, dst []float32) {
+	if len(dst) != m.cols {
+		panic(fmt.Sprintf("enginetest: %d numbers for a row of %d", len(dst), m.cols))
+	}
+	copy(dst, m.values[i*m.cols:])
+}
+
+// Storages are those that [Random] can make.
+var Storages = []engine.Storage{
+	engine.F32, engine.F16, engine.BF16, engine.Q8_0, engine.Q4_0, engine.Q4_1, engine.Q5_0, engine.Q5_1,
+}
+
+// Random returns a matrix of numbers of about unit size over √cols, stored as s.
+// Blocks of 32 need cols to be a multiple of 32.
+func Random(name string, s engine.Storage, rows, cols int, rng *rand.Rand) *Matrix {
+	m := &Matrix{name: name, rows: rows, cols: cols, storage: s}
+	scale := 1 / math.Sqrt(float64(cols))
+	switch s {
+	case engine.F32, engine.F16, engine.BF16:
+		for range rows * cols {
+			v := float32(rng.NormFloat64() * scale)
+			switch s {
+			case engine.F32:
+				m.raw = binary.LittleEndian.AppendUint32(m.raw, math.Float32bits(v))
+			case engine.F16:
+				h := toHalf(v)
+				m.raw, v = binary.LittleEndian.AppendUint16(m.raw, h), fromHalf(h)
+			case engine.BF16:
+				h := toBFloat16(v)
+				m.raw, v = binary.LittleEndian.AppendUint16(m.raw, h), math.Float32frombits(uint32(h)<<16)
+			}
+			m.values = append(m.values, v)
+		}
+		return m
+	}
+	if cols%32 != 0 {
+		panic(fmt.Sprintf("enginetest: %d columns are no blocks of 32", cols))
+	}
+	for range rows * cols / 32 {
+		m.block(scale, rng)
+	}
+	return m
+}
+
+// block appends one block of 32 random codes, and its values by the formulas of
+// package weights: a product, then a sum, each rounded to float32.
+func (m *Matrix) block(scale float64, rng *rand.Rand) {
+	levels := map[engine.Storage]float64{engine.Q8_0: 127, engine.Q4_0: 8, engine.Q4_1: 8, engine.Q5_0: 16, engine.Q5_1: 16}[m.storage]
+	dh := toHalf(float32((0.5 + rng.Float64()) * 1.5 * scale / levels))
+	if rng.IntN(4) == 0 {
+		dh |= 0x8000 // scales may be negative
+	}
+	mh := toHalf(float32(-levels*float64(fromHalf(dh)) + 0.1*scale*rng.NormFloat64()))
+	d, least := fromHalf(dh), fromHalf(mh)
+	m.raw = binary.LittleEndian.AppendUint16(m.raw, dh)
+	hasMin := m.storage == engine.Q4_1 || m.storage == engine.Q5_1
+	if hasMin {
+		m.raw = binary.LittleEndian.AppendUint16(m.raw, mh)
+	}
+	codes := make([]byte, 32)
+	for i := range codes {
+		codes[i] = byte(rng.UintN(256))
+	}
+	if m.storage == engine.Q8_0 {
+		m.raw = append(m.raw, codes...)
+		for _, c := range codes {
+			m.values = append(m.values, d*float32(int8(c)))
+		}
+		return
+	}
+	bits := 4
+	if m.storage == engine.Q5_0 || m.storage == engine.Q5_1 {
+		bits = 5
+		var fifth uint32
+		for i := range codes {
+			codes[i] &= 31
+			fifth |= uint32(codes[i]>>4) << i
+		}
+		m.raw = binary.LittleEndian.AppendUint32(m.raw, fifth)
+	} else {
+		for i := range codes {
+			codes[i] &= 15
+		}
+	}
+	for i := range 16 {
+		m.raw = append(m.raw, codes[i]&15|codes[i+16]&15<<4)
+	}
+	for _, c := range codes {
+		if hasMin {
+			product := d * float32(c)
+			m.values = append(m.values, float32(product)+least)
+		} else {
+			m.values = append(m.values, d*float32(int(c)-1<<(bits-1)))
+		}
+	}
+}
+
+func toBFloat16(v float32) uint16 {
+	b := math.Float32bits(v)
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+// toHalf rounds to the nearest half, ties to even; v is finite and in range.
+func toHalf(v float32) uint16 {
+	sign := uint16(math.Float32bits(v) >> 16 & 0x8000)
+	a := math.Abs(float64(v))
+	if a == 0 {
+		return sign
+	}
+	exp := max(math.Ilogb(a), -14)
+	units := math.RoundToEven(math.Ldexp(a, 10-exp)) // 1024 … 2048, below 1024 when subnormal
+	h := uint16(units)
+	if units >= 1024 {
+		h += uint16(exp+14) << 10
+	}
+	return sign | h
+}
+
+func fromHalf(h uint16) float32 {
+	exp, frac := int(h>>10&31), float64(h&0x3ff)
+	v := math.Ldexp(frac, -24)
+	if exp > 0 {
+		v = math.Ldexp(1024+frac, exp-25)
+	}
+	if h&0x8000 != 0 {
+		v = -v
+	}
+	return float32(v)
+}
+
+func appendFloat(raw []byte, v float32) []byte {
+	return binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+}
