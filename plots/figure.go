@@ -1,0 +1,171 @@
+package plots
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/image/font"
+	pfont "gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// Figure is one picture. Name is its file name without extension.
+type Figure struct {
+	Name          string
+	Title         string // for captions
+	Width, Height vg.Length
+	draw          func(draw.Canvas)
+}
+
+const dpi = 300
+
+// SVG draws the figure as SVG. Text stays text, in a sans-serif face with the widths of the one it was laid out for.
+func (f Figure) SVG() []byte {
+	c := vgsvg.New(f.Width, f.Height)
+	f.paint(draw.New(c))
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		panic("plots: writing SVG to memory: " + err.Error())
+	}
+	return svgFont.ReplaceAll(b.Bytes(), []byte(`font-family:'Liberation Sans',Arial,Helvetica,sans-serif;`))
+}
+
+// The library names the font's variant ("Sans") as its family.
+var svgFont = regexp.MustCompile(`font-family:[^;"]*;`)
+
+// PNG draws the figure with 300 dots per inch.
+func (f Figure) PNG() []byte {
+	c := vgimg.NewWith(vgimg.UseWH(f.Width, f.Height), vgimg.UseDPI(dpi), vgimg.UseBackgroundColor(paper))
+	f.paint(draw.New(c))
+	var b bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(&b); err != nil {
+		panic("plots: writing PNG to memory: " + err.Error())
+	}
+	return b.Bytes()
+}
+
+func (f Figure) paint(c draw.Canvas) {
+	fill(c, c.Rectangle, paper)
+	f.draw(c)
+}
+
+// Write writes every figure into a folder as NAME.png and NAME.svg and returns the paths.
+func Write(dir string, figures []Figure) ([]string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, f := range figures {
+		for ext, b := range map[string][]byte{".png": f.PNG(), ".svg": f.SVG()} {
+			path := filepath.Join(dir, f.Name+ext)
+			if err := os.WriteFile(path, b, 0o644); err != nil {
+				return paths, err
+			}
+		}
+		paths = append(paths, filepath.Join(dir, f.Name+".png"), filepath.Join(dir, f.Name+".svg"))
+	}
+	return paths, nil
+}
+
+var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// fileName makes a file's name of words.
+func fileName(words ...string) string {
+	var parts []string
+	for _, w := range words {
+		if w = strings.Trim(unsafe.ReplaceAllString(w, "-"), "-."); w != "" {
+			parts = append(parts, w)
+		}
+	}
+	return strings.Join(parts, "_")
+}
+
+// Text sizes in points, as they read at the figure's own size.
+const (
+	sizeTitle = 10.5
+	sizeLabel = 9.5
+	sizeTick  = 8.5
+	sizeCell  = 8.5
+)
+
+func style(size vg.Length, bold bool, c color.Color) text.Style {
+	f := pfont.Font{Typeface: "Liberation", Variant: "Sans"}
+	if bold {
+		f.Weight = font.WeightBold
+	}
+	return text.Style{Color: c, Font: pfont.From(f, size), Handler: textHandler, XAlign: text.XLeft, YAlign: text.YBottom}
+}
+
+var textHandler = text.Plain{Fonts: pfont.DefaultCache}
+
+// put writes text with its anchor at a point: -1 left or bottom, 0 centre, +1 right or top.
+func put(c draw.Canvas, s text.Style, x, y vg.Length, ax, ay int, str string) {
+	s.XAlign = [...]text.XAlignment{text.XLeft, text.XCenter, text.XRight}[ax+1]
+	s.YAlign = [...]text.YAlignment{text.YBottom, text.YCenter, text.YTop}[ay+1]
+	c.FillText(s, vg.Point{X: x, Y: y}, str)
+}
+
+func fill(c draw.Canvas, r vg.Rectangle, clr color.Color) {
+	c.SetColor(clr)
+	c.Fill(rectangle(r))
+}
+
+func rectangle(r vg.Rectangle) vg.Path {
+	var p vg.Path
+	p.Move(r.Min)
+	p.Line(vg.Point{X: r.Max.X, Y: r.Min.Y})
+	p.Line(r.Max)
+	p.Line(vg.Point{X: r.Min.X, Y: r.Max.Y})
+	p.Close()
+	return p
+}
+
+func box(x0, y0, x1, y1 vg.Length) vg.Rectangle {
+	return vg.Rectangle{Min: vg.Point{X: x0, Y: y0}, Max: vg.Point{X: x1, Y: y1}}
+}
+
+func stroke(c draw.Canvas, width vg.Length, clr color.Color, points ...vg.Point) {
+	c.SetColor(clr)
+	c.SetLineWidth(width)
+	c.SetLineDash(nil, 0)
+	var p vg.Path
+	p.Move(points[0])
+	for _, q := range points[1:] {
+		p.Line(q)
+	}
+	c.Stroke(p)
+}
+
+// widest is the width of the widest of some texts.
+func widest(s text.Style, list []string) vg.Length {
+	w := vg.Length(0)
+	for _, t := range list {
+		w = max(w, s.Width(t))
+	}
+	return w
+}
+
+// Tokens writes a number of tokens as lengths are spoken of: 512, 1K, 380K, 1M; k is 1024 where that is whole, as in
+// --lengths, and 1000 where only that is.
+func Tokens(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%dM", n>>20)
+	case n >= 1024 && n%1024 == 0:
+		return fmt.Sprintf("%dK", n>>10)
+	case n >= 1_000_000 && n%1_000_000 == 0:
+		return fmt.Sprintf("%dM", n/1_000_000)
+	case n >= 10_000 && n%1000 == 0:
+		return fmt.Sprintf("%dk", n/1000)
+	}
+	return fmt.Sprint(n)
+}
