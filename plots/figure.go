@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/image/font"
 	pfont "gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -105,7 +106,7 @@ func style(size vg.Length, bold bool, c color.Color) text.Style {
 	return text.Style{Color: c, Font: pfont.From(f, size), Handler: textHandler, XAlign: text.XLeft, YAlign: text.YBottom}
 }
 
-var textHandler = text.Plain{Fonts: pfont.DefaultCache}
+var textHandler = text.Plain{Fonts: pfont.NewCache(liberation.Collection())}
 
 // put writes text with its anchor at a point: -1 left or bottom, 0 centre, +1 right or top.
 func put(c draw.Canvas, s text.Style, x, y vg.Length, ax, ay int, str string) {
