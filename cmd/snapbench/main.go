@@ -1,0 +1,116 @@
+// Command snapbench measures how small a language model's KV cache can get
+// before its answers suffer, and what that gains in speed and memory.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses. CI jobs rely on them.
+const (
+	exitPass      = 0
+	exitCannotRun = 1
+	exitUsage     = 2
+	exitFailed    = 3 // a gate failed
+	exitUndecided = 4 // too little data to say
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is main without the process.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second Ctrl-C ends the process at once
+	}()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitPass
+	}
+	var exit *exitError
+	if !errors.As(err, &exit) {
+		exit = &exitError{exitCannotRun, err}
+		// cobra's own: an unknown command or a missing argument
+		if strings.HasPrefix(err.Error(), "unknown command") || strings.HasPrefix(err.Error(), "accepts ") || strings.HasPrefix(err.Error(), "requires ") {
+			exit.code = exitUsage
+		}
+	}
+	if exit.err != nil {
+		fmt.Fprintln(stderr, "snapbench: "+exit.err.Error())
+	}
+	return exit.code
+}
+
+// exitError carries the status a command ends with.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usage marks a mistake in how the program was called.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{exitUsage, err}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "snapbench",
+		Short: "How small can the KV cache get before my task suffers?",
+		Long: `snapbench runs a model itself, under SnapKV at several budgets and under the
+full cache, reading each prompt once for all of them, and reports task scores
+with confidence intervals, speed, memory, and pictures.
+
+Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.AddCommand(newNeedle(), newPrompts(), newModels())
+	return root
+}
+
+// version is the module's, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return "devel"
+}

@@ -1,0 +1,268 @@
+package modeltest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"os"
+	"slices"
+	"sort"
+	"testing"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/tokenizer"
+	"github.com/snapbench/snapbench/runners/weights"
+)
+
+// The reference was computed in float32 too: where its best logit leads by less
+// than this, another rounding may choose otherwise, and what follows cannot be
+// compared. Under SnapKV a near tie in the scores may change a kept position as
+// well.
+const (
+	fullMargin   = 0.002
+	snapkvMargin = 0.01
+)
+
+// Real runs the real small model: eight chats under the full cache, and needle
+// prompts of up to 8K tokens under many variants, against transformers' float32
+// results. With short, needle prompts above 1K are left out.
+func Real(t *testing.T, d engine.Device, short bool) {
+	path := SmolLM2(t)
+	files, err := models.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	vocabulary, err := tokenizer.ReadGGUF(files.GGUF.Metadata())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := tokenizer.FromGGUF(vocabulary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Load(d, files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	r := realModel{m, text, runners.NewLocal(m, func(ids []int32) string { return text.Decode(ids, true) })}
+	t.Run("chats", r.chats)
+	t.Run("needles", func(t *testing.T) { r.needles(t, short) })
+}
+
+type realModel struct {
+	m    *models.Model
+	text tokenizer.Tokenizer
+	run  *runners.Local
+}
+
+func readJSON(t *testing.T, path string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r realModel) chats(t *testing.T) {
+	var chats []struct {
+		User        string    `json:"user"`
+		Prompt      string    `json:"prompt"`
+		IDs         []int32   `json:"ids"`
+		Top10IDs    []int32   `json:"top10_ids"`
+		Top10Logits []float32 `json:"top10_logits"`
+		Tokens      []int32   `json:"tokens"`
+		Margins     []float64 `json:"margins"`
+	}
+	readJSON(t, Shared(t, "smollm2", "chat.json"), &chats)
+	for _, c := range chats {
+		t.Run(c.User, func(t *testing.T) {
+			ids, err := r.text.Encode(c.Prompt, true)
+			if err != nil || !slices.Equal(ids, c.IDs) {
+				t.Fatalf("ids %v (%v), want %v", ids, err, c.IDs)
+			}
+			r.top10(t, ids, c.Top10IDs, c.Top10Logits)
+			out, err := r.run.Run(context.Background(), []runners.Request{{
+				Prompt: ids, Variants: []compress.Variant{compress.Full}, MaxNew: 48, Stop: runners.Stop{Tokens: []int32{2}},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := out[0][0].Tokens
+			for i, want := range c.Tokens {
+				if i < len(got) && got[i] == want {
+					continue
+				}
+				if c.Margins[i] < fullMargin {
+					t.Logf("differs from token %d on, where the margin is %g", i, c.Margins[i])
+					return
+				}
+				t.Fatalf("token %d: %v, want %v; margin %g", i, got[i:], c.Tokens[i:], c.Margins[i])
+			}
+			// The reference ends with the end token or leaves it out.
+			if extra := len(got) - len(c.Tokens); extra > 1 || extra == 1 && got[len(got)-1] != 2 {
+				t.Errorf("%d tokens, want %d", len(got), len(c.Tokens))
+			}
+		})
+	}
+}
+
+// top10 holds the first step's logits to the reference's largest ten.
+func (r realModel) top10(t *testing.T, ids, want []int32, logits []float32) {
+	t.Helper()
+	done, err := r.m.Prefill(context.Background(), models.Prompt{IDs: ids})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done.Free()
+	order := make([]int, len(done.Logits))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(a, b int) bool { return done.Logits[order[a]] > done.Logits[order[b]] })
+	worst := 0.0
+	for i, id := range want {
+		worst = math.Max(worst, math.Abs(float64(done.Logits[id])-float64(logits[i])))
+	}
+	if !(worst <= 2e-4) || int32(order[0]) != want[0] {
+		t.Errorf("the first step's logits differ by %g; best %d, want %d", worst, order[0], want[0])
+	}
+}
+
+func (r realModel) needles(t *testing.T, short bool) {
+	var prompts []struct {
+		Seed        string    `json:"seed"`
+		Prompt      string    `json:"prompt"`
+		Tokens      int       `json:"prompt_tokens"`
+		SHA256      string    `json:"ids_sha256"`
+		Top10IDs    []int32   `json:"top10_ids"`
+		Top10Logits []float32 `json:"top10_logits"`
+		Variants    map[string]struct {
+			Tokens []int32 `json:"tokens"`
+			Margin float64 `json:"min_margin"`
+		} `json:"variants"`
+	}
+	readJSON(t, Shared(t, "smollm2", "needle.json"), &prompts)
+	compared, allowed := 0, 0
+	for _, p := range prompts {
+		if short && p.Tokens > 1024 {
+			continue
+		}
+		t.Run(p.Seed, func(t *testing.T) {
+			ids, err := r.text.Encode(p.Prompt, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := hashIDs(ids); len(ids) != p.Tokens || got != p.SHA256 {
+				t.Fatalf("%d tokens with sha256 %s, want %d with %s", len(ids), got, p.Tokens, p.SHA256)
+			}
+			if len(p.Top10IDs) > 0 {
+				r.top10(t, ids, p.Top10IDs, p.Top10Logits)
+			}
+			var names []string
+			for name := range p.Variants {
+				names = append(names, name)
+			}
+			sort.Strings(names)
+			var variants []compress.Variant
+			for _, name := range names {
+				v, err := compress.Parse(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				variants = append(variants, v)
+			}
+			out, err := r.run.Run(context.Background(), []runners.Request{{
+				Prompt: ids, Variants: variants, MaxNew: 10, Stop: runners.Stop{Tokens: []int32{2}}, Positions: true,
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, c := range out[0] {
+				if c.Err != nil {
+					t.Fatal(c.Err)
+				}
+				want := p.Variants[names[i]]
+				limit := snapkvMargin
+				if c.Variant.IsFull() {
+					limit = fullMargin
+				}
+				compared++
+				if got := c.Tokens[:min(len(c.Tokens), len(want.Tokens))]; !slices.Equal(got, want.Tokens) {
+					if want.Margin < limit {
+						allowed++
+						t.Logf("%s: tokens %v, reference %v; its smallest margin is %g", names[i], c.Tokens, want.Tokens, want.Margin)
+						continue
+					}
+					t.Errorf("%s: tokens %v, want %v; smallest margin %g", names[i], c.Tokens, want.Tokens, want.Margin)
+				}
+			}
+			if p.Seed == "keep-1k" {
+				r.kept(t, ids, out[0])
+			}
+		})
+	}
+	t.Logf("%d answers compared, %d differ where a margin is too small to tell", compared, allowed)
+}
+
+// kept compares chosen positions with the reference's: they may differ only
+// where scores lie within 1e-4, relatively, of the cut.
+func (r realModel) kept(t *testing.T, ids []int32, completions []runners.Completion) {
+	file, err := weights.Open(Shared(t, "smollm2", "keep_1k.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	c := checker{t: t, d: r.m.Device(), m: r.m, ids: ids}
+	for _, name := range file.Names() {
+		i := slices.IndexFunc(completions, func(c runners.Completion) bool { return c.Variant.String() == name })
+		if i < 0 {
+			t.Errorf("%s has reference positions and was not run", name)
+			continue
+		}
+		tensor, err := file.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keep, err := tensor.Ints()
+		if err != nil {
+			t.Fatal(err)
+		}
+		heads, per := tensor.Shape()[1], tensor.Shape()[2]
+		scores := c.ownScores(completions[i].Variant)
+		swapped := 0
+		for l, layer := range completions[i].Positions {
+			for h, got := range layer {
+				want := keep[(l*heads+h)*per : (l*heads+h+1)*per]
+				if !slices.Equal(got, want) {
+					swapped++
+				}
+				if err := sameChoice(got, want, scores[l][h], len(ids), 1e-4); err != nil {
+					t.Errorf("%s: layer %d, head %d: %v", name, l, h, err)
+				}
+			}
+		}
+		if swapped > 0 {
+			t.Logf("%s: %d of %d heads keep another position within 1e-4 of the cut", name, swapped, len(keep)/per)
+		}
+	}
+}
+
+func hashIDs(ids []int32) string {
+	b := make([]byte, 4*len(ids))
+	for i, id := range ids {
+		binary.LittleEndian.PutUint32(b[4*i:], uint32(id))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
