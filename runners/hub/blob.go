@@ -1,0 +1,264 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// newHash starts the checksum of a file: SHA-256 of the content, or what git
+// takes the SHA-1 of.
+func (f file) newHash() hash.Hash {
+	if f.lfs {
+		return sha256.New()
+	}
+	h := sha1.New()
+	fmt.Fprintf(h, "blob %d\x00", f.size)
+	return h
+}
+
+func (f file) sumName() string {
+	if f.lfs {
+		return "SHA-256"
+	}
+	return "git SHA-1"
+}
+
+// errDamaged is wrapped when the bytes that came are not the ones promised.
+var errDamaged = errors.New("damaged")
+
+// fetch makes sure that the blob of f is in the cache: it waits for the blob's
+// lock, goes on with what an earlier download left, checks size and checksum,
+// and only then gives the blob its name.
+func (s *session) fetch(ctx context.Context, repo Repo, commit string, f file, progress func(done int64, waiting bool)) error {
+	root := filepath.Join(s.Cache, repo.folder())
+	blob := filepath.Join(root, "blobs", f.sum)
+	have := func() bool {
+		info, err := os.Stat(blob)
+		return err == nil && info.Mode().IsRegular() && info.Size() == f.size
+	}
+	if have() {
+		progress(f.size, false)
+		return nil
+	}
+	l, err := acquire(ctx, filepath.Join(s.Cache, ".locks", repo.folder(), f.sum+".lock"), func() { progress(0, true) })
+	if err != nil {
+		return err
+	}
+	defer l.release()
+	if have() { // somebody else was faster
+		progress(f.size, false)
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(blob), 0o777); err != nil {
+		return err
+	}
+	partial, err := os.OpenFile(blob+".incomplete", os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	defer partial.Close()
+
+	d := download{session: s, repo: repo, commit: commit, f: f, out: partial, progress: progress}
+	if err := d.run(ctx); err != nil {
+		return fmt.Errorf("%s %s: %s: %w", repo.Kind, repo, f.name, err)
+	}
+	if err := partial.Sync(); err != nil {
+		return err
+	}
+	if err := partial.Close(); err != nil {
+		return err
+	}
+	return os.Rename(partial.Name(), blob)
+}
+
+// A download fills one file, in as many requests as it takes.
+type download struct {
+	*session
+	repo     Repo
+	commit   string
+	f        file
+	out      *os.File
+	progress func(done int64, waiting bool)
+
+	at  int64     // bytes that are there
+	sum hash.Hash // of them
+}
+
+func (d *download) run(ctx context.Context) error {
+	if err := d.resume(); err != nil {
+		return err
+	}
+	damaged := 0
+	for stuck := 0; ; {
+		before := d.at
+		err := d.request(ctx)
+		if err == nil {
+			if err = d.check(); err == nil {
+				return nil
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, errDamaged):
+			// Start over: with the file as it was there may have been a bad
+			// start from an earlier run. Twice is enough to tell.
+			if damaged++; damaged == 3 {
+				return fmt.Errorf("%w, three times", err)
+			}
+			if err := d.restart(); err != nil {
+				return err
+			}
+		case !errors.Is(err, errCut):
+			return err
+		case d.at > before:
+			stuck = 0
+		default:
+			if stuck++; stuck >= d.attempts() {
+				return fmt.Errorf("%w (%d times at byte %d of %d)", err, stuck, d.at, d.f.size)
+			}
+		}
+		if err := d.pause(ctx, stuck+1, 0); err != nil {
+			return err
+		}
+	}
+}
+
+// resume takes up what an earlier download left.
+func (d *download) resume() error {
+	d.sum = d.f.newHash()
+	info, err := d.out.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() > d.f.size {
+		return d.restart()
+	}
+	d.at, err = io.Copy(d.sum, d.out)
+	return err
+}
+
+func (d *download) restart() error {
+	if err := d.out.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := d.out.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	d.at, d.sum = 0, d.f.newHash()
+	return nil
+}
+
+func (d *download) check() error {
+	if got := hex.EncodeToString(d.sum.Sum(nil)); got != d.f.sum {
+		return fmt.Errorf("%s is %s, should be %s: %w", d.f.sumName(), got, d.f.sum, errDamaged)
+	}
+	return nil
+}
+
+// errCut is wrapped when a connection ended before the file did.
+var errCut = errors.New("connection cut")
+
+// request asks for the bytes that are missing and writes what comes. It
+// returns nil when they are all there.
+func (d *download) request(ctx context.Context) error {
+	d.progress(d.at, false)
+	if d.at == d.f.size {
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	header := http.Header{}
+	if d.at > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", d.at))
+	}
+	resp, err := d.do(ctx, d.http, http.MethodGet, d.repo.resolve(d.commit, d.f.name), header)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK: // also of a server that knows no ranges
+		if d.at > 0 {
+			if err := d.restart(); err != nil {
+				return err
+			}
+		}
+		if resp.ContentLength >= 0 && resp.ContentLength != d.f.size {
+			return fmt.Errorf("%s sends %d bytes, should be %d: %w", resp.Request.URL.Host, resp.ContentLength, d.f.size, errDamaged)
+		}
+	case http.StatusPartialContent:
+		start, total, ok := contentRange(resp.Header.Get("Content-Range"))
+		if !ok || start != d.at || total >= 0 && total != d.f.size {
+			return fmt.Errorf("%s sends range %q, asked for %d to %d: %w",
+				resp.Request.URL.Host, resp.Header.Get("Content-Range"), d.at, d.f.size, errDamaged)
+		}
+	case http.StatusRequestedRangeNotSatisfiable:
+		return fmt.Errorf("%s has no byte %d: %w", resp.Request.URL.Host, d.at, errDamaged)
+	default:
+		return d.refused(ctx, d.repo, d.f.name, resp)
+	}
+
+	// A server that says nothing for long is as good as cut off.
+	silent := time.AfterFunc(d.stall(), func() {
+		cancel(fmt.Errorf("%s says nothing for %s: %w", resp.Request.URL.Host, d.stall(), errCut))
+	})
+	defer silent.Stop()
+	buffer := make([]byte, 256<<10)
+	for {
+		n, err := resp.Body.Read(buffer)
+		silent.Reset(d.stall())
+		if int64(n) > d.f.size-d.at {
+			return fmt.Errorf("%s sends more than %d bytes: %w", resp.Request.URL.Host, d.f.size, errDamaged)
+		}
+		if n > 0 {
+			if _, err := d.out.Write(buffer[:n]); err != nil {
+				return err
+			}
+			d.sum.Write(buffer[:n])
+			d.at += int64(n)
+			d.progress(d.at, false)
+		}
+		switch {
+		case err == io.EOF && d.at == d.f.size:
+			return nil
+		case err == io.EOF:
+			return fmt.Errorf("%s stops at byte %d of %d: %w", resp.Request.URL.Host, d.at, d.f.size, errCut)
+		case err != nil && ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return fmt.Errorf("%w: %w", err, errCut)
+		}
+	}
+}
+
+// contentRange reads "bytes 5-9/10"; total is -1 where it is "*".
+func contentRange(v string) (start, total int64, ok bool) {
+	v, ok = strings.CutPrefix(v, "bytes ")
+	span, size, ok2 := strings.Cut(v, "/")
+	first, _, ok3 := strings.Cut(span, "-")
+	if !ok || !ok2 || !ok3 {
+		return 0, 0, false
+	}
+	start, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return 0, 0, false
+	}
+	if size == "*" {
+		return start, -1, true
+	}
+	total, err = strconv.ParseInt(size, 10, 64)
+	return start, total, err == nil
+}

@@ -1,0 +1,22 @@
+// Package hub downloads models and datasets from the Hugging Face hub, or a
+// server like it, into the hub's standard cache, which Python's
+// huggingface_hub shares:
+//
+//	CACHE/models--ORG--NAME/refs/main              the commit that main was when it was last pulled
+//	CACHE/models--ORG--NAME/snapshots/COMMIT/…     the repository's files, as links to
+//	CACHE/models--ORG--NAME/blobs/CHECKSUM         their content, one blob for equal files
+//	CACHE/models--ORG--NAME/trees/COMMIT.json      what the commit holds, so that a partial download shows
+//	CACHE/.locks/models--ORG--NAME/CHECKSUM.lock   held (flock) while a blob is downloaded
+//
+// # What is promised
+//
+// A blob appears under its name only when its size and checksum (SHA-256 for
+// large files, git's SHA-1 for the others) are what the hub's listing says.
+// Until then it grows as CHECKSUM.incomplete, and a download that was cut off,
+// here or in an earlier run, goes on from there. The reference is written
+// last. Names of files, commits and checksums that a server sends are used in
+// paths only after they were checked.
+//
+// The token goes to the endpoint's own scheme, host and port and to nobody
+// else: a redirect to another host is followed without it.
+package hub

@@ -1,0 +1,67 @@
+//go:build unix
+
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A lock is an exclusive flock on a file, which Python's filelock respects.
+type lock struct{ file *os.File }
+
+// acquire waits for the lock; waiting is called once if somebody else has it.
+func acquire(ctx context.Context, path string, waiting func()) (*lock, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return nil, err
+	}
+	for told := false; ; {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			// Python may remove the file when it lets go: a lock on a file
+			// that has lost its name locks out nobody.
+			mine, err1 := f.Stat()
+			named, err2 := os.Stat(path)
+			if err1 == nil && err2 == nil && os.SameFile(mine, named) {
+				return &lock{f}, nil
+			}
+			f.Close()
+			continue
+		}
+		f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+		if !told {
+			told = true
+			waiting()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// release lets go; the file stays, for others may be waiting on it.
+func (l *lock) release() { l.file.Close() }
+
+// freeBytes is how much may be written to the file system of dir.
+func freeBytes(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
