@@ -112,6 +112,9 @@ var textHandler = text.Plain{Fonts: pfont.NewCache(liberation.Collection())}
 func put(c draw.Canvas, s text.Style, x, y vg.Length, ax, ay int, str string) {
 	s.XAlign = [...]text.XAlignment{text.XLeft, text.XCenter, text.XRight}[ax+1]
 	s.YAlign = [...]text.YAlignment{text.YBottom, text.YCenter, text.YTop}[ay+1]
+	if ay == 0 {
+		y += 0.09 * s.Font.Size // the library centres ascent and descent; figures have no descent
+	}
 	c.FillText(s, vg.Point{X: x, Y: y}, str)
 }
 

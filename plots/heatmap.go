@@ -24,11 +24,13 @@ type panel struct {
 	side      string
 	sideValue float64
 	breaks    []int // a wider gap above these rows
+	blank     bool  // an empty place in the layout
 }
 
 // heat is a heat map: panels over one scale.
 type heat struct {
 	title          string
+	subtitle       string
 	xlabel, ylabel string
 	bar            string // what the colours are, with unit
 	lo, hi         float64
@@ -46,7 +48,7 @@ const (
 
 // figure lays the map out around its cells.
 func (h heat) figure(name string) Figure {
-	tick, label, title := style(sizeTick, false, ink), style(sizeLabel, false, ink), style(sizeTitle, true, ink)
+	tick, label := style(sizeTick, false, ink), style(sizeLabel, false, ink)
 	small := style(sizeTick, true, ink)
 	nx, ny, breaks := 0, 0, 0
 	side := false
@@ -102,26 +104,22 @@ func (h heat) figure(name string) Figure {
 		xlab = label.Height("0") + 5
 	}
 	stepX, stepY := max(yw, overhang)+gridWidth+12, head+gridHeight+xh+10
-	top := vg.Length(pad)
-	titles := wrap(title, h.title, vg.Length(cols)*stepX+ylab+60)
-	if h.title != "" {
-		top += vg.Length(len(titles))*(title.Height("0")+3) + 6
-	}
 	barText := []string{h.number(h.lo), h.number(h.hi)}
 	right := vg.Length(10) + barWidth + 4 + widest(tick, barText) + 6 + label.Height("0") + pad
 	width := pad + ylab + vg.Length(cols)*stepX - 12 + right
+	heading := titleBlock{width: width - 2*pad, title: h.title, subtitle: h.subtitle}
+	top := pad + heading.height()
 	barHeight := max(vg.Length(rows)*stepY-head-xh-10, 70)
 	height := top + max(vg.Length(rows)*stepY-10, head+barHeight) + xlab + pad
 
 	return Figure{Name: name, Title: h.title, Width: width, Height: height, draw: func(c draw.Canvas) {
-		y := c.Max.Y - pad
-		for _, t := range titles {
-			put(c, title, c.Min.X+pad, y, -1, +1, t)
-			y -= title.Height("0") + 3
-		}
+		heading.draw(c, c.Min.X+pad, c.Max.Y-pad)
 		gridLeft := c.Min.X + pad + ylab + max(yw, overhang)
 		gridTop := c.Max.Y - top
 		for i, p := range h.panels {
+			if p.blank {
+				continue
+			}
 			x0 := gridLeft + vg.Length(i%cols)*stepX
 			y0 := gridTop - vg.Length(i/cols)*stepY
 			if p.title != "" {
@@ -234,6 +232,9 @@ func (h heat) drawNumber(c draw.Canvas, x, y vg.Length, v float64) {
 }
 
 func (h heat) number(v float64) string {
+	if v == 100 && h.hi == 100 {
+		return "100" // "100.0" says no more
+	}
 	s := strconv.FormatFloat(v, 'f', h.digits, 64)
 	if strings.HasPrefix(s, "-") && strings.Trim(s, "-0.") == "" {
 		s = s[1:]
@@ -290,8 +291,9 @@ func niceTicks(lo, hi float64, n int) []float64 {
 	return ticks
 }
 
-// setScale takes 0 to 100 for points, and for other measures what is there; and the decimals that the cells need.
-func (h *heat) setScale(points bool) {
+// setScale takes 0 to 100 for points, or with zoom the round numbers around what is there, and for other measures what
+// is there from 0; and the decimals that the cells need.
+func (h *heat) setScale(points, zoom bool) {
 	h.lo, h.hi = math.Inf(1), math.Inf(-1)
 	whole := true
 	see := func(v float64) {
@@ -315,7 +317,19 @@ func (h *heat) setScale(points bool) {
 		h.digits = 1
 	}
 	if points {
+		lo, hi := h.lo, h.hi
 		h.lo, h.hi = 0, 100
+		if zoom && hi-lo < 50 {
+			step := 5.0
+			if hi-lo > 20 {
+				step = 10
+			}
+			h.lo, h.hi = max(0, step*math.Floor(lo/step)), min(100, step*math.Ceil(hi/step))
+			if h.hi-h.lo < step {
+				h.lo = max(0, h.hi-step)
+				h.hi = h.lo + step
+			}
+		}
 		return
 	}
 	if h.hi <= 0 || math.IsInf(h.hi, 0) {
@@ -331,6 +345,37 @@ func (h *heat) setScale(points bool) {
 	h.digits = max(0, 2-int(math.Floor(math.Log10(h.hi))))
 	if h.digits > 4 {
 		h.digits = 4
+	}
+}
+
+// titleBlock is a figure's title and, in lighter type, what it is about.
+type titleBlock struct {
+	width           vg.Length
+	title, subtitle string
+}
+
+func (b titleBlock) lines() (title, subtitle []string) {
+	return wrap(style(sizeTitle, true, ink), b.title, b.width), wrap(style(sizeTick, false, grey), b.subtitle, b.width)
+}
+
+func (b titleBlock) height() vg.Length {
+	t, s := b.lines()
+	if len(t)+len(s) == 0 {
+		return 0
+	}
+	return vg.Length(len(t))*(sizeTitle+3.5) + vg.Length(len(s))*(sizeTick+3) + 6
+}
+
+// draw writes the block with its upper left corner at a point.
+func (b titleBlock) draw(c draw.Canvas, x, y vg.Length) {
+	t, s := b.lines()
+	for _, line := range t {
+		put(c, style(sizeTitle, true, ink), x, y, -1, +1, line)
+		y -= sizeTitle + 3.5
+	}
+	for _, line := range s {
+		put(c, style(sizeTick, false, grey), x, y, -1, +1, line)
+		y -= sizeTick + 3
 	}
 }
 
@@ -388,10 +433,7 @@ func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) {
 		}
 		if len(maps) > 1 {
 			all.title = g.title
-			for i := range all.panels {
-				all.panels[i].title = g.labels[variants[i]]
-			}
-			all.columns = gridColumns(len(maps))
+			all.panels, all.columns = g.arrange(variants, all.panels)
 			figures = append(figures, all.figure(fileName("needle", m.Name, g.suffix, "all")))
 		}
 	}
@@ -418,7 +460,7 @@ func needleHeats(set results.Set, g group, m results.Measure) (maps []heat, vari
 			p.values = append(p.values, row)
 		}
 		h := heat{
-			title: g.labels[v] + " – " + g.title, xlabel: "Prompt length (tokens)", ylabel: "Needle depth (%)", bar: barTitle(m),
+			title: g.title + ", " + g.labels[v], subtitle: g.subtitle, xlabel: "Prompt length (tokens)", ylabel: "Needle depth (%)", bar: barTitle(m),
 			panels: []panel{p}, columns: 1,
 		}
 		maps, variants = append(maps, h), append(variants, v)
@@ -428,25 +470,45 @@ func needleHeats(set results.Set, g group, m results.Measure) (maps []heat, vari
 	for _, h := range maps {
 		all.panels = append(all.panels, h.panels...)
 	}
-	all.setScale(m.Points)
+	all.setScale(m.Points, false)
 	for i := range maps {
 		maps[i].lo, maps[i].hi, maps[i].digits = all.lo, all.hi, all.digits
 	}
 	return maps, variants
 }
 
-func gridColumns(n int) int {
-	switch {
-	case n <= 3:
-		return n
-	case n == 4:
-		return 2
-	case n <= 9:
-		return 3
-	case n <= 16:
-		return 4
+// arrange puts the panels of all variants into rows: the full cache first, then one row for each kernel and pooling
+// with the budgets side by side; or, where variants do not make such a grid, one after the other.
+func (g group) arrange(variants []string, panels []panel) ([]panel, int) {
+	of := map[string]panel{}
+	for i, v := range variants {
+		panels[i].title = g.labels[v]
+		of[v] = panels[i]
 	}
-	return 5
+	kinds, budgets, full := g.kindsAndBudgets()
+	n := len(budgets)
+	if n < 2 || n > 6 || len(variants) < 6 {
+		columns := len(panels)
+		if columns > 4 {
+			columns = int(math.Ceil(math.Sqrt(float64(columns))))
+		}
+		return panels, columns
+	}
+	var list []panel
+	if full != "" {
+		list = append(list, of[full])
+		for range n - 1 {
+			list = append(list, panel{blank: true})
+		}
+	}
+	for _, k := range kinds {
+		for _, b := range budgets {
+			p, ok := of[k.variants[b]]
+			p.blank = !ok
+			list = append(list, p)
+		}
+	}
+	return list, n
 }
 
 // BudgetMap draws accuracy by budget (across, in tokens or shares of the prompt) and by what else variants differ in,
@@ -485,8 +547,11 @@ func budgetHeat(g group, m results.Measure) (heat, bool) {
 	if full != "" {
 		p.side, p.sideValue = "full", scale(m)*g.average(m, full)
 	}
-	h := heat{title: g.title, xlabel: "Budget (" + budgetUnit(budgets) + ")", ylabel: kinds[0].axis, bar: barTitle(m), panels: []panel{p}, columns: 1}
-	h.setScale(m.Points)
+	h := heat{
+		title: g.title, subtitle: g.subtitle, xlabel: "Budget (" + budgetUnit(budgets) + ")", ylabel: kinds[0].axis, bar: barTitle(m),
+		panels: []panel{p}, columns: 1,
+	}
+	h.setScale(m.Points, len(g.tasks) > 1)
 	return h, true
 }
 
@@ -509,31 +574,52 @@ func TaskMap(set results.Set, m results.Measure) ([]Figure, error) {
 }
 
 func taskHeat(t results.Table) heat {
-	p := panel{xs: t.Labels}
-	before := false
-	for i, l := range t.Lines {
-		p.ys = append(p.ys, l.Name)
-		if l.Average && !before {
-			p.breaks = append(p.breaks, i)
+	value := func(c results.Cell) float64 {
+		if c.N == 0 {
+			return math.NaN()
 		}
-		before = l.Average
-		row := make([]float64, len(l.Cells))
-		for k, c := range l.Cells {
-			row[k] = math.NaN()
-			if c.N > 0 {
-				row[k] = scale(t.Measure) * c.Mean
-			}
-		}
-		p.values = append(p.values, row)
+		return scale(t.Measure) * c.Mean
 	}
-	h := heat{title: t.Title, xlabel: "Variant", bar: barTitle(t.Measure), panels: []panel{p}, columns: 1}
-	h.setScale(t.Measure.Points)
+	var p panel
+	h := heat{title: "Tasks and variants", subtitle: t.Title, xlabel: "Variant", bar: barTitle(t.Measure), columns: 1}
+	if len(t.Variants) > len(t.Lines)+2 { // a needle sweep: variants down
+		h.xlabel, h.ylabel = "", "Variant"
+		p.ys = t.Labels
+		for _, l := range t.Lines {
+			p.xs = append(p.xs, l.Name)
+		}
+		for k := range t.Variants {
+			row := make([]float64, len(t.Lines))
+			for i, l := range t.Lines {
+				row[i] = value(l.Cells[k])
+			}
+			p.values = append(p.values, row)
+		}
+	} else {
+		p.xs = t.Labels
+		before := false
+		for i, l := range t.Lines {
+			p.ys = append(p.ys, l.Name)
+			if l.Average && !before {
+				p.breaks = append(p.breaks, i)
+			}
+			before = l.Average
+			row := make([]float64, len(l.Cells))
+			for k, c := range l.Cells {
+				row[k] = value(c)
+			}
+			p.values = append(p.values, row)
+		}
+	}
+	h.panels = []panel{p}
+	h.setScale(t.Measure.Points, true)
 	return h
 }
 
 // group is the rows of one figure: one subject, and for needle maps one task.
 type group struct {
 	title    string
+	subtitle string
 	suffix   string // of file names, empty where there is only one
 	rows     []results.Row
 	variants []string // in order
@@ -582,9 +668,9 @@ func groups(set results.Set, m results.Measure, use func(*results.Row) bool, byT
 			slices.SortStableFunc(g.variants, orderOf(set.Run.Variants))
 			what := tasks[0]
 			if len(tasks) > 1 {
-				what = fmt.Sprintf("average of %d tasks", len(tasks))
+				what = fmt.Sprintf("Average of %d tasks", len(tasks))
 			}
-			g.title = what + " – " + subjects[i].String()
+			g.title, g.subtitle = what, subjects[i].String()
 			if byTask && len(each) > 1 {
 				g.suffix = fileName(g.suffix, tasks[0])
 			}
@@ -708,9 +794,6 @@ func (g group) kindsAndBudgets() (kinds []budgetKind, budgets []string, full str
 	}
 	axisName := strings.Join(axis, ", ")
 	axisName = strings.ToUpper(axisName[:1]) + axisName[1:]
-	if axisName == "Policy" {
-		axisName = "Policy"
-	}
 	at := map[string]int{}
 	for _, r := range rows {
 		var words []string
