@@ -24,7 +24,7 @@ const prefixOnly = -1
 // by single spaces. A word without occurrences is no word. Errors carry the
 // line.
 func parseDictionary(name string, data []byte) (dictionary, error) {
-	d := dictionary{logs: make(map[string]float64, 1<<19)}
+	d := dictionary{logs: make(map[string]float64, len(data)/10)}
 	logOf := map[int64]float64{}
 	var total int64
 	line := 0
