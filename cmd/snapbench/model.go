@@ -125,12 +125,12 @@ func (m *model) openText(f modelFlags) (err error) {
 func (m *model) dataset() datasets.Model {
 	d := datasets.Model{Name: m.name, ContextLength: m.loaded.Context, Tokenizer: m.text}
 	if m.chat != nil {
-		d.Chat = func(messages []datasets.Message) (string, error) {
+		d.Chat = func(messages []datasets.Message, variables map[string]any) (string, error) {
 			list := make([]tokenizer.Message, len(messages))
 			for i, x := range messages {
 				list[i] = tokenizer.Message{Role: x.Role, Content: x.Content}
 			}
-			return m.chat.Render(list, tokenizer.RenderOptions{AddGenerationPrompt: true})
+			return m.chat.Render(list, tokenizer.RenderOptions{AddGenerationPrompt: true, Variables: variables})
 		}
 	}
 	return d
