@@ -180,11 +180,11 @@ func expSumGo(n int, s *float32, m float32) float32 {
 }
 
 func sumSquaresGo(n int, x *float32) float32 {
-	var sum float32
+	sum := 0.0 // squares do not cancel: one chain in float32 would drift
 	for _, v := range floats(x, n) {
-		sum += float32(v * v)
+		sum += float64(v) * float64(v)
 	}
-	return sum
+	return float32(sum)
 }
 
 func scaleProductGo(n int, x *float32, f float32, y, dst *float32) {

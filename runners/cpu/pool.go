@@ -13,6 +13,7 @@ type pool struct {
 	pause   func()
 	job     atomic.Pointer[job]
 	sleeper []sleeper
+	ended   chan struct{} // wakes the caller, should it sleep
 }
 
 type sleeper struct {
@@ -22,19 +23,22 @@ type sleeper struct {
 }
 
 type job struct {
-	f    func(task, worker int)
-	n    int64
-	_    [48]byte
-	next atomic.Int64
-	_    [56]byte
-	done atomic.Int64
-	stop bool
+	f     func(task, worker int)
+	n     int64
+	ended chan struct{}
+	stop  bool
+	_     [32]byte
+	next  atomic.Int64
+	_     [56]byte
+	done  atomic.Int64
+	// asleep: whoever does the last task wakes the caller.
+	asleep atomic.Bool
 }
 
 const spin = 50 * time.Microsecond
 
 func newPool(workers int, pause func()) *pool {
-	p := &pool{workers: workers, pause: pause, sleeper: make([]sleeper, workers)}
+	p := &pool{workers: workers, pause: pause, sleeper: make([]sleeper, workers), ended: make(chan struct{}, 1)}
 	for w := 1; w < workers; w++ {
 		p.sleeper[w].wake = make(chan struct{}, 1)
 		go p.work(w)
@@ -51,11 +55,20 @@ func (p *pool) run(n int, f func(task, worker int)) {
 		}
 		return
 	}
-	j := &job{f: f, n: int64(n)}
+	j := &job{f: f, n: int64(n), ended: p.ended}
 	p.start(j)
 	j.take(0)
-	for i := 0; j.done.Load() < j.n; i++ {
+	began := time.Now()
+	for i := 1; j.done.Load() < j.n; i++ {
 		p.pause()
+		if i%16 == 0 && time.Since(began) > spin {
+			// A worker is held up: its processor may be the one this loop burns.
+			j.asleep.Store(true)
+			if j.done.Load() < j.n || !j.asleep.CompareAndSwap(true, false) {
+				<-p.ended
+			}
+			return
+		}
 	}
 }
 
@@ -83,7 +96,9 @@ func (j *job) take(worker int) {
 			return
 		}
 		j.f(int(t), worker)
-		j.done.Add(1)
+		if j.done.Add(1) == j.n && j.asleep.CompareAndSwap(true, false) {
+			j.ended <- struct{}{}
+		}
 	}
 }
 
