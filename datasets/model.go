@@ -39,13 +39,14 @@ type Model struct {
 	ContextLength int
 	Tokenizer     Tokenizer
 	// Chat renders messages by the model's own chat template, up to the point
-	// where the assistant speaks. Nil if the model has none.
-	Chat func(messages []Message) (string, error)
+	// where the assistant speaks; variables are what the template sees besides
+	// (enable_thinking). Nil if the model has no template.
+	Chat func(messages []Message, variables map[string]any) (string, error)
 }
 
 // user renders one user message by the model's chat template.
-func (m Model) user(content string) (string, error) {
-	text, err := m.Chat([]Message{{Role: "user", Content: content}})
+func (m Model) user(content string, variables map[string]any) (string, error) {
+	text, err := m.Chat([]Message{{Role: "user", Content: content}}, variables)
 	if err != nil {
 		return "", fmt.Errorf("chat template: %w", err)
 	}
@@ -77,16 +78,22 @@ const contextMark = "{context}"
 // dropped where the template itself ends in white space.
 func (m Model) around(content, begun string) (head, tail string, err error) {
 	if m.Chat != nil {
-		if content, err = m.user(content); err != nil {
+		if content, err = m.user(content, nil); err != nil {
 			return "", "", err
 		}
 		if last := strings.TrimRightFunc(content, unicode.IsSpace); last != content {
 			begun = strings.TrimLeftFunc(begun, unicode.IsSpace)
 		}
 	}
-	if n := strings.Count(content, contextMark); n != 1 {
+	head, tail, err = cutMark(content)
+	return head, tail + begun, err
+}
+
+// cutMark divides a rendered text at contextMark.
+func cutMark(text string) (head, tail string, err error) {
+	if n := strings.Count(text, contextMark); n != 1 {
 		return "", "", fmt.Errorf("chat template: the message's text came out %d times, want once", n)
 	}
-	head, tail, _ = strings.Cut(content, contextMark)
-	return head, tail + begun, nil
+	head, tail, _ = strings.Cut(text, contextMark)
+	return head, tail, nil
 }

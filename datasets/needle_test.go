@@ -277,7 +277,7 @@ func TestNeedleErrors(t *testing.T) {
 	if s := k.Sample(2, m); s.Err == nil || !strings.Contains(s.Err.Error(), "the prompt has 101 tokens, the model's context 100") {
 		t.Errorf("longer than the context: %v", s.Err)
 	}
-	broken := Model{Tokenizer: wordwise(), Chat: func([]Message) (string, error) { return "no user here", nil }}
+	broken := Model{Tokenizer: wordwise(), Chat: func([]Message, map[string]any) (string, error) { return "no user here", nil }}
 	if s := k.Sample(1, broken); s.Err == nil || !strings.Contains(s.Err.Error(), "came out 0 times") {
 		t.Errorf("a template that drops the message: %v", s.Err)
 	}

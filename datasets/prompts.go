@@ -221,7 +221,7 @@ func (row *promptRow) build(s *Sample, m Model) (err error) {
 		if m.Chat == nil {
 			return errors.New(`the model has no chat template for "messages": use "prompt"`)
 		}
-		if s.Prompt, err = m.Chat(row.messages); err != nil {
+		if s.Prompt, err = m.Chat(row.messages, nil); err != nil {
 			return fmt.Errorf("chat template: %w", err)
 		}
 	}

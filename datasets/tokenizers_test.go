@@ -111,7 +111,7 @@ func wordwise() *pieces {
 }
 
 // chatml renders messages in the form of many chat models.
-func chatml(messages []Message) (string, error) {
+func chatml(messages []Message, _ map[string]any) (string, error) {
 	var b strings.Builder
 	for _, m := range messages {
 		b.WriteString("<|im_start|>" + m.Role + "\n" + m.Content + "<|im_end|>\n")
@@ -121,6 +121,6 @@ func chatml(messages []Message) (string, error) {
 }
 
 // bracketed renders a single user message as Llama 2 does, BOS in the text.
-func bracketed(messages []Message) (string, error) {
+func bracketed(messages []Message, _ map[string]any) (string, error) {
 	return "<s>[INST] " + messages[0].Content + " [/INST]", nil
 }

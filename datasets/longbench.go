@@ -1,0 +1,212 @@
+package datasets
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/snapbench/snapbench/metrics"
+)
+
+// longbenchVersion is the version of the LongBench tasks' prompts and rules.
+//
+// Changes: 1, the first.
+const longbenchVersion = 1
+
+func init() {
+	for _, name := range LongBenchSets() {
+		Register(name, openLongBench)
+	}
+}
+
+// LongBenchSets lists the sets of LongBench v1 by task name: the 16 in English
+// and code, the 5 in Chinese, and LongBench-E's 13, which end in _e.
+func LongBenchSets() []string {
+	var names, chinese, e []string
+	for _, set := range metrics.LongBench {
+		if set.Chinese {
+			chinese = append(chinese, set.Name)
+		} else {
+			names = append(names, set.Name)
+		}
+		if set.E {
+			e = append(e, set.Name+"_e")
+		}
+	}
+	return slices.Concat(names, chinese, e)
+}
+
+// longbenchSet returns the metric and the category of a task's set.
+func longbenchSet(name string) (metrics.LongBenchSet, error) {
+	base := strings.TrimSuffix(name, "_e")
+	for _, set := range metrics.LongBench {
+		if set.Name == base {
+			return set, nil
+		}
+	}
+	return metrics.LongBenchSet{}, fmt.Errorf("unknown set %q: have %s", name, strings.Join(LongBenchSets(), ", "))
+}
+
+// longbenchRow is a row in the upstream schema.
+type longbenchRow struct {
+	input, context string
+	answers        []string
+	length         int
+	dataset        string
+	language       string
+	classes        []string
+	id             string // the row's number where _id is null
+}
+
+// longbenchTask is one set of LongBench under one protocol.
+type longbenchTask struct {
+	name      string
+	set       metrics.LongBenchSet
+	protocol  Protocol
+	rows      []longbenchRow
+	maxLength int
+	maxNew    int
+	metric    string
+	classes   []string
+}
+
+func openLongBench(name string, o Options) (Task, error) {
+	set, err := longbenchSet(name)
+	if err != nil {
+		return nil, err
+	}
+	t := &longbenchTask{name: name, set: set, maxLength: o.MaxLength, maxNew: o.MaxNew, metric: cmp.Or(o.Metric, set.Metric)}
+	if t.protocol, err = OpenProtocol(cmp.Or(o.Protocol, "longbench")); err != nil {
+		return nil, fmt.Errorf("task %s: %w", name, err)
+	}
+	if _, err := metrics.Open(t.metric); err != nil {
+		return nil, fmt.Errorf("task %s: %w", name, err)
+	}
+	if o.MaxLength == 1 {
+		return nil, fmt.Errorf("task %s: maximum length %d: want at least 2 tokens, the prompt's first and last", name, o.MaxLength)
+	}
+	if o.Data == "" {
+		return nil, fmt.Errorf("task %s: no data: want a folder with %s.jsonl, .jsonl.gz or .parquet, or the benchmark's archive", name, name)
+	}
+	if t.rows, err = readSet(o.Data, name); err != nil {
+		return nil, err
+	}
+	t.rows = t.rows[:limited(len(t.rows), o.Limit)]
+	// The original grades all predictions of a set by the class names of its
+	// last row.
+	t.classes = t.rows[len(t.rows)-1].classes
+	return t, nil
+}
+
+func (t *longbenchTask) Name() string    { return t.name }
+func (t *longbenchTask) Version() int    { return longbenchVersion }
+func (t *longbenchTask) Len() int        { return len(t.rows) }
+func (t *longbenchTask) ID(i int) string { return t.rows[i].id }
+
+func (t *longbenchTask) Size(i int) int {
+	per := bytesPerToken
+	if t.set.Chinese {
+		per = 2 // three bytes a character, one or two characters a token
+	}
+	return (len(t.rows[i].context) + len(t.rows[i].input)) / per
+}
+
+func (t *longbenchTask) Sample(i int, m Model) Sample {
+	row := &t.rows[i]
+	maxNew := texts().MaxNewTokens[t.set.Name] + t.protocol.extraNew
+	s := Sample{
+		Task: t.name, TaskVersion: longbenchVersion, ID: row.id, Protocol: t.protocol.Name,
+		Answers: row.answers, Classes: t.classes, Metric: t.metric, FirstLine: t.set.FirstLine,
+		MaxNew: capped(maxNew, t.maxNew), MinNew: t.protocol.minNew(t.set.Name), End: t.protocol.end, Length: row.length,
+	}
+	err := errNoTokenizer
+	if m.Tokenizer != nil {
+		err = t.build(&s, row, m, maxNew)
+	}
+	if err != nil {
+		s.fail(err)
+	}
+	return s
+}
+
+func (t *longbenchTask) build(s *Sample, row *longbenchRow, m Model, maxNew int) error {
+	if t.protocol.newline(t.set.Name) {
+		ids, err := m.Tokenizer.Encode("\n", false)
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			return errors.New("the tokenizer has no token for a newline, which ends the answers of this set")
+		}
+		s.StopIDs = ids[len(ids)-1:]
+	}
+	err := t.protocol.build(s, prompting{
+		model: m, set: t.set.Name, context: row.context, input: row.input, limit: t.maxLength, newAfter: maxNew,
+	})
+	if err != nil {
+		return err
+	}
+	return s.finish(m)
+}
+
+// parseRow checks a JSON row against the schema.
+func parseRow(fields map[string]json.RawMessage) (row longbenchRow, err error) {
+	for _, f := range []struct {
+		name string
+		into *string
+	}{{"input", &row.input}, {"context", &row.context}, {"dataset", &row.dataset}, {"language", &row.language}} {
+		if *f.into, err = stringField(fields, f.name); err != nil {
+			return row, err
+		}
+	}
+	if row.answers, err = stringsField(fields, "answers"); err != nil {
+		return row, err
+	}
+	if row.length, err = intField(fields, "length"); err != nil {
+		return row, err
+	}
+	if !isNull(fields["all_classes"]) {
+		if row.classes, err = stringsField(fields, "all_classes"); err != nil {
+			return row, err
+		}
+	}
+	if !isNull(fields["_id"]) {
+		if row.id, err = stringField(fields, "_id"); err != nil {
+			return row, err
+		}
+		if row.id == "" {
+			return row, errors.New(`field "_id" is empty`)
+		}
+	}
+	return row, nil
+}
+
+func isNull(value json.RawMessage) bool { return string(value) == "null" }
+
+// rowChecker checks what a row's types do not say, and names rows without id.
+type rowChecker struct {
+	name string // the task's
+	set  metrics.LongBenchSet
+	seen ids
+}
+
+func (c *rowChecker) check(row *longbenchRow, line int) error {
+	switch {
+	case row.dataset != c.name:
+		return fmt.Errorf("field \"dataset\" is %q, want %q", row.dataset, c.name)
+	case len(row.answers) == 0:
+		return errors.New(`field "answers" is an empty list`)
+	case c.set.Metric == "classification" && len(row.classes) == 0:
+		return errors.New(`field "all_classes" names no classes, and the set is graded by them`)
+	case row.context == "" && row.input == "":
+		return errors.New(`fields "context" and "input" are both empty`)
+	}
+	if row.id == "" {
+		row.id = strconv.Itoa(line)
+	}
+	return c.seen.add(row.id, line)
+}

@@ -1,0 +1,257 @@
+package datasets
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// formats are the forms a set's file may have, by the end of its name.
+var formats = []struct {
+	suffix string
+	read   func(file string, r io.Reader, row func(line int, row longbenchRow) error) error
+}{
+	{".jsonl", readJSONL},
+	{".jsonl.gz", readGzip},
+	{".parquet", readParquet},
+}
+
+// maxSetBytes is the largest set that is read, unpacked: ten times upstream's
+// largest. A small archive can claim to hold any amount.
+const maxSetBytes = 2 << 30
+
+// setFile is a set's file in a folder or an archive.
+type setFile struct {
+	name   string // for errors: path, or archive and entry
+	format int
+	open   func() (io.ReadCloser, error)
+}
+
+// findSet finds the file of a set in data: a folder, its subfolder "data" or
+// "data.zip" in it, or an archive.
+func findSet(data, set string) (setFile, error) {
+	info, err := os.Stat(data)
+	if err != nil {
+		return setFile{}, fmt.Errorf("set %s: %w", set, err)
+	}
+	if !info.IsDir() {
+		if strings.HasSuffix(data, ".zip") {
+			return findInZip(data, set)
+		}
+		return setFile{}, fmt.Errorf("set %s: %q is neither a folder nor a .zip", set, data)
+	}
+	for _, dir := range []string{data, filepath.Join(data, "data")} {
+		var found []setFile
+		for i, f := range formats {
+			name := filepath.Join(dir, set+f.suffix)
+			if _, err := os.Stat(name); err == nil {
+				found = append(found, setFile{name, i, func() (io.ReadCloser, error) { return os.Open(name) }})
+			} else if !errors.Is(err, os.ErrNotExist) {
+				return setFile{}, fmt.Errorf("set %s: %w", set, err)
+			}
+		}
+		switch len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return setFile{}, fmt.Errorf("set %s is there twice: %s and %s", set, found[0].name, found[1].name)
+		}
+	}
+	if archive := filepath.Join(data, "data.zip"); exists(archive) {
+		return findInZip(archive, set)
+	}
+	return setFile{}, fmt.Errorf("set %s: no %s.jsonl, .jsonl.gz or .parquet in %s: %w", set, set, data, os.ErrNotExist)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// findInZip finds a set's entry in an archive, in any of its folders. Nothing
+// is unpacked to disk; still an archive with an entry that points out of it is
+// refused as a whole, because what else is in it can't be trusted.
+func findInZip(archive, set string) (setFile, error) {
+	z, err := zip.OpenReader(archive)
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		return setFile{}, fmt.Errorf("%s: %w", archive, err)
+	}
+	defer z.Close()
+	var found *setFile
+	for _, entry := range z.File {
+		if !filepath.IsLocal(filepath.FromSlash(strings.TrimSuffix(entry.Name, "/"))) || strings.ContainsAny(entry.Name, "\\:") {
+			return setFile{}, fmt.Errorf("%s: entry %q points out of the archive", archive, entry.Name)
+		}
+		for i, f := range formats {
+			if path.Base(entry.Name) != set+f.suffix || !entry.Mode().IsRegular() {
+				continue
+			}
+			if found != nil {
+				return setFile{}, fmt.Errorf("set %s is there twice: %s and %s:%s", set, found.name, archive, entry.Name)
+			}
+			if entry.UncompressedSize64 > maxSetBytes {
+				return setFile{}, fmt.Errorf("%s:%s: %d bytes are more than any set has", archive, entry.Name, entry.UncompressedSize64)
+			}
+			name := entry.Name
+			found = &setFile{archive + ":" + name, i, func() (io.ReadCloser, error) { return openEntry(archive, name) }}
+		}
+	}
+	if found == nil {
+		return setFile{}, fmt.Errorf("set %s: no %s.jsonl, .jsonl.gz or .parquet in %s: %w", set, set, archive, os.ErrNotExist)
+	}
+	return *found, nil
+}
+
+// openEntry opens an archive's entry; closing it closes the archive.
+func openEntry(archive, name string) (io.ReadCloser, error) {
+	z, err := zip.OpenReader(archive)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range z.File {
+		if entry.Name == name {
+			r, err := entry.Open()
+			if err != nil {
+				return nil, errors.Join(err, z.Close())
+			}
+			return entryReader{r, z}, nil
+		}
+	}
+	return nil, errors.Join(os.ErrNotExist, z.Close())
+}
+
+type entryReader struct {
+	io.ReadCloser
+	archive io.Closer
+}
+
+func (e entryReader) Close() error { return errors.Join(e.ReadCloser.Close(), e.archive.Close()) }
+
+// readSet reads and checks a set's rows.
+func readSet(data, name string) ([]longbenchRow, error) {
+	file, err := findSet(data, name)
+	if err != nil {
+		return nil, err
+	}
+	rows, _, err := file.rows(name)
+	return rows, err
+}
+
+// rows reads the file's rows and hashes its bytes, as stored.
+func (f setFile) rows(name string) (rows []longbenchRow, info SetInfo, err error) {
+	info = SetInfo{Set: name, File: f.name}
+	set, err := longbenchSet(name)
+	if err != nil {
+		return nil, info, err
+	}
+	r, err := f.open()
+	if err != nil {
+		return nil, info, fmt.Errorf("%s: %w", f.name, err)
+	}
+	defer r.Close()
+	hash := sha256.New()
+	counted := &counter{r: io.TeeReader(r, hash)}
+	check := rowChecker{name: name, set: set}
+	err = formats[f.format].read(f.name, counted, func(line int, row longbenchRow) error {
+		if err := check.check(&row, line); err != nil {
+			return err
+		}
+		rows = append(rows, row)
+		return nil
+	})
+	if err == nil && len(rows) == 0 {
+		err = fmt.Errorf("%s: no rows in it", f.name)
+	}
+	if err != nil {
+		return nil, info, err
+	}
+	// What follows the last row (gzip's trailer, say) belongs to the file.
+	if _, err := io.Copy(io.Discard, counted); err != nil {
+		return nil, info, fmt.Errorf("%s: %w", f.name, err)
+	}
+	info.Rows, info.Bytes, info.SHA256 = len(rows), counted.n, hex.EncodeToString(hash.Sum(nil))
+	return rows, info, nil
+}
+
+// counter counts bytes read and stops at maxSetBytes.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if c.n += int64(n); c.n > maxSetBytes {
+		return n, fmt.Errorf("more than %d bytes", maxSetBytes)
+	}
+	return n, err
+}
+
+func readJSONL(file string, r io.Reader, row func(line int, row longbenchRow) error) error {
+	return eachLine(file, r, func(line int, fields map[string]json.RawMessage) error {
+		parsed, err := parseRow(fields)
+		if err != nil {
+			return err
+		}
+		return row(line, parsed)
+	})
+}
+
+func readGzip(file string, r io.Reader, row func(line int, row longbenchRow) error) error {
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return readJSONL(file, &counter{r: z}, row)
+}
+
+func readParquet(file string, r io.Reader, row func(line int, row longbenchRow) error) error {
+	b, err := io.ReadAll(r) // the format is read from its end
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return parquetRows(file, bytes.NewReader(b), int64(len(b)), row)
+}
+
+// SetInfo says what is there of a set.
+type SetInfo struct {
+	Set    string // the task's name
+	File   string // path; of an entry the archive's path, a colon and its name
+	Rows   int
+	Bytes  int64  // of the file as stored, unpacked from an archive
+	SHA256 string // of the same bytes
+	Err    error  // a row that breaks the schema, or a file that can't be read
+}
+
+// List says which sets of LongBench a folder or archive has, in the order of
+// LongBenchSets, every row checked.
+func List(data string) ([]SetInfo, error) {
+	if _, err := os.Stat(data); err != nil {
+		return nil, err
+	}
+	var list []SetInfo
+	for _, name := range LongBenchSets() {
+		file, err := findSet(data, name)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue
+		case err != nil && file.name == "":
+			return nil, err
+		}
+		_, info, err := file.rows(name)
+		info.Err = err
+		list = append(list, info)
+	}
+	return list, nil
+}
