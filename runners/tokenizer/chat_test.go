@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -64,4 +65,52 @@ func TestChatTemplatesShared(t *testing.T) {
 	var v chatVectors
 	readJSONFile(t, sharedDir(t, "vectors", "chat_templates.json"), &v)
 	v.check(t)
+}
+
+// Some of the same cases, for checkouts without the reference data.
+func TestChatTemplates(t *testing.T) {
+	var v chatVectors
+	readJSONFile(t, filepath.Join("testdata", "chat_templates.json"), &v)
+	v.check(t)
+}
+
+func TestChatTemplateErrors(t *testing.T) {
+	messages := []Message{{"user", "Hi"}}
+	for _, c := range []struct{ source, want string }{
+		{`{% if x %}`, "does not parse"},
+		{`{{ messages | nosuchfilter }}`, "nosuchfilter"},
+		{`{% include "/etc/passwd" %}`, "does not parse"},
+		{`{% import "x" as y %}`, "does not parse"},
+		{`{{ raise_exception("no tools here") }}`, "the template refuses the conversation: no tools here"},
+		{`{{ strftime_now("%Q") }}`, "%Q is not supported"},
+		{`{% for i in range(2000000) %}{% endfor %}`, "more than 1048576 steps"},
+		{`{% for i in range(2000) %}{% for j in range(2000) %}{% endfor %}{% endfor %}`, "more than 1048576 steps"},
+		{`{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}`, "macros nested deeper than 64"},
+		{`{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ g() }}`, "macros nested deeper than 64"},
+		{strings.Repeat(" ", maxTemplate+1), "more than 262144"},
+	} {
+		tmpl, err := ParseChatTemplate(c.source)
+		if err == nil {
+			_, err = tmpl.Render(messages, RenderOptions{})
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%.80s: error %v, want one with %q", c.source, err, c.want)
+		}
+	}
+}
+
+func TestChatTemplateVariables(t *testing.T) {
+	tmpl, err := ParseChatTemplate(`{{ bos_token }}{% if enable_thinking %}think {% endif %}` +
+		`{%- macro turn(m) -%} {{ m.role }}={{ m['content'] | trim }};{%- endmacro -%}` +
+		`{% for m in messages %}{{ turn(m) }}{% endfor %}{{ strftime_now("%d %b %Y, %j, 100%%") }}{{ eos_token }}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl.BOS, tmpl.EOS = "<s>", "</s>"
+	got, err := tmpl.Render([]Message{{"user", " a "}, {"assistant", "b"}}, RenderOptions{
+		Now: time.Date(2024, 7, 6, 0, 0, 0, 0, time.UTC), Variables: map[string]any{"enable_thinking": true},
+	})
+	if want := "<s>think user=a;assistant=b;06 Jul 2024, 188, 100%</s>"; err != nil || got != want {
+		t.Errorf("rendered %q (%v), want %q", got, err, want)
+	}
 }

@@ -3,7 +3,11 @@ package tokenizer
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // pipelines are small tokenizers with what the reference library gives; testdata/make.py makes them.
@@ -35,5 +39,111 @@ func TestPipelines(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Concurrent calls share nothing that changes an answer; the race detector watches.
+func TestConcurrentEncode(t *testing.T) {
+	for _, p := range pipelines(t)[:6] {
+		tok, err := FromJSON(p.Tokenizer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for _, v := range p.Cases {
+					if err := v.check(tok); err != nil {
+						t.Errorf("%s: %q: %v", p.Name, v.Text, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// A word without any cut takes n log n: eight times the length must be far from 64 times the work. Time is noisy, so the
+// best of several runs counts, and quadratic work would still be twice the limit.
+func TestLongWordTime(t *testing.T) {
+	tok, err := FromJSON(pipelines(t)[0].Tokenizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unit := range []string{"a", "the", " ", "世"} {
+		best := func(n int) time.Duration {
+			text := strings.Repeat(unit, n)
+			d := time.Hour
+			for range 5 {
+				start := time.Now()
+				if _, err := tok.Encode(text, false); err != nil {
+					t.Fatal(err)
+				}
+				d = min(d, time.Since(start))
+			}
+			return d
+		}
+		if short, long := best(5000), best(40000); long > 32*short {
+			t.Errorf("%q: %v for 5,000, %v for 40,000", unit, short, long)
+		}
+	}
+}
+
+// What the stream holds back is only what could still change.
+func TestStreamEmitsEarly(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		tokens []string
+		want   []string // after each token, and at the end
+	}{
+		{"gpt2", []string{"a", "ä", "¸", "ĸ", "b", "ä"}, []string{"a", "", "", "世", "b", "", "�"}},
+		{"gpt2", []string{"<s>", "a", "ä", "a"}, []string{"", "a", "", "�a", ""}},
+		{"llama2", []string{"▁", "<0xE4>", "<0xB8>", "<0x96>", "a", "▁a"}, []string{"", "", "", "", "世a", " a", ""}},
+		{"llama2", []string{"a", "<0xE4>", "<0xB8>"}, []string{"a", "", "", "��"}},
+		{"metaspace always", []string{"▁", "a", "▁"}, []string{"", "a", " ", ""}},
+	} {
+		all := pipelines(t)
+		p := all[slices.IndexFunc(all, func(p pipeline) bool { return p.Name == c.name })]
+		tok, err := FromJSON(p.Tokenizer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := NewStream(tok, true)
+		var got []string
+		for _, text := range c.tokens {
+			id, ok := tok.TokenID(text)
+			if !ok {
+				t.Fatalf("%s has no token %q", c.name, text)
+			}
+			got = append(got, s.Push(id))
+		}
+		if got = append(got, s.Flush()); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q streams as %q, want %q", c.name, c.tokens, got, c.want)
+		}
+	}
+}
+
+func TestInvalidUTF8(t *testing.T) {
+	tok, err := FromJSON(pipelines(t)[0].Tokenizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One U+FFFD for each maximal ill-formed part, as Unicode recommends and Python's errors="replace" does.
+	for text, want := range map[string]string{
+		"a\xff\xfeb":         "a��b",
+		"\xe4\xb8":           "�",
+		"\xe4\xb8a":          "�a",
+		"\xf0\x9f\x98":       "�",
+		"\xf0\x9f\x98\xf0":   "��",
+		"\xe0\x80\x80":       "���",
+		"\xed\xa0\x80":       "���",
+		"\xf4\x90\x80\x80":   "����",
+		"\xc3\xc3\xa9\x80":   "�é�",
+		"fine \ufffd anyway": "fine � anyway",
+	} {
+		ids, err := tok.Encode(text, false)
+		if got := tok.Decode(ids, false); err != nil || got != want {
+			t.Errorf("%q came back as %q (%v), want %q", text, got, err, want)
+		}
 	}
 }
