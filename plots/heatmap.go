@@ -106,7 +106,7 @@ func (h heat) figure(name string) Figure {
 	stepX, stepY := max(yw, overhang)+gridWidth+12, head+gridHeight+xh+10
 	barText := []string{h.number(h.lo), h.number(h.hi)}
 	right := vg.Length(10) + barWidth + 4 + widest(tick, barText) + 6 + label.Height("0") + pad
-	width := pad + ylab + vg.Length(cols)*stepX - 12 + right
+	width := max(pad+ylab+vg.Length(cols)*stepX-12+right, 225)
 	heading := titleBlock{width: width - 2*pad, title: h.title, subtitle: h.subtitle}
 	top := pad + heading.height()
 	barHeight := max(vg.Length(rows)*stepY-head-xh-10, 70)
@@ -135,9 +135,9 @@ func (h heat) figure(name string) Figure {
 		if h.ylabel != "" {
 			s := label
 			s.Rotation = math.Pi / 2
-			put(c, s, c.Min.X+pad+ylab-5, (gridTop-head+areaBottom+xh)/2, 0, -1, h.ylabel)
+			put(c, s, c.Min.X+pad+ylab-5, gridTop-head-(vg.Length(rows)*stepY-10-head-xh)/2, 0, -1, h.ylabel)
 		}
-		h.drawBar(c, c.Min.X+width-right+10, gridTop-head, barHeight)
+		h.drawBar(c, c.Min.X+pad+ylab+vg.Length(cols)*stepX-12+10, gridTop-head, min(barHeight, 300))
 	}}
 }
 

@@ -193,7 +193,7 @@ func newTable(run Run, rows []Row, m Measure) (Table, bool) {
 			case m.Points:
 				c.Interval = AverageInterval(lists)
 			default:
-				c.Interval = plainInterval(lists)
+				c.Interval = plainAverage(lists)
 			}
 			if complete && m.Name == "score" && t.Baseline != "" && v != t.Baseline && !slices.ContainsFunc(paired, func(p []Pair) bool { return len(p) == 0 }) {
 				d := Compare(paired, 0)
@@ -286,18 +286,23 @@ func AverageInterval(tasks [][]float64) Interval {
 	return iv
 }
 
-// plainInterval is for measures without a top, such as a divergence: BCa where there are enough samples, else none.
-func plainInterval(tasks [][]float64) Interval {
+// PlainInterval is for values without a known top, such as a divergence or a time: BCa where there are enough samples,
+// else no interval.
+func PlainInterval(x []float64) Interval {
+	iv := Interval{Mean: mean(x), Lo: math.NaN(), Hi: math.NaN(), N: len(x)}
+	switch {
+	case len(x) >= 10 && len(x)-mostFrequent(x) >= 5:
+		iv.Method = "BCa bootstrap"
+		iv.Lo, iv.Hi = bca(x, (1-confidence)/2, generator(x))
+	case len(x) > 0 && mostFrequent(x) == len(x) && x[0] == 0:
+		iv.Lo, iv.Hi = 0, 0 // a divergence of exactly zero everywhere is no estimate
+	}
+	return iv
+}
+
+func plainAverage(tasks [][]float64) Interval {
 	if len(tasks) == 1 {
-		x := tasks[0]
-		iv := Interval{Mean: mean(x), Lo: math.NaN(), Hi: math.NaN(), N: len(x)}
-		if len(x) >= 10 && len(x)-mostFrequent(x) >= 5 {
-			iv.Method = "BCa bootstrap"
-			iv.Lo, iv.Hi = bca(x, (1-confidence)/2, generator(x))
-		} else if len(x) > 0 && mostFrequent(x) == len(x) && x[0] == 0 {
-			iv.Lo, iv.Hi = 0, 0 // a divergence of exactly zero everywhere is no estimate
-		}
-		return iv
+		return PlainInterval(tasks[0])
 	}
 	iv := Interval{Lo: math.NaN(), Hi: math.NaN()}
 	for _, x := range tasks {
