@@ -79,6 +79,9 @@ func (ch chart) figure(name string) Figure {
 	} else if n <= 4 {
 		plotW, plotH = 190, 125
 	}
+	if places := vg.Length(len(ch.x.ticks)) * 12; places > plotW && !ch.x.log {
+		plotW = places // turned labels need a line's height each
+	}
 	yw := vg.Length(0)
 	for _, p := range ch.panels {
 		for _, t := range p.y.ticks {
@@ -291,8 +294,8 @@ func mark(c draw.Canvas, i int, x, y vg.Length) {
 	}
 }
 
-// yAxis fits an axis around what a panel shows.
-func yAxis(p chartPanel, points bool) axis {
+// yAxis fits an axis around what panels show.
+func yAxis(points bool, panels ...chartPanel) axis {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	see := func(q point) {
 		for _, v := range []float64{q.y, q.lo, q.hi} {
@@ -301,13 +304,15 @@ func yAxis(p chartPanel, points bool) axis {
 			}
 		}
 	}
-	for _, l := range p.lines {
-		for _, q := range l.points {
-			see(q)
+	for _, p := range panels {
+		for _, l := range p.lines {
+			for _, q := range l.points {
+				see(q)
+			}
 		}
-	}
-	if p.level != nil {
-		see(*p.level)
+		if p.level != nil {
+			see(*p.level)
+		}
 	}
 	if !(lo <= hi) {
 		lo, hi = 0, 1
@@ -315,7 +320,10 @@ func yAxis(p chartPanel, points bool) axis {
 			hi = 100
 		}
 	}
-	room := max((hi-lo)*0.06, 1e-12)
+	room := (hi - lo) * 0.06
+	if room == 0 {
+		room = max(math.Abs(hi)*0.1, 1e-6)
+	}
 	if points {
 		room = max(room, 1)
 	}
@@ -403,7 +411,7 @@ func curves(set results.Set, m results.Measure) []curveChart {
 				q := toPoint(0, l.Cells[idx])
 				p.level = &q
 			}
-			p.y = yAxis(p, m.Points)
+			p.y = yAxis(m.Points, p)
 			ch.panels = append(ch.panels, p)
 		}
 		list = append(list, curveChart{g.suffix, ch})

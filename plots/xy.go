@@ -51,7 +51,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		of := func(r *results.Row) string {
 			switch v := c.Value(r).(type) {
 			case nil:
-				return "none"
+				return absent
 			case float64:
 				return strconv.FormatFloat(v, 'g', 6, 64)
 			case string:
@@ -78,6 +78,13 @@ func XY(set results.Set, a Axes) (Figure, error) {
 	if err != nil {
 		return Figure{}, err
 	}
+
+	// A row without a variant's parameter, such as the full cache's, belongs beside every value of it.
+	everywhere := len(facets) > 1 && slices.Contains([]string{"capacity", "window", "kernel", "pooling", "gqa"}, a.Facet)
+	if everywhere {
+		facets = slices.DeleteFunc(facets, func(f string) bool { return f == absent })
+	}
+	inFacet := func(r *results.Row, f string) bool { v := facetOf(r); return v == f || everywhere && v == absent }
 
 	yScale, points := 1.0, false
 	ylabel := axisLabel(y)
@@ -167,7 +174,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 	}
 
 	ch := chart{
-		title: upper(strings.ReplaceAll(a.Y, "_", " ")) + " by " + strings.ReplaceAll(a.X, "_", " "), x: axisX, ylabel: ylabel,
+		title: noUnit(axisLabel(y)) + " by " + lower(noUnit(axisLabel(x))), x: axisX, ylabel: ylabel,
 		connect: numbers || x.Name == "budget",
 	}
 	subjects, _ := results.Subjects(set.Rows)
@@ -192,7 +199,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			var xs []float64
 			for i := range set.Rows {
 				r := &set.Rows[i]
-				if math.IsNaN(place[i]) || facetOf(r) != f || seriesOf(r) != s {
+				if math.IsNaN(place[i]) || !inFacet(r, f) || seriesOf(r) != s {
 					continue
 				}
 				if at[place[i]] == nil {
@@ -211,11 +218,17 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			}
 			p.lines = append(p.lines, ln)
 		}
-		p.y = yAxis(p, points)
 		ch.panels = append(ch.panels, p)
+	}
+	y0 := yAxis(points, ch.panels...) // one scale, or panels could not be compared
+	for i := range ch.panels {
+		ch.panels[i].y = y0
 	}
 	return ch.figure(fileName("xy", a.Y, a.X, a.Facet, a.Series)), nil
 }
+
+// absent stands for null where values become labels.
+const absent = "none"
 
 func number(v any) float64 {
 	switch v := v.(type) {
@@ -225,6 +238,19 @@ func number(v any) float64 {
 		return v
 	}
 	panic(fmt.Sprintf("plots: %T is no number", v))
+}
+
+func noUnit(label string) string {
+	label, _, _ = strings.Cut(label, " (")
+	return label
+}
+
+// lower starts a label in lower case, but for abbreviations.
+func lower(s string) string {
+	if len(s) > 1 && strings.ToUpper(s[:2]) == s[:2] {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
 }
 
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
@@ -295,23 +321,24 @@ func bin(place, sorted []float64) {
 	}
 }
 
-// numberAxis is logarithmic where positive values span a factor of sixteen or more.
+// numberAxis is logarithmic where positive values span a factor of sixteen or more; numbers of tokens, which are asked
+// for by doubling, from four on.
 func numberAxis(label string, unique []float64, name string) axis {
 	a := axis{label: label}
 	lo, hi := unique[0], unique[len(unique)-1]
 	tokens := slices.Contains([]string{"length", "capacity", "prompt_tokens", "window", "kernel"}, name)
-	a.log = lo > 0 && hi/lo >= 16
+	a.log = lo > 0 && (hi/lo >= 16 || tokens && hi/lo >= 4)
 	at := unique
 	if len(unique) > 9 {
 		at = niceTicks(lo, hi, 5)
 		if a.log {
 			at = nil
 			step := 10.0
-			if tokens || hi/lo < 1000 {
-				step = 2
-			}
-			if step == 2 && math.Log2(hi/lo) > 8 {
+			switch {
+			case tokens && hi/lo > 256:
 				step = 4
+			case tokens || hi/lo < 30:
+				step = 2
 			}
 			for v := math.Pow(step, math.Ceil(math.Log(lo)/math.Log(step)-1e-9)); v <= hi*1.0001; v *= step {
 				at = append(at, v)
