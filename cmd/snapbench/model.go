@@ -19,7 +19,7 @@ import (
 
 const defaultModel = ""
 
-const modelForms = "a directory, a .gguf file, or shape:NAME (random weights)"
+const modelForms = "org/name[@revision] of the Hugging Face hub, a directory, a .gguf file, or shape:NAME (random weights)"
 
 // model is a model that is ready to run.
 type model struct {
@@ -47,18 +47,31 @@ func (m *model) Close() {
 
 // openModel finds the model's files, reads its tokenizer and brings its weights
 // to the device.
-func openModel(_ context.Context, f modelFlags, say func(string, ...any)) (_ *model, err error) {
+func openModel(ctx context.Context, f modelFlags, say func(string, ...any)) (_ *model, err error) {
 	m := &model{name: f.model}
+	if _, err := os.Stat(f.model); err == nil {
+		m.name = filepath.Base(filepath.Clean(f.model)) // where it lies plays no part; the revision says what it is
+	}
 	defer func() {
 		if err != nil {
 			m.Close()
 		}
 	}()
+	if isRepo(f.model) {
+		snapshot, err := findModel(ctx, f.model, say)
+		if err != nil {
+			return nil, err
+		}
+		m.revision = snapshot.Commit
+		f.model = snapshot.Dir
+	}
 	if m.files, err = openFiles(f.model); err != nil {
 		return nil, err
 	}
-	if m.revision, err = revision(f.model, m.files); err != nil {
-		return nil, err
+	if m.revision == "" {
+		if m.revision, err = revision(f.model, m.files); err != nil {
+			return nil, err
+		}
 	}
 	if err := m.openText(f); err != nil {
 		return nil, err

@@ -4,16 +4,99 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
 func newModels() *cobra.Command {
-	cmd := &cobra.Command{Use: "models", Short: "Look at models: show"}
-	cmd.AddCommand(newModelsShow())
+	cmd := &cobra.Command{Use: "models", Short: "Models: list those in the hub cache, pull, show"}
+	cmd.AddCommand(newModelsList(), newModelsPull(), newModelsShow())
+	return cmd
+}
+
+func newModelsList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Models in the hub cache, and the shapes for speed",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := newHub()
+			if err != nil {
+				return err
+			}
+			repos, failed := client.List()
+			type line struct {
+				Model  string   `json:"model"`
+				Commit string   `json:"commit"`
+				Refs   []string `json:"refs"`
+				Bytes  int64    `json:"bytes"`
+			}
+			lines := []line{}
+			for _, r := range repos {
+				if r.Repo.Kind != hub.Model {
+					continue
+				}
+				for _, s := range r.Snapshots {
+					lines = append(lines, line{r.Repo.ID, s.Commit, s.Refs, s.Bytes})
+				}
+			}
+			w := cmd.OutOrStdout()
+			if asJSON {
+				if err := json.NewEncoder(w).Encode(map[string]any{"cache": client.Cache, "models": lines, "shapes": models.Shapes()}); err != nil {
+					return err
+				}
+				return failed
+			}
+			fmt.Fprintf(w, "in %s:\n", client.Cache)
+			for _, l := range lines {
+				fmt.Fprintf(w, "  %-40s %s %s %.2f GB\n", l.Model, l.Commit[:12], strings.Join(l.Refs, ","), float64(l.Bytes)/1e9)
+			}
+			if len(lines) == 0 {
+				fmt.Fprintln(w, "  none; snapbench models pull org/name brings one")
+			}
+			fmt.Fprintf(w, "shapes with random weights, for speed: shape:%s\n", strings.Join(models.Shapes(), ", shape:"))
+			return failed
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newModelsPull() *cobra.Command {
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "pull ORG/NAME[@REVISION]",
+		Short: "Bring a model from the hub into its standard cache, checked",
+		Example: `  snapbench models pull HuggingFaceTB/SmolLM2-135M-Instruct
+  HF_TOKEN=… snapbench models pull meta-llama/Llama-3.1-8B-Instruct@main`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := newHub()
+			if err != nil {
+				return err
+			}
+			repo, err := hub.ParseRepo(hub.Model, args[0])
+			if err != nil {
+				return usage(err)
+			}
+			if !quiet {
+				client.Progress = reportBytes(sayTo(cmd.ErrOrStderr()))
+			}
+			snapshot, err := client.Pull(cmd.Context(), repo, hub.ModelFiles...)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%d files of %s at %s, all checked\n", snapshot.Dir, len(snapshot.Files), repo, snapshot.Commit)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&quiet, "quiet", false, "no progress")
 	return cmd
 }
 
@@ -26,7 +109,15 @@ func newModelsShow() *cobra.Command {
   snapbench models show shape:llama-2-7b --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files, err := openFiles(args[0])
+			name := args[0]
+			if isRepo(name) {
+				snapshot, err := findModel(cmd.Context(), name, sayTo(cmd.ErrOrStderr()))
+				if err != nil {
+					return err
+				}
+				name = snapshot.Dir
+			}
+			files, err := openFiles(name)
 			if err != nil {
 				return err
 			}
@@ -76,5 +167,3 @@ func newModelsShow() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
-
-var _ = models.Names // the families register themselves

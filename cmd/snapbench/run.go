@@ -223,9 +223,9 @@ func (j *job) show(w io.Writer, progress *progress, dir string) error {
 		return err
 	}
 	files, err := j.pictures(set, dir)
-	if err != nil {
+	if err != nil || len(files) == 0 {
 		return err
 	}
-	progress.say("results in %s: %s", dir, strings.Join(append([]string{"results.parquet", "summary.md", "summary.json"}, files...), ", "))
+	progress.say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
 	return nil
 }

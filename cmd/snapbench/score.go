@@ -248,5 +248,5 @@ func longBenchGroups() []results.Group {
 		g := &groups[len(groups)-1]
 		g.Tasks = append(g.Tasks, s.Name)
 	}
-	return append(groups, results.Group{Name: "16 sets", Tasks: all})
+	return append(groups, results.Group{Name: "the 16 English and code sets", Tasks: all})
 }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapbench/snapbench/datasets"
+)
+
+func newDatasets() *cobra.Command {
+	cmd := &cobra.Command{Use: "datasets", Short: "Data sets: list what is there, pull LongBench"}
+	cmd.AddCommand(newDatasetsList(), newDatasetsPull())
+	return cmd
+}
+
+func newDatasetsList() *cobra.Command {
+	var data string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "The LongBench sets that are there, every row checked, with counts and checksums",
+		Example: "  snapbench datasets list\n  snapbench datasets list --data DIR --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if data == "" {
+				var err error
+				if data, err = cachedLongBench(); err != nil {
+					return err
+				}
+			}
+			list, err := datasets.List(data)
+			if err != nil {
+				return err
+			}
+			var failed []error
+			type line struct {
+				Set    string `json:"set"`
+				Rows   int    `json:"rows"`
+				Bytes  int64  `json:"bytes"`
+				SHA256 string `json:"sha256"`
+				File   string `json:"file"`
+				Error  string `json:"error,omitempty"`
+			}
+			lines := []line{}
+			for _, s := range list {
+				l := line{s.Set, s.Rows, s.Bytes, s.SHA256, s.File, ""}
+				if s.Err != nil {
+					l.Error = s.Err.Error()
+					failed = append(failed, s.Err)
+				}
+				lines = append(lines, l)
+			}
+			w := cmd.OutOrStdout()
+			if asJSON {
+				if err := json.NewEncoder(w).Encode(lines); err != nil {
+					return err
+				}
+				return errors.Join(failed...)
+			}
+			fmt.Fprintf(w, "%-24s %5s %10s  %-16s %s\n", "set", "rows", "bytes", "sha256", "file")
+			for _, l := range lines {
+				fmt.Fprintf(w, "%-24s %5d %10d  %-16.16s %s\n", l.Set, l.Rows, l.Bytes, l.SHA256, l.File)
+			}
+			if len(lines) == 0 {
+				return fmt.Errorf("%s: none of LongBench's sets is there", data)
+			}
+			return errors.Join(failed...)
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", "", "folder or archive (default: what datasets pull longbench brought)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newDatasetsPull() *cobra.Command {
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:     "pull longbench",
+		Short:   "Bring LongBench into the hub cache, checked",
+		Long:    "pull brings THUDM/LongBench (MIT) from the Hugging Face hub into its standard cache, which the Python tools share.\nHF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN and HF_HUB_OFFLINE mean what they mean there.",
+		Example: "  snapbench datasets pull longbench",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] != "longbench" {
+				return usage(fmt.Errorf("unknown dataset %q: have longbench", args[0]))
+			}
+			client, err := newHub()
+			if err != nil {
+				return err
+			}
+			if !quiet {
+				client.Progress = reportBytes(sayTo(cmd.ErrOrStderr()))
+			}
+			snapshot, err := client.Pull(cmd.Context(), longBenchRepo, longBenchArchive)
+			if err != nil {
+				return err
+			}
+			path := filepath.Join(snapshot.Dir, longBenchArchive)
+			list, err := datasets.List(path)
+			if err != nil {
+				return err
+			}
+			rows := 0
+			for _, s := range list {
+				if s.Err != nil {
+					return s.Err
+				}
+				rows += s.Rows
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%d sets, %d rows, all checked\n", path, len(list), rows)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&quiet, "quiet", false, "no progress")
+	return cmd
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/metrics"
+	"github.com/snapbench/snapbench/plots"
+	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/hub"
+)
+
+func newLongBench() *cobra.Command {
+	var v variantFlags
+	var m modelFlags
+	var r runFlags
+	var f struct {
+		tasks                             []string
+		data, protocol, codeSim, maxInput string
+		jieba                             string
+	}
+	cmd := &cobra.Command{
+		Use:   "longbench",
+		Short: "The LongBench sets, prompted and graded as a published protocol does",
+		Long: `longbench asks the questions of LongBench v1 under every variant and prints tasks ×
+variants with the averages of the six categories and of the sixteen English and
+code sets, 95 % intervals, and the drop against the full cache.
+
+A protocol says how a row becomes a prompt: ` + strings.Join(datasets.ProtocolNames(), ", ") + `.
+Where a protocol is named, its authors' own SnapKV settings are the defaults.`,
+		Example: `  snapbench datasets pull longbench
+  snapbench longbench --model M --tasks all --budgets full,1024,2048,4096 --out runs/lb
+  snapbench longbench --model M --tasks trec,lcc --data DIR --limit 20 --protocol snapkv-repo --budgets full,512`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			protocol, err := datasets.OpenProtocol(f.protocol)
+			if err != nil {
+				return usage(err)
+			}
+			if cmd.Flags().Changed("protocol") {
+				v.adopt(cmd, protocol.SnapKV)
+			}
+			variants, err := v.list(cmd)
+			if err != nil {
+				return err
+			}
+			names, err := setNames(f.tasks)
+			if err != nil {
+				return usage(err)
+			}
+			options := datasets.Options{Data: f.data, Protocol: f.protocol, MaxNew: r.maxNew, Limit: r.limit}
+			if f.maxInput != "" {
+				if options.MaxLength, err = tokens(f.maxInput); err != nil {
+					return usage(err)
+				}
+			}
+			if f.jieba != "" {
+				metrics.UseJieba(f.jieba)
+			}
+			if options.Data == "" {
+				if options.Data, err = cachedLongBench(); err != nil {
+					return err
+				}
+			}
+			j := &job{command: "longbench", out: r.out, options: options, variants: variants, codeSim: f.codeSim,
+				groups: longBenchGroups(), run: r, model: m, pictures: longBenchPictures}
+			for _, name := range names {
+				options.Metric = ""
+				if set, ok := metrics.LongBenchByName(strings.TrimSuffix(name, "_e")); ok {
+					primary, _, err := set.Scorers(f.codeSim)
+					if err != nil {
+						return usage(err)
+					}
+					if primary.Ready != nil {
+						if err := primary.Ready(); err != nil {
+							return fmt.Errorf("%s: %w", name, err)
+						}
+					}
+					options.Metric = primary.Name
+				}
+				task, err := datasets.Open(name, options)
+				if err != nil {
+					return err
+				}
+				j.tasks = append(j.tasks, task)
+			}
+			return j.execute(cmd.Context(), cmd)
+		},
+	}
+	m.register(cmd)
+	v.register(cmd)
+	r.register(cmd)
+	s := cmd.Flags()
+	s.StringSliceVar(&f.tasks, "tasks", []string{"all"}, "sets: all (the 16 English and code sets), zh, e, or names")
+	s.StringVar(&f.data, "data", "", "folder with SET.jsonl, .jsonl.gz or .parquet, or the archive (default: what datasets pull longbench brought)")
+	s.StringVar(&f.protocol, "protocol", "longbench", "protocol: "+strings.Join(datasets.ProtocolNames(), ", "))
+	s.StringVar(&f.maxInput, "max-length", "", "longest prompt in tokens, instead of the protocol's own number")
+	s.StringVar(&f.codeSim, "code-sim", "", "similarity of the two code sets: levenshtein (default), difflib")
+	s.StringVar(&f.jieba, "jieba", "", "for the Chinese sets: folder, wheel or archive of jieba 0.42.1 (default SNAPBENCH_JIEBA)")
+	return cmd
+}
+
+// adopt takes a protocol's own SnapKV settings where the user says nothing else.
+func (f *variantFlags) adopt(cmd *cobra.Command, d datasets.SnapKVDefaults) {
+	if d.Window == 0 {
+		return
+	}
+	for name, set := range map[string]func(){
+		"windows": func() { f.windows = []string{fmt.Sprint(d.Window)} },
+		"kernels": func() { f.kernels = []string{fmt.Sprint(d.Kernel)} },
+		"pooling": func() { f.pooling = []string{d.Pooling} },
+		"gqa":     func() { f.gqa = []string{d.GQA} },
+		"budgets": func() { f.budgets = d.Budgets },
+	} {
+		if !cmd.Flags().Changed(name) {
+			set()
+		}
+	}
+}
+
+// setNames resolves all, zh and e.
+func setNames(asked []string) ([]string, error) {
+	var names []string
+	add := func(list ...string) {
+		for _, n := range list {
+			if !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	}
+	for _, a := range asked {
+		switch a {
+		case "all", "zh", "e":
+			for _, n := range datasets.LongBenchSets() {
+				set, _ := metrics.LongBenchByName(n)
+				isE := strings.HasSuffix(n, "_e")
+				if a == "e" && isE || a == "zh" && set.Chinese || a == "all" && !isE && !set.Chinese {
+					add(n)
+				}
+			}
+		default:
+			if !slices.Contains(datasets.LongBenchSets(), a) {
+				return nil, fmt.Errorf("unknown set %q: have all, zh, e, %s", a, strings.Join(datasets.LongBenchSets(), ", "))
+			}
+			add(a)
+		}
+	}
+	return names, nil
+}
+
+// longBenchRepo is where the benchmark's authors publish it.
+var longBenchRepo = hub.Repo{Kind: hub.Dataset, ID: "THUDM/LongBench"}
+
+const longBenchArchive = "data.zip"
+
+// cachedLongBench finds the archive that datasets pull longbench brought.
+func cachedLongBench() (string, error) {
+	client, err := newHub()
+	if err != nil {
+		return "", err
+	}
+	snapshot, err := client.Cached(longBenchRepo, longBenchArchive)
+	if err != nil {
+		return "", fmt.Errorf("%w; snapbench datasets pull longbench brings it, --data DIR names another place", err)
+	}
+	return filepath.Join(snapshot.Dir, longBenchArchive), nil
+}
+
+func longBenchPictures(set results.Set, dir string) ([]string, error) {
+	figures, err := plots.TaskMap(set, measure("score"))
+	if err != nil {
+		return nil, err
+	}
+	more, err := plots.BudgetMap(set, measure("score"))
+	if err != nil {
+		return nil, err
+	}
+	return plots.Write(dir, append(figures, more...))
+}
