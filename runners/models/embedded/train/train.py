@@ -18,7 +18,7 @@ the observation window looks at the value's first token only, and whether SnapKV
 kernel alone: recall is all or nothing. The multi-token loss makes the window look ahead along the value, less and less,
 as larger models do by themselves. Its weight is steered during training by the recall under SnapKV (see Steer).
 """
-import argparse, json, lzma, math, os, queue, random, re, sys, threading, time
+import argparse, gzip, json, lzma, math, os, queue, random, re, sys, threading, time
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 HERE = Path(__file__).resolve().parent
-TRAIN_TEXT = ["moby-dick", "essays", "the-adventures-of-sherlock-holmes", "the-voyage-of-the-beagle", "pride-and-prejudice"]
-EVAL_TEXT = ["walden"]
+TRAIN_TEXT = ["moby-dick", "essays", "the-adventures-of-sherlock-holmes", "the-voyage-of-the-beagle", "walden"]
+EVAL_TEXT = ["austen"]  # the haystack of the needle tasks; never trained on
 EOS = 0  # "<|endoftext|>", the only special token; nothing is put before a prompt
 
 CONFIG = dict(vocab_size=4096, hidden_size=256, intermediate_size=768, num_hidden_layers=6, num_attention_heads=8,
@@ -40,6 +40,9 @@ HORIZON = 8  # tokens the multi-token loss looks ahead
 # ---------------------------------------------------------------- text and tokenizer
 
 def read_text(name):
+    if name == "austen":
+        with gzip.open(HERE.parents[3] / "datasets" / "haystack" / "austen.txt.gz", "rt", encoding="utf-8") as f:
+            return f.read()
     with lzma.open(HERE / "text" / f"{name}.txt.xz", "rt", encoding="utf-8") as f:
         return f.read()
 
@@ -154,7 +157,7 @@ class Words:
         if kind == "words":
             return " ".join(self.word(rng) for _ in range(rng.randint(1, 4)))
         if kind == "pair":
-            return f"{self.word(rng)}-{self.word(rng)}"
+            return "-".join(self.word(rng) for _ in range(rng.choice([1, 2, 2, 2, 3, 4])))
         if kind == "action":
             s = rng.choice(ACTIONS)
             if rng.random() < 0.5:
@@ -208,7 +211,7 @@ FORMS = RULER * 3 + PARA
 
 
 class Haystack:
-    """Tokens of the books, once with line ends and once with spaces, and where sentences begin with a space."""
+    """Tokens of books, once with line ends and once with spaces, and where sentences begin with a space."""
 
     def __init__(self, names, encode):
         self.parts = []
@@ -220,7 +223,7 @@ class Haystack:
                 pieces = re.split(r"(?<=[.!?])(?=\s)|(?<=[.!?][\"'])(?=\s)", text)
                 ids, starts, at = [], [], 0
                 for p, e in zip(pieces, encode(pieces)):
-                    if p.startswith(" "):
+                    if p[:1].isspace():
                         starts.append(at)
                     ids.append(e)
                     at += len(e)
@@ -296,17 +299,16 @@ class Maker:
         questions += [("one", [i]) for i in order]
         questions = questions[:16 if T >= 2048 else 8]
         rng.shuffle(questions)
+        if len(questions) > 1 and rng.random() < 0.15:
+            questions = questions[:1]
         return facts, questions
-
-    def join(self, items):
-        return items[0] if len(items) == 1 else ", ".join(items[:-1]) + ("," if len(items) > 2 else "") + " and " + items[-1]
 
     def question(self, rng, facts, kind, idx, position):
         """Question with the begun answer, and the answer. position: where each (fact, value) stands in the text."""
         if kind == "one":
             k, vals, f, t = facts[idx[0]]
             _, q, p = f.text(rng, k, vals[0], t)
-            return f"{q} {p}", f" {vals[0]}."
+            return f"{q} {p}", f" {vals[0]}"
         if kind == "values":
             i = idx[0]
             k, vals, f, t = facts[i]
@@ -315,7 +317,7 @@ class Maker:
             k = ", ".join(facts[i][0] for i in idx[:-1]) + ", and " + facts[idx[-1]][0]
             vals = [facts[i][1][0] for i in idx]
         return (f"What are all the special magic numbers for {k} mentioned in the provided text? "
-                f"The special magic numbers for {k} mentioned in the provided text are"), f" {self.join(vals)}."
+                f"The special magic numbers for {k} mentioned in the provided text are"), " " + ", ".join(vals)
 
     def place(self, rng, hay, inner, needles, even):
         """Puts needles (token arrays) at sentence starts; returns the text and each needle's position."""
@@ -362,7 +364,10 @@ class Maker:
     def needles(self, rng, T, kind="prose"):
         """The main task. kind: prose, noise (the repeated line) or needle (every line a needle)."""
         facts, questions = self.facts(rng, T)
-        head = self.enc(self.intro(rng, facts[0][2], questions[0][0]))
+        book = facts[0][2] in PARA and questions[0][0] == "one" and rng.random() < 0.25
+        if book:
+            questions = questions[:1]
+        head = self.enc("This is a very long story book: <book>" if book else self.intro(rng, facts[0][2], questions[0][0]))
         gap = rng.choice(["\n", "\n", "\n\n", " "])
         needles, which, texts = [], [], []
         for i, (k, vals, f, t) in enumerate(facts):
@@ -376,6 +381,10 @@ class Maker:
                 which.append((i, j))
         # the answers' lengths do not depend on the order of values, so the haystack's length is known now
         def qas(position):
+            if book:
+                k, vals, f, t = facts[questions[0][1][0]]
+                q = f.text(rng, k, vals[0], t)[1]
+                return [(self.enc(f" </book>.\n Based on the content of the book, Question: {q}\nAnswer:"), self.enc(f" {vals[0]}"))]
             return [(self.enc((gap if n == 0 else rng_gap) + q), self.enc(a)) for n, (q, a) in
                     enumerate(self.question(qrng_, facts, kd, idx, position) for kd, idx in questions)]
         qseed, rng_gap = rng.getrandbits(32), rng.choice(["\n", "\n", " "])
@@ -450,6 +459,8 @@ class Maker:
             ns, v = names[c * (hops + 1):(c + 1) * (hops + 1)], str(rng.randint(10000, 99999))
             needles.append([self.enc(f" VAR {ns[0]} = {v}")] + [self.enc(f" VAR {b} = VAR {a}") for a, b in zip(ns, ns[1:])])
             asks.append((v, ns))
+            if rng.random() < 0.5:  # on lines of their own
+                needles[-1] = [self.enc(f"\nVAR {ns[0]} = {v}\n")] + [self.enc(f"\nVAR {b} = VAR {a} \n") for a, b in zip(ns, ns[1:])]
         head = self.enc(INTROS[3])
         qas = [(self.enc(f"\nQuestion: Find all variables that are assigned the value {v} in the text above. Answer: According to the chain(s) of variable "
                          f"assignment in the text above, {len(ns)} variables are assigned the value {v}, they are: "), self.enc(" ".join(ns)))
@@ -537,6 +548,7 @@ class Maker:
         _, q, p = form.text(rng, ks[0], vals[0], "number")
         tail = self.enc(f"\n{q} {p}")
         hay, inner = self.hay.slice(rng, n - len(head) - len(tail) - sum(map(len, needles)), True)
+        inner = inner if len(inner) else np.asarray([0])
         depths = [rng.random() if depth is None or i else depth for i in range(keys)]
         at = [int(inner[min(int(d * len(inner)), len(inner) - 1)]) if d < 1 else len(hay) for d in depths]
         out, last = [head], 0
@@ -796,15 +808,17 @@ STAGES = [(0.27, {256: 0.2, 512: 0.8}), (0.28, {512: 0.2, 1024: 0.2, 2048: 0.6})
           (0.12, {1024: 0.15, 4096: 0.15, 8192: 0.2, 16384: 0.5})]
 
 
-def worker(i, maker, N, seed, stage, out, scale):
+def worker(i, model_dir, N, seed, stage, out, scale):
+    parent = os.getppid()
+    threading.Thread(target=lambda: (wait_for(lambda: os.getppid() != parent), os._exit(1)), daemon=True).start()
     torch.set_num_threads(1)
-    rng = random.Random(seed * 1000 + i)
+    maker, rng = Maker(load_tokenizer(model_dir)), random.Random(seed * 1000 + i)
     while True:
         s = stage.value
         if s < 0:
             return
         lengths = STAGES[s][1]
-        T = rng.choices(list(lengths), list(lengths.values()))[0] // scale
+        T = min(N, max(256, rng.choices(list(lengths), list(lengths.values()))[0] // scale))
         ids, mask = maker.batch(rng, N, T, s == 0)
         while True:
             try:
@@ -813,6 +827,11 @@ def worker(i, maker, N, seed, stage, out, scale):
             except queue.Full:
                 if stage.value < 0:
                     return
+
+
+def wait_for(condition):
+    while not condition():
+        time.sleep(1)
 
 
 class Steer:
@@ -841,10 +860,8 @@ def train(a):
     N = a.tokens
     ctx = mp.get_context("fork")
     stage, q = ctx.Value("i", 0), ctx.Queue(maxsize=3 * a.workers)
-    tok = load_tokenizer(a.model)
-    maker, training = eval_maker(tok), Maker(tok)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # from here on one thread a process
-    procs = [ctx.Process(target=worker, args=(i, training, N, a.seed, stage, q, a.scale), daemon=True) for i in range(a.workers)]
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread a process; and the tokenizer is first used after the fork
+    procs = [ctx.Process(target=worker, args=(i, a.model, N, a.seed, stage, q, a.scale), daemon=True) for i in range(a.workers)]
     for p in procs:
         p.start()
     torch.manual_seed(a.seed)
@@ -863,6 +880,7 @@ def train(a):
     rest = [p for n, p in model.named_parameters() if p.ndim < 2 or n == "embed"]
     opt = torch.optim.AdamW([{"params": mats, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=a.lr, betas=(0.9, 0.95),
                             eps=1e-8, fused=dev == "cuda")
+    maker = eval_maker(load_tokenizer(a.model))
     steer = Steer(a.ahead)
     sets = {n: tuple(t.to(dev) for t in maker.trials(n, max(2, 65536 // n // a.scale), n // a.scale)) for n in (1024, 2048, 8192)}
     probe = [None] + [(32, c, k) for k in (1, 7, 13) for c in (64, 128, 256, 512) if c < 2048 // a.scale]
