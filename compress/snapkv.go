@@ -117,8 +117,8 @@ func (p *SnapKV) Needs() Needs {
 	return n
 }
 
-// layers returns the lengths of the lists.
-func (p *SnapKV) layers() []int {
+// lists returns the lengths of the per-layer lists.
+func (p *SnapKV) lists() []int {
 	return []int{len(p.Window), len(p.Kernel), len(p.Pooling), len(p.Sharing)}
 }
 

@@ -20,31 +20,32 @@ var Full = Variant{}
 // NewVariant joins a policy and a budget.
 func NewVariant(p Policy, b Budget) (Variant, error) {
 	v := Variant{p, b}
-	for layer, a := range b.list {
+	layers := 1
+	for _, n := range v.lists() {
+		if n != 1 && layers != 1 && n != layers {
+			return v, fmt.Errorf("%s: one list has %d values, another %d", v, layers, n)
+		}
+		layers = max(layers, n)
+	}
+	for l := range layers {
+		a := b.list.At(l)
 		if a.tokens == 0 {
 			continue // a share is checked against each prompt
 		}
-		for l := range widest(p) {
-			if len(b.list) > 1 && l != layer {
-				continue
-			}
-			if err := p.Check(l, a.tokens); err != nil {
-				return v, fmt.Errorf("%s: %w", v, err)
-			}
+		if err := p.Check(l, a.tokens); err != nil {
+			return v, fmt.Errorf("%s: %w", v, err)
 		}
 	}
 	return v, nil
 }
 
-// widest returns how many layers a policy's longest list has, at least 1.
-func widest(p Policy) int {
-	n := 1
-	if lists, ok := p.(interface{ layers() []int }); ok {
-		for _, l := range lists.layers() {
-			n = max(n, l)
-		}
+// lists returns the lengths of the per-layer lists, 1 for one value.
+func (v Variant) lists() []int {
+	lengths := []int{len(v.budget.list)}
+	if p, ok := v.policy.(interface{ lists() []int }); ok {
+		lengths = append(lengths, p.lists()...)
 	}
-	return n
+	return lengths
 }
 
 // IsFull reports whether the variant is the full cache.
@@ -109,11 +110,7 @@ func (v Variant) CheckLayers(layers int) error {
 	if v.IsFull() {
 		return nil
 	}
-	lengths := []int{len(v.budget.list)}
-	if lists, ok := v.policy.(interface{ layers() []int }); ok {
-		lengths = append(lengths, lists.layers()...)
-	}
-	for _, n := range lengths {
+	for _, n := range v.lists() {
 		if n != 1 && n != layers {
 			return fmt.Errorf("%s: a list has %d values, the model has %d layers", v, n, layers)
 		}
