@@ -41,8 +41,7 @@ func classify(prediction, answer string, classes []string) float64 {
 	for i := 0; i < len(found); i++ {
 		name := found[i]
 		if name != answer && strings.Contains(answer, name) {
-			first := slices.Index(found, name) // the first equal one goes, not necessarily this one
-			found = slices.Delete(found, first, first+1)
+			found = slices.Delete(found, i, i+1)
 		}
 	}
 	if !slices.Contains(found, answer) {

@@ -72,6 +72,9 @@ func TestRouge1Original(t *testing.T) {
 			}
 		}
 	}
+	if got := score(t, "rouge1_r", "ga", Reference{Needle: "gas"}); got != 0 {
+		t.Errorf("a word of three characters was stemmed: %v", got)
+	}
 	if got := score(t, "rouge1_r", "sandwich", Reference{Answers: []string{"eat a sandwich", "sandwiches"}}); got != 1 {
 		t.Errorf("the best answer's recall is %v", got)
 	}
@@ -149,6 +152,10 @@ func TestRuler(t *testing.T) {
 	var pairs []rulerPair
 	sharedtest.JSON(t, "testdata/ruler.json", &pairs)
 	compareRuler(t, pairs)
+	// The control characters end at U+001F.
+	if got := rulerText("\x1f a\x1fb\x00c\x7f\u0080 \x01\x01"); got != "a\nb\nc\x7f\u0080" {
+		t.Errorf("post-processed %q", got)
+	}
 }
 
 func TestSharedRuler(t *testing.T) {
@@ -336,6 +343,23 @@ func TestClassification(t *testing.T) {
 	}
 	if _, err := s.Score("Food", Reference{Answers: []string{"Food"}}); err != ErrNoClasses {
 		t.Errorf("without classes: %v", err)
+	}
+}
+
+// TestCodeSimHalves: hundredths that lie half way go to the even neighbour.
+func TestCodeSimHalves(t *testing.T) {
+	for _, c := range []struct {
+		prediction, answer string
+		want               float64
+	}{
+		{"axxxxxxx", "ayyyyyyy", 0.12}, // 2/16
+		{"abcxxxxx", "abcyyyyy", 0.38}, // 6/16
+	} {
+		for _, metric := range []string{"code_sim", "code_sim_difflib"} {
+			if got := score(t, metric, c.prediction, Reference{Answers: []string{c.answer}}); got != c.want {
+				t.Errorf("%s(%q, %q) = %v, want %v", metric, c.prediction, c.answer, got, c.want)
+			}
+		}
 	}
 }
 

@@ -90,6 +90,32 @@ func TestShared(t *testing.T) {
 	compare(t, s, vectors)
 }
 
+// TestTies: where two paths are equally probable the longer word is taken, also
+// where a logarithm that is off by its last bit would break the tie; a word that
+// the path does not want is not handed to the model. The cuts are jieba's.
+func TestTies(t *testing.T) {
+	small, err := Open(smallDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dict, want := range map[string][]string{
+		"大 10\n学 10\n大学 1\n的 79\n":       {"大学"},
+		"大 9\n学 9\n大学 3\n的 6\n":          {"大学"},
+		"大 1000\n学 1000\n大学 1\n":         {"大", "学"},
+		"大 1000\n学 1000\n大学 0\n":         {"大学"}, // the model's word
+		"大 1000\n学 1000\n大学 1\n的 2000\n": {"大", "学"},
+	} {
+		d, err := parseDictionary("dict.txt", []byte(dict))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Segmenter{dict: d, model: small.model}
+		if got := s.Cut("大学"); !slices.Equal(got, want) {
+			t.Errorf("with %q: %q, want %q", dict, got, want)
+		}
+	}
+}
+
 func writeTar(t *testing.T, path, prefix string, names []string) {
 	t.Helper()
 	var buf bytes.Buffer
