@@ -1,0 +1,150 @@
+package cuda
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/enginetest"
+)
+
+// open opens the first card, or skips the test where there is none, which
+// SNAPBENCH_DEVICES=cuda turns into a failure.
+func open(t testing.TB, kind engine.Type) *Device {
+	t.Helper()
+	r := Probe()
+	if len(r.Missing) > 0 {
+		say := t.Skipf
+		if strings.Contains(os.Getenv("SNAPBENCH_DEVICES"), "cuda") {
+			say = t.Fatalf
+		}
+		say("no GPU to test on: %s", strings.Join(r.Missing, "; "))
+	}
+	d, err := Open(0, kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d.(*Device)
+}
+
+func TestConformance(t *testing.T) {
+	for _, kind := range []engine.Type{engine.Float32, engine.BFloat16, engine.Float16} {
+		t.Run(kind.String(), func(t *testing.T) {
+			d := open(t, kind)
+			before := d.Memory().InUse
+			enginetest.Run(t, d, enginetest.Options{})
+			if err := d.Sync(); err != nil {
+				t.Error(err)
+			}
+			t.Logf("%s: %d bytes in use, %d before", d.Describe(), d.Memory().InUse, before)
+		})
+	}
+}
+
+func TestRandomWeight(t *testing.T) {
+	for _, kind := range []engine.Type{engine.Float32, engine.BFloat16} {
+		d := open(t, kind)
+		w, err := d.LoadWeight([]engine.Stored{random{"a", 3, 40, 7}, random{"b", 5, 40, 8}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids, _ := d.New(engine.Int32, 8)
+		d.PutInts(ids, []int32{0, 1, 2, 3, 4, 5, 6, 7})
+		rows, _ := d.New(kind, 8*40)
+		d.Embed(rows, w, ids)
+		got := make([]float32, 8*40)
+		d.Get(got, rows)
+		if err := d.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		want := make([]float32, 0, 8*40)
+		for i := range uint64(3 * 40) {
+			want = append(want, RandomValue(7, i, 0.02))
+		}
+		for i := range uint64(5 * 40) {
+			want = append(want, RandomValue(8, i, 0.02))
+		}
+		b := make([]byte, len(want)*kind.Size())
+		encode(b, want, kind)
+		decode(want, b, kind)
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("%v: number %d is %v on the card, %v on the host", kind, i, got[i], want[i])
+			}
+		}
+	}
+}
+
+// random is a weight that LoadWeight makes on the card.
+type random struct {
+	name       string
+	rows, cols int
+	seed       uint64
+}
+
+func (r random) Name() string            { return r.name }
+func (r random) Rows() int               { return r.rows }
+func (r random) Cols() int               { return r.cols }
+func (r random) Storage() engine.Storage { return engine.F32 }
+func (r random) RawRow(int) []byte       { panic("a random weight has no bytes") }
+func (r random) Seed() uint64            { return r.seed }
+func (r random) Scale() float32          { return 0.02 }
+func (r random) ReadRow(i int, dst []float32) {
+	for j := range dst {
+		dst[j] = RandomValue(r.seed, uint64(i*r.cols+j), r.Scale())
+	}
+}
+
+func TestMemoryIsReturned(t *testing.T) {
+	d := open(t, engine.BFloat16)
+	before := d.Memory()
+	a, err := d.New(engine.Float32, 100<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Free(a)
+	if m := d.Memory(); m.InUse != before.InUse || m.Free < before.Free {
+		t.Errorf("after New and Free: %+v, before %+v", m, before)
+	}
+	_, err = d.New(engine.Float32, int(before.Total))
+	oom, ok := err.(*engine.OutOfMemory)
+	if !ok || oom.Need != 4*before.Total || oom.Free <= 0 || oom.Free > before.Total {
+		t.Errorf("asking for four times the card's memory: %v", err)
+	}
+	if err := d.Sync(); err != nil {
+		t.Errorf("running out of memory left an error behind: %v", err)
+	}
+}
+
+// TestTwoDevices is two devices on one card, which share its primary context.
+func TestTwoDevices(t *testing.T) {
+	a, b := open(t, engine.Float32), open(t, engine.BFloat16)
+	done := make(chan error)
+	for _, d := range []*Device{a, b} {
+		go func() {
+			for range 50 {
+				x, err := d.New(d.kind, 1000)
+				if err != nil {
+					done <- err
+					return
+				}
+				v := make([]float32, 1000)
+				d.Put(x, v)
+				d.Get(v, x)
+				d.Free(x)
+			}
+			done <- d.Sync()
+		}()
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}

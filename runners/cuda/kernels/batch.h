@@ -1,0 +1,30 @@
+// batch.h: what the decoding kernels know of a batch. Written once by the host
+// (batch.go has the same structures), one table per layer; only *steps changes.
+#pragma once
+#include "device.h"
+
+// A row of the batch: one sequence.
+struct Row {
+  int position; // of the first token that decoding appends
+  int heads;    // cache heads of the layer
+  int first;    // index of its first Head
+  int zero;
+};
+
+// A cache head of one row.
+struct Head {
+  u64 k, v;      // (held + room, d), the head's first row
+  u64 positions; // int (held + room): the position of each row; 0: row i is position i
+  int held;      // rows that the prompt left
+  int row;
+};
+
+// A block's share of the keys of one head.
+struct Item {
+  int head;  // index of the Head
+  int split; // keys 256·split …
+  int slot;  // of the head's first partial result; split s of query q has slot + s·group + q
+  int zero;
+};
+
+const int chunk = 256; // keys in a split

@@ -1,0 +1,129 @@
+// matmul_few: dst = x · wᵀ + bias (+ dst) for few rows of x, limited by reading
+// w once. x (m, cols), w (rows, cols), bias (rows) float or null, dst (m, rows) of
+// the element type or float. add: dst is added to, rounded once. With used, a
+// block returns at once where *used is 0 (an expert that no token chose).
+//
+// A row of the result has the same bits whatever other rows are computed with
+// it: the order of its sums depends on cols alone.
+#include "device.h"
+
+template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float *bias, i64 row, int add) {
+  if (bias) sum += bias[row];
+  if (add) sum += to_float(dst[at]);
+  from_float(dst[at], sum);
+}
+
+// Tensor-core version, 16-bit types, cols a multiple of eight. A block has eight
+// warps and 16·MT rows of w; the warps share out the columns, 128 at a time, and
+// add up in shared memory, by number. w is the 16-row operand, x the 8-column
+// one, of which there are NT. Both read 16 bytes a lane straight from memory:
+// lane g·4+t has columns 8t … 8t+7 of its rows, which serve two mma of 16 columns
+// in an order of the columns of its own, the same for both operands.
+// The first loads of w go out before the input is awaited.
+const int warps = 8;
+const int steps = 4; // of 32 columns: a warp's turn
+
+// U steps are loaded at a time.
+template <typename T, typename D, int MT, int NT, int U>
+DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used) {
+  __shared__ float partial[warps][MT * NT][32][4];
+  next();
+  int g = lane() >> 2, t = lane() & 3;
+  i64 row0 = block_x() * 16 * MT;
+  u32x4 wv[MT][2][U];
+  // The rows past the end read the last one: their sums are dropped.
+  const T *source[MT][2];
+  UNROLL for (int i = 0; i < MT; i++)
+    UNROLL for (int h = 0; h < 2; h++) source[i][h] = w + min(row0 + 16 * i + 8 * h + g, rows - 1) * cols + 8 * t;
+  auto load_w = [&](i64 k) INLINE {
+    UNROLL for (int s = 0; s < U; s++) {
+      bool in = k + 32 * s + 8 * t < cols;
+      UNROLL for (int i = 0; i < MT; i++)
+        UNROLL for (int h = 0; h < 2; h++) wv[i][h][s] = in ? stream16(source[i][h] + k + 32 * s) : u32x4{0, 0, 0, 0};
+    }
+  };
+  i64 k = 32 * steps * warp();
+  load_w(k);
+  wait();
+  if (used && *used == 0) return;
+  float sum[MT][NT][4];
+  UNROLL for (int i = 0; i < MT; i++)
+    UNROLL for (int j = 0; j < NT; j++)
+      UNROLL for (int e = 0; e < 4; e++) sum[i][j][e] = 0.f;
+  bool loaded = true;
+  for (; k < cols; k += 32 * steps * (warps - 1)) {
+    UNROLL for (int part = 0; part < steps; part += U, k += 32 * U) {
+      if (!loaded) load_w(k);
+      loaded = false;
+      UNROLL for (int s = 0; s < U; s++) {
+        bool in = k + 32 * s + 8 * t < cols;
+        const T *xk = x + (u32)(g * (u32)cols + (u32)k + 32 * s + 8 * t); // few rows: 32 bits do
+        UNROLL for (int j = 0; j < NT; j++) {
+          u32x4 xv = {0, 0, 0, 0};
+          if (in && 8 * j + g < m) xv = *(const u32x4 *)(xk + 8 * j * (u32)cols);
+          UNROLL for (int i = 0; i < MT; i++) {
+            mma<T>(sum[i][j], wv[i][0][s].x, wv[i][1][s].x, wv[i][0][s].y, wv[i][1][s].y, xv.x, xv.y);
+            mma<T>(sum[i][j], wv[i][0][s].z, wv[i][1][s].z, wv[i][0][s].w, wv[i][1][s].w, xv.z, xv.w);
+          }
+        }
+      }
+    }
+  }
+  UNROLL for (int i = 0; i < MT; i++)
+    UNROLL for (int j = 0; j < NT; j++)
+      *(f32x4 *)partial[warp()][i * NT + j][lane()] = f32x4{sum[i][j][0], sum[i][j][1], sum[i][j][2], sum[i][j][3]};
+  sync();
+  // Element e of lane l of tile (i, j): row 16i + l/4 + 8(e/2) of w, row 8j + 2(l%4) + e%2 of x.
+  for (int at = thread(); at < MT * NT * 128; at += threads()) {
+    int r = at % (16 * MT), c = at / (16 * MT);
+    if (row0 + r >= rows || c >= m) continue;
+    int i = r / 16, j = c / 8, l = (r % 8) * 4 + (c % 8) / 2, e = (r % 16) / 8 * 2 + c % 2;
+    float s = 0.f;
+    UNROLL for (int v = 0; v < warps; v++) s += partial[v][i * NT + j][l][e];
+    finish(dst, c * rows + row0 + r, s, bias, row0 + r, add);
+  }
+}
+
+// Plain version for float and for odd widths: a warp has one row of w and eight
+// rows of x (blockIdx.y), lanes share out the columns.
+template <typename T, typename D>
+DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used) {
+  next();
+  wait();
+  if (used && *used == 0) return;
+  i64 row = block_x() * (threads() / 32) + warp();
+  int first = (int)block_y() * 8, count = min(8, m - first);
+  if (row >= rows) return;
+  w += row * cols;
+  x += first * cols;
+  float sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  for (i64 k = lane(); k < cols; k += 32) {
+    float v = to_float(w[k]);
+    UNROLL for (int i = 0; i < 8; i++)
+      if (i < count) sum[i] = fma(v, to_float(x[i * cols + k]), sum[i]);
+  }
+  UNROLL for (int i = 0; i < 8; i++) {
+    float s = sum_warp(sum[i]);
+    if (i < count && lane() == 0) finish(dst, (first + i) * rows + row, s, bias, row, add);
+  }
+}
+
+#define ARGUMENTS(T, D) D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used
+#define FEW(T, D, name, MT, NT, U, blocks) \
+  KERNEL __launch_bounds__(256, blocks) matmul_few_##NT##_##name(ARGUMENTS(T, D)) { \
+    matmul_few<T, D, MT, NT, U>(dst, x, w, bias, m, rows, cols, add, used); \
+  }
+#define INSTANCE(T, D, name) \
+  FEW(T, D, name, 1, 1, 4, 2) FEW(T, D, name, 2, 2, 2, 2) FEW(T, D, name, 2, 3, 2, 2) FEW(T, D, name, 2, 4, 2, 2) FEW(T, D, name, 1, 8, 2, 2)
+#define PLAIN(T, D, name) \
+  KERNEL matmul_plain_##name(ARGUMENTS(T, D)) { matmul_plain(dst, x, w, bias, m, rows, cols, add, used); }
+INSTANCE(f16, f16, f16)
+INSTANCE(f16, float, f16_f32)
+INSTANCE(bf16, bf16, bf16)
+INSTANCE(bf16, float, bf16_f32)
+PLAIN(float, float, f32)
+PLAIN(float, float, f32_f32)
+PLAIN(f16, f16, f16)
+PLAIN(f16, float, f16_f32)
+PLAIN(bf16, bf16, bf16)
+PLAIN(bf16, float, bf16_f32)

@@ -1,0 +1,64 @@
+// rms_norm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · weight, one block a row.
+// dst and x (m, width), weight (width) float. Rounded once. With vec the width is
+// a multiple of eight and every row aligned: a thread keeps its first 16
+// elements in registers, so a row is read once up to 16 · threads.
+#include "device.h"
+
+const int kept = 2; // vectors of eight that a thread keeps
+
+template <typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weight, i64 width, float eps, int vec) {
+  __shared__ float scratch[32];
+  next();
+  wait();
+  x += block_x() * width;
+  dst += block_x() * width;
+  float s = 0.f;
+  if (vec) {
+    float v[kept][8];
+    i64 step = 8 * (i64)threads();
+    UNROLL for (int j = 0; j < kept; j++) {
+      i64 i = 8 * (i64)thread() + j * step;
+      if (i < width) {
+        load8(v[j], x + i);
+        UNROLL for (int e = 0; e < 8; e++) s = fma(v[j][e], v[j][e], s);
+      }
+    }
+    for (i64 i = 8 * (i64)thread() + kept * step; i < width; i += step) {
+      float y[8];
+      load8(y, x + i);
+      UNROLL for (int e = 0; e < 8; e++) s = fma(y[e], y[e], s);
+    }
+    float r = 1.f / sqrt(sum_block(s, scratch) / (float)width + eps);
+    UNROLL for (int j = 0; j < kept; j++) {
+      i64 i = 8 * (i64)thread() + j * step;
+      if (i < width) {
+        float w[8];
+        load8(w, weight + i);
+        UNROLL for (int e = 0; e < 8; e++) w[e] *= v[j][e] * r;
+        store8(dst + i, w);
+      }
+    }
+    for (i64 i = 8 * (i64)thread() + kept * step; i < width; i += step) {
+      float y[8], w[8];
+      load8(y, x + i);
+      load8(w, weight + i);
+      UNROLL for (int e = 0; e < 8; e++) w[e] *= y[e] * r;
+      store8(dst + i, w);
+    }
+    return;
+  }
+  for (i64 i = thread(); i < width; i += threads()) {
+    float v = to_float(x[i]);
+    s = fma(v, v, s);
+  }
+  float r = 1.f / sqrt(sum_block(s, scratch) / (float)width + eps);
+  for (i64 i = thread(); i < width; i += threads()) from_float(dst[i], to_float(x[i]) * r * weight[i]);
+}
+
+#define INSTANCE(T, name) \
+  KERNEL rms_norm_##name(T *dst, const T *x, const float *weight, i64 width, float eps, int vec) { \
+    rms_norm(dst, x, weight, width, eps, vec); \
+  }
+INSTANCE(float, f32)
+INSTANCE(f16, f16)
+INSTANCE(bf16, bf16)

@@ -1,0 +1,147 @@
+// rotate takes fused projections apart: qkv (m, (heads+2·kvHeads)·d), a row being
+// queries, keys, values; q and k are normalised where a norm is given, turned by
+// their positions, and written to q (m, heads, d) and rows of the keys; values
+// are copied. Rounded once. One block a token (rotate), or a token's heads shared
+// out over blockIdx.y (rotate_append).
+//
+// Pair i of a head is (i, i+d/2), its angle float(position)·frequency[i], rounded
+// to float as transformers has it; cosine and sine are then computed in double
+// precision, so that a position of a million is as exact as the first.
+#include "batch.h"
+
+extern __shared__ float turns[]; // cosines (d/2), sines (d/2)
+
+DEVICE void cosine_sine(float &c, float &s, float angle) {
+  double x = angle, k = __builtin_rint(x * 0x1.45f306dc9c883p-1);
+  double r = __builtin_fma(-k, 0x1.921fb54442d18p0, x);
+  r = __builtin_fma(-k, 0x1.1a62633145c07p-54, r);
+  double z = r * r;
+  double ps = -1. / 1307674368000., pc = -1. / 87178291200.;
+  ps = __builtin_fma(ps, z, 1. / 6227020800.), pc = __builtin_fma(pc, z, 1. / 479001600.);
+  ps = __builtin_fma(ps, z, -1. / 39916800.), pc = __builtin_fma(pc, z, -1. / 3628800.);
+  ps = __builtin_fma(ps, z, 1. / 362880.), pc = __builtin_fma(pc, z, 1. / 40320.);
+  ps = __builtin_fma(ps, z, -1. / 5040.), pc = __builtin_fma(pc, z, -1. / 720.);
+  ps = __builtin_fma(ps, z, 1. / 120.), pc = __builtin_fma(pc, z, 1. / 24.);
+  ps = __builtin_fma(ps, z, -1. / 6.), pc = __builtin_fma(pc, z, -.5);
+  float sine = (float)__builtin_fma(r * z, ps, r), cosine = (float)__builtin_fma(pc, z, 1.);
+  switch ((int)((i64)k & 3)) {
+  case 0: c = cosine, s = sine; return;
+  case 1: c = -sine, s = cosine; return;
+  case 2: c = -cosine, s = -sine; return;
+  default: c = sine, s = -cosine;
+  }
+}
+
+DEVICE void prepare(const float *frequencies, float scale, int half, int position) {
+  for (int i = thread(); i < half; i += threads()) {
+    float c, s;
+    cosine_sine(c, s, (float)position * frequencies[i]);
+    turns[i] = c * scale;
+    turns[half + i] = s * scale;
+  }
+  sync();
+}
+
+DEVICE void load2(float &a, float &b, const float *p) { a = p[0], b = p[1]; }
+DEVICE void load2(float &a, float &b, const bf16 *p) { u32 w = *(const u32 *)p; a = low<bf16>(w), b = high<bf16>(w); }
+DEVICE void load2(float &a, float &b, const f16 *p) { u32 w = *(const u32 *)p; a = low<f16>(w), b = high<f16>(w); }
+DEVICE void store2(float *p, float a, float b) { p[0] = a, p[1] = b; }
+template <typename T> DEVICE void store2(T *p, float a, float b) { *(u32 *)p = pack<T>(a, b); }
+
+// A warp turns one head. vec: d is a multiple of four, heads lie at even places.
+template <typename T> DEVICE void turn(T *dst, const T *src, int half, const float *norm, float eps, int vec) {
+  float r = 1.f;
+  if (norm) {
+    float s = 0.f;
+    for (int i = lane(); i < 2 * half; i += 32) {
+      float v = to_float(src[i]);
+      s = fma(v, v, s);
+    }
+    r = 1.f / sqrt(sum_warp(s) / (float)(2 * half) + eps);
+  }
+  if (vec) {
+    for (int i = 2 * lane(); i < half; i += 64) {
+      float a0, a1, b0, b1;
+      load2(a0, a1, src + i);
+      load2(b0, b1, src + half + i);
+      if (norm) a0 *= r * norm[i], a1 *= r * norm[i + 1], b0 *= r * norm[half + i], b1 *= r * norm[half + i + 1];
+      float c0 = turns[i], c1 = turns[i + 1], s0 = turns[half + i], s1 = turns[half + i + 1];
+      store2(dst + i, a0 * c0 - b0 * s0, a1 * c1 - b1 * s1);
+      store2(dst + half + i, b0 * c0 + a0 * s0, b1 * c1 + a1 * s1);
+    }
+    return;
+  }
+  for (int i = lane(); i < half; i += 32) {
+    float a = to_float(src[i]), b = to_float(src[half + i]), c = turns[i], s = turns[half + i];
+    if (norm) a *= r * norm[i], b *= r * norm[half + i];
+    from_float(dst[i], a * c - b * s);
+    from_float(dst[half + i], b * c + a * s);
+  }
+}
+template <typename T> DEVICE void copy(T *dst, const T *src, int d, int vec) {
+  if (vec) {
+    for (int i = 2 * lane(); i < d; i += 64) {
+      float a, b;
+      load2(a, b, src + i);
+      store2(dst + i, a, b);
+    }
+    return;
+  }
+  for (int i = lane(); i < d; i += 32) dst[i] = src[i];
+}
+
+template <typename T>
+DEVICE void rotate(T *q, T *k, T *v, const T *qkv, const float *frequencies, float scale, const float *queryNorm,
+                   const float *keyNorm, float eps, int start, i64 n, int heads, int kvHeads, int d, int vec) {
+  next();
+  wait();
+  i64 token = block_x();
+  int position = start + (int)token;
+  prepare(frequencies, scale, d / 2, position);
+  qkv += token * (heads + 2 * kvHeads) * d;
+  for (int h = warp(); h < heads + 2 * kvHeads; h += threads() / 32) {
+    const T *src = qkv + (i64)h * d;
+    if (h < heads) turn(q + (token * heads + h) * d, src, d / 2, queryNorm, eps, vec);
+    else if (h < heads + kvHeads) turn(k + ((h - heads) * n + position) * d, src, d / 2, keyNorm, eps, vec);
+    else copy(v + ((h - heads - kvHeads) * n + position) * d, src, d, vec);
+  }
+}
+
+template <typename T>
+DEVICE void rotate_append(T *q, const Row *rows, const Head *caches, const int *steps, const T *qkv, const float *frequencies,
+                          float scale, const float *queryNorm, const float *keyNorm, float eps, int heads, int kvHeads,
+                          int d, int vec) {
+  next();
+  wait();
+  i64 token = block_x();
+  Row row = rows[token];
+  prepare(frequencies, scale, d / 2, row.position + *steps);
+  qkv += token * (heads + 2 * kvHeads) * d;
+  int h = (int)block_y() * (threads() / 32) + warp();
+  if (h < heads) {
+    turn(q + (token * heads + h) * d, qkv + (i64)h * d, d / 2, queryNorm, eps, vec);
+    return;
+  }
+  h -= heads;
+  if (h >= row.heads) return;
+  Head cache = caches[row.first + h];
+  int kv = h / (row.heads / kvHeads);
+  i64 at = (i64)(cache.held + *steps) * d;
+  if (cache.positions && lane() == 0) ((int *)cache.positions)[cache.held + *steps] = row.position + *steps;
+  turn((T *)cache.k + at, qkv + (i64)(heads + kv) * d, d / 2, keyNorm, eps, vec);
+  copy((T *)cache.v + at, qkv + (i64)(heads + kvHeads + kv) * d, d, vec);
+}
+
+#define INSTANCE(T, name) \
+  KERNEL __launch_bounds__(256) rotate_##name(T *q, T *k, T *v, const T *qkv, const float *frequencies, float scale, \
+      const float *queryNorm, const float *keyNorm, float eps, int start, i64 n, int heads, int kvHeads, int d, int vec) { \
+    rotate(q, k, v, qkv, frequencies, scale, queryNorm, keyNorm, eps, start, n, heads, kvHeads, d, vec); \
+  } \
+  KERNEL rotate_append_##name(T *q, const Row *rows, const Head *caches, const int *steps, const T *qkv, \
+      const float *frequencies, float scale, const float *queryNorm, const float *keyNorm, float eps, int heads, \
+      int kvHeads, int d, int vec) { \
+    rotate_append(q, rows, caches, steps, qkv, frequencies, scale, queryNorm, keyNorm, eps, heads, kvHeads, d, vec); \
+  }
+INSTANCE(float, f32)
+INSTANCE(f16, f16)
+INSTANCE(bf16, bf16)

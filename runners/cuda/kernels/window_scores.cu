@@ -1,0 +1,242 @@
+// window_scores: dst[h][j] = Σ_i softmax_j(scale · q[i][h]·k[j]) for j < n-w, the
+// softmax over the keys that query i, at position n-w+i, may see (SnapKV, arXiv
+// 2404.14469, section 4). q (w, heads, d), k (kvHeads, n, d), dst (heads, n-w).
+//
+// Two passes, no w × n array: window_state leaves each query's maximum and sum
+// over one split of the keys (length keys each) in state (heads, splits, w, 2), the
+// maximum in units of log2; window_sum puts the splits together, takes the logits
+// again and adds up the probabilities. blockIdx.x is the split, blockIdx.y the head
+// from head0 on: the host takes as many heads at a time as the second cache can
+// hold keys of, so that the second pass finds them there.
+//
+// The kernels for 16-bit types need d to be a multiple of eight, at most 32·STEPS;
+// _plain takes any type and size.
+#include "device.h"
+
+const int warps = 8;
+
+// A warp's share: 8·NT keys, whose fragments stay in registers while the queries
+// pass by, 16 at a time. Lane g·4+t reads columns 8t … 8t+7 of each 32.
+template <typename T, int STEPS, int NT> struct Keys {
+  u32x4 b[NT][STEPS];
+  DEVICE void load(const T *k, int key, int end, int d) {
+    int g = lane() >> 2, t = lane() & 3;
+    UNROLL for (int j = 0; j < NT; j++) {
+      int at = key + 8 * j + g;
+      UNROLL for (int s = 0; s < STEPS; s++) {
+        b[j][s] = u32x4{0, 0, 0, 0};
+        if (at < end && 32 * s + 8 * t < d) b[j][s] = *(const u32x4 *)(k + (i64)at * d + 32 * s + 8 * t);
+      }
+    }
+  }
+  // Products of queries i0 … i0+15 with the keys: c[j] as mma leaves it.
+  DEVICE void logits(float (&c)[NT][4], const T *q, int i0, int w, i64 stride, int d) {
+    int g = lane() >> 2, t = lane() & 3;
+    UNROLL for (int j = 0; j < NT; j++) UNROLL for (int e = 0; e < 4; e++) c[j][e] = 0.f;
+    UNROLL for (int s = 0; s < STEPS; s++) {
+      u32x4 a0 = {0, 0, 0, 0}, a1 = {0, 0, 0, 0};
+      bool in = 32 * s + 8 * t < d;
+      if (in && i0 + g < w) a0 = *(const u32x4 *)(q + (i0 + g) * stride + 32 * s + 8 * t);
+      if (in && i0 + g + 8 < w) a1 = *(const u32x4 *)(q + (i0 + g + 8) * stride + 32 * s + 8 * t);
+      UNROLL for (int j = 0; j < NT; j++) {
+        mma<T>(c[j], a0.x, a1.x, a0.y, a1.y, b[j][s].x, b[j][s].y);
+        mma<T>(c[j], a0.z, a1.z, a0.w, a1.w, b[j][s].z, b[j][s].w);
+      }
+    }
+  }
+};
+
+DEVICE bool sees(int position, int key, int window) { return key <= position && (window <= 0 || key > position - window); }
+
+template <typename T, int STEPS, int NT>
+DEVICE void window_state(float *state, const T *q, const T *k, int w, int n, int head0, int heads, int kvHeads, int d,
+                         int length, int window, float scale) {
+  __shared__ float top[warps][256], total[warps][256];
+  next();
+  wait();
+  int head = head0 + (int)block_y(), g = lane() >> 2, t = lane() & 3;
+  k += (i64)(head / (heads / kvHeads)) * n * d;
+  q += (i64)head * d;
+  scale *= LOG2E;
+  for (int i = lane(); i < w; i += 32) top[warp()][i] = -INF, total[warp()][i] = 0.f;
+  sync_warp();
+  int begin = (int)block_x() * length, end = min(begin + length, n);
+  Keys<T, STEPS, NT> keys;
+  for (int key = begin + 8 * NT * warp(); key < end; key += 8 * NT * warps) {
+    keys.load(k, key, end, d);
+    for (int i0 = 0; i0 < w; i0 += 16) {
+      float c[NT][4];
+      keys.logits(c, q, i0, w, (i64)heads * d, d);
+      UNROLL for (int h = 0; h < 2; h++) {
+        int i = i0 + g + 8 * h, position = n - w + i;
+        float m = -INF, s = 0.f;
+        UNROLL for (int j = 0; j < NT; j++)
+          UNROLL for (int e = 0; e < 2; e++) {
+            int at = key + 8 * j + 2 * t + e;
+            float &x = c[j][2 * h + e];
+            x = at < end && sees(position, at, window) ? x * scale : -INF;
+            m = max(m, x);
+          }
+        m = max(m, shuffle_xor(m, 1));
+        m = max(m, shuffle_xor(m, 2));
+        float old = i < w ? top[warp()][i] : -INF;
+        m = max(m, old);
+        float base = m == -INF ? 0.f : m;
+        UNROLL for (int j = 0; j < NT; j++) UNROLL for (int e = 0; e < 2; e++) s += exp2(c[j][2 * h + e] - base);
+        s += shuffle_xor(s, 1);
+        s += shuffle_xor(s, 2);
+        sync_warp();
+        if (t == 0 && i < w) {
+          top[warp()][i] = m;
+          total[warp()][i] = total[warp()][i] * exp2(old - base) + s;
+        }
+        sync_warp();
+      }
+    }
+  }
+  sync();
+  for (int i = thread(); i < w; i += threads()) {
+    float m = -INF, s = 0.f;
+    UNROLL for (int v = 0; v < warps; v++) m = max(m, top[v][i]);
+    UNROLL for (int v = 0; v < warps; v++)
+      if (top[v][i] != -INF) s = fma(total[v][i], exp2(top[v][i] - m), s);
+    float *to = state + (((i64)head * blocks_x() + block_x()) * w + i) * 2;
+    to[0] = m;
+    to[1] = s;
+  }
+}
+
+// Every query's maximum and 1/sum from its splits; queries past w weigh nothing.
+DEVICE void join(float (&top)[256], float (&share)[256], const float *state, int head, int splits, int w) {
+  for (int i = thread(); i < 256; i += threads()) {
+    float m = -INF, s = 0.f;
+    if (i < w) {
+      const float *from = state + ((i64)head * splits * w + i) * 2;
+      for (int p = 0; p < splits; p++) m = max(m, from[(i64)p * w * 2]);
+      for (int p = 0; p < splits; p++) {
+        float mp = from[(i64)p * w * 2];
+        if (mp != -INF) s = fma(from[(i64)p * w * 2 + 1], exp2(mp - m), s);
+      }
+    }
+    top[i] = i < w ? m : 0.f;
+    share[i] = i < w ? 1.f / s : 0.f;
+  }
+  sync();
+}
+
+template <typename T, int STEPS, int NT>
+DEVICE void window_sum(float *dst, const float *state, const T *q, const T *k, int w, int n, int head0, int heads,
+                       int kvHeads, int d, int length, int window, float scale) {
+  __shared__ float top[256], share[256];
+  next();
+  wait();
+  int head = head0 + (int)block_y(), g = lane() >> 2, t = lane() & 3, m = n - w;
+  k += (i64)(head / (heads / kvHeads)) * n * d;
+  q += (i64)head * d;
+  dst += (i64)head * m;
+  scale *= LOG2E;
+  join(top, share, state, head, (int)blocks_x(), w);
+  int begin = (int)block_x() * length, end = min(begin + length, m);
+  Keys<T, STEPS, NT> keys;
+  for (int key = begin + 8 * NT * warp(); key < end; key += 8 * NT * warps) {
+    keys.load(k, key, end, d);
+    float sum[NT][2];
+    UNROLL for (int j = 0; j < NT; j++) sum[j][0] = sum[j][1] = 0.f;
+    for (int i0 = 0; i0 < w; i0 += 16) {
+      float c[NT][4];
+      keys.logits(c, q, i0, w, (i64)heads * d, d);
+      UNROLL for (int h = 0; h < 2; h++) {
+        int i = i0 + g + 8 * h, position = n - w + i;
+        float mi = top[i], si = share[i];
+        UNROLL for (int j = 0; j < NT; j++)
+          UNROLL for (int e = 0; e < 2; e++) {
+            float p = exp2(fma(c[j][2 * h + e], scale, -mi)) * si;
+            if (window <= 0 || key + 8 * j + 2 * t + e > position - window) sum[j][e] += p;
+          }
+      }
+    }
+    UNROLL for (int j = 0; j < NT; j++)
+      UNROLL for (int e = 0; e < 2; e++) {
+        float s = sum[j][e];
+        s += shuffle_xor(s, 4);
+        s += shuffle_xor(s, 8);
+        s += shuffle_xor(s, 16);
+        int at = key + 8 * j + 2 * t + e;
+        if (g == 0 && at < end) dst[at] = s;
+      }
+  }
+}
+
+template <typename T> DEVICE float dot(const T *a, const T *b, int d) {
+  float s = 0.f;
+  for (int e = 0; e < d; e++) s = fma(to_float(a[e]), to_float(b[e]), s);
+  return s;
+}
+
+template <typename T>
+DEVICE void window_state_plain(float *state, const T *q, const T *k, int w, int n, int head0, int heads, int kvHeads,
+                               int d, int length, int window, float scale) {
+  __shared__ float scratch[32];
+  next();
+  wait();
+  int head = head0 + (int)block_y();
+  k += (i64)(head / (heads / kvHeads)) * n * d;
+  q += (i64)head * d;
+  int begin = (int)block_x() * length, end = min(begin + length, n);
+  for (int i = 0; i < w; i++) {
+    float m = -INF, s = 0.f;
+    for (int j = begin + thread(); j < end; j += threads()) {
+      if (!sees(n - w + i, j, window)) continue;
+      float x = dot(q + (i64)i * heads * d, k + (i64)j * d, d) * scale * LOG2E, high = max(m, x);
+      s = s * exp2(m - high) + exp2(x - high);
+      m = high;
+    }
+    float high = max_block(m, scratch);
+    s = sum_block(m == -INF ? 0.f : s * exp2(m - high), scratch);
+    if (thread() == 0) {
+      float *to = state + (((i64)head * blocks_x() + block_x()) * w + i) * 2;
+      to[0] = high;
+      to[1] = s;
+    }
+  }
+}
+
+template <typename T>
+DEVICE void window_sum_plain(float *dst, const float *state, const T *q, const T *k, int w, int n, int head0, int heads,
+                             int kvHeads, int d, int length, int window, float scale) {
+  __shared__ float top[256], share[256];
+  next();
+  wait();
+  int head = head0 + (int)block_y(), m = n - w;
+  k += (i64)(head / (heads / kvHeads)) * n * d;
+  q += (i64)head * d;
+  join(top, share, state, head, (int)blocks_x(), w);
+  int begin = (int)block_x() * length, end = min(begin + length, m);
+  for (int j = begin + thread(); j < end; j += threads()) {
+    float s = 0.f;
+    for (int i = 0; i < w; i++) {
+      if (!sees(n - w + i, j, window)) continue;
+      s += exp2(dot(q + (i64)i * heads * d, k + (i64)j * d, d) * scale * LOG2E - top[i]) * share[i];
+    }
+    dst[(i64)head * m + j] = s;
+  }
+}
+
+#define INSTANCE(T, name, version, ...) \
+  KERNEL __launch_bounds__(256) window_state_##name(float *state, const T *q, const T *k, int w, int n, int head0, int heads, \
+      int kvHeads, int d, int length, int window, float scale) { \
+    window_state##version<__VA_ARGS__>(state, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
+  } \
+  KERNEL __launch_bounds__(256) window_sum_##name(float *dst, const float *state, const T *q, const T *k, int w, int n, \
+      int head0, int heads, int kvHeads, int d, int length, int window, float scale) { \
+    window_sum##version<__VA_ARGS__>(dst, state, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
+  }
+INSTANCE(f16, 64_f16, , f16, 2, 4)
+INSTANCE(f16, 128_f16, , f16, 4, 4)
+INSTANCE(f16, 256_f16, , f16, 8, 2)
+INSTANCE(bf16, 64_bf16, , bf16, 2, 4)
+INSTANCE(bf16, 128_bf16, , bf16, 4, 4)
+INSTANCE(bf16, 256_bf16, , bf16, 8, 2)
+INSTANCE(f16, plain_f16, _plain, f16)
+INSTANCE(bf16, plain_bf16, _plain, bf16)
+INSTANCE(float, plain_f32, _plain, float)

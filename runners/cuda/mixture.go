@@ -1,0 +1,125 @@
+package cuda
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// maxExperts is what the router's kernel keeps in one word.
+const maxExperts = 64
+
+// MixtureAdd runs each token through its experts, the experts in their order. Few
+// tokens go through every expert that any of them chose, without the host; of many
+// the host learns who goes where, and each expert gets its own.
+func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
+	router := d.weight("MixtureAdd", e.Router)
+	experts, width := router.rows, router.cols
+	if len(e.GateUp) != experts || len(e.Down) != experts || experts > maxExperts {
+		panic(fmt.Sprintf("cuda: MixtureAdd: a router of %d, %d gates, %d downs; at most %d experts are served", experts, len(e.GateUp), len(e.Down), maxExperts))
+	}
+	if e.PerToken <= 0 || e.PerToken > experts {
+		panic(fmt.Sprintf("cuda: MixtureAdd: %d of %d experts a token", e.PerToken, experts))
+	}
+	if x.Len%width != 0 {
+		panic(fmt.Sprintf("cuda: MixtureAdd: x has %d elements, a row %d", x.Len, width))
+	}
+	same("MixtureAdd", "dst", dst.Len, x.Len)
+	m := x.Len / width
+	gateUp, down := make([]*weight, experts), make([]*weight, experts)
+	for i := range gateUp {
+		gateUp[i], down[i] = d.weight("MixtureAdd", e.GateUp[i]), d.weight("MixtureAdd", e.Down[i])
+		if gateUp[i].cols != width || down[i].rows != width || gateUp[i].rows != 2*down[i].cols || down[i].cols != down[0].cols {
+			panic(fmt.Sprintf("cuda: MixtureAdd: expert %d has (%d, %d) and (%d, %d) for a width of %d", i, gateUp[i].rows, gateUp[i].cols, down[i].rows, down[i].cols, width))
+		}
+	}
+	ff := down[0].cols
+	to, from := d.pointer("MixtureAdd", dst, d.kind), d.pointer("MixtureAdd", x, d.kind)
+	ok := d.enter("MixtureAdd")
+	defer d.leave()
+	if !ok || m == 0 {
+		return
+	}
+	size := int64(d.kind.Size())
+	var addresses [7]uint64
+	for i, bytes := range [...]int64{
+		4 * int64(m) * int64(experts), 4 * int64(m) * int64(experts), 4 * int64(experts), // logits, probabilities, used
+		4 * int64(m) * int64(width), 4 * int64(m) * int64(width), // sum, y
+		int64(m) * 2 * int64(ff) * size, int64(m) * int64(ff) * size, // gate and up, joined
+	} {
+		p, done, ok := d.scratch(bytes)
+		if !ok {
+			return
+		}
+		defer done()
+		addresses[i] = p
+	}
+	logits, probabilities, used, sum, y, both, joined := addresses[0], addresses[1], addresses[2], addresses[3], addresses[4], addresses[5], addresses[6]
+	d.product(logits, engine.Float32, from, m, router, false, 0)
+	d.clear(used, 4*int64(experts))
+	d.clear(sum, 4*int64(m)*int64(width))
+	d.with(probabilities, used, logits).int(m, experts, e.PerToken)
+	d.run(d.kernel("mixture", "route"), blocks(m, 128), 1, 128, 0)
+	add := func(expert, count int, rows uint64) {
+		d.with(sum, y, rows, probabilities).int(expert, experts).long(width)
+		d.run(d.kernel("mixture", "mixture_add"), blocks(width, 256), count, 256, 0)
+	}
+	if m <= fewRows {
+		for i := range gateUp {
+			flag := used + 4*uint64(i)
+			d.product(both, d.kind, from, m, gateUp[i], false, flag)
+			d.swiGLU(joined, both, m, ff)
+			d.product(y, engine.Float32, joined, m, down[i], false, flag)
+			add(i, m, 0)
+		}
+	} else {
+		host := make([]float32, m*experts)
+		if !d.read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
+			return
+		}
+		chosen, done, ok := d.scratch(int64(m) * int64(width) * size) // an expert's rows of x
+		if !ok {
+			return
+		}
+		defer done()
+		for i := range gateUp {
+			var rows []int32
+			for r := range m {
+				if host[r*experts+i] != 0 {
+					rows = append(rows, int32(r))
+				}
+			}
+			if len(rows) == 0 {
+				continue
+			}
+			list, done, ok := table(d, rows)
+			defer done()
+			if !ok {
+				return
+			}
+			d.with(chosen, from, list).long(width).int(m).ptr(d.faultAddress)
+			d.run(d.kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
+			d.product(both, d.kind, chosen, len(rows), gateUp[i], false, 0)
+			d.swiGLU(joined, both, len(rows), ff)
+			d.product(y, engine.Float32, joined, len(rows), down[i], false, 0)
+			add(i, len(rows), list)
+		}
+	}
+	d.with(to, sum, 0).long(m * width).int(width)
+	d.run(d.kernel("bias", "bias_add_"+d.suffix), blocks(m*width, 256), 1, 256, 0)
+}
+
+// read copies from the card and waits.
+func (d *Device) read(to []byte, from uint64) bool {
+	for len(to) > 0 {
+		n := min(len(to), pieceBytes)
+		p := d.staging.part(d, n)[:n]
+		if !d.fetch(p, from) || !d.wait() {
+			return false
+		}
+		copy(to, p)
+		to, from = to[n:], from+uint64(n)
+	}
+	return true
+}

@@ -1,0 +1,333 @@
+package cuda
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// aligned says that rows of n elements of 16-bit type, or of float32, can be read 16
+// bytes at a time.
+func aligned(n int, pointers ...uint64) bool {
+	for _, p := range pointers {
+		if p%16 != 0 {
+			return false
+		}
+	}
+	return n%8 == 0
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Embed reads rows of the table. An id outside it is an error of the next Sync.
+func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
+	w := d.weight("Embed", table)
+	same("Embed", "dst", dst.Len, ids.Len*w.cols)
+	to, from := d.pointer("Embed", dst, d.kind), d.pointer("Embed", ids, engine.Int32)
+	ok := d.enter("Embed")
+	defer d.leave()
+	if !ok {
+		return
+	}
+	d.with(to, w.address, from).long(w.cols).int(w.rows).ptr(d.faultAddress)
+	d.run(d.kernel("embed", "embed_"+d.suffix), ids.Len, 1, 256, 0)
+}
+
+// RMSNorm normalises rows.
+func (d *Device) RMSNorm(dst, x, weight engine.Array, eps float32) {
+	width := weight.Len
+	if width == 0 || x.Len%width != 0 {
+		panic(fmt.Sprintf("cuda: RMSNorm: x has %d elements, a row %d", x.Len, width))
+	}
+	same("RMSNorm", "dst", dst.Len, x.Len)
+	to, from, w := d.pointer("RMSNorm", dst, d.kind), d.pointer("RMSNorm", x, d.kind), d.pointer("RMSNorm", weight, engine.Float32)
+	ok := d.enter("RMSNorm")
+	defer d.leave()
+	if !ok {
+		return
+	}
+	vec := aligned(width, to, from, w)
+	threads := 256
+	if vec {
+		threads = min(max(int(roundUp(int64(blocks(width, 8)), 32)), 64), 512)
+	}
+	d.with(to, from, w).long(width).float(eps).int(flag(vec))
+	d.run(d.kernel("rms_norm", "rms_norm_"+d.suffix), x.Len/width, 1, threads, 0)
+}
+
+// fewRows is the most rows of x that the package's own products take; more are
+// cuBLAS's.
+const fewRows = 64
+
+// MatMul multiplies: dst = x · wᵀ + bias.
+func (d *Device) MatMul(dst, x engine.Array, ew engine.Weight) { d.matMul("MatMul", dst, x, ew, false) }
+
+// MatMulAdd adds the product to dst, rounding once.
+func (d *Device) MatMulAdd(dst, x engine.Array, ew engine.Weight) {
+	d.matMul("MatMulAdd", dst, x, ew, true)
+}
+
+func (d *Device) matMul(operation string, dst, x engine.Array, ew engine.Weight, add bool) {
+	w := d.weight(operation, ew)
+	if x.Len%w.cols != 0 {
+		panic(fmt.Sprintf("cuda: %s: x has %d elements, w is (%d, %d)", operation, x.Len, w.rows, w.cols))
+	}
+	m := x.Len / w.cols
+	if dst.Len != m*w.rows {
+		panic(fmt.Sprintf("cuda: %s: dst has %d elements, x (%d, %d) times w (%d, %d) has (%d, %d)", operation, dst.Len, m, w.cols, w.rows, w.cols, m, w.rows))
+	}
+	if dst.Type != engine.Float32 && dst.Type != d.kind {
+		panic(fmt.Sprintf("cuda: %s: dst of %v, want %v or float32", operation, dst.Type, d.kind))
+	}
+	to, from := d.pointer(operation, dst, dst.Type), d.pointer(operation, x, d.kind)
+	ok := d.enter(operation)
+	defer d.leave()
+	if !ok || m == 0 {
+		return
+	}
+	d.product(to, dst.Type, from, m, w, add, 0)
+}
+
+// product does the work of matMul on addresses. With used, an address of a number on
+// the card, nothing need be done where it is 0; m is then few.
+func (d *Device) product(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
+	if m <= fewRows {
+		d.few(to, t, from, m, w, add, used)
+		return
+	}
+	total := m * w.rows
+	threads := 256
+	switch {
+	case w.bias == 0:
+		d.gemm(to, t, from, m, w, add)
+	case add:
+		// The library would round before the bias: the sum is kept in float32.
+		sum, done, ok := d.scratch(4 * int64(total))
+		if !ok {
+			return
+		}
+		defer done()
+		d.gemm(sum, engine.Float32, from, m, w, false)
+		d.with(to, sum, w.bias).long(total).int(w.rows)
+		d.run(d.kernel("bias", "bias_add_"+d.suffixOf(t)), blocks(total, threads), 1, threads, 0)
+	default:
+		d.with(to, w.bias).long(total).int(w.rows)
+		d.run(d.kernel("bias", "bias_fill_"+d.suffixOf(t)), blocks(total, threads), 1, threads, 0)
+		d.gemm(to, t, from, m, w, true)
+	}
+}
+
+// few has the package's own kernels multiply.
+func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
+	name := d.suffix
+	if t == engine.Float32 {
+		name += "_f32"
+	}
+	d.with(to, from, w.address, w.bias).int(m).long(w.rows, w.cols).int(flag(add)).ptr(used)
+	if d.kind == engine.Float32 || !aligned(w.cols, from, w.address) {
+		d.run(d.kernel("matmul_few", "matmul_plain_"+name), blocks(w.rows, 8), blocks(m, 8), 256, 0)
+		return
+	}
+	// Groups of eight rows of x, and how many rows of w a block takes with them.
+	columns, rows := "1", 16
+	switch {
+	case m > 32:
+		columns = "8"
+	case m > 24:
+		columns, rows = "4", 32
+	case m > 16:
+		columns, rows = "3", 32
+	case m > 8:
+		columns, rows = "2", 32
+	}
+	d.run(d.kernel("matmul_few", "matmul_few_"+columns+"_"+name), blocks(w.rows, rows), 1, 256, 0)
+}
+
+func dataType(t engine.Type) uintptr {
+	switch t {
+	case engine.Float16:
+		return dataFloat16
+	case engine.BFloat16:
+		return dataBFloat16
+	}
+	return dataFloat32
+}
+
+// gemm has cuBLAS multiply. It counts columns first, so it is told that w, cols by
+// rows as it sees it, is to be transposed.
+func (d *Device) gemm(to uint64, t engine.Type, from uint64, m int, w *weight, add bool) {
+	const transpose, plain = 1, 0
+	const algorithm = ^uintptr(0) // CUBLAS_GEMM_DEFAULT
+	l := d.launch
+	l.alpha, l.beta = 1, float32(flag(add))
+	if d.err != nil {
+		return
+	}
+	status := call(d.blas.GemmEx, d.blasHandle, transpose, plain, uintptr(w.rows), uintptr(m), uintptr(w.cols),
+		uintptr(unsafe.Pointer(&l.alpha)), uintptr(w.address), dataType(d.kind), uintptr(w.cols),
+		uintptr(from), dataType(d.kind), uintptr(w.cols),
+		uintptr(unsafe.Pointer(&l.beta)), uintptr(to), dataType(t), uintptr(w.rows), computeFloat32, algorithm)
+	d.fail(d.blas.check(status))
+}
+
+// SwiGLU joins gate and up.
+func (d *Device) SwiGLU(dst, gateUp engine.Array, ff int) {
+	if ff <= 0 || dst.Len%ff != 0 {
+		panic(fmt.Sprintf("cuda: SwiGLU: dst has %d elements, a row %d", dst.Len, ff))
+	}
+	same("SwiGLU", "gateUp", gateUp.Len, 2*dst.Len)
+	to, from := d.pointer("SwiGLU", dst, d.kind), d.pointer("SwiGLU", gateUp, d.kind)
+	ok := d.enter("SwiGLU")
+	defer d.leave()
+	if ok {
+		d.swiGLU(to, from, dst.Len/ff, ff)
+	}
+}
+
+func (d *Device) swiGLU(to, from uint64, m, ff int) {
+	vec := aligned(ff, to, from)
+	total, threads := m*ff, 256
+	each := 1
+	if vec {
+		each = 8
+	}
+	d.with(to, from).long(total).int(ff, flag(vec))
+	d.run(d.kernel("swiglu", "swiglu_"+d.suffix), blocks(total, each*threads), 1, threads, 0)
+}
+
+// rotary is the frequencies on the card: angles are taken when they are needed, in
+// double precision, which costs less than reading a table.
+type rotary struct {
+	frequencies uint64
+	half        int
+	scale       float32
+	positions   int
+}
+
+func (r *rotary) Positions() int { return r.positions }
+
+// NewRotary keeps the frequencies.
+func (d *Device) NewRotary(frequencies []float32, scale float32, n int) (engine.Rotary, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	call(d.driver.CtxSetCurrent, d.context)
+	r := &rotary{half: len(frequencies), scale: scale, positions: n}
+	var err error
+	if r.frequencies, err = d.take(4 * int64(len(frequencies))); err != nil {
+		return nil, err
+	}
+	ok := d.enter("NewRotary")
+	defer d.leave()
+	if !ok || !d.sendAll(r.frequencies, bytesOf(frequencies)) {
+		d.arena.give(r.frequencies)
+		return nil, d.Sync()
+	}
+	return r, nil
+}
+
+// FreeRotary gives the frequencies back.
+func (d *Device) FreeRotary(r engine.Rotary) { d.arena.give(r.(*rotary).frequencies) }
+
+// turn checks what Rotate and RotateAppend have in common and adds its arguments.
+func (d *Device) turn(operation string, l *launch, h engine.Heads, er engine.Rotary, norm engine.QKNorm) *launch {
+	r, ok := er.(*rotary)
+	if !ok {
+		panic(fmt.Sprintf("cuda: %s: a rotary of another device", operation))
+	}
+	same(operation, "twice the frequencies", 2*r.half, h.Size)
+	query, key := d.pointer(operation, norm.Query, engine.Float32), d.pointer(operation, norm.Key, engine.Float32)
+	for _, a := range []engine.Array{norm.Query, norm.Key} {
+		if a.Len != 0 {
+			same(operation, "a norm", a.Len, h.Size)
+		}
+	}
+	return l.ptr(r.frequencies).float(r.scale).ptr(query, key).float(norm.Epsilon)
+}
+
+// Rotate takes fused projections apart.
+func (d *Device) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start int, h engine.Heads, er engine.Rotary, norm engine.QKNorm) {
+	row := (h.Query + 2*h.KV) * h.Size
+	if row == 0 || qkv.Len%row != 0 {
+		panic(fmt.Sprintf("cuda: Rotate: qkv has %d elements, a row of %+v %d", qkv.Len, h, row))
+	}
+	m := qkv.Len / row
+	same("Rotate", "q", q.Len, m*h.Query*h.Size)
+	d.checkKV("Rotate", kv, h)
+	if start < 0 || start+m > kv.Tokens || start+m > er.Positions() {
+		panic(fmt.Sprintf("cuda: Rotate: rows %d to %d of %d, the rotary serves %d", start, start+m, kv.Tokens, er.Positions()))
+	}
+	qp, k, v := d.pointer("Rotate", q, d.kind), d.pointer("Rotate", kv.K, d.kind), d.pointer("Rotate", kv.V, d.kind)
+	from := d.pointer("Rotate", qkv, d.kind)
+	ok := d.enter("Rotate")
+	defer d.leave()
+	if !ok {
+		return
+	}
+	l := d.turn("Rotate", d.with(qp, k, v, from), h, er, norm)
+	l.int(start).long(kv.Tokens).int(h.Query, h.KV, h.Size, flag(h.Size%4 == 0 && aligned(0, qp, k, v, from)))
+	d.run(d.kernel("rotate", "rotate_"+d.suffix), m, 1, 256, 4*h.Size)
+}
+
+func (d *Device) checkKV(operation string, kv engine.KV, h engine.Heads) {
+	if kv.Heads != h.KV || kv.Size != h.Size || kv.K.Len != kv.Heads*kv.Tokens*kv.Size || kv.V.Len != kv.K.Len {
+		panic(fmt.Sprintf("cuda: %s: keys of %d elements and values of %d as (%d, %d, %d) for %+v", operation, kv.K.Len, kv.V.Len, kv.Heads, kv.Tokens, kv.Size, h))
+	}
+	if h.KV <= 0 || h.Query%h.KV != 0 {
+		panic(fmt.Sprintf("cuda: %s: %d query heads over %d", operation, h.Query, h.KV))
+	}
+	if h.Size > maxHead {
+		panic(fmt.Sprintf("cuda: %s: heads of %d, at most %d are served", operation, h.Size, maxHead))
+	}
+}
+
+// maxHead is the largest head size of the attention kernels.
+const maxHead = 256
+
+// Attention is causal attention of one block of queries.
+func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+	row := h.Query * h.Size
+	if row == 0 || q.Len%row != 0 {
+		panic(fmt.Sprintf("cuda: Attention: q has %d elements, a row of %+v %d", q.Len, h, row))
+	}
+	m := q.Len / row
+	same("Attention", "out", out.Len, q.Len)
+	d.checkKV("Attention", kv, h)
+	if start < 0 || start+m > kv.Tokens {
+		panic(fmt.Sprintf("cuda: Attention: queries %d to %d over %d keys", start, start+m, kv.Tokens))
+	}
+	to, qp := d.pointer("Attention", out, d.kind), d.pointer("Attention", q, d.kind)
+	k, v := d.pointer("Attention", kv.K, d.kind), d.pointer("Attention", kv.V, d.kind)
+	ok := d.enter("Attention")
+	defer d.leave()
+	if !ok {
+		return
+	}
+	if d.hopper(to, qp, k, v, m, start, kv.Tokens, h, window, scale) {
+		return
+	}
+	arguments := func() {
+		d.with(to, qp, k, v).int(m, start).long(kv.Tokens).int(h.Query, h.KV, h.Size, window).float(scale)
+	}
+	if d.kind == engine.Float32 || !aligned(h.Size, to, qp, k, v) {
+		const warps, keys = 8, 32
+		arguments()
+		d.run(d.kernel("attention", "attention_plain_"+d.suffix), blocks(m, warps), h.Query, 32*warps, 4*(warps*h.Size+2*keys*(h.Size+1)))
+		return
+	}
+	size, keys := 256, 32
+	for _, s := range []int{128, 96, 64, 32} {
+		if h.Size <= s {
+			size, keys = s, 64
+		}
+	}
+	const queries = 64
+	arguments()
+	d.run(d.kernel("attention", fmt.Sprintf("attention_mma_%d_%s", size, d.suffix)), blocks(m, queries), h.Query, 128, (queries+2*keys)*(size+8)*2)
+}

@@ -1,0 +1,231 @@
+package cuda
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// weight is a matrix (rows, cols) of the device's type, row-major.
+type weight struct {
+	device     *Device
+	address    uint64
+	bias       uint64 // float32 (rows), or 0
+	rows, cols int
+	bytes      int64
+}
+
+func (w *weight) Rows() int    { return w.rows }
+func (w *weight) Cols() int    { return w.cols }
+func (w *weight) Bytes() int64 { return w.bytes }
+
+// Random is a [engine.Stored] whose numbers follow from a seed. LoadWeight makes
+// them on the card instead of reading rows: number (i, j) of the matrix is
+// RandomValue(Seed(), i·cols+j, Scale()).
+type Random interface {
+	engine.Stored
+	Seed() uint64
+	Scale() float32
+}
+
+// RandomValue returns number i of a random weight: uniform in [-scale, scale), from
+// splitmix64 of seed + i. The card computes the same, before rounding to its type.
+func RandomValue(seed, i uint64, scale float32) float32 {
+	z := (seed+i)*0x9e3779b97f4a7c15 + 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	return scale * (float32(uint32(z>>40))*0x1p-23 - 1)
+}
+
+// storageOf is the storage whose bytes are a type's own.
+func storageOf(t engine.Type) engine.Storage {
+	switch t {
+	case engine.Float16:
+		return engine.F16
+	case engine.BFloat16:
+		return engine.BF16
+	}
+	return engine.F32
+}
+
+// LoadWeight stacks the rows of parts. Numbers are converted to the device's type by
+// as many goroutines as there are processors, while earlier ones are on their way.
+func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {
+	if len(parts) == 0 {
+		panic("cuda: LoadWeight without parts")
+	}
+	if len(bias) != 0 && len(bias) != len(parts) {
+		panic(fmt.Sprintf("cuda: LoadWeight: %d biases for %d parts", len(bias), len(parts)))
+	}
+	w := &weight{device: d, cols: parts[0].Cols()}
+	biased := false
+	for i, p := range parts {
+		if p.Cols() != w.cols {
+			return nil, fmt.Errorf("%s has %d columns, %s has %d: they cannot be stacked", parts[0].Name(), w.cols, p.Name(), p.Cols())
+		}
+		w.rows += p.Rows()
+		if len(bias) > 0 && bias[i] != nil {
+			biased = true
+			if bias[i].Rows() != 1 || bias[i].Cols() != p.Rows() {
+				return nil, fmt.Errorf("%s is (%d, %d), a bias of %s is (1, %d)", bias[i].Name(), bias[i].Rows(), bias[i].Cols(), p.Name(), p.Rows())
+			}
+		}
+	}
+	size := int64(w.rows) * int64(w.cols) * int64(d.kind.Size())
+	w.bytes = size
+	if biased {
+		w.bytes += 4 * int64(w.rows)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	call(d.driver.CtxSetCurrent, d.context)
+	var err error
+	if w.address, err = d.take(size); err != nil {
+		return nil, err
+	}
+	if biased {
+		if w.bias, err = d.take(4 * int64(w.rows)); err != nil {
+			d.arena.give(w.address)
+			return nil, err
+		}
+	}
+	if !d.enter("LoadWeight") {
+		d.leave()
+		d.release(w)
+		return nil, d.Sync()
+	}
+	defer d.leave()
+	at := w.address
+	for _, p := range parts {
+		d.upload(at, p, d.kind)
+		at += uint64(int64(p.Rows()) * int64(w.cols) * int64(d.kind.Size()))
+	}
+	if biased {
+		all := make([]float32, 0, w.rows)
+		for i, p := range parts {
+			v := make([]float32, p.Rows())
+			if bias[i] != nil {
+				bias[i].ReadRow(0, v)
+			}
+			all = append(all, v...)
+		}
+		d.sendAll(w.bias, bytesOf(all))
+	}
+	if d.err != nil {
+		d.release(w)
+		return nil, d.Sync()
+	}
+	d.arena.weights += w.bytes
+	return w, nil
+}
+
+// release gives a weight's memory back.
+func (d *Device) release(w *weight) {
+	d.arena.give(w.address)
+	if w.bias != 0 {
+		d.arena.give(w.bias)
+	}
+	w.address, w.bias = 0, 0
+}
+
+// FreeWeight gives a weight back.
+func (d *Device) FreeWeight(ew engine.Weight) {
+	w := d.weight("FreeWeight", ew)
+	d.arena.weights -= w.bytes
+	d.release(w)
+}
+
+func (d *Device) weight(operation string, ew engine.Weight) *weight {
+	w, ok := ew.(*weight)
+	if !ok || w.device != d || w.address == 0 {
+		panic(fmt.Sprintf("cuda: %s: a weight of another device, or one that was freed", operation))
+	}
+	return w
+}
+
+// upload sends a matrix as type t, or has the card make it.
+func (d *Device) upload(to uint64, p engine.Stored, t engine.Type) {
+	rows, cols := p.Rows(), p.Cols()
+	if r, ok := p.(Random); ok {
+		total := rows * cols
+		d.with(to).long(total).long(int(r.Seed())).float(r.Scale())
+		d.run(d.kernel("random", "random_"+d.suffixOf(t)), min(blocks(total, 1024), 8*d.card.Multiprocessors), 1, 1024, 0)
+		// Products read weights before they wait for the kernels ahead of them.
+		d.wait()
+		return
+	}
+	rowBytes := cols * t.Size()
+	if rowBytes > pieceBytes {
+		// A row longer than a piece: rare, so simple.
+		row := make([]float32, cols)
+		b := make([]byte, rowBytes)
+		for i := range rows {
+			p.ReadRow(i, row)
+			encode(b, row, t)
+			if !d.sendAll(to+uint64(i)*uint64(rowBytes), b) {
+				return
+			}
+		}
+		return
+	}
+	raw := p.Storage() == storageOf(t)
+	for first := 0; first < rows; {
+		n := min(rows-first, pieceBytes/rowBytes)
+		piece := d.staging.part(d, n*rowBytes)[:n*rowBytes]
+		var group sync.WaitGroup
+		workers := min(runtime.GOMAXPROCS(0), n)
+		for g := range workers {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				row := make([]float32, cols)
+				for i := g * n / workers; i < (g+1)*n/workers; i++ {
+					to := piece[i*rowBytes : (i+1)*rowBytes]
+					if raw {
+						copy(to, p.RawRow(first+i))
+					} else {
+						p.ReadRow(first+i, row)
+						encode(to, row, t)
+					}
+				}
+			}()
+		}
+		group.Wait()
+		if !d.send(to+uint64(first)*uint64(rowBytes), piece) {
+			return
+		}
+		first += n
+	}
+}
+
+func (d *Device) suffixOf(t engine.Type) string {
+	switch t {
+	case engine.Float16:
+		return "f16"
+	case engine.BFloat16:
+		return "bf16"
+	}
+	return "f32"
+}
+
+// LoadVector returns a Float32 array.
+func (d *Device) LoadVector(v engine.Stored) (engine.Array, error) {
+	if v.Rows() != 1 {
+		return engine.Array{}, fmt.Errorf("%s is (%d, %d), a vector is (1, n)", v.Name(), v.Rows(), v.Cols())
+	}
+	a, err := d.New(engine.Float32, v.Cols())
+	if err != nil {
+		return engine.Array{}, err
+	}
+	if !d.enter("LoadVector") {
+		d.leave()
+		d.Free(a)
+		return engine.Array{}, d.Sync()
+	}
+	defer d.leave()
+	d.upload(d.pointer("LoadVector", a, engine.Float32), v, engine.Float32)
+	return a, nil
+}
