@@ -176,9 +176,12 @@ func longBenchPictures(set results.Set, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	more, err := plots.BudgetMap(set, measure("score"))
-	if err != nil {
-		return nil, err
+	if budgeted(set, measure("score")) {
+		more, err := plots.BudgetMap(set, measure("score"))
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, more...)
 	}
-	return plots.Write(dir, append(figures, more...))
+	return plots.Write(dir, figures)
 }

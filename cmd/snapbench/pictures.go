@@ -13,6 +13,9 @@ func needlePictures(set results.Set, dir string) ([]string, error) {
 		return nil, err
 	}
 	for _, name := range []string{"score", "recalled"} {
+		if !budgeted(set, measure(name)) {
+			continue
+		}
 		more, err := plots.BudgetMap(set, measure(name))
 		if err != nil {
 			return nil, err
@@ -24,6 +27,9 @@ func needlePictures(set results.Set, dir string) ([]string, error) {
 
 // scorePictures draws accuracy against the budget.
 func scorePictures(set results.Set, dir string) ([]string, error) {
+	if !budgeted(set, measure("score")) {
+		return nil, nil
+	}
 	figures, err := plots.BudgetMap(set, measure("score"))
 	if err != nil {
 		return nil, err
@@ -39,4 +45,15 @@ func measure(name string) results.Measure {
 		}
 	}
 	panic("snapbench: no measure " + name)
+}
+
+// budgeted reports whether a map against budgets has anything to show: the full
+// cache alone has none.
+func budgeted(set results.Set, m results.Measure) bool {
+	for i := range set.Rows {
+		if r := &set.Rows[i]; r.Policy != "full" && m.Of(r) != nil {
+			return true
+		}
+	}
+	return false
 }

@@ -222,10 +222,33 @@ func (j *job) show(w io.Writer, progress *progress, dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := scored(set.Rows, progress); err != nil {
+		return err
+	}
 	files, err := j.pictures(set, dir)
 	if err != nil || len(files) == 0 {
 		return err
 	}
 	progress.say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
+	return nil
+}
+
+// scored says how many rows have an error instead of a score; with nothing else
+// the run has no result.
+func scored(rows []results.Row, progress *progress) error {
+	failed, first := 0, ""
+	for _, r := range rows {
+		if r.Error != "" {
+			if failed++; first == "" {
+				first = r.Error
+			}
+		}
+	}
+	if failed == len(rows) {
+		return fmt.Errorf("none of %d rows could be scored; the first: %s", len(rows), first)
+	}
+	if failed > 0 {
+		progress.say("%d of %d rows have an error and no score; the first: %s", failed, len(rows), first)
+	}
 	return nil
 }

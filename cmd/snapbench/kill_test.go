@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/snapbench/snapbench/results"
+)
+
+// Killed at random moments and started again, a run loses no row, doubles none,
+// and ends with the same results as an undisturbed one, but for times.
+// SNAPBENCH_KILLS sets how many kills (default 12, with -short 3).
+func TestKilledAndResumed(t *testing.T) {
+	kills := 12
+	if testing.Short() {
+		kills = 3
+	}
+	if s := os.Getenv("SNAPBENCH_KILLS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kills = n
+	}
+	model := tinyModel(t)
+	work := t.TempDir()
+	prompts := filepath.Join(work, "prompts.jsonl")
+	if err := writePrompts(prompts, 2*kills+10); err != nil {
+		t.Fatal(err)
+	}
+	command := func(out string) *exec.Cmd {
+		c := exec.Command(os.Args[0], "prompts", prompts, "--model", model, "--device", "cpu", "--metric", "recalled",
+			"--budgets", "full,24,40", "--windows", "8", "--kernels", "3,5", "--max-new", "6", "--fidelity", "--out", out)
+		c.Env = append(os.Environ(), asCommand+"=1")
+		return c
+	}
+	calm := filepath.Join(work, "calm")
+	if out, err := command(calm).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := rowsBesidesTimes(t, calm)
+
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 7))
+	disturbed := filepath.Join(work, "disturbed")
+	killed, finishedAfter := 0, 0
+	for killed < kills {
+		if _, err := os.Stat(filepath.Join(disturbed, "results.parquet")); err == nil {
+			// It came to an end before the kills were used up: begin again.
+			finishedAfter++
+			disturbed = filepath.Join(work, fmt.Sprint("disturbed", finishedAfter))
+		}
+		c := command(disturbed)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- c.Wait() }()
+		select {
+		case <-time.After(time.Duration(10+rng.IntN(400)) * time.Millisecond):
+			signal := syscall.SIGKILL
+			if rng.IntN(4) == 0 {
+				signal = syscall.SIGINT
+			}
+			c.Process.Signal(signal)
+			<-done
+			killed++
+		case err := <-done:
+			if err != nil {
+				t.Fatalf("undisturbed: %v", err)
+			}
+		}
+	}
+	if out, err := command(disturbed).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	got := rowsBesidesTimes(t, disturbed)
+	if len(got) != len(want) {
+		t.Fatalf("%d rows after %d kills, %d undisturbed", len(got), killed, len(want))
+	}
+	for i := range got {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			t.Errorf("row %d differs:\n%+v\nundisturbed:\n%+v", i, got[i], want[i])
+		}
+	}
+	t.Logf("%d kills, %d rows, begun again %d times", killed, len(got), finishedAfter)
+}
+
+func rowsBesidesTimes(t *testing.T, dir string) []results.Row {
+	t.Helper()
+	set, err := results.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range set.Rows {
+		r := &set.Rows[i]
+		// What was measured: times, and the peak, which depends on what was left to do.
+		r.PrefillSeconds, r.DecodeSeconds, r.PeakBytes = nil, nil, nil
+	}
+	return set.Rows
+}
