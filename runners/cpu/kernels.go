@@ -1,5 +1,16 @@
 package cpu
 
+//go:generate go -C asm run . -out ../kernels_amd64.s -stubs ../stubs_amd64.go -pkg cpu
+
+type (
+	tileFunc   = func(k int, a *float32, as int, b *float32, bs int, init *float32, c *float32, cs int, add int)
+	unpackFunc = func(n int, src *byte, dst *float32)
+	rowFunc    = func(n int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+)
+
+// maxRows is the most rows of x that a kernel for few rows takes.
+const maxRows = 3
+
 // kernels are the inner loops of one instruction set. Strides are in elements.
 // A panel is panelWidth outputs side by side; sizes that the comments call
 // multiples are the caller's duty.
@@ -10,13 +21,14 @@ type kernels struct {
 
 	// tile[r]: c[i][:] = init[:] + Σ_k a[k·as+i]·b[k·bs …] for i < r, a panel's
 	// columns; with add ≠ 0 the sum is added to c.
-	tile []func(k int, a *float32, as int, b *float32, bs int, init *float32, c *float32, cs int, add int)
+	tile []tileFunc
 	// unpack writes n units of a format as float32: numbers of half formats (a
 	// multiple of the panel's width), blocks of 32 k of the others.
-	unpack [formats]func(n int, src *byte, dst *float32)
-	// row[f][p]: one row of x times p neighbouring panels, stride bytes apart;
-	// n is k for half formats, blocks for the others. nil: unpack and tile do it.
-	row [formats][3]func(n int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+	unpack [formats]unpackFunc
+	// row[f][r][p]: r interleaved rows of x times p neighbouring panels, stride
+	// bytes apart; n is k for half formats, blocks for the others. Where it is nil
+	// unpack and tile do it.
+	row [formats][maxRows + 1][3]rowFunc
 
 	// softmax takes n keys × a panel of queries, in units of log 2, through a
 	// running softmax: maxima m, sums l, factors f for what was summed before.

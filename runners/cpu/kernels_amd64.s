@@ -1007,9 +1007,9 @@ word:
 DATA const0000000f<>+0(SB)/4, $0x0000000f
 GLOBL const0000000f<>(SB), RODATA|NOPTR, $4
 
-// func rowBF16AVX2_1(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowBF16AVX2_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·rowBF16AVX2_1(SB), NOSPLIT, $0-56
+TEXT ·rowBF16AVX2_1x1(SB), NOSPLIT, $0-64
 	MOVQ    k+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -1025,26 +1025,31 @@ loop:
 	VPMOVZXWD    16(DX), Y3
 	VPSLLD       $0x10, Y3, Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         $0x04, CX
+	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000020, DX
 	DECQ         AX
 	JNE          loop
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Y0, Y0
-	VADDPS       32(AX), Y1, Y1
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowF16AVX2_1(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowF16AVX2_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, F16C, FMA3
-TEXT ·rowF16AVX2_1(SB), NOSPLIT, $0-56
+TEXT ·rowF16AVX2_1x1(SB), NOSPLIT, $0-64
 	MOVQ    k+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -1058,26 +1063,31 @@ loop:
 	VFMADD231PS  Y3, Y2, Y0
 	VCVTPH2PS    16(DX), Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         $0x04, CX
+	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000020, DX
 	DECQ         AX
 	JNE          loop
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Y0, Y0
-	VADDPS       32(AX), Y1, Y1
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowQ8AVX2_1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowQ8AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·rowQ8AVX2_1(SB), NOSPLIT, $0-56
+TEXT ·rowQ8AVX2_1x1(SB), NOSPLIT, $0-64
 	MOVQ    blocks+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -1128,35 +1138,40 @@ k:
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y5, Y3, Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         $0x10, CX
+	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000040, DX
 	DECQ         BX
 	JNE          k
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Y0, Y0
-	VADDPS       32(AX), Y1, Y1
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowQ4AVX2_1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowQ4AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·rowQ4AVX2_1(SB), NOSPLIT, $64-56
+TEXT ·rowQ4AVX2_1x1(SB), NOSPLIT, $64-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         init+32(FP), BX
 	VMOVUPS      (BX), Y0
 	VMOVUPS      32(BX), Y1
-	VBROADCASTSS const0000000f<>+0(SB), Y2
+	VBROADCASTSS const0000000f<>+0(SB), Y4
 
 block:
 	VCVTPH2PS 32(DX), Y5
@@ -1171,112 +1186,117 @@ block:
 word:
 	VMOVUPS      (DX), Y7
 	VMOVUPS      32(DX), Y8
-	VBROADCASTSS (CX), Y3
-	VPAND        Y2, Y7, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  (SP), Y5, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VPAND        Y2, Y8, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  32(SP), Y6, Y4
-	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS 4(CX), Y3
-	VPSRLD       $0x04, Y7, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  (SP), Y5, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VPSRLD       $0x04, Y8, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  32(SP), Y6, Y4
-	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS 8(CX), Y3
-	VPSRLD       $0x08, Y7, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  (SP), Y5, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VPSRLD       $0x08, Y8, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  32(SP), Y6, Y4
-	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS 12(CX), Y3
-	VPSRLD       $0x0c, Y7, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  (SP), Y5, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VPSRLD       $0x0c, Y8, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  32(SP), Y6, Y4
-	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS 16(CX), Y3
-	VPSRLD       $0x10, Y7, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  (SP), Y5, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VPSRLD       $0x10, Y8, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  32(SP), Y6, Y4
-	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS 20(CX), Y3
-	VPSRLD       $0x14, Y7, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  (SP), Y5, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VPSRLD       $0x14, Y8, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  32(SP), Y6, Y4
-	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS 24(CX), Y3
-	VPSRLD       $0x18, Y7, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  (SP), Y5, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VPSRLD       $0x18, Y8, Y4
-	VPAND        Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  32(SP), Y6, Y4
-	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS 28(CX), Y3
-	VPSRLD       $0x1c, Y7, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  (SP), Y5, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VPSRLD       $0x1c, Y8, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD213PS  32(SP), Y6, Y4
-	VFMADD231PS  Y4, Y3, Y1
-	ADDQ         $0x20, CX
+	VBROADCASTSS (CX), Y2
+	VPAND        Y4, Y7, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (SP), Y5, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPAND        Y4, Y8, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  32(SP), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 4(CX), Y2
+	VPSRLD       $0x04, Y7, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (SP), Y5, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x04, Y8, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  32(SP), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 8(CX), Y2
+	VPSRLD       $0x08, Y7, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (SP), Y5, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x08, Y8, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  32(SP), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 12(CX), Y2
+	VPSRLD       $0x0c, Y7, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (SP), Y5, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x0c, Y8, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  32(SP), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 16(CX), Y2
+	VPSRLD       $0x10, Y7, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (SP), Y5, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x10, Y8, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  32(SP), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 20(CX), Y2
+	VPSRLD       $0x14, Y7, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (SP), Y5, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x14, Y8, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  32(SP), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 24(CX), Y2
+	VPSRLD       $0x18, Y7, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (SP), Y5, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x18, Y8, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  32(SP), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 28(CX), Y2
+	VPSRLD       $0x1c, Y7, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (SP), Y5, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x1c, Y8, Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  32(SP), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000040, DX
 	DECQ         BX
 	JNE          word
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Y0, Y0
-	VADDPS       32(AX), Y1, Y1
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowBF16AVX2_2(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowBF16AVX2_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·rowBF16AVX2_2(SB), NOSPLIT, $0-56
+TEXT ·rowBF16AVX2_1x2(SB), NOSPLIT, $0-64
 	MOVQ    k+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -1302,31 +1322,36 @@ loop:
 	VPMOVZXWD    16(BX), Y5
 	VPSLLD       $0x10, Y5, Y5
 	VFMADD231PS  Y5, Y4, Y3
-	ADDQ         $0x04, CX
+	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
 	DECQ         AX
 	JNE          loop
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Y0, Y0
-	VADDPS       32(AX), Y1, Y1
-	VADDPS       64(AX), Y2, Y2
-	VADDPS       96(AX), Y3, Y3
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	VADDPS       64(DX), Y2, Y2
+	VADDPS       96(DX), Y3, Y3
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
 	VMOVUPS Y3, 96(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowF16AVX2_2(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowF16AVX2_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, F16C, FMA3
-TEXT ·rowF16AVX2_2(SB), NOSPLIT, $0-56
+TEXT ·rowF16AVX2_1x2(SB), NOSPLIT, $0-64
 	MOVQ    k+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -1348,31 +1373,36 @@ loop:
 	VFMADD231PS  Y5, Y4, Y2
 	VCVTPH2PS    16(BX), Y5
 	VFMADD231PS  Y5, Y4, Y3
-	ADDQ         $0x04, CX
+	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
 	DECQ         AX
 	JNE          loop
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Y0, Y0
-	VADDPS       32(AX), Y1, Y1
-	VADDPS       64(AX), Y2, Y2
-	VADDPS       96(AX), Y3, Y3
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	VADDPS       64(DX), Y2, Y2
+	VADDPS       96(DX), Y3, Y3
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
 	VMOVUPS Y3, 96(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowQ8AVX2_2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowQ8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·rowQ8AVX2_2(SB), NOSPLIT, $0-56
+TEXT ·rowQ8AVX2_1x2(SB), NOSPLIT, $0-64
 	MOVQ    blocks+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -1462,7 +1492,7 @@ k:
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y9, Y5, Y5
 	VFMADD231PS  Y5, Y4, Y3
-	ADDQ         $0x10, CX
+	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	DECQ         SI
@@ -1470,25 +1500,30 @@ k:
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Y0, Y0
-	VADDPS       32(AX), Y1, Y1
-	VADDPS       64(AX), Y2, Y2
-	VADDPS       96(AX), Y3, Y3
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	VADDPS       64(DX), Y2, Y2
+	VADDPS       96(DX), Y3, Y3
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
 	VMOVUPS Y3, 96(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowQ4AVX2_2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowQ4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·rowQ4AVX2_2(SB), NOSPLIT, $128-56
+TEXT ·rowQ4AVX2_1x2(SB), NOSPLIT, $128-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         b+16(FP), DX
@@ -1499,7 +1534,7 @@ TEXT ·rowQ4AVX2_2(SB), NOSPLIT, $128-56
 	VMOVUPS      32(SI), Y1
 	VMOVUPS      64(SI), Y2
 	VMOVUPS      96(SI), Y3
-	VBROADCASTSS const0000000f<>+0(SB), Y4
+	VBROADCASTSS const0000000f<>+0(SB), Y6
 
 block:
 	VCVTPH2PS 32(DX), Y7
@@ -1523,167 +1558,167 @@ word:
 	VMOVUPS      32(DX), Y12
 	VMOVUPS      (BX), Y13
 	VMOVUPS      32(BX), Y14
-	VBROADCASTSS (CX), Y5
-	VPAND        Y4, Y11, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  (SP), Y7, Y6
-	VFMADD231PS  Y6, Y5, Y0
-	VPAND        Y4, Y12, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  32(SP), Y8, Y6
-	VFMADD231PS  Y6, Y5, Y1
-	VPAND        Y4, Y13, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  64(SP), Y9, Y6
-	VFMADD231PS  Y6, Y5, Y2
-	VPAND        Y4, Y14, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  96(SP), Y10, Y6
-	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS 4(CX), Y5
-	VPSRLD       $0x04, Y11, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  (SP), Y7, Y6
-	VFMADD231PS  Y6, Y5, Y0
-	VPSRLD       $0x04, Y12, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  32(SP), Y8, Y6
-	VFMADD231PS  Y6, Y5, Y1
-	VPSRLD       $0x04, Y13, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  64(SP), Y9, Y6
-	VFMADD231PS  Y6, Y5, Y2
-	VPSRLD       $0x04, Y14, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  96(SP), Y10, Y6
-	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS 8(CX), Y5
-	VPSRLD       $0x08, Y11, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  (SP), Y7, Y6
-	VFMADD231PS  Y6, Y5, Y0
-	VPSRLD       $0x08, Y12, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  32(SP), Y8, Y6
-	VFMADD231PS  Y6, Y5, Y1
-	VPSRLD       $0x08, Y13, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  64(SP), Y9, Y6
-	VFMADD231PS  Y6, Y5, Y2
-	VPSRLD       $0x08, Y14, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  96(SP), Y10, Y6
-	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS 12(CX), Y5
-	VPSRLD       $0x0c, Y11, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  (SP), Y7, Y6
-	VFMADD231PS  Y6, Y5, Y0
-	VPSRLD       $0x0c, Y12, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  32(SP), Y8, Y6
-	VFMADD231PS  Y6, Y5, Y1
-	VPSRLD       $0x0c, Y13, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  64(SP), Y9, Y6
-	VFMADD231PS  Y6, Y5, Y2
-	VPSRLD       $0x0c, Y14, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  96(SP), Y10, Y6
-	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS 16(CX), Y5
-	VPSRLD       $0x10, Y11, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  (SP), Y7, Y6
-	VFMADD231PS  Y6, Y5, Y0
-	VPSRLD       $0x10, Y12, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  32(SP), Y8, Y6
-	VFMADD231PS  Y6, Y5, Y1
-	VPSRLD       $0x10, Y13, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  64(SP), Y9, Y6
-	VFMADD231PS  Y6, Y5, Y2
-	VPSRLD       $0x10, Y14, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  96(SP), Y10, Y6
-	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS 20(CX), Y5
-	VPSRLD       $0x14, Y11, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  (SP), Y7, Y6
-	VFMADD231PS  Y6, Y5, Y0
-	VPSRLD       $0x14, Y12, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  32(SP), Y8, Y6
-	VFMADD231PS  Y6, Y5, Y1
-	VPSRLD       $0x14, Y13, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  64(SP), Y9, Y6
-	VFMADD231PS  Y6, Y5, Y2
-	VPSRLD       $0x14, Y14, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  96(SP), Y10, Y6
-	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS 24(CX), Y5
-	VPSRLD       $0x18, Y11, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  (SP), Y7, Y6
-	VFMADD231PS  Y6, Y5, Y0
-	VPSRLD       $0x18, Y12, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  32(SP), Y8, Y6
-	VFMADD231PS  Y6, Y5, Y1
-	VPSRLD       $0x18, Y13, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  64(SP), Y9, Y6
-	VFMADD231PS  Y6, Y5, Y2
-	VPSRLD       $0x18, Y14, Y6
-	VPAND        Y4, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  96(SP), Y10, Y6
-	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS 28(CX), Y5
-	VPSRLD       $0x1c, Y11, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  (SP), Y7, Y6
-	VFMADD231PS  Y6, Y5, Y0
-	VPSRLD       $0x1c, Y12, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  32(SP), Y8, Y6
-	VFMADD231PS  Y6, Y5, Y1
-	VPSRLD       $0x1c, Y13, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  64(SP), Y9, Y6
-	VFMADD231PS  Y6, Y5, Y2
-	VPSRLD       $0x1c, Y14, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD213PS  96(SP), Y10, Y6
-	VFMADD231PS  Y6, Y5, Y3
-	ADDQ         $0x20, CX
+	VBROADCASTSS (CX), Y4
+	VPAND        Y6, Y11, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y7, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPAND        Y6, Y12, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(SP), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPAND        Y6, Y13, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  64(SP), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPAND        Y6, Y14, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  96(SP), Y10, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 4(CX), Y4
+	VPSRLD       $0x04, Y11, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y7, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x04, Y12, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(SP), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x04, Y13, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  64(SP), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x04, Y14, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  96(SP), Y10, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 8(CX), Y4
+	VPSRLD       $0x08, Y11, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y7, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x08, Y12, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(SP), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x08, Y13, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  64(SP), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x08, Y14, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  96(SP), Y10, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 12(CX), Y4
+	VPSRLD       $0x0c, Y11, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y7, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x0c, Y12, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(SP), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x0c, Y13, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  64(SP), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x0c, Y14, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  96(SP), Y10, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 16(CX), Y4
+	VPSRLD       $0x10, Y11, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y7, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x10, Y12, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(SP), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x10, Y13, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  64(SP), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x10, Y14, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  96(SP), Y10, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 20(CX), Y4
+	VPSRLD       $0x14, Y11, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y7, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x14, Y12, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(SP), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x14, Y13, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  64(SP), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x14, Y14, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  96(SP), Y10, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 24(CX), Y4
+	VPSRLD       $0x18, Y11, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y7, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x18, Y12, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(SP), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x18, Y13, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  64(SP), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x18, Y14, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  96(SP), Y10, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 28(CX), Y4
+	VPSRLD       $0x1c, Y11, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y7, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x1c, Y12, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(SP), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x1c, Y13, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  64(SP), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x1c, Y14, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  96(SP), Y10, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	DECQ         SI
@@ -1691,19 +1726,820 @@ word:
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Y0, Y0
-	VADDPS       32(AX), Y1, Y1
-	VADDPS       64(AX), Y2, Y2
-	VADDPS       96(AX), Y3, Y3
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	VADDPS       64(DX), Y2, Y2
+	VADDPS       96(DX), Y3, Y3
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
 	VMOVUPS Y3, 96(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowBF16AVX2_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rowBF16AVX2_2x1(SB), NOSPLIT, $0-64
+	MOVQ    k+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+
+loop:
+	VPMOVZXWD    (DX), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    16(DX), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x00000020, DX
+	DECQ         AX
+	JNE          loop
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowF16AVX2_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, F16C, FMA3
+TEXT ·rowF16AVX2_2x1(SB), NOSPLIT, $0-64
+	MOVQ    k+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+
+loop:
+	VCVTPH2PS    (DX), Y5
+	VCVTPH2PS    16(DX), Y6
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x00000020, DX
+	DECQ         AX
+	JNE          loop
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowQ8AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·rowQ8AVX2_2x1(SB), NOSPLIT, $0-64
+	MOVQ    blocks+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+
+block:
+	VCVTPH2PS (DX), Y7
+	VCVTPH2PS 16(DX), Y8
+	ADDQ      $0x00000020, DX
+	MOVQ      $0x00000008, BX
+
+k:
+	VPMOVSXBD    (DX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VPMOVSXBD    8(DX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y6, Y6
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPMOVSXBD    16(DX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VPMOVSXBD    24(DX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y6, Y6
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 12(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPMOVSXBD    32(DX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VPMOVSXBD    40(DX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y6, Y6
+	VBROADCASTSS 16(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 20(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPMOVSXBD    48(DX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VPMOVSXBD    56(DX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y6, Y6
+	VBROADCASTSS 24(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 28(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          k
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowQ4AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·rowQ4AVX2_2x1(SB), NOSPLIT, $64-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSS const0000000f<>+0(SB), Y7
+
+block:
+	VCVTPH2PS 32(DX), Y8
+	VMOVUPS   Y8, (SP)
+	VCVTPH2PS 48(DX), Y9
+	VMOVUPS   Y9, 32(SP)
+	VCVTPH2PS (DX), Y8
+	VCVTPH2PS 16(DX), Y9
+	ADDQ      $0x00000040, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Y10
+	VMOVUPS      32(DX), Y11
+	VPAND        Y7, Y10, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y8, Y5
+	VPAND        Y7, Y11, Y6
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(SP), Y9, Y6
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x04, Y10, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y8, Y5
+	VPSRLD       $0x04, Y11, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(SP), Y9, Y6
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 12(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x08, Y10, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y8, Y5
+	VPSRLD       $0x08, Y11, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(SP), Y9, Y6
+	VBROADCASTSS 16(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 20(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x0c, Y10, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y8, Y5
+	VPSRLD       $0x0c, Y11, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(SP), Y9, Y6
+	VBROADCASTSS 24(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 28(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x10, Y10, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y8, Y5
+	VPSRLD       $0x10, Y11, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(SP), Y9, Y6
+	VBROADCASTSS 32(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 36(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x14, Y10, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y8, Y5
+	VPSRLD       $0x14, Y11, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(SP), Y9, Y6
+	VBROADCASTSS 40(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 44(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x18, Y10, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y8, Y5
+	VPSRLD       $0x18, Y11, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(SP), Y9, Y6
+	VBROADCASTSS 48(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 52(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x1c, Y10, Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (SP), Y8, Y5
+	VPSRLD       $0x1c, Y11, Y6
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(SP), Y9, Y6
+	VBROADCASTSS 56(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 60(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowBF16AVX2_3x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rowBF16AVX2_3x1(SB), NOSPLIT, $0-64
+	MOVQ    k+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+
+loop:
+	VPMOVZXWD    (DX), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    16(DX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	ADDQ         $0x0000000c, CX
+	ADDQ         $0x00000020, DX
+	DECQ         AX
+	JNE          loop
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+	VADDPS       (DX), Y4, Y4
+	VADDPS       32(DX), Y5, Y5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowF16AVX2_3x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, F16C, FMA3
+TEXT ·rowF16AVX2_3x1(SB), NOSPLIT, $0-64
+	MOVQ    k+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+
+loop:
+	VCVTPH2PS    (DX), Y7
+	VCVTPH2PS    16(DX), Y8
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	ADDQ         $0x0000000c, CX
+	ADDQ         $0x00000020, DX
+	DECQ         AX
+	JNE          loop
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+	VADDPS       (DX), Y4, Y4
+	VADDPS       32(DX), Y5, Y5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowQ8AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·rowQ8AVX2_3x1(SB), NOSPLIT, $0-64
+	MOVQ    blocks+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+
+block:
+	VCVTPH2PS (DX), Y9
+	VCVTPH2PS 16(DX), Y10
+	ADDQ      $0x00000020, DX
+	MOVQ      $0x00000008, BX
+
+k:
+	VPMOVSXBD    (DX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y9, Y7, Y7
+	VPMOVSXBD    8(DX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y10, Y8, Y8
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPMOVSXBD    16(DX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y9, Y7, Y7
+	VPMOVSXBD    24(DX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y10, Y8, Y8
+	VBROADCASTSS 12(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 16(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 20(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPMOVSXBD    32(DX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y9, Y7, Y7
+	VPMOVSXBD    40(DX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y10, Y8, Y8
+	VBROADCASTSS 24(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 28(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 32(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPMOVSXBD    48(DX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y9, Y7, Y7
+	VPMOVSXBD    56(DX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y10, Y8, Y8
+	VBROADCASTSS 36(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 40(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 44(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	ADDQ         $0x00000030, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          k
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+	VADDPS       (DX), Y4, Y4
+	VADDPS       32(DX), Y5, Y5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowQ4AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·rowQ4AVX2_3x1(SB), NOSPLIT, $64-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS const0000000f<>+0(SB), Y9
+
+block:
+	VCVTPH2PS 32(DX), Y10
+	VMOVUPS   Y10, (SP)
+	VCVTPH2PS 48(DX), Y11
+	VMOVUPS   Y11, 32(SP)
+	VCVTPH2PS (DX), Y10
+	VCVTPH2PS 16(DX), Y11
+	ADDQ      $0x00000040, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VPAND        Y9, Y12, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (SP), Y10, Y7
+	VPAND        Y9, Y13, Y8
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(SP), Y11, Y8
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x04, Y12, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (SP), Y10, Y7
+	VPSRLD       $0x04, Y13, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(SP), Y11, Y8
+	VBROADCASTSS 12(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 16(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 20(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x08, Y12, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (SP), Y10, Y7
+	VPSRLD       $0x08, Y13, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(SP), Y11, Y8
+	VBROADCASTSS 24(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 28(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 32(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x0c, Y12, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (SP), Y10, Y7
+	VPSRLD       $0x0c, Y13, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(SP), Y11, Y8
+	VBROADCASTSS 36(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 40(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 44(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x10, Y12, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (SP), Y10, Y7
+	VPSRLD       $0x10, Y13, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(SP), Y11, Y8
+	VBROADCASTSS 48(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 52(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 56(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x14, Y12, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (SP), Y10, Y7
+	VPSRLD       $0x14, Y13, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(SP), Y11, Y8
+	VBROADCASTSS 60(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 64(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 68(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x18, Y12, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (SP), Y10, Y7
+	VPSRLD       $0x18, Y13, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(SP), Y11, Y8
+	VBROADCASTSS 72(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 76(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 80(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x1c, Y12, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (SP), Y10, Y7
+	VPSRLD       $0x1c, Y13, Y8
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(SP), Y11, Y8
+	VBROADCASTSS 84(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 88(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 92(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+	VADDPS       (DX), Y4, Y4
+	VADDPS       32(DX), Y5, Y5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
@@ -5252,9 +6088,9 @@ word:
 	VZEROUPPER
 	RET
 
-// func rowBF16AVX512_1(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowBF16AVX512_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
-TEXT ·rowBF16AVX512_1(SB), NOSPLIT, $0-56
+TEXT ·rowBF16AVX512_1x1(SB), NOSPLIT, $0-64
 	MOVQ    k+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -5270,26 +6106,31 @@ loop:
 	VPMOVZXWD    32(DX), Z3
 	VPSLLD       $0x10, Z3, Z3
 	VFMADD231PS  Z3, Z2, Z1
-	ADDQ         $0x04, CX
+	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, DX
 	DECQ         AX
 	JNE          loop
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Z0, Z0
-	VADDPS       64(AX), Z1, Z1
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowF16AVX512_1(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowF16AVX512_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
-TEXT ·rowF16AVX512_1(SB), NOSPLIT, $0-56
+TEXT ·rowF16AVX512_1x1(SB), NOSPLIT, $0-64
 	MOVQ    k+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -5303,26 +6144,31 @@ loop:
 	VFMADD231PS  Z3, Z2, Z0
 	VCVTPH2PS    32(DX), Z3
 	VFMADD231PS  Z3, Z2, Z1
-	ADDQ         $0x04, CX
+	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, DX
 	DECQ         AX
 	JNE          loop
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Z0, Z0
-	VADDPS       64(AX), Z1, Z1
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowQ8AVX512_1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowQ8AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
-TEXT ·rowQ8AVX512_1(SB), NOSPLIT, $0-56
+TEXT ·rowQ8AVX512_1x1(SB), NOSPLIT, $0-64
 	MOVQ    blocks+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -5373,35 +6219,40 @@ k:
 	VCVTDQ2PS    Z3, Z3
 	VMULPS       Z5, Z3, Z3
 	VFMADD231PS  Z3, Z2, Z1
-	ADDQ         $0x10, CX
+	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000080, DX
 	DECQ         BX
 	JNE          k
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Z0, Z0
-	VADDPS       64(AX), Z1, Z1
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowQ4AVX512_1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowQ4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
-TEXT ·rowQ4AVX512_1(SB), NOSPLIT, $128-56
+TEXT ·rowQ4AVX512_1x1(SB), NOSPLIT, $128-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         init+32(FP), BX
 	VMOVUPS      (BX), Z0
 	VMOVUPS      64(BX), Z1
-	VBROADCASTSS const0000000f<>+0(SB), Z2
+	VBROADCASTSS const0000000f<>+0(SB), Z4
 
 block:
 	VCVTPH2PS 64(DX), Z5
@@ -5416,112 +6267,117 @@ block:
 word:
 	VMOVUPS      (DX), Z7
 	VMOVUPS      64(DX), Z8
-	VBROADCASTSS (CX), Z3
-	VPANDD       Z2, Z7, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  (SP), Z5, Z4
-	VFMADD231PS  Z4, Z3, Z0
-	VPANDD       Z2, Z8, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  64(SP), Z6, Z4
-	VFMADD231PS  Z4, Z3, Z1
-	VBROADCASTSS 4(CX), Z3
-	VPSRLD       $0x04, Z7, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  (SP), Z5, Z4
-	VFMADD231PS  Z4, Z3, Z0
-	VPSRLD       $0x04, Z8, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  64(SP), Z6, Z4
-	VFMADD231PS  Z4, Z3, Z1
-	VBROADCASTSS 8(CX), Z3
-	VPSRLD       $0x08, Z7, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  (SP), Z5, Z4
-	VFMADD231PS  Z4, Z3, Z0
-	VPSRLD       $0x08, Z8, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  64(SP), Z6, Z4
-	VFMADD231PS  Z4, Z3, Z1
-	VBROADCASTSS 12(CX), Z3
-	VPSRLD       $0x0c, Z7, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  (SP), Z5, Z4
-	VFMADD231PS  Z4, Z3, Z0
-	VPSRLD       $0x0c, Z8, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  64(SP), Z6, Z4
-	VFMADD231PS  Z4, Z3, Z1
-	VBROADCASTSS 16(CX), Z3
-	VPSRLD       $0x10, Z7, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  (SP), Z5, Z4
-	VFMADD231PS  Z4, Z3, Z0
-	VPSRLD       $0x10, Z8, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  64(SP), Z6, Z4
-	VFMADD231PS  Z4, Z3, Z1
-	VBROADCASTSS 20(CX), Z3
-	VPSRLD       $0x14, Z7, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  (SP), Z5, Z4
-	VFMADD231PS  Z4, Z3, Z0
-	VPSRLD       $0x14, Z8, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  64(SP), Z6, Z4
-	VFMADD231PS  Z4, Z3, Z1
-	VBROADCASTSS 24(CX), Z3
-	VPSRLD       $0x18, Z7, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  (SP), Z5, Z4
-	VFMADD231PS  Z4, Z3, Z0
-	VPSRLD       $0x18, Z8, Z4
-	VPANDD       Z2, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  64(SP), Z6, Z4
-	VFMADD231PS  Z4, Z3, Z1
-	VBROADCASTSS 28(CX), Z3
-	VPSRLD       $0x1c, Z7, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  (SP), Z5, Z4
-	VFMADD231PS  Z4, Z3, Z0
-	VPSRLD       $0x1c, Z8, Z4
-	VCVTDQ2PS    Z4, Z4
-	VFMADD213PS  64(SP), Z6, Z4
-	VFMADD231PS  Z4, Z3, Z1
-	ADDQ         $0x20, CX
+	VBROADCASTSS (CX), Z2
+	VPANDD       Z4, Z7, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  (SP), Z5, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPANDD       Z4, Z8, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  64(SP), Z6, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 4(CX), Z2
+	VPSRLD       $0x04, Z7, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  (SP), Z5, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x04, Z8, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  64(SP), Z6, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 8(CX), Z2
+	VPSRLD       $0x08, Z7, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  (SP), Z5, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x08, Z8, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  64(SP), Z6, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 12(CX), Z2
+	VPSRLD       $0x0c, Z7, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  (SP), Z5, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x0c, Z8, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  64(SP), Z6, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 16(CX), Z2
+	VPSRLD       $0x10, Z7, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  (SP), Z5, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x10, Z8, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  64(SP), Z6, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 20(CX), Z2
+	VPSRLD       $0x14, Z7, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  (SP), Z5, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x14, Z8, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  64(SP), Z6, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 24(CX), Z2
+	VPSRLD       $0x18, Z7, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  (SP), Z5, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x18, Z8, Z3
+	VPANDD       Z4, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  64(SP), Z6, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 28(CX), Z2
+	VPSRLD       $0x1c, Z7, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  (SP), Z5, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x1c, Z8, Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  64(SP), Z6, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000080, DX
 	DECQ         BX
 	JNE          word
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Z0, Z0
-	VADDPS       64(AX), Z1, Z1
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowBF16AVX512_2(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowBF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
-TEXT ·rowBF16AVX512_2(SB), NOSPLIT, $0-56
+TEXT ·rowBF16AVX512_1x2(SB), NOSPLIT, $0-64
 	MOVQ    k+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -5547,31 +6403,36 @@ loop:
 	VPMOVZXWD    32(BX), Z5
 	VPSLLD       $0x10, Z5, Z5
 	VFMADD231PS  Z5, Z4, Z3
-	ADDQ         $0x04, CX
+	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	DECQ         AX
 	JNE          loop
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Z0, Z0
-	VADDPS       64(AX), Z1, Z1
-	VADDPS       128(AX), Z2, Z2
-	VADDPS       192(AX), Z3, Z3
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	VADDPS       128(DX), Z2, Z2
+	VADDPS       192(DX), Z3, Z3
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
 	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowF16AVX512_2(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
-TEXT ·rowF16AVX512_2(SB), NOSPLIT, $0-56
+TEXT ·rowF16AVX512_1x2(SB), NOSPLIT, $0-64
 	MOVQ    k+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -5593,31 +6454,36 @@ loop:
 	VFMADD231PS  Z5, Z4, Z2
 	VCVTPH2PS    32(BX), Z5
 	VFMADD231PS  Z5, Z4, Z3
-	ADDQ         $0x04, CX
+	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	DECQ         AX
 	JNE          loop
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Z0, Z0
-	VADDPS       64(AX), Z1, Z1
-	VADDPS       128(AX), Z2, Z2
-	VADDPS       192(AX), Z3, Z3
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	VADDPS       128(DX), Z2, Z2
+	VADDPS       192(DX), Z3, Z3
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
 	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowQ8AVX512_2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowQ8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
-TEXT ·rowQ8AVX512_2(SB), NOSPLIT, $0-56
+TEXT ·rowQ8AVX512_1x2(SB), NOSPLIT, $0-64
 	MOVQ    blocks+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    b+16(FP), DX
@@ -5707,7 +6573,7 @@ k:
 	VCVTDQ2PS    Z5, Z5
 	VMULPS       Z9, Z5, Z5
 	VFMADD231PS  Z5, Z4, Z3
-	ADDQ         $0x10, CX
+	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000080, DX
 	ADDQ         $0x00000080, BX
 	DECQ         SI
@@ -5715,25 +6581,30 @@ k:
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Z0, Z0
-	VADDPS       64(AX), Z1, Z1
-	VADDPS       128(AX), Z2, Z2
-	VADDPS       192(AX), Z3, Z3
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	VADDPS       128(DX), Z2, Z2
+	VADDPS       192(DX), Z3, Z3
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
 	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
-// func rowQ4AVX512_2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+// func rowQ4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
-TEXT ·rowQ4AVX512_2(SB), NOSPLIT, $256-56
+TEXT ·rowQ4AVX512_1x2(SB), NOSPLIT, $256-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         b+16(FP), DX
@@ -5744,7 +6615,7 @@ TEXT ·rowQ4AVX512_2(SB), NOSPLIT, $256-56
 	VMOVUPS      64(SI), Z1
 	VMOVUPS      128(SI), Z2
 	VMOVUPS      192(SI), Z3
-	VBROADCASTSS const0000000f<>+0(SB), Z4
+	VBROADCASTSS const0000000f<>+0(SB), Z6
 
 block:
 	VCVTPH2PS 64(DX), Z7
@@ -5768,167 +6639,167 @@ word:
 	VMOVUPS      64(DX), Z12
 	VMOVUPS      (BX), Z13
 	VMOVUPS      64(BX), Z14
-	VBROADCASTSS (CX), Z5
-	VPANDD       Z4, Z11, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  (SP), Z7, Z6
-	VFMADD231PS  Z6, Z5, Z0
-	VPANDD       Z4, Z12, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  64(SP), Z8, Z6
-	VFMADD231PS  Z6, Z5, Z1
-	VPANDD       Z4, Z13, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  128(SP), Z9, Z6
-	VFMADD231PS  Z6, Z5, Z2
-	VPANDD       Z4, Z14, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  192(SP), Z10, Z6
-	VFMADD231PS  Z6, Z5, Z3
-	VBROADCASTSS 4(CX), Z5
-	VPSRLD       $0x04, Z11, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  (SP), Z7, Z6
-	VFMADD231PS  Z6, Z5, Z0
-	VPSRLD       $0x04, Z12, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  64(SP), Z8, Z6
-	VFMADD231PS  Z6, Z5, Z1
-	VPSRLD       $0x04, Z13, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  128(SP), Z9, Z6
-	VFMADD231PS  Z6, Z5, Z2
-	VPSRLD       $0x04, Z14, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  192(SP), Z10, Z6
-	VFMADD231PS  Z6, Z5, Z3
-	VBROADCASTSS 8(CX), Z5
-	VPSRLD       $0x08, Z11, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  (SP), Z7, Z6
-	VFMADD231PS  Z6, Z5, Z0
-	VPSRLD       $0x08, Z12, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  64(SP), Z8, Z6
-	VFMADD231PS  Z6, Z5, Z1
-	VPSRLD       $0x08, Z13, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  128(SP), Z9, Z6
-	VFMADD231PS  Z6, Z5, Z2
-	VPSRLD       $0x08, Z14, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  192(SP), Z10, Z6
-	VFMADD231PS  Z6, Z5, Z3
-	VBROADCASTSS 12(CX), Z5
-	VPSRLD       $0x0c, Z11, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  (SP), Z7, Z6
-	VFMADD231PS  Z6, Z5, Z0
-	VPSRLD       $0x0c, Z12, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  64(SP), Z8, Z6
-	VFMADD231PS  Z6, Z5, Z1
-	VPSRLD       $0x0c, Z13, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  128(SP), Z9, Z6
-	VFMADD231PS  Z6, Z5, Z2
-	VPSRLD       $0x0c, Z14, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  192(SP), Z10, Z6
-	VFMADD231PS  Z6, Z5, Z3
-	VBROADCASTSS 16(CX), Z5
-	VPSRLD       $0x10, Z11, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  (SP), Z7, Z6
-	VFMADD231PS  Z6, Z5, Z0
-	VPSRLD       $0x10, Z12, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  64(SP), Z8, Z6
-	VFMADD231PS  Z6, Z5, Z1
-	VPSRLD       $0x10, Z13, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  128(SP), Z9, Z6
-	VFMADD231PS  Z6, Z5, Z2
-	VPSRLD       $0x10, Z14, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  192(SP), Z10, Z6
-	VFMADD231PS  Z6, Z5, Z3
-	VBROADCASTSS 20(CX), Z5
-	VPSRLD       $0x14, Z11, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  (SP), Z7, Z6
-	VFMADD231PS  Z6, Z5, Z0
-	VPSRLD       $0x14, Z12, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  64(SP), Z8, Z6
-	VFMADD231PS  Z6, Z5, Z1
-	VPSRLD       $0x14, Z13, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  128(SP), Z9, Z6
-	VFMADD231PS  Z6, Z5, Z2
-	VPSRLD       $0x14, Z14, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  192(SP), Z10, Z6
-	VFMADD231PS  Z6, Z5, Z3
-	VBROADCASTSS 24(CX), Z5
-	VPSRLD       $0x18, Z11, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  (SP), Z7, Z6
-	VFMADD231PS  Z6, Z5, Z0
-	VPSRLD       $0x18, Z12, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  64(SP), Z8, Z6
-	VFMADD231PS  Z6, Z5, Z1
-	VPSRLD       $0x18, Z13, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  128(SP), Z9, Z6
-	VFMADD231PS  Z6, Z5, Z2
-	VPSRLD       $0x18, Z14, Z6
-	VPANDD       Z4, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  192(SP), Z10, Z6
-	VFMADD231PS  Z6, Z5, Z3
-	VBROADCASTSS 28(CX), Z5
-	VPSRLD       $0x1c, Z11, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  (SP), Z7, Z6
-	VFMADD231PS  Z6, Z5, Z0
-	VPSRLD       $0x1c, Z12, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  64(SP), Z8, Z6
-	VFMADD231PS  Z6, Z5, Z1
-	VPSRLD       $0x1c, Z13, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  128(SP), Z9, Z6
-	VFMADD231PS  Z6, Z5, Z2
-	VPSRLD       $0x1c, Z14, Z6
-	VCVTDQ2PS    Z6, Z6
-	VFMADD213PS  192(SP), Z10, Z6
-	VFMADD231PS  Z6, Z5, Z3
-	ADDQ         $0x20, CX
+	VBROADCASTSS (CX), Z4
+	VPANDD       Z6, Z11, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z7, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPANDD       Z6, Z12, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  64(SP), Z8, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPANDD       Z6, Z13, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  128(SP), Z9, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPANDD       Z6, Z14, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  192(SP), Z10, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 4(CX), Z4
+	VPSRLD       $0x04, Z11, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z7, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x04, Z12, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  64(SP), Z8, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x04, Z13, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  128(SP), Z9, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x04, Z14, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  192(SP), Z10, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 8(CX), Z4
+	VPSRLD       $0x08, Z11, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z7, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x08, Z12, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  64(SP), Z8, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x08, Z13, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  128(SP), Z9, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x08, Z14, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  192(SP), Z10, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 12(CX), Z4
+	VPSRLD       $0x0c, Z11, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z7, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x0c, Z12, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  64(SP), Z8, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x0c, Z13, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  128(SP), Z9, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x0c, Z14, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  192(SP), Z10, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 16(CX), Z4
+	VPSRLD       $0x10, Z11, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z7, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x10, Z12, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  64(SP), Z8, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x10, Z13, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  128(SP), Z9, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x10, Z14, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  192(SP), Z10, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 20(CX), Z4
+	VPSRLD       $0x14, Z11, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z7, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x14, Z12, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  64(SP), Z8, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x14, Z13, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  128(SP), Z9, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x14, Z14, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  192(SP), Z10, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 24(CX), Z4
+	VPSRLD       $0x18, Z11, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z7, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x18, Z12, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  64(SP), Z8, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x18, Z13, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  128(SP), Z9, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x18, Z14, Z5
+	VPANDD       Z6, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  192(SP), Z10, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 28(CX), Z4
+	VPSRLD       $0x1c, Z11, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z7, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x1c, Z12, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  64(SP), Z8, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x1c, Z13, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  128(SP), Z9, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x1c, Z14, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  192(SP), Z10, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000080, DX
 	ADDQ         $0x00000080, BX
 	DECQ         SI
@@ -5936,19 +6807,820 @@ word:
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
-	MOVQ         add+48(FP), CX
-	TESTQ        CX, CX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
 	JE           set
-	VADDPS       (AX), Z0, Z0
-	VADDPS       64(AX), Z1, Z1
-	VADDPS       128(AX), Z2, Z2
-	VADDPS       192(AX), Z3, Z3
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	VADDPS       128(DX), Z2, Z2
+	VADDPS       192(DX), Z3, Z3
+	ADDQ         CX, DX
 
 set:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
 	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowBF16AVX512_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowBF16AVX512_2x1(SB), NOSPLIT, $0-64
+	MOVQ    k+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVUPS (BX), Z2
+	VMOVUPS 64(BX), Z3
+
+loop:
+	VPMOVZXWD    (DX), Z5
+	VPSLLD       $0x10, Z5, Z5
+	VPMOVZXWD    32(DX), Z6
+	VPSLLD       $0x10, Z6, Z6
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x00000040, DX
+	DECQ         AX
+	JNE          loop
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowF16AVX512_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowF16AVX512_2x1(SB), NOSPLIT, $0-64
+	MOVQ    k+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVUPS (BX), Z2
+	VMOVUPS 64(BX), Z3
+
+loop:
+	VCVTPH2PS    (DX), Z5
+	VCVTPH2PS    32(DX), Z6
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x00000040, DX
+	DECQ         AX
+	JNE          loop
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowQ8AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowQ8AVX512_2x1(SB), NOSPLIT, $0-64
+	MOVQ    blocks+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVUPS (BX), Z2
+	VMOVUPS 64(BX), Z3
+
+block:
+	VCVTPH2PS (DX), Z7
+	VCVTPH2PS 32(DX), Z8
+	ADDQ      $0x00000040, DX
+	MOVQ      $0x00000008, BX
+
+k:
+	VPMOVSXBD    (DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VPMOVSXBD    16(DX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z8, Z6, Z6
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPMOVSXBD    32(DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VPMOVSXBD    48(DX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z8, Z6, Z6
+	VBROADCASTSS 8(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 12(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPMOVSXBD    64(DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VPMOVSXBD    80(DX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z8, Z6, Z6
+	VBROADCASTSS 16(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 20(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPMOVSXBD    96(DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VPMOVSXBD    112(DX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z8, Z6, Z6
+	VBROADCASTSS 24(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 28(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          k
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowQ4AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowQ4AVX512_2x1(SB), NOSPLIT, $128-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	VBROADCASTSS const0000000f<>+0(SB), Z7
+
+block:
+	VCVTPH2PS 64(DX), Z8
+	VMOVUPS   Z8, (SP)
+	VCVTPH2PS 96(DX), Z9
+	VMOVUPS   Z9, 64(SP)
+	VCVTPH2PS (DX), Z8
+	VCVTPH2PS 32(DX), Z9
+	ADDQ      $0x00000080, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Z10
+	VMOVUPS      64(DX), Z11
+	VPANDD       Z7, Z10, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z8, Z5
+	VPANDD       Z7, Z11, Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD213PS  64(SP), Z9, Z6
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x04, Z10, Z5
+	VPANDD       Z7, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z8, Z5
+	VPSRLD       $0x04, Z11, Z6
+	VPANDD       Z7, Z6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD213PS  64(SP), Z9, Z6
+	VBROADCASTSS 8(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 12(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x08, Z10, Z5
+	VPANDD       Z7, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z8, Z5
+	VPSRLD       $0x08, Z11, Z6
+	VPANDD       Z7, Z6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD213PS  64(SP), Z9, Z6
+	VBROADCASTSS 16(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 20(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x0c, Z10, Z5
+	VPANDD       Z7, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z8, Z5
+	VPSRLD       $0x0c, Z11, Z6
+	VPANDD       Z7, Z6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD213PS  64(SP), Z9, Z6
+	VBROADCASTSS 24(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 28(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x10, Z10, Z5
+	VPANDD       Z7, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z8, Z5
+	VPSRLD       $0x10, Z11, Z6
+	VPANDD       Z7, Z6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD213PS  64(SP), Z9, Z6
+	VBROADCASTSS 32(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 36(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x14, Z10, Z5
+	VPANDD       Z7, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z8, Z5
+	VPSRLD       $0x14, Z11, Z6
+	VPANDD       Z7, Z6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD213PS  64(SP), Z9, Z6
+	VBROADCASTSS 40(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 44(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x18, Z10, Z5
+	VPANDD       Z7, Z5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z8, Z5
+	VPSRLD       $0x18, Z11, Z6
+	VPANDD       Z7, Z6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD213PS  64(SP), Z9, Z6
+	VBROADCASTSS 48(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 52(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x1c, Z10, Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  (SP), Z8, Z5
+	VPSRLD       $0x1c, Z11, Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD213PS  64(SP), Z9, Z6
+	VBROADCASTSS 56(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 60(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowBF16AVX512_3x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowBF16AVX512_3x1(SB), NOSPLIT, $0-64
+	MOVQ    k+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVUPS (BX), Z2
+	VMOVUPS 64(BX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+
+loop:
+	VPMOVZXWD    (DX), Z7
+	VPSLLD       $0x10, Z7, Z7
+	VPMOVZXWD    32(DX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 4(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 8(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	ADDQ         $0x0000000c, CX
+	ADDQ         $0x00000040, DX
+	DECQ         AX
+	JNE          loop
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+	VADDPS       (DX), Z4, Z4
+	VADDPS       64(DX), Z5, Z5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowF16AVX512_3x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowF16AVX512_3x1(SB), NOSPLIT, $0-64
+	MOVQ    k+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVUPS (BX), Z2
+	VMOVUPS 64(BX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+
+loop:
+	VCVTPH2PS    (DX), Z7
+	VCVTPH2PS    32(DX), Z8
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 4(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 8(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	ADDQ         $0x0000000c, CX
+	ADDQ         $0x00000040, DX
+	DECQ         AX
+	JNE          loop
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+	VADDPS       (DX), Z4, Z4
+	VADDPS       64(DX), Z5, Z5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowQ8AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowQ8AVX512_3x1(SB), NOSPLIT, $0-64
+	MOVQ    blocks+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVUPS (BX), Z2
+	VMOVUPS 64(BX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+
+block:
+	VCVTPH2PS (DX), Z9
+	VCVTPH2PS 32(DX), Z10
+	ADDQ      $0x00000040, DX
+	MOVQ      $0x00000008, BX
+
+k:
+	VPMOVSXBD    (DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z9, Z7, Z7
+	VPMOVSXBD    16(DX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z10, Z8, Z8
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 4(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 8(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPMOVSXBD    32(DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z9, Z7, Z7
+	VPMOVSXBD    48(DX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z10, Z8, Z8
+	VBROADCASTSS 12(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 16(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 20(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPMOVSXBD    64(DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z9, Z7, Z7
+	VPMOVSXBD    80(DX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z10, Z8, Z8
+	VBROADCASTSS 24(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 28(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 32(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPMOVSXBD    96(DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z9, Z7, Z7
+	VPMOVSXBD    112(DX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z10, Z8, Z8
+	VBROADCASTSS 36(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 40(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 44(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	ADDQ         $0x00000030, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          k
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+	VADDPS       (DX), Z4, Z4
+	VADDPS       64(DX), Z5, Z5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowQ4AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowQ4AVX512_3x1(SB), NOSPLIT, $128-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	VBROADCASTSS const0000000f<>+0(SB), Z9
+
+block:
+	VCVTPH2PS 64(DX), Z10
+	VMOVUPS   Z10, (SP)
+	VCVTPH2PS 96(DX), Z11
+	VMOVUPS   Z11, 64(SP)
+	VCVTPH2PS (DX), Z10
+	VCVTPH2PS 32(DX), Z11
+	ADDQ      $0x00000080, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Z12
+	VMOVUPS      64(DX), Z13
+	VPANDD       Z9, Z12, Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  (SP), Z10, Z7
+	VPANDD       Z9, Z13, Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD213PS  64(SP), Z11, Z8
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 4(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 8(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x04, Z12, Z7
+	VPANDD       Z9, Z7, Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  (SP), Z10, Z7
+	VPSRLD       $0x04, Z13, Z8
+	VPANDD       Z9, Z8, Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD213PS  64(SP), Z11, Z8
+	VBROADCASTSS 12(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 16(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 20(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x08, Z12, Z7
+	VPANDD       Z9, Z7, Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  (SP), Z10, Z7
+	VPSRLD       $0x08, Z13, Z8
+	VPANDD       Z9, Z8, Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD213PS  64(SP), Z11, Z8
+	VBROADCASTSS 24(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 28(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 32(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x0c, Z12, Z7
+	VPANDD       Z9, Z7, Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  (SP), Z10, Z7
+	VPSRLD       $0x0c, Z13, Z8
+	VPANDD       Z9, Z8, Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD213PS  64(SP), Z11, Z8
+	VBROADCASTSS 36(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 40(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 44(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x10, Z12, Z7
+	VPANDD       Z9, Z7, Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  (SP), Z10, Z7
+	VPSRLD       $0x10, Z13, Z8
+	VPANDD       Z9, Z8, Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD213PS  64(SP), Z11, Z8
+	VBROADCASTSS 48(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 52(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 56(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x14, Z12, Z7
+	VPANDD       Z9, Z7, Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  (SP), Z10, Z7
+	VPSRLD       $0x14, Z13, Z8
+	VPANDD       Z9, Z8, Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD213PS  64(SP), Z11, Z8
+	VBROADCASTSS 60(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 64(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 68(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x18, Z12, Z7
+	VPANDD       Z9, Z7, Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  (SP), Z10, Z7
+	VPSRLD       $0x18, Z13, Z8
+	VPANDD       Z9, Z8, Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD213PS  64(SP), Z11, Z8
+	VBROADCASTSS 72(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 76(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 80(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x1c, Z12, Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  (SP), Z10, Z7
+	VPSRLD       $0x1c, Z13, Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD213PS  64(SP), Z11, Z8
+	VBROADCASTSS 84(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 88(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 92(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+	VADDPS       (DX), Z4, Z4
+	VADDPS       64(DX), Z5, Z5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 

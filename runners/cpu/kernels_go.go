@@ -10,8 +10,8 @@ import (
 // goKernels are plain Go. Each is also the description of its assembly twins.
 var goKernels = &kernels{
 	name: "go", tileRows: 4, panelWidth: 8,
-	tile:         []func(int, *float32, int, *float32, int, *float32, *float32, int, int){nil, tileGo(1), tileGo(2), tileGo(3), tileGo(4)},
-	unpack:       [formats]func(int, *byte, *float32){formatBF16: unpackBF16Go, formatF16: unpackF16Go, formatQ8: unpackQ8Go, formatQ4: unpackQ4Go},
+	tile:         []tileFunc{nil, tileGo(1), tileGo(2), tileGo(3), tileGo(4)},
+	unpack:       [formats]unpackFunc{formatBF16: unpackBF16Go, formatF16: unpackF16Go, formatQ8: unpackQ8Go, formatQ4: unpackQ4Go},
 	softmax:      softmaxGo,
 	scaleColumns: scaleColumnsGo,
 	dots:         dotsGo, weightedSum: weightedSumGo, maximum: maximumGo, expSum: expSumGo,
@@ -23,7 +23,7 @@ const goPanel = 8
 
 func floats(p *float32, n int) []float32 { return unsafe.Slice(p, n) }
 
-func tileGo(rows int) func(int, *float32, int, *float32, int, *float32, *float32, int, int) {
+func tileGo(rows int) tileFunc {
 	return func(k int, a *float32, as int, b *float32, bs int, init *float32, c *float32, cs int, add int) {
 		from := *(*[goPanel]float32)(floats(init, goPanel))
 		av, bv, cv := floats(a, (k-1)*as+rows), floats(b, (k-1)*bs+goPanel), floats(c, (rows-1)*cs+goPanel)

@@ -60,12 +60,12 @@ func (d *Device) product(c, x []float32, m int, w *weight, add int) {
 		t := cut(rows, d.k.tileRows)
 		a := d.packRows(x[first*w.cols:(first+rows)*w.cols], w.cols, t)
 		out := c[first*w.rows : (first+rows)*w.rows]
-		// Panels go in pairs, which is what the kernels for one row take.
+		// Panels go in pairs, which is what kernels for one row take.
 		for i := range w.segments {
 			s := &w.segments[i]
 			d.pool.each(s.panels(w.width), 2, func(lo, hi, worker int) {
-				if m == 1 && d.k.row[s.format][1] != nil {
-					d.rowPanels(out, a, w, s, lo, hi, worker, add)
+				if rows <= maxRows && t.n == 1 && d.k.row[s.format][rows][1] != nil {
+					d.fewPanels(out, a, rows, w, s, lo, hi, worker, add)
 				} else {
 					d.tilePanels(out, a, t, w, s, lo, hi, worker, add)
 				}
@@ -167,12 +167,16 @@ func put(dst, src []float32, add int) {
 	}
 }
 
-// rowPanels is tilePanels for a single row, without unpacking to memory.
-func (d *Device) rowPanels(c, x []float32, w *weight, s *segment, lo, hi, worker, add int) {
+// fewPanels is tilePanels for a tile of few rows, without unpacking to memory.
+func (d *Device) fewPanels(c, x []float32, rows int, w *weight, s *segment, lo, hi, worker, add int) {
 	width, kc := w.width, depth(w.cols)
-	edge := scratch(&d.local[worker], 2*width)
-	for p := lo; p < hi; p += 2 {
-		n := min(2, hi-p)
+	edge := scratch(&d.local[worker], 2*width*rows)
+	for p := lo; p < hi; {
+		n := 1
+		if p+1 < hi && d.k.row[s.format][rows][2] != nil {
+			n = 2
+		}
+		f := d.k.row[s.format][rows][n]
 		column := s.first + p*width
 		columns := min(n*width, s.rows-p*width)
 		for k0 := 0; k0 < w.cols; k0 += kc {
@@ -183,13 +187,15 @@ func (d *Device) rowPanels(c, x []float32, w *weight, s *segment, lo, hi, worker
 			}
 			src := &s.data[p*s.bytes+s.format.panelBytes(k0, width)]
 			init := d.start(w, s.panel+p, k0)
-			f := d.k.row[s.format][n]
 			if columns == n*width {
-				f(s.format.units(k, 1), &x[k0], src, s.bytes, init, &c[column], more)
+				f(s.format.units(k, 1), &x[k0*rows], src, s.bytes, init, &c[column], w.rows, more)
 				continue
 			}
-			f(s.format.units(k, 1), &x[k0], src, s.bytes, init, &edge[0], 0)
-			put(c[column:][:columns], edge, more)
+			f(s.format.units(k, 1), &x[k0*rows], src, s.bytes, init, &edge[0], n*width, 0)
+			for r := range rows {
+				put(c[r*w.rows+column:][:columns], edge[r*n*width:], more)
+			}
 		}
+		p += n
 	}
 }

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -116,8 +117,7 @@ func (d *Device) Select(selections []engine.Selection) {
 		if s.Rows == 0 {
 			continue
 		}
-		m := rowsOf(op, "scores", s.Scores, max(1, s.Scores.Len/s.Rows))
-		m = s.Scores.Len / s.Rows
+		m := s.Scores.Len / s.Rows
 		wantLen(op, "scores", s.Scores, s.Rows*m)
 		wantLen(op, "dst", s.Dst, s.Rows*(s.Count+s.Tail))
 		if s.Count < 0 || s.Count > m {
@@ -133,47 +133,71 @@ func (d *Device) Select(selections []engine.Selection) {
 	}
 	d.pool.run(len(rows), func(t, worker int) {
 		r := rows[t]
-		choose(r.dst[:r.count], r.scores)
+		buf := scratch(&d.local[worker], 4*len(r.scores))
+		choose(r.dst[:r.count], r.scores, unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(buf))), len(buf)))
 		for j := range r.dst[r.count:] {
 			r.dst[r.count+j] = int32(len(r.scores) + j)
 		}
 	})
 }
 
-// choose writes the positions of the len(dst) highest scores, ascending.
-func choose(dst []int32, scores []float32) {
+// choose writes the positions of the len(dst) highest scores, ascending. buf has
+// room for two ranks per score.
+func choose(dst []int32, scores []float32, buf []uint32) {
 	if len(dst) == 0 {
 		return
 	}
-	// The rank of the lowest score that is chosen, eleven or ten bits at a time:
-	// want-th highest among those that share the bits found so far.
-	var prefix, known uint32
+	ranks := buf[:len(scores)]
+	var count [1 << 11]int32
+	for j, v := range scores {
+		b := rank(v)
+		ranks[j] = b
+		count[b>>21]++
+	}
+	// The rank of the lowest score that is chosen, eleven or ten bits at a time;
+	// left are the ranks that share the bits found so far, of which the want-th
+	// highest is looked for.
+	left, rest := ranks, buf[len(scores):len(scores)]
 	want := len(dst)
+	var last uint32
 	for _, digit := range [...]struct{ shift, bits uint32 }{{21, 11}, {10, 11}, {0, 10}} {
-		var count [1 << 11]int32
-		for _, v := range scores {
-			if b := rank(v); b&known == prefix {
-				count[b>>digit.shift&(1<<digit.bits-1)]++
+		mask := uint32(1)<<digit.bits - 1
+		if digit.shift < 21 {
+			clear(count[:])
+			for _, b := range left {
+				count[b>>digit.shift&mask]++
 			}
 		}
-		c := uint32(1)<<digit.bits - 1
+		c := mask
 		for ; int(count[c]) < want; c-- {
 			want -= int(count[c])
 		}
-		prefix |= c << digit.shift
-		known |= (1<<digit.bits - 1) << digit.shift
+		last |= c << digit.shift
+		for _, b := range left {
+			if b>>digit.shift&mask == c {
+				rest = append(rest, b)
+			}
+		}
+		left, rest = rest, rest[len(rest):]
+		if int(count[c]) == 1 {
+			last = left[0]
+			break
+		}
 	}
 	// want of those that equal it are chosen: the earliest.
 	n := 0
-	for j, v := range scores {
-		b := rank(v)
-		if b > prefix || b == prefix && want > 0 {
-			if b == prefix {
-				want--
-			}
-			dst[n] = int32(j)
-			n++
+	for j, b := range ranks {
+		if b < last {
+			continue
 		}
+		if b == last {
+			if want == 0 {
+				continue
+			}
+			want--
+		}
+		dst[n] = int32(j)
+		n++
 	}
 }
 

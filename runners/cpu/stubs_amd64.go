@@ -54,45 +54,85 @@ func unpackQ8AVX2(blocks int, src *byte, dst *float32)
 //go:noescape
 func unpackQ4AVX2(blocks int, src *byte, dst *float32)
 
-// rowBF16AVX2_1 multiplies one row by 1 panels.
+// rowBF16AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
-func rowBF16AVX2_1(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowBF16AVX2_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowF16AVX2_1 multiplies one row by 1 panels.
+// rowF16AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
-func rowF16AVX2_1(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowF16AVX2_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowQ8AVX2_1 multiplies one row by 1 panels.
+// rowQ8AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
-func rowQ8AVX2_1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowQ8AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowQ4AVX2_1 multiplies one row by 1 panels.
+// rowQ4AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
-func rowQ4AVX2_1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowQ4AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowBF16AVX2_2 multiplies one row by 2 panels.
+// rowBF16AVX2_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
-func rowBF16AVX2_2(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowBF16AVX2_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowF16AVX2_2 multiplies one row by 2 panels.
+// rowF16AVX2_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
-func rowF16AVX2_2(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowF16AVX2_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowQ8AVX2_2 multiplies one row by 2 panels.
+// rowQ8AVX2_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
-func rowQ8AVX2_2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowQ8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowQ4AVX2_2 multiplies one row by 2 panels.
+// rowQ4AVX2_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
-func rowQ4AVX2_2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowQ4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowBF16AVX2_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowBF16AVX2_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowF16AVX2_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowF16AVX2_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowQ8AVX2_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowQ8AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowQ4AVX2_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowQ4AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowBF16AVX2_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowBF16AVX2_3x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowF16AVX2_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowF16AVX2_3x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowQ8AVX2_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowQ8AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowQ4AVX2_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowQ4AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // softmaxAVX2 is one step of a running softmax, a query in each lane.
 //
@@ -194,45 +234,85 @@ func unpackQ8AVX512(blocks int, src *byte, dst *float32)
 //go:noescape
 func unpackQ4AVX512(blocks int, src *byte, dst *float32)
 
-// rowBF16AVX512_1 multiplies one row by 1 panels.
+// rowBF16AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
-func rowBF16AVX512_1(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowBF16AVX512_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowF16AVX512_1 multiplies one row by 1 panels.
+// rowF16AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
-func rowF16AVX512_1(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowF16AVX512_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowQ8AVX512_1 multiplies one row by 1 panels.
+// rowQ8AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
-func rowQ8AVX512_1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowQ8AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowQ4AVX512_1 multiplies one row by 1 panels.
+// rowQ4AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
-func rowQ4AVX512_1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowQ4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowBF16AVX512_2 multiplies one row by 2 panels.
+// rowBF16AVX512_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
-func rowBF16AVX512_2(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowBF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowF16AVX512_2 multiplies one row by 2 panels.
+// rowF16AVX512_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
-func rowF16AVX512_2(k int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowQ8AVX512_2 multiplies one row by 2 panels.
+// rowQ8AVX512_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
-func rowQ8AVX512_2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowQ8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowQ4AVX512_2 multiplies one row by 2 panels.
+// rowQ4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
-func rowQ4AVX512_2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, add int)
+func rowQ4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowBF16AVX512_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowBF16AVX512_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowF16AVX512_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowF16AVX512_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowQ8AVX512_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowQ8AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowQ4AVX512_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowQ4AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowBF16AVX512_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowBF16AVX512_3x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowF16AVX512_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowF16AVX512_3x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowQ8AVX512_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowQ8AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowQ4AVX512_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowQ4AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // softmaxAVX512 is one step of a running softmax, a query in each lane.
 //

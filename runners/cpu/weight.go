@@ -199,13 +199,13 @@ func packF32(panel []byte, width, rows, cols int, values []float32) {
 
 func packHalf(panel []byte, width, j int, raw []byte) {
 	for k := range len(raw) / 2 {
-		copy(panel[2*(k*width+j):][:2], raw[2*k:])
+		binary.LittleEndian.PutUint16(panel[2*(k*width+j):], binary.LittleEndian.Uint16(raw[2*k:]))
 	}
 }
 
 func packQ8(panel []byte, width, j int, raw []byte) {
 	for ; len(raw) >= 34; raw, panel = raw[34:], panel[34*width:] {
-		copy(panel[2*j:][:2], raw)
+		binary.LittleEndian.PutUint16(panel[2*j:], binary.LittleEndian.Uint16(raw))
 		codes := panel[2*width+j:]
 		for k, c := range raw[2:34] {
 			codes[k*width] = c
@@ -215,8 +215,8 @@ func packQ8(panel []byte, width, j int, raw []byte) {
 
 func packQ4(panel []byte, width, j int, raw []byte) {
 	for ; len(raw) >= 20; raw, panel = raw[20:], panel[20*width:] {
-		copy(panel[2*j:][:2], raw)
-		copy(panel[2*(width+j):][:2], raw[2:])
+		binary.LittleEndian.PutUint16(panel[2*j:], binary.LittleEndian.Uint16(raw))
+		binary.LittleEndian.PutUint16(panel[2*(width+j):], binary.LittleEndian.Uint16(raw[2:]))
 		a, b := binary.LittleEndian.Uint64(raw[4:]), binary.LittleEndian.Uint64(raw[12:])
 		// GGUF keeps numbers 0…15 in the low nibbles, 16…31 in the high ones.
 		for i, v := range [4]uint64{a, b, a >> 4, b >> 4} {

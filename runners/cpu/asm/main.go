@@ -23,11 +23,11 @@ func main() {
 		w.unpackHalf("F16")
 		w.unpackQ8()
 		w.unpackQ4()
-		for panels := 1; panels <= 2; panels++ {
-			w.rowHalf("BF16", panels)
-			w.rowHalf("F16", panels)
-			w.rowQ8(panels)
-			w.rowQ4(panels)
+		for _, n := range fewRows {
+			w.rowHalf("BF16", n[0], n[1])
+			w.rowHalf("F16", n[0], n[1])
+			w.rowQ8(n[0], n[1])
+			w.rowQ4(n[0], n[1])
 		}
 		w.softmax()
 		w.scaleColumns()

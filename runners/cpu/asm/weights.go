@@ -133,24 +133,30 @@ func (w width) unpackQ4() {
 	RET()
 }
 
-// row declares a kernel for one row of x: c = init + x·panel, or c += x·panel,
-// for one panel or two neighbours, stride bytes apart. It returns the pieces
-// all of them share.
+// row declares a kernel for few rows of x, interleaved as a tile's are: c[r][:] =
+// init + Σ_k x[k·rows + r]·panel[k], or added to c, for one panel or two
+// neighbours, stride bytes apart. A weight's number is unpacked in a register,
+// where it meets every row.
 type row struct {
-	w        width
-	n, x     reg.Register
-	b        []reg.Register // per panel
-	acc      []reg.VecVirtual
-	panels   int
-	finishes func()
+	w     width
+	rows  int
+	n, x  reg.Register
+	b     []reg.Register     // per panel
+	acc   [][]reg.VecVirtual // per row, then vector
+	bcast reg.VecVirtual     // x of the row at hand
+	t     []reg.VecVirtual   // unpacked numbers
 }
 
-func (w width) row(format, count string, panels int) *row {
-	name := fmt.Sprintf("row%s%s_%d", format, w.name, panels)
-	TEXT(name, NOSPLIT, "func("+count+" int, x *float32, b *byte, stride int, init *float32, c *float32, add int)")
-	Doc(fmt.Sprintf("%s multiplies one row by %d panels.", name, panels))
+// fewRows are the kernels made, as (rows, panels): sums enough to hide the
+// latency of the multiply-adds, registers enough to hold them.
+var fewRows = [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 1}}
+
+func (w width) row(format, count string, rows, panels int) *row {
+	name := fmt.Sprintf("row%s%s_%dx%d", format, w.name, rows, panels)
+	TEXT(name, NOSPLIT, "func("+count+" int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)")
+	Doc(fmt.Sprintf("%s multiplies rows of x by panels: %d by %d.", name, rows, panels))
 	Pragma("noescape")
-	r := &row{w: w, panels: panels}
+	r := &row{w: w, rows: rows}
 	r.n, r.x = Load(Param(count), GP64()), Load(Param("x"), GP64())
 	r.b = []reg.Register{Load(Param("b"), GP64())}
 	if panels == 2 {
@@ -159,72 +165,103 @@ func (w width) row(format, count string, panels int) *row {
 		r.b = append(r.b, s)
 	}
 	init := Load(Param("init"), GP64())
-	r.acc = w.vecs(2 * panels)
-	for j, v := range r.acc {
-		VMOVUPS(Mem{Base: init, Disp: j * w.bytes}, v)
+	for i := range rows {
+		r.acc = append(r.acc, w.vecs(2*panels))
+		for j, v := range r.acc[i] {
+			VMOVUPS(Mem{Base: init, Disp: j * w.bytes}, v)
+		}
 	}
+	r.bcast, r.t = w.vec(), w.vecs(2)
 	return r
 }
 
-func (r *row) store() {
-	c, add := Load(Param("c"), GP64()), Load(Param("add"), GP64())
-	TESTQ(add, add)
-	JE(LabelRef("set"))
-	for j, v := range r.acc {
-		VADDPS(Mem{Base: c, Disp: j * r.w.bytes}, v, v)
+// step multiplies the numbers that unpack leaves in its register, vector by
+// vector, with every row's x of k places after the pointer.
+func (r *row) step(k int, unpack func(j int, t reg.VecVirtual)) {
+	if r.rows == 1 {
+		VBROADCASTSS(Mem{Base: r.x, Disp: 4 * k}, r.bcast)
+		for j, acc := range r.acc[0] {
+			unpack(j, r.t[j&1])
+			VFMADD231PS(r.t[j&1], r.bcast, acc)
+		}
+		return
 	}
-	Label("set")
-	for j, v := range r.acc {
-		VMOVUPS(v, Mem{Base: c, Disp: j * r.w.bytes})
+	for j := range r.t {
+		unpack(j, r.t[j])
 	}
-	VZEROUPPER()
-	RET()
+	for i, acc := range r.acc {
+		VBROADCASTSS(Mem{Base: r.x, Disp: 4 * (k*r.rows + i)}, r.bcast)
+		for j := range r.t {
+			VFMADD231PS(r.t[j], r.bcast, acc[j])
+		}
+	}
 }
 
-func (r *row) advance(bytes int) {
+// advance moves x by k places and the panels by bytes.
+func (r *row) advance(k, bytes int) {
+	if k > 0 {
+		ADDQ(U32(uint32(4*k*r.rows)), r.x)
+	}
 	for _, b := range r.b {
 		ADDQ(U32(uint32(bytes)), b)
 	}
 }
 
-func (w width) rowHalf(format string, panels int) {
-	r := w.row(format, "k", panels)
-	x, t := w.vec(), w.vecs(2)
-	Label("loop")
-	VBROADCASTSS(Mem{Base: r.x}, x)
-	for j, acc := range r.acc {
-		w.widen(format, Mem{Base: r.b[j/2], Disp: j % 2 * w.bytes / 2}, t[j&1])
-		VFMADD231PS(t[j&1], x, acc)
+func (r *row) store() {
+	c, cs, add := Load(Param("c"), GP64()), Load(Param("cs"), GP64()), Load(Param("add"), GP64())
+	SHLQ(Imm(2), cs)
+	TESTQ(add, add)
+	JE(LabelRef("set"))
+	p := GP64()
+	MOVQ(c, p)
+	for _, acc := range r.acc {
+		for j, v := range acc {
+			VADDPS(Mem{Base: p, Disp: j * r.w.bytes}, v, v)
+		}
+		ADDQ(cs, p)
 	}
-	ADDQ(Imm(4), r.x)
-	r.advance(w.bytes)
+	Label("set")
+	for _, acc := range r.acc {
+		for j, v := range acc {
+			VMOVUPS(v, Mem{Base: c, Disp: j * r.w.bytes})
+		}
+		ADDQ(cs, c)
+	}
+	VZEROUPPER()
+	RET()
+}
+
+func (w width) rowHalf(format string, rows, panels int) {
+	r := w.row(format, "k", rows, panels)
+	Label("loop")
+	r.step(0, func(j int, t reg.VecVirtual) {
+		w.widen(format, Mem{Base: r.b[j/2], Disp: j % 2 * w.bytes / 2}, t)
+	})
+	r.advance(1, w.bytes)
 	DECQ(r.n)
 	JNE(LabelRef("loop"))
 	r.store()
 }
 
-func (w width) rowQ8(panels int) {
-	r := w.row("Q8", "blocks", panels)
-	x, t, d := w.vec(), w.vecs(2), w.vecs(2*panels)
+func (w width) rowQ8(rows, panels int) {
+	r := w.row("Q8", "blocks", rows, panels)
+	d := w.vecs(2 * panels)
 	i := GP64()
 	Label("block")
 	for j := range d {
 		VCVTPH2PS(Mem{Base: r.b[j/2], Disp: j % 2 * w.bytes / 2}, d[j])
 	}
-	r.advance(2 * w.panel())
+	r.advance(0, 2*w.panel())
 	MOVQ(U32(8), i)
 	Label("k")
 	for k := range 4 {
-		VBROADCASTSS(Mem{Base: r.x, Disp: 4 * k}, x)
-		for j, acc := range r.acc {
-			VPMOVSXBD(Mem{Base: r.b[j/2], Disp: k*w.panel() + j%2*w.lanes()}, t[j&1])
-			VCVTDQ2PS(t[j&1], t[j&1])
-			VMULPS(d[j], t[j&1], t[j&1])
-			VFMADD231PS(t[j&1], x, acc)
-		}
+		r.step(k, func(j int, t reg.VecVirtual) {
+			VPMOVSXBD(Mem{Base: r.b[j/2], Disp: k*w.panel() + j%2*w.lanes()}, t)
+			VCVTDQ2PS(t, t)
+			VMULPS(d[j], t, t)
+		})
 	}
-	ADDQ(Imm(16), r.x)
-	r.advance(4 * w.panel())
+	r.advance(4, 4*w.panel())
 	DECQ(i)
 	JNE(LabelRef("k"))
 	DECQ(r.n)
@@ -232,11 +269,11 @@ func (w width) rowQ8(panels int) {
 	r.store()
 }
 
-func (w width) rowQ4(panels int) {
-	r := w.row("Q4", "blocks", panels)
+func (w width) rowQ4(rows, panels int) {
+	r := w.row("Q4", "blocks", rows, panels)
 	minima := AllocLocal(2 * panels * w.bytes)
 	mask := w.broadcast(15)
-	x, t, d, q := w.vec(), w.vecs(2), w.vecs(2*panels), w.vecs(2*panels)
+	d, q := w.vecs(2*panels), w.vecs(2*panels)
 	i := GP64()
 	Label("block")
 	for j := range d {
@@ -247,22 +284,19 @@ func (w width) rowQ4(panels int) {
 	for j := range d {
 		VCVTPH2PS(Mem{Base: r.b[j/2], Disp: j % 2 * w.bytes / 2}, d[j])
 	}
-	r.advance(4 * w.panel())
+	r.advance(0, 4*w.panel())
 	MOVQ(U32(4), i)
 	Label("word")
 	for j := range q {
 		VMOVUPS(Mem{Base: r.b[j/2], Disp: j % 2 * w.bytes}, q[j])
 	}
 	for k := range 8 {
-		VBROADCASTSS(Mem{Base: r.x, Disp: 4 * k}, x)
-		for j, acc := range r.acc {
-			w.nibble(q[j], mask, t[j&1], k)
-			VFMADD213PS(minima.Offset(j*w.bytes), d[j], t[j&1])
-			VFMADD231PS(t[j&1], x, acc)
-		}
+		r.step(k, func(j int, t reg.VecVirtual) {
+			w.nibble(q[j], mask, t, k)
+			VFMADD213PS(minima.Offset(j*w.bytes), d[j], t)
+		})
 	}
-	ADDQ(Imm(32), r.x)
-	r.advance(2 * w.bytes)
+	r.advance(8, 2*w.bytes)
 	DECQ(i)
 	JNE(LabelRef("word"))
 	DECQ(r.n)

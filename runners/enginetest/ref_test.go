@@ -1,0 +1,226 @@
+package enginetest
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/ref"
+)
+
+// TestReference runs the suite's checks that need no second device (unwritten
+// elements, inputs, accounts, shapes) on the reference itself.
+func TestReference(t *testing.T) { Run(t, ref.New(), Options{}) }
+
+// The judge is judged by the formulas written another way.
+
+func TestReferenceAttention(t *testing.T) {
+	b := newBench(t, ref.New())
+	h := engine.Heads{Query: 4, KV: 2, Size: 8}
+	const n, start, m = 40, 7, 33
+	kv := b.kv(n, h)
+	q, out := b.in(b.normal(m*32)), b.out(m*32)
+	for _, window := range []int{0, 1, 5, 100} {
+		b.dev.Attention(out.dev, q.dev, kv.on(func(p *pair) engine.Array { return p.dev }), start, h, window, 0.3)
+		got := b.get(out.dev)
+		for i := range m {
+			for a := range h.Query {
+				// The whole row of weights, hidden ones as e^-∞ = 0, no maximum taken off.
+				p, total := make([]float64, n), 0.0
+				for j := range n {
+					if j > start+i || window > 0 && j <= start+i-window {
+						continue
+					}
+					s := 0.0
+					for c := range 8 {
+						s += float64(q.input[(i*4+a)*8+c]) * float64(kv.k.input[(a/2*n+j)*8+c])
+					}
+					p[j] = math.Exp(0.3 * s)
+					total += p[j]
+				}
+				for c := range 8 {
+					want := 0.0
+					for j := range n {
+						want += p[j] / total * float64(kv.v.input[(a/2*n+j)*8+c])
+					}
+					if diff := math.Abs(want - float64(got[(i*4+a)*8+c])); !(diff <= 1e-6) {
+						t.Fatalf("window %d, row %d, head %d: off by %v", window, i, a, diff)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestReferenceWindowScores: the scores of all query rows and the weights the
+// window pays to itself add up to w per head.
+func TestReferenceWindowScores(t *testing.T) {
+	b := newBench(t, ref.New())
+	h := engine.Heads{Query: 4, KV: 2, Size: 8}
+	const n, w = 50, 6
+	kv := b.kv(n, h)
+	on := func(p *pair) engine.Array { return p.dev }
+	q := b.in(b.normal(w * 32))
+	dst := b.out32(4 * (n - w))
+	b.dev.WindowScores(dst.dev, q.dev, kv.on(on), h, 0, 0.3)
+	got := b.get(dst.dev)
+	// Attention to values that are 1 at one key and 0 elsewhere is that key's weight.
+	for _, j := range []int{0, 17, n - w - 1} {
+		v := make([]float32, 2*n*8)
+		for g := range 2 {
+			v[(g*n+j)*8] = 1
+		}
+		ones, out := b.in(v), b.out(w*32)
+		one := kvPair{kv.k, ones, n, h}
+		b.dev.Attention(out.dev, q.dev, one.on(on), n-w, h, 0, 0.3)
+		o := b.get(out.dev)
+		for a := range h.Query {
+			want := 0.0
+			for i := range w {
+				want += float64(o[(i*4+a)*8])
+			}
+			if diff := math.Abs(want - float64(got[a*(n-w)+j])); !(diff <= 1e-6) {
+				t.Errorf("head %d, key %d: %v, want %v", a, j, got[a*(n-w)+j], want)
+			}
+		}
+	}
+}
+
+// TestReferenceSelect counts instead of sorting: a position is chosen if fewer
+// than count others come before it.
+func TestReferenceSelect(t *testing.T) {
+	b := newBench(t, ref.New())
+	rng := rand.New(rand.NewPCG(5, 6))
+	const m = 60
+	v := make([]float32, m)
+	for i := range v {
+		v[i] = []float32{0, 1, 2, float32(math.NaN()), float32(math.Inf(-1))}[rng.IntN(5)]
+	}
+	before := func(i, j int) bool { // i is chosen before j
+		a, c := v[i], v[j]
+		if a != a || c != c {
+			return a == a && c != c || (a != a) == (c != c) && i < j
+		}
+		return a > c || a == c && i < j
+	}
+	src := b.pair(engine.Float32, m)
+	b.dev.Put(src.dev, v)
+	for count := range m + 1 {
+		dst := b.outInts(count + 3)
+		b.dev.Select([]engine.Selection{{Scores: src.dev, Rows: 1, Count: count, Tail: 3, Dst: dst.dev}})
+		var want []int32
+		for j := range m {
+			n := 0
+			for i := range m {
+				if i != j && before(i, j) {
+					n++
+				}
+			}
+			if n < count {
+				want = append(want, int32(j))
+			}
+		}
+		want = append(want, m, m+1, m+2)
+		for i, g := range b.getInts(dst.dev) {
+			if g != want[i] {
+				t.Fatalf("count %d: position %d is %d, want %d", count, i, g, want[i])
+			}
+		}
+	}
+}
+
+// TestReferenceRotation: turning keeps lengths, and the product of a query and
+// a key depends on the distance of their positions alone.
+func TestReferenceRotation(t *testing.T) {
+	b := newBench(t, ref.New())
+	h := engine.Heads{Query: 1, KV: 1, Size: 16}
+	r := b.rotary(16, 100, 1)(b.dev)
+	one := b.normal(16 * 3)
+	dot := func(start, m int) []float64 {
+		// The same projections at every position; q at the last, k at each.
+		var x []float32
+		for range m {
+			x = append(x, one...)
+		}
+		n := start + m
+		in, q, k, v := b.in(x), b.out(m*16), b.out(n*16), b.out(n*16)
+		b.dev.Rotate(q.dev, engine.KV{K: k.dev, V: v.dev, Tokens: n, Heads: 1, Size: 16}, in.dev, start, h, r, engine.QKNorm{})
+		qs, ks := b.get(q.dev), b.get(k.dev)
+		var out []float64
+		for j := start; j < n; j++ {
+			s := 0.0
+			for c := range 16 {
+				s += float64(qs[(m-1)*16+c]) * float64(ks[j*16+c])
+			}
+			out = append(out, s)
+		}
+		return out
+	}
+	a, c := dot(0, 20), dot(60, 20)
+	for i := range a {
+		if diff := math.Abs(a[i] - c[i]); !(diff <= 1e-4) {
+			t.Errorf("distance %d: %v at 0, %v at 60", 19-i, a[i], c[i])
+		}
+	}
+	if !(math.Abs(a[0]-a[19]) > 1e-3) {
+		t.Error("the product does not depend on the distance")
+	}
+}
+
+// TestReferenceDecode: decoding a prompt's last token over a full cache is
+// attention's last row.
+func TestReferenceDecode(t *testing.T) {
+	b := newBench(t, ref.New())
+	h := engine.Heads{Query: 4, KV: 2, Size: 8}
+	const n = 30
+	r := b.rotary(8, n+1, 1)(b.dev)
+	on := func(p *pair) engine.Array { return p.dev }
+	x := b.in(b.normal((n + 1) * 64))
+	q, k, v := b.out((n+1)*32), b.out(2*(n+1)*8), b.out(2*(n+1)*8)
+	whole := kvPair{k, v, n + 1, h}.on(on)
+	b.dev.Rotate(q.dev, whole, x.dev, 0, h, r, engine.QKNorm{})
+	out := b.out((n + 1) * 32)
+	b.dev.Attention(out.dev, q.dev, whole, 0, h, 0, 0.3)
+	want := b.get(out.dev)[n*32:]
+
+	k2, v2, q2 := b.out(2*n*8), b.out(2*n*8), b.out(n*32)
+	prompt := kvPair{k2, v2, n, h}.on(on)
+	b.dev.Rotate(q2.dev, prompt, x.dev.Slice(0, n*64), 0, h, r, engine.QKNorm{})
+	caches, err := b.dev.Gather(prompt, []engine.Kept{{Len: []int{n, n}, All: true}}, 1)
+	b.must(err)
+	batch, err := b.dev.NewBatch([]engine.Sequence{{Caches: caches, Position: n}}, h)
+	b.must(err)
+	q3, got := b.out(32), b.out(32)
+	b.dev.RotateAppend(q3.dev, batch, 0, x.dev.Slice(n*64, (n+1)*64), r, engine.QKNorm{})
+	b.dev.AttendCaches(got.dev, q3.dev, batch, 0, 0, 0.3)
+	if err := Compare(b.get(got.dev), want, 32, n, engine.Float32); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReferenceDivergence: KL of two distributions of two outcomes, by hand.
+func TestReferenceDivergence(t *testing.T) {
+	b := newBench(t, ref.New())
+	logits, dst := b.in32([]float32{0, 0, float32(math.Log(3)), 0}), b.out32(1)
+	b.dev.Divergence(dst.dev, logits.dev, 2, []int{0}, []int{1})
+	want := 0.5*math.Log(0.5/0.75) + 0.5*math.Log(0.5/0.25)
+	if diff := math.Abs(float64(b.get(dst.dev)[0]) - want); !(diff <= 1e-7) {
+		t.Errorf("off by %v from %v", diff, want)
+	}
+}
+
+// TestReferenceNorm: SwiGLU and RMSNorm at numbers one can check by eye.
+func TestReferenceNorm(t *testing.T) {
+	b := newBench(t, ref.New())
+	x, g, dst := b.in([]float32{3, -4, 0, 0}), b.in32([]float32{1, 2, 1, 1}), b.out(4)
+	b.dev.RMSNorm(dst.dev, x.dev, g.dev, 0)
+	if err := Compare(b.get(dst.dev), []float32{1.2, -3.2, 0, 0}, 4, 1, engine.Float32); err != nil {
+		t.Error(err)
+	}
+	gu, out := b.in([]float32{float32(math.Log(3)), 0, 8, 5}), b.out(2)
+	b.dev.SwiGLU(out.dev, gu.dev, 2)
+	if err := Compare(b.get(out.dev), []float32{float32(math.Log(3) * 0.75 * 8), 0}, 2, 1, engine.Float32); err != nil {
+		t.Error(err)
+	}
+}
