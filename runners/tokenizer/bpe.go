@@ -59,8 +59,8 @@ type encoder struct {
 	heap             []uint64
 }
 
-// cacheEntry remembers the ids of one short word, in one cache line. The cache is direct-mapped, so that it is bounded
-// and needs no eviction.
+// cacheEntry remembers the ids of one short word, in the 64 bytes that a processor loads at once. The cache is
+// direct-mapped, so that it is bounded and needs no eviction.
 type cacheEntry struct {
 	n, keyLen uint8
 	part      bool // of a piece; the whole piece may be a token that merging does not reach
@@ -68,10 +68,13 @@ type cacheEntry struct {
 	ids       [8]int32
 }
 
-const cacheEntries = 1 << 14
-
-func newEncoder(steps int) *encoder {
-	return &encoder{cache: make([]cacheEntry, cacheEntries), pieces: make([][]string, steps+1)}
+// newEncoder makes the memory for a vocabulary: the more tokens, the more words are worth remembering.
+func newEncoder(steps, vocab int) *encoder {
+	entries := 1 << 8
+	for entries < vocab/2 && entries < 1<<16 {
+		entries *= 2
+	}
+	return &encoder{cache: make([]cacheEntry, entries), pieces: make([][]string, steps)}
 }
 
 // piece appends the ids of one pre-tokenized piece.
@@ -86,7 +89,7 @@ func (m *bpe) piece(e *encoder, out []int32, s string) ([]int32, error) {
 func (m *bpe) cached(e *encoder, out []int32, w string, part bool) ([]int32, error) {
 	var entry *cacheEntry
 	if len(w) <= len(entry.key) {
-		entry = &e.cache[maphash.String(m.seed, w)%cacheEntries]
+		entry = &e.cache[maphash.String(m.seed, w)&uint64(len(e.cache)-1)]
 		if int(entry.keyLen) == len(w) && entry.part == part && string(entry.key[:len(w)]) == w {
 			return append(out, entry.ids[:entry.n]...), nil
 		}

@@ -101,7 +101,7 @@ func (t *Native) acquire() *encoder {
 		t.idle = t.idle[:n-1]
 		return e
 	}
-	return newEncoder(len(t.pre.steps))
+	return newEncoder(len(t.pre.steps), len(t.tokens))
 }
 
 func (t *Native) release(e *encoder) {

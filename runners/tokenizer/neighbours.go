@@ -6,45 +6,56 @@ import "unicode/utf8"
 // within a character; such a part is known by its byte next to the boundary, which may report pairs that no token has,
 // but never misses one.
 type neighbours struct {
-	pairs *pairTable
 	ascii [128 * 128 / 64]uint64
-	left  [256]bool // bytes by which some token ends the part of a character before a boundary
-	right [256]bool // bytes by which some token begins the part after one
+	pairs *pairTable
+	parts *pairTable // the pairs that have an incomplete character: few, and asked for often
+	left  [256]bool  // bytes that end the part of a character on the left of such a pair
+	right [256]bool  // bytes that begin the part on the right
 }
 
 // partOf stands for an incomplete character; above all characters.
 func partOf(b byte) rune { return utf8.MaxRune + 1 + rune(b) }
 
-func newNeighbours() *neighbours { return &neighbours{pairs: newPairTable(1 << 10)} }
+func newNeighbours() *neighbours {
+	return &neighbours{pairs: newPairTable(1 << 10), parts: newPairTable(1 << 6)}
+}
 
 // note adds the neighbours within a token, given as the bytes it stands for.
 func (n *neighbours) note(token string) {
 	prev := rune(-1)
 	for len(token) > 0 {
-		r, size := utf8.DecodeRuneInString(token)
-		next := r
-		if r == utf8.RuneError && size == 1 {
-			b := token[0]
-			next = partOf(b)
-			if !utf8.RuneStart(b) { // the end of a character that begins before the token
-				n.left[b] = true
-				prev = next
-				token = token[1:]
+		next, size := utf8.DecodeRuneInString(token)
+		if next == utf8.RuneError && size == 1 {
+			next = partOf(token[0])
+			if utf8.RuneStart(token[0]) {
+				size = len(token) // the beginning of a character that ends after the token
+			} else { // the end of one that begins before it
+				prev, token = next, token[1:]
 				continue
 			}
-			n.right[b] = true
-			size = len(token) // the beginning of a character that ends after the token
 		}
 		if prev >= 0 {
-			if prev < 128 && next < 128 {
-				i := prev<<7 | next
-				n.ascii[i>>6] |= 1 << (i & 63)
-			} else {
-				n.pairs.set(prev, next, merge{})
-			}
+			n.add(prev, next)
 		}
-		prev = next
-		token = token[size:]
+		prev, token = next, token[size:]
+	}
+}
+
+func (n *neighbours) add(a, b rune) {
+	switch {
+	case a < 128 && b < 128:
+		i := a<<7 | b
+		n.ascii[i>>6] |= 1 << (i & 63)
+	case a <= utf8.MaxRune && b <= utf8.MaxRune:
+		n.pairs.set(a, b, merge{})
+	default:
+		n.parts.set(a, b, merge{})
+		if a > utf8.MaxRune {
+			n.left[byte(a-partOf(0))] = true
+		}
+		if b > utf8.MaxRune {
+			n.right[byte(b-partOf(0))] = true
+		}
 	}
 }
 
@@ -54,7 +65,7 @@ func (n *neighbours) has(a, b rune) bool {
 		i := a<<7 | b
 		return n.ascii[i>>6]&(1<<(i&63)) != 0
 	}
-	if n.pair(a, b) {
+	if _, ok := n.pairs.get(a, b); ok {
 		return true
 	}
 	var buf [utf8.UTFMax]byte
@@ -70,11 +81,11 @@ func (n *neighbours) has(a, b rune) bool {
 			startOfB = partOf(buf[0])
 		}
 	}
-	return endOfA >= 0 && n.pair(endOfA, b) || startOfB >= 0 && n.pair(a, startOfB) ||
-		endOfA >= 0 && startOfB >= 0 && n.pair(endOfA, startOfB)
+	return endOfA >= 0 && n.part(endOfA, b) || startOfB >= 0 && n.part(a, startOfB) ||
+		endOfA >= 0 && startOfB >= 0 && n.part(endOfA, startOfB)
 }
 
-func (n *neighbours) pair(a, b rune) bool {
-	_, ok := n.pairs.get(a, b)
+func (n *neighbours) part(a, b rune) bool {
+	_, ok := n.parts.get(a, b)
 	return ok
 }

@@ -202,3 +202,16 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkOpen(b *testing.B) {
+	for _, name := range sharedVocabularies(b) {
+		dir := sharedDir(b, "tokenizers", name)
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Open(dir); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
