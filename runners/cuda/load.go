@@ -79,7 +79,7 @@ func source(file string, major int) (string, error) {
 		return "", err
 	}
 	text := string(b)
-	if major >= 9 && strings.Contains(text, "\n.target sm_80\n") {
+	if major >= 9 {
 		text = strings.Replace(text, "\n.target sm_80\n", "\n.target sm_90\n", 1)
 		text = strings.ReplaceAll(text, "//sm_90 ", "")
 	}

@@ -1,0 +1,457 @@
+package cuda
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// The benchmarks run the engine's operations in a model's order on random
+// weights of its shape, without the model's own code, and report medians of
+// device time.
+
+// shape is a decoder's.
+type shape struct {
+	name              string
+	layers, width, ff int
+	heads             engine.Heads
+	vocab             int
+}
+
+var (
+	llama2  = shape{"Llama-2-7B", 32, 4096, 11008, engine.Heads{Query: 32, KV: 32, Size: 128}, 32000}
+	mistral = shape{"Mistral-7B", 32, 4096, 14336, engine.Heads{Query: 32, KV: 8, Size: 128}, 32000}
+)
+
+func must[T any](b testing.TB) func(T, error) T {
+	return func(v T, err error) T {
+		b.Helper()
+		if err != nil {
+			b.Fatal(err)
+		}
+		return v
+	}
+}
+
+// decoder is a model on a device, and what its steps need.
+type decoder struct {
+	shape
+	d                         *Device
+	b                         testing.TB
+	table, output             engine.Weight
+	qkv, o, gateUp, down      []engine.Weight
+	norm                      engine.Array
+	rotary                    engine.Rotary
+	scale                     float32
+	rows                      int // that the arrays below have room for
+	ids                       engine.Array
+	hidden, x, fused, q, att  engine.Array
+	both, joined, logits, one engine.Array
+}
+
+func newDecoder(b testing.TB, d *Device, s shape, positions int) *decoder {
+	m := &decoder{shape: s, d: d, b: b, scale: float32(1 / math.Sqrt(float64(s.heads.Size)))}
+	seed := uint64(1)
+	load := func(rows, cols int) engine.Weight {
+		seed += 1 << 40
+		w, err := d.LoadWeight([]engine.Stored{random{fmt.Sprint(seed), rows, cols, seed}}, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return w
+	}
+	m.table, m.output = load(s.vocab, s.width), load(s.vocab, s.width)
+	for range s.layers {
+		m.qkv = append(m.qkv, load((s.heads.Query+2*s.heads.KV)*s.heads.Size, s.width))
+		m.o = append(m.o, load(s.width, s.heads.Query*s.heads.Size))
+		m.gateUp = append(m.gateUp, load(2*s.ff, s.width))
+		m.down = append(m.down, load(s.width, s.ff))
+	}
+	m.norm = m.new(engine.Float32, s.width)
+	ones := make([]float32, s.width)
+	for i := range ones {
+		ones[i] = 1
+	}
+	d.Put(m.norm, ones)
+	frequencies := make([]float32, s.heads.Size/2)
+	for i := range frequencies {
+		frequencies[i] = float32(math.Pow(10000, -2*float64(i)/float64(s.heads.Size)))
+	}
+	m.rotary = must[engine.Rotary](b)(d.NewRotary(frequencies, 1, positions))
+	return m
+}
+
+func (m *decoder) new(t engine.Type, n int) engine.Array {
+	m.b.Helper()
+	return must[engine.Array](m.b)(m.d.New(t, n))
+}
+
+// room makes the arrays for blocks of rows.
+func (m *decoder) room(rows int) {
+	m.d.Free(m.ids, m.hidden, m.x, m.fused, m.q, m.att, m.both, m.joined, m.logits)
+	h := m.heads
+	m.rows = rows
+	m.ids = m.new(engine.Int32, rows)
+	ids := make([]int32, rows)
+	for i := range ids {
+		ids[i] = int32(i * 7919 % m.vocab)
+	}
+	m.d.PutInts(m.ids, ids)
+	m.hidden, m.x = m.new(m.d.kind, rows*m.width), m.new(m.d.kind, rows*m.width)
+	m.fused = m.new(m.d.kind, rows*(h.Query+2*h.KV)*h.Size)
+	m.q, m.att = m.new(m.d.kind, rows*h.Query*h.Size), m.new(m.d.kind, rows*h.Query*h.Size)
+	m.both, m.joined = m.new(m.d.kind, rows*2*m.ff), m.new(m.d.kind, rows*m.ff)
+	m.logits = m.new(engine.Float32, min(rows, 64)*m.vocab)
+}
+
+// step is one decoding step of a batch.
+func (m *decoder) step(batch engine.Batch) {
+	d := m.d
+	d.Embed(m.hidden, m.table, m.ids)
+	for l := range m.layers {
+		d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
+		d.MatMul(m.fused, m.x, m.qkv[l])
+		d.RotateAppend(m.q, batch, l, m.fused, m.rotary, engine.QKNorm{})
+		d.AttendCaches(m.att, m.q, batch, l, 0, m.scale)
+		d.MatMulAdd(m.hidden, m.att, m.o[l])
+		d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
+		d.MatMul(m.both, m.x, m.gateUp[l])
+		d.SwiGLU(m.joined, m.both, m.ff)
+		d.MatMulAdd(m.hidden, m.joined, m.down[l])
+	}
+	d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
+	d.MatMul(m.logits, m.x, m.output)
+	d.ArgMax(m.ids, m.logits)
+	d.Advance(batch)
+}
+
+// caches are made of noise: n rows of every KV head (or of every query head).
+func (m *decoder) caches(n, heads, room int) engine.Sequence {
+	s := engine.Sequence{Position: n}
+	for l := range m.layers {
+		c := engine.Cache{Room: room, Size: m.heads.Size}
+		for a := range heads {
+			c.Start, c.Len = append(c.Start, a*(n+room)), append(c.Len, n)
+		}
+		c.K, c.V = m.new(m.d.kind, heads*(n+room)*c.Size), m.new(m.d.kind, heads*(n+room)*c.Size)
+		m.noise(c.K, uint64(2*l)<<32)
+		m.noise(c.V, uint64(2*l+1)<<32)
+		s.Caches = append(s.Caches, c)
+	}
+	return s
+}
+
+// noise fills an array with numbers in [-1, 1).
+func (m *decoder) noise(a engine.Array, seed uint64) {
+	d := m.d
+	d.inContext(func() {
+		d.with(d.pointer("noise", a, a.Type)).long(a.Len).long(int(seed)).float(1)
+		d.run(d.kernel("random", "random_"+d.suffixOf(a.Type)), 8*d.card.Multiprocessors, 1, 1024, 0)
+	})
+}
+
+// measure reports the median device time of f in milliseconds over b.N runs (five at
+// least), after one that is not counted.
+func measure(b *testing.B, d *Device, f func()) float64 {
+	b.Helper()
+	var start, stop uintptr
+	d.inContext(func() {
+		call(d.driver.EventCreate, uintptr(unsafe.Pointer(&start)), 0)
+		call(d.driver.EventCreate, uintptr(unsafe.Pointer(&stop)), 0)
+	})
+	f()
+	if err := d.Sync(); err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	var times []float64
+	for range max(b.N, 5) {
+		d.inContext(func() { call(d.driver.EventRecord, start, d.stream) })
+		f()
+		d.inContext(func() { call(d.driver.EventRecord, stop, d.stream) })
+		if err := d.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		var ms float32
+		d.inContext(func() { call(d.driver.EventElapsedTime, uintptr(unsafe.Pointer(&ms)), start, stop) })
+		times = append(times, float64(ms))
+	}
+	b.StopTimer()
+	d.inContext(func() { call(d.driver.EventDestroy, start); call(d.driver.EventDestroy, stop) })
+	slices.Sort(times)
+	median := times[len(times)/2]
+	b.ReportMetric(median, "ms")
+	b.ReportMetric(times[0], "best-ms")
+	b.ReportMetric(0, "ns/op")
+	return median
+}
+
+// weightBytes is what a decoding step reads of the weights.
+func (m *decoder) weightBytes() int64 {
+	n := m.output.Bytes()
+	for l := range m.layers {
+		n += m.qkv[l].Bytes() + m.o[l].Bytes() + m.gateUp[l].Bytes() + m.down[l].Bytes()
+	}
+	return n
+}
+
+// BenchmarkDecode is one decoding step, replayed, of a 16K prompt: with the full
+// cache, with 1024 rows kept, one cache per KV head; and of the 19 sequences of a
+// grid (full; 512, 1024, 2048 six times).
+func BenchmarkDecode(b *testing.B) {
+	const room = 64
+	for _, s := range []shape{llama2, mistral} {
+		d := open(b, engine.BFloat16)
+		m := newDecoder(b, d, s, 1<<20)
+		grid := []int{16384}
+		for range 6 {
+			grid = append(grid, 512, 1024, 2048)
+		}
+		for _, c := range []struct {
+			name string
+			rows []int
+		}{{"full", []int{16384}}, {"kept1024", []int{1024}}, {"grid19", grid}} {
+			m.room(len(c.rows))
+			var sequences []engine.Sequence
+			bytes := m.weightBytes()
+			for _, n := range c.rows {
+				sequences = append(sequences, m.caches(n, s.heads.KV, room))
+				bytes += int64(s.layers) * int64(s.heads.KV) * int64(n) * int64(s.heads.Size) * 4
+			}
+			batch := must[engine.Batch](b)(d.NewBatch(sequences, s.heads))
+			d.Replay(batch, func() { m.step(batch) })
+			b.Run(s.name+"/"+c.name, func(b *testing.B) {
+				left := room - batch.Steps() - 1
+				f := func() {
+					if left--; left < 0 { // the caches are full: the last step again
+						b.Skip("no room")
+					}
+					d.Replay(batch, func() { m.step(batch) })
+				}
+				ms := measure(b, d, f)
+				b.ReportMetric(float64(bytes)/ms/1e6, "GB/s")
+			})
+			d.FreeBatch(batch)
+			for _, q := range sequences {
+				d.FreeCache(q.Caches...)
+			}
+		}
+		if err := d.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkProducts are the products of one layer, one row, each alone.
+func BenchmarkProducts(b *testing.B) {
+	d := open(b, engine.BFloat16)
+	for _, c := range []struct{ rows, cols, m int }{{12288, 4096, 1}, {4096, 4096, 1}, {22016, 4096, 1}, {4096, 11008, 1}, {32000, 4096, 1}, {22016, 4096, 19}, {4096, 11008, 19}} {
+		var weights []engine.Weight
+		for i := range 8 { // more than the second cache holds
+			weights = append(weights, must[engine.Weight](b)(d.LoadWeight([]engine.Stored{random{"w", c.rows, c.cols, uint64(i) << 40}}, nil)))
+		}
+		x, y := must[engine.Array](b)(d.New(d.kind, c.m*c.cols)), must[engine.Array](b)(d.New(d.kind, c.m*c.rows))
+		d.Put(x, make([]float32, x.Len))
+		b.Run(fmt.Sprintf("%dx%dx%d", c.m, c.rows, c.cols), func(b *testing.B) {
+			ms := measure(b, d, func() {
+				for _, w := range weights {
+					d.MatMul(y, x, w)
+				}
+			})
+			b.ReportMetric(float64(8*weights[0].Bytes())/ms/1e6, "GB/s")
+		})
+		for _, w := range weights {
+			d.FreeWeight(w)
+		}
+		d.Free(x, y)
+	}
+}
+
+// prefillLayer is one layer over a whole prompt in blocks of m.rows.
+func (m *decoder) prefillLayer(l int, hidden []engine.Array, kv engine.KV) {
+	d := m.d
+	for i, block := range hidden {
+		start := i * m.rows
+		d.RMSNorm(m.x, block, m.norm, 1e-5)
+		d.MatMul(m.fused, m.x, m.qkv[l])
+		d.Rotate(m.q, kv, m.fused, start, m.heads, m.rotary, engine.QKNorm{})
+		d.Attention(m.att, m.q, kv, start, m.heads, 0, m.scale)
+		d.MatMulAdd(block, m.att, m.o[l])
+		d.RMSNorm(m.x, block, m.norm, 1e-5)
+		d.MatMul(m.both, m.x, m.gateUp[l])
+		d.SwiGLU(m.joined, m.both, m.ff)
+		d.MatMulAdd(block, m.joined, m.down[l])
+	}
+}
+
+func (m *decoder) kv(n int) engine.KV {
+	h := m.heads
+	return engine.KV{K: m.new(m.d.kind, h.KV*n*h.Size), V: m.new(m.d.kind, h.KV*n*h.Size), Tokens: n, Heads: h.KV, Size: h.Size}
+}
+
+// BenchmarkPrefill is a 16K prompt, all layers, in blocks of 4096 tokens.
+func BenchmarkPrefill(b *testing.B) {
+	const n, block = 16384, 4096
+	for _, s := range []shape{llama2, mistral} {
+		d := open(b, engine.BFloat16)
+		m := newDecoder(b, d, s, n)
+		m.room(block)
+		kv := m.kv(n)
+		var hidden []engine.Array
+		for range n / block {
+			hidden = append(hidden, m.new(d.kind, block*m.width))
+		}
+		b.Run(s.name, func(b *testing.B) {
+			measure(b, d, func() {
+				for _, h := range hidden {
+					d.Embed(h, m.table, m.ids)
+				}
+				for l := range m.layers {
+					m.prefillLayer(l, hidden, kv)
+				}
+			})
+		})
+		if err := d.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAttention is causal attention of n tokens, 32 heads of 128.
+func BenchmarkAttention(b *testing.B) {
+	d := open(b, engine.BFloat16)
+	for _, c := range []struct {
+		n, block, window int
+		h                engine.Heads
+	}{
+		{4096, 4096, 0, llama2.heads}, {16384, 16384, 0, llama2.heads}, {16384, 16384, 0, mistral.heads}, {16384, 4096, 0, llama2.heads},
+		{16384, 16384, 4096, mistral.heads}, {65536, 65536, 0, llama2.heads},
+		{16384, 16384, 0, engine.Heads{Query: 64, KV: 64, Size: 64}}, {16384, 16384, 0, engine.Heads{Query: 32, KV: 32, Size: 96}},
+	} {
+		m := &decoder{shape: shape{heads: c.h}, d: d, b: b}
+		kv := m.kv(c.n)
+		row := c.h.Query * c.h.Size
+		q, out := m.new(d.kind, c.n*row), m.new(d.kind, c.n*row)
+		m.noise(kv.K, 1<<40)
+		m.noise(kv.V, 2<<40)
+		m.noise(q, 3<<40)
+		name := fmt.Sprintf("n%d/block%d/heads%d-%d-%d/window%d", c.n, c.block, c.h.Query, c.h.KV, c.h.Size, c.window)
+		b.Run(name, func(b *testing.B) {
+			ms := measure(b, d, func() {
+				for start := 0; start < c.n; start += c.block {
+					part := q.Slice(start*row, (start+c.block)*row)
+					d.Attention(out.Slice(start*row, (start+c.block)*row), part, kv, start, c.h, c.window, float32(1/math.Sqrt(float64(c.h.Size))))
+				}
+			})
+			pairs := float64(c.n) * float64(c.n) / 2
+			if c.window > 0 {
+				pairs = float64(c.n)*float64(c.window) - float64(c.window)*float64(c.window)/2
+			}
+			b.ReportMetric(4*pairs*float64(row)/ms/1e9, "TFLOP/s")
+		})
+		d.Free(kv.K, kv.V, q, out)
+	}
+}
+
+// BenchmarkCompression is what one layer of a 16K prompt does for the grid's 18
+// variants: scores for windows 16 and 32, pooling with kernels 5, 7, 13, the choice
+// and the copies for capacities 512, 1024, 2048.
+func BenchmarkCompression(b *testing.B) {
+	const n = 16384
+	d := open(b, engine.BFloat16)
+	for _, s := range []shape{llama2, mistral} {
+		m := &decoder{shape: s, d: d, b: b}
+		kv, h := m.kv(n), s.heads
+		m.noise(kv.K, 1<<40)
+		m.noise(kv.V, 2<<40)
+		q := m.new(d.kind, 32*h.Query*h.Size)
+		m.noise(q, 3<<40)
+		grouped := h.KV < h.Query
+		type window struct {
+			w              int
+			scores, groups engine.Array
+			pooled         [3]engine.Array
+		}
+		var windows []*window
+		for _, w := range []int{16, 32} {
+			c := &window{w: w, scores: m.new(engine.Float32, h.Query*(n-w)), groups: m.new(engine.Float32, h.KV*(n-w))}
+			for i := range c.pooled {
+				c.pooled[i] = m.new(engine.Float32, h.KV*(n-w))
+			}
+			windows = append(windows, c)
+		}
+		var dst []engine.Array
+		for range windows {
+			for range 3 {
+				for _, capacity := range []int{512, 1024, 2048} {
+					dst = append(dst, m.new(engine.Int32, h.KV*capacity))
+				}
+			}
+		}
+		parts := []struct {
+			name string
+			do   func()
+		}{
+			{"scores", func() {
+				for _, c := range windows {
+					d.WindowScores(c.scores, q.Slice((32-c.w)*h.Query*h.Size, q.Len), kv, h, 0, 0.0884)
+				}
+			}},
+			{"pool", func() {
+				for _, c := range windows {
+					from := c.scores
+					if grouped {
+						d.GroupScores(c.groups, c.scores, h, engine.GroupMean)
+						from = c.groups
+					}
+					for i, k := range []int{5, 7, 13} {
+						d.PoolScores(c.pooled[i], from, h.KV, k, engine.MaxPooling)
+					}
+				}
+			}},
+			{"select", func() {
+				var all []engine.Selection
+				i := 0
+				for _, c := range windows {
+					for _, p := range c.pooled {
+						for _, capacity := range []int{512, 1024, 2048} {
+							all = append(all, engine.Selection{Scores: p, Rows: h.KV, Count: capacity - c.w, Tail: c.w, Dst: dst[i]})
+							i++
+						}
+					}
+				}
+				d.Select(all)
+			}},
+			{"gather", func() {
+				var all []engine.Kept
+				for i := range dst {
+					capacity := []int{512, 1024, 2048}[i%3]
+					k := engine.Kept{Positions: dst[i]}
+					for range h.KV {
+						k.Len = append(k.Len, capacity)
+					}
+					all = append(all, k)
+				}
+				caches, err := d.Gather(kv, all, 64)
+				if err != nil {
+					b.Fatal(err)
+				}
+				d.FreeCache(caches...)
+			}},
+		}
+		b.Run(s.name+"/all", func(b *testing.B) {
+			measure(b, d, func() {
+				for _, p := range parts {
+					p.do()
+				}
+			})
+		})
+		for _, p := range parts {
+			b.Run(s.name+"/"+p.name, func(b *testing.B) { measure(b, d, p.do) })
+		}
+	}
+}

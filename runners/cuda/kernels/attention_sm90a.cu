@@ -1,0 +1,257 @@
+// attention for compute capability 9.0: causal, grouped queries, sliding window,
+// queries at start … start+m of a longer prompt. 16-bit types, heads of 64, 96 or
+// 128. out (m, heads, d); q (m, heads, d), k and v (kvHeads, rows, d) through tensor
+// maps whose rows end at start+m, so that what lies behind reads as zero.
+//
+// A block has 128 queries of one head: one warp brings keys and values 128 at a time
+// with the bulk copy engine (swizzled by 128 bytes, two stages of each), two
+// warpgroups of 64 queries multiply with wgmma: Q·Kᵀ from shared memory, P·V with P in
+// registers. The next Q·Kᵀ is under way while the softmax of the present one is taken.
+// Keys go from the last block to the first, only the diagonal and the window's edge
+// are masked. Blocks start with the longest rows, and `section` heads at a time, as
+// many as the second cache has room for the keys and values of.
+//
+// As in attention.cu, blocks of keys start at multiples of their number and a block
+// that a row does not see changes nothing: a row's bits do not depend on the others.
+#include "device.h"
+
+struct alignas(64) Map { u8 bytes[128]; }; // CUtensorMap
+
+// Where argument i of the kernel lies: the copy engine wants the parameter itself.
+#define MAP(kernel, i) ({ u64 p; asm("{\n\t.reg .u64 t;\n\tmov.u64 t, " kernel "_param_" #i ";\n\tcvta.param.u64 %0, t;\n\t}" : "=l"(p)); p; })
+
+const int tile = 128;            // queries of a block, keys of a step
+const int stages = 2;
+const u32 half = tile * 128;     // bytes of 64 columns of a tile
+
+DEVICE void barrier_init(u32 b, int count) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(b), "r"(count) : "memory"); }
+DEVICE void barrier_expect(u32 b, u32 bytes) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(b), "r"(bytes) : "memory"); }
+DEVICE void barrier_arrive(u32 b) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(b) : "memory"); }
+DEVICE void barrier_wait(u32 b, u32 parity) {
+  asm volatile("{\n\t.reg .pred done;\nagain:\n\tmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n\t@!done bra again;\n\t}" ::"r"(b), "r"(parity) : "memory");
+}
+DEVICE void copy_box(u32 to, u64 map, u32 barrier, int c0, int c1, int c2) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3,%4,%5}], [%2];"
+               ::"r"(to), "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2) : "memory");
+}
+
+// A wgmma operand in shared memory, swizzled by 128 bytes. Rows along the sum (Q and
+// K): +32 bytes for 16 columns, +half after 64; leading is not used. Rows across it
+// (V): leading is the distance of 64 columns, +2048 bytes for 16 rows. Eight rows are
+// 1024 bytes apart.
+DEVICE u64 operand(u32 at, u32 leading) {
+  return (u64)((at & 0x3ffff) >> 4) | (u64)(leading >> 4) << 16 | (u64)(1024 >> 4) << 32 | 1ull << 62;
+}
+DEVICE void multiply_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+DEVICE void multiply_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int N> DEVICE void multiply_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory"); }
+
+// d (64×128) = a·bᵀ, or += where add. d (64×N) += a·b with a in registers.
+template <typename T> DEVICE void multiply_keys(float (&d)[64], u64 a, u64 b, int add);
+template <typename T> DEVICE void multiply_values(float (&d)[64], const u32 *a, u64 b);
+template <typename T> DEVICE void multiply_values(float (&d)[48], const u32 *a, u64 b);
+template <typename T> DEVICE void multiply_values(float (&d)[32], const u32 *a, u64 b);
+#define SUMS64 "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}"
+#define OUTPUTS64 \
+        "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]), \
+        "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), \
+        "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), \
+        "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]), \
+        "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]), \
+        "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]), \
+        "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]), \
+        "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63])
+#define SUMS48 "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47}"
+#define OUTPUTS48 \
+        "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]), \
+        "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), \
+        "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), \
+        "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]), \
+        "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]), \
+        "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47])
+#define SUMS32 "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}"
+#define OUTPUTS32 \
+        "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]), \
+        "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), \
+        "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), \
+        "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+#define KEYS(T, name) \
+  template <> DEVICE void multiply_keys<T>(float (&d)[64], u64 a, u64 b, int add) { \
+    asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, %66, 0;\n\twgmma.mma_async.sync.aligned.m64n128k16.f32." name "." name " " SUMS64 ", %64, %65, p, 1, 1, 0, 0;\n\t}" \
+                 : OUTPUTS64 : "l"(a), "l"(b), "r"(add)); \
+  }
+#define VALUES(T, name, sums, n, a0, a1, a2, a3, at) \
+  template <> DEVICE void multiply_values<T>(float (&d)[sums], const u32 *a, u64 b) { \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16.f32." name "." name " " SUMS##sums ", {" a0 "," a1 "," a2 "," a3 "}, " at ", 1, 1, 1, 1;" \
+                 : OUTPUTS##sums : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)); \
+  }
+#define PRODUCTS(T, name) KEYS(T, name) \
+  VALUES(T, name, 64, "128", "%64", "%65", "%66", "%67", "%68") \
+  VALUES(T, name, 48, "96", "%48", "%49", "%50", "%51", "%52") \
+  VALUES(T, name, 32, "64", "%32", "%33", "%34", "%35", "%36")
+PRODUCTS(bf16, "bf16")
+PRODUCTS(f16, "f16")
+
+extern __shared__ u8 dynamic[];
+
+template <typename T, int D>
+DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, int heads, int kvHeads, int section, int window, float scale) {
+  const int halves = (D + 63) / 64;
+  const u32 bytes = halves * half; // of a tile
+  alignas(8) __shared__ u64 barriers[1 + 4 * stages];
+  u32 base = (shared_address(dynamic) + 1023) & ~1023u;
+  u32 sq = base, sk = sq + bytes, sv = sk + stages * bytes;
+  u32 fullQ = shared_address(barriers), fullK = fullQ + 8, emptyK = fullK + 8 * stages, fullV = emptyK + 8 * stages, emptyV = fullV + 8 * stages;
+
+  int tiles = (m + tile - 1) / tile, per = tiles * section;
+  int s = (int)block_x() / per, r = (int)block_x() % per;
+  int head = s * section + r % section, first = (tiles - 1 - r / section) * tile, kv = head / (heads / kvHeads);
+  int high = (start + min(first + tile, m) + tile - 1) / tile;                      // blocks of keys below this are needed
+  int low = window > 0 ? max(0, start + first - window + 1) / tile : 0;             // and from this on
+  int number = high - low;
+
+  if (thread() == 0) {
+    barrier_init(fullQ, 1);
+    UNROLL for (int i = 0; i < stages; i++) {
+      barrier_init(fullK + 8 * i, 1);
+      barrier_init(emptyK + 8 * i, 2);
+      barrier_init(fullV + 8 * i, 1);
+      barrier_init(emptyV + 8 * i, 2);
+    }
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  }
+  sync();
+  next();
+  wait();
+
+  if (thread() < 128) {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+    if (thread() > 0) return;
+    auto bring = [&](u32 to, u64 map, u32 barrier, int key) INLINE {
+      barrier_expect(barrier, bytes);
+      UNROLL for (int h = 0; h < halves; h++) copy_box(to + h * half, map, barrier, 64 * h, key, kv);
+    };
+    barrier_expect(fullQ, bytes);
+    UNROLL for (int h = 0; h < halves; h++) copy_box(sq + h * half, mapQ, fullQ, 64 * h, head, first);
+    for (int j = 0; j < number; j++) {
+      int stage = j % stages, key = (high - 1 - j) * tile;
+      u32 parity = (j / stages & 1) ^ 1;
+      barrier_wait(emptyK + 8 * stage, parity);
+      bring(sk + stage * bytes, mapK, fullK + 8 * stage, key);
+      barrier_wait(emptyV + 8 * stage, parity);
+      bring(sv + stage * bytes, mapV, fullV + 8 * stage, key);
+    }
+    return;
+  }
+
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+  int group = thread() / 128 - 1, id = thread() % 128;
+  int row = first + 64 * group + id / 32 * 16 + lane() / 4;  // the thread's first query; the second is eight on
+  int column = lane() % 4 * 2;
+  int nearest = start + first + 64 * group, furthest = nearest + 63; // positions of the warpgroup's queries
+  float S[64], O[D / 2], top0 = -INF, top1 = -INF, total0 = 0.f, total1 = 0.f, factor0, factor1;
+  u32 P[32];
+  UNROLL for (int i = 0; i < D / 2; i++) O[i] = 0.f;
+  u64 query = operand(sq + group * (half / 2), 16);
+  auto keys = [&](int stage) INLINE {
+    u64 key = operand(sk + stage * bytes, 16);
+    multiply_fence();
+    UNROLL for (int k = 0; k < D / 16; k++) {
+      u32 at = (k / 4) * (half >> 4) + k % 4 * 2;
+      multiply_keys<T>(S, query + at, key + at, k > 0);
+    }
+    multiply_commit();
+  };
+  auto values = [&](int stage) INLINE {
+    u64 value = operand(sv + stage * bytes, half);
+    multiply_fence();
+    UNROLL for (int k = 0; k < tile / 16; k++) multiply_values<T>(O, P + 4 * k, value + k * (2048 >> 4));
+    multiply_commit();
+  };
+  // The softmax of one block: S becomes probabilities, the factors are for what came before.
+  auto softmax = [&](int key) INLINE {
+    if (key + tile - 1 > nearest || (window > 0 && key <= furthest - window)) {
+      int from = key + column - start - row, edge = window > 0 ? -window : -0x40000000; // a key at from+x sees (edge, 0]
+      UNROLL for (int j = 0; j < 16; j++)
+        UNROLL for (int e = 0; e < 2; e++) {
+          int x = from + 8 * j + e;
+          if (x > 0 || x <= edge) S[4 * j + e] = -INF;
+          if (x - 8 > 0 || x - 8 <= edge) S[4 * j + 2 + e] = -INF;
+        }
+    }
+    float a = top0, b = top1;
+    UNROLL for (int j = 0; j < 16; j++) {
+      a = max(a, max(S[4 * j], S[4 * j + 1]));
+      b = max(b, max(S[4 * j + 2], S[4 * j + 3]));
+    }
+    a = max(a, shuffle_xor(a, 1)), b = max(b, shuffle_xor(b, 1));
+    a = max(a, shuffle_xor(a, 2)), b = max(b, shuffle_xor(b, 2));
+    float base0 = a == -INF ? 0.f : a * scale, base1 = b == -INF ? 0.f : b * scale; // nothing seen yet
+    factor0 = exp2(fma(top0, scale, -base0)), factor1 = exp2(fma(top1, scale, -base1));
+    top0 = a, top1 = b;
+    float t0 = 0.f, t1 = 0.f;
+    UNROLL for (int j = 0; j < 16; j++) {
+      S[4 * j] = exp2(fma(S[4 * j], scale, -base0)), S[4 * j + 1] = exp2(fma(S[4 * j + 1], scale, -base0));
+      S[4 * j + 2] = exp2(fma(S[4 * j + 2], scale, -base1)), S[4 * j + 3] = exp2(fma(S[4 * j + 3], scale, -base1));
+      t0 += S[4 * j] + S[4 * j + 1];
+      t1 += S[4 * j + 2] + S[4 * j + 3];
+    }
+    total0 = total0 * factor0 + t0;
+    total1 = total1 * factor1 + t1;
+  };
+  auto to_operand = [&]() INLINE {
+    UNROLL for (int k = 0; k < 16; k++) {
+      P[2 * k] = pack<T>(S[4 * k], S[4 * k + 1]);
+      P[2 * k + 1] = pack<T>(S[4 * k + 2], S[4 * k + 3]);
+    }
+  };
+
+  barrier_wait(fullQ, 0);
+  barrier_wait(fullK, 0);
+  keys(0);
+  multiply_wait<0>();
+  if (id == 0) barrier_arrive(emptyK);
+  softmax((high - 1) * tile);
+  to_operand();
+  for (int j = 1; j < number; j++) {
+    int stage = j % stages, before = (j - 1) % stages;
+    barrier_wait(fullK + 8 * stage, j / stages & 1);
+    keys(stage);
+    barrier_wait(fullV + 8 * before, (j - 1) / stages & 1);
+    values(before);
+    multiply_wait<1>();
+    if (id == 0) barrier_arrive(emptyK + 8 * stage);
+    softmax((high - 1 - j) * tile);
+    multiply_wait<0>();
+    if (id == 0) barrier_arrive(emptyV + 8 * before);
+    UNROLL for (int i = 0; i < D / 8; i++) {
+      O[4 * i] *= factor0, O[4 * i + 1] *= factor0;
+      O[4 * i + 2] *= factor1, O[4 * i + 3] *= factor1;
+    }
+    to_operand();
+  }
+  int last = (number - 1) % stages;
+  barrier_wait(fullV + 8 * last, (number - 1) / stages & 1);
+  values(last);
+  multiply_wait<0>();
+
+  total0 += shuffle_xor(total0, 1), total1 += shuffle_xor(total1, 1);
+  total0 += shuffle_xor(total0, 2), total1 += shuffle_xor(total1, 2);
+  float r0 = 1.f / total0, r1 = 1.f / total1;
+  T *to = out + ((i64)row * heads + head) * D + column;
+  UNROLL for (int j = 0; j < D / 8; j++) {
+    if (row < m) *(u32 *)(to + 8 * j) = pack<T>(O[4 * j] * r0, O[4 * j + 1] * r0);
+    if (row + 8 < m) *(u32 *)(to + 8 * (i64)heads * D + 8 * j) = pack<T>(O[4 * j + 2] * r1, O[4 * j + 3] * r1);
+  }
+}
+
+#define ONE(T, name, D) \
+  KERNEL __launch_bounds__(384, 1) attention_##D##_##name(Map mapQ, Map mapK, Map mapV, T *out, int m, int start, int heads, int kvHeads, int section, int window, float scale) { \
+    attention<T, D>(MAP("attention_" #D "_" #name, 0), MAP("attention_" #D "_" #name, 1), MAP("attention_" #D "_" #name, 2), out, m, start, heads, kvHeads, section, window, scale); \
+  }
+ONE(bf16, bf16, 64)
+ONE(bf16, bf16, 96)
+ONE(bf16, bf16, 128)
+ONE(f16, f16, 64)
+ONE(f16, f16, 96)
+ONE(f16, f16, 128)
