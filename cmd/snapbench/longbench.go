@@ -10,8 +10,6 @@ import (
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
-	"github.com/snapbench/snapbench/plots"
-	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/hub"
 )
 
@@ -169,19 +167,4 @@ func cachedLongBench() (string, error) {
 		return "", fmt.Errorf("%w; snapbench datasets pull longbench brings it, --data DIR names another place", err)
 	}
 	return filepath.Join(snapshot.Dir, longBenchArchive), nil
-}
-
-func longBenchPictures(set results.Set, dir string) ([]string, error) {
-	figures, err := plots.TaskMap(set, measure("score"))
-	if err != nil {
-		return nil, err
-	}
-	if budgeted(set, measure("score")) {
-		more, err := plots.BudgetMap(set, measure("score"))
-		if err != nil {
-			return nil, err
-		}
-		figures = append(figures, more...)
-	}
-	return plots.Write(dir, figures)
 }

@@ -1,40 +1,44 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
 )
 
-// needlePictures draws length × depth for every variant, and accuracy against
-// the budget by score and by share recalled.
-func needlePictures(set results.Set, dir string) ([]string, error) {
-	figures, err := plots.NeedleMap(set, measure("score"))
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"score", "recalled"} {
-		if !budgeted(set, measure(name)) {
-			continue
-		}
-		more, err := plots.BudgetMap(set, measure(name))
-		if err != nil {
-			return nil, err
-		}
-		figures = append(figures, more...)
-	}
-	return plots.Write(dir, figures)
+// painter draws figures of one kind from a column.
+type painter struct {
+	draw    func(results.Set, results.Measure) ([]plots.Figure, error)
+	measure string
 }
 
-// scorePictures draws accuracy against the budget.
-func scorePictures(set results.Set, dir string) ([]string, error) {
-	if !budgeted(set, measure("score")) {
-		return nil, nil
+// needlePictures: length × depth for every variant, and accuracy against the
+// budget by score and by share recalled.
+var needlePictures = pictures(painter{plots.NeedleMap, "score"}, painter{plots.BudgetMap, "score"}, painter{plots.BudgetMap, "recalled"})
+
+// scorePictures: accuracy against the budget.
+var scorePictures = pictures(painter{plots.BudgetMap, "score"}, painter{plots.Curves, "score"})
+
+// longBenchPictures: tasks × variants, accuracy against the budget for all
+// tasks and for each.
+var longBenchPictures = pictures(painter{plots.TaskMap, "score"}, painter{plots.BudgetMap, "score"}, painter{plots.Curves, "score"})
+
+// pictures returns a function that draws what the rows have something for,
+// fidelity included where it was measured.
+func pictures(list ...painter) func(results.Set, string) ([]string, error) {
+	list = append(list, painter{plots.Curves, "kl_mean"}, painter{plots.Curves, "top1_agreement"})
+	return func(set results.Set, dir string) ([]string, error) {
+		var figures []plots.Figure
+		for _, p := range list {
+			more, err := p.draw(set, measure(p.measure))
+			if err != nil && !errors.Is(err, plots.ErrNothing) {
+				return nil, err
+			}
+			figures = append(figures, more...)
+		}
+		return plots.Write(dir, figures)
 	}
-	figures, err := plots.BudgetMap(set, measure("score"))
-	if err != nil {
-		return nil, err
-	}
-	return plots.Write(dir, figures)
 }
 
 // measure returns one of the columns that tables and pictures are made of.
@@ -45,15 +49,4 @@ func measure(name string) results.Measure {
 		}
 	}
 	panic("snapbench: no measure " + name)
-}
-
-// budgeted reports whether a map against budgets has anything to show: the full
-// cache alone has none.
-func budgeted(set results.Set, m results.Measure) bool {
-	for i := range set.Rows {
-		if r := &set.Rows[i]; r.Policy != "full" && m.Of(r) != nil {
-			return true
-		}
-	}
-	return false
 }

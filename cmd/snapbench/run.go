@@ -207,19 +207,19 @@ func cpuName() string {
 
 // show prints the summary and draws the pictures.
 func (j *job) show(w io.Writer, progress *progress, dir string) error {
-	name := "summary.md"
-	if j.run.json {
-		name = "summary.json"
-	}
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write(data); err != nil {
-		return err
-	}
 	set, err := results.Read(dir)
 	if err != nil {
+		return err
+	}
+	if j.run.json {
+		data, err := os.ReadFile(filepath.Join(dir, "summary.json"))
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(data); err != nil {
+			return err
+		}
+	} else if err := printTables(w, set); err != nil {
 		return err
 	}
 	if err := scored(set.Rows, progress); err != nil {

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapbench/snapbench/plots"
+	"github.com/snapbench/snapbench/results"
+)
+
+func newPlot() *cobra.Command {
+	var a plots.Axes
+	var out string
+	cmd := &cobra.Command{
+		Use:   "plot RUN [RUN …]",
+		Short: "Draw results: the usual pictures, or any column against any other",
+		Long: `plot draws the pictures of a run again, or, with --x and --y, the mean of one
+column with its 95 % interval against another, in panels by a third and lines by a
+fourth. Columns are those of results.parquet.`,
+		Example: `  snapbench plot runs/first --out pictures
+  snapbench plot runs/first --x budget --y recalled --facet length --series kernel`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, err := readAll(args)
+			if err != nil {
+				return err
+			}
+			dir := out
+			if dir == "" {
+				dir = args[0]
+			}
+			var files []string
+			if a.X == "" && a.Y == "" {
+				files, err = pictures(painter{plots.NeedleMap, "score"}, painter{plots.TaskMap, "score"}, painter{plots.BudgetMap, "score"},
+					painter{plots.BudgetMap, "recalled"}, painter{plots.Curves, "score"})(set, dir)
+			} else {
+				if a.X == "" || a.Y == "" {
+					return usage(fmt.Errorf("--x and --y belong together"))
+				}
+				var figure plots.Figure
+				if figure, err = plots.XY(set, a); err == nil {
+					files, err = plots.Write(dir, []plots.Figure{figure})
+				}
+			}
+			if err != nil {
+				return err
+			}
+			if len(files) == 0 {
+				return fmt.Errorf("%s: nothing to draw: no row has a score", strings.Join(args, ", "))
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), strings.Join(files, "\n"))
+			return nil
+		},
+	}
+	s := cmd.Flags()
+	s.StringVar(&a.X, "x", "", "column across")
+	s.StringVar(&a.Y, "y", "", "column whose mean is drawn")
+	s.StringVar(&a.Facet, "facet", "", "a panel for each value of this column")
+	s.StringVar(&a.Series, "series", "", "a line for each value of this column")
+	s.StringVar(&out, "out", "", "folder (default the first run's)")
+	return cmd
+}
+
+// readAll reads and joins results.
+func readAll(paths []string) (results.Set, error) {
+	var sets []results.Set
+	for _, p := range paths {
+		s, err := results.Read(p)
+		if err != nil {
+			return results.Set{}, err
+		}
+		sets = append(sets, s)
+	}
+	if len(sets) == 1 {
+		return sets[0], nil
+	}
+	return results.Merge(sets...)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapbench/snapbench/results"
+)
+
+func newResults() *cobra.Command {
+	cmd := &cobra.Command{Use: "results", Short: "Results of runs: show, merge, export, columns"}
+	cmd.AddCommand(newResultsShow(), newResultsMerge(), newResultsExport(), newResultsColumns())
+	return cmd
+}
+
+func newResultsShow() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show RUN [RUN …]",
+		Short:   "The tables of one or several runs",
+		Example: "  snapbench results show runs/first",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, err := readAll(args)
+			if err != nil {
+				return err
+			}
+			return printTables(cmd.OutOrStdout(), set)
+		},
+	}
+}
+
+func newResultsMerge() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:     "merge RUN RUN … --out FILE.parquet",
+		Short:   "The rows of several runs in one file; a row that stands in two is one",
+		Example: "  snapbench results merge runs/a runs/b --out all.parquet",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usage(fmt.Errorf("where to? --out FILE.parquet"))
+			}
+			set, err := readAll(args)
+			if err != nil {
+				return err
+			}
+			if err := set.Save(out); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rows\n", out, len(set.Rows))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "the parquet file to write")
+	return cmd
+}
+
+func newResultsExport() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:     "export csv|jsonl RUN [RUN …]",
+		Short:   "Rows as CSV or JSON lines",
+		Example: "  snapbench results export csv runs/first > first.csv",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			export := map[string]func(io.Writer, []results.Row) error{"csv": results.ExportCSV, "jsonl": results.ExportJSONL}[args[0]]
+			if export == nil {
+				return usage(fmt.Errorf("unknown format %q: have csv, jsonl", args[0]))
+			}
+			set, err := readAll(args[1:])
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				return export(cmd.OutOrStdout(), set.Rows)
+			}
+			f, err := os.Create(out)
+			if err != nil {
+				return err
+			}
+			if err := export(f, set.Rows); err != nil {
+				f.Close()
+				return err
+			}
+			return f.Close()
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "file (default standard output)")
+	return cmd
+}
+
+func newResultsColumns() *cobra.Command {
+	return &cobra.Command{
+		Use:   "columns",
+		Short: "The columns of results.parquet, with their meaning",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, c := range results.Columns() {
+				null := ""
+				if c.Nullable {
+					null = ", may be null"
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s%s: %s\n", c.Name, c.Type, null, c.Desc)
+			}
+			return nil
+		},
+	}
+}
