@@ -163,7 +163,8 @@ func (w *wholeSink) end() {
 
 // decoderReader collects the steps of a decoder.
 type decoderReader struct {
-	steps []decodeStep
+	steps  []decodeStep
+	growth int
 	// fused: the tokens have become one text. What comes in pieces from there on are pieces of one token, and only steps
 	// that know that may follow without waiting for the whole.
 	fused bool
@@ -183,6 +184,9 @@ func (d *decoderReader) read(raw json.RawMessage, depth int) error {
 	if err != nil {
 		return err
 	}
+	if err := c.allow(part, &d.growth); err != nil {
+		return err
+	}
 	switch c.Type {
 	case "Sequence":
 		for _, r := range c.Decoders {
@@ -200,18 +204,11 @@ func (d *decoderReader) read(raw json.RawMessage, depth int) error {
 	case "Strip":
 		return d.readStrip(part, c)
 	case "Replace":
-		r, err := c.replacer(part)
-		if err != nil {
-			return err
+		if c.Pattern.String == nil || *c.Pattern.String == "" { // Decode has no error for an expression that backtracks too much
+			return unsupported(part, "Replace by anything but a string")
 		}
 		d.add(func(next sink) sink {
-			return &mapSink{next, func(s string) string {
-				t, err := r(s)
-				if err != nil { // an expression that backtracks too much on this text; Decode has no error to give
-					return s
-				}
-				return t
-			}}
+			return &mapSink{next, func(s string) string { return strings.ReplaceAll(s, *c.Pattern.String, c.Content) }}
 		})
 	case "Metaspace":
 		m, err := c.metaspace(part)

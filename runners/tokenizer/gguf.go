@@ -196,7 +196,7 @@ func fromGGUF(v *GGUFVocabulary) (*Native, error) {
 	for i, s := range v.Tokens {
 		vocab[s] = int32(i)
 	}
-	added := v.added()
+	added := v.added(vocab)
 	t := &Native{}
 	addBOS := false
 	switch v.Model {
@@ -328,7 +328,7 @@ func (v *GGUFVocabulary) typeOf(id int32) int32 {
 }
 
 // added lists the tokens that are found in a text before it is split.
-func (v *GGUFVocabulary) added() []addedToken {
+func (v *GGUFVocabulary) added(vocab map[string]int32) []addedToken {
 	var added []addedToken
 	for i, s := range v.Tokens {
 		id := int32(i)
@@ -338,7 +338,7 @@ func (v *GGUFVocabulary) added() []addedToken {
 		}
 		switch typ {
 		case TypeControl, TypeUnknown, TypeUserDefined:
-			if s != "" && !(i+1 < len(v.Tokens) && slices.Contains(v.Tokens[i+1:], s)) {
+			if s != "" && vocab[s] == id { // of a spelling that comes twice, the last
 				added = append(added, addedToken{id: id, content: s, special: typ != TypeUserDefined})
 			}
 		}

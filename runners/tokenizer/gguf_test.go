@@ -2,6 +2,8 @@ package tokenizer
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -148,5 +150,56 @@ func TestGGUFErrors(t *testing.T) {
 	}
 	if _, err := (&GGUFVocabulary{}).Template(); !errors.Is(err, ErrNoChatTemplate) {
 		t.Errorf("no template: %v", err)
+	}
+}
+
+// fakeMetadata is a GGUF file's key-value pairs, by the Go types that the getters return.
+type fakeMetadata map[string]any
+
+func fakeValue[T any](m fakeMetadata, key string) (T, error) {
+	v, ok := m[key].(T)
+	if !ok {
+		return v, fmt.Errorf("key %q is %v", key, m[key])
+	}
+	return v, nil
+}
+
+func (m fakeMetadata) Has(key string) bool                  { _, ok := m[key]; return ok }
+func (m fakeMetadata) String(key string) (string, error)    { return fakeValue[string](m, key) }
+func (m fakeMetadata) Bool(key string) (bool, error)        { return fakeValue[bool](m, key) }
+func (m fakeMetadata) Int(key string) (int64, error)        { return fakeValue[int64](m, key) }
+func (m fakeMetadata) Strings(key string) ([]string, error) { return fakeValue[[]string](m, key) }
+func (m fakeMetadata) Floats(key string) ([]float32, error) { return fakeValue[[]float32](m, key) }
+func (m fakeMetadata) Ints(key string) ([]int64, error)     { return fakeValue[[]int64](m, key) }
+
+func TestReadGGUF(t *testing.T) {
+	full := func() fakeMetadata {
+		return fakeMetadata{
+			"tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": "default", "tokenizer.ggml.tokens": []string{"a", "b"},
+			"tokenizer.ggml.token_type": []int64{1, 3}, "tokenizer.ggml.scores": []float32{-1, 0},
+			"tokenizer.ggml.merges": []string{"a b"}, "tokenizer.ggml.bos_token_id": int64(1),
+			"tokenizer.ggml.unknown_token_id": int64(0), "tokenizer.ggml.add_bos_token": true,
+			"tokenizer.ggml.add_space_prefix": false, "tokenizer.chat_template": "hi",
+		}
+	}
+	got, err := ReadGGUF(full())
+	want := GGUFVocabulary{
+		Model: "llama", Pre: "default", Tokens: []string{"a", "b"}, Types: []int32{1, 3}, Scores: []float32{-1, 0},
+		Merges: []string{"a b"}, BOS: new(int32(1)), UNK: new(int32(0)), AddBOS: new(true), AddSpacePrefix: new(false),
+		ChatTemplate: "hi",
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read %+v (%v), want %+v", got, err, want)
+	}
+	for key, bad := range map[string]any{
+		"tokenizer.ggml.model": nil, "tokenizer.ggml.tokens": "a", "tokenizer.ggml.scores": "x", "tokenizer.ggml.merges": 7,
+		"tokenizer.ggml.bos_token_id": int64(-1), "tokenizer.ggml.unknown_token_id": int64(1) << 40,
+		"tokenizer.ggml.add_bos_token": "yes", "tokenizer.chat_template": 1, "tokenizer.ggml.token_type": "x",
+	} {
+		m := full()
+		m[key] = bad
+		if _, err := ReadGGUF(m); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s = %v: error %v", key, bad, err)
+		}
 	}
 }

@@ -14,6 +14,13 @@ import (
 // begin and end a text, generation_config.json, tokenizer_config.json and special_tokens_map.json where they exist.
 func Open(dir string) (*Native, error) {
 	t, err := ReadJSON(filepath.Join(dir, "tokenizer.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, other := range []string{"tokenizer.model", "vocab.json", "vocab.txt"} {
+			if _, e := os.Stat(filepath.Join(dir, other)); e == nil {
+				return nil, fmt.Errorf("%w (%s alone is not read: transformers' AutoTokenizer writes a tokenizer.json with save_pretrained)", err, other)
+			}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

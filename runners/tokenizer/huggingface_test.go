@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,9 @@ func TestOpen(t *testing.T) {
 	}
 	if _, err := OpenWith("nosuch", dir); err == nil || !strings.Contains(err.Error(), `unknown tokenizer "nosuch": have native`) {
 		t.Errorf("unknown backend: %v", err)
+	}
+	if _, err := Open(writeDir(t, map[string]string{"tokenizer.model": "x"})); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "tokenizer.model alone is not read") {
+		t.Errorf("a directory with tokenizer.model alone: %v", err)
 	}
 	var unknown *NoTokenError
 	if _, err := tok.Encode("abc", true); !errors.As(err, &unknown) || unknown.Char != 'c' {
@@ -134,6 +138,13 @@ func TestBrokenFiles(t *testing.T) {
 		{"post_processor", `{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<x>"}}]}`, `special token "<x>" is not defined`},
 		{"post_processor", `{"type": "TemplateProcessing", "single": [], "special_tokens": {}}`, "has the text 0 times"},
 		{"post_processor", `{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}}], "special_tokens": {"x": {"ids": [77]}}}`, "id 77, which is not in the vocabulary"},
+		{"normalizer", `{"type": "Replace", "pattern": {"String": "a"}, "content": "` + strings.Repeat("a", 5000) + `"}`, "more than 4096 times as long"},
+		{"normalizer", `{"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "` + strings.Repeat("a", 99) + `"},
+			{"type": "Replace", "pattern": {"String": "a"}, "content": "` + strings.Repeat("a", 99) + `"}]}`, "more than 4096 times as long"},
+		{"pre_tokenizer", `{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"String": "a"}, "behavior": "Removed"},
+			{"type": "Metaspace", "replacement": "_", "prepend_scheme": "first"}]}`, "after a Split that removes text"},
+		{"decoder", `{"type": "Replace", "pattern": {"Regex": "a+"}, "content": ""}`, "Replace by anything but a string"},
+		{"decoder", `{"type": "Replace", "pattern": {"String": "a"}, "content": "` + strings.Repeat("a", 5000) + `"}`, "more than 4096 times as long"},
 		{"decoder", `{"type": "CTC"}`, `decoder "CTC" is not supported`},
 		{"decoder", `{"type": "Strip", "content": "xy"}`, "is not one character"},
 		{"decoder", `{"type": "Strip", "content": "x", "start": -1}`, "negative"},

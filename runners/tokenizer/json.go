@@ -91,9 +91,11 @@ func FromJSON(data []byte) (*Native, error) {
 	if err := t.pre.read(f.PreTokenizer, 0); err != nil {
 		return nil, err
 	}
-	if t.normalizers, err = readNormalizer(nil, f.Normalizer, 0); err != nil {
+	n := normalizerReader{growth: 1}
+	if err := n.read(f.Normalizer, 0); err != nil {
 		return nil, err
 	}
+	t.normalizers = n.steps
 	if err := t.model.init(vocab, t.pre.byteLevel, m.ByteFallback, m.UnkToken, m.FuseUnk); err != nil {
 		return nil, err
 	}
@@ -128,7 +130,7 @@ func FromJSON(data []byte) (*Native, error) {
 		t.decoder = []decodeStep{func(next sink) sink { return &spacedSink{next: next} }}
 		return t, nil
 	}
-	var d decoderReader
+	d := decoderReader{growth: 1}
 	if err := d.read(f.Decoder, 0); err != nil {
 		return nil, err
 	}

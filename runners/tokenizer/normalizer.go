@@ -8,8 +8,37 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// normalizer is one step on the text before it is split.
+// normalizer is one step on the text before it is split. The tables of Unicode are those of the Go release; the reference
+// library's are older, so that combining marks younger than its tables may be ordered otherwise.
 type normalizer func(s string) (string, error)
+
+// maxGrowth bounds how many times as long a file's replacements may make a text. Real ones make it three times as long.
+const maxGrowth = 1 << 12
+
+// growth is how many times as long a replacement or prefix can make a text, rounded up.
+func (c *component) growth() int {
+	switch c.Type {
+	case "Prepend":
+		return 1 + len(c.Prepend)
+	case "Replace":
+		shortest := 1
+		if c.Pattern.String != nil {
+			shortest = max(1, len(*c.Pattern.String))
+		}
+		return max(1, (len(c.Content)+shortest-1)/shortest)
+	}
+	return 1
+}
+
+// allow multiplies total by a step's growth, within maxGrowth.
+func (c *component) allow(part string, total *int) error {
+	g := c.growth()
+	if g > maxGrowth / *total {
+		return fmt.Errorf("%s %s: the replacements may make a text more than %d times as long", part, c.Type, maxGrowth)
+	}
+	*total *= g
+	return nil
+}
 
 func unicodeForm(f norm.Form) normalizer {
 	return func(s string) (string, error) {
@@ -54,7 +83,7 @@ func replacePattern(expr *pattern, with string) normalizer {
 	}
 }
 
-// replacer reads a Replace, which normalizers and decoders share.
+// replacer reads a Replace.
 func (c *component) replacer(part string) (normalizer, error) {
 	switch {
 	case c.Pattern.String != nil && *c.Pattern.String != "":
@@ -69,39 +98,49 @@ func (c *component) replacer(part string) (normalizer, error) {
 	return nil, fmt.Errorf("%s Replace: no pattern", part)
 }
 
-func readNormalizer(dst []normalizer, raw json.RawMessage, depth int) ([]normalizer, error) {
+// normalizerReader collects the steps of a normalizer.
+type normalizerReader struct {
+	steps  []normalizer
+	growth int
+}
+
+func (n *normalizerReader) read(raw json.RawMessage, depth int) error {
 	const part = "normalizer"
 	if isNull(raw) {
-		return dst, nil
+		return nil
 	}
 	c, err := readComponent(part, raw, depth)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if err := c.allow(part, &n.growth); err != nil {
+		return err
 	}
 	switch c.Type {
 	case "Sequence":
 		for _, r := range c.Normalizers {
-			if dst, err = readNormalizer(dst, r, depth+1); err != nil {
-				return nil, err
+			if err := n.read(r, depth+1); err != nil {
+				return err
 			}
 		}
-		return dst, nil
 	case "NFC":
-		return append(dst, unicodeForm(norm.NFC)), nil
+		n.steps = append(n.steps, unicodeForm(norm.NFC))
 	case "NFD":
-		return append(dst, unicodeForm(norm.NFD)), nil
+		n.steps = append(n.steps, unicodeForm(norm.NFD))
 	case "NFKC":
-		return append(dst, unicodeForm(norm.NFKC)), nil
+		n.steps = append(n.steps, unicodeForm(norm.NFKC))
 	case "NFKD":
-		return append(dst, unicodeForm(norm.NFKD)), nil
+		n.steps = append(n.steps, unicodeForm(norm.NFKD))
 	case "Prepend":
-		return append(dst, prepend(c.Prepend)), nil
+		n.steps = append(n.steps, prepend(c.Prepend))
 	case "Replace":
 		r, err := c.replacer(part)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return append(dst, r), nil
+		n.steps = append(n.steps, r)
+	default:
+		return unsupported(part, fmt.Sprintf("%q", c.Type))
 	}
-	return nil, unsupported(part, fmt.Sprintf("%q", c.Type))
+	return nil
 }

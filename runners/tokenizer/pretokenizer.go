@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -281,6 +282,9 @@ func (p *preTokenizer) read(raw json.RawMessage, depth int) error {
 		if err != nil {
 			return err
 		}
+		if m.scheme == "first" && p.removes() {
+			return unsupported(part, "Metaspace with prepend_scheme first after a Split that removes text")
+		}
 		p.steps = append(p.steps, m)
 	case "Split":
 		s, err := c.splitter(part)
@@ -292,6 +296,14 @@ func (p *preTokenizer) read(raw json.RawMessage, depth int) error {
 		return unsupported(part, fmt.Sprintf("%q", c.Type))
 	}
 	return nil
+}
+
+// removes reports whether a step drops text, after which the first piece need not be the start of the text.
+func (p *preTokenizer) removes() bool {
+	return slices.ContainsFunc(p.steps, func(s splitter) bool {
+		d, ok := s.(*delimiterSplitter)
+		return ok && d.how == removed
+	})
 }
 
 func (c *component) splitter(part string) (splitter, error) {

@@ -203,6 +203,28 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
+// BenchmarkEncodeLength shows that time is proportional to the text: MB/s stays.
+func BenchmarkEncodeLength(b *testing.B) {
+	data, err := os.ReadFile(sharedDir(b, "tokenizers", "long", "en_1m.txt"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	all := strings.Repeat(string(data), 5)
+	for _, name := range sharedVocabularies(b) {
+		for n := 1 << 16; n <= len(all); n *= 4 {
+			b.Run(fmt.Sprintf("%s/%dKiB", name, n>>10), func(b *testing.B) {
+				tok := shared(b, name)
+				b.SetBytes(int64(n))
+				for b.Loop() {
+					if _, err := tok.Encode(all[:n], false); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 func BenchmarkOpen(b *testing.B) {
 	for _, name := range sharedVocabularies(b) {
 		dir := sharedDir(b, "tokenizers", name)
