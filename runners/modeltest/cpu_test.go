@@ -18,4 +18,4 @@ func open(t *testing.T) *cpu.Device {
 
 func TestGoldensOnCPU(t *testing.T) { Goldens(t, open(t), 1e-4, 1e-6) }
 
-func TestRealModelOnCPU(t *testing.T) { Real(t, open(t), testing.Short()) }
+func TestRealModelOnCPU(t *testing.T) { Real(t, open(t)) }
