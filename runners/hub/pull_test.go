@@ -435,7 +435,7 @@ func TestServersThatAnswerWrong(t *testing.T) {
 // arrives is the file.
 func TestRandomFaults(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range 30 {
+	for i := range 12 {
 		h := newFakeHub(t)
 		r := h.add("models/org/name")
 		h.Workers = 1
