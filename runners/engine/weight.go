@@ -61,12 +61,9 @@ type Experts struct {
 
 // Random is a Stored whose numbers follow from a seed, so that a device can make
 // them itself instead of reading them: number i of the matrix (row-major) is
-//
-//	float(int8(mix(seed + (i+1)·0x9E3779B97F4A7C15) >> 56)) / 128 · scale
-//
-// mix being SplitMix64's finalizer (Steele, Lea, Flood 2014):
+// scale·(u·2⁻²³ - 1), u being the upper 24 bits of SplitMix64's output number
+// seed+i (Steele, Lea, Flood 2014): with z = (seed+i)·γ + γ, γ = 0x9E3779B97F4A7C15,
 // z = (z ^ z>>30)·0xBF58476D1CE4E5B9; z = (z ^ z>>27)·0x94D049BB133111EB; z ^ z>>31.
-// Scale is a power of two, so every number is exact in float16 and bfloat16.
 type Random interface {
 	Stored
 	Seed() uint64

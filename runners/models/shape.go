@@ -1,6 +1,7 @@
 package models
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -103,11 +104,11 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	t := random{name: name, rows: rows, cols: cols, seed: h.Sum64()}
 	switch role {
 	case OutputNorm, AttentionNorm, FeedNorm, QueryNorm, KeyNorm:
-		return ones{t}, nil
+		return ones{name, cols}, nil
 	}
-	// A uniform number on (-s, s) has variance s²/3: products of normed rows keep
-	// about unit variance with s = √(3/cols), here its nearest power of two.
-	t.scale = float32(math.Exp2(math.Round(math.Log2(math.Sqrt(3 / float64(cols))))))
+	// A uniform number on (-s, s) has variance s²/3: with s = √(3/cols) products of
+	// normed rows keep unit variance.
+	t.scale = float32(math.Sqrt(3 / float64(cols)))
 	if role == Embedding {
 		t.scale = 1
 	}
@@ -126,38 +127,46 @@ var _ engine.Random = random{}
 func (r random) Name() string            { return r.name }
 func (r random) Rows() int               { return r.rows }
 func (r random) Cols() int               { return r.cols }
-func (r random) Storage() engine.Storage { return engine.BF16 }
+func (r random) Storage() engine.Storage { return engine.F32 }
 func (r random) Seed() uint64            { return r.seed }
 func (r random) Scale() float32          { return r.scale }
 
 func (r random) ReadRow(i int, dst []float32) {
+	const gamma = 0x9E3779B97F4A7C15
+	at := r.seed + uint64(i)*uint64(r.cols)
 	for j := range dst {
-		z := r.seed + (uint64(i)*uint64(r.cols)+uint64(j)+1)*0x9E3779B97F4A7C15
+		z := (at+uint64(j))*gamma + gamma
 		z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
 		z = (z ^ z>>27) * 0x94D049BB133111EB
 		z ^= z >> 31
-		dst[j] = float32(int8(z>>56)) / 128 * r.scale
+		dst[j] = r.scale * (float32(uint32(z>>40))*0x1p-23 - 1)
 	}
 }
 
-// RawRow returns the row in bfloat16, which holds it exactly.
 func (r random) RawRow(i int) []byte {
 	row := make([]float32, r.cols)
 	r.ReadRow(i, row)
-	return halves(row)
+	return rawFloats(row)
 }
 
-func halves(row []float32) []byte {
-	raw := make([]byte, 2*len(row))
-	for j, v := range row {
-		b := math.Float32bits(v)
-		raw[2*j], raw[2*j+1] = byte(b>>16), byte(b>>24)
+func rawFloats(row []float32) []byte {
+	raw := make([]byte, 0, 4*len(row))
+	for _, v := range row {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 	}
 	return raw
 }
 
 // ones is a norm's weight.
-type ones struct{ random }
+type ones struct {
+	name string
+	cols int
+}
+
+func (o ones) Name() string            { return o.name }
+func (o ones) Rows() int               { return 1 }
+func (o ones) Cols() int               { return o.cols }
+func (o ones) Storage() engine.Storage { return engine.F32 }
 
 func (o ones) ReadRow(_ int, dst []float32) {
 	for j := range dst {
@@ -168,5 +177,5 @@ func (o ones) ReadRow(_ int, dst []float32) {
 func (o ones) RawRow(i int) []byte {
 	row := make([]float32, o.cols)
 	o.ReadRow(i, row)
-	return halves(row)
+	return rawFloats(row)
 }
