@@ -1,0 +1,155 @@
+package embedded_test
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/cpu"
+	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/models/embedded"
+	"github.com/snapbench/snapbench/runners/tokenizer"
+)
+
+// greedy is what transformers answers in float32: the prompts' ids, the tokens
+// it chooses, their text, and by how much the closest choice was decided.
+type greedy struct {
+	Prompts []struct {
+		Prompt string
+		IDs    []int32
+		Tokens []int32
+		Text   string
+		Margin float64
+	}
+}
+
+func TestGreedyText(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "greedy.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want greedy
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	if len(want.Prompts) != 3 {
+		t.Fatalf("%d prompts, want 3", len(want.Prompts))
+	}
+	dir, err := embedded.Extract(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := tokenizer.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if eos := text.EOS(); !slices.Equal(eos, []int32{0}) {
+		t.Errorf("end tokens %v, want [0]", eos)
+	}
+	model, err := models.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	device, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	loaded, err := models.Load(device, model, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loaded.Close()
+	run := runners.NewLocal(loaded, func(ids []int32) string { return text.Decode(ids, false) })
+	for _, p := range want.Prompts {
+		ids, err := text.Encode(p.Prompt, true)
+		if err != nil || !slices.Equal(ids, p.IDs) {
+			t.Errorf("%.40q: ids %v (%v), want %v", p.Prompt, ids, err, p.IDs)
+			continue
+		}
+		if !(p.Margin > 0.05) {
+			t.Errorf("%.40q: decided by %g alone: another rounding may choose otherwise", p.Prompt, p.Margin)
+		}
+		out, err := run.Run(context.Background(), []runners.Request{{
+			Prompt: ids, Variants: []compress.Variant{compress.Full}, MaxNew: 16, Stop: runners.Stop{Tokens: text.EOS()},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := out[0][0]
+		if got.Err != nil || got.Text != p.Text || !slices.Equal(got.Tokens, p.Tokens) {
+			t.Errorf("%.40q: %q %v (%v), want %q %v", p.Prompt, got.Text, got.Tokens, got.Err, p.Text, p.Tokens)
+		}
+	}
+}
+
+func TestExtract(t *testing.T) {
+	dir := t.TempDir()
+	first, err := embedded.Extract(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := fs.ReadDir(embedded.Files(), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 4 {
+		t.Errorf("%d files, want 4", len(entries))
+	}
+	same := func(name string) bool {
+		got, err := os.ReadFile(filepath.Join(first, name))
+		want, err2 := fs.ReadFile(embedded.Files(), name)
+		return err == nil && err2 == nil && slices.Equal(got, want)
+	}
+	total := int64(0)
+	for _, e := range entries {
+		if !same(e.Name()) {
+			t.Errorf("%s is not what was embedded", e.Name())
+		}
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += info.Size()
+	}
+	if total > 13e6 {
+		t.Errorf("%d bytes, at most 13 MB are shipped", total)
+	}
+	weights := filepath.Join(first, "model.safetensors")
+	before, err := os.Stat(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(first, "config.json"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	second, err := embedded.Extract(dir)
+	if err != nil || second != first {
+		t.Fatalf("extracted to %q (%v), want %q again", second, err, first)
+	}
+	if !same("config.json") {
+		t.Error("a damaged file was left as it was")
+	}
+	after, err := os.Stat(weights)
+	if err != nil || !os.SameFile(before, after) {
+		t.Errorf("the weights were written again (%v)", err)
+	}
+	left, err := os.ReadDir(first)
+	if err != nil || len(left) != len(entries) {
+		t.Errorf("%d files lie there (%v), want %d", len(left), err, len(entries))
+	}
+	blocked := filepath.Join(dir, "file")
+	if err := os.WriteFile(blocked, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := embedded.Extract(blocked); err == nil {
+		t.Error("extracting below a file gives no error")
+	}
+}
