@@ -218,8 +218,14 @@ func (c *Comparison) Needed(limit, alpha float64) int {
 		need = math.Pow(z*sd/gap, 2)
 	}
 	// However equal the scores, a failure rate of the limit must have had its chance to show.
-	if c.Drop < limit && limit > 0 && limit < 1 && c.kind != bootstrapT {
-		need = max(need, math.Log(alpha)/math.Log(1-limit))
+	if c.Drop < limit && limit > 0 && limit < 1 {
+		z := normalQuantile(1 - alpha)
+		switch c.kind {
+		case exactBinary: // Tango's statistic of no disagreement at all
+			need = max(need, z*z*(1-limit)/limit)
+		case exactAny:
+			need = max(need, math.Log(alpha)/math.Log(1-limit))
+		}
 	}
 	if !(need < 1e9) {
 		return 0

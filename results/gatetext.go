@@ -54,7 +54,12 @@ func (l GateLine) need() string {
 	case l.Needed == nil:
 		return " (the drop is at the limit: no number of samples would do)"
 	}
-	return fmt.Sprintf(" (about %d samples would do)", *l.Needed)
+	if *l.Needed > 100_000 {
+		return " (more than 100000 samples would be needed)"
+	}
+	// An estimate from an estimate: two digits are plenty.
+	mag := math.Pow(10, max(0, math.Floor(math.Log10(float64(*l.Needed)))-1))
+	return fmt.Sprintf(" (about %.0f samples would do)", mag*math.Ceil(float64(*l.Needed)/mag))
 }
 
 func (g *GateResult) bySubject() [][]GateLine {

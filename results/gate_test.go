@@ -1,0 +1,297 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func points(v float64) Limits { return Limits{MaxDrop: &Limit{Value: v}} }
+
+// drops makes a set in which the variant 64 loses a given share of ones against full on each task.
+func drops(n int, lost float64, tasks ...string) Set {
+	return grid(tasks, []string{"full", "64"}, n, func(task, v string, i int) float64 {
+		if v == "64" && float64(i) < lost*float64(n) {
+			return 0
+		}
+		return 1
+	})
+}
+
+func TestGateVerdicts(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		n     int
+		lost  float64
+		limit float64
+		want  Verdict
+	}{
+		{"nothing lost, many samples", 1000, 0, 1, Pass},
+		{"nothing lost, few samples prove little", 20, 0, 1, Undecided},
+		{"a fifth lost", 200, 0.2, 1, Fail},
+		{"exactly the limit", 400, 0.05, 5, Undecided},
+		{"half the limit, few", 100, 0.02, 4, Undecided},
+		{"half the limit, many", 4000, 0.02, 4, Pass},
+	} {
+		g, err := GateAgainst(drops(c.n, c.lost, "a"), "full", points(c.limit))
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		if g.Verdict != c.want || len(g.Lines) != 1 {
+			t.Errorf("%s: %s", c.name, g.Headline())
+		}
+		if g.Verdict.ExitStatus() != map[Verdict]int{Pass: 0, Fail: 3, Undecided: 4}[c.want] {
+			t.Errorf("%s: exit status %d", c.name, g.Verdict.ExitStatus())
+		}
+		if l := g.Lines[0]; math.Abs(l.Drop-100*c.lost) > 1e-9 || !(l.Lo <= l.Drop && l.Drop <= l.Hi) {
+			t.Errorf("%s: drop %v [%v, %v]", c.name, l.Drop, l.Lo, l.Hi)
+		}
+	}
+	// No failure in 20 samples at a limit of one point: the statistic is -sqrt(n 0.01 / 0.99), beyond 1.96 from n = 381 on.
+	g, err := GateAgainst(drops(20, 0, "a"), "full", points(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := g.Lines[0]; l.Needed == nil || *l.Needed != 381 {
+		t.Errorf("needed %v, want 381", l.Needed)
+	}
+	for n, want := range map[int]Verdict{360: Undecided, 400: Pass} {
+		if g, err := GateAgainst(drops(n, 0, "a"), "full", points(1)); err != nil || g.Verdict != want {
+			t.Errorf("%d equal samples: %v, %v", n, g.Verdict, err)
+		}
+	}
+	// A relative limit: 2 % of a baseline of 100 is two points; half the baseline makes it one.
+	rel := Limits{MaxDrop: &Limit{2, true}}
+	if g, err := GateAgainst(drops(1000, 0.04, "a"), "full", rel); err != nil || g.Verdict != Fail || g.Lines[0].Limit != 2 {
+		t.Errorf("relative: %+v %v", g, err)
+	}
+}
+
+func TestGateTwoRuns(t *testing.T) {
+	base, cand := drops(1000, 0, "a", "b"), drops(1000, 0.1, "a", "b")
+	base.Name, cand.Name = "main", "candidate"
+	g, err := Gate(base, cand, points(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// full: a, b, average pass (nothing changed); 64: all fail.
+	if len(g.Lines) != 6 || g.Verdict != Fail {
+		t.Fatalf("%d lines, %s", len(g.Lines), g.Headline())
+	}
+	for _, l := range g.Lines {
+		if want := map[string]Verdict{"full": Pass, "64": Fail}[l.Label]; l.Verdict != want {
+			t.Errorf("%s %s: %s, want %s (drop %v, p %v)", l.Label, l.Task, l.Verdict, want, l.Drop, l.PPass)
+		}
+	}
+	// A limit of its own saves task b, the average's the average.
+	l := points(1)
+	l.Tasks = map[string]TaskLimit{"b": {&Limit{Value: 20}}, "a": {&Limit{Value: 20}}}
+	l.Average = &TaskLimit{&Limit{Value: 15}}
+	if g, err = Gate(base, cand, l); err != nil || g.Verdict != Pass {
+		t.Errorf("%v %v", g, err)
+	}
+	// A broken audit fails whatever the scores say.
+	base = drops(1000, 0, "a", "b")
+	cand = drops(1000, 0, "a", "b")
+	cand.Rows[7].Audit, cand.Rows[7].KeptMean = "kept 65, the budget says 64", new(65.0)
+	if g, err = Gate(base, cand, points(1)); err != nil || g.Verdict != Fail || !strings.Contains(g.Headline(), "budget audit fail") {
+		t.Errorf("%v %v", g.Headline(), err)
+	}
+}
+
+func TestGateSpeedAndMemory(t *testing.T) {
+	make2 := func() (Set, Set) { return drops(1000, 0, "a"), drops(1000, 0, "a") }
+	limits := points(1)
+	limits.MaxSlowdown, limits.MaxPeak = new(1.2), &Size{Times: 1.1}
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, c := range []struct {
+		slow  float64
+		bytes int64
+		want  Verdict
+	}{{1, 1 << 20, Pass}, {1.5, 1 << 20, Fail}, {1, 1<<20 + 1<<18, Fail}, {1.2, 1 << 20, Undecided}} {
+		base, cand := make2()
+		for i := range cand.Rows {
+			r := &cand.Rows[i]
+			r.DecodeSeconds = new(0.5 * c.slow * math.Exp(0.1*rng.NormFloat64()))
+			r.PeakBytes = new(c.bytes)
+		}
+		g, err := Gate(base, cand, limits)
+		if err != nil || g.Verdict != c.want {
+			t.Errorf("%+v: %v %v", c, g.Headline(), err)
+		}
+	}
+	base, cand := make2()
+	cand.Rows[3].PeakBytes = nil
+	var refused *RefusedError
+	if _, err := Gate(base, cand, limits); !errors.As(err, &refused) || !strings.Contains(err.Error(), "peak_bytes, which 1 samples lack") {
+		t.Errorf("a row without memory: %v", err)
+	}
+	if _, err := GateAgainst(base, "full", limits); err == nil || !strings.Contains(err.Error(), "compare two runs") {
+		t.Errorf("speed within one run: %v", err)
+	}
+	limits = points(1)
+	limits.MaxKLRise = new(0.01)
+	base, cand = make2()
+	for i := range cand.Rows {
+		base.Rows[i].KLMean, cand.Rows[i].KLMean = new(0.5), new(0.6)
+	}
+	if g, err := Gate(base, cand, limits); err != nil || g.Verdict != Fail {
+		t.Errorf("KL: %v %v", g, err)
+	}
+}
+
+func TestGateRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(r *Row) bool // false: leave the row out
+		want   string
+	}{
+		"missing sample": {func(r *Row) bool { return r.Sample != "3" }, "a: missing in the candidate: 3"},
+		"failed sample": {func(r *Row) bool {
+			if r.Sample == "3" {
+				r.Score, r.Error = nil, "out of memory"
+			}
+			return true
+		}, "failed in the candidate: 3 (out of memory)"},
+		"other prompt":         {func(r *Row) bool { r.PromptSHA256 = "other"; return true }, "another prompt in 0, 1, 2 and 2 more samples"},
+		"other answer":         {func(r *Row) bool { r.Answer = "x"; return true }, `another answer in 0: "", "x"`},
+		"other metric":         {func(r *Row) bool { r.Metric = "x"; return true }, `another metric in 0: "qa_f1", "x"`},
+		"other metric version": {func(r *Row) bool { r.MetricVersion++; return true }, "another metric version"},
+		"other task version":   {func(r *Row) bool { r.TaskVersion++; return true }, "another task version"},
+		"other model":          {func(r *Row) bool { r.Model = "x"; return true }, `model: baseline "tiny", candidate "x"`},
+		"other protocol":       {func(r *Row) bool { r.Protocol = "x"; return true }, `protocol: baseline "longbench", candidate "x"`},
+		"other task":           {func(r *Row) bool { r.Task = "x"; return true }, "a is only in the baseline"},
+		"missing variant":      {func(r *Row) bool { return r.Variant == "full" }, "variant 64 is only in the baseline"},
+		"no rows":              {func(r *Row) bool { return false }, "is only in the baseline"},
+	} {
+		base, cand := drops(5, 0, "a"), drops(5, 0, "a")
+		var kept []Row
+		for _, r := range cand.Rows {
+			if c.change(&r) {
+				kept = append(kept, r)
+			}
+		}
+		cand.Rows = kept
+		_, err := Gate(base, cand, points(1))
+		var refused *RefusedError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+	part := drops(5, 0, "a")
+	part.Partial = true
+	if _, err := Gate(drops(5, 0, "a"), part, points(1)); err == nil || !strings.Contains(err.Error(), "not finished") {
+		t.Errorf("partial: %v", err)
+	}
+	if _, err := GateAgainst(drops(5, 0, "a"), "ful", points(1)); err == nil || !strings.Contains(err.Error(), `unknown variant "ful": tiny`) {
+		t.Errorf("unknown variant: %v", err)
+	}
+	l := points(1)
+	l.Tasks = map[string]TaskLimit{"qasper": {&Limit{Value: 1}}}
+	if _, err := GateAgainst(drops(5, 0, "a"), "full", l); err == nil || !strings.Contains(err.Error(), `limit for the task "qasper"`) {
+		t.Errorf("limit without rows: %v", err)
+	}
+}
+
+func TestGateOutputs(t *testing.T) {
+	set := drops(40, 0.2, "a", "b")
+	set.Name = "runs/candidate"
+	g, err := GateAgainst(set, "full", points(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := g.WriteJUnit(&b); err != nil {
+		t.Fatal(err)
+	}
+	var back junitSuites
+	if err := xml.Unmarshal(b.Bytes(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if s := back.Suites[0]; s.Tests != len(g.Lines)+len(g.Checks) || s.Failures+s.Errors == 0 || len(s.Cases) != s.Tests {
+		t.Errorf("junit: %d tests, %d failures, %d errors", s.Tests, s.Failures, s.Errors)
+	}
+	b.Reset()
+	if err := g.WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	var j struct {
+		Verdict     string
+		Comparisons []struct{ Drop, Lo, Hi *float64 }
+	}
+	if err := json.Unmarshal(b.Bytes(), &j); err != nil || j.Verdict != g.Verdict.String() || *j.Comparisons[0].Drop != 20 || j.Comparisons[0].Hi == nil {
+		t.Errorf("json: %v %s", err, b.String())
+	}
+	md, text := g.Markdown(), g.Text(120)
+	for _, want := range []string{"average of 2", "20.00", g.Verdict.String()} {
+		if !strings.Contains(md, want) || !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s\n%s", want, md, text)
+		}
+	}
+	t.Log("\n" + text)
+}
+
+func TestHolm(t *testing.T) {
+	got := fmt.Sprintf("%.3f", holm([]float64{0.01, 0.04, 0.03, 0.005}))
+	if want := "[0.030 0.060 0.060 0.020]"; got != want { // Holm's own example of four
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	l, err := parseLimits([]byte("max_drop: 2%\nconfidence: 0.9\naverage: {max_drop: 0.5}\ntasks:\n  trec:\n    max_drop: 3.5\nmax_slowdown: 1.5\nmax_peak: 12GiB\nmax_kl_rise: 0\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.MaxDrop.String() != "2%" || l.task("trec").of(0.5) != 0.035 || l.task("x").of(0.5) != 0.01 || l.average().of(1) != 0.005 || l.MaxPeak.Bytes != 12<<30 || *l.MaxSlowdown != 1.5 {
+		t.Errorf("%+v", l)
+	}
+	for text, want := range map[string]string{
+		"max_drop: -1":                       "want points",
+		"max_drop: 101":                      "want points",
+		"max_drop: some":                     "want points",
+		"max_drop: [1]":                      "want a number",
+		"max_dorp: 1":                        "max_dorp",
+		"max_drop: 1\nmax_peak: 3 elephants": "want a multiple",
+		"max_drop: 1\nmax_slowdown: 0":       "max_slowdown",
+		"max_drop: 1\nconfidence: 95":        "confidence",
+		"max_slowdown: 1.2":                  "no max_drop",
+		"tasks: {trec: {}}":                  "trec: no max_drop",
+		"max_drop: 1\n  x: [":                "",
+		"":                                   "no max_drop",
+	} {
+		if _, err := parseLimits([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", text, err, want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "gate.yaml")
+	if err := os.WriteFile(path, []byte("max_drop: 1\ntasks:\n  trec: {max_drop: 1, x: 2}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadLimits(path); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "[3:") {
+		t.Errorf("no file and line: %v", err)
+	}
+}
+
+func FuzzLimits(f *testing.F) {
+	f.Add([]byte("max_drop: 2%\ntasks:\n  trec: {max_drop: 3}\nmax_peak: 1e3MB\n"))
+	f.Add([]byte("average: {max_drop: 0x1p-3}\nmax_drop: .5\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		l, err := parseLimits(b)
+		if err != nil {
+			return
+		}
+		for _, v := range []float64{l.task("trec").of(0.5), l.average().of(1), l.confidence()} {
+			if !(v >= 0 && v <= 1) {
+				t.Fatalf("accepted %q as %v", b, v)
+			}
+		}
+	})
+}
