@@ -44,6 +44,9 @@ func ParseChatTemplate(source string) (c *ChatTemplate, err error) {
 	if len(source) > maxTemplate {
 		return nil, fmt.Errorf("chat template: %d bytes, more than %d", len(source), maxTemplate)
 	}
+	if n := openBrackets(source); n > maxBrackets {
+		return nil, fmt.Errorf("chat template: %d brackets open at once, more than %d", n, maxBrackets)
+	}
 	cfg := config.New()
 	cfg.TrimBlocks, cfg.LeftStripBlocks = true, true
 	t, err := exec.NewTemplate(templateName, cfg, sourceLoader(source), templateEnvironment)

@@ -87,7 +87,9 @@ func TestChatTemplateErrors(t *testing.T) {
 		{`{% for i in range(2000) %}{% for j in range(2000) %}{% endfor %}{% endfor %}`, "more than 1048576 steps"},
 		{`{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}`, "macros nested deeper than 64"},
 		{`{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ g() }}`, "macros nested deeper than 64"},
-		{strings.Repeat(" ", maxTemplate+1), "more than 262144"},
+		{"{{ " + strings.Repeat("(", maxTemplate-9), "brackets open at once, more than 1000"},
+		{"{{ " + strings.Repeat("(')'~", maxTemplate/5-9), "does not parse"},
+		{strings.Repeat(" ", maxTemplate+1), "more than 65536"},
 	} {
 		tmpl, err := ParseChatTemplate(c.source)
 		if err == nil {

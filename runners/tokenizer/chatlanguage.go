@@ -17,11 +17,28 @@ import (
 
 // A template comes with the model files, so it is not trusted: it reads no other files, and what it does is bounded.
 const (
-	maxTemplate       = 1 << 18 // bytes of source; real templates have up to 20 thousand
+	maxTemplate       = 1 << 16 // bytes of source; real templates have up to 20 thousand
+	maxBrackets       = 1000    // brackets open at once; the parser takes 7 KB of stack for each, and Go has no way out
 	maxMacroDepth     = 64      // macros within macros
 	maxTemplateSteps  = 1 << 20 // statements executed and numbers in ranges
 	maxTemplateOutput = 1 << 28 // bytes
 )
+
+// openBrackets returns how many brackets are open at most, strings and text included, so it may count too many; brackets
+// hidden from it take more of the source than is dangerous.
+func openBrackets(source string) int {
+	open, most := 0, 0
+	for i := range len(source) {
+		switch source[i] {
+		case '(', '[', '{':
+			open++
+			most = max(most, open)
+		case ')', ']', '}':
+			open = max(0, open-1)
+		}
+	}
+	return most
+}
 
 const templateName = "chat_template"
 
