@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,14 @@ func parquetRows(file string, r io.ReaderAt, size int64, row func(line int, row 
 			err = fmt.Errorf("%s: damaged parquet file: %v", file, p)
 		}
 	}()
+	// The library allocates what the footer claims to be long before it looks.
+	var end [8]byte
+	if _, err := r.ReadAt(end[:], max(0, size-8)); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if n := int64(binary.LittleEndian.Uint32(end[:])); string(end[4:]) != "PAR1" || n > size-12 {
+		return fmt.Errorf("%s: not a parquet file: its last 8 bytes are %q", file, end)
+	}
 	f, err := parquet.OpenFile(r, size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)

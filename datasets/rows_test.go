@@ -244,7 +244,7 @@ func TestParquetColumns(t *testing.T) {
 			{"q", "c\xff", []string{"a"}, 1, "qasper", "en", nil, nil}}),
 		`qasper.parquet:1: field "_id" is empty`: writeParquet(t, filepath.Join(dir, "9", "qasper.parquet"), []modernRow{
 			{"q", "c", []string{"a"}, 1, "qasper", "en", nil, new("")}}),
-		`qasper.parquet: `:                writeFile(t, filepath.Join(dir, "10", "qasper.parquet"), "PAR1 and then nothing PAR1"),
+		`qasper.parquet: not a parquet`:   writeFile(t, filepath.Join(dir, "10", "qasper.parquet"), "PAR1 and then nothing PAR1"),
 		`qasper.parquet: no rows in it`:   writeParquet(t, filepath.Join(dir, "11", "qasper.parquet"), []modernRow{}),
 		`2/qasper.parquet: no rows in it`: writeFile(t, filepath.Join(dir, "12", "qasper.parquet"), ""),
 	} {
