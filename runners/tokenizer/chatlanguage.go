@@ -20,7 +20,7 @@ const (
 	maxTemplate       = 1 << 16 // bytes of source; real templates have up to 20 thousand
 	maxBrackets       = 1000    // brackets open at once; the parser takes 7 KB of stack for each, and Go has no way out
 	maxMacroDepth     = 64      // macros within macros
-	maxTemplateSteps  = 1 << 20 // statements executed and numbers in ranges
+	maxTemplateSteps  = 1 << 18 // statements executed and numbers in ranges
 	maxTemplateOutput = 1 << 28 // bytes
 )
 
