@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -482,4 +483,42 @@ func FuzzParquet(f *testing.F) {
 			t.Fatalf("an error without the file: %v", err)
 		}
 	})
+}
+
+// Damaged files are errors, whatever the library makes of them, and cost
+// little memory.
+func TestParquetDamaged(t *testing.T) {
+	whole, err := os.ReadFile(writeParquet(t, filepath.Join(t.TempDir(), "x"), []modernRow{{"q", "c", []string{"a", "b"}, 1, "qasper", "en", []string{"x"}, new("i")}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := newRandom("damage")
+	refused := 0
+	for i := range 1000 {
+		b := bytes.Clone(whole)
+		if i%4 == 0 {
+			b = b[:rng.intn(len(b))]
+		}
+		for range rng.intn(4) {
+			if len(b) > 0 {
+				b[rng.intn(len(b))] = byte(rng.intn(256))
+			}
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := parquetRows("f", bytes.NewReader(b), int64(len(b)), func(int, longbenchRow) error { return nil })
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
+			t.Errorf("variant %d: %d MB for a file of %d bytes (%v)", i, n>>20, len(b), err)
+		}
+		if err != nil {
+			refused++
+			if !strings.HasPrefix(err.Error(), "f:") {
+				t.Errorf("variant %d: an error without the file: %v", i, err)
+			}
+		}
+	}
+	if refused < 200 {
+		t.Errorf("%d of 1000 damaged files refused", refused)
+	}
 }
