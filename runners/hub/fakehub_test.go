@@ -39,9 +39,8 @@ type fakeRepo struct {
 	lfs     func(name string) bool
 	gated   bool
 	private bool
-	bare    bool                         // list without sizes and checksums
-	edit    func(siblings *[]any)        // make the list a lie
-	commits map[string]map[string]string // older commits
+	bare    bool                  // list without sizes and checksums
+	edit    func(siblings *[]any) // make the list a lie
 }
 
 type seen struct {
@@ -216,7 +215,7 @@ func (h *fakeHub) serveHub(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content, ok := repo.files[name]
-	if !ok || commit != repo.commit {
+	if !ok || commit != repo.commit && commit != "main" {
 		deny(w, http.StatusNotFound, "EntryNotFound", "Entry not found")
 		return
 	}
