@@ -112,7 +112,7 @@ func TestNeedleRealVocabularies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, task := range []string{"niah", "multikey", "multivalue", "variable"} {
-				k, err := Open(task, Options{Needle: NeedleOptions{Lengths: []int{500, 1024, 2048, 8192}, Depths: DepthGrid(5), Seed: 3}})
+				k, err := Open(task, Options{Needle: NeedleOptions{Lengths: []int{500, 2048, 8192}, Depths: DepthGrid(5), Seed: 3}})
 				if err != nil {
 					t.Fatal(err)
 				}
