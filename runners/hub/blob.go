@@ -2,230 +2,263 @@ package hub
 
 import (
 	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
+	"hash"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
-// ModelFiles are the patterns of what running a model takes: configuration,
-// tokenizer and chat template, and the weights in the shape transformers
-// gives them; no second copy of them in another format.
-var ModelFiles = []string{"*.json", "*.jinja", "model*.safetensors"}
-
-// Ensure returns the repository from the cache if it is known that all that is
-// asked for is there, whatever the hub may have by now, and else pulls it.
-// Offline, what is there has to do.
-func (c *Client) Ensure(ctx context.Context, repo Repo, patterns ...string) (Snapshot, error) {
-	snapshot, err := c.Cached(repo, patterns...)
-	switch {
-	case err == nil && (snapshot.Complete || c.Offline):
-		return snapshot, nil
-	case err != nil && !errors.Is(err, ErrNotCached):
-		return Snapshot{}, err
-	case c.Offline:
-		return Snapshot{}, fmt.Errorf("%w, and HF_HUB_OFFLINE forbids to download it: %w", err, ErrOffline)
+// newHash starts the checksum of a file: SHA-256 of the content, or what git
+// takes the SHA-1 of.
+func (f file) newHash() hash.Hash {
+	if f.lfs {
+		return sha256.New()
 	}
-	return c.Pull(ctx, repo, patterns...)
+	h := sha1.New()
+	fmt.Fprintf(h, "blob %d\x00", f.size)
+	return h
 }
 
-// Pull asks the hub what the revision is now and downloads the files that
-// match one of the patterns (path.Match's, against the whole name; none stands
-// for all files) and are not in the cache yet. What an interrupted Pull has
-// downloaded is kept and taken up by the next.
-func (c *Client) Pull(ctx context.Context, repo Repo, patterns ...string) (Snapshot, error) {
-	if err := repo.check(); err != nil {
-		return Snapshot{}, err
+func (f file) sumName() string {
+	if f.lfs {
+		return "SHA-256"
 	}
-	if c.Offline {
-		return Snapshot{}, fmt.Errorf("pulling %s %s: HF_HUB_OFFLINE forbids to ask %s: %w", repo.Kind, repo, c.Endpoint, ErrOffline)
-	}
-	s, err := c.session()
-	if err != nil {
-		return Snapshot{}, err
-	}
-	l, err := s.list(ctx, repo)
-	if err != nil {
-		return Snapshot{}, err
-	}
-	files, err := l.match(repo, patterns)
-	if err != nil {
-		return Snapshot{}, err
-	}
-	if len(files) == 0 {
-		return Snapshot{}, fmt.Errorf("%s %s holds no files: %w", repo.Kind, repo, ErrNotFound)
-	}
-	root := filepath.Join(c.Cache, repo.folder())
-	snapshot := Snapshot{Repo: repo, Commit: l.commit, Dir: filepath.Join(root, "snapshots", l.commit)}
-	for i := range files {
-		if files[i].sum == "" {
-			if err := s.describe(ctx, repo, l.commit, &files[i]); err != nil {
-				return Snapshot{}, err
-			}
-		}
-		snapshot.Files = append(snapshot.Files, files[i].name)
-	}
-	if snapshot.Complete, err = writeTree(root, l); err != nil {
-		return Snapshot{}, err
-	}
-	if err := c.checkSpace(root, files); err != nil {
-		return Snapshot{}, err
-	}
-	if err := s.fetchAll(ctx, repo, l.commit, files, snapshot); err != nil {
-		return Snapshot{}, err
-	}
-	if rev := repo.revision(); rev != l.commit {
-		if err := writeWhole(filepath.Join(root, "refs", filepath.FromSlash(rev)), []byte(l.commit)); err != nil {
-			return Snapshot{}, err
-		}
-	}
-	return snapshot, nil
+	return "git SHA-1"
 }
 
-// checkSpace finds out before the download whether the disk can hold it.
-func (c *Client) checkSpace(root string, files []file) error {
-	var need int64
-	seen := make(map[string]bool)
-	for _, f := range files {
-		if seen[f.sum] {
-			continue
-		}
-		seen[f.sum] = true
-		blob := filepath.Join(root, "blobs", f.sum)
-		if info, err := os.Stat(blob); err == nil && info.Size() == f.size {
-			continue
-		}
-		need += f.size
-		if info, err := os.Stat(blob + ".incomplete"); err == nil {
-			need -= min(info.Size(), f.size)
-		}
+// errDamaged is wrapped when the bytes that came are not the ones promised.
+var errDamaged = errors.New("damaged")
+
+// fetch makes sure that the blob of f is in the cache: it waits for the blob's
+// lock, goes on with what an earlier download left, checks size and checksum,
+// and only then gives the blob its name.
+func (s *session) fetch(ctx context.Context, repo Repo, commit string, f file, progress func(done int64, waiting bool)) error {
+	root := filepath.Join(s.Cache, repo.folder())
+	blob := filepath.Join(root, "blobs", f.sum)
+	have := func() bool {
+		info, err := os.Stat(blob)
+		return err == nil && info.Mode().IsRegular() && info.Size() == f.size
 	}
-	if err := os.MkdirAll(root, 0o777); err != nil {
+	if have() {
+		progress(f.size, false)
+		return nil
+	}
+	l, err := acquire(ctx, filepath.Join(s.Cache, ".locks", repo.folder(), f.sum+".lock"), func() { progress(0, true) })
+	if err != nil {
 		return err
 	}
-	free, err := freeBytes(root)
-	if err != nil {
-		return fmt.Errorf("free space of %s: %w", root, err)
+	defer l.release()
+	if have() { // somebody else was faster
+		progress(f.size, false)
+		return nil
 	}
-	if need > free {
-		return fmt.Errorf("%s has %d bytes free, the download takes %d", c.Cache, free, need)
+	if err := os.MkdirAll(filepath.Dir(blob), 0o777); err != nil {
+		return err
+	}
+	partial, err := os.OpenFile(blob+".incomplete", os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	defer partial.Close()
+
+	d := download{session: s, repo: repo, commit: commit, f: f, out: partial, progress: progress}
+	if err := d.run(ctx); err != nil {
+		return fmt.Errorf("%s %s: %s: %w", repo.Kind, repo, f.name, err)
+	}
+	if err := partial.Sync(); err != nil {
+		return err
+	}
+	if err := partial.Close(); err != nil {
+		return err
+	}
+	return os.Rename(partial.Name(), blob)
+}
+
+// A download fills one file, in as many requests as it takes.
+type download struct {
+	*session
+	repo     Repo
+	commit   string
+	f        file
+	out      *os.File
+	progress func(done int64, waiting bool)
+
+	at  int64     // bytes that are there
+	sum hash.Hash // of them
+}
+
+func (d *download) run(ctx context.Context) error {
+	if err := d.resume(); err != nil {
+		return err
+	}
+	damaged := 0
+	for stuck := 0; ; {
+		before := d.at
+		err := d.request(ctx)
+		if err == nil {
+			if err = d.check(); err == nil {
+				return nil
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, errDamaged):
+			// Start over: with the file as it was there may have been a bad
+			// start from an earlier run. Twice is enough to tell.
+			if damaged++; damaged == 3 {
+				return fmt.Errorf("%w, three times", err)
+			}
+			if err := d.restart(); err != nil {
+				return err
+			}
+		case !errors.Is(err, errCut):
+			return err
+		case d.at > before:
+			stuck = 0
+		default:
+			if stuck++; stuck >= d.attempts() {
+				return fmt.Errorf("%w (%d times at byte %d of %d)", err, stuck, d.at, d.f.size)
+			}
+		}
+		if err := d.pause(ctx, stuck+1, 0); err != nil {
+			return err
+		}
+	}
+}
+
+// resume takes up what an earlier download left.
+func (d *download) resume() error {
+	d.sum = d.f.newHash()
+	info, err := d.out.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() > d.f.size {
+		return d.restart()
+	}
+	d.at, err = io.Copy(d.sum, d.out)
+	return err
+}
+
+func (d *download) restart() error {
+	if err := d.out.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := d.out.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	d.at, d.sum = 0, d.f.newHash()
+	return nil
+}
+
+func (d *download) check() error {
+	if got := hex.EncodeToString(d.sum.Sum(nil)); got != d.f.sum {
+		return fmt.Errorf("%s is %s, should be %s: %w", d.f.sumName(), got, d.f.sum, errDamaged)
 	}
 	return nil
 }
 
-// fetchAll downloads several files at a time and links each when it is there.
-// The first error stops the others.
-func (s *session) fetchAll(ctx context.Context, repo Repo, commit string, files []file, snapshot Snapshot) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	account := newAccount(s.Progress, files)
+// errCut is wrapped when a connection ended before the file did.
+var errCut = errors.New("connection cut")
 
-	// Files of equal content share a blob, and one download.
-	var groups [][]file
-	index := make(map[string]int)
-	for _, f := range files {
-		i, ok := index[f.sum]
-		if !ok {
-			i = len(groups)
-			index[f.sum] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], f)
-	}
-	work := make(chan []file)
-	var wg sync.WaitGroup
-	workers := s.Workers
-	if workers <= 0 {
-		workers = 4
-	}
-	for range min(workers, len(groups)) {
-		wg.Go(func() {
-			for group := range work {
-				err := s.fetch(ctx, repo, commit, group[0], func(done int64, waiting bool) {
-					account.report(group, done, waiting)
-				})
-				for _, f := range group {
-					if err == nil {
-						err = link(snapshot, f)
-					}
-				}
-				if err != nil {
-					cancel(err)
-					return
-				}
-			}
-		})
-	}
-feed:
-	for _, g := range groups {
-		select {
-		case work <- g:
-		case <-ctx.Done():
-			break feed
-		}
-	}
-	close(work)
-	wg.Wait()
-	return context.Cause(ctx)
-}
-
-// link puts a file into the snapshot, as a relative link to its blob.
-func link(snapshot Snapshot, f file) error {
-	at := snapshot.Path(f.name)
-	target := filepath.Join(strings.Repeat("../", 2+strings.Count(f.name, "/")), "blobs", f.sum)
-	if old, err := os.Readlink(at); err == nil && old == target {
+// request asks for the bytes that are missing and writes what comes. It
+// returns nil when they are all there.
+func (d *download) request(ctx context.Context) error {
+	d.progress(d.at, false)
+	if d.at == d.f.size {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(at), 0o777); err != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	header := http.Header{}
+	if d.at > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", d.at))
+	}
+	resp, err := d.do(ctx, d.http, http.MethodGet, d.repo.resolve(d.commit, d.f.name), header)
+	if err != nil {
 		return err
 	}
-	partial := fmt.Sprintf("%s.%d.tmp", at, os.Getpid())
-	if err := os.Remove(partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK: // also of a server that knows no ranges
+		if d.at > 0 {
+			if err := d.restart(); err != nil {
+				return err
+			}
+		}
+		if resp.ContentLength >= 0 && resp.ContentLength != d.f.size {
+			return fmt.Errorf("%s sends %d bytes, should be %d: %w", resp.Request.URL.Host, resp.ContentLength, d.f.size, errDamaged)
+		}
+	case http.StatusPartialContent:
+		start, total, ok := contentRange(resp.Header.Get("Content-Range"))
+		if !ok || start != d.at || total >= 0 && total != d.f.size {
+			return fmt.Errorf("%s sends range %q, asked for %d to %d: %w",
+				resp.Request.URL.Host, resp.Header.Get("Content-Range"), d.at, d.f.size, errDamaged)
+		}
+	case http.StatusRequestedRangeNotSatisfiable:
+		return fmt.Errorf("%s has no byte %d: %w", resp.Request.URL.Host, d.at, errDamaged)
+	default:
+		return d.refused(ctx, d.repo, d.f.name, resp)
 	}
-	if err := os.Symlink(target, partial); err != nil {
-		return err
+
+	// A server that says nothing for long is as good as cut off.
+	silent := time.AfterFunc(d.stall(), func() {
+		cancel(fmt.Errorf("%s says nothing for %s: %w", resp.Request.URL.Host, d.stall(), errCut))
+	})
+	defer silent.Stop()
+	buffer := make([]byte, 256<<10)
+	for {
+		n, err := resp.Body.Read(buffer)
+		silent.Reset(d.stall())
+		if int64(n) > d.f.size-d.at {
+			return fmt.Errorf("%s sends more than %d bytes: %w", resp.Request.URL.Host, d.f.size, errDamaged)
+		}
+		if n > 0 {
+			if _, err := d.out.Write(buffer[:n]); err != nil {
+				return err
+			}
+			d.sum.Write(buffer[:n])
+			d.at += int64(n)
+			d.progress(d.at, false)
+		}
+		switch {
+		case err == io.EOF && d.at == d.f.size:
+			return nil
+		case err == io.EOF:
+			return fmt.Errorf("%s stops at byte %d of %d: %w", resp.Request.URL.Host, d.at, d.f.size, errCut)
+		case err != nil && ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return fmt.Errorf("%w: %w", err, errCut)
+		}
 	}
-	return os.Rename(partial, at)
 }
 
-// account adds up the progress of all files and passes it on, a few times a
-// second and at the end of each file.
-type account struct {
-	mu     sync.Mutex
-	call   func(Progress)
-	done   map[string]int64
-	total  int64
-	all    int64
-	last   time.Time
-	paused map[string]bool
-}
-
-func newAccount(call func(Progress), files []file) *account {
-	a := &account{call: call, done: make(map[string]int64), paused: make(map[string]bool)}
-	for _, f := range files {
-		a.total += f.size
+// contentRange reads "bytes 5-9/10"; total is -1 where it is "*".
+func contentRange(v string) (start, total int64, ok bool) {
+	v, ok = strings.CutPrefix(v, "bytes ")
+	span, size, ok2 := strings.Cut(v, "/")
+	first, _, ok3 := strings.Cut(span, "-")
+	if !ok || !ok2 || !ok3 {
+		return 0, 0, false
 	}
-	return a
-}
-
-func (a *account) report(group []file, done int64, waiting bool) {
-	if a.call == nil {
-		return
+	start, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return 0, 0, false
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	f := group[0]
-	a.all += (done - a.done[f.name]) * int64(len(group))
-	a.done[f.name] = done
-	changed := a.paused[f.name] != waiting
-	a.paused[f.name] = waiting
-	if now := time.Now(); changed || done == f.size || now.Sub(a.last) >= 100*time.Millisecond {
-		a.last = now
-		a.call(Progress{File: f.name, Done: done, Size: f.size, Total: a.total, AllDone: a.all, Waiting: waiting})
+	if size == "*" {
+		return start, -1, true
 	}
+	total, err = strconv.ParseInt(size, 10, 64)
+	return start, total, err == nil
 }

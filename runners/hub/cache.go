@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -198,6 +199,10 @@ func writeTree(root string, l listing) (written bool, err error) {
 	return true, writeWhole(filepath.Join(root, "trees", l.commit+".json"), data)
 }
 
+// temporary is a name beside path that no other writer uses, in this process
+// or another.
+func temporary(path string) string { return fmt.Sprintf("%s.%016x.tmp", path, rand.Uint64()) }
+
 // writeWhole writes a small file so that no reader sees a part of it.
 func writeWhole(path string, data []byte) error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
@@ -206,7 +211,7 @@ func writeWhole(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	partial := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
+	partial := temporary(path)
 	if err := os.WriteFile(partial, data, 0o666); err != nil {
 		os.Remove(partial)
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -183,10 +182,7 @@ func link(snapshot Snapshot, f file) error {
 	if err := os.MkdirAll(filepath.Dir(at), 0o777); err != nil {
 		return err
 	}
-	partial := fmt.Sprintf("%s.%d.tmp", at, os.Getpid())
-	if err := os.Remove(partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	partial := temporary(at)
 	if err := os.Symlink(target, partial); err != nil {
 		return err
 	}

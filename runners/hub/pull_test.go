@@ -458,8 +458,10 @@ func TestRandomFaults(t *testing.T) {
 					cutAfter(w, req, content, rng.IntN(len(content))+1)
 				}
 			case 2:
-				w.WriteHeader(http.StatusServiceUnavailable)
-				return rng.IntN(2) == 0
+				if rng.IntN(2) == 0 {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return true
+				}
 			}
 			return false
 		}
@@ -728,6 +730,28 @@ func TestHostileListings(t *testing.T) {
 	}
 	if _, err := h.Pull(context.Background(), model); !mentions(err, "can't be used", "log in") {
 		t.Errorf("a page: %v", err)
+	}
+}
+
+// Many clients at once, in one process, each write the same links, lists and
+// references: all succeed and nothing temporary is left.
+func TestManyAtOnce(t *testing.T) {
+	h := newFakeHub(t)
+	r := h.add("models/org/name")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := h.Pull(context.Background(), model)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			checkSnapshot(t, s, r, "config.json", "nested/a/b.txt", "model.safetensors", "copy.safetensors", "empty.txt", "pytorch_model.bin")
+		})
+	}
+	wg.Wait()
+	if l := leftovers(t, h.Cache); len(l) > 0 {
+		t.Errorf("left behind: %q", l)
 	}
 }
 
