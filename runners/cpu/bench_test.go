@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"runtime"
-	"syscall"
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -41,21 +39,6 @@ func (d *Device) array(b *testing.B, n int) engine.Array {
 // perSecond reports work, in units of 1e9, by the clock.
 func perSecond(b *testing.B, work float64, unit string) {
 	b.ReportMetric(work*float64(b.N)/b.Elapsed().Seconds()/1e9, unit)
-	if os.Getenv("CPUT") != "" {
-		var r syscall.Rusage
-		syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-		t := float64(r.Utime.Nano()+r.Stime.Nano())/1e9 - cput
-		b.ReportMetric(work*float64(b.N)/t/1e9, unit+"-cpu")
-	}
-}
-
-var cput float64
-
-func reset(b *testing.B) {
-	var r syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	cput = float64(r.Utime.Nano()+r.Stime.Nano()) / 1e9
-	b.ResetTimer()
 }
 
 // BenchmarkProduct multiplies x (m, cols) by w (rows, cols): the shape that BLAS
@@ -81,7 +64,7 @@ func BenchmarkProduct(b *testing.B) {
 			defer d.FreeWeight(w)
 			x, dst := d.array(b, c.m*c.cols), d.array(b, c.m*c.rows)
 			d.MatMul(dst, x, w)
-			reset(b)
+			b.ResetTimer()
 			for range b.N {
 				d.MatMul(dst, x, w)
 			}
@@ -102,7 +85,7 @@ func BenchmarkAttention(b *testing.B) {
 	q, out := d.array(b, m*h.Query*h.Size), d.array(b, m*h.Query*h.Size)
 	for _, start := range []int{0, n/2 - m, n - m} {
 		b.Run(fmt.Sprintf("%dat%d", m, start), func(b *testing.B) {
-			reset(b)
+			b.ResetTimer()
 			for range b.N {
 				d.Attention(out, q, kv, start, h, 0, 0.125)
 			}
@@ -146,7 +129,7 @@ func BenchmarkAttendCaches(b *testing.B) {
 				b.Fatal(err)
 			}
 			q, out := d.array(b, c.rows*h.Query*h.Size), d.array(b, c.rows*h.Query*h.Size)
-			reset(b)
+			b.ResetTimer()
 			for i := range b.N {
 				d.AttendCaches(out, q, batch, i%layers, 0, 0.125)
 			}

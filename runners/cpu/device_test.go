@@ -1,8 +1,15 @@
 package cpu
 
 import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/enginetest"
 )
 
@@ -16,3 +23,176 @@ func TestDevice(t *testing.T) {
 		})
 	}
 }
+
+// TestKernelsAgree: the assembly of both widths sums in the same order, so that
+// a product has the same bits on a machine with AVX-512 and on one without.
+func TestKernelsAgree(t *testing.T) {
+	var products [][]float32
+	var names []string
+	for _, k := range available() {
+		if k == goKernels {
+			continue // rounds its products
+		}
+		d := open(k, 2)
+		defer d.Close()
+		rng := rand.New(rand.NewPCG(1, 2))
+		var all []float32
+		for _, s := range enginetest.Storages {
+			w, err := d.LoadWeight([]engine.Stored{enginetest.Random("w", s, 75, 1568, rng)}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range []int{1, 2, 3, 29} {
+				x, out := make([]float32, m*1568), make([]float32, m*75)
+				for i := range x {
+					x[i] = float32(rng.NormFloat64())
+				}
+				d.product(out, x, m, own("test", w), 0)
+				all = append(all, out...)
+			}
+			d.FreeWeight(w)
+		}
+		products, names = append(products, all), append(names, k.name)
+	}
+	if len(products) < 2 {
+		t.Skipf("this processor has one width of assembly at most: %v", names)
+	}
+	for i, v := range products[0] {
+		if math.Float32bits(v) != math.Float32bits(products[1][i]) {
+			t.Fatalf("number %d is %v by %s, %v by %s", i, v, names[0], products[1][i], names[1])
+		}
+	}
+}
+
+// TestThreads: a result has the same bits on any number of threads.
+func TestThreads(t *testing.T) {
+	k := available()[0]
+	var want []float32
+	for _, threads := range []int{1, 2, 5} {
+		d := open(k, threads)
+		h := engine.Heads{Query: 6, KV: 2, Size: 64}
+		const n = 700
+		rng := rand.New(rand.NewPCG(1, 2))
+		array := func(n int) engine.Array {
+			a, err := d.New(engine.Float32, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := f32("test", a)
+			for i := range v {
+				v[i] = float32(rng.NormFloat64())
+			}
+			return a
+		}
+		kv := engine.KV{K: array(2 * n * 64), V: array(2 * n * 64), Tokens: n, Heads: 2, Size: 64}
+		q, out := array(n*6*64), array(n*6*64)
+		d.Attention(out, q, kv, 0, h, 0, 0.125)
+		w, err := d.LoadWeight([]engine.Stored{enginetest.Random("w", engine.Q4_1, 200, 384, rng)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := array(n * 200)
+		d.MatMul(y, out, w)
+		got := append(append([]float32{}, f32("test", out)...), f32("test", y)...)
+		if want == nil {
+			want = got
+		}
+		for i, v := range got {
+			if math.Float32bits(v) != math.Float32bits(want[i]) {
+				t.Fatalf("%d threads: number %d is %v, was %v on one", threads, i, v, want[i])
+			}
+		}
+		d.Close()
+	}
+}
+
+func TestNew(t *testing.T) {
+	for _, k := range available() {
+		t.Setenv("SNAPBENCH_CPU", k.name)
+		d, err := New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(d.Describe(), k.name) {
+			t.Errorf("%s describes itself as %q", k.name, d.Describe())
+		}
+		d.Close()
+	}
+	t.Setenv("SNAPBENCH_CPU", "sse9")
+	if _, err := New(); err == nil || !strings.Contains(err.Error(), `"sse9"`) || !strings.Contains(err.Error(), "go") {
+		t.Errorf("kernels that do not exist: error %v", err)
+	}
+}
+
+func TestOutOfMemory(t *testing.T) {
+	d := open(goKernels, 1)
+	defer d.Close()
+	if _, ok := availableMemory(); !ok {
+		t.Skip("this system does not say how much memory is free")
+	}
+	before := d.Memory()
+	_, err := d.New(engine.Float32, 1<<44)
+	var oom *engine.OutOfMemory
+	if !errors.As(err, &oom) || oom.Need != 1<<46 || oom.Free <= 0 {
+		t.Errorf("64 TiB: error %v", err)
+	}
+	kv := engine.KV{Tokens: 8, Heads: 1, Size: 8}
+	kv.K, _ = d.New(engine.Float32, 64)
+	kv.V, _ = d.New(engine.Float32, 64)
+	used := d.Memory().InUse
+	if _, err := d.Gather(kv, []engine.Kept{{Len: []int{8}, All: true}}, 1<<40); !errors.As(err, &oom) {
+		t.Errorf("a cache with room for 2⁴⁰ rows: error %v", err)
+	}
+	if now := d.Memory().InUse; now != used {
+		t.Errorf("a gather that failed holds %d bytes", now-used)
+	}
+	d.Free(kv.K, kv.V)
+	if now := d.Memory().InUse; now != before.InUse {
+		t.Errorf("%d bytes in use, were %d", now, before.InUse)
+	}
+	if _, err := d.New(engine.BFloat16, 8); err == nil {
+		t.Error("a bfloat16 array on a float32 device")
+	}
+}
+
+// TestPool: every task runs once, also when the workers have gone to sleep.
+func TestPool(t *testing.T) {
+	p := newPool(4, pause())
+	defer p.close()
+	for round := range 300 {
+		n := round % 37
+		count := make([]atomic.Int32, n)
+		busy := make([]atomic.Int32, 4)
+		p.run(n, func(task, worker int) {
+			if busy[worker].Add(1) != 1 {
+				t.Errorf("worker %d runs two tasks at a time", worker)
+			}
+			count[task].Add(1)
+			if task == n/2 && round%50 == 0 {
+				time.Sleep(time.Millisecond) // the caller gives up spinning
+			}
+			busy[worker].Add(-1)
+		})
+		for i := range count {
+			if c := count[i].Load(); c != 1 {
+				t.Fatalf("round %d: task %d ran %d times", round, i, c)
+			}
+		}
+		if round%20 == 0 {
+			time.Sleep(time.Millisecond) // and the workers do
+		}
+	}
+	covered := make([]int, 1001)
+	p.each(len(covered), 8, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			covered[i]++
+		}
+	})
+	for i, c := range covered {
+		if c != 1 {
+			t.Fatalf("each covers %d %d times", i, c)
+		}
+	}
+}
+
+func pause() func() { return available()[0].pause }

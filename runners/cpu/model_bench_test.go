@@ -90,7 +90,7 @@ func BenchmarkPrefill(b *testing.B) {
 		b.Run(fmt.Sprint(block), func(b *testing.B) {
 			clear(s.buffers)
 			s.buffer(b, "gateUp", block*2*shapeFF)
-			reset(b)
+			b.ResetTimer()
 			for i := range b.N {
 				for start := 0; start < n; start += block {
 					s.layer(b, i%shapeLayers, x.Slice(start*shapeWidth, (start+block)*shapeWidth), func(out, qkv engine.Array) {
@@ -152,7 +152,7 @@ func BenchmarkStep(b *testing.B) {
 				s.ArgMax(ids, logits)
 			}
 			step()
-			reset(b)
+			b.ResetTimer()
 			for range b.N {
 				step()
 			}

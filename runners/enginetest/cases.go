@@ -181,7 +181,7 @@ func matMul(b *bench) {
 			}
 			w := b.weight([]engine.Stored{b.matrix(engine.F32, c.rows, c.cols)}, vectors)
 			for _, m := range append([]int{2, 3, 4, 5, 6, 7, 13, 14, 15}, sizes...) {
-				if m*c.rows*c.cols > 20_000_000 {
+				if m*c.rows*c.cols > 6_000_000 {
 					continue
 				}
 				b.product(fmt.Sprintf("x (%d, %d), w (%d, %d), bias %v", m, c.cols, c.rows, c.cols, bias), m, w)
@@ -219,7 +219,7 @@ func matMulStorages(b *bench) {
 	for _, s := range Storages {
 		for _, cols := range []int{32, 96, 576, 1568} {
 			w := b.weight([]engine.Stored{b.matrix(s, 75, cols)}, []engine.Stored{b.matrix(engine.F32, 1, 75)})
-			for _, m := range []int{1, 2, 5, 33, 200} {
+			for _, m := range []int{1, 2, 3, 33, 65} {
 				b.product(fmt.Sprintf("%s, x (%d, %d)", s, m, cols), m, w)
 			}
 		}
@@ -370,7 +370,10 @@ func attention(b *bench) {
 			if m*h.Query*h.Size > 300_000 && m > 129 {
 				continue
 			}
-			for _, c := range []struct{ start, window int }{{0, 0}, {300, 0}, {37, 20}, {511, 1}, {300, 250}, {0, 100_000}} {
+			for i, c := range []struct{ start, window int }{{0, 0}, {300, 0}, {37, 20}, {511, 1}, {300, 250}, {0, 100_000}} {
+				if m == 127 && i%2 == 0 || m == 129 && i%2 == 1 {
+					continue // the reference is slow: the two share the cases
+				}
 				n := c.start + m
 				kv := b.kv(n+5, h)
 				q, out := b.in(b.normal(m*h.Query*h.Size)), b.out(m*h.Query*h.Size)

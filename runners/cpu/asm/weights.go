@@ -40,14 +40,8 @@ func (w width) unpackHalf(format string) {
 	RET()
 }
 
-// A panel of Q8_0 is a run of blocks of 32 k: the scales of the columns as
-// halfs, then for each k the columns' codes, a byte each.
-func (w width) q8Bytes() int { return w.panel() * 34 }
-
-// A panel of Q4_1 is a run of blocks of 32 k: the columns' scales and minima as
-// halfs, then for each eight k a word per column, the first k in the low nibble.
-func (w width) q4Bytes() int { return w.panel() * 20 }
-
+// unpackQ8: a panel of Q8_0 is a run of blocks of 32 k: the scales of the
+// columns as halfs, then for each k the columns' codes, a byte each.
 func (w width) unpackQ8() {
 	name := "unpackQ8" + w.name
 	TEXT(name, NOSPLIT, "func(blocks int, src *byte, dst *float32)")
@@ -94,6 +88,9 @@ func (w width) nibble(q, mask, t reg.VecVirtual, i int) {
 	VCVTDQ2PS(t, t)
 }
 
+// unpackQ4: a panel of Q4_1 is a run of blocks of 32 k: the columns' scales and
+// minima as halfs, then for each eight k a word per column, the first k in the
+// low nibble.
 func (w width) unpackQ4() {
 	name := "unpackQ4" + w.name
 	TEXT(name, NOSPLIT, "func(blocks int, src *byte, dst *float32)")

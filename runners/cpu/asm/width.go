@@ -32,14 +32,6 @@ func (w width) vec() reg.VecVirtual {
 	return YMM()
 }
 
-// half is a register of half the width, what a vector of halfs fills.
-func (w width) half() reg.VecVirtual {
-	if w.bytes == 64 {
-		return YMM()
-	}
-	return XMM()
-}
-
 func (w width) vecs(n int) []reg.VecVirtual {
 	v := make([]reg.VecVirtual, n)
 	for i := range v {
@@ -98,12 +90,8 @@ var exp2Bits = [...]uint32{0x392209c5, 0x3aaf8448, 0x3c1d952a, 0x3d6357b6, 0x3e7
 const (
 	bitsOne         = 0x3f800000
 	bitsMinus127    = 0xc2fe0000
-	bits127         = 0x42fe0000
-	bitsLog2e       = 0x3fb8aa3b
-	bitsLog2eRest   = 0x32a57060 // log2(e) minus the above
 	bitsMinusLog2e  = 0xbfb8aa3b
-	bitsMinusLog2eR = 0xb2a57060
-	bitsAbs         = 0x7fffffff
+	bitsMinusLog2eR = 0xb2a57060 // what the above lacks
 )
 
 // exp2Constants holds what exp2 needs in registers.
