@@ -87,19 +87,26 @@ func luminance(c color.NRGBA) float64 {
 }
 
 var (
-	ink   = color.NRGBA{0x1a, 0x1a, 0x1a, 255}
-	grey  = color.NRGBA{0x77, 0x77, 0x77, 255}
-	pale  = color.NRGBA{0xe2, 0xe2, 0xe2, 255}
-	paper = color.NRGBA{255, 255, 255, 255}
+	ink     = color.NRGBA{0x1a, 0x1a, 0x1a, 255}
+	grey    = color.NRGBA{0x77, 0x77, 0x77, 255}
+	pale    = color.NRGBA{0xe2, 0xe2, 0xe2, 255}
+	paper   = color.NRGBA{255, 255, 255, 255}
+	lattice = color.NRGBA{0xdd, 0xdd, 0xdd, 255} // grid lines of charts
+	hatch   = color.NRGBA{0xc4, 0xc4, 0xc4, 255} // across cells without a value
+
+	// Text on coloured cells stays as it is under every theme, so it is told apart from paper and ink by a shade that
+	// nobody sees.
+	cellWhite = color.NRGBA{0xfe, 0xfe, 0xfe, 255}
+	cellBlack = color.NRGBA{0x19, 0x19, 0x19, 255}
 )
 
 // textOn chooses white text where it reaches a contrast of 4 and black elsewhere, where that has more: on mid tones
 // both pass by WCAG's formula, and white is the easier one to read on a saturated colour.
 func textOn(c color.NRGBA) color.NRGBA {
 	if (1+0.05)/(luminance(c)+0.05) >= 4 {
-		return paper
+		return cellWhite
 	}
-	return ink
+	return cellBlack
 }
 
 // series are the colours of lines: Okabe and Ito's palette for the colour-blind, the pale yellow last.

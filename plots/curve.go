@@ -198,7 +198,7 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 		return r.Min.Y + vg.Length(min(max(p.y.norm(v), 0), 1))*(r.Max.Y-r.Min.Y)
 	}
 	for _, t := range p.y.ticks {
-		stroke(c, 0.4, color.NRGBA{0xdd, 0xdd, 0xdd, 255}, vg.Point{X: r.Min.X, Y: py(t.at)}, vg.Point{X: r.Max.X, Y: py(t.at)})
+		stroke(c, 0.4, lattice, vg.Point{X: r.Min.X, Y: py(t.at)}, vg.Point{X: r.Max.X, Y: py(t.at)})
 		put(c, tick, r.Min.X-4, py(t.at), +1, 0, t.label)
 	}
 	for _, t := range ch.x.ticks {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"image/color"
 	"math"
 	"slices"
 	"strconv"
@@ -216,7 +215,7 @@ func (h heat) drawCell(c draw.Canvas, r vg.Rectangle, v float64, last, lowest bo
 	for d := vg.Length(5); d < w+ht; d += 5 {
 		a := vg.Point{X: r.Min.X + max(0, d-ht), Y: r.Max.Y - min(d, ht)}
 		b := vg.Point{X: r.Min.X + min(d, w), Y: r.Max.Y - max(0, d-w)}
-		stroke(c, 0.4, color.NRGBA{0xc4, 0xc4, 0xc4, 255}, a, b)
+		stroke(c, 0.4, hatch, a, b)
 	}
 }
 
