@@ -755,6 +755,33 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
+// Writers of one file in one process do not get into each other's way.
+func TestWriteWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "refs", "main")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 50 {
+				if err := writeWhole(path, bytes.Repeat([]byte{byte('a' + i), byte('0' + j%10)}, 1000)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(data) != 2000 || !bytes.Equal(data, bytes.Repeat(data[:2], 1000)) {
+		t.Errorf("%d bytes of several writers: %.20q", len(data), data)
+	}
+	if l := leftovers(t, filepath.Dir(path)); len(l) > 0 {
+		t.Errorf("left behind: %q", l)
+	}
+}
+
 // Several clients at once download each blob once.
 func TestLock(t *testing.T) {
 	h := newFakeHub(t)
