@@ -209,22 +209,23 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 	if !ok {
 		return
 	}
-	name := "plain"
+	name := "single_plain"
 	if d.kind != engine.Float32 && aligned(h.Size, to, from) {
-		lanes := 8
-		for 8*lanes < h.Size {
-			lanes *= 2
+		switch {
+		case t.group > 1 && h.Size <= 64:
+			name = "group_64"
+		case t.group > 1 && h.Size <= 128:
+			name = "group_128"
+		case h.Size <= 64:
+			name = "single_64"
+		case h.Size <= 128:
+			name = "single_128"
+		default:
+			name = "single_256"
 		}
-		group := 8
-		if t.group == 1 {
-			group = 1
-		} else if t.group <= 4 {
-			group = 4
-		}
-		name = fmt.Sprintf("%dx%d", lanes, group)
 	}
 	d.with(to, from, t.rows, t.heads, t.items, b.step, b.partial, b.state, b.arrived).int(h.Query, h.Size, window).float(scale)
-	d.run(d.kernel("attend_caches", "attend_caches_"+name+"_"+d.suffix), t.number, 1, 128, 0)
+	d.run(d.kernel("attend_caches", "attend_"+name+"_"+d.suffix), t.number, 1, 128, 0)
 }
 
 // Advance counts a step.

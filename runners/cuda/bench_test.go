@@ -3,7 +3,9 @@ package cuda
 import (
 	"fmt"
 	"math"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"unsafe"
 
@@ -26,6 +28,13 @@ var (
 	llama2  = shape{"Llama-2-7B", 32, 4096, 11008, engine.Heads{Query: 32, KV: 32, Size: 128}, 32000}
 	mistral = shape{"Mistral-7B", 32, 4096, 14336, engine.Heads{Query: 32, KV: 8, Size: 128}, 32000}
 )
+
+func init() {
+	oneVariant = os.Getenv("ONE")
+	if v, err := strconv.Atoi(os.Getenv("AHEAD")); err == nil {
+		aheadColumns = v
+	}
+}
 
 func must[T any](b testing.TB) func(T, error) T {
 	return func(v T, err error) T {
@@ -453,5 +462,40 @@ func BenchmarkCompression(b *testing.B) {
 		for _, p := range parts {
 			b.Run(s.name+"/"+p.name, func(b *testing.B) { measure(b, d, p.do) })
 		}
+	}
+}
+
+// BenchmarkLayer is each operation of a prefill layer alone, in blocks of rows.
+func BenchmarkLayer(b *testing.B) {
+	s := llama2
+	s.layers = 1
+	d := open(b, engine.BFloat16)
+	m := newDecoder(b, d, s, 1<<20)
+	for _, rows := range []int{4096, 16384} {
+		m.room(rows)
+		kv := m.kv(rows)
+		m.noise(m.hidden, 1<<40)
+		for _, op := range []struct {
+			name  string
+			flops float64
+			do    func()
+		}{
+			{"norm", 0, func() { d.RMSNorm(m.x, m.hidden, m.norm, 1e-5) }},
+			{"qkv", 2 * float64(m.qkv[0].Rows()) * float64(m.qkv[0].Cols()), func() { d.MatMul(m.fused, m.x, m.qkv[0]) }},
+			{"rotate", 0, func() { d.Rotate(m.q, kv, m.fused, 0, m.heads, m.rotary, engine.QKNorm{}) }},
+			{"attention", 2 * float64(rows) * float64(m.heads.Query*m.heads.Size), func() { d.Attention(m.att, m.q, kv, 0, m.heads, 0, m.scale) }},
+			{"o", 2 * float64(m.o[0].Rows()) * float64(m.o[0].Cols()), func() { d.MatMulAdd(m.hidden, m.att, m.o[0]) }},
+			{"gate-up", 2 * float64(m.gateUp[0].Rows()) * float64(m.gateUp[0].Cols()), func() { d.MatMul(m.both, m.x, m.gateUp[0]) }},
+			{"swiglu", 0, func() { d.SwiGLU(m.joined, m.both, m.ff) }},
+			{"down", 2 * float64(m.down[0].Rows()) * float64(m.down[0].Cols()), func() { d.MatMulAdd(m.hidden, m.joined, m.down[0]) }},
+		} {
+			b.Run(fmt.Sprintf("%d/%s", rows, op.name), func(b *testing.B) {
+				ms := measure(b, d, op.do)
+				if op.flops > 0 {
+					b.ReportMetric(op.flops*float64(rows)/ms/1e9, "TFLOP/s")
+				}
+			})
+		}
+		d.Free(kv.K, kv.V)
 	}
 }

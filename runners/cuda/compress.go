@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"math/bits"
 	"runtime"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -30,8 +31,8 @@ func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 	}
 	// Keys of a split: enough splits to fill the card, few enough to be put together
 	// quickly; a function of n alone.
-	const grain, most = 1024, 64
-	length := max(grain, int(roundUp(int64(blocks(n, most)), 256)))
+	const grain, most = 256, 64
+	length := int(roundUp(int64(blocks(n, most)), grain))
 	splits := blocks(n, length)
 	state, done, ok := d.scratch(int64(h.Query) * int64(splits) * int64(w) * 8)
 	if !ok {
@@ -50,9 +51,11 @@ func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 		}
 	}
 	first, second := d.kernel("window_scores", "window_state_"+name), d.kernel("window_scores", "window_sum_"+name)
-	// As many heads at a time as half the second cache has room for the keys of.
+	// As many heads at a time as the second cache has room for the keys of, but no
+	// fewer than fill the card.
 	headBytes := int64(n) * int64(h.Size) * int64(d.kind.Size())
-	kvHeads := max(1, min(int(d.card.L2/2/max(headBytes, 1)), h.KV))
+	kvHeads := max(int(d.card.L2*7/10/headBytes), blocks(3*d.card.Multiprocessors, splits*h.Group()), 1)
+	kvHeads = min(kvHeads, h.KV)
 	for head := 0; head < h.Query; head += kvHeads * h.Group() {
 		heads := min(kvHeads*h.Group(), h.Query-head)
 		d.with(state, qp, k).int(w, n, head, h.Query, h.KV, h.Size, length, window).float(scale)
@@ -242,7 +245,11 @@ func (d *Device) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Ca
 	case (uint64(rowBytes)|k|v)%4 == 0:
 		unit = 4
 	}
-	d.with(segmentTable, itemTable).int(rowBytes / unit)
+	units, shift := rowBytes/unit, -1
+	if units&(units-1) == 0 {
+		shift = bits.TrailingZeros(uint(2 * units))
+	}
+	d.with(segmentTable, itemTable).int(units, shift)
 	d.run(d.kernel("gather", fmt.Sprintf("gather_%d", unit)), len(items), 1, 256, 0)
 	return caches, nil
 }

@@ -124,6 +124,12 @@ func (d *Device) product(to uint64, t engine.Type, from uint64, m int, w *weight
 	}
 }
 
+var oneVariant = ""
+
+// aheadColumns is how many columns of its rows a block brings to the second cache
+// before its input is there.
+var aheadColumns = 2048
+
 // few has the package's own kernels multiply.
 func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
 	name := d.suffix
@@ -136,7 +142,7 @@ func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, ad
 		return
 	}
 	// Groups of eight rows of x, and how many rows of w a block takes with them.
-	columns, rows := "1", 16
+	columns, rows := "1"+oneVariant, 16
 	switch {
 	case m > 32:
 		columns = "8"
@@ -147,6 +153,7 @@ func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, ad
 	case m > 8:
 		columns, rows = "2", 32
 	}
+	d.launch.int(min(w.cols, aheadColumns))
 	d.run(d.kernel("matmul_few", "matmul_few_"+columns+"_"+name), blocks(w.rows, rows), 1, 256, 0)
 }
 

@@ -185,9 +185,15 @@ func (b *bench) both(f func(d engine.Device, at func(*pair) engine.Array)) {
 // length of the sums behind each number.
 func (b *bench) check(what string, p *pair, width, k int) {
 	b.Helper()
+	b.checkChain(what, p, width, k, 1)
+}
+
+// checkChain is check for the last of several operations that round.
+func (b *bench) checkChain(what string, p *pair, width, k, roundings int) {
+	b.Helper()
 	want := make([]float32, p.ref.Len)
 	b.ref.Get(want, p.ref)
-	if err := Compare(b.get(p.dev), want, width, k, p.dev.Type); err != nil {
+	if err := compareChain(b.get(p.dev), want, width, k, p.dev.Type, roundings); err != nil {
 		b.Errorf("%s: %v", what, err)
 	}
 	b.unchanged(what)
@@ -232,10 +238,36 @@ func (b *bench) weight(parts, bias []engine.Stored) weightPair {
 	b.Helper()
 	w, err := b.dev.LoadWeight(parts, bias)
 	b.must(err)
-	r, err := b.ref.LoadWeight(parts, bias)
+	r, err := b.ref.LoadWeight(b.rounded(parts), bias)
 	b.must(err)
 	b.Cleanup(func() { b.dev.FreeWeight(w); b.ref.FreeWeight(r) })
 	return weightPair{w, r}
+}
+
+// rounded returns parts as a device of a half type holds them: its weights are of its
+// type, and the reference is to multiply the same numbers.
+func (b *bench) rounded(parts []engine.Stored) []engine.Stored {
+	b.Helper()
+	if b.dev.Type() == engine.Float32 {
+		return parts
+	}
+	var all []engine.Stored
+	for _, p := range parts {
+		m := &Matrix{name: p.Name(), rows: p.Rows(), cols: p.Cols(), storage: engine.F32, values: make([]float32, p.Rows()*p.Cols())}
+		for i := range m.rows {
+			p.ReadRow(i, m.values[i*m.cols:(i+1)*m.cols])
+		}
+		a, err := b.dev.New(b.dev.Type(), len(m.values))
+		b.must(err)
+		b.dev.Put(a, m.values)
+		b.dev.Get(m.values, a)
+		b.dev.Free(a)
+		for _, v := range m.values {
+			m.raw = appendFloat(m.raw, v)
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 // on picks the side of a weight that belongs to d.

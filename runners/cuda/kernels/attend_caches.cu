@@ -28,153 +28,110 @@ template <typename T> struct Loose { // any
   DEVICE void get(float (&v)[8]) { UNROLL for (int e = 0; e < 8; e++) v[e] = w[e]; }
 };
 
-// LANES lanes hold a key, eight numbers each (d ≤ 8·LANES); G query heads at a
-// time; ahead loads in flight.
-template <typename T, typename Eight, int LANES, int G, int ahead>
-DEVICE void attend_caches(T *out, const T *q, const Row *rows, const Head *caches, const Item *items, const int *steps,
-                          float *partial, float *state, int *arrived, int heads, int d, int window, float scale) {
-  const int warps = 4, keys = 32 / LANES, turns = chunk / (warps * keys);
-  __shared__ float weight[G][chunk];
-  __shared__ float sums[warps][G][8 * LANES];
-  __shared__ float top[G], total[G];
-  __shared__ int last;
-  next();
-  wait();
-  Item item = items[block_x()];
-  Head cache = caches[item.head];
-  Row row = rows[cache.row];
-  int length = cache.held + *steps + 1, begin = item.split * chunk;
-  if (begin >= length) return;
-  int end = min(begin + chunk, length), splits = (length + chunk - 1) / chunk;
-  int group = heads / row.heads, first = (item.head - row.first) * group;
-  int part = lane() % LANES, left = d - 8 * part;
-  q += ((i64)cache.row * heads + first) * d;
-  out += ((i64)cache.row * heads + first) * d;
-  const T *k = (const T *)cache.k + 8 * part, *v = (const T *)cache.v + 8 * part;
-  const int *positions = (const int *)cache.positions;
-  int lowest = window > 0 ? row.position + *steps - window + 1 : 0; // the first position seen
-  auto seen = [&](int i) INLINE {
-    if (window <= 0) return true;
+// Where a block is at work.
+struct Place {
+  Item item;
+  Head cache;
+  Row row;
+  int begin, end, splits; // its keys, and how many chunks the head has now
+  int group, first;       // query heads of the cache head, and the first of them
+  int lowest;             // position that the window begins with
+  int now;                // position of the token just appended
+  // False: the chunk lies ahead of the present length.
+  DEVICE bool find(const Row *rows, const Head *caches, const Item *items, const int *steps, int heads, int window) {
+    item = items[block_x()];
+    cache = caches[item.head];
+    row = rows[cache.row];
+    int length = cache.held + *steps + 1;
+    begin = item.split * chunk;
+    end = min(begin + chunk, length);
+    splits = (length + chunk - 1) / chunk;
+    group = heads / row.heads;
+    first = (item.head - row.first) * group;
+    now = row.position + *steps;
+    lowest = window > 0 ? now - window + 1 : 0;
+    return begin < length;
+  }
+  DEVICE bool sees(int i) const {
+    if (i >= end) return false;
+    if (lowest <= 0) return true;
+    const int *positions = (const int *)cache.positions;
     int position = i >= cache.held ? row.position + i - cache.held : positions ? positions[i] : i;
     return position >= lowest;
-  };
-
-  for (int g0 = 0; g0 < group; g0 += G) {
-    int count = min(G, group - g0);
-    float query[G][8];
-    UNROLL for (int g = 0; g < G; g++) {
-      Eight x;
-      if (g < count) x.load(q + (i64)(g0 + g) * d + 8 * part, left);
-      else x.clear();
-      x.get(query[g]);
-      UNROLL for (int e = 0; e < 8; e++) query[g][e] *= scale * LOG2E;
-    }
-    for (int t0 = 0; t0 < turns; t0 += ahead) {
-      Eight x[ahead];
-      UNROLL for (int u = 0; u < ahead; u++) {
-        int i = begin + ((t0 + u) * warps + warp()) * keys + lane() / LANES;
-        if (i < end) x[u].load(k + (i64)i * d, left);
-        else x[u].clear();
-      }
-      UNROLL for (int u = 0; u < ahead; u++) {
-        int at = ((t0 + u) * warps + warp()) * keys + lane() / LANES, i = begin + at;
-        bool valid = i < end && seen(i);
-        float key[8];
-        x[u].get(key);
-        UNROLL for (int g = 0; g < G; g++) {
-          float s = 0.f;
-          UNROLL for (int e = 0; e < 8; e++) s = fma(query[g][e], key[e], s);
-          UNROLL for (int m = LANES / 2; m; m >>= 1) s += shuffle_xor(s, m);
-          if (part == 0) weight[g][at] = valid ? s : -INF;
-        }
-      }
-    }
-    sync();
-    for (int g = warp(); g < count; g += warps) {
-      float x[chunk / 32], m = -INF, s = 0.f;
-      UNROLL for (int i = 0; i < chunk / 32; i++) m = max(m, x[i] = weight[g][i * 32 + lane()]);
-      m = max_warp(m);
-      UNROLL for (int i = 0; i < chunk / 32; i++) {
-        x[i] = m == -INF ? 0.f : exp2(x[i] - m);
-        s += x[i];
-        weight[g][i * 32 + lane()] = x[i];
-      }
-      s = sum_warp(s);
-      if (lane() == 0) top[g] = m, total[g] = s;
-    }
-    sync();
-    float sum[G][8];
-    UNROLL for (int g = 0; g < G; g++)
-      UNROLL for (int e = 0; e < 8; e++) sum[g][e] = 0.f;
-    for (int t0 = 0; t0 < turns; t0 += ahead) {
-      Eight x[ahead];
-      UNROLL for (int u = 0; u < ahead; u++) {
-        int i = begin + ((t0 + u) * warps + warp()) * keys + lane() / LANES;
-        if (i < end) x[u].load(v + (i64)i * d, left);
-        else x[u].clear();
-      }
-      UNROLL for (int u = 0; u < ahead; u++) {
-        int at = ((t0 + u) * warps + warp()) * keys + lane() / LANES;
-        float value[8];
-        x[u].get(value);
-        UNROLL for (int g = 0; g < G; g++) {
-          float p = weight[g][at];
-          UNROLL for (int e = 0; e < 8; e++) sum[g][e] = fma(p, value[e], sum[g][e]);
-        }
-      }
-    }
-    UNROLL for (int g = 0; g < G; g++)
-      UNROLL for (int e = 0; e < 8; e++) {
-        UNROLL for (int m = LANES; m < 32; m <<= 1) sum[g][e] += shuffle_xor(sum[g][e], m);
-        if (lane() < LANES) sums[warp()][g][8 * part + e] = sum[g][e];
-      }
-    sync();
-    for (int at = thread(); at < count * d; at += threads()) {
-      int g = at / d, e = at % d;
-      float s = sums[0][g][e];
-      UNROLL for (int w = 1; w < warps; w++) s += sums[w][g][e];
-      if (splits == 1) from_float(out[(i64)(g0 + g) * d + e], s / total[g]);
-      else partial[(item.slot + (i64)item.split * group + g0 + g) * d + e] = s;
-    }
-    if (splits > 1 && thread() < count) {
-      float *to = state + (item.slot + (i64)item.split * group + g0 + thread()) * 2;
-      to[0] = top[thread()];
-      to[1] = total[thread()];
-    }
-    sync();
   }
-  if (splits == 1) return;
+};
 
+const int warps = 4;
+
+// Logits (in units of log2) of count queries become powers; their maxima and sums.
+template <int G> DEVICE void softmax(float (&weight)[G][chunk], float (&top)[G], float (&total)[G], int count) {
+  for (int g = warp(); g < count; g += warps) {
+    float x[chunk / 32], m = -INF, s = 0.f;
+    UNROLL for (int i = 0; i < chunk / 32; i++) m = max(m, x[i] = weight[g][i * 32 + lane()]);
+    m = max_warp(m);
+    UNROLL for (int i = 0; i < chunk / 32; i++) {
+      x[i] = m == -INF ? 0.f : exp2(x[i] - m);
+      s += x[i];
+      weight[g][i * 32 + lane()] = x[i];
+    }
+    s = sum_warp(s);
+    if (lane() == 0) top[g] = m, total[g] = s;
+  }
+}
+
+// The warps' sums for queries g0 … g0+count of the head: the result where the head is
+// one chunk, else this chunk's part.
+template <typename T, int G, int W>
+DEVICE void leave(T *out, float *partial, float *state, const Place &p, int g0, int count, int d, const float (&sums)[warps][G][W],
+                  const float (&top)[G], const float (&total)[G]) {
+  i64 slot = p.item.slot + (i64)p.item.split * p.group + g0;
+  for (int at = thread(); at < count * d; at += threads()) {
+    int g = at / d, e = at % d;
+    float s = sums[0][g][e];
+    UNROLL for (int w = 1; w < warps; w++) s += sums[w][g][e];
+    if (p.splits == 1) from_float(out[(i64)(g0 + g) * d + e], s / total[g]);
+    else partial[(slot + g) * d + e] = s;
+  }
+  if (p.splits > 1 && thread() < count) {
+    state[(slot + thread()) * 2] = top[thread()];
+    state[(slot + thread()) * 2 + 1] = total[thread()];
+  }
+}
+
+// The last block of a head to come here puts the chunks together.
+template <typename T> DEVICE void join(T *out, const float *partial, const float *state, int *arrived, const Place &p, int d) {
+  __shared__ int last;
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
   sync();
   if (thread() == 0) {
     int before;
-    asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(arrived + item.head) : "memory");
-    last = before == splits - 1;
-    if (last) arrived[item.head] = 0;
+    asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(arrived + p.item.head) : "memory");
+    last = before == p.splits - 1;
+    if (last) arrived[p.item.head] = 0;
   }
   sync();
   if (!last) return;
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
-  for (int at = thread(); at < group * d; at += threads()) {
+  for (int at = thread(); at < p.group * d; at += threads()) {
     int g = at / d, e = at % d;
-    const float *from = partial + ((i64)item.slot + g) * d + e, *s = state + ((i64)item.slot + g) * 2;
-    const int batch = 4; // loads in flight
+    const float *from = partial + ((i64)p.item.slot + g) * d + e, *s = state + ((i64)p.item.slot + g) * 2;
+    const int batch = 8; // loads in flight
     float m = -INF, sum = 0.f, all = 0.f;
-    for (int i0 = 0; i0 < splits; i0 += batch)
-      UNROLL for (int j = 0; j < batch; j++)
-        if (i0 + j < splits) m = max(m, load_fresh(s + 2 * (i64)(i0 + j) * group));
-    for (int i0 = 0; i0 < splits; i0 += batch) {
-      float mi[batch], li[batch], x[batch];
+    for (int i0 = 0; i0 < p.splits; i0 += batch) {
+      float mi[batch], li[batch], x[batch], high = m;
       UNROLL for (int j = 0; j < batch; j++) {
-        i64 i = min(i0 + j, splits - 1);
-        mi[j] = load_fresh(s + 2 * i * group);
-        li[j] = load_fresh(s + 2 * i * group + 1);
-        x[j] = load_fresh(from + i * group * d);
+        i64 i = min(i0 + j, p.splits - 1);
+        mi[j] = load_fresh(s + 2 * i * p.group);
+        li[j] = load_fresh(s + 2 * i * p.group + 1);
+        x[j] = load_fresh(from + i * p.group * d);
+        high = max(high, mi[j]);
       }
+      if (high == -INF) continue;
+      float f = exp2(m - high);
+      all *= f, sum *= f, m = high;
       UNROLL for (int j = 0; j < batch; j++) {
-        if (i0 + j >= splits || mi[j] == -INF) continue;
-        float f = exp2(mi[j] - m);
+        if (i0 + j >= p.splits || mi[j] == -INF) continue;
+        f = exp2(mi[j] - m);
         all = fma(li[j], f, all);
         sum = fma(x[j], f, sum);
       }
@@ -183,21 +140,173 @@ DEVICE void attend_caches(T *out, const T *q, const Row *rows, const Head *cache
   }
 }
 
-#define ONE(T, name, Eight, LANES, G, ahead) \
-  KERNEL __launch_bounds__(128) attend_caches_##name(T *out, const T *q, const Row *rows, const Head *caches, \
-      const Item *items, const int *steps, float *partial, float *state, int *arrived, int heads, int d, int window, \
-      float scale) { \
-    attend_caches<T, Eight<T>, LANES, G, ahead>(out, q, rows, caches, items, steps, partial, state, arrived, heads, d, window, scale); \
+// One query head at a time: LANES lanes hold a key, eight numbers each (d ≤ 8·LANES);
+// ahead loads in flight. For caches of a query head's own, and for any type.
+template <typename T, typename Eight, int LANES, int ahead>
+DEVICE void attend_single(T *out, const T *q, const Row *rows, const Head *caches, const Item *items, const int *steps,
+                          float *partial, float *state, int *arrived, int heads, int d, int window, float scale) {
+  const int keys = 32 / LANES, turns = chunk / (warps * keys);
+  __shared__ float weight[1][chunk];
+  __shared__ float sums[warps][1][8 * LANES];
+  __shared__ float top[1], total[1];
+  next();
+  wait();
+  Place p;
+  if (!p.find(rows, caches, items, steps, heads, window)) return;
+  int part = lane() % LANES, left = d - 8 * part;
+  q += ((i64)p.cache.row * heads + p.first) * d;
+  out += ((i64)p.cache.row * heads + p.first) * d;
+  const T *k = (const T *)p.cache.k + 8 * part, *v = (const T *)p.cache.v + 8 * part;
+  auto load = [&](Eight (&x)[ahead], const T *from, int turn) INLINE {
+    UNROLL for (int u = 0; u < ahead; u++) {
+      int i = p.begin + ((turn + u) * warps + warp()) * keys + lane() / LANES;
+      if (i < p.end) x[u].load(from + (i64)i * d, left);
+      else x[u].clear();
+    }
+  };
+
+  for (int g = 0; g < p.group; g++) {
+    float query[8];
+    {
+      Eight x;
+      x.load(q + (i64)g * d + 8 * part, left);
+      x.get(query);
+      UNROLL for (int e = 0; e < 8; e++) query[e] *= scale * LOG2E;
+    }
+    for (int turn = 0; turn < turns; turn += ahead) {
+      Eight x[ahead];
+      load(x, k, turn);
+      UNROLL for (int u = 0; u < ahead; u++) {
+        int at = ((turn + u) * warps + warp()) * keys + lane() / LANES;
+        float key[8], s = 0.f;
+        x[u].get(key);
+        UNROLL for (int e = 0; e < 8; e++) s = fma(query[e], key[e], s);
+        UNROLL for (int m = LANES / 2; m; m >>= 1) s += shuffle_xor(s, m);
+        if (part == 0) weight[0][at] = p.sees(p.begin + at) ? s : -INF;
+      }
+    }
+    sync();
+    softmax(weight, top, total, 1);
+    sync();
+    float sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    for (int turn = 0; turn < turns; turn += ahead) {
+      Eight x[ahead];
+      load(x, v, turn);
+      UNROLL for (int u = 0; u < ahead; u++) {
+        float value[8], w = weight[0][((turn + u) * warps + warp()) * keys + lane() / LANES];
+        x[u].get(value);
+        UNROLL for (int e = 0; e < 8; e++) sum[e] = fma(w, value[e], sum[e]);
+      }
+    }
+    UNROLL for (int e = 0; e < 8; e++) {
+      UNROLL for (int m = LANES; m < 32; m <<= 1) sum[e] += shuffle_xor(sum[e], m);
+      if (lane() < LANES) sums[warp()][0][8 * part + e] = sum[e];
+    }
+    sync();
+    leave(out, partial, state, p, g, 1, d, sums, top, total);
+    sync();
   }
-#define FAST(T, name) \
-  ONE(T, 8x1_##name, Packed, 8, 1, 8) ONE(T, 8x4_##name, Packed, 8, 4, 4) ONE(T, 8x8_##name, Packed, 8, 8, 2) \
-  ONE(T, 16x1_##name, Packed, 16, 1, 8) ONE(T, 16x4_##name, Packed, 16, 4, 4) ONE(T, 16x8_##name, Packed, 16, 8, 2) \
-  ONE(T, 32x1_##name, Packed, 32, 1, 8) ONE(T, 32x4_##name, Packed, 32, 4, 4) ONE(T, 32x8_##name, Packed, 32, 8, 2)
-FAST(f16, f16)
-FAST(bf16, bf16)
-ONE(float, plain_f32, Loose, 32, 1, 2)
-ONE(f16, plain_f16, Loose, 32, 1, 2)
-ONE(bf16, plain_bf16, Loose, 32, 1, 2)
+  if (p.splits > 1) join(out, partial, state, arrived, p, d);
+}
+
+// Eight query heads at a time on the tensor cores, for groups: d a multiple of eight,
+// at most 32·STEPS. Keys and values go from memory to registers, 16 bytes a lane, in
+// orders of their columns that suit: of K, lane g·4+t has columns 8t … 8t+7 of each 32
+// of keys g and g+8, of V columns 8g … 8g+7 of each 64 of keys 2t, 2t+1, 2t+8, 2t+9.
+template <typename T, int STEPS>
+DEVICE void attend_group(T *out, const T *q, const Row *rows, const Head *caches, const Item *items, const int *steps,
+                         float *partial, float *state, int *arrived, int heads, int d, int window, float scale) {
+  const int G = 8, halves = STEPS / 2, tiles = chunk / (16 * warps);
+  __shared__ float weight[G][chunk];
+  __shared__ float sums[warps][G][32 * STEPS];
+  __shared__ float top[G], total[G];
+  next();
+  wait();
+  Place p;
+  if (!p.find(rows, caches, items, steps, heads, window)) return;
+  int g = lane() >> 2, t = lane() & 3;
+  q += ((i64)p.cache.row * heads + p.first) * d;
+  out += ((i64)p.cache.row * heads + p.first) * d;
+  const T *k = (const T *)p.cache.k, *v = (const T *)p.cache.v;
+  auto load = [&](const T *from, int key, int column) INLINE {
+    u32x4 x = {0, 0, 0, 0};
+    if (key < p.end && column < d) x = *(const u32x4 *)(from + (i64)key * d + column);
+    return x;
+  };
+
+  for (int g0 = 0; g0 < p.group; g0 += G) {
+    int count = min(G, p.group - g0);
+    u32x4 query[STEPS];
+    UNROLL for (int s = 0; s < STEPS; s++) {
+      query[s] = u32x4{0, 0, 0, 0};
+      if (g < count && 32 * s + 8 * t < d) query[s] = *(const u32x4 *)(q + (i64)(g0 + g) * d + 32 * s + 8 * t);
+    }
+    for (int j = 0; j < tiles; j++) {
+      int at = (j * warps + warp()) * 16, key = p.begin + at;
+      u32x4 x[2][STEPS];
+      UNROLL for (int s = 0; s < STEPS; s++)
+        UNROLL for (int h = 0; h < 2; h++) x[h][s] = load(k, key + g + 8 * h, 32 * s + 8 * t);
+      float c[4] = {0, 0, 0, 0};
+      UNROLL for (int s = 0; s < STEPS; s++) {
+        mma<T>(c, x[0][s].x, x[1][s].x, x[0][s].y, x[1][s].y, query[s].x, query[s].y);
+        mma<T>(c, x[0][s].z, x[1][s].z, x[0][s].w, x[1][s].w, query[s].z, query[s].w);
+      }
+      UNROLL for (int h = 0; h < 2; h++) {
+        bool seen = p.sees(key + g + 8 * h);
+        UNROLL for (int e = 0; e < 2; e++) weight[2 * t + e][at + g + 8 * h] = seen ? c[2 * h + e] * (scale * LOG2E) : -INF;
+      }
+    }
+    sync();
+    softmax(weight, top, total, count);
+    sync();
+    float sum[halves][8][4];
+    UNROLL for (int h = 0; h < halves; h++)
+      UNROLL for (int e = 0; e < 8; e++)
+        UNROLL for (int i = 0; i < 4; i++) sum[h][e][i] = 0.f;
+    for (int j = 0; j < tiles; j++) {
+      int at = (j * warps + warp()) * 16, key = p.begin + at + 2 * t;
+      u32x4 x[halves][4];
+      UNROLL for (int h = 0; h < halves; h++) {
+        x[h][0] = load(v, key, 64 * h + 8 * g), x[h][1] = load(v, key + 1, 64 * h + 8 * g);
+        x[h][2] = load(v, key + 8, 64 * h + 8 * g), x[h][3] = load(v, key + 9, 64 * h + 8 * g);
+      }
+      const float *w = &weight[g][at + 2 * t];
+      u32 a0 = g < count ? pack<T>(w[0], w[1]) : 0, a2 = g < count ? pack<T>(w[8], w[9]) : 0;
+      UNROLL for (int h = 0; h < halves; h++)
+        UNROLL for (int e = 0; e < 8; e++) {
+          u32 select = e % 2 ? 0x7632 : 0x5410; // the high or the low halves of two words
+          u32 b0 = __nvvm_prmt(x[h][0][e / 2], x[h][1][e / 2], select), b1 = __nvvm_prmt(x[h][2][e / 2], x[h][3][e / 2], select);
+          mma<T>(sum[h][e], a0, 0, a2, 0, b0, b1);
+        }
+    }
+    UNROLL for (int h = 0; h < halves; h++)
+      UNROLL for (int e = 0; e < 8; e++) {
+        sums[warp()][g][64 * h + 16 * t + e] = sum[h][e][0];
+        sums[warp()][g][64 * h + 16 * t + 8 + e] = sum[h][e][1];
+      }
+    sync();
+    leave(out, partial, state, p, g0, count, d, sums, top, total);
+    sync();
+  }
+  if (p.splits > 1) join(out, partial, state, arrived, p, d);
+}
+
+#define ARGUMENTS(T) T *out, const T *q, const Row *rows, const Head *caches, const Item *items, const int *steps, \
+    float *partial, float *state, int *arrived, int heads, int d, int window, float scale
+#define SINGLE(T, name, Eight, LANES, ahead) \
+  KERNEL __launch_bounds__(128) attend_single_##name(ARGUMENTS(T)) { \
+    attend_single<T, Eight<T>, LANES, ahead>(out, q, rows, caches, items, steps, partial, state, arrived, heads, d, window, scale); \
+  }
+#define GROUP(T, name, STEPS) \
+  KERNEL __launch_bounds__(128) attend_group_##name(ARGUMENTS(T)) { \
+    attend_group<T, STEPS>(out, q, rows, caches, items, steps, partial, state, arrived, heads, d, window, scale); \
+  }
+#define INSTANCE(T, name) \
+  SINGLE(T, 64_##name, Packed, 8, 8) SINGLE(T, 128_##name, Packed, 16, 8) SINGLE(T, 256_##name, Packed, 32, 8) \
+  SINGLE(T, plain_##name, Loose, 32, 2) GROUP(T, 64_##name, 2) GROUP(T, 128_##name, 4)
+INSTANCE(f16, f16)
+INSTANCE(bf16, bf16)
+SINGLE(float, plain_f32, Loose, 32, 2)
 
 // advance: *steps += 1.
 KERNEL advance(int *steps) {

@@ -94,6 +94,8 @@ PRODUCTS(f16, "f16")
 
 extern __shared__ u8 dynamic[];
 
+template <bool value_> struct Edge { static constexpr bool value = value_; }; // whether a block is masked
+
 template <typename T, int D>
 DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, int heads, int kvHeads, int section, int window, float scale) {
   const int halves = (D + 63) / 64;
@@ -168,9 +170,11 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
     UNROLL for (int k = 0; k < tile / 16; k++) multiply_values<T>(O, P + 4 * k, value + k * (2048 >> 4));
     multiply_commit();
   };
-  // The softmax of one block: S becomes probabilities, the factors are for what came before.
-  auto softmax = [&](int key) INLINE {
-    if (key + tile - 1 > nearest || (window > 0 && key <= furthest - window)) {
+  // The softmax of one block: S becomes probabilities, the factors are for what came
+  // before. Blocks that every query sees whole are not masked (Edge<false>): the
+  // multiplication under way does not bear a branch.
+  auto softmax = [&](auto edge_block, int key) INLINE {
+    if constexpr (edge_block.value) {
       int from = key + column - start - row, edge = window > 0 ? -window : -0x40000000; // a key at from+x sees (edge, 0]
       UNROLL for (int j = 0; j < 16; j++)
         UNROLL for (int e = 0; e < 2; e++) {
@@ -186,7 +190,8 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
     }
     a = max(a, shuffle_xor(a, 1)), b = max(b, shuffle_xor(b, 1));
     a = max(a, shuffle_xor(a, 2)), b = max(b, shuffle_xor(b, 2));
-    float base0 = a == -INF ? 0.f : a * scale, base1 = b == -INF ? 0.f : b * scale; // nothing seen yet
+    float base0 = a * scale, base1 = b * scale;
+    if constexpr (edge_block.value) base0 = a == -INF ? 0.f : base0, base1 = b == -INF ? 0.f : base1; // nothing seen yet
     factor0 = exp2(fma(top0, scale, -base0)), factor1 = exp2(fma(top1, scale, -base1));
     top0 = a, top1 = b;
     float t0 = 0.f, t1 = 0.f;
@@ -211,25 +216,35 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
   keys(0);
   multiply_wait<0>();
   if (id == 0) barrier_arrive(emptyK);
-  softmax((high - 1) * tile);
+  softmax(Edge<true>(), (high - 1) * tile);
   to_operand();
-  for (int j = 1; j < number; j++) {
-    int stage = j % stages, before = (j - 1) % stages;
-    barrier_wait(fullK + 8 * stage, j / stages & 1);
-    keys(stage);
-    barrier_wait(fullV + 8 * before, (j - 1) / stages & 1);
-    values(before);
-    multiply_wait<1>();
-    if (id == 0) barrier_arrive(emptyK + 8 * stage);
-    softmax((high - 1 - j) * tile);
-    multiply_wait<0>();
-    if (id == 0) barrier_arrive(emptyV + 8 * before);
-    UNROLL for (int i = 0; i < D / 8; i++) {
-      O[4 * i] *= factor0, O[4 * i + 1] *= factor0;
-      O[4 * i + 2] *= factor1, O[4 * i + 3] *= factor1;
+  int j = 1;
+  auto blocks_until = [&](auto edge_block, int until) INLINE {
+    for (; j < until; j++) {
+      int stage = j % stages, before = (j - 1) % stages;
+      barrier_wait(fullK + 8 * stage, j / stages & 1);
+      keys(stage);
+      barrier_wait(fullV + 8 * before, (j - 1) / stages & 1);
+      values(before);
+      multiply_wait<1>();
+      if (id == 0) barrier_arrive(emptyK + 8 * stage);
+      softmax(edge_block, (high - 1 - j) * tile);
+      multiply_wait<0>();
+      if (id == 0) barrier_arrive(emptyV + 8 * before);
+      UNROLL for (int i = 0; i < D / 8; i++) {
+        O[4 * i] *= factor0, O[4 * i + 1] *= factor0;
+        O[4 * i + 2] *= factor1, O[4 * i + 3] *= factor1;
+      }
+      to_operand();
     }
-    to_operand();
-  }
+  };
+  // Block j starts at key (high-1-j)·tile: whole for all queries below the nearest,
+  // and while it starts above the furthest query's window.
+  int diagonal = min(number, max(1, high - (nearest + 1) / tile));
+  int whole = window > 0 ? min(number, max(diagonal, high - 1 - (furthest - window + tile) / tile + 1)) : number;
+  blocks_until(Edge<true>(), diagonal);
+  blocks_until(Edge<false>(), whole);
+  blocks_until(Edge<true>(), number);
   int last = (number - 1) % stages;
   barrier_wait(fullV + 8 * last, (number - 1) / stages & 1);
   values(last);

@@ -1,6 +1,7 @@
 // gather copies the chosen rows of keys and values into caches of their own. A
 // segment is one cache head; an item is up to 128 of its rows. unit is the widest
-// access that rows allow (16, 4 or 2 bytes), units how many a row has.
+// access that rows allow (16, 4 or 2 bytes), units how many a row has; 2·units is
+// 2^shift, or shift is negative.
 #include "device.h"
 
 struct Segment {
@@ -13,9 +14,9 @@ struct Item {
   int segment, row, rows, zero;
 };
 
-const int batch = 4; // in flight, a thread
+const int batch = 8; // in flight, a thread
 
-template <typename U> DEVICE void gather(const Segment *segments, const Item *items, int units) {
+template <typename U> DEVICE void gather(const Segment *segments, const Item *items, int units, int shift) {
   next();
   wait();
   Item item = items[block_x()];
@@ -29,7 +30,7 @@ template <typename U> DEVICE void gather(const Segment *segments, const Item *it
     UNROLL for (int u = 0; u < batch; u++) {
       int at = at0 + u * threads();
       if (at >= total) continue;
-      int r = at / (2 * units), c = at - r * 2 * units;
+      int r = shift >= 0 ? at >> shift : at / (2 * units), c = at - r * 2 * units;
       i64 from = positions ? positions[r] : item.row + r;
       to[u] = (i64)(item.row + r) * units + (c < units ? c : c - units);
       x[u] = c < units ? ((const U *)s.k)[from * units + c] : ((const U *)s.v)[from * units + c - units];
@@ -44,6 +45,6 @@ template <typename U> DEVICE void gather(const Segment *segments, const Item *it
   }
 }
 
-KERNEL __launch_bounds__(256) gather_16(const Segment *segments, const Item *items, int units) { gather<u32x4>(segments, items, units); }
-KERNEL __launch_bounds__(256) gather_4(const Segment *segments, const Item *items, int units) { gather<u32>(segments, items, units); }
-KERNEL __launch_bounds__(256) gather_2(const Segment *segments, const Item *items, int units) { gather<u16>(segments, items, units); }
+KERNEL __launch_bounds__(256) gather_16(const Segment *segments, const Item *items, int units, int shift) { gather<u32x4>(segments, items, units, shift); }
+KERNEL __launch_bounds__(256) gather_4(const Segment *segments, const Item *items, int units, int shift) { gather<u32>(segments, items, units, shift); }
+KERNEL __launch_bounds__(256) gather_2(const Segment *segments, const Item *items, int units, int shift) { gather<u16>(segments, items, units, shift); }

@@ -19,13 +19,15 @@ template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float 
 // one, of which there are NT. Both read 16 bytes a lane straight from memory:
 // lane g·4+t has columns 8t … 8t+7 of its rows, which serve two mma of 16 columns
 // in an order of the columns of its own, the same for both operands.
-// The first loads of w go out before the input is awaited.
+// The first loads of w go out before the input is awaited, and the first `ahead`
+// columns of the block's rows are brought to the second cache: memory works while
+// the small kernels before this one run.
 const int warps = 8;
 const int steps = 4; // of 32 columns: a warp's turn
 
 // U steps are loaded at a time.
 template <typename T, typename D, int MT, int NT, int U>
-DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used) {
+DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used, int ahead) {
   __shared__ float partial[warps][MT * NT][32][4];
   next();
   int g = lane() >> 2, t = lane() & 3;
@@ -44,6 +46,8 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
   };
   i64 k = 32 * steps * warp();
   load_w(k);
+  if (ahead > 0 && thread() < 16 * MT && row0 + thread() < rows)
+    asm volatile("//sm_90 cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(w + (row0 + thread()) * cols), "r"(ahead * 2) : "memory");
   wait();
   if (used && *used == 0) return;
   float sum[MT][NT][4];
@@ -108,13 +112,17 @@ DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int 
   }
 }
 
-#define ARGUMENTS(T, D) D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used
+#define ARGUMENTS(T, D) D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used, int ahead
 #define FEW(T, D, name, MT, NT, U, blocks) \
   KERNEL __launch_bounds__(256, blocks) matmul_few_##NT##_##name(ARGUMENTS(T, D)) { \
-    matmul_few<T, D, MT, NT, U>(dst, x, w, bias, m, rows, cols, add, used); \
+    matmul_few<T, D, MT, NT, U>(dst, x, w, bias, m, rows, cols, add, used, ahead); \
+  }
+#define FEWB(T, D, name, MT, NT, U, blocks) \
+  KERNEL __launch_bounds__(256, blocks) matmul_few_1b_##name(ARGUMENTS(T, D)) { \
+    matmul_few<T, D, MT, NT, U>(dst, x, w, bias, m, rows, cols, add, used, ahead); \
   }
 #define INSTANCE(T, D, name) \
-  FEW(T, D, name, 1, 1, 4, 2) FEW(T, D, name, 2, 2, 2, 2) FEW(T, D, name, 2, 3, 2, 2) FEW(T, D, name, 2, 4, 2, 2) FEW(T, D, name, 1, 8, 2, 2)
+  FEW(T, D, name, 1, 1, 4, 3) FEWB(T, D, name, 1, 1, 2, 4) FEW(T, D, name, 2, 2, 2, 2) FEW(T, D, name, 2, 3, 2, 2) FEW(T, D, name, 2, 4, 2, 2) FEW(T, D, name, 1, 8, 2, 2)
 #define PLAIN(T, D, name) \
   KERNEL matmul_plain_##name(ARGUMENTS(T, D)) { matmul_plain(dst, x, w, bias, m, rows, cols, add, used); }
 INSTANCE(f16, f16, f16)

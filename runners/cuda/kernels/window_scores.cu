@@ -106,20 +106,28 @@ DEVICE void window_state(float *state, const T *q, const T *k, int w, int n, int
   }
 }
 
-// Every query's maximum and 1/sum from its splits; queries past w weigh nothing.
+// Every query's maximum and 1/sum from its splits; queries past w weigh nothing. Eight
+// lanes share a query's splits and put them together in a fixed order.
 DEVICE void join(float (&top)[256], float (&share)[256], const float *state, int head, int splits, int w) {
-  for (int i = thread(); i < 256; i += threads()) {
+  for (int i = thread() / 8; i < (w + 15) / 16 * 16; i += threads() / 8) {
     float m = -INF, s = 0.f;
-    if (i < w) {
-      const float *from = state + ((i64)head * splits * w + i) * 2;
-      for (int p = 0; p < splits; p++) m = max(m, from[(i64)p * w * 2]);
-      for (int p = 0; p < splits; p++) {
-        float mp = from[(i64)p * w * 2];
-        if (mp != -INF) s = fma(from[(i64)p * w * 2 + 1], exp2(mp - m), s);
+    if (i < w)
+      for (int p = thread() % 8; p < splits; p += 8) {
+        const float *from = state + (((i64)head * splits + p) * w + i) * 2;
+        float mp = from[0], sp = from[1], high = max(m, mp);
+        if (high == -INF) continue;
+        s = fma(s, exp2(m - high), sp * exp2(mp - high));
+        m = high;
       }
+    UNROLL for (int d = 1; d < 8; d <<= 1) {
+      float mo = shuffle_xor(m, d), so = shuffle_xor(s, d), high = max(m, mo);
+      s = high == -INF ? 0.f : s * exp2(m - high) + so * exp2(mo - high);
+      m = high;
     }
-    top[i] = i < w ? m : 0.f;
-    share[i] = i < w ? 1.f / s : 0.f;
+    if (thread() % 8 == 0) {
+      top[i] = i < w ? m : 0.f;
+      share[i] = i < w ? 1.f / s : 0.f;
+    }
   }
   sync();
 }
@@ -223,20 +231,20 @@ DEVICE void window_sum_plain(float *dst, const float *state, const T *q, const T
 }
 
 #define INSTANCE(T, name, version, ...) \
-  KERNEL __launch_bounds__(256) window_state_##name(float *state, const T *q, const T *k, int w, int n, int head0, int heads, \
+  KERNEL __launch_bounds__(256, 2) window_state_##name(float *state, const T *q, const T *k, int w, int n, int head0, int heads, \
       int kvHeads, int d, int length, int window, float scale) { \
     window_state##version<__VA_ARGS__>(state, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
   } \
-  KERNEL __launch_bounds__(256) window_sum_##name(float *dst, const float *state, const T *q, const T *k, int w, int n, \
+  KERNEL __launch_bounds__(256, 3) window_sum_##name(float *dst, const float *state, const T *q, const T *k, int w, int n, \
       int head0, int heads, int kvHeads, int d, int length, int window, float scale) { \
     window_sum##version<__VA_ARGS__>(dst, state, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
   }
-INSTANCE(f16, 64_f16, , f16, 2, 4)
-INSTANCE(f16, 128_f16, , f16, 4, 4)
-INSTANCE(f16, 256_f16, , f16, 8, 2)
-INSTANCE(bf16, 64_bf16, , bf16, 2, 4)
-INSTANCE(bf16, 128_bf16, , bf16, 4, 4)
-INSTANCE(bf16, 256_bf16, , bf16, 8, 2)
+INSTANCE(f16, 64_f16, , f16, 2, 2)
+INSTANCE(f16, 128_f16, , f16, 4, 2)
+INSTANCE(f16, 256_f16, , f16, 8, 1)
+INSTANCE(bf16, 64_bf16, , bf16, 2, 2)
+INSTANCE(bf16, 128_bf16, , bf16, 4, 2)
+INSTANCE(bf16, 256_bf16, , bf16, 8, 1)
 INSTANCE(f16, plain_f16, _plain, f16)
 INSTANCE(bf16, plain_bf16, _plain, bf16)
 INSTANCE(float, plain_f32, _plain, float)
