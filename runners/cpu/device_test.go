@@ -196,3 +196,36 @@ func TestPool(t *testing.T) {
 }
 
 func pause() func() { return available()[0].pause }
+
+func TestTimesMinus8(t *testing.T) {
+	for h := range uint16(0x7c00) {
+		for _, h := range []uint16{h, h | 0x8000} {
+			got, ok := timesMinus8(h)
+			want := -8 * halfToFloat(h)
+			if fits := math.Abs(float64(want)) <= 65504; ok != fits || fits && halfToFloat(got) != want {
+				t.Fatalf("half %#x: %v, %v, want %v", h, halfToFloat(got), ok, want)
+			}
+		}
+	}
+}
+
+// TestLargeScales: a block whose minimum no half holds keeps its exact values.
+func TestLargeScales(t *testing.T) {
+	d := open(available()[0], 1)
+	defer d.Close()
+	m := enginetest.Random("w", engine.Q4_0, 1, 32, rand.New(rand.NewPCG(1, 2)))
+	if f := formatOf(m); f != formatQ4 {
+		t.Errorf("a usual Q4_0 matrix gets format %d", f)
+	}
+	if f := formatOf(hugeScale{m}); f != formatF32 {
+		t.Errorf("a scale of 8192 gets format %d", f)
+	}
+}
+
+type hugeScale struct{ *enginetest.Matrix }
+
+func (h hugeScale) RawRow(i int) []byte {
+	raw := append([]byte{}, h.Matrix.RawRow(i)...)
+	raw[0], raw[1] = 0, 0x70 // 8192
+	return raw
+}

@@ -39,9 +39,9 @@ func (w *weight) Bytes() int64 {
 
 func (s *segment) panels(width int) int { return (s.rows + width - 1) / width }
 
-// formatOf returns the format that keeps a storage's values exactly.
-func formatOf(s engine.Storage) format {
-	switch s {
+// formatOf returns the format that keeps a matrix's values exactly.
+func formatOf(m engine.Stored) format {
+	switch m.Storage() {
 	case engine.BF16:
 		return formatBF16
 	case engine.F16:
@@ -50,12 +50,37 @@ func formatOf(s engine.Storage) format {
 		return formatQ8
 	case engine.Q4_1:
 		return formatQ4
+	case engine.Q4_0: // d·(q-8) is d·q + (-8d), exactly, if the half holds 8d
+		for r := range m.Rows() {
+			for raw := m.RawRow(r); len(raw) >= 18; raw = raw[18:] {
+				if _, ok := timesMinus8(binary.LittleEndian.Uint16(raw)); !ok {
+					return formatF32
+				}
+			}
+		}
+		return formatQ4
 	}
 	return formatF32
 }
 
-// LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0
-// and Q4_1 keep their size; everything else becomes float32.
+// timesMinus8 returns -8 times a half, or false where that is not a finite half.
+func timesMinus8(h uint16) (uint16, bool) {
+	sign, exp, frac := ^h&0x8000, h>>10&31, h&0x3ff
+	if exp > 0 {
+		return sign | (exp+3)<<10 | frac, exp+3 < 31
+	}
+	frac <<= 3
+	for exp = 1; frac >= 2048; exp++ { // no bit is lost: three zeros came in
+		frac >>= 1
+	}
+	if frac < 1024 {
+		return sign | frac, true
+	}
+	return sign | exp<<10 | frac&0x3ff, true
+}
+
+// LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0,
+// Q4_0 and Q4_1 stay as small as they are; everything else becomes float32.
 func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {
 	if len(parts) == 0 || bias != nil && len(bias) != len(parts) {
 		shape("load weight: %d parts, %d biases", len(parts), len(bias))
@@ -73,7 +98,7 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 				return nil, fmt.Errorf("cpu: bias %s has %d numbers for %d rows of %s", bias[i].Name(), n, p.Rows(), p.Name())
 			}
 		}
-		f := formatOf(p.Storage())
+		f := formatOf(p)
 		if last := len(w.segments) - 1; last >= 0 && w.segments[last].format == f {
 			w.segments[last].rows += p.Rows()
 			sources[last] = append(sources[last], p)
@@ -180,7 +205,7 @@ func (d *Device) packSegment(w *weight, s *segment, parts stack) {
 				case formatQ8:
 					packQ8(panel, w.width, j, raw)
 				case formatQ4:
-					packQ4(panel, w.width, j, raw)
+					packQ4(panel, w.width, j, raw, part.Storage() == engine.Q4_1)
 				}
 			}
 		}
@@ -213,15 +238,23 @@ func packQ8(panel []byte, width, j int, raw []byte) {
 	}
 }
 
-func packQ4(panel []byte, width, j int, raw []byte) {
-	for ; len(raw) >= 20; raw, panel = raw[20:], panel[20*width:] {
-		binary.LittleEndian.PutUint16(panel[2*j:], binary.LittleEndian.Uint16(raw))
-		binary.LittleEndian.PutUint16(panel[2*(width+j):], binary.LittleEndian.Uint16(raw[2:]))
-		a, b := binary.LittleEndian.Uint64(raw[4:]), binary.LittleEndian.Uint64(raw[12:])
+func packQ4(panel []byte, width, j int, raw []byte, hasMin bool) {
+	for len(raw) >= 18 {
+		d := binary.LittleEndian.Uint16(raw)
+		least, _ := timesMinus8(d)
+		raw = raw[2:]
+		if hasMin {
+			least = binary.LittleEndian.Uint16(raw)
+			raw = raw[2:]
+		}
+		binary.LittleEndian.PutUint16(panel[2*j:], d)
+		binary.LittleEndian.PutUint16(panel[2*(width+j):], least)
+		a, b := binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
 		// GGUF keeps numbers 0…15 in the low nibbles, 16…31 in the high ones.
 		for i, v := range [4]uint64{a, b, a >> 4, b >> 4} {
 			binary.LittleEndian.PutUint32(panel[4*width+4*(i*width+j):], squeeze(v))
 		}
+		raw, panel = raw[16:], panel[20*width:]
 	}
 }
 
