@@ -370,7 +370,7 @@ type curveChart struct {
 
 func curves(set results.Set, m results.Measure) []curveChart {
 	var list []curveChart
-	tables := results.Tables(set, m)
+	tables := results.Means(set, m)
 	for i, g := range groups(set, m, func(*results.Row) bool { return true }, false) {
 		kinds, budgets, full := g.kindsAndBudgets()
 		if len(budgets) < 2 {

@@ -558,7 +558,7 @@ func budgetHeat(g group, m results.Measure) (heat, bool) {
 func TaskMap(set results.Set, m results.Measure) ([]Figure, error) {
 	var figures []Figure
 	subjects, _ := results.Subjects(set.Rows)
-	for i, t := range results.Tables(set, m) {
+	for i, t := range results.Means(set, m) {
 		h := taskHeat(t)
 		suffix := ""
 		if len(subjects) > 1 {

@@ -93,7 +93,7 @@ func Summarize(set Set) Summary {
 	for i, sub := range subjects {
 		out := SubjectSummary{Model: sub.Model, Revision: sub.Revision, Protocol: sub.Protocol, Device: sub.Device, DType: sub.DType, Cells: []CellSummary{}}
 		for _, m := range Measures() {
-			t, ok := newTable(set.Run, parts[i], m)
+			t, ok := newTable(set.Run, parts[i], m, true)
 			if !ok {
 				continue
 			}
@@ -139,7 +139,7 @@ func Sections(set Set) []Section {
 	subjects, parts := Subjects(set.Rows)
 	for i, sub := range subjects {
 		for _, m := range Measures() {
-			t, ok := newTable(set.Run, parts[i], m)
+			t, ok := newTable(set.Run, parts[i], m, true)
 			if !ok {
 				continue
 			}

@@ -92,11 +92,16 @@ func Subjects(rows []Row) (list []Subject, parts [][]Row) {
 }
 
 // Tables makes one table for each subject of a set, of one measure; none for a subject whose rows lack it.
-func Tables(set Set, m Measure) []Table {
+func Tables(set Set, m Measure) []Table { return tables(set, m, true) }
+
+// Means is Tables without drops, which cost most of the time and which pictures do not show.
+func Means(set Set, m Measure) []Table { return tables(set, m, false) }
+
+func tables(set Set, m Measure, drops bool) []Table {
 	var tables []Table
 	subjects, parts := Subjects(set.Rows)
 	for i, rows := range parts {
-		if t, ok := newTable(set.Run, rows, m); ok {
+		if t, ok := newTable(set.Run, rows, m, drops); ok {
 			t.Title = subjects[i].String()
 			tables = append(tables, t)
 		}
@@ -104,7 +109,7 @@ func Tables(set Set, m Measure) []Table {
 	return tables
 }
 
-func newTable(run Run, rows []Row, m Measure) (Table, bool) {
+func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 	t := Table{Measure: m}
 	t.Variants = names(rows, func(r *Row) string { return r.Variant }, run.Variants)
 	labels := Labels(rows)
@@ -150,6 +155,7 @@ func newTable(run Run, rows []Row, m Measure) (Table, bool) {
 		t.Warnings = append(t.Warnings, fmt.Sprintf("%d rows have the task, sample and variant of another row (they differ in something that is not shown, such as the limit of new tokens) and are left out", twice))
 	}
 
+	drops = drops && m.Name == "score" && t.Baseline != ""
 	scores := func(task, variant string) []float64 {
 		list := found[place{task, variant}]
 		x := make([]float64, len(list))
@@ -195,7 +201,7 @@ func newTable(run Run, rows []Row, m Measure) (Table, bool) {
 			default:
 				c.Interval = plainAverage(lists)
 			}
-			if complete && m.Name == "score" && t.Baseline != "" && v != t.Baseline && !slices.ContainsFunc(paired, func(p []Pair) bool { return len(p) == 0 }) {
+			if complete && drops && v != t.Baseline && !slices.ContainsFunc(paired, func(p []Pair) bool { return len(p) == 0 }) {
 				d := Compare(paired, 0)
 				c.Drop = &d
 			}
