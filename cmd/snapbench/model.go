@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/runners"
@@ -17,20 +15,15 @@ import (
 	_ "github.com/snapbench/snapbench/runners/tokenizer/sugarme" // --tokenizer sugarme
 )
 
-const defaultModel = ""
-
-const modelForms = "org/name[@revision] of the Hugging Face hub, a directory, a .gguf file, or shape:NAME (random weights)"
-
 // model is a model that is ready to run.
 type model struct {
-	name     string
-	revision string
-	device   engine.Device
-	files    *models.Files
-	loaded   *models.Model
-	text     tokenizer.Tokenizer
-	chat     *tokenizer.ChatTemplate // nil: the model has none
-	runner   *runners.Local
+	located
+	device engine.Device
+	files  *models.Files
+	loaded *models.Model
+	text   tokenizer.Tokenizer
+	chat   *tokenizer.ChatTemplate // nil: the model has none
+	runner *runners.Local
 }
 
 func (m *model) Close() {
@@ -47,62 +40,45 @@ func (m *model) Close() {
 
 // openModel finds the model's files, reads its tokenizer and brings its weights
 // to the device.
-func openModel(ctx context.Context, f modelFlags, say func(string, ...any)) (_ *model, err error) {
-	m := &model{name: f.model}
-	if _, err := os.Stat(f.model); err == nil {
-		m.name = filepath.Base(filepath.Clean(f.model)) // where it lies plays no part; the revision says what it is
+func openModel(ctx context.Context, f modelFlags, say func(string, ...any)) (*model, error) {
+	return open(ctx, f, say, true)
+}
+
+// open does so with or without the tokenizer.
+func open(ctx context.Context, f modelFlags, say func(string, ...any), text bool) (_ *model, err error) {
+	at, err := locate(ctx, f.model, say)
+	if err != nil {
+		return nil, err
 	}
+	m := &model{located: at}
 	defer func() {
 		if err != nil {
 			m.Close()
 		}
 	}()
-	if isRepo(f.model) {
-		snapshot, err := findModel(ctx, f.model, say)
-		if err != nil {
-			return nil, err
-		}
-		m.revision = snapshot.Commit
-		f.model = snapshot.Dir
-	}
-	if m.files, err = openFiles(f.model); err != nil {
+	if m.files, err = at.open(); err != nil {
 		return nil, err
 	}
-	if m.revision == "" {
-		if m.revision, err = revision(f.model, m.files); err != nil {
+	if text {
+		if err := m.openText(f); err != nil {
 			return nil, err
 		}
-	}
-	if err := m.openText(f); err != nil {
-		return nil, err
 	}
 	if m.device, err = openDevice(f.device, f.dtype); err != nil {
 		return nil, err
 	}
-	say("loading %s (%.2f GB) on %s: %s", f.model, float64(m.files.Bytes)/1e9, m.device.Name(), m.device.Describe())
+	start := time.Now()
 	if m.loaded, err = models.Load(m.device, m.files, nil); err != nil {
 		return nil, err
 	}
+	bytes, took := float64(m.device.Memory().Weights), time.Since(start).Seconds()
+	say("%s on %s (%s): %.2f GB of weights in %.2f s", m.name, m.device.Name(), m.device.Describe(), bytes/1e9, took)
 	m.runner = runners.NewLocal(m.loaded, func(ids []int32) string { return m.text.Decode(ids, true) })
 	return m, nil
 }
 
-func openFiles(name string) (*models.Files, error) {
-	if shape, ok := strings.CutPrefix(name, "shape:"); ok {
-		files, err := models.OpenShape(shape)
-		return files, usage(err)
-	}
-	if _, err := os.Stat(name); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("model %q: there is no such file or directory: want %s", name, modelForms)
-		}
-		return nil, err
-	}
-	return models.Open(name)
-}
-
 func (m *model) openText(f modelFlags) (err error) {
-	if strings.HasPrefix(f.model, "shape:") {
+	if m.path == "" {
 		return fmt.Errorf("model %q has random weights and no tokenizer: it serves snapbench speed", f.model)
 	}
 	if m.files.GGUF != nil {
@@ -124,10 +100,10 @@ func (m *model) openText(f modelFlags) (err error) {
 		}
 		return nil
 	}
-	if m.text, err = tokenizer.OpenWith(f.tokenizer, f.model); err != nil {
+	if m.text, err = tokenizer.OpenWith(f.tokenizer, m.path); err != nil {
 		return err
 	}
-	m.chat, err = tokenizer.OpenChatTemplate(f.model)
+	m.chat, err = tokenizer.OpenChatTemplate(m.path)
 	if errors.Is(err, tokenizer.ErrNoChatTemplate) {
 		return nil
 	}
@@ -178,28 +154,4 @@ func (m *model) stop(s datasets.Sample) runners.Stop {
 		}
 	}
 	return stop
-}
-
-// revision names the weights: the digest of the file or of the directory's
-// files, so that a row says exactly what answered.
-func revision(name string, files *models.Files) (string, error) {
-	if strings.HasPrefix(name, "shape:") {
-		return name, nil
-	}
-	info, err := os.Stat(files.Path)
-	if err != nil {
-		return "", err
-	}
-	if !info.IsDir() {
-		return digest(files.Path)
-	}
-	var names []string
-	for _, pattern := range []string{"*.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"} {
-		found, err := filepath.Glob(filepath.Join(files.Path, pattern))
-		if err != nil {
-			return "", err
-		}
-		names = append(names, found...)
-	}
-	return digest(names...)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/models/embedded"
 )
 
 func newModels() *cobra.Command {
@@ -60,6 +61,7 @@ func newModelsList() *cobra.Command {
 			if len(lines) == 0 {
 				fmt.Fprintln(w, "  none; snapbench models pull org/name brings one")
 			}
+			fmt.Fprintf(w, "inside this program: %s\n", embedded.Name)
 			fmt.Fprintf(w, "shapes with random weights, for speed: shape:%s\n", strings.Join(models.Shapes(), ", shape:"))
 			return failed
 		},
@@ -109,15 +111,11 @@ func newModelsShow() *cobra.Command {
   snapbench models show shape:llama-2-7b --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := args[0]
-			if isRepo(name) {
-				snapshot, err := findModel(cmd.Context(), name, sayTo(cmd.ErrOrStderr()))
-				if err != nil {
-					return err
-				}
-				name = snapshot.Dir
+			at, err := locate(cmd.Context(), args[0], sayTo(cmd.ErrOrStderr()))
+			if err != nil {
+				return err
 			}
-			files, err := openFiles(name)
+			files, err := at.open()
 			if err != nil {
 				return err
 			}

@@ -29,12 +29,19 @@ of budget against kernel and pooling.
 
 The score is 1 where the exact value is found. Beside it stand recalled, the
 share of the value's characters that are right before the first wrong one, and
-ROUGE-1, in which published maps are given.`,
-		Example: `  snapbench needle --model SmolLM2-135M-Instruct.Q4_1.gguf --max-len 4k --depths 5 --trials 2 \
+ROUGE-1, in which published maps are given.
+
+Without flags it is "snapbench run quickstart": the embedded model, on any
+computer, in about a minute.`,
+		Example: `  snapbench needle
+  snapbench needle --model SmolLM2-135M-Instruct.Q4_1.gguf --max-len 4k --depths 5 --trials 2 \
       --budgets full,128,256,512,1024 --kernels 5,7,13 --pooling max,avg --out runs/first
   snapbench needle --lengths 1k,4k,16k --depths 0,50,100 --variants 'full;snapkv(cap=512,w=16,k=5)'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := quickstart(cmd); err != nil {
+				return err
+			}
 			variants, err := v.list(cmd)
 			if err != nil {
 				return err

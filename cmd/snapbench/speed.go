@@ -17,7 +17,6 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/runners"
-	"github.com/snapbench/snapbench/runners/models"
 )
 
 // speedRow is one cell of speed.json. Times are seconds, sizes bytes.
@@ -100,7 +99,7 @@ result too, with the bytes it would need.`,
 			}
 			progress := newProgress(cmd.ErrOrStderr(), f.quiet)
 			defer progress.close()
-			loaded, err := openForSpeed(cmd.Context(), m, progress.say)
+			loaded, err := open(cmd.Context(), m, progress.say, false)
 			if err != nil {
 				return err
 			}
@@ -161,37 +160,6 @@ result too, with the bytes it would need.`,
 	s.BoolVar(&f.json, "json", false, "print JSON")
 	s.BoolVar(&f.quiet, "quiet", false, "no progress")
 	return cmd
-}
-
-// openForSpeed loads a model without its tokenizer: prompts are random ids.
-func openForSpeed(ctx context.Context, f modelFlags, say func(string, ...any)) (_ *model, err error) {
-	m := &model{name: f.model}
-	defer func() {
-		if err != nil {
-			m.Close()
-		}
-	}()
-	if isRepo(f.model) {
-		snapshot, err := findModel(ctx, f.model, say)
-		if err != nil {
-			return nil, err
-		}
-		f.model = snapshot.Dir
-	}
-	if m.files, err = openFiles(f.model); err != nil {
-		return nil, err
-	}
-	if m.device, err = openDevice(f.device, f.dtype); err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	if m.loaded, err = models.Load(m.device, m.files, nil); err != nil {
-		return nil, err
-	}
-	took := time.Since(start)
-	say("%s on %s: %.2f GB of weights in %.2f s (%.2f GB/s)", f.model, m.device.Describe(), float64(m.device.Memory().Weights)/1e9,
-		took.Seconds(), float64(m.device.Memory().Weights)/1e9/took.Seconds())
-	return m, nil
 }
 
 func measureCell(ctx context.Context, m *model, roofs runners.Roofs, c runners.Cell, seed uint64) (speedRow, error) {

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/snapbench/snapbench/configs"
+)
+
+func newRun() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run PRESET [flags of its command]",
+		Short: "A command and its flags from a YAML file",
+		Long: `run reads a preset, a YAML file with a command and its flags, and runs it. Flags
+given here come on top. Presets inside the program: ` + strings.Join(configs.Names(), ", ") + `.`,
+		Example: `  snapbench run quickstart
+  snapbench run paper --model org/name --out runs/paper
+  snapbench run mine.yaml --limit 5`,
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 || args[0] == "--help" || args[0] == "-h" {
+				return cmd.Help()
+			}
+			p, err := configs.Open(args[0])
+			if err != nil {
+				return usage(err)
+			}
+			target, rest, err := cmd.Root().Find([]string{p.Command})
+			if err != nil || len(rest) > 0 || target == cmd.Root() || target == cmd {
+				return usage(fmt.Errorf("%s: unknown command %q: have needle, longbench, prompts, speed", p.Source, p.Command))
+			}
+			if err := apply(target, p); err != nil {
+				return err
+			}
+			if err := target.ParseFlags(args[1:]); err != nil {
+				return usage(err)
+			}
+			positional := append(p.Args, target.Flags().Args()...)
+			if err := target.ValidateArgs(positional); err != nil {
+				return usage(err)
+			}
+			target.SetContext(cmd.Context())
+			return target.RunE(target, positional)
+		},
+	}
+	return cmd
+}
+
+// apply sets a command's flags from a preset.
+func apply(cmd *cobra.Command, p configs.Preset) error {
+	for _, f := range p.Flags {
+		if cmd.Flags().Lookup(f.Name) == nil {
+			return usage(fmt.Errorf("%s:%d: %s has no flag %q", p.Source, f.Line, p.Command, f.Name))
+		}
+		if err := cmd.Flags().Set(f.Name, strings.Join(f.Values, ",")); err != nil {
+			return usage(fmt.Errorf("%s:%d: %s: %w", p.Source, f.Line, f.Name, err))
+		}
+	}
+	return nil
+}
+
+// quickstart gives a command without flags the preset that it stands for.
+func quickstart(cmd *cobra.Command) error {
+	asked := false
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "out", "json", "quiet", "device": // where, not what
+		default:
+			asked = true
+		}
+	})
+	if asked {
+		return nil
+	}
+	p, err := configs.Open("quickstart")
+	if err != nil {
+		return err
+	}
+	return apply(cmd, p)
+}
