@@ -26,8 +26,15 @@ FUZZTIME ?= 30s
 fuzz: ## every fuzz target, FUZZTIME each
 	sh .ci/fuzz $(FUZZTIME)
 
-.PHONY: help build test lint smollm2 bench fuzz
+kernels: ## the PTX of the CUDA kernels, by clang-19
+	sh runners/cuda/kernels/build.sh
+
+generate: kernels ## the assembly of the CPU kernels too
+	go generate ./runners/cpu
+
+test-long: ## the real model's long prompts too (minutes)
+	SNAPBENCH_LONG=1 go test -timeout 60m ./...
 
 check-generated: ## the generated assembly and PTX are what their sources give
 	sh .ci/check-generated
-.PHONY: check-generated
+.PHONY: help build test test-long lint smollm2 bench fuzz kernels generate check-generated
