@@ -15,11 +15,11 @@ const rampSteps = 256
 type lab struct{ L, a, b float64 }
 
 func makeRamp() [rampSteps]color.NRGBA {
-	// Lightness is linear; hue turns from blue (280°) over teal (195°) to yellow (105°), chroma dips in the middle, where
-	// sRGB has the least.
+	// Lightness is linear; hue turns from blue over teal to yellow; chroma dips in the middle, where sRGB has the least:
+	// a colour that had to be clipped would break both evenness and order.
 	path := func(t float64) lab {
-		h := (285*(1-t)*(1-t) + 2*205*t*(1-t) + 103*t*t) * math.Pi / 180
-		c := 0.115*(1-t)*(1-t) + 2*0.085*t*(1-t) + 0.165*t*t
+		h := (285*(1-t)*(1-t) + 2*210*t*(1-t) + 103*t*t) * math.Pi / 180
+		c := 0.115*(1-t)*(1-t) + 2*0.054*t*(1-t) + 0.165*t*t
 		return lab{0.27 + 0.66*t, c * math.Cos(h), c * math.Sin(h)}
 	}
 	const fine = 4096
@@ -103,7 +103,7 @@ var (
 // textOn chooses white text where it reaches a contrast of 4 and black elsewhere, where that has more: on mid tones
 // both pass by WCAG's formula, and white is the easier one to read on a saturated colour.
 func textOn(c color.NRGBA) color.NRGBA {
-	if (1+0.05)/(luminance(c)+0.05) >= 4 {
+	if (luminance(cellWhite)+0.05)/(luminance(c)+0.05) >= 4 {
 		return cellWhite
 	}
 	return cellBlack

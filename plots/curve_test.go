@@ -1,28 +1,46 @@
 package plots
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
 
 func TestCurves(t *testing.T) {
-	needle, lb := needleSet(), longbenchSet(20)
-	for _, c := range []struct {
-		m   string
-		set int
-	}{{"recalled", 0}, {"kl_mean", 0}, {"score", 1}} {
-		set := needle
-		if c.set == 1 {
-			set = lb
-		}
-		figs, err := Curves(set, measure(c.m))
-		if err != nil {
-			t.Fatal(err)
-		}
-		look(t, figs)
+	lb := longbenchSet(6)
+	figs, err := Curves(lb, measure("score"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	look(t, figs)
+	got := texts(figs[0].SVG())
+	for _, want := range append([]string{"average of 16", "k 5", "k 13", "full cache", "Budget (tokens kept per head)", "Score (0–100)"}, lb.Run.Tasks...) {
+		if count(got, want) != 1 {
+			t.Errorf("%d × %q in %q", count(got, want), want, got)
+		}
+	}
+	if n := count(got, "1K"); n != 23 { // 16 tasks, 6 groups, the average
+		t.Errorf("%d panels, want 23", n)
+	}
+	if figs, err = Curves(needleSet(), measure("kl_mean")); err != nil {
+		t.Fatal(err)
+	}
+	look(t, figs)
+	if got = texts(figs[0].SVG()); count(got, "KL divergence (nats)") != 1 {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestXY(t *testing.T) {
+	needle, lb := needleSet(), longbenchSet(6)
 	for _, a := range []Axes{
 		{X: "length", Y: "recalled", Facet: "kernel", Series: "budget"},
 		{X: "kl_mean", Y: "recalled", Facet: "pooling"},
 		{X: "budget", Y: "score", Facet: "task", Series: "kernel"},
 		{X: "variant", Y: "decode_seconds"},
+		{X: "depth", Y: "top1_agreement"},
+		{X: "task", Y: "cache_bytes"},
 	} {
 		set := needle
 		if a.Facet == "task" {
@@ -33,5 +51,64 @@ func TestCurves(t *testing.T) {
 			t.Fatal(err)
 		}
 		look(t, []Figure{f})
+		if strings.Contains(string(f.SVG()), "NaN") || strings.Contains(string(f.SVG()), "Inf") {
+			t.Errorf("%+v: a coordinate is no number", a)
+		}
+	}
+	f, err := XY(needle, Axes{X: "length", Y: "recalled", Facet: "kernel", Series: "budget"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := texts(f.SVG())
+	for _, want := range []string{"kernel 5", "kernel 7", "kernel 13", "full", "1024", "Length (tokens)", "Recalled (0–100)", "Recalled by length"} {
+		if count(got, want) != 1 {
+			t.Errorf("%d × %q in %q", count(got, want), want, got)
+		}
+	}
+	if count(got, "8K") != 3 { // the full cache has no kernel and is in every panel
+		t.Errorf("%d panels, want 3", count(got, "8K"))
+	}
+	for _, c := range []struct {
+		a    Axes
+		want string
+	}{
+		{Axes{X: "lenght", Y: "score"}, `unknown column "lenght": have schema`},
+		{Axes{X: "length", Y: "prediction"}, "is text and has no mean"},
+		{Axes{X: "length", Y: "score", Facet: "nothing"}, `unknown column "nothing"`},
+		{Axes{X: "length", Y: "score", Series: "sample"}, "too many for a picture"},
+		{Axes{X: "id", Y: "score"}, "too many for a picture"},
+		{Axes{X: "length", Y: "rouge1_f"}, "every row lacks one of them"},
+	} {
+		if _, err := XY(needle, c.a); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: error %v, want %q", c.a, err, c.want)
+		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	figs, err := BudgetMap(needleSet(), measure("recalled"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "new")
+	paths, err := Write(dir, figs)
+	if err != nil || len(paths) != 2 {
+		t.Fatal(paths, err)
+	}
+	for _, p := range paths {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head := string(b[:min(200, len(b))]); !strings.HasPrefix(head, "\x89PNG") && !strings.Contains(head, "<svg") && !strings.Contains(head, "<?xml") {
+			t.Errorf("%s begins with %q", p, head)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(filepath.Join(file, "sub"), figs); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("below a file: %v", err)
 	}
 }

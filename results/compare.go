@@ -21,8 +21,9 @@ import (
 //     distribution (gaffke.go). Equal scores on all of few samples prove little, whatever a variance of zero says.
 //   - else the studentised (bootstrap-t) paired bootstrap, stratified by task in an average: the percentile and BCa
 //     forms pass too often for skewed differences; even this one did, 11 times of 100 instead of 2.5, for 20 samples of
-//     which few fell far, hence the 50. What it cannot see is a failure so rare that it is in none of the
-//     samples; with n samples that may be up to about 3/n of all.
+//     which few fell far, hence the 50. Where most scores are equal, few samples carry the spread and it is still too
+//     free by a third, so Student's t with as many degrees of freedom as samples that differ must agree. What neither
+//     can see is a failure so rare that it is in none of the samples; with n samples that may be up to about 3/n of all.
 type Comparison struct {
 	Drop     float64 // mean of baseline - candidate
 	Lo, Hi   float64 // its 95 % interval; NaN without samples
@@ -121,8 +122,9 @@ func Compare(tasks [][]Pair, draws int) Comparison {
 			draws = resamples
 		}
 		c.bootstrap(draws, generator(all))
-		c.Lo = max(c.Drop-quantile(c.tDraws, 1-alpha)*c.se, -1)
-		c.Hi = min(c.Drop-quantile(c.tDraws, alpha)*c.se, 1)
+		t := studentQuantile(1-alpha, c.freedom())
+		c.Lo = max(c.Drop-max(quantile(c.tDraws, 1-alpha), t)*c.se, -1)
+		c.Hi = min(c.Drop-min(quantile(c.tDraws, alpha), -t)*c.se, 1)
 	}
 	return c
 }
@@ -178,9 +180,24 @@ func (c *Comparison) AtLeast(limit float64) float64 {
 			}
 			return 1
 		})
-		return float64(n+1) / float64(len(c.tDraws)+1)
+		return max(float64(n+1)/float64(len(c.tDraws)+1), studentCDF(t, c.freedom()))
 	}
 	return 1
+}
+
+// freedom is the degrees of freedom of the differences' spread: equal scores add none.
+func (c *Comparison) freedom() float64 { return float64(c.Differ - 1) }
+
+// studentCDF and studentQuantile are Wallace's normal approximation of Student's t (Wallace 1959), right to 1e-3 of the
+// tail from nine degrees of freedom on.
+func studentCDF(t, df float64) float64 {
+	z := (8*df + 1) / (8*df + 3) * math.Sqrt(df*math.Log1p(t*t/df))
+	return normalCDF(math.Copysign(z, t))
+}
+
+func studentQuantile(p, df float64) float64 {
+	z := normalQuantile(p) * (8*df + 3) / (8*df + 1)
+	return math.Copysign(math.Sqrt(df*math.Expm1(z*z/df)), z)
 }
 
 // AtMost is the p-value of "the drop is at most limit": that of AtLeast with baseline and candidate exchanged.
@@ -197,7 +214,7 @@ func (c *Comparison) AtMost(limit float64) float64 {
 	case bootstrapT:
 		t := (c.Drop - limit) / c.se
 		n, _ := slices.BinarySearch(c.tDraws, t)
-		return float64(len(c.tDraws)-n+1) / float64(len(c.tDraws)+1)
+		return max(float64(len(c.tDraws)-n+1)/float64(len(c.tDraws)+1), studentCDF(-t, c.freedom()))
 	}
 	return 1
 }

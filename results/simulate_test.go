@@ -235,3 +235,15 @@ func TestPairedExactLevel(t *testing.T) {
 		}
 	}
 }
+
+func TestStudent(t *testing.T) {
+	// Textbook quantiles of Student's t.
+	for _, c := range []struct{ p, df, want float64 }{{0.975, 9, 2.2622}, {0.975, 30, 2.0423}, {0.9995, 20, 3.8495}, {0.025, 99, -1.9842}} {
+		if got := studentQuantile(c.p, c.df); !(math.Abs(got-c.want) <= 2e-3*math.Abs(c.want)) {
+			t.Errorf("quantile %v with %v degrees: %v, want %v", c.p, c.df, got, c.want)
+		}
+		if got := studentCDF(c.want, c.df); !(math.Abs(got-c.p) <= 5e-4) {
+			t.Errorf("P(t <= %v) with %v degrees: %v, want %v", c.want, c.df, got, c.p)
+		}
+	}
+}
