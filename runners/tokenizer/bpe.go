@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"fmt"
 	"hash/maphash"
 	"unicode/utf8"
 )
@@ -15,6 +14,8 @@ type bpe struct {
 	byteSymbols bool
 	// bytes holds the id of each byte: the byte-level symbol, or the fallback token <0xXX>. −1 where there is none.
 	bytes [256]int32
+	// lacksBytes says that a byte-level vocabulary leaves some bytes out.
+	lacksBytes bool
 	// chars holds the ids of single characters; ascii the same for r < 128, −1 where there is none.
 	chars map[rune]int32
 	ascii [128]int32
@@ -37,16 +38,6 @@ type bpe struct {
 	extra      []string // the character of firstExtra+i
 
 	seed maphash.Seed
-}
-
-// NoTokenError reports a character that the vocabulary can't express.
-type NoTokenError struct {
-	Char rune
-	Word string // what it stood in, after normalising
-}
-
-func (e *NoTokenError) Error() string {
-	return fmt.Sprintf("the vocabulary has no token for %q (U+%04X) in %.40q, and no unknown token", e.Char, e.Char, e.Word)
 }
 
 // encoder is the working memory of one Encode call.
@@ -78,55 +69,48 @@ func newEncoder(steps, vocab int) *encoder {
 }
 
 // piece appends the ids of one pre-tokenized piece.
-func (m *bpe) piece(e *encoder, out []int32, s string) ([]int32, error) {
+func (m *bpe) piece(e *encoder, out []int32, s string) []int32 {
 	if s == "" {
-		return out, nil
+		return out
 	}
 	return m.cached(e, out, s, false)
 }
 
 // cached appends the ids of a piece, or of a part of one, and remembers them.
-func (m *bpe) cached(e *encoder, out []int32, w string, part bool) ([]int32, error) {
+func (m *bpe) cached(e *encoder, out []int32, w string, part bool) []int32 {
 	var entry *cacheEntry
 	if len(w) <= len(entry.key) {
 		entry = &e.cache[maphash.String(m.seed, w)&uint64(len(e.cache)-1)]
 		if int(entry.keyLen) == len(w) && entry.part == part && string(entry.key[:len(w)]) == w {
-			return append(out, entry.ids[:entry.n]...), nil
+			return append(out, entry.ids[:entry.n]...)
 		}
 	}
 	n0 := len(out)
-	var err error
 	if part {
-		out, err = m.mergeWord(e, out, w)
+		out = m.mergeWord(e, out, w)
 	} else {
-		out, err = m.parts(e, out, w)
-	}
-	if err != nil {
-		return nil, err
+		out = m.parts(e, out, w)
 	}
 	if ids := out[n0:]; entry != nil && len(ids) <= len(entry.ids) {
 		entry.keyLen, entry.n, entry.part = uint8(copy(entry.key[:], w)), uint8(copy(entry.ids[:], ids)), part
 	}
-	return out, nil
+	return out
 }
 
 // parts cuts a piece where no token reaches across, unless it is a token as a whole.
-func (m *bpe) parts(e *encoder, out []int32, s string) ([]int32, error) {
+func (m *bpe) parts(e *encoder, out []int32, s string) []int32 {
 	if m.whole != nil {
 		if id, ok := m.whole[s]; ok {
-			return append(out, id), nil
+			return append(out, id)
 		}
 	}
-	if m.inside == nil {
+	if m.inside == nil || m.drops(s) { // what is left of a dropped character may merge
 		return m.mergeWord(e, out, s)
 	}
-	var err error
 	start, prev := 0, rune(-1)
 	for i, r := range s {
 		if i > start && !m.inside.has(prev, r) {
-			if out, err = m.cached(e, out, s[start:i], true); err != nil {
-				return nil, err
-			}
+			out = m.cached(e, out, s[start:i], true)
 			start = i
 		}
 		prev = r
@@ -137,11 +121,24 @@ func (m *bpe) parts(e *encoder, out []int32, s string) ([]int32, error) {
 	return m.cached(e, out, s[start:], true)
 }
 
-func (m *bpe) mergeWord(e *encoder, out []int32, w string) ([]int32, error) {
-	syms, err := m.symbols(e.syms[:0], w)
-	if err != nil {
-		return nil, err
+// drops reports whether s has something that becomes no symbol.
+func (m *bpe) drops(s string) bool {
+	switch {
+	case m.byteSymbols:
+		return m.lacksBytes && !m.hasBytes(s)
+	case m.unk >= 0:
+		return false
 	}
+	for i, r := range s {
+		if m.char(r) < 0 && !(m.byteFallback && m.hasBytes(s[i:i+utf8.RuneLen(r)])) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *bpe) mergeWord(e *encoder, out []int32, w string) []int32 {
+	syms := m.symbols(e.syms[:0], w)
 	e.syms = syms
 	n0 := len(out)
 	if len(syms) <= shortWord {
@@ -150,32 +147,25 @@ func (m *bpe) mergeWord(e *encoder, out []int32, w string) ([]int32, error) {
 		out = m.mergeLong(e, out, syms)
 	}
 	if len(m.extra) > 0 {
-		return m.spellExtra(out, n0), nil
+		return m.spellExtra(out, n0)
 	}
-	return out, nil
+	return out
 }
 
-// symbols appends the initial symbols of w.
-func (m *bpe) symbols(syms []int32, w string) ([]int32, error) {
+// symbols appends the initial symbols of w. What the vocabulary can't express becomes the unknown token; without one it
+// is dropped, as by Hugging Face's tokenizers.
+func (m *bpe) symbols(syms []int32, w string) []int32 {
 	if m.byteSymbols {
 		for i := 0; i < len(w); i++ {
-			id := m.bytes[w[i]]
-			if id < 0 {
-				return nil, &NoTokenError{Char: runeAround(w, i), Word: w}
+			if id := m.bytes[w[i]]; id >= 0 {
+				syms = append(syms, id)
 			}
-			syms = append(syms, id)
 		}
-		return syms, nil
+		return syms
 	}
 	unknown := false // the symbol before is an unknown token
 	for i, r := range w {
-		id := int32(-1)
-		if r < 128 {
-			id = m.ascii[r]
-		} else if c, ok := m.chars[r]; ok {
-			id = c
-		}
-		if id >= 0 {
+		if id := m.char(r); id >= 0 {
 			syms, unknown = append(syms, id), false
 			continue
 		}
@@ -190,14 +180,25 @@ func (m *bpe) symbols(syms []int32, w string) ([]int32, error) {
 			}
 		}
 		if m.unk < 0 {
-			return nil, &NoTokenError{Char: r, Word: w}
+			continue
 		}
 		if !unknown || !m.fuseUnk {
 			syms = append(syms, m.unk)
 		}
 		unknown = true
 	}
-	return syms, nil
+	return syms
+}
+
+// char returns the id of a single character, −1 where there is none.
+func (m *bpe) char(r rune) int32 {
+	if r < 128 {
+		return m.ascii[r]
+	}
+	if id, ok := m.chars[r]; ok {
+		return id
+	}
+	return -1
 }
 
 func (m *bpe) hasBytes(char string) bool {
@@ -207,14 +208,6 @@ func (m *bpe) hasBytes(char string) bool {
 		}
 	}
 	return true
-}
-
-func runeAround(s string, i int) rune {
-	for i > 0 && !utf8.RuneStart(s[i]) {
-		i--
-	}
-	r, _ := utf8.DecodeRuneInString(s[i:])
-	return r
 }
 
 // shortWord is up to where looking at every pair beats keeping a heap.

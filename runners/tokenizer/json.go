@@ -220,7 +220,8 @@ func (m *bpe) init(vocab map[string]int32, byteLevel, byteFallback bool, unk *st
 		}
 		m.bytes[b] = id
 	}
-	if byteLevel && m.unk >= 0 && !all {
+	m.lacksBytes = byteLevel && !all
+	if m.lacksBytes && m.unk >= 0 {
 		return unsupported("model", "byte level with an unk_token and without all 256 bytes")
 	}
 	// Cutting a word would also cut a run of unknown characters, which fuse_unk makes one token.

@@ -77,7 +77,7 @@ func (t *Native) normalize(s string) (string, error) {
 // pieces puts s through the pre-tokenizer's steps from step on, and the model.
 func (t *Native) pieces(e *encoder, out []int32, s string, step int, atStart bool) ([]int32, error) {
 	if step == len(t.pre.steps) {
-		return t.model.piece(e, out, s)
+		return t.model.piece(e, out, s), nil
 	}
 	pieces, err := t.pre.steps[step].split(e.pieces[step][:0], s, atStart)
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 type Tokenizer interface {
 	// Encode returns the ids of text. With addSpecial it adds what the model's post-processing template adds
 	// (typically BOS in front). Special tokens spelled out in the text become their ids either way. Invalid UTF-8 is
-	// read as U+FFFD, one for each maximal ill-formed part. The error says which character has no token, for
-	// vocabularies that know neither bytes nor an unknown token.
+	// read as U+FFFD, one for each maximal ill-formed part. A character that the vocabulary can't express, where it
+	// has neither the bytes nor an unknown token, is dropped, as by Hugging Face's tokenizers.
 	Encode(text string, addSpecial bool) ([]int32, error)
 	// Decode returns the text of ids. With skipSpecial, special tokens are left out. Ids outside the vocabulary are
 	// left out always; bytes that form no UTF-8 become U+FFFD.

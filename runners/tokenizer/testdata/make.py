@@ -123,6 +123,27 @@ def pipelines():
         decoders.Sequence([decoders.Fuse(), decoders.Replace("▁", " "), decoders.Strip(" ", 2, 0)]))
 
 
+    def without(t, gone, **model):
+        """t with some symbols taken out of its vocabulary: what they stand for is dropped."""
+        j = json.loads(t.to_str())
+        keep = lambda s: s in ("<s>", "</s>", "<unk>") or not any(c in s for c in gone)
+        vocab = [s for s, _ in sorted(j["model"]["vocab"].items(), key=lambda e: e[1]) if keep(s)]
+        merges = [m for m in j["model"]["merges"] if keep("".join(m))]
+        j["model"] |= {"vocab": {s: i for i, s in enumerate(vocab)}, "merges": merges} | model
+        for a in j["added_tokens"]:
+            a["id"] = vocab.index(a["content"])
+        return Tokenizer.from_str(json.dumps(j))
+
+    # Bytes 0x00, 0x20 (a space), 0x65 (e) and 0x96, which 世 has in its middle.
+    yield "bytes missing", without(byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False)), "\u0100\u0120e\u0138")
+    yield "bytes missing ignore_merges", without(
+        byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False)), "\u0100\u0120e\u0138", ignore_merges=True)
+    yield "characters missing", without(
+        sentencepiece(prepend, None, fallback, fallback=False), "e世\n", unk_token=None)
+    yield "bytes and characters missing", without(
+        sentencepiece(prepend, None, fallback, fallback=True), ["e", "界", "<0x0A>", "<0x65>", "<0xE7>"], unk_token=None)
+
+
 def main():
     out = []
     for name, t in pipelines():
