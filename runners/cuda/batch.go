@@ -27,10 +27,11 @@ type batch struct {
 
 // layerTables are one layer's tables on the card (kernels/batch.h).
 type layerTables struct {
-	rows, heads, items uint64
-	number             int // of items
-	most               int // cache heads of a row, at most
-	group              int // query heads per cache head, at most
+	rows, heads   uint64
+	single, group uint64 // items of heads that one query head has to itself, and of shared ones
+	singles       int    // how many
+	groups        int
+	most          int // cache heads of a row, at most
 }
 
 // batchRow, batchHead and batchItem are Row, Head and Item of kernels/batch.h.
@@ -85,7 +86,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		t := layerTables{}
 		var rows []batchRow
 		var all []batchHead
-		var items []batchItem
+		var single, group []batchItem
 		slot := 0
 		for i, q := range s {
 			if len(q.Caches) != len(s[0].Caches) {
@@ -98,8 +99,11 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 			if b.room < 0 || c.Room < b.room {
 				b.room = c.Room
 			}
-			group := h.Query / len(c.Len)
-			t.most, t.group = max(t.most, len(c.Len)), max(t.group, group)
+			share, items := h.Query/len(c.Len), &single
+			if share > 1 {
+				items = &group
+			}
+			t.most = max(t.most, len(c.Len))
 			rows = append(rows, batchRow{position: int32(q.Position), heads: int32(len(c.Len)), first: int32(len(all))})
 			k, v := d.pointer("NewBatch", c.K, d.kind), d.pointer("NewBatch", c.V, d.kind)
 			positions := d.pointer("NewBatch", c.Positions, engine.Int32)
@@ -111,18 +115,18 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 				}
 				splits := blocks(n+c.Room, splitKeys)
 				for split := range splits {
-					items = append(items, batchItem{head: int32(len(all)), split: int32(split), slot: int32(slot)})
+					*items = append(*items, batchItem{head: int32(len(all)), split: int32(split), slot: int32(slot)})
 				}
-				slot += splits * group
+				slot += splits * share
 				all = append(all, head)
 			}
 		}
 		slots, heads = max(slots, slot), max(heads, len(all))
-		t.number = len(items)
+		t.singles, t.groups = len(single), len(group)
 		for _, c := range []struct {
 			to    *uint64
 			bytes []byte
-		}{{&t.rows, bytesOf(rows)}, {&t.heads, bytesOf(all)}, {&t.items, bytesOf(items)}} {
+		}{{&t.rows, bytesOf(rows)}, {&t.heads, bytesOf(all)}, {&t.single, bytesOf(single)}, {&t.group, bytesOf(group)}} {
 			p, err := take(int64(len(c.bytes)))
 			if err != nil {
 				free()
@@ -209,23 +213,27 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 	if !ok {
 		return
 	}
-	name := "single_plain"
+	// A row has the same kernel whatever rows are beside it.
+	single, group := "single_plain", "single_plain"
 	if d.kind != engine.Float32 && aligned(h.Size, to, from) {
 		switch {
-		case t.group > 1 && h.Size <= 64:
-			name = "group_64"
-		case t.group > 1 && h.Size <= 128:
-			name = "group_128"
 		case h.Size <= 64:
-			name = "single_64"
+			single, group = "single_64", "group_64"
 		case h.Size <= 128:
-			name = "single_128"
+			single, group = "single_128", "group_128"
 		default:
-			name = "single_256"
+			single, group = "single_256", "single_256"
 		}
 	}
-	d.with(to, from, t.rows, t.heads, t.items, b.step, b.partial, b.state, b.arrived).int(h.Query, h.Size, window).float(scale)
-	d.run(d.kernel("attend_caches", "attend_"+name+"_"+d.suffix), t.number, 1, 128, 0)
+	attend := func(name string, items uint64, n int) {
+		if n == 0 {
+			return
+		}
+		d.with(to, from, t.rows, t.heads, items, b.step, b.partial, b.state, b.arrived).int(h.Query, h.Size, window).float(scale)
+		d.run(d.kernel("attend_caches", "attend_"+name+"_"+d.suffix), n, 1, 128, 0)
+	}
+	attend(single, t.single, t.singles)
+	attend(group, t.group, t.groups)
 }
 
 // Advance counts a step.

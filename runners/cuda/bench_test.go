@@ -5,7 +5,7 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strconv"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -31,9 +31,6 @@ var (
 
 func init() {
 	oneVariant = os.Getenv("ONE")
-	if v, err := strconv.Atoi(os.Getenv("AHEAD")); err == nil {
-		aheadColumns = v
-	}
 }
 
 func must[T any](b testing.TB) func(T, error) T {
@@ -120,6 +117,39 @@ func (m *decoder) room(rows int) {
 // step is one decoding step of a batch.
 func (m *decoder) step(batch engine.Batch) {
 	d := m.d
+	if parts := os.Getenv("PARTS"); parts != "" {
+		for l := range m.layers {
+			if strings.Contains(parts, "n") {
+				d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
+			}
+			if strings.Contains(parts, "p") {
+				d.MatMul(m.fused, m.x, m.qkv[l])
+			}
+			if strings.Contains(parts, "r") {
+				d.RotateAppend(m.q, batch, l, m.fused, m.rotary, engine.QKNorm{})
+			}
+			if strings.Contains(parts, "a") {
+				d.AttendCaches(m.att, m.q, batch, l, 0, m.scale)
+			}
+			if strings.Contains(parts, "p") {
+				d.MatMulAdd(m.hidden, m.att, m.o[l])
+			}
+			if strings.Contains(parts, "n") {
+				d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
+			}
+			if strings.Contains(parts, "p") {
+				d.MatMul(m.both, m.x, m.gateUp[l])
+			}
+			if strings.Contains(parts, "s") {
+				d.SwiGLU(m.joined, m.both, m.ff)
+			}
+			if strings.Contains(parts, "p") {
+				d.MatMulAdd(m.hidden, m.joined, m.down[l])
+			}
+		}
+		d.Advance(batch)
+		return
+	}
 	d.Embed(m.hidden, m.table, m.ids)
 	for l := range m.layers {
 		d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
@@ -215,6 +245,9 @@ func BenchmarkDecode(b *testing.B) {
 	const room = 64
 	for _, s := range []shape{llama2, mistral} {
 		d := open(b, engine.BFloat16)
+		if os.Getenv("PDL") == "0" {
+			d.card.Major = 8
+		}
 		m := newDecoder(b, d, s, 1<<20)
 		grid := []int{16384}
 		for range 6 {
@@ -452,15 +485,32 @@ func BenchmarkCompression(b *testing.B) {
 				d.FreeCache(caches...)
 			}},
 		}
-		b.Run(s.name+"/all", func(b *testing.B) {
+		b.Run(s.name+"/all-x8", func(b *testing.B) {
 			measure(b, d, func() {
-				for _, p := range parts {
-					p.do()
+				for range 8 {
+					for _, p := range parts {
+						p.do()
+					}
 				}
 			})
 		})
 		for _, p := range parts {
-			b.Run(s.name+"/"+p.name, func(b *testing.B) { measure(b, d, p.do) })
+			b.Run(s.name+"/"+p.name+"-x8", func(b *testing.B) {
+				measure(b, d, func() {
+					for range 8 {
+						p.do()
+					}
+				})
+			})
+			b.Run(s.name+"/"+p.name+"-host", func(b *testing.B) {
+				for range b.N {
+					p.do()
+				}
+				b.StopTimer()
+				if err := d.Sync(); err != nil {
+					b.Fatal(err)
+				}
+			})
 		}
 	}
 }

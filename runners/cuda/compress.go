@@ -2,14 +2,16 @@ package cuda
 
 import (
 	"fmt"
-	"math/bits"
 	"runtime"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// maxWindow is the largest observation window.
-const maxWindow = 256
+// maxWindow is the largest observation window, maxHeads the most query heads.
+const (
+	maxWindow = 256
+	maxHeads  = 1024
+)
 
 // WindowScores adds up what the last w queries see in each earlier key.
 func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
@@ -19,6 +21,9 @@ func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 	}
 	w, n := q.Len/row, kv.Tokens
 	d.checkKV("WindowScores", kv, h)
+	if h.Query > maxHeads {
+		panic(fmt.Sprintf("cuda: WindowScores: %d heads, at most %d are served", h.Query, maxHeads))
+	}
 	if w == 0 || w > n || w > maxWindow {
 		panic(fmt.Sprintf("cuda: WindowScores: a window of %d in %d tokens, at most %d are served", w, n, maxWindow))
 	}
@@ -35,6 +40,11 @@ func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 	length := int(roundUp(int64(blocks(n, most)), grain))
 	splits := blocks(n, length)
 	state, done, ok := d.scratch(int64(h.Query) * int64(splits) * int64(w) * 8)
+	if !ok {
+		return
+	}
+	defer done()
+	joined, done, ok := d.scratch(int64(h.Query) * int64(w) * 8)
 	if !ok {
 		return
 	}
@@ -58,9 +68,9 @@ func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 	kvHeads = min(kvHeads, h.KV)
 	for head := 0; head < h.Query; head += kvHeads * h.Group() {
 		heads := min(kvHeads*h.Group(), h.Query-head)
-		d.with(state, qp, k).int(w, n, head, h.Query, h.KV, h.Size, length, window).float(scale)
+		d.with(state, joined, d.arrived, qp, k).int(w, n, head, h.Query, h.KV, h.Size, length, window).float(scale)
 		d.run(first, splits, heads, 256, 0)
-		d.with(to, state, qp, k).int(w, n, head, h.Query, h.KV, h.Size, length, window).float(scale)
+		d.with(to, joined, qp, k).int(w, n, head, h.Query, h.KV, h.Size, length, window).float(scale)
 		d.run(second, splits, heads, 256, 0)
 	}
 }
@@ -245,11 +255,7 @@ func (d *Device) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Ca
 	case (uint64(rowBytes)|k|v)%4 == 0:
 		unit = 4
 	}
-	units, shift := rowBytes/unit, -1
-	if units&(units-1) == 0 {
-		shift = bits.TrailingZeros(uint(2 * units))
-	}
-	d.with(segmentTable, itemTable).int(units, shift)
+	d.with(segmentTable, itemTable).int(rowBytes / unit)
 	d.run(d.kernel("gather", fmt.Sprintf("gather_%d", unit)), len(items), 1, 256, 0)
 	return caches, nil
 }

@@ -29,7 +29,7 @@ type Device struct {
 	kernels                     kernels
 	launch                      *launch
 	recording                   *recording // what Replay is capturing, or nil
-	owned                       []uint64   // the device's own blocks of the arena
+	arrived                     uint64     // int32 (maxHeads), zero between operations
 
 	err     error    // the first since the last Sync
 	last    string   // the last operation that was started
@@ -128,7 +128,12 @@ func (d *Device) open(index int) error {
 	if err != nil {
 		return err
 	}
-	d.owned = append(d.owned, workspace)
+	if d.arrived, err = d.take(4 * maxHeads); err != nil {
+		return err
+	}
+	if !d.clear(d.arrived, 4*maxHeads) {
+		return d.err
+	}
 	if err := d.blas.check(call(d.blas.SetWorkspace, d.blasHandle, uintptr(workspace), workspaceBytes)); err != nil {
 		return fmt.Errorf("%s: %w", d.Name(), err)
 	}

@@ -126,10 +126,6 @@ func (d *Device) product(to uint64, t engine.Type, from uint64, m int, w *weight
 
 var oneVariant = ""
 
-// aheadColumns is how many columns of its rows a block brings to the second cache
-// before its input is there.
-var aheadColumns = 2048
-
 // few has the package's own kernels multiply.
 func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
 	name := d.suffix
@@ -153,7 +149,6 @@ func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, ad
 	case m > 8:
 		columns, rows = "2", 32
 	}
-	d.launch.int(min(w.cols, aheadColumns))
 	d.run(d.kernel("matmul_few", "matmul_few_"+columns+"_"+name), blocks(w.rows, rows), 1, 256, 0)
 }
 
@@ -278,8 +273,13 @@ func (d *Device) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start in
 		return
 	}
 	l := d.turn("Rotate", d.with(qp, k, v, from), h, er, norm)
-	l.int(start).long(kv.Tokens).int(h.Query, h.KV, h.Size, flag(h.Size%4 == 0 && aligned(0, qp, k, v, from)))
-	d.run(d.kernel("rotate", "rotate_"+d.suffix), m, 1, 256, 4*h.Size)
+	vec := 0
+	if aligned(0, qp, k, v, from) {
+		vec = flag(h.Size%4 == 0) + flag(h.Size%16 == 0)
+	}
+	const tokens = 4 // of a block
+	l.int(start).long(kv.Tokens).int(h.Query, h.KV, h.Size, m, vec)
+	d.run(d.kernel("rotate", "rotate_"+d.suffix), blocks(m, tokens), 1, 256, 4*h.Size*tokens)
 }
 
 func (d *Device) checkKV(operation string, kv engine.KV, h engine.Heads) {

@@ -211,6 +211,9 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
     }
   };
 
+  // The warpgroups take turns to multiply: one takes its softmax while the other has
+  // the tensor cores.
+  if (group == 1) asm volatile("bar.arrive 1, 256;" ::: "memory");
   barrier_wait(fullQ, 0);
   barrier_wait(fullK, 0);
   keys(0);
@@ -223,9 +226,11 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
     for (; j < until; j++) {
       int stage = j % stages, before = (j - 1) % stages;
       barrier_wait(fullK + 8 * stage, j / stages & 1);
+      asm volatile("bar.sync %0, 256;" ::"r"(1 + group) : "memory");
       keys(stage);
       barrier_wait(fullV + 8 * before, (j - 1) / stages & 1);
       values(before);
+      asm volatile("bar.arrive %0, 256;" ::"r"(2 - group) : "memory");
       multiply_wait<1>();
       if (id == 0) barrier_arrive(emptyK + 8 * stage);
       softmax(edge_block, (high - 1 - j) * tile);
@@ -245,6 +250,7 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
   blocks_until(Edge<true>(), diagonal);
   blocks_until(Edge<false>(), whole);
   blocks_until(Edge<true>(), number);
+  if (group == 0) asm volatile("bar.sync 1, 256;" ::: "memory"); // the last arrival
   int last = (number - 1) % stages;
   barrier_wait(fullV + 8 * last, (number - 1) / stages & 1);
   values(last);

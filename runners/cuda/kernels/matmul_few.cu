@@ -19,17 +19,16 @@ template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float 
 // one, of which there are NT. Both read 16 bytes a lane straight from memory:
 // lane g·4+t has columns 8t … 8t+7 of its rows, which serve two mma of 16 columns
 // in an order of the columns of its own, the same for both operands.
-// The first loads of w go out before the input is awaited, and the first `ahead`
-// columns of the block's rows are brought to the second cache: memory works while
-// the small kernels before this one run.
+// The first loads of w go out before the input is awaited.
+// (Bringing more of w to the second cache meanwhile was tried: 7 % slower.)
 const int warps = 8;
 const int steps = 4; // of 32 columns: a warp's turn
 
 // U steps are loaded at a time.
-template <typename T, typename D, int MT, int NT, int U>
-DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used, int ahead) {
+template <typename T, typename D, int MT, int NT, int U, int WAY = 0>
+DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used) {
   __shared__ float partial[warps][MT * NT][32][4];
-  next();
+  if (WAY != 1) next();
   int g = lane() >> 2, t = lane() & 3;
   i64 row0 = block_x() * 16 * MT;
   u32x4 wv[MT][2][U];
@@ -45,10 +44,9 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
     }
   };
   i64 k = 32 * steps * warp();
-  load_w(k);
-  if (ahead > 0 && thread() < 16 * MT && row0 + thread() < rows)
-    asm volatile("//sm_90 cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(w + (row0 + thread()) * cols), "r"(ahead * 2) : "memory");
+  if (WAY != 2) load_w(k);
   wait();
+  if (WAY == 2) load_w(k);
   if (used && *used == 0) return;
   float sum[MT][NT][4];
   UNROLL for (int i = 0; i < MT; i++)
@@ -73,6 +71,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
       }
     }
   }
+  if (WAY == 1) next();
   UNROLL for (int i = 0; i < MT; i++)
     UNROLL for (int j = 0; j < NT; j++)
       *(f32x4 *)partial[warp()][i * NT + j][lane()] = f32x4{sum[i][j][0], sum[i][j][1], sum[i][j][2], sum[i][j][3]};
@@ -112,17 +111,17 @@ DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int 
   }
 }
 
-#define ARGUMENTS(T, D) D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used, int ahead
+#define ARGUMENTS(T, D) D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used
 #define FEW(T, D, name, MT, NT, U, blocks) \
   KERNEL __launch_bounds__(256, blocks) matmul_few_##NT##_##name(ARGUMENTS(T, D)) { \
-    matmul_few<T, D, MT, NT, U>(dst, x, w, bias, m, rows, cols, add, used, ahead); \
+    matmul_few<T, D, MT, NT, U>(dst, x, w, bias, m, rows, cols, add, used); \
   }
-#define FEWB(T, D, name, MT, NT, U, blocks) \
-  KERNEL __launch_bounds__(256, blocks) matmul_few_1b_##name(ARGUMENTS(T, D)) { \
-    matmul_few<T, D, MT, NT, U>(dst, x, w, bias, m, rows, cols, add, used, ahead); \
+#define FEWX(T, D, name, way, U, blocks) \
+  KERNEL __launch_bounds__(256, blocks) matmul_few_1##way##_##name(ARGUMENTS(T, D)) { \
+    matmul_few<T, D, 1, 1, U, way>(dst, x, w, bias, m, rows, cols, add, used); \
   }
 #define INSTANCE(T, D, name) \
-  FEW(T, D, name, 1, 1, 4, 3) FEWB(T, D, name, 1, 1, 2, 4) FEW(T, D, name, 2, 2, 2, 2) FEW(T, D, name, 2, 3, 2, 2) FEW(T, D, name, 2, 4, 2, 2) FEW(T, D, name, 1, 8, 2, 2)
+  FEW(T, D, name, 1, 1, 4, 2) FEWX(T, D, name, 1, 4, 2) FEWX(T, D, name, 2, 4, 2) FEWX(T, D, name, 3, 2, 4) FEW(T, D, name, 2, 2, 2, 2) FEW(T, D, name, 2, 3, 2, 2) FEW(T, D, name, 2, 4, 2, 2) FEW(T, D, name, 1, 8, 2, 2)
 #define PLAIN(T, D, name) \
   KERNEL matmul_plain_##name(ARGUMENTS(T, D)) { matmul_plain(dst, x, w, bias, m, rows, cols, add, used); }
 INSTANCE(f16, f16, f16)

@@ -1,15 +1,15 @@
 // rotate takes fused projections apart: qkv (m, (heads+2·kvHeads)·d), a row being
 // queries, keys, values; q and k are normalised where a norm is given, turned by
 // their positions, and written to q (m, heads, d) and rows of the keys; values
-// are copied. Rounded once. One block a token (rotate), or a token's heads shared
-// out over blockIdx.y (rotate_append).
+// are copied. Rounded once. A block has four tokens (rotate), or some heads of one
+// (rotate_append).
 //
 // Pair i of a head is (i, i+d/2), its angle float(position)·frequency[i], rounded
 // to float as transformers has it; cosine and sine are then computed in double
 // precision, so that a position of a million is as exact as the first.
 #include "batch.h"
 
-extern __shared__ float turns[]; // cosines (d/2), sines (d/2)
+extern __shared__ float turns[]; // a token's cosines (d/2), sines (d/2)
 
 DEVICE void cosine_sine(float &c, float &s, float angle) {
   double x = angle, k = __builtin_rint(x * 0x1.45f306dc9c883p-1);
@@ -48,8 +48,9 @@ DEVICE void load2(float &a, float &b, const f16 *p) { u32 w = *(const u32 *)p; a
 DEVICE void store2(float *p, float a, float b) { p[0] = a, p[1] = b; }
 template <typename T> DEVICE void store2(T *p, float a, float b) { *(u32 *)p = pack<T>(a, b); }
 
-// A warp turns one head. vec: d is a multiple of four, heads lie at even places.
-template <typename T> DEVICE void turn(T *dst, const T *src, int half, const float *norm, float eps, int vec) {
+// A warp turns one head. vec: d is a multiple of four (2: of sixteen) and pointers are
+// aligned.
+template <typename T> DEVICE void turn(T *dst, const T *src, const float *turns, int half, const float *norm, float eps, int vec) {
   float r = 1.f;
   if (norm) {
     float s = 0.f;
@@ -90,20 +91,56 @@ template <typename T> DEVICE void copy(T *dst, const T *src, int d, int vec) {
   for (int i = lane(); i < d; i += 32) dst[i] = src[i];
 }
 
+const int tokens = 4; // of a block of rotate
+
 template <typename T>
 DEVICE void rotate(T *q, T *k, T *v, const T *qkv, const float *frequencies, float scale, const float *queryNorm,
-                   const float *keyNorm, float eps, int start, i64 n, int heads, int kvHeads, int d, int vec) {
+                   const float *keyNorm, float eps, int start, i64 n, int heads, int kvHeads, int d, int m, int vec) {
   next();
   wait();
-  i64 token = block_x();
-  int position = start + (int)token;
-  prepare(frequencies, scale, d / 2, position);
-  qkv += token * (heads + 2 * kvHeads) * d;
-  for (int h = warp(); h < heads + 2 * kvHeads; h += threads() / 32) {
-    const T *src = qkv + (i64)h * d;
-    if (h < heads) turn(q + (token * heads + h) * d, src, d / 2, queryNorm, eps, vec);
-    else if (h < heads + kvHeads) turn(k + ((h - heads) * n + position) * d, src, d / 2, keyNorm, eps, vec);
-    else copy(v + ((h - heads - kvHeads) * n + position) * d, src, d, vec);
+  int half = d / 2, all = heads + 2 * kvHeads;
+  i64 token0 = block_x() * tokens;
+  int count = (int)min((i64)tokens, m - token0);
+  for (int i = thread(); i < count * half; i += threads()) {
+    float c, s;
+    cosine_sine(c, s, (float)(start + (int)token0 + i / half) * frequencies[i % half]);
+    turns[i / half * d + i % half] = c * scale;
+    turns[i / half * d + half + i % half] = s * scale;
+  }
+  sync();
+  auto source = [&](int token, int h) INLINE { return qkv + ((token0 + token) * all + h) * d; };
+  auto target = [&](int token, int h) INLINE {
+    i64 row = start + token0 + token;
+    if (h < heads) return q + ((token0 + token) * heads + h) * d;
+    h -= heads;
+    return h < kvHeads ? k + (h * n + row) * d : v + ((h - kvHeads) * n + row) * d;
+  };
+  if (vec > 1 && !queryNorm && !keyNorm) { // eight pairs a thread
+    int parts = half / 8;
+    for (int i = thread(); i < count * all * parts; i += threads()) {
+      int e = i % parts * 8, h = i / parts % all, token = i / parts / all;
+      const T *src = source(token, h) + e;
+      T *dst = target(token, h) + e;
+      float a[8], b[8];
+      load8(a, src);
+      load8(b, src + half);
+      if (h < heads + kvHeads) {
+        const float *turn = turns + token * d + e;
+        UNROLL for (int j = 0; j < 8; j++) {
+          float x = a[j], y = b[j], c = turn[j], s = turn[half + j];
+          a[j] = x * c - y * s;
+          b[j] = y * c + x * s;
+        }
+      }
+      store8(dst, a);
+      store8(dst + half, b);
+    }
+    return;
+  }
+  for (int i = warp(); i < count * all; i += threads() / 32) {
+    int h = i % all, token = i / all;
+    if (h < heads + kvHeads) turn(target(token, h), source(token, h), turns + token * d, half, h < heads ? queryNorm : keyNorm, eps, vec);
+    else copy(target(token, h), source(token, h), d, vec);
   }
 }
 
@@ -119,7 +156,7 @@ DEVICE void rotate_append(T *q, const Row *rows, const Head *caches, const int *
   qkv += token * (heads + 2 * kvHeads) * d;
   int h = (int)block_y() * (threads() / 32) + warp();
   if (h < heads) {
-    turn(q + (token * heads + h) * d, qkv + (i64)h * d, d / 2, queryNorm, eps, vec);
+    turn(q + (token * heads + h) * d, qkv + (i64)h * d, turns, d / 2, queryNorm, eps, vec);
     return;
   }
   h -= heads;
@@ -128,14 +165,14 @@ DEVICE void rotate_append(T *q, const Row *rows, const Head *caches, const int *
   int kv = h / (row.heads / kvHeads);
   i64 at = (i64)(cache.held + *steps) * d;
   if (cache.positions && lane() == 0) ((int *)cache.positions)[cache.held + *steps] = row.position + *steps;
-  turn((T *)cache.k + at, qkv + (i64)(heads + kv) * d, d / 2, keyNorm, eps, vec);
+  turn((T *)cache.k + at, qkv + (i64)(heads + kv) * d, turns, d / 2, keyNorm, eps, vec);
   copy((T *)cache.v + at, qkv + (i64)(heads + kvHeads + kv) * d, d, vec);
 }
 
 #define INSTANCE(T, name) \
   KERNEL __launch_bounds__(256) rotate_##name(T *q, T *k, T *v, const T *qkv, const float *frequencies, float scale, \
-      const float *queryNorm, const float *keyNorm, float eps, int start, i64 n, int heads, int kvHeads, int d, int vec) { \
-    rotate(q, k, v, qkv, frequencies, scale, queryNorm, keyNorm, eps, start, n, heads, kvHeads, d, vec); \
+      const float *queryNorm, const float *keyNorm, float eps, int start, i64 n, int heads, int kvHeads, int d, int m, int vec) { \
+    rotate(q, k, v, qkv, frequencies, scale, queryNorm, keyNorm, eps, start, n, heads, kvHeads, d, m, vec); \
   } \
   KERNEL rotate_append_##name(T *q, const Row *rows, const Head *caches, const int *steps, const T *qkv, \
       const float *frequencies, float scale, const float *queryNorm, const float *keyNorm, float eps, int heads, \

@@ -4,8 +4,9 @@
 //
 // Two passes, no w × n array: window_state leaves each query's maximum and sum
 // over one split of the keys (length keys each) in state (heads, splits, w, 2), the
-// maximum in units of log2; window_sum puts the splits together, takes the logits
-// again and adds up the probabilities. blockIdx.x is the split, blockIdx.y the head
+// maximum in units of log2, and the head's last block to finish puts the splits
+// together in joined (heads, w, 2: maximum, 1/sum); window_sum takes the logits again
+// and adds up the probabilities. arrived (heads) is zero and is left so. blockIdx.x is the split, blockIdx.y the head
 // from head0 on: the host takes as many heads at a time as the second cache can
 // hold keys of, so that the second pass finds them there.
 //
@@ -48,8 +49,62 @@ template <typename T, int STEPS, int NT> struct Keys {
 
 DEVICE bool sees(int position, int key, int window) { return key <= position && (window <= 0 || key > position - window); }
 
+// Eight lanes share a query's splits and put them together in a fixed order, once all
+// of the head's blocks have left theirs: the last to arrive does it.
+DEVICE void join(float *joined, const float *state, int *arrived, int head, int splits, int w) {
+  __shared__ int last;
+  asm volatile("fence.acq_rel.gpu;" ::: "memory");
+  sync();
+  if (thread() == 0) {
+    int before;
+    asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(arrived + head) : "memory");
+    last = before == splits - 1;
+    if (last) arrived[head] = 0;
+  }
+  sync();
+  if (!last) return;
+  asm volatile("fence.acq_rel.gpu;" ::: "memory");
+  const int batch = 8; // loads in flight
+  for (int i = thread() / 8; i < (w + 3) / 4 * 4; i += threads() / 8) {
+    float m = -INF, s = 0.f;
+    for (int p0 = thread() % 8; p0 < splits; p0 += 8 * batch) {
+      float mp[batch], sp[batch], high = m;
+      UNROLL for (int u = 0; u < batch; u++) {
+        int p = p0 + 8 * u;
+        const float *from = state + (((i64)head * splits + min(p, splits - 1)) * w + min(i, w - 1)) * 2;
+        asm volatile("ld.global.cg.v2.f32 {%0, %1}, [%2];" : "=f"(mp[u]), "=f"(sp[u]) : "l"(from) : "memory");
+        if (p >= splits) mp[u] = -INF;
+        high = max(high, mp[u]);
+      }
+      if (high == -INF) continue;
+      s *= exp2(m - high);
+      UNROLL for (int u = 0; u < batch; u++)
+        if (mp[u] != -INF) s = fma(sp[u], exp2(mp[u] - high), s);
+      m = high;
+    }
+    UNROLL for (int d = 1; d < 8; d <<= 1) {
+      float mo = shuffle_xor(m, d), so = shuffle_xor(s, d), high = max(m, mo);
+      s = high == -INF ? 0.f : s * exp2(m - high) + so * exp2(mo - high);
+      m = high;
+    }
+    if (thread() % 8 == 0 && i < w) {
+      joined[((i64)head * w + i) * 2] = m;
+      joined[((i64)head * w + i) * 2 + 1] = 1.f / s;
+    }
+  }
+}
+
+// What window_sum needs of each query; those past w weigh nothing.
+DEVICE void recall(float (&top)[256], float (&share)[256], const float *joined, int head, int w) {
+  for (int i = thread(); i < (w + 15) / 16 * 16; i += threads()) {
+    top[i] = i < w ? joined[((i64)head * w + i) * 2] : 0.f;
+    share[i] = i < w ? joined[((i64)head * w + i) * 2 + 1] : 0.f;
+  }
+  sync();
+}
+
 template <typename T, int STEPS, int NT>
-DEVICE void window_state(float *state, const T *q, const T *k, int w, int n, int head0, int heads, int kvHeads, int d,
+DEVICE void window_state(float *state, float *joined, int *arrived, const T *q, const T *k, int w, int n, int head0, int heads, int kvHeads, int d,
                          int length, int window, float scale) {
   __shared__ float top[warps][256], total[warps][256];
   next();
@@ -61,9 +116,11 @@ DEVICE void window_state(float *state, const T *q, const T *k, int w, int n, int
   for (int i = lane(); i < w; i += 32) top[warp()][i] = -INF, total[warp()][i] = 0.f;
   sync_warp();
   int begin = (int)block_x() * length, end = min(begin + length, n);
-  Keys<T, STEPS, NT> keys;
+  Keys<T, STEPS, NT> keys, ahead;
+  ahead.load(k, begin + 8 * NT * warp(), end, d);
   for (int key = begin + 8 * NT * warp(); key < end; key += 8 * NT * warps) {
-    keys.load(k, key, end, d);
+    keys = ahead;
+    ahead.load(k, key + 8 * NT * warps, end, d);
     for (int i0 = 0; i0 < w; i0 += 16) {
       float c[NT][4];
       keys.logits(c, q, i0, w, (i64)heads * d, d);
@@ -104,36 +161,11 @@ DEVICE void window_state(float *state, const T *q, const T *k, int w, int n, int
     to[0] = m;
     to[1] = s;
   }
-}
-
-// Every query's maximum and 1/sum from its splits; queries past w weigh nothing. Eight
-// lanes share a query's splits and put them together in a fixed order.
-DEVICE void join(float (&top)[256], float (&share)[256], const float *state, int head, int splits, int w) {
-  for (int i = thread() / 8; i < (w + 15) / 16 * 16; i += threads() / 8) {
-    float m = -INF, s = 0.f;
-    if (i < w)
-      for (int p = thread() % 8; p < splits; p += 8) {
-        const float *from = state + (((i64)head * splits + p) * w + i) * 2;
-        float mp = from[0], sp = from[1], high = max(m, mp);
-        if (high == -INF) continue;
-        s = fma(s, exp2(m - high), sp * exp2(mp - high));
-        m = high;
-      }
-    UNROLL for (int d = 1; d < 8; d <<= 1) {
-      float mo = shuffle_xor(m, d), so = shuffle_xor(s, d), high = max(m, mo);
-      s = high == -INF ? 0.f : s * exp2(m - high) + so * exp2(mo - high);
-      m = high;
-    }
-    if (thread() % 8 == 0) {
-      top[i] = i < w ? m : 0.f;
-      share[i] = i < w ? 1.f / s : 0.f;
-    }
-  }
-  sync();
+  join(joined, state, arrived, head, (int)blocks_x(), w);
 }
 
 template <typename T, int STEPS, int NT>
-DEVICE void window_sum(float *dst, const float *state, const T *q, const T *k, int w, int n, int head0, int heads,
+DEVICE void window_sum(float *dst, const float *joined, const T *q, const T *k, int w, int n, int head0, int heads,
                        int kvHeads, int d, int length, int window, float scale) {
   __shared__ float top[256], share[256];
   next();
@@ -143,11 +175,13 @@ DEVICE void window_sum(float *dst, const float *state, const T *q, const T *k, i
   q += (i64)head * d;
   dst += (i64)head * m;
   scale *= LOG2E;
-  join(top, share, state, head, (int)blocks_x(), w);
+  recall(top, share, joined, head, w);
   int begin = (int)block_x() * length, end = min(begin + length, m);
-  Keys<T, STEPS, NT> keys;
+  Keys<T, STEPS, NT> keys, ahead;
+  ahead.load(k, begin + 8 * NT * warp(), end, d);
   for (int key = begin + 8 * NT * warp(); key < end; key += 8 * NT * warps) {
-    keys.load(k, key, end, d);
+    keys = ahead;
+    ahead.load(k, key + 8 * NT * warps, end, d);
     float sum[NT][2];
     UNROLL for (int j = 0; j < NT; j++) sum[j][0] = sum[j][1] = 0.f;
     for (int i0 = 0; i0 < w; i0 += 16) {
@@ -182,7 +216,7 @@ template <typename T> DEVICE float dot(const T *a, const T *b, int d) {
 }
 
 template <typename T>
-DEVICE void window_state_plain(float *state, const T *q, const T *k, int w, int n, int head0, int heads, int kvHeads,
+DEVICE void window_state_plain(float *state, float *joined, int *arrived, const T *q, const T *k, int w, int n, int head0, int heads, int kvHeads,
                                int d, int length, int window, float scale) {
   __shared__ float scratch[32];
   next();
@@ -207,10 +241,11 @@ DEVICE void window_state_plain(float *state, const T *q, const T *k, int w, int 
       to[1] = s;
     }
   }
+  join(joined, state, arrived, head, (int)blocks_x(), w);
 }
 
 template <typename T>
-DEVICE void window_sum_plain(float *dst, const float *state, const T *q, const T *k, int w, int n, int head0, int heads,
+DEVICE void window_sum_plain(float *dst, const float *joined, const T *q, const T *k, int w, int n, int head0, int heads,
                              int kvHeads, int d, int length, int window, float scale) {
   __shared__ float top[256], share[256];
   next();
@@ -218,7 +253,7 @@ DEVICE void window_sum_plain(float *dst, const float *state, const T *q, const T
   int head = head0 + (int)block_y(), m = n - w;
   k += (i64)(head / (heads / kvHeads)) * n * d;
   q += (i64)head * d;
-  join(top, share, state, head, (int)blocks_x(), w);
+  recall(top, share, joined, head, w);
   int begin = (int)block_x() * length, end = min(begin + length, m);
   for (int j = begin + thread(); j < end; j += threads()) {
     float s = 0.f;
@@ -231,13 +266,13 @@ DEVICE void window_sum_plain(float *dst, const float *state, const T *q, const T
 }
 
 #define INSTANCE(T, name, version, ...) \
-  KERNEL __launch_bounds__(256, 2) window_state_##name(float *state, const T *q, const T *k, int w, int n, int head0, int heads, \
+  KERNEL __launch_bounds__(256, 2) window_state_##name(float *state, float *joined, int *arrived, const T *q, const T *k, int w, int n, int head0, int heads, \
       int kvHeads, int d, int length, int window, float scale) { \
-    window_state##version<__VA_ARGS__>(state, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
+    window_state##version<__VA_ARGS__>(state, joined, arrived, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
   } \
-  KERNEL __launch_bounds__(256, 3) window_sum_##name(float *dst, const float *state, const T *q, const T *k, int w, int n, \
+  KERNEL __launch_bounds__(256, 2) window_sum_##name(float *dst, const float *joined, const T *q, const T *k, int w, int n, \
       int head0, int heads, int kvHeads, int d, int length, int window, float scale) { \
-    window_sum##version<__VA_ARGS__>(dst, state, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
+    window_sum##version<__VA_ARGS__>(dst, joined, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
   }
 INSTANCE(f16, 64_f16, , f16, 2, 2)
 INSTANCE(f16, 128_f16, , f16, 4, 2)
