@@ -2,7 +2,7 @@
 """Trains the model that ships inside the binary: a small Llama that finds needles.
 
     python3 train.py tokenizer --out ..                  # byte-level BPE, 4096 entries, a minute on one core
-    python3 train.py train --model .. --out RUN          # one H100: about eight minutes
+    python3 train.py train --model .. --out RUN --minutes 7.8 --limit 570   # one H100: what was shipped
     python3 train.py eval  --model .. --device cpu       # scores of what was shipped
     python3 train.py check --model ..                    # the data path alone: decodes samples of every task
 
@@ -18,7 +18,7 @@ the observation window looks at the value's first token only, and whether SnapKV
 kernel alone: recall is all or nothing. The multi-token loss makes the window look ahead along the value, less and less,
 as larger models do by themselves. Its weight is steered during training by the recall under SnapKV (see Steer).
 """
-import argparse, gzip, json, lzma, math, os, queue, random, re, sys, threading, time
+import argparse, gzip, json, lzma, math, os, queue, random, re, shutil, threading, time
 from pathlib import Path
 
 import numpy as np
@@ -854,6 +854,9 @@ def train(a):
     t0 = time.time()
     out = Path(a.out)
     out.mkdir(parents=True, exist_ok=True)
+    for name in ("tokenizer.json", "tokenizer_config.json"):  # so that the result is a whole model
+        if not (out / name).exists():
+            shutil.copyfile(Path(a.model) / name, out / name)
     dev = "cuda" if torch.cuda.is_available() and not a.cpu else "cpu"
     # watchdog: whatever hangs, the process ends, with the last checkpoint written
     threading.Thread(target=lambda: (time.sleep(a.limit), print("watchdog: time is up", flush=True), os._exit(3)), daemon=True).start()
