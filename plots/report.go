@@ -365,3 +365,8 @@ func (d *reportData) add(part string, set results.Set) {
 		})
 	}
 }
+
+// WriteReport writes Report to a file, whole or not at all.
+func WriteReport(path string, sets []results.Set) error {
+	return results.WriteAtomic(path, func(w io.Writer) error { return Report(w, sets) })
+}

@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// writeAtomic writes a file so that at every moment path is either what it was or complete: into a new file beside
+// WriteAtomic writes a file so that at every moment path is either what it was or complete: into a new file beside
 // it, synced, then renamed, then the folder synced. The file's mode is 0644 (os.CreateTemp would leave 0600, which
 // other users of a shared results folder cannot read).
-func writeAtomic(path string, write func(io.Writer) error) (err error) {
+func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	tmp := fmt.Sprintf("%s.tmp-%d", path, os.Getpid())
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {

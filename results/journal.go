@@ -71,7 +71,7 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 				return nil, fmt.Errorf("%s has %s but no %s, so it cannot be told what was asked; choose another folder", dir, name, runFile)
 			}
 		}
-		if err := writeAtomic(filepath.Join(dir, runFile), run.write); err != nil {
+		if err := WriteAtomic(filepath.Join(dir, runFile), run.write); err != nil {
 			return nil, err
 		}
 		j.run = run
@@ -300,7 +300,7 @@ func (j *Journal) create(path string) error {
 			return fmt.Errorf("%s: row %.12s: %w", path, j.rows[i].ID, err)
 		}
 	}
-	err = writeAtomic(path, func(w io.Writer) error { _, err := w.Write(buf); return err })
+	err = WriteAtomic(path, func(w io.Writer) error { _, err := w.Write(buf); return err })
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func WriteFile(path string, rows []Row) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return writeAtomic(path, func(w io.Writer) error {
+	return WriteAtomic(path, func(w io.Writer) error {
 		body := &hashWriter{w: w, hash: sha256.New()}
 		pw := parquet.NewGenericWriter[Row](body,
 			parquet.WriteBufferSize(0), // what is flushed has passed the hash
@@ -241,7 +241,7 @@ func matchColumns(schema *parquet.Schema) ([]Column, error) {
 		if !ok || len(path) != 1 || leaf.Node.Repeated() {
 			return nil, fmt.Errorf("column %q is nested, want %s", name, c.Type)
 		}
-		if !accepts(c.Type, leaf.Node.Type()) {
+		if !accepts(c, leaf.Node.Type()) {
 			return nil, fmt.Errorf("column %q has type %s, want %s", name, leaf.Node.Type(), c.Type)
 		}
 		if leaf.ColumnIndex != len(fields) {
@@ -259,16 +259,23 @@ func matchColumns(schema *parquet.Schema) ([]Column, error) {
 }
 
 // accepts says whether a column of a file can hold values of a Column's type. A logical type that would change their
-// meaning (a date in an integer, a decimal in bytes) is refused.
-func accepts(want string, t parquet.Type) bool {
+// meaning (a date in an integer, a decimal in bytes) is refused. pandas turns integers with nulls into floats, which
+// set takes where they are whole, and a column of nulls alone into one without a type.
+func accepts(c Column, t parquet.Type) bool {
 	var logical any
 	if lt := t.LogicalType(); lt != nil {
 		logical = lt.Value
 	}
 	_, isInt := logical.(*format.IntType)
 	_, isString := logical.(*format.StringType)
-	switch want {
+	if _, null := logical.(*format.NullType); null {
+		return c.Nullable
+	}
+	switch c.Type {
 	case "int":
+		if c.Nullable && t.Kind() == parquet.Double && logical == nil {
+			return true
+		}
 		return (t.Kind() == parquet.Int64 || t.Kind() == parquet.Int32) && (logical == nil || isInt)
 	case "float":
 		return (t.Kind() == parquet.Double || t.Kind() == parquet.Float) && logical == nil
@@ -331,7 +338,14 @@ func (c Column) set(r *Row, v parquet.Value) error {
 	case parquet.Float:
 		f.SetFloat(float64(v.Float()))
 	case parquet.Double:
-		f.SetFloat(v.Double())
+		if x := v.Double(); f.CanInt() {
+			if x != math.Trunc(x) || math.Abs(x) > 1<<53 {
+				return fmt.Errorf("%v is no whole number", x)
+			}
+			f.SetInt(int64(x))
+		} else {
+			f.SetFloat(x)
+		}
 	case parquet.ByteArray:
 		f.SetString(string(bytes.ToValidUTF8(slices.Clone(v.ByteArray()), []byte("\uFFFD"))))
 	default:
