@@ -40,7 +40,10 @@ type batchHead struct {
 	k, v, positions uint64
 	held, row       int32
 }
-type batchItem struct{ head, split, slot, zero int32 }
+type batchItem struct {
+	k, v, positions                                       uint64
+	held, position, query, group, split, slot, head, zero int32
+}
 
 // splitKeys is how many keys of a head one block attends to.
 const splitKeys = 256
@@ -115,7 +118,10 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 				}
 				splits := blocks(n+c.Room, splitKeys)
 				for split := range splits {
-					*items = append(*items, batchItem{head: int32(len(all)), split: int32(split), slot: int32(slot)})
+					*items = append(*items, batchItem{
+						k: head.k, v: head.v, positions: head.positions, held: head.held, position: int32(q.Position),
+						query: int32(i*h.Query + a*share), group: int32(share), split: int32(split), slot: int32(slot), head: int32(len(all)),
+					})
 				}
 				slot += splits * share
 				all = append(all, head)
@@ -229,8 +235,8 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 		if n == 0 {
 			return
 		}
-		d.with(to, from, t.rows, t.heads, items, b.step, b.partial, b.state, b.arrived).int(h.Query, h.Size, window).float(scale)
-		d.run(d.kernel("attend_caches", "attend_"+name+"_"+d.suffix), n, 1, 128, 0)
+		d.with(to, from, items, b.step, b.partial, b.state, b.arrived).int(h.Size, window).float(scale)
+		d.run(d.kernel("attend_caches", "attend_"+name+"_"+d.suffix), n, 1, 256, 0)
 	}
 	attend(single, t.single, t.singles)
 	attend(group, t.group, t.groups)

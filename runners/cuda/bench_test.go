@@ -29,10 +29,6 @@ var (
 	mistral = shape{"Mistral-7B", 32, 4096, 14336, engine.Heads{Query: 32, KV: 8, Size: 128}, 32000}
 )
 
-func init() {
-	oneVariant = os.Getenv("ONE")
-}
-
 func must[T any](b testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		b.Helper()

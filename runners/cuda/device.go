@@ -140,7 +140,7 @@ func (d *Device) open(index int) error {
 	call(d.blas.GetVersion, d.blasHandle, uintptr(unsafe.Pointer(&version)))
 	v := d.driver.version()
 	d.about = fmt.Sprintf("%s, driver CUDA %d.%d, cuBLAS %s", d.card.Name, v/1000, v%1000/10, cublasVersion(version))
-	d.kernels.open(d)
+	d.kernels.open()
 	return nil
 }
 

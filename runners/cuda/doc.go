@@ -7,7 +7,7 @@
 // cuBLAS when a device is opened, and [Probe] says what a machine lacks. Kernels
 // are CUDA C in kernels/, one operation a file, and the PTX that clang makes of
 // them (kernels/build.sh) is embedded; the driver compiles it for the card and
-// the result is kept in the user's cache folder.
+// keeps the result on disk.
 //
 // # Order
 //

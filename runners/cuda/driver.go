@@ -20,8 +20,7 @@ type driver struct {
 	EventCreate, EventDestroy, EventRecord, EventSynchronize, EventElapsedTime                  uintptr
 	MemAlloc, MemFree, MemGetInfo, MemHostAlloc, MemFreeHost, MemHostGetDevicePointer           uintptr
 	MemcpyHtoDAsync, MemcpyDtoHAsync, MemcpyDtoDAsync, MemsetD8Async                            uintptr
-	LinkCreate, LinkAddData, LinkComplete, LinkDestroy                                          uintptr
-	ModuleLoadData, ModuleUnload, ModuleGetFunction, FuncSetAttribute                           uintptr
+	ModuleLoadDataEx, ModuleUnload, ModuleGetFunction, FuncSetAttribute                         uintptr
 	LaunchKernelEx, TensorMapEncodeTiled                                                        uintptr
 	GraphInstantiate, GraphLaunch, GraphExecDestroy, GraphDestroy, GetErrorName, GetErrorString uintptr
 }
@@ -40,8 +39,7 @@ func (d *driver) symbols() map[string]*uintptr {
 		"cuMemHostAlloc": &d.MemHostAlloc, "cuMemFreeHost": &d.MemFreeHost, "cuMemHostGetDevicePointer_v2": &d.MemHostGetDevicePointer,
 		"cuMemcpyHtoDAsync_v2": &d.MemcpyHtoDAsync, "cuMemcpyDtoHAsync_v2": &d.MemcpyDtoHAsync,
 		"cuMemcpyDtoDAsync_v2": &d.MemcpyDtoDAsync, "cuMemsetD8Async": &d.MemsetD8Async,
-		"cuLinkCreate_v2": &d.LinkCreate, "cuLinkAddData_v2": &d.LinkAddData, "cuLinkComplete": &d.LinkComplete, "cuLinkDestroy": &d.LinkDestroy,
-		"cuModuleLoadData": &d.ModuleLoadData, "cuModuleUnload": &d.ModuleUnload, "cuModuleGetFunction": &d.ModuleGetFunction,
+		"cuModuleLoadDataEx": &d.ModuleLoadDataEx, "cuModuleUnload": &d.ModuleUnload, "cuModuleGetFunction": &d.ModuleGetFunction,
 		"cuFuncSetAttribute": &d.FuncSetAttribute, "cuLaunchKernelEx": &d.LaunchKernelEx, "cuTensorMapEncodeTiled": &d.TensorMapEncodeTiled,
 		"cuGraphInstantiateWithFlags": &d.GraphInstantiate, "cuGraphLaunch": &d.GraphLaunch,
 		"cuGraphExecDestroy": &d.GraphExecDestroy, "cuGraphDestroy": &d.GraphDestroy,

@@ -124,8 +124,6 @@ func (d *Device) product(to uint64, t engine.Type, from uint64, m int, w *weight
 	}
 }
 
-var oneVariant = ""
-
 // few has the package's own kernels multiply.
 func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
 	name := d.suffix
@@ -138,7 +136,7 @@ func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, ad
 		return
 	}
 	// Groups of eight rows of x, and how many rows of w a block takes with them.
-	columns, rows := "1"+oneVariant, 16
+	columns, rows := "1", 16
 	switch {
 	case m > 32:
 		columns = "8"

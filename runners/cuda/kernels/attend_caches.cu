@@ -29,39 +29,27 @@ template <typename T> struct Loose { // any
 };
 
 // Where a block is at work.
-struct Place {
-  Item item;
-  Head cache;
-  Row row;
+struct Place : Item {
   int begin, end, splits; // its keys, and how many chunks the head has now
-  int group, first;       // query heads of the cache head, and the first of them
   int lowest;             // position that the window begins with
-  int now;                // position of the token just appended
   // False: the chunk lies ahead of the present length.
-  DEVICE bool find(const Row *rows, const Head *caches, const Item *items, const int *steps, int heads, int window) {
-    item = items[block_x()];
-    cache = caches[item.head];
-    row = rows[cache.row];
-    int length = cache.held + *steps + 1;
-    begin = item.split * chunk;
+  DEVICE bool find(const Item *items, const int *steps, int window) {
+    (Item &)*this = items[block_x()];
+    int now = *steps, length = held + now + 1;
+    begin = split * chunk;
     end = min(begin + chunk, length);
     splits = (length + chunk - 1) / chunk;
-    group = heads / row.heads;
-    first = (item.head - row.first) * group;
-    now = row.position + *steps;
-    lowest = window > 0 ? now - window + 1 : 0;
+    lowest = window > 0 ? position + now - window + 1 : 0;
     return begin < length;
   }
   DEVICE bool sees(int i) const {
     if (i >= end) return false;
     if (lowest <= 0) return true;
-    const int *positions = (const int *)cache.positions;
-    int position = i >= cache.held ? row.position + i - cache.held : positions ? positions[i] : i;
-    return position >= lowest;
+    return (i >= held ? position + i - held : positions ? ((const int *)positions)[i] : i) >= lowest;
   }
 };
 
-const int warps = 4;
+const int warps = 8;
 
 // Logits (in units of log2) of count queries become powers; their maxima and sums.
 template <int G> DEVICE void softmax(float (&weight)[G][chunk], float (&top)[G], float (&total)[G], int count) {
@@ -84,7 +72,7 @@ template <int G> DEVICE void softmax(float (&weight)[G][chunk], float (&top)[G],
 template <typename T, int G, int W>
 DEVICE void leave(T *out, float *partial, float *state, const Place &p, int g0, int count, int d, const float (&sums)[warps][G][W],
                   const float (&top)[G], const float (&total)[G]) {
-  i64 slot = p.item.slot + (i64)p.item.split * p.group + g0;
+  i64 slot = p.slot + (i64)p.split * p.group + g0;
   for (int at = thread(); at < count * d; at += threads()) {
     int g = at / d, e = at % d;
     float s = sums[0][g][e];
@@ -105,16 +93,16 @@ template <typename T> DEVICE void join(T *out, const float *partial, const float
   sync();
   if (thread() == 0) {
     int before;
-    asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(arrived + p.item.head) : "memory");
+    asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(arrived + p.head) : "memory");
     last = before == p.splits - 1;
-    if (last) arrived[p.item.head] = 0;
+    if (last) arrived[p.head] = 0;
   }
   sync();
   if (!last) return;
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
   for (int at = thread(); at < p.group * d; at += threads()) {
     int g = at / d, e = at % d;
-    const float *from = partial + ((i64)p.item.slot + g) * d + e, *s = state + ((i64)p.item.slot + g) * 2;
+    const float *from = partial + ((i64)p.slot + g) * d + e, *s = state + ((i64)p.slot + g) * 2;
     const int batch = 8; // loads in flight
     float m = -INF, sum = 0.f, all = 0.f;
     for (int i0 = 0; i0 < p.splits; i0 += batch) {
@@ -141,10 +129,11 @@ template <typename T> DEVICE void join(T *out, const float *partial, const float
 }
 
 // One query head at a time: LANES lanes hold a key, eight numbers each (d ≤ 8·LANES);
-// ahead loads in flight. For caches of a query head's own, and for any type.
+// ahead loads in flight, the first values' during the softmax. For caches of a query
+// head's own, and for any type.
 template <typename T, typename Eight, int LANES, int ahead>
-DEVICE void attend_single(T *out, const T *q, const Row *rows, const Head *caches, const Item *items, const int *steps,
-                          float *partial, float *state, int *arrived, int heads, int d, int window, float scale) {
+DEVICE void attend_single(T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived,
+                          int d, int window, float scale) {
   const int keys = 32 / LANES, turns = chunk / (warps * keys);
   __shared__ float weight[1][chunk];
   __shared__ float sums[warps][1][8 * LANES];
@@ -152,32 +141,32 @@ DEVICE void attend_single(T *out, const T *q, const Row *rows, const Head *cache
   next();
   wait();
   Place p;
-  if (!p.find(rows, caches, items, steps, heads, window)) return;
+  if (!p.find(items, steps, window)) return;
   int part = lane() % LANES, left = d - 8 * part;
-  q += ((i64)p.cache.row * heads + p.first) * d;
-  out += ((i64)p.cache.row * heads + p.first) * d;
-  const T *k = (const T *)p.cache.k + 8 * part, *v = (const T *)p.cache.v + 8 * part;
+  q += (i64)p.query * d;
+  out += (i64)p.query * d;
+  const T *k = (const T *)p.k + 8 * part, *v = (const T *)p.v + 8 * part;
+  auto place = [&](int turn) INLINE { return (turn * warps + warp()) * keys + lane() / LANES; };
   auto load = [&](Eight (&x)[ahead], const T *from, int turn) INLINE {
     UNROLL for (int u = 0; u < ahead; u++) {
-      int i = p.begin + ((turn + u) * warps + warp()) * keys + lane() / LANES;
+      int i = p.begin + place(turn + u);
       if (i < p.end) x[u].load(from + (i64)i * d, left);
       else x[u].clear();
     }
   };
 
   for (int g = 0; g < p.group; g++) {
+    Eight x[ahead];
+    load(x, k, 0);
     float query[8];
-    {
-      Eight x;
-      x.load(q + (i64)g * d + 8 * part, left);
-      x.get(query);
-      UNROLL for (int e = 0; e < 8; e++) query[e] *= scale * LOG2E;
-    }
+    Eight own;
+    own.load(q + (i64)g * d + 8 * part, left);
+    own.get(query);
+    UNROLL for (int e = 0; e < 8; e++) query[e] *= scale * LOG2E;
     for (int turn = 0; turn < turns; turn += ahead) {
-      Eight x[ahead];
-      load(x, k, turn);
+      if (turn > 0) load(x, k, turn);
       UNROLL for (int u = 0; u < ahead; u++) {
-        int at = ((turn + u) * warps + warp()) * keys + lane() / LANES;
+        int at = place(turn + u);
         float key[8], s = 0.f;
         x[u].get(key);
         UNROLL for (int e = 0; e < 8; e++) s = fma(query[e], key[e], s);
@@ -185,15 +174,15 @@ DEVICE void attend_single(T *out, const T *q, const Row *rows, const Head *cache
         if (part == 0) weight[0][at] = p.sees(p.begin + at) ? s : -INF;
       }
     }
+    load(x, v, 0);
     sync();
     softmax(weight, top, total, 1);
     sync();
     float sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     for (int turn = 0; turn < turns; turn += ahead) {
-      Eight x[ahead];
-      load(x, v, turn);
+      if (turn > 0) load(x, v, turn);
       UNROLL for (int u = 0; u < ahead; u++) {
-        float value[8], w = weight[0][((turn + u) * warps + warp()) * keys + lane() / LANES];
+        float value[8], w = weight[0][place(turn + u)];
         x[u].get(value);
         UNROLL for (int e = 0; e < 8; e++) sum[e] = fma(w, value[e], sum[e]);
       }
@@ -210,12 +199,13 @@ DEVICE void attend_single(T *out, const T *q, const Row *rows, const Head *cache
 }
 
 // Eight query heads at a time on the tensor cores, for groups: d a multiple of eight,
-// at most 32·STEPS. Keys and values go from memory to registers, 16 bytes a lane, in
-// orders of their columns that suit: of K, lane g·4+t has columns 8t … 8t+7 of each 32
-// of keys g and g+8, of V columns 8g … 8g+7 of each 64 of keys 2t, 2t+1, 2t+8, 2t+9.
+// at most 32·STEPS. A warp has two tiles of 16 keys. Keys and values go from memory to
+// registers, 16 bytes a lane, in orders of their columns that suit: of K, lane g·4+t
+// has columns 8t … 8t+7 of each 32 of keys g and g+8, of V columns 8g … 8g+7 of each
+// 64 of keys 2t, 2t+1, 2t+8, 2t+9.
 template <typename T, int STEPS>
-DEVICE void attend_group(T *out, const T *q, const Row *rows, const Head *caches, const Item *items, const int *steps,
-                         float *partial, float *state, int *arrived, int heads, int d, int window, float scale) {
+DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived,
+                         int d, int window, float scale) {
   const int G = 8, halves = STEPS / 2, tiles = chunk / (16 * warps);
   __shared__ float weight[G][chunk];
   __shared__ float sums[warps][G][32 * STEPS];
@@ -223,67 +213,74 @@ DEVICE void attend_group(T *out, const T *q, const Row *rows, const Head *caches
   next();
   wait();
   Place p;
-  if (!p.find(rows, caches, items, steps, heads, window)) return;
+  if (!p.find(items, steps, window)) return;
   int g = lane() >> 2, t = lane() & 3;
-  q += ((i64)p.cache.row * heads + p.first) * d;
-  out += ((i64)p.cache.row * heads + p.first) * d;
-  const T *k = (const T *)p.cache.k, *v = (const T *)p.cache.v;
+  q += (i64)p.query * d;
+  out += (i64)p.query * d;
+  const T *k = (const T *)p.k, *v = (const T *)p.v;
   auto load = [&](const T *from, int key, int column) INLINE {
     u32x4 x = {0, 0, 0, 0};
     if (key < p.end && column < d) x = *(const u32x4 *)(from + (i64)key * d + column);
     return x;
   };
+  auto place = [&](int tile) INLINE { return (tile * warps + warp()) * 16; };
+  auto load_values = [&](u32x4 (&x)[tiles][4], int half) INLINE {
+    UNROLL for (int j = 0; j < tiles; j++) {
+      int key = p.begin + place(j) + 2 * t, column = 64 * half + 8 * g;
+      x[j][0] = load(v, key, column), x[j][1] = load(v, key + 1, column);
+      x[j][2] = load(v, key + 8, column), x[j][3] = load(v, key + 9, column);
+    }
+  };
 
   for (int g0 = 0; g0 < p.group; g0 += G) {
     int count = min(G, p.group - g0);
-    u32x4 query[STEPS];
-    UNROLL for (int s = 0; s < STEPS; s++) {
-      query[s] = u32x4{0, 0, 0, 0};
-      if (g < count && 32 * s + 8 * t < d) query[s] = *(const u32x4 *)(q + (i64)(g0 + g) * d + 32 * s + 8 * t);
-    }
-    for (int j = 0; j < tiles; j++) {
-      int at = (j * warps + warp()) * 16, key = p.begin + at;
-      u32x4 x[2][STEPS];
-      UNROLL for (int s = 0; s < STEPS; s++)
-        UNROLL for (int h = 0; h < 2; h++) x[h][s] = load(k, key + g + 8 * h, 32 * s + 8 * t);
-      float c[4] = {0, 0, 0, 0};
+    {
+      u32x4 x[tiles][2][STEPS], query[STEPS];
+      UNROLL for (int j = 0; j < tiles; j++)
+        UNROLL for (int s = 0; s < STEPS; s++)
+          UNROLL for (int h = 0; h < 2; h++) x[j][h][s] = load(k, p.begin + place(j) + g + 8 * h, 32 * s + 8 * t);
       UNROLL for (int s = 0; s < STEPS; s++) {
-        mma<T>(c, x[0][s].x, x[1][s].x, x[0][s].y, x[1][s].y, query[s].x, query[s].y);
-        mma<T>(c, x[0][s].z, x[1][s].z, x[0][s].w, x[1][s].w, query[s].z, query[s].w);
+        query[s] = u32x4{0, 0, 0, 0};
+        if (g < count && 32 * s + 8 * t < d) query[s] = *(const u32x4 *)(q + (i64)(g0 + g) * d + 32 * s + 8 * t);
       }
-      UNROLL for (int h = 0; h < 2; h++) {
-        bool seen = p.sees(key + g + 8 * h);
-        UNROLL for (int e = 0; e < 2; e++) weight[2 * t + e][at + g + 8 * h] = seen ? c[2 * h + e] * (scale * LOG2E) : -INF;
+      UNROLL for (int j = 0; j < tiles; j++) {
+        float c[4] = {0, 0, 0, 0};
+        UNROLL for (int s = 0; s < STEPS; s++) {
+          mma<T>(c, x[j][0][s].x, x[j][1][s].x, x[j][0][s].y, x[j][1][s].y, query[s].x, query[s].y);
+          mma<T>(c, x[j][0][s].z, x[j][1][s].z, x[j][0][s].w, x[j][1][s].w, query[s].z, query[s].w);
+        }
+        UNROLL for (int h = 0; h < 2; h++) {
+          int at = place(j) + g + 8 * h;
+          bool seen = p.sees(p.begin + at);
+          UNROLL for (int e = 0; e < 2; e++) weight[2 * t + e][at] = seen ? c[2 * h + e] * (scale * LOG2E) : -INF;
+        }
       }
     }
+    u32x4 x[tiles][4], ahead[tiles][4];
+    load_values(x, 0);
     sync();
     softmax(weight, top, total, count);
     sync();
-    float sum[halves][8][4];
-    UNROLL for (int h = 0; h < halves; h++)
-      UNROLL for (int e = 0; e < 8; e++)
-        UNROLL for (int i = 0; i < 4; i++) sum[h][e][i] = 0.f;
-    for (int j = 0; j < tiles; j++) {
-      int at = (j * warps + warp()) * 16, key = p.begin + at + 2 * t;
-      u32x4 x[halves][4];
-      UNROLL for (int h = 0; h < halves; h++) {
-        x[h][0] = load(v, key, 64 * h + 8 * g), x[h][1] = load(v, key + 1, 64 * h + 8 * g);
-        x[h][2] = load(v, key + 8, 64 * h + 8 * g), x[h][3] = load(v, key + 9, 64 * h + 8 * g);
-      }
-      const float *w = &weight[g][at + 2 * t];
-      u32 a0 = g < count ? pack<T>(w[0], w[1]) : 0, a2 = g < count ? pack<T>(w[8], w[9]) : 0;
-      UNROLL for (int h = 0; h < halves; h++)
-        UNROLL for (int e = 0; e < 8; e++) {
-          u32 select = e % 2 ? 0x7632 : 0x5410; // the high or the low halves of two words
-          u32 b0 = __nvvm_prmt(x[h][0][e / 2], x[h][1][e / 2], select), b1 = __nvvm_prmt(x[h][2][e / 2], x[h][3][e / 2], select);
-          mma<T>(sum[h][e], a0, 0, a2, 0, b0, b1);
-        }
+    u32 power[tiles][2];
+    UNROLL for (int j = 0; j < tiles; j++) {
+      const float *w = &weight[g][place(j) + 2 * t];
+      power[j][0] = g < count ? pack<T>(w[0], w[1]) : 0;
+      power[j][1] = g < count ? pack<T>(w[8], w[9]) : 0;
     }
-    UNROLL for (int h = 0; h < halves; h++)
+    UNROLL for (int h = 0; h < halves; h++) {
+      if (h + 1 < halves) load_values(ahead, h + 1);
       UNROLL for (int e = 0; e < 8; e++) {
-        sums[warp()][g][64 * h + 16 * t + e] = sum[h][e][0];
-        sums[warp()][g][64 * h + 16 * t + 8 + e] = sum[h][e][1];
+        float c[4] = {0, 0, 0, 0};
+        UNROLL for (int j = 0; j < tiles; j++) {
+          u32 select = e % 2 ? 0x7632 : 0x5410; // the high or the low halves of two words
+          u32 b0 = __nvvm_prmt(x[j][0][e / 2], x[j][1][e / 2], select), b1 = __nvvm_prmt(x[j][2][e / 2], x[j][3][e / 2], select);
+          mma<T>(c, power[j][0], 0, power[j][1], 0, b0, b1);
+        }
+        sums[warp()][g][64 * h + 16 * t + e] = c[0];
+        sums[warp()][g][64 * h + 16 * t + 8 + e] = c[1];
       }
+      UNROLL for (int j = 0; j < tiles; j++) UNROLL for (int i = 0; i < 4; i++) x[j][i] = ahead[j][i];
+    }
     sync();
     leave(out, partial, state, p, g0, count, d, sums, top, total);
     sync();
@@ -291,15 +288,15 @@ DEVICE void attend_group(T *out, const T *q, const Row *rows, const Head *caches
   if (p.splits > 1) join(out, partial, state, arrived, p, d);
 }
 
-#define ARGUMENTS(T) T *out, const T *q, const Row *rows, const Head *caches, const Item *items, const int *steps, \
-    float *partial, float *state, int *arrived, int heads, int d, int window, float scale
+#define ARGUMENTS(T) T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived, \
+    int d, int window, float scale
 #define SINGLE(T, name, Eight, LANES, ahead) \
-  KERNEL __launch_bounds__(128) attend_single_##name(ARGUMENTS(T)) { \
-    attend_single<T, Eight<T>, LANES, ahead>(out, q, rows, caches, items, steps, partial, state, arrived, heads, d, window, scale); \
+  KERNEL __launch_bounds__(256, 2) attend_single_##name(ARGUMENTS(T)) { \
+    attend_single<T, Eight<T>, LANES, ahead>(out, q, items, steps, partial, state, arrived, d, window, scale); \
   }
 #define GROUP(T, name, STEPS) \
-  KERNEL __launch_bounds__(128) attend_group_##name(ARGUMENTS(T)) { \
-    attend_group<T, STEPS>(out, q, rows, caches, items, steps, partial, state, arrived, heads, d, window, scale); \
+  KERNEL __launch_bounds__(256, 2) attend_group_##name(ARGUMENTS(T)) { \
+    attend_group<T, STEPS>(out, q, items, steps, partial, state, arrived, d, window, scale); \
   }
 #define INSTANCE(T, name) \
   SINGLE(T, 64_##name, Packed, 8, 8) SINGLE(T, 128_##name, Packed, 16, 8) SINGLE(T, 256_##name, Packed, 32, 8) \

@@ -95,7 +95,7 @@ DEVICE void attention_mma(T *out, const T *q, const T *k, const T *v, int m, int
       high = max(high, shuffle_xor(high, 1));
       high = max(high, shuffle_xor(high, 2));
       float base = high == -INF ? 0.f : high * scale; // nothing seen yet
-      factor[h] = exp2(top[h] * scale - base);
+      factor[h] = top[h] == high ? 1.f : exp2((top[h] - high) * scale); // exactly one where nothing changed
       top[h] = high;
       float add = 0.f;
       UNROLL for (int j = 0; j < KEYS / 8; j++)

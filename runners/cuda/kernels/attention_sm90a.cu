@@ -192,7 +192,8 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
     a = max(a, shuffle_xor(a, 2)), b = max(b, shuffle_xor(b, 2));
     float base0 = a * scale, base1 = b * scale;
     if constexpr (edge_block.value) base0 = a == -INF ? 0.f : base0, base1 = b == -INF ? 0.f : base1; // nothing seen yet
-    factor0 = exp2(fma(top0, scale, -base0)), factor1 = exp2(fma(top1, scale, -base1));
+    factor0 = exp2((top0 - a) * scale), factor1 = exp2((top1 - b) * scale); // exactly one where nothing changed
+    if constexpr (edge_block.value) factor0 = a == -INF ? 1.f : factor0, factor1 = b == -INF ? 1.f : factor1;
     top0 = a, top1 = b;
     float t0 = 0.f, t1 = 0.f;
     UNROLL for (int j = 0; j < 16; j++) {

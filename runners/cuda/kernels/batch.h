@@ -19,11 +19,17 @@ struct Head {
   int row;
 };
 
-// A block's share of the keys of one head.
+// A block's share of the keys of one head, with all that the block needs of it: one
+// read, for what follows waits for it.
 struct Item {
-  int head;  // index of the Head
-  int split; // keys 256·split …
-  int slot;  // of the head's first partial result; split s of query q has slot + s·group + q
+  u64 k, v, positions; // of the Head
+  int held;            // of the Head
+  int position;        // of the Row
+  int query;           // first query head, counted over all rows
+  int group;           // query heads of the cache head
+  int split;           // keys 256·split …
+  int slot;            // of the head's first partial result; split s of query q has slot + s·group + q
+  int head;            // index of the Head
   int zero;
 };
 

@@ -13,6 +13,13 @@ struct Item {
   int segment, row, rows, zero;
 };
 
+// Written past the caches, where the sources are to stay.
+DEVICE void stream(u32x4 *p, u32x4 x) {
+  asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w) : "memory");
+}
+DEVICE void stream(u32 *p, u32 x) { asm volatile("st.global.cs.u32 [%0], %1;" ::"l"(p), "r"(x) : "memory"); }
+DEVICE void stream(u16 *p, u16 x) { asm volatile("st.global.cs.u16 [%0], %1;" ::"l"(p), "h"(x) : "memory"); }
+
 const int batch = 4; // rows in flight, a warp
 
 template <typename U> DEVICE void gather(const Segment *segments, const Item *items, int units) {
@@ -37,7 +44,7 @@ template <typename U> DEVICE void gather(const Segment *segments, const Item *it
       UNROLL for (int u = 0; u < batch; u++) {
         int r = r0 + u * warps;
         if (r >= item.rows) continue;
-        to[(i64)r * units] = x[u];
+        stream(to + (i64)r * units, x[u]);
         if (s.positions && c == 0) toPositions[r] = (int)row[u];
       }
     }

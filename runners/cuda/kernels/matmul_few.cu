@@ -25,10 +25,9 @@ const int warps = 8;
 const int steps = 4; // of 32 columns: a warp's turn
 
 // U steps are loaded at a time.
-template <typename T, typename D, int MT, int NT, int U, int WAY = 0>
+template <typename T, typename D, int MT, int NT, int U>
 DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used) {
   __shared__ float partial[warps][MT * NT][32][4];
-  if (WAY != 1) next();
   int g = lane() >> 2, t = lane() & 3;
   i64 row0 = block_x() * 16 * MT;
   u32x4 wv[MT][2][U];
@@ -44,9 +43,8 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
     }
   };
   i64 k = 32 * steps * warp();
-  if (WAY != 2) load_w(k);
+  load_w(k);
   wait();
-  if (WAY == 2) load_w(k);
   if (used && *used == 0) return;
   float sum[MT][NT][4];
   UNROLL for (int i = 0; i < MT; i++)
@@ -71,7 +69,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
       }
     }
   }
-  if (WAY == 1) next();
+  next();
   UNROLL for (int i = 0; i < MT; i++)
     UNROLL for (int j = 0; j < NT; j++)
       *(f32x4 *)partial[warp()][i * NT + j][lane()] = f32x4{sum[i][j][0], sum[i][j][1], sum[i][j][2], sum[i][j][3]};
@@ -116,12 +114,8 @@ DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int 
   KERNEL __launch_bounds__(256, blocks) matmul_few_##NT##_##name(ARGUMENTS(T, D)) { \
     matmul_few<T, D, MT, NT, U>(dst, x, w, bias, m, rows, cols, add, used); \
   }
-#define FEWX(T, D, name, way, U, blocks) \
-  KERNEL __launch_bounds__(256, blocks) matmul_few_1##way##_##name(ARGUMENTS(T, D)) { \
-    matmul_few<T, D, 1, 1, U, way>(dst, x, w, bias, m, rows, cols, add, used); \
-  }
 #define INSTANCE(T, D, name) \
-  FEW(T, D, name, 1, 1, 4, 2) FEWX(T, D, name, 1, 4, 2) FEWX(T, D, name, 2, 4, 2) FEWX(T, D, name, 3, 2, 4) FEW(T, D, name, 2, 2, 2, 2) FEW(T, D, name, 2, 3, 2, 2) FEW(T, D, name, 2, 4, 2, 2) FEW(T, D, name, 1, 8, 2, 2)
+  FEW(T, D, name, 1, 1, 4, 2) FEW(T, D, name, 2, 2, 2, 2) FEW(T, D, name, 2, 3, 2, 2) FEW(T, D, name, 2, 4, 2, 2) FEW(T, D, name, 1, 8, 2, 2)
 #define PLAIN(T, D, name) \
   KERNEL matmul_plain_##name(ARGUMENTS(T, D)) { matmul_plain(dst, x, w, bias, m, rows, cols, add, used); }
 INSTANCE(f16, f16, f16)
