@@ -28,7 +28,7 @@ var reportJS string
 
 // Report writes one HTML file about any number of runs: what was run, tables with intervals, heat maps, curves, speed
 // and memory, fidelity, audit, and every sample's prediction under every variant. It needs no network and no other
-// file. Runs that fit together (results.Merge) are shown as one; runs that hold the same rows with other texts, such
+// file. Runs that fit together (results.Merge) are shown as one; runs that answer the same samples under the same variants, such
 // as two versions of the program, are shown one after the other.
 //
 // Rows travel as JSON and are drawn as they come into view, so that a file of 10,000 rows opens at once.
@@ -38,7 +38,7 @@ func Report(w io.Writer, sets []results.Set) error {
 	}
 	page := reportPage{CSS: template.CSS(reportCSS), JS: template.JS(reportJS), Runs: runsOf(sets)}
 	parts := sets
-	if all, err := results.Merge(sets...); err == nil {
+	if all, err := results.Merge(sets...); err == nil && !overlap(all.Rows) {
 		parts = []results.Set{all}
 	}
 	page.Data = reportData{Variants: []reportVariant{}, Samples: []reportSample{}}
@@ -81,6 +81,25 @@ func Report(w io.Writer, sets []results.Set) error {
 	}
 	_, err = w.Write(after)
 	return err
+}
+
+// overlap reports whether two rows answer the same sample under the same variant, as the runs of two versions do: one
+// table could show only one of them.
+func overlap(rows []results.Row) bool {
+	type place struct {
+		subject               results.Subject
+		task, sample, variant string
+	}
+	seen := map[place]bool{}
+	for i := range rows {
+		r := &rows[i]
+		p := place{r.Subject(), r.Task, r.Sample, r.Variant}
+		if seen[p] {
+			return true
+		}
+		seen[p] = true
+	}
+	return false
 }
 
 type reportPage struct {

@@ -94,12 +94,19 @@ func TestReportOfTwoVersions(t *testing.T) {
 	for i := range b.Rows {
 		b.Rows[i].Prediction += " Or not."
 	}
-	page := report(t, a, b)
-	for _, want := range []string{"runs/main: mistralai", "runs/candidate: mistralai", "Or not."} {
-		if !strings.Contains(page, want) {
-			t.Errorf("no %q", want)
+	check := func(what string) {
+		page := report(t, a, b)
+		for _, want := range []string{"runs/main: mistralai", "runs/candidate: mistralai", "Or not."} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: no %q", what, want)
+			}
 		}
 	}
+	check("the same ids")
+	for i := range b.Rows {
+		b.Rows[i].ID += "2"
+	}
+	check("other ids")
 }
 
 // TestReportInABrowser opens a report of more than 10,000 rows in headless Chromium, uses it, and reads what is there.

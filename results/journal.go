@@ -222,7 +222,7 @@ func (j *Journal) Run() Run { return j.run }
 func (j *Journal) Dir() string { return j.dir }
 
 // Finished reports whether the row of an id (Row.Key) is there. A row with an error is finished too: asking again
-// would give the same error. Where it would not (memory, a device that was lost), see Retry.
+// would give the same error. Where it would not (memory, a device that was lost), Failed tells which to ask again.
 func (j *Journal) Finished(id string) bool {
 	_, ok := j.at[id]
 	return ok

@@ -58,12 +58,13 @@ type Cell struct {
 // Subject is what rows of one table have in common.
 type Subject struct{ Model, Revision, Protocol, Device, DType string }
 
-func (r *Row) subject() Subject { return Subject{r.Model, r.Revision, r.Protocol, r.Device, r.DType} }
+// Subject is what the row is about.
+func (r *Row) Subject() Subject { return Subject{r.Model, r.Revision, r.Protocol, r.Device, r.DType} }
 
 func (s Subject) String() string {
 	parts := []string{s.Model}
 	if s.Revision != "" {
-		rev := s.Revision
+		rev := strings.TrimPrefix(s.Revision, "sha256:")
 		if len(rev) > 12 {
 			rev = rev[:12]
 		}
@@ -79,7 +80,7 @@ func (s Subject) String() string {
 func Subjects(rows []Row) (list []Subject, parts [][]Row) {
 	at := map[Subject]int{}
 	for i := range rows {
-		s := rows[i].subject()
+		s := rows[i].Subject()
 		k, ok := at[s]
 		if !ok {
 			k = len(list)

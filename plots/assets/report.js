@@ -189,9 +189,11 @@
     history.replaceState(null, "", "#sample=" + s.index);
   }
 
-  // Longest common subsequence over words; what only the full cache said is struck out.
+  // Longest common subsequence over words, over characters where the texts are short, as a number is; what only the full
+  // cache said is struck out.
   function difference(a, b) {
-    const split = s => s.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) || [];
+    const short = a.length <= 40 && b.length <= 40;
+    const split = s => short ? [...s] : s.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) || [];
     const x = split(a), y = split(b), most = 700;
     if (x.length > most || y.length > most) return [make("ins", "", b)];
     const w = y.length + 1, t = new Uint16Array((x.length + 1) * w);
