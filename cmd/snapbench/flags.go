@@ -68,6 +68,7 @@ type runFlags struct {
 	maxNew   int
 	limit    int
 	fidelity bool
+	retry    bool
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -77,6 +78,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	s.BoolVar(&f.quiet, "quiet", false, "no progress")
 	s.IntVar(&f.maxNew, "max-new", 0, "most new tokens, below the task's own number")
 	s.IntVar(&f.limit, "limit", 0, "only the first samples of each task")
+	s.BoolVar(&f.retry, "retry", false, "when continuing, also run samples again whose rows have an error")
 	s.BoolVar(&f.fidelity, "fidelity", false, "also compare next-token distributions with the full cache's, along its answer")
 }
 

@@ -156,7 +156,7 @@ func (j *job) sample(ctx context.Context, m *model, journal *results.Journal, pr
 	var variants []compress.Variant
 	for _, v := range j.variants {
 		r := j.row(m, s, v)
-		if journal.Finished(r.ID) {
+		if journal.Finished(r.ID) && !(j.run.retry && journal.Failed(r.ID)) {
 			continue
 		}
 		if s.Err != nil {

@@ -110,14 +110,20 @@ func printScores(w io.Writer, sets []predictions.Set, graded []predictions.Resul
 		if k < 0 {
 			categories, k = append(categories, category{Name: set.Category}), len(categories)
 		}
+		// Of unrounded scores, as the tables of runs.
+		mean := 0.0
+		for _, x := range r.Scores {
+			mean += x
+		}
+		mean /= float64(len(r.Scores))
 		for _, c := range []*category{&categories[k], &all} {
-			c.Score += r.Score
+			c.Score += mean
 			c.Sets++
 		}
 	}
 	categories = append(categories, all)
 	for i := range categories {
-		categories[i].Score /= float64(max(1, categories[i].Sets))
+		categories[i].Score *= 100 / float64(max(1, categories[i].Sets))
 	}
 	if asJSON {
 		type set struct {
