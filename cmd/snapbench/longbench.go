@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
+	"github.com/snapbench/snapbench/metrics/predictions"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/hub"
 )
 
@@ -87,7 +90,10 @@ Where a protocol is named, its authors' own SnapKV settings are the defaults.`,
 				}
 				j.tasks = append(j.tasks, task)
 			}
-			return j.execute(cmd.Context(), cmd)
+			if err := j.execute(cmd.Context(), cmd); err != nil || r.json {
+				return err
+			}
+			return printLengths(cmd.OutOrStdout(), j.out)
 		},
 	}
 	m.register(cmd)
@@ -101,6 +107,44 @@ Where a protocol is named, its authors' own SnapKV settings are the defaults.`,
 	s.StringVar(&f.codeSim, "code-sim", "", "similarity of the two code sets: levenshtein (default), difflib")
 	s.StringVar(&f.jieba, "jieba", "", "for the Chinese sets: folder, wheel or archive of jieba 0.42.1 (default SNAPBENCH_JIEBA)")
 	return cmd
+}
+
+// printLengths prints the scores of LongBench-E's sets by length of the row, as
+// its authors report them.
+func printLengths(w io.Writer, dir string) error {
+	set, err := results.Read(dir)
+	if err != nil {
+		return err
+	}
+	type line struct{ task, variant string }
+	var lines []line
+	lengths, scores := map[line][]int{}, map[line][]float64{}
+	for _, r := range set.Rows {
+		if !strings.HasSuffix(r.Task, "_e") || r.Score == nil || r.Length == nil {
+			continue
+		}
+		l := line{r.Task, r.Variant}
+		if scores[l] == nil {
+			lines = append(lines, l)
+		}
+		lengths[l], scores[l] = append(lengths[l], *r.Length), append(scores[l], *r.Score)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	fmt.Fprintf(w, "LongBench-E by length\n%-24s", "task")
+	for _, label := range predictions.LongBenchE.Labels() {
+		fmt.Fprintf(w, " %8s", label)
+	}
+	fmt.Fprintln(w, "  variant")
+	for _, l := range lines {
+		fmt.Fprintf(w, "%-24s", l.task)
+		for _, b := range predictions.LongBenchE.Group(lengths[l], scores[l]) {
+			fmt.Fprintf(w, " %8s", bucketScore(b))
+		}
+		fmt.Fprintln(w, "  "+l.variant)
+	}
+	return nil
 }
 
 // adopt takes a protocol's own SnapKV settings where the user says nothing else.

@@ -112,11 +112,10 @@ func (j *job) open(m *model) (*results.Journal, error) {
 		return nil, err
 	}
 	run.Question = asked
-	dir := j.out
-	if dir == "" {
-		dir = filepath.Join("runs", j.command+"-"+shortHash(asked))
+	if j.out == "" {
+		j.out = filepath.Join("runs", j.command+"-"+shortHash(asked))
 	}
-	return results.Open(dir, run)
+	return results.Open(j.out, run)
 }
 
 // answer runs every sample that has no finished row yet.

@@ -87,12 +87,14 @@ program does. With --out the rows become results that gate, plot and report read
 }
 
 // printScores prints a set a line, then the averages of the categories and of
-// the English and code sets.
+// the English and code sets, each with its 95 % interval over rows.
 func printScores(w io.Writer, sets []predictions.Set, graded []predictions.Result, o predictions.Options, asJSON bool) error {
 	type category struct {
-		Name  string  `json:"name"`
-		Score float64 `json:"score"`
-		Sets  int     `json:"sets"`
+		Name     string      `json:"name"`
+		Score    float64     `json:"score"`
+		Interval *[2]float64 `json:"interval"`
+		Sets     int         `json:"sets"`
+		scores   [][]float64
 	}
 	var categories []category
 	all := category{Name: "average"}
@@ -110,20 +112,16 @@ func printScores(w io.Writer, sets []predictions.Set, graded []predictions.Resul
 		if k < 0 {
 			categories, k = append(categories, category{Name: set.Category}), len(categories)
 		}
-		// Of unrounded scores, as the tables of runs.
-		mean := 0.0
-		for _, x := range r.Scores {
-			mean += x
-		}
-		mean /= float64(len(r.Scores))
-		for _, c := range []*category{&categories[k], &all} {
-			c.Score += mean
-			c.Sets++
-		}
+		categories[k].scores = append(categories[k].scores, r.Scores)
+		all.scores = append(all.scores, r.Scores)
 	}
-	categories = append(categories, all)
+	if len(all.scores) > 0 {
+		categories = append(categories, all)
+	}
 	for i := range categories {
-		categories[i].Score *= 100 / float64(max(1, categories[i].Sets))
+		c := &categories[i]
+		average := results.AverageInterval(c.scores)
+		c.Score, c.Sets, c.Interval = 100*average.Mean, len(c.scores), points(average)
 	}
 	if asJSON {
 		type set struct {
@@ -132,6 +130,7 @@ func printScores(w io.Writer, sets []predictions.Set, graded []predictions.Resul
 			MetricVersion int                  `json:"metric_version"`
 			Rows          int                  `json:"rows"`
 			Score         float64              `json:"score"`
+			Interval      *[2]float64          `json:"interval"`
 			Buckets       []predictions.Bucket `json:"buckets,omitempty"`
 		}
 		var out struct {
@@ -139,12 +138,19 @@ func printScores(w io.Writer, sets []predictions.Set, graded []predictions.Resul
 			Averages []category `json:"averages"`
 		}
 		for _, r := range graded {
-			out.Sets = append(out.Sets, set{r.Name, r.Metric, r.MetricVersion, len(r.Scores), r.Score, r.Buckets})
+			out.Sets = append(out.Sets, set{r.Name, r.Metric, r.MetricVersion, len(r.Scores), r.Score, points(results.MeanInterval(r.Scores)), r.Buckets})
 		}
 		out.Averages = categories
 		return json.NewEncoder(w).Encode(out)
 	}
-	fmt.Fprintf(w, "%-24s %-18s %6s %8s", "set", "metric", "rows", "score")
+	line := func(name, metric string, rows int, score float64, interval *[2]float64) {
+		between := ""
+		if interval != nil {
+			between = fmt.Sprintf("[%.1f, %.1f]", interval[0], interval[1])
+		}
+		fmt.Fprintf(w, "%-24s %-18s %6d %8s %14s", name, metric, rows, strconv.FormatFloat(score, 'f', 2, 64), between)
+	}
+	fmt.Fprintf(w, "%-24s %-18s %6s %8s %14s", "set", "metric", "rows", "score", "95 % interval")
 	if o.Buckets != nil {
 		for _, label := range o.Buckets.Labels() {
 			fmt.Fprintf(w, " %8s", label)
@@ -152,22 +158,32 @@ func printScores(w io.Writer, sets []predictions.Set, graded []predictions.Resul
 	}
 	fmt.Fprintln(w)
 	for _, r := range graded {
-		fmt.Fprintf(w, "%-24s %-18s %6d %8s", r.Name, r.Metric, len(r.Scores), strconv.FormatFloat(r.Score, 'f', 2, 64))
+		line(r.Name, r.Metric, len(r.Scores), r.Score, points(results.MeanInterval(r.Scores)))
 		for _, b := range r.Buckets {
-			if b.Rows == 0 {
-				fmt.Fprintf(w, " %8s", "–")
-			} else {
-				fmt.Fprintf(w, " %8s", strconv.FormatFloat(b.Score, 'f', 2, 64))
-			}
+			fmt.Fprintf(w, " %8s", bucketScore(b))
 		}
 		fmt.Fprintln(w)
 	}
 	for _, c := range categories {
-		if c.Sets > 0 {
-			fmt.Fprintf(w, "%-24s %-18s %6d %8s\n", c.Name, "mean of sets", c.Sets, strconv.FormatFloat(c.Score, 'f', 2, 64))
-		}
+		line(c.Name, "mean of sets", c.Sets, c.Score, c.Interval)
+		fmt.Fprintln(w)
 	}
 	return nil
+}
+
+// points is an interval in points of 0 to 100, nil where there is none.
+func points(i results.Interval) *[2]float64 {
+	if !i.Defined() {
+		return nil
+	}
+	return &[2]float64{100 * i.Lo, 100 * i.Hi}
+}
+
+func bucketScore(b predictions.Bucket) string {
+	if b.Rows == 0 {
+		return "–"
+	}
+	return strconv.FormatFloat(b.Score, 'f', 2, 64)
 }
 
 // saveScores writes the graded predictions as rows, samples by their number in
@@ -235,16 +251,29 @@ func saveScores(out, dir, model, protocol string, v compress.Variant, sets []pre
 			}
 		}
 	}
-	return journal.Finish()
+	if err := journal.Finish(); err != nil {
+		return err
+	}
+	set, err := results.Read(out)
+	if err != nil {
+		return err
+	}
+	_, err = longBenchPictures(set, out)
+	return err
 }
 
 // longBenchGroups are the averages LongBench's tables give: the six categories
-// and the sixteen English and code sets.
+// and the sixteen English and code sets; and those of the Chinese sets and of
+// LongBench-E.
 func longBenchGroups() []results.Group {
 	var groups []results.Group
-	var all []string
+	var all, chinese, e []string
 	for _, s := range metrics.LongBench {
+		if s.E {
+			e = append(e, s.Name+"_e")
+		}
 		if s.Chinese {
+			chinese = append(chinese, s.Name)
 			continue
 		}
 		all = append(all, s.Name)
@@ -254,5 +283,6 @@ func longBenchGroups() []results.Group {
 		g := &groups[len(groups)-1]
 		g.Tasks = append(g.Tasks, s.Name)
 	}
-	return append(groups, results.Group{Name: "the 16 English and code sets", Tasks: all})
+	return append(groups, results.Group{Name: "the 16 English and code sets", Tasks: all},
+		results.Group{Name: "the 5 Chinese sets", Tasks: chinese}, results.Group{Name: "the 13 sets of LongBench-E", Tasks: e})
 }

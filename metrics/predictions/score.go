@@ -166,19 +166,32 @@ func (s Set) grade(scorer metrics.Scorer) ([]float64, error) {
 
 // buckets groups the scores by length.
 func (s Set) buckets(edges Edges, scores []float64) ([]Bucket, error) {
-	groups := make([][]float64, len(edges)+1)
+	lengths := make([]int, len(s.Rows))
 	for i, row := range s.Rows {
 		if row.Length < 0 {
 			return nil, &RowError{s.File, row.Line, `no field "length", which the length buckets need`}
 		}
-		b := edges.index(row.Length)
+		lengths[i] = row.Length
+	}
+	return edges.Group(lengths, scores), nil
+}
+
+// Group returns the buckets of rows with these lengths and scores, 0 to 1. It
+// panics where there are not as many of one as of the other.
+func (e Edges) Group(lengths []int, scores []float64) []Bucket {
+	if len(lengths) != len(scores) {
+		panic(fmt.Sprintf("predictions: %d lengths for %d scores", len(lengths), len(scores)))
+	}
+	groups := make([][]float64, len(e)+1)
+	for i, length := range lengths {
+		b := e.index(length)
 		groups[b] = append(groups[b], scores[i])
 	}
 	buckets := make([]Bucket, len(groups))
-	for i, label := range edges.Labels() {
+	for i, label := range e.Labels() {
 		buckets[i] = Bucket{label, len(groups[i]), bucketPoints(groups[i])}
 	}
-	return buckets, nil
+	return buckets
 }
 
 // bucketPoints is the mean of a bucket as LongBench-E's program prints it. That
