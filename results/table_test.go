@@ -168,7 +168,7 @@ func TestMeanInterval(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 3))
 	const truth = 0.2 + 0.5*0.4
 	for _, n := range []int{20, 100} {
-		const sims = 400
+		const sims = 200
 		hit := 0
 		for range sims {
 			x := make([]float64, n)
