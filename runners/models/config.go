@@ -34,6 +34,8 @@ type Config struct {
 	Rope     Rope
 	Windows  []int // per layer: the sliding window, 0 for none
 	QKNorm   bool
+	QKVBias  bool // q, k and v must have biases
+	OutBias  bool // attention's output must have one
 	Tied     bool // the output product shares the embeddings
 	Experts  int  // 0: dense
 	PerToken int
@@ -86,6 +88,7 @@ type RawConfig struct {
 	Activation      string          `json:"hidden_act"`
 	Tied            bool            `json:"tie_word_embeddings"`
 	MLPBias         bool            `json:"mlp_bias"`
+	AttentionBias   bool            `json:"attention_bias"`
 	RopeTheta       *float64        `json:"rope_theta"`
 	RopeScaling     *RawRope        `json:"rope_scaling"`
 	RopeParameters  *RawRope        `json:"rope_parameters"`
@@ -192,7 +195,7 @@ func (raw RawConfig) config() (Config, error) {
 	}
 	c := Config{
 		Family: raw.ModelType, Layers: raw.Layers, Width: raw.Width, FF: raw.FF, Vocab: raw.Vocab,
-		Context: raw.Context, Epsilon: 1e-6, Tied: raw.Tied,
+		Context: raw.Context, Epsilon: 1e-6, Tied: raw.Tied, QKVBias: raw.AttentionBias, OutBias: raw.AttentionBias,
 		Heads: engine.Heads{Query: raw.QueryHeads, KV: raw.QueryHeads},
 	}
 	if raw.KVHeads != nil {
@@ -243,6 +246,9 @@ func (c Config) Check() error {
 			return fmt.Errorf("%s is %d", f.name, f.value)
 		}
 	}
+	if !(c.Epsilon > 0 && c.Epsilon < 1) {
+		return fmt.Errorf("the RMS norms' epsilon is %g", c.Epsilon)
+	}
 	if c.Heads.Query%c.Heads.KV != 0 {
 		return fmt.Errorf("%d query heads do not divide among %d KV heads", c.Heads.Query, c.Heads.KV)
 	}
@@ -273,8 +279,11 @@ func (c Config) KVWidth() int { return c.Heads.KV * c.Heads.Size }
 // counted where the family has them.
 func (c Config) Parameters() int64 {
 	attention := int64(c.Width)*int64(c.QueryWidth()+2*c.KVWidth()) + int64(c.QueryWidth())*int64(c.Width)
-	if c.Family == "qwen2" {
+	if c.QKVBias {
 		attention += int64(c.QueryWidth() + 2*c.KVWidth())
+	}
+	if c.OutBias {
+		attention += int64(c.Width)
 	}
 	if c.QKNorm {
 		attention += int64(2 * c.Heads.Size)

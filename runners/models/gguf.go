@@ -19,7 +19,7 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if !slices.Contains([]string{"llama", "qwen2", "qwen3"}, architecture) {
 		return Config{}, fmt.Errorf("%s: architecture %q: have llama, qwen2, qwen3", f.Path(), architecture)
 	}
-	r := ggufKeys{meta: meta, prefix: architecture + "."}
+	r := ggufKeys{path: f.Path(), meta: meta, prefix: architecture + "."}
 	c := Config{
 		Family:  architecture,
 		Layers:  r.number("block_count"),
@@ -29,6 +29,7 @@ func ggufConfig(f *weights.File) (Config, error) {
 		Epsilon: float32(r.float("attention.layer_norm_rms_epsilon", 0)),
 		Heads:   engine.Heads{Query: r.number("attention.head_count")},
 		QKNorm:  architecture == "qwen3",
+		QKVBias: architecture == "qwen2",
 		Tied:    !f.Has("output.weight"),
 		Rope:    Rope{Theta: r.float("rope.freq_base", 10000), Type: "default"},
 	}
@@ -85,6 +86,7 @@ func ggufConfig(f *weights.File) (Config, error) {
 
 // ggufKeys reads keys of one architecture and keeps the first error.
 type ggufKeys struct {
+	path   string
 	meta   weights.Metadata
 	prefix string
 	err    error
@@ -93,7 +95,7 @@ type ggufKeys struct {
 func (r *ggufKeys) number(key string) int {
 	v, err := r.meta.Uint(r.prefix + key)
 	if err == nil && v > 1<<30 {
-		err = fmt.Errorf("%s%s is %d", r.prefix, key, v)
+		err = fmt.Errorf("%s: %s%s is %d", r.path, r.prefix, key, v)
 	}
 	if err != nil && r.err == nil {
 		r.err = err

@@ -6,7 +6,10 @@ import "fmt"
 // has RMS norms on each head of q and k instead. Both can give some layers a
 // sliding window.
 func init() {
-	Register(Family{Name: "qwen2", Adapt: slideSomeLayers})
+	Register(Family{Name: "qwen2", Adapt: func(raw RawConfig, c *Config) error {
+		c.QKVBias, c.OutBias = true, false
+		return slideSomeLayers(raw, c)
+	}})
 	Register(Family{Name: "qwen3", Adapt: func(raw RawConfig, c *Config) error {
 		c.QKNorm = true
 		return slideSomeLayers(raw, c)

@@ -173,6 +173,10 @@ func Open(path string) (*Files, error) {
 		files.Config, err = ReadConfig(path)
 		files.Source = hubSource{file}
 	}
+	if err == nil && files.Source.Has(AttentionNorm, files.Config.Layers) {
+		// Some of the layers would run, and give fluent, wrong numbers.
+		err = fmt.Errorf("%s: the configuration has %d layers, the weights have more", path, files.Config.Layers)
+	}
 	if err != nil {
 		file.Close()
 		return nil, err

@@ -193,10 +193,17 @@ func (r *ggufReader) file(path string) ([]*Tensor, Metadata, error) {
 	slices.SortStableFunc(byOffset, compareOffsets)
 	for i := 1; i < len(byOffset); i++ {
 		a, b := byOffset[i-1], byOffset[i]
-		if a.offset+uint64(len(a.data)) > b.offset {
+		end := a.offset + uint64(len(a.data))
+		if padded := base + (end-base+alignment-1)&^(alignment-1); b.offset > padded {
+			// Nobody writes holes: a type or a shape says less than there is.
+			r.at = padded
+			return fail(fmt.Errorf("%d bytes between tensor %.80q, %s of shape %v, and tensor %.80q belong to no tensor",
+				b.offset-padded, a.name, a.layout.name, a.Shape(), b.name))
+		}
+		if end > b.offset {
 			r.at = b.offset
 			return fail(fmt.Errorf("tensor %.80q starts here, inside of tensor %.80q (bytes %d to %d)",
-				b.name, a.name, a.offset, a.offset+uint64(len(a.data))))
+				b.name, a.name, a.offset, end))
 		}
 	}
 	return tensors, metadata, nil

@@ -212,6 +212,7 @@ func TestGGUFLies(t *testing.T) {
 		{"many dimensions", newGGUF().tensor("x", 0, four, make([]uint64, 17)...).bytes(), `byte 33: tensor "x" has 17 dimensions`},
 		{"overflow", newGGUF().tensor("x", 0, four, 1<<30, 1<<30, 1<<30).bytes(), "overflows at dimension 2"},
 		{"large dimension", newGGUF().tensor("x", 0, four, 1<<40).bytes(), "dimension 1099511627776"},
+		{"hole", newGGUF().tensor("x", 0, make([]byte, 96), 16).tensor("y", 0, make([]byte, 4), 1).bytes(), `32 bytes between tensor "x", F32 of shape [16], and tensor "y" belong to no tensor`},
 		{"part of a block", newGGUF().tensor("x", 3, make([]byte, 20), 1, 33).bytes(), "rows of 33 numbers are not whole blocks of 32 (Q4_1)"},
 		{"quantised scalar", newGGUF().info("x", 3, 0).bytes(), "rows of 1 numbers are not whole blocks of 32 (Q4_1)"},
 		{"offset unaligned", newGGUF().info("x", 0, 4, 1).bytes(), "offset 4 is not a multiple of the alignment 32"},
