@@ -230,6 +230,9 @@ func (t *needleTask) build(s *Sample, m Model, rng *random) error {
 	if m.Tokenizer == nil {
 		return errNoTokenizer
 	}
+	if m.ContextLength > 0 && s.Length > m.ContextLength { // before a text is built that nobody can read
+		return fmt.Errorf("the prompt has %d tokens, the model's context %d", s.Length, m.ContextLength)
+	}
 	q, err := t.question(rng)
 	if err != nil {
 		return err
