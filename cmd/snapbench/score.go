@@ -36,6 +36,9 @@ program does. With --out the rows become results that gate, plot and report read
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o := predictions.Options{CodeSim: f.codeSim}
+			if _, _, err := metrics.LongBench[0].Scorers(f.codeSim); err != nil {
+				return usage(err)
+			}
 			if cmd.Flags().Changed("buckets") {
 				edges, err := predictions.ParseEdges(f.buckets)
 				if err != nil {
@@ -202,7 +205,7 @@ func saveScores(out, dir, model, protocol string, v compress.Variant, sets []pre
 	if err != nil {
 		return err
 	}
-	run := results.Run{Command: strings.Join(os.Args, " "), Version: version(), Started: time.Now().UTC(), Question: asked,
+	run := results.Run{Command: commandLine(), Version: version(), Started: time.Now().UTC(), Question: asked,
 		Machine: results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH}, Variants: []string{v.String()}, Groups: longBenchGroups()}
 	for _, s := range sets {
 		run.Tasks = append(run.Tasks, s.Name)
