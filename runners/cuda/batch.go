@@ -27,11 +27,9 @@ type batch struct {
 
 // layerTables are one layer's tables on the card (kernels/batch.h).
 type layerTables struct {
-	rows, heads   uint64
-	single, group uint64 // items of heads that one query head has to itself, and of shared ones
-	singles       int    // how many
-	groups        int
-	most          int // cache heads of a row, at most
+	rows, heads, items uint64
+	number             int // of items
+	most               int // cache heads of a row, at most
 }
 
 // batchRow, batchHead and batchItem are Row, Head and Item of kernels/batch.h.
@@ -89,7 +87,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		t := layerTables{}
 		var rows []batchRow
 		var all []batchHead
-		var single, group []batchItem
+		var items []batchItem
 		slot := 0
 		for i, q := range s {
 			if len(q.Caches) != len(s[0].Caches) {
@@ -102,10 +100,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 			if b.room < 0 || c.Room < b.room {
 				b.room = c.Room
 			}
-			share, items := h.Query/len(c.Len), &single
-			if share > 1 {
-				items = &group
-			}
+			share := h.Query / len(c.Len)
 			t.most = max(t.most, len(c.Len))
 			rows = append(rows, batchRow{position: int32(q.Position), heads: int32(len(c.Len)), first: int32(len(all))})
 			k, v := d.pointer("NewBatch", c.K, d.kind), d.pointer("NewBatch", c.V, d.kind)
@@ -118,7 +113,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 				}
 				splits := blocks(n+c.Room, splitKeys)
 				for split := range splits {
-					*items = append(*items, batchItem{
+					items = append(items, batchItem{
 						k: head.k, v: head.v, positions: head.positions, held: head.held, position: int32(q.Position),
 						query: int32(i*h.Query + a*share), group: int32(share), split: int32(split), slot: int32(slot), head: int32(len(all)),
 					})
@@ -128,11 +123,11 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 			}
 		}
 		slots, heads = max(slots, slot), max(heads, len(all))
-		t.singles, t.groups = len(single), len(group)
+		t.number = len(items)
 		for _, c := range []struct {
 			to    *uint64
 			bytes []byte
-		}{{&t.rows, bytesOf(rows)}, {&t.heads, bytesOf(all)}, {&t.single, bytesOf(single)}, {&t.group, bytesOf(group)}} {
+		}{{&t.rows, bytesOf(rows)}, {&t.heads, bytesOf(all)}, {&t.items, bytesOf(items)}} {
 			p, err := take(int64(len(c.bytes)))
 			if err != nil {
 				free()
@@ -219,27 +214,19 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 	if !ok {
 		return
 	}
-	// A row has the same kernel whatever rows are beside it.
-	single, group := "single_plain", "single_plain"
+	name := "single_plain"
 	if d.kind != engine.Float32 && aligned(h.Size, to, from) {
 		switch {
 		case h.Size <= 64:
-			single, group = "single_64", "group_64"
+			name = "group_64"
 		case h.Size <= 128:
-			single, group = "single_128", "group_128"
+			name = "group_128"
 		default:
-			single, group = "single_256", "single_256"
+			name = "single_256"
 		}
 	}
-	attend := func(name string, items uint64, n int) {
-		if n == 0 {
-			return
-		}
-		d.with(to, from, items, b.step, b.partial, b.state, b.arrived).int(h.Size, window).float(scale)
-		d.run(d.kernel("attend_caches", "attend_"+name+"_"+d.suffix), n, 1, 256, 0)
-	}
-	attend(single, t.single, t.singles)
-	attend(group, t.group, t.groups)
+	d.with(to, from, t.items, b.step, b.partial, b.state, b.arrived).int(h.Size, window).float(scale)
+	d.run(d.kernel("attend_caches", "attend_"+name+"_"+d.suffix), t.number, 1, 256, 0)
 }
 
 // Advance counts a step.

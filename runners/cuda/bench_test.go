@@ -331,28 +331,31 @@ func (m *decoder) kv(n int) engine.KV {
 	return engine.KV{K: m.new(m.d.kind, h.KV*n*h.Size), V: m.new(m.d.kind, h.KV*n*h.Size), Tokens: n, Heads: h.KV, Size: h.Size}
 }
 
-// BenchmarkPrefill is a 16K prompt, all layers, in blocks of 4096 tokens.
+// BenchmarkPrefill is a 16K prompt, all layers, in blocks of tokens.
 func BenchmarkPrefill(b *testing.B) {
-	const n, block = 16384, 4096
+	const n = 16384
 	for _, s := range []shape{llama2, mistral} {
 		d := open(b, engine.BFloat16)
 		m := newDecoder(b, d, s, n)
-		m.room(block)
 		kv := m.kv(n)
-		var hidden []engine.Array
-		for range n / block {
-			hidden = append(hidden, m.new(d.kind, block*m.width))
-		}
-		b.Run(s.name, func(b *testing.B) {
-			measure(b, d, func() {
-				for _, h := range hidden {
-					d.Embed(h, m.table, m.ids)
-				}
-				for l := range m.layers {
-					m.prefillLayer(l, hidden, kv)
-				}
+		for _, block := range []int{4096, 8192, 16384} {
+			m.room(block)
+			var hidden []engine.Array
+			for range n / block {
+				hidden = append(hidden, m.new(d.kind, block*m.width))
+			}
+			b.Run(fmt.Sprintf("%s/block%d", s.name, block), func(b *testing.B) {
+				measure(b, d, func() {
+					for _, h := range hidden {
+						d.Embed(h, m.table, m.ids)
+					}
+					for l := range m.layers {
+						m.prefillLayer(l, hidden, kv)
+					}
+				})
 			})
-		})
+			d.Free(hidden...)
+		}
 		if err := d.Close(); err != nil {
 			b.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 	// Keys of a split: enough splits to fill the card, few enough to be put together
 	// quickly; a function of n alone.
 	const grain, most = 256, 64
-	length := int(roundUp(int64(blocks(n, most)), grain))
+	length := max(2*grain, int(roundUp(int64(blocks(n, most)), grain)))
 	splits := blocks(n, length)
 	state, done, ok := d.scratch(int64(h.Query) * int64(splits) * int64(w) * 8)
 	if !ok {
@@ -158,7 +158,7 @@ type gatherItem struct {
 }
 
 // gatherRows is how many rows a block copies.
-const gatherRows = 128
+const gatherRows = 256
 
 // Gather copies what each Kept chose, all in one launch.
 func (d *Device) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Cache, error) {
@@ -166,10 +166,6 @@ func (d *Device) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Ca
 	k, v := d.pointer("Gather", kv.K, d.kind), d.pointer("Gather", kv.V, d.kind)
 	rowBytes := kv.Size * d.kind.Size()
 	caches := make([]engine.Cache, len(kept))
-	// Segments in the order of the KV heads, so that a head's keys are in the second
-	// cache while all caches take what they want of it.
-	byHead := make([][]segment, kv.Heads)
-	lengths := make([][]int, kv.Heads)
 	fail := func(err error) ([]engine.Cache, error) {
 		d.FreeCache(caches...)
 		return nil, err
@@ -179,20 +175,19 @@ func (d *Device) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Ca
 		if heads == 0 || heads%kv.Heads != 0 {
 			panic(fmt.Sprintf("cuda: Gather: %d cache heads over %d", heads, kv.Heads))
 		}
-		cache := engine.Cache{Len: append([]int(nil), c.Len...), Start: make([]int, heads), Room: room, Size: kv.Size}
+		both := make([]int, 2*heads)
+		cache := engine.Cache{Len: both[:heads:heads], Start: both[heads:], Room: room, Size: kv.Size}
 		rows, taken := 0, 0
 		for a, n := range c.Len {
 			if n < 0 || n > kv.Tokens || c.All && n != kv.Tokens {
 				panic(fmt.Sprintf("cuda: Gather: head %d keeps %d of %d rows", a, n, kv.Tokens))
 			}
-			cache.Start[a] = rows
+			cache.Start[a], cache.Len[a] = rows, n
 			rows += n + room
 			taken += n
 		}
-		positions := uint64(0)
 		if !c.All {
 			same("Gather", "positions", c.Positions.Len, taken)
-			positions = d.pointer("Gather", c.Positions, engine.Int32)
 		}
 		var err error
 		if cache.K, err = d.New(d.kind, rows*kv.Size); err != nil {
@@ -207,32 +202,32 @@ func (d *Device) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Ca
 				return fail(err)
 			}
 		}
-		toK, toV := d.pointer("Gather", caches[i].K, d.kind), d.pointer("Gather", caches[i].V, d.kind)
-		toPositions := d.pointer("Gather", caches[i].Positions, engine.Int32)
-		taken = 0
-		for a, n := range c.Len {
-			head := a / (heads / kv.Heads)
-			from, to := uint64(head)*uint64(kv.Tokens)*uint64(rowBytes), uint64(cache.Start[a])*uint64(rowBytes)
-			s := segment{k: k + from, v: v + from, toK: toK + to, toV: toV + to}
-			if positions != 0 {
-				s.positions, s.toPositions = positions+4*uint64(taken), toPositions+4*uint64(cache.Start[a])
+	}
+	// Segments in the order of the KV heads, so that a head's keys are in the second
+	// cache while all caches take what they want of it.
+	segments, items := d.segments[:0], d.items[:0]
+	taken := make([]int, len(kept))
+	for h := range kv.Heads {
+		from := uint64(h) * uint64(kv.Tokens) * uint64(rowBytes)
+		for i, c := range kept {
+			copies := len(c.Len) / kv.Heads
+			toK, toV := d.pointer("Gather", caches[i].K, d.kind), d.pointer("Gather", caches[i].V, d.kind)
+			positions, toPositions := d.pointer("Gather", c.Positions, engine.Int32), d.pointer("Gather", caches[i].Positions, engine.Int32)
+			for a := h * copies; a < (h+1)*copies; a++ {
+				n, to := c.Len[a], uint64(caches[i].Start[a])*uint64(rowBytes)
+				s := segment{k: k + from, v: v + from, toK: toK + to, toV: toV + to}
+				if !c.All {
+					s.positions, s.toPositions = positions+4*uint64(taken[i]), toPositions+4*uint64(caches[i].Start[a])
+				}
+				for row := 0; row < n; row += gatherRows {
+					items = append(items, gatherItem{segment: int32(len(segments)), row: int32(row), rows: int32(min(gatherRows, n-row))})
+				}
+				segments = append(segments, s)
+				taken[i] += n
 			}
-			if n > 0 {
-				byHead[head], lengths[head] = append(byHead[head], s), append(lengths[head], n)
-			}
-			taken += n
 		}
 	}
-	var segments []segment
-	var items []gatherItem
-	for h := range byHead {
-		for j, s := range byHead[h] {
-			for row := 0; row < lengths[h][j]; row += gatherRows {
-				items = append(items, gatherItem{segment: int32(len(segments)), row: int32(row), rows: int32(min(gatherRows, lengths[h][j]-row))})
-			}
-			segments = append(segments, s)
-		}
-	}
+	d.segments, d.items = segments, items
 	ok := d.enter("Gather")
 	defer d.leave()
 	if !ok || len(items) == 0 {

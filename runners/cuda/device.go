@@ -28,6 +28,8 @@ type Device struct {
 	faultAddress                uint64
 	kernels                     kernels
 	launch                      *launch
+	segments                    []segment // Gather's tables, kept for the next call
+	items                       []gatherItem
 	recording                   *recording // what Replay is capturing, or nil
 	arrived                     uint64     // int32 (maxHeads), zero between operations
 

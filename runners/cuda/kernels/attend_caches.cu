@@ -86,9 +86,14 @@ DEVICE void leave(T *out, float *partial, float *state, const Place &p, int g0, 
   }
 }
 
-// The last block of a head to come here puts the chunks together.
-template <typename T> DEVICE void join(T *out, const float *partial, const float *state, int *arrived, const Place &p, int d) {
+// The last block of a head to come here puts the chunks together. The warps share out
+// the query heads, and where these are few, the chunks: warp u takes chunks part,
+// part+parts, … of head u/parts, and the parts are added up in order.
+// room has 8·d floats.
+template <typename T>
+DEVICE void join(T *out, const float *partial, const float *state, int *arrived, const Place &p, int d, float *room) {
   __shared__ int last;
+  __shared__ float tops[warps], totals[warps];
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
   sync();
   if (thread() == 0) {
@@ -100,37 +105,65 @@ template <typename T> DEVICE void join(T *out, const float *partial, const float
   sync();
   if (!last) return;
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
-  for (int at = thread(); at < p.group * d; at += threads()) {
-    int g = at / d, e = at % d;
-    const float *from = partial + ((i64)p.slot + g) * d + e, *s = state + ((i64)p.slot + g) * 2;
-    const int batch = 8; // loads in flight
-    float m = -INF, sum = 0.f, all = 0.f;
-    for (int i0 = 0; i0 < p.splits; i0 += batch) {
-      float mi[batch], li[batch], x[batch], high = m;
+  const int batch = 4, most = 8; // chunks in flight, numbers of a row that a lane has
+  int parts = max(1, warps / p.group);
+  for (int u = warp(); u < p.group * parts; u += warps) {
+    int g = u / parts, part = u % parts;
+    float m = -INF, all = 0.f, sum[most];
+    UNROLL for (int e = 0; e < most; e++) sum[e] = 0.f;
+    for (int i0 = part; i0 < p.splits; i0 += batch * parts) {
+      float mi[batch], li[batch], x[batch][most], high = m;
       UNROLL for (int j = 0; j < batch; j++) {
-        i64 i = min(i0 + j, p.splits - 1);
-        mi[j] = load_fresh(s + 2 * i * p.group);
-        li[j] = load_fresh(s + 2 * i * p.group + 1);
-        x[j] = load_fresh(from + i * p.group * d);
-        high = max(high, mi[j]);
+        int i = i0 + j * parts;
+        i64 slot = p.slot + (i64)min(i, p.splits - 1) * p.group + g;
+        mi[j] = load_fresh(state + 2 * slot);
+        li[j] = load_fresh(state + 2 * slot + 1);
+        UNROLL for (int e = 0; e < most; e++)
+          if (32 * e < d) x[j][e] = lane() + 32 * e < d ? load_fresh(partial + slot * d + lane() + 32 * e) : 0.f;
+        if (i >= p.splits) mi[j] = -INF;
       }
+      UNROLL for (int j = 0; j < batch; j++) high = max(high, mi[j]);
       if (high == -INF) continue;
       float f = exp2(m - high);
-      all *= f, sum *= f, m = high;
+      m = high;
+      all *= f;
+      UNROLL for (int e = 0; e < most; e++) sum[e] *= f;
       UNROLL for (int j = 0; j < batch; j++) {
-        if (i0 + j >= p.splits || mi[j] == -INF) continue;
+        if (mi[j] == -INF) continue;
         f = exp2(mi[j] - m);
         all = fma(li[j], f, all);
-        sum = fma(x[j], f, sum);
+        UNROLL for (int e = 0; e < most; e++)
+          if (32 * e < d) sum[e] = fma(x[j][e], f, sum[e]);
       }
     }
-    from_float(out[(i64)g * d + e], sum / all);
+    if (parts == 1) {
+      UNROLL for (int e = 0; e < most; e++)
+        if (lane() + 32 * e < d) from_float(out[(i64)g * d + lane() + 32 * e], sum[e] / all);
+      continue;
+    }
+    if (lane() == 0) tops[u] = m, totals[u] = all;
+    UNROLL for (int e = 0; e < most; e++)
+      if (lane() + 32 * e < d) room[u * d + lane() + 32 * e] = sum[e];
+  }
+  if (parts == 1) return;
+  sync();
+  for (int at = thread(); at < p.group * d; at += threads()) {
+    int g = at / d, e = at % d;
+    float m = -INF, sum = 0.f, all = 0.f;
+    for (int u = g * parts; u < (g + 1) * parts; u++) m = max(m, tops[u]);
+    for (int u = g * parts; u < (g + 1) * parts; u++) {
+      if (tops[u] == -INF) continue;
+      float f = exp2(tops[u] - m);
+      all = fma(totals[u], f, all);
+      sum = fma(room[u * d + e], f, sum);
+    }
+    from_float(out[at], sum / all);
   }
 }
 
 // One query head at a time: LANES lanes hold a key, eight numbers each (d ≤ 8·LANES);
-// ahead loads in flight, the first values' during the softmax. For caches of a query
-// head's own, and for any type.
+// ahead loads in flight, the first values' during the softmax. For heads larger than
+// attend_group takes, and for any type.
 template <typename T, typename Eight, int LANES, int ahead>
 DEVICE void attend_single(T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived,
                           int d, int window, float scale) {
@@ -195,11 +228,11 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
     leave(out, partial, state, p, g, 1, d, sums, top, total);
     sync();
   }
-  if (p.splits > 1) join(out, partial, state, arrived, p, d);
+  if (p.splits > 1) join(out, partial, state, arrived, p, d, &sums[0][0][0]);
 }
 
-// Eight query heads at a time on the tensor cores, for groups: d a multiple of eight,
-// at most 32·STEPS. A warp has two tiles of 16 keys. Keys and values go from memory to
+// Eight query heads at a time on the tensor cores (one alone is faster this way, too:
+// fewer instructions a key): d a multiple of eight, at most 32·STEPS. A warp has two tiles of 16 keys. Keys and values go from memory to
 // registers, 16 bytes a lane, in orders of their columns that suit: of K, lane g·4+t
 // has columns 8t … 8t+7 of each 32 of keys g and g+8, of V columns 8g … 8g+7 of each
 // 64 of keys 2t, 2t+1, 2t+8, 2t+9.
@@ -285,7 +318,7 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
     leave(out, partial, state, p, g0, count, d, sums, top, total);
     sync();
   }
-  if (p.splits > 1) join(out, partial, state, arrived, p, d);
+  if (p.splits > 1) join(out, partial, state, arrived, p, d, &sums[0][0][0]);
 }
 
 #define ARGUMENTS(T) T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived, \
@@ -299,8 +332,7 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
     attend_group<T, STEPS>(out, q, items, steps, partial, state, arrived, d, window, scale); \
   }
 #define INSTANCE(T, name) \
-  SINGLE(T, 64_##name, Packed, 8, 8) SINGLE(T, 128_##name, Packed, 16, 8) SINGLE(T, 256_##name, Packed, 32, 8) \
-  SINGLE(T, plain_##name, Loose, 32, 2) GROUP(T, 64_##name, 2) GROUP(T, 128_##name, 4)
+  SINGLE(T, 256_##name, Packed, 32, 8) SINGLE(T, plain_##name, Loose, 32, 2) GROUP(T, 64_##name, 2) GROUP(T, 128_##name, 4)
 INSTANCE(f16, f16)
 INSTANCE(bf16, bf16)
 SINGLE(float, plain_f32, Loose, 32, 2)

@@ -1,5 +1,5 @@
 // gather copies the chosen rows of keys and values into caches of their own. A
-// segment is one cache head; an item is up to 128 of its rows. unit is the widest
+// segment is one cache head; an item is some of its rows. unit is the widest
 // access that rows allow (16, 4 or 2 bytes), units how many a row has.
 #include "device.h"
 
