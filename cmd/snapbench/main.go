@@ -115,3 +115,8 @@ func version() string {
 	}
 	return "devel"
 }
+
+// commandLine is what was typed, without where the program lies.
+func commandLine() string {
+	return strings.Join(append([]string{"snapbench"}, os.Args[1:]...), " ")
+}

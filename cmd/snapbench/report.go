@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +28,7 @@ answers and every variant's prediction side by side.`,
 				}
 				sets = append(sets, set)
 			}
-			if err := writeFile(out, func(w io.Writer) error { return plots.Report(w, sets) }, false); err != nil {
+			if err := plots.WriteReport(out, sets); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), out)

@@ -96,7 +96,7 @@ func (j *job) open(m *model) (*results.Journal, error) {
 		Backend: j.model.tokenizer, Options: j.options, CodeSim: j.codeSim, Fidelity: j.run.fidelity,
 	}
 	run := results.Run{
-		Command: strings.Join(os.Args, " "), Version: version(), Started: time.Now().UTC(), Groups: j.groups,
+		Command: commandLine(), Version: version(), Started: time.Now().UTC(), Groups: j.groups,
 		Machine: results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), Threads: runtime.GOMAXPROCS(0), Devices: []string{m.device.Name() + ": " + m.device.Describe()}},
 	}
 	for _, t := range j.tasks {

@@ -110,7 +110,7 @@ result too, with the bytes it would need.`,
 					return usage(err)
 				}
 			}
-			report := speedReport{Command: strings.Join(os.Args, " "), Version: version(), Started: time.Now().UTC(), CPU: cpuName(),
+			report := speedReport{Command: commandLine(), Version: version(), Started: time.Now().UTC(), CPU: cpuName(),
 				About: loaded.device.Name() + ": " + loaded.device.Describe()}
 			if f.shared {
 				return measureShared(cmd, loaded, lengths, variants, f.maxNew, f.repeat, f.seed, f.json)
