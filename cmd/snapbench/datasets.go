@@ -12,9 +12,11 @@ import (
 )
 
 func newDatasets() *cobra.Command {
-	cmd := &cobra.Command{Use: "datasets", Short: "Data sets: list what is there, pull LongBench"}
-	cmd.AddCommand(newDatasetsList(), newDatasetsPull())
-	return cmd
+	return group(&cobra.Command{
+		Use:     "datasets",
+		Short:   "Data sets: list what is there, pull LongBench",
+		Example: "  snapbench datasets pull longbench\n  snapbench datasets list",
+	}, newDatasetsList(), newDatasetsPull())
 }
 
 func newDatasetsList() *cobra.Command {

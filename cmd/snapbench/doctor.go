@@ -14,9 +14,10 @@ import (
 func newDoctor() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "What this machine can do, and what is missing",
-		Args:  cobra.NoArgs,
+		Use:     "doctor",
+		Short:   "What this machine can do, and what is missing",
+		Example: "  snapbench doctor\n  snapbench doctor --json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := cpu.New()
 			if err != nil {

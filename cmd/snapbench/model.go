@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/snapbench/snapbench/datasets"
@@ -46,6 +47,9 @@ func openModel(ctx context.Context, f modelFlags, say func(string, ...any)) (*mo
 
 // open does so with or without the tokenizer.
 func open(ctx context.Context, f modelFlags, say func(string, ...any), text bool) (_ *model, err error) {
+	if names := tokenizer.Names(); text && !slices.Contains(names, f.tokenizer) {
+		return nil, usage(fmt.Errorf("unknown tokenizer %q: have %s", f.tokenizer, strings.Join(names, ", ")))
+	}
 	at, err := locate(ctx, f.model, say)
 	if err != nil {
 		return nil, err

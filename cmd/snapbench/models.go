@@ -15,17 +15,39 @@ import (
 )
 
 func newModels() *cobra.Command {
-	cmd := &cobra.Command{Use: "models", Short: "Models: list those in the hub cache, pull, show"}
-	cmd.AddCommand(newModelsList(), newModelsPull(), newModelsShow())
+	return group(&cobra.Command{
+		Use:     "models",
+		Short:   "Models: list those in the hub cache, pull, show",
+		Example: "  snapbench models list\n  snapbench models show embedded",
+	}, newModelsList(), newModelsPull(), newModelsShow())
+}
+
+// group makes a command of commands. Alone it prints its help; a command it does
+// not have is a mistake.
+func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.Name())
+	}
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usage(fmt.Errorf("unknown command %q: %s has %s", args[0], cmd.Name(), strings.Join(names, ", ")))
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.DisableFlagsInUseLine = true
+	cmd.AddCommand(commands...)
 	return cmd
 }
 
 func newModelsList() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "Models in the hub cache, and the shapes for speed",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "Models in the hub cache, and the shapes for speed",
+		Example: "  snapbench models list --json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := newHub()
 			if err != nil {

@@ -85,7 +85,7 @@ computer, in about a minute.`,
 	s.StringVar(&n.wording, "wording", "ruler", "wording: ruler, kamradt")
 	s.StringVar(&n.maxLen, "max-len", "4k", "sweep 1k, 2k, 4k … and this length")
 	s.StringSliceVar(&n.lengths, "lengths", nil, "these prompt lengths in tokens instead, template included")
-	s.StringSliceVar(&n.depths, "depths", []string{"5"}, "how many depths from 0 to 100, or the depths in percent: 0,25,50,75,100")
+	s.StringSliceVar(&n.depths, "depths", []string{"5"}, "how many depths from 0 to 100, or the depths in percent: 0,25,50,75,100, one alone with its sign: 50%")
 	s.IntVar(&n.needles, "needles", 0, "sentences to hide (default by task)")
 	s.IntVar(&n.trials, "trials", 1, "prompts per length and depth, each with its own text, key and value")
 	s.Uint64Var(&n.seed, "seed", 42, "of keys, values and stretches of text")
@@ -95,18 +95,18 @@ computer, in about a minute.`,
 	return cmd
 }
 
-// depthList reads "5" as a grid of five, anything else as percents.
+// depthList reads "5" as a grid of five, anything else ("50%" too) as percents.
 func depthList(list []string) ([]float64, error) {
-	if len(list) == 1 {
+	if len(list) == 1 && !strings.HasSuffix(list[0], "%") {
 		n, err := strconv.Atoi(list[0])
 		if err != nil || n < 1 || n > 101 {
-			return nil, fmt.Errorf("depths %q: want a number of depths, or several in percent: 0,50,100", strings.Join(list, ","))
+			return nil, fmt.Errorf("depths %q: want a number of depths, or the depths in percent: 0,50,100 or 50%%", strings.Join(list, ","))
 		}
 		return datasets.DepthGrid(n), nil
 	}
 	var out []float64
 	for _, s := range list {
-		d, err := strconv.ParseFloat(s, 64)
+		d, err := strconv.ParseFloat(strings.TrimSuffix(s, "%"), 64)
 		if err != nil || !(d >= 0 && d <= 100) {
 			return nil, fmt.Errorf("depth %q: want percent, 0 to 100", s)
 		}

@@ -19,10 +19,14 @@ given here come on top. Presets inside the program: ` + strings.Join(configs.Nam
 		Example: `  snapbench run quickstart
   snapbench run paper --model org/name --out runs/paper
   snapbench run mine.yaml --limit 5`,
-		DisableFlagParsing: true,
+		DisableFlagParsing:    true,
+		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 || args[0] == "--help" || args[0] == "-h" {
+			if len(args) > 0 && (args[0] == "--help" || args[0] == "-h") {
 				return cmd.Help()
+			}
+			if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+				return usage(fmt.Errorf("which preset? a YAML file, or one of %s", strings.Join(configs.Names(), ", ")))
 			}
 			p, err := configs.Open(args[0])
 			if err != nil {

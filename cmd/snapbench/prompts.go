@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/metrics"
 )
 
 func newPrompts() *cobra.Command {
@@ -23,6 +24,9 @@ optionally "id", "metric", "classes" and "max_new".`,
 			variants, err := v.list(cmd)
 			if err != nil {
 				return err
+			}
+			if _, err := metrics.Open(metric); err != nil {
+				return usage(err)
 			}
 			options := datasets.Options{Data: args[0], Metric: metric, MaxNew: r.maxNew, Limit: r.limit}
 			task, err := datasets.Open("prompts", options)

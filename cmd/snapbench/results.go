@@ -11,9 +11,11 @@ import (
 )
 
 func newResults() *cobra.Command {
-	cmd := &cobra.Command{Use: "results", Short: "Results of runs: show, merge, export, columns"}
-	cmd.AddCommand(newResultsShow(), newResultsMerge(), newResultsExport(), newResultsColumns())
-	return cmd
+	return group(&cobra.Command{
+		Use:     "results",
+		Short:   "Results of runs: show, merge, export, columns",
+		Example: "  snapbench results show runs/first\n  snapbench results export csv runs/first > first.csv",
+	}, newResultsShow(), newResultsMerge(), newResultsExport(), newResultsColumns())
 }
 
 func newResultsShow() *cobra.Command {
@@ -94,9 +96,10 @@ func newResultsExport() *cobra.Command {
 
 func newResultsColumns() *cobra.Command {
 	return &cobra.Command{
-		Use:   "columns",
-		Short: "The columns of results.parquet, with their meaning",
-		Args:  cobra.NoArgs,
+		Use:     "columns",
+		Short:   "The columns of results.parquet, with their meaning",
+		Example: "  snapbench results columns",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, c := range results.Columns() {
 				null := ""
