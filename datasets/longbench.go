@@ -107,6 +107,19 @@ func (t *longbenchTask) Version() int    { return longbenchVersion }
 func (t *longbenchTask) Len() int        { return len(t.rows) }
 func (t *longbenchTask) ID(i int) string { return t.rows[i].id }
 
+func (t *longbenchTask) Digest() string {
+	return digestOf(func(yield func(string) bool) {
+		for _, r := range t.rows {
+			fields := []string{r.id, r.dataset, r.language, r.input, r.context, fmt.Sprintf("%d %q %q", r.length, r.answers, r.classes)}
+			for _, f := range fields {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	})
+}
+
 func (t *longbenchTask) Size(i int) int {
 	per := bytesPerToken
 	if t.set.Chinese {

@@ -195,6 +195,8 @@ func (t *needleTask) Version() int   { return needleVersion }
 func (t *needleTask) Len() int       { return t.n }
 func (t *needleTask) Size(i int) int { length, _, _ := t.cell(i); return length }
 
+func (t *needleTask) Digest() string { return digestOf(slices.Values([]string{t.hay.text})) }
+
 // cell returns the length, depth and trial of sample i.
 func (t *needleTask) cell(i int) (length int, depth float64, trial int) {
 	if i < 0 || i >= t.n {

@@ -188,6 +188,19 @@ func (t *promptsTask) Version() int    { return promptsVersion }
 func (t *promptsTask) Len() int        { return len(t.rows) }
 func (t *promptsTask) ID(i int) string { return t.rows[i].id }
 
+func (t *promptsTask) Digest() string {
+	return digestOf(func(yield func(string) bool) {
+		for _, r := range t.rows {
+			fields := []string{r.id, r.prompt, fmt.Sprintf("%q", r.messages), fmt.Sprintf("%q %q %s %d", r.answers, r.classes, r.metric, r.maxNew)}
+			for _, f := range fields {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	})
+}
+
 func (t *promptsTask) Size(i int) int {
 	n := len(t.rows[i].prompt)
 	for _, m := range t.rows[i].messages {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sort"
 	"strings"
@@ -110,12 +111,26 @@ type Task interface {
 	Version() int
 	// Len is the number of samples.
 	Len() int
+	// Digest is a sha256, in hexadecimal, over the rows or the text that samples
+	// are made of: what a path does not tell once its file has changed.
+	Digest() string
 	// ID is sample i's ID, without building it.
 	ID(i int) string
 	// Size estimates sample i's prompt in tokens, without building it.
 	Size(i int) int
 	// Sample builds sample i for a model. It panics if i is out of range.
 	Sample(i int, m Model) Sample
+}
+
+// digestOf hashes strings, each with its length before it, so that no two lists
+// run together alike.
+func digestOf(next func(yield func(string) bool)) string {
+	h := sha256.New()
+	for s := range next {
+		fmt.Fprintf(h, "%d:", len(s))
+		io.WriteString(h, s)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Options say how to open a task. Each task reads what concerns it; the zero

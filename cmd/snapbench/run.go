@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,9 +55,13 @@ type taskQuestion struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"`
 	Samples int    `json:"samples"`
+	Data    string `json:"data"` // a digest: a path stays when its file changes
 }
 
 func (j *job) execute(ctx context.Context, cmd *cobra.Command) error {
+	if j.run.fidelity && !slices.ContainsFunc(j.variants, compress.Variant.IsFull) {
+		return usage(errors.New("--fidelity measures against the full cache: add full to the variants"))
+	}
 	progress := newProgress(cmd.ErrOrStderr(), j.run.quiet)
 	defer progress.close()
 	m, err := openModel(ctx, j.model, progress.say)
@@ -100,7 +105,7 @@ func (j *job) open(m *model) (*results.Journal, error) {
 		Machine: results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), Threads: runtime.GOMAXPROCS(0), Devices: []string{m.device.Name() + ": " + m.device.Describe()}},
 	}
 	for _, t := range j.tasks {
-		q.Tasks = append(q.Tasks, taskQuestion{t.Name(), t.Version(), t.Len()})
+		q.Tasks = append(q.Tasks, taskQuestion{t.Name(), t.Version(), t.Len(), t.Digest()[:16]})
 		run.Tasks = append(run.Tasks, t.Name())
 	}
 	for _, v := range j.variants {

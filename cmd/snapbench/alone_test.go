@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/snapbench/snapbench/results"
+)
+
+// A row does not depend on its company: every variant of a grid gives the same
+// prediction, score, cache and, to the last bit, the same distance from the full
+// cache's distributions, where it runs with the full cache alone, and the same
+// answer where it runs by itself.
+func TestVariantsAlone(t *testing.T) {
+	model, work := tinyModel(t), t.TempDir()
+	answers := func(name string, arguments ...string) map[string]results.Row {
+		t.Helper()
+		out := filepath.Join(work, name)
+		var stdout, stderr bytes.Buffer
+		arguments = append([]string{"needle", "--model", model, "--device", "cpu", "--lengths", "500", "--depths", "2",
+			"--max-new", "8", "--quiet", "--out", out}, arguments...)
+		if code := run(arguments, &stdout, &stderr); code != exitPass {
+			t.Fatalf("status %d: %s", code, stderr.String())
+		}
+		rows := map[string]results.Row{}
+		for _, r := range rowsBesidesTimes(t, out) {
+			r.ID, r.Run = "", "" // other questions
+			rows[r.Sample+" "+r.Variant] = r
+		}
+		return rows
+	}
+	variants := []string{
+		"snapkv(cap=24,w=8,k=3,pool=max,gqa=query_head)", "snapkv(cap=40,w=8,k=5,pool=avg,gqa=query_head)",
+		"snapkv(cap=40,w=16,k=5,pool=max,gqa=kv_head_mean)", "snapkv(cap=10%,w=8,k=7,pool=max,gqa=kv_head_max)",
+		"snapkv(cap=32|64,w=8,k=3|5,pool=max|avg,gqa=kvpress)", "snapkv(cap=4096,w=32,k=7,pool=max,gqa=query_head)",
+	}
+	grid := answers("grid", "--fidelity", "--variants", "full;"+strings.Join(variants, ";"))
+	if len(grid) != 2*(1+len(variants)) {
+		t.Fatalf("%d rows", len(grid))
+	}
+	for i, v := range variants {
+		for sample, r := range answers(fmt.Sprint("beside", i), "--fidelity", "--variants", "full;"+v) {
+			if !reflect.DeepEqual(r, grid[sample]) {
+				t.Errorf("%s beside full:\n%+v\nin the grid:\n%+v", v, r, grid[sample])
+			}
+		}
+		for sample, r := range answers(fmt.Sprint("alone", i), "--variants", v) {
+			want := grid[sample]
+			want.KLMean, want.KLP99, want.Top1Agreement, want.FirstDivergence = nil, nil, nil, nil
+			if !reflect.DeepEqual(r, want) {
+				t.Errorf("%s alone:\n%+v\nin the grid:\n%+v", v, r, want)
+			}
+		}
+	}
+}
