@@ -81,10 +81,24 @@ func (g *GateResult) Headline() string {
 		count[l.Verdict]++
 	}
 	s := fmt.Sprintf("%s: of %d comparisons %d pass, %d fail, %d undecided", strings.ToUpper(g.Verdict.String()), len(g.Lines), count[Pass], count[Fail], count[Undecided])
+	// A check that several variants fail is told once.
+	type outcome struct {
+		name    string
+		verdict Verdict
+	}
+	var order []outcome
+	times := map[outcome]int{}
 	for _, k := range g.Checks {
-		if k.Verdict != Pass {
-			s += fmt.Sprintf("; %s %s", k.Name, k.Verdict)
+		if k.Verdict == Pass {
+			continue
 		}
+		o := outcome{k.Name, k.Verdict}
+		if times[o]++; times[o] == 1 {
+			order = append(order, o)
+		}
+	}
+	for _, o := range order {
+		s += fmt.Sprintf("; %s: %d %s", o.name, times[o], o.verdict)
 	}
 	return s
 }
