@@ -102,7 +102,7 @@ func TestGateTwoRuns(t *testing.T) {
 	base = drops(1000, 0, "a", "b")
 	cand = drops(1000, 0, "a", "b")
 	cand.Rows[7].Audit, cand.Rows[7].KeptMean = "kept 65, the budget says 64", new(65.0)
-	if g, err = Gate(base, cand, points(1)); err != nil || g.Verdict != Fail || !strings.Contains(g.Headline(), "budget audit fail") {
+	if g, err = Gate(base, cand, points(1)); err != nil || g.Verdict != Fail || !strings.Contains(g.Headline(), "budget audit: 1 fail") {
 		t.Errorf("%v %v", g.Headline(), err)
 	}
 }
