@@ -23,12 +23,13 @@ type progress struct {
 	bar   *progressbar.ProgressBar
 	total float64 // tokens of all prompts
 	done  float64
+	found float64 // tokens of samples that an earlier run has finished
 	count int
 	ready int
 	start time.Time
 	told  time.Time
-	now   float64 // share of the sample in hand
-	size  float64
+	size  map[string]float64 // tokens of a sample, by task and ID
+	share map[string]float64 // what is done of the samples in hand
 }
 
 // between plain lines.
@@ -52,9 +53,12 @@ func (p *progress) say(format string, arguments ...any) {
 // plan counts the work ahead, in tokens.
 func (p *progress) plan(tasks []datasets.Task) {
 	p.start, p.told = time.Now(), time.Now()
+	p.size, p.share = map[string]float64{}, map[string]float64{}
 	for _, t := range tasks {
 		for i := range t.Len() {
-			p.total += float64(max(1, t.Size(i)))
+			size := float64(max(1, t.Size(i)))
+			p.size[t.Name()+" "+t.ID(i)] = size
+			p.total += size
 			p.count++
 		}
 	}
@@ -78,18 +82,23 @@ func (p *progress) within(task, id string) func(runners.Progress) {
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.now = max(p.now, share)
+		p.share[task+" "+id] = max(p.share[task+" "+id], share)
 		p.show(fmt.Sprintf("%s %s: %s", task, id, doing))
 	}
 }
 
-// finished counts a sample.
+// finished counts a sample. One that never went through within had nothing left
+// to do.
 func (p *progress) finished(t datasets.Task, i int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done += float64(max(1, t.Size(i)))
+	name := t.Name() + " " + t.ID(i)
+	p.done += p.size[name]
+	if _, worked := p.share[name]; !worked {
+		p.found += p.size[name]
+	}
+	delete(p.share, name)
 	p.ready++
-	p.now = 0
 	p.show(fmt.Sprintf("%s %s", t.Name(), t.ID(i)))
 }
 
@@ -97,13 +106,22 @@ func (p *progress) show(what string) {
 	if p.quiet || p.total == 0 {
 		return
 	}
-	share := p.done / p.total
-	eta := "?"
-	if elapsed := time.Since(p.start); share > 0.005 {
-		eta = time.Duration(float64(elapsed) * (1 - share) / share).Round(time.Second).String()
+	done := p.done
+	for name, share := range p.share {
+		done += share * p.size[name]
+	}
+	share, eta := done/p.total, "?"
+	if own := done - p.found; own > 0.002*p.total {
+		eta = time.Duration(float64(time.Since(p.start)) * (p.total - done) / own).Round(time.Second).String()
+	} else if done >= p.total {
+		eta = "0s"
 	}
 	line := fmt.Sprintf("%d/%d  %s  ETA %s", p.ready, p.count, what, eta)
 	if p.bar != nil {
+		// What is wider than the terminal would leave lines behind.
+		if room := terminalWidth(p.w) - 25; len(line) > room {
+			line = fmt.Sprintf("%d/%d  ETA %s", p.ready, p.count, eta)
+		}
 		if time.Since(p.told) > 100*time.Millisecond {
 			p.told = time.Now()
 			p.bar.Describe(line)
