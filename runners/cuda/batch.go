@@ -27,9 +27,11 @@ type batch struct {
 
 // layerTables are one layer's tables on the card (kernels/batch.h).
 type layerTables struct {
-	rows, heads, items uint64
-	number             int // of items
-	most               int // cache heads of a row, at most
+	rows, heads   uint64
+	single, group uint64 // items of heads that one query head has to itself, and of shared ones
+	singles       int    // how many
+	groups        int
+	most          int // cache heads of a row, at most
 }
 
 // batchRow, batchHead and batchItem are Row, Head and Item of kernels/batch.h.
@@ -87,7 +89,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		t := layerTables{}
 		var rows []batchRow
 		var all []batchHead
-		var items []batchItem
+		var single, group []batchItem
 		slot := 0
 		for i, q := range s {
 			if len(q.Caches) != len(s[0].Caches) {
@@ -100,7 +102,10 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 			if b.room < 0 || c.Room < b.room {
 				b.room = c.Room
 			}
-			share := h.Query / len(c.Len)
+			share, items := h.Query/len(c.Len), &single
+			if share > 1 {
+				items = &group
+			}
 			t.most = max(t.most, len(c.Len))
 			rows = append(rows, batchRow{position: int32(q.Position), heads: int32(len(c.Len)), first: int32(len(all))})
 			k, v := d.pointer("NewBatch", c.K, d.kind), d.pointer("NewBatch", c.V, d.kind)
@@ -113,7 +118,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 				}
 				splits := blocks(n+c.Room, splitKeys)
 				for split := range splits {
-					items = append(items, batchItem{
+					*items = append(*items, batchItem{
 						k: head.k, v: head.v, positions: head.positions, held: head.held, position: int32(q.Position),
 						query: int32(i*h.Query + a*share), group: int32(share), split: int32(split), slot: int32(slot), head: int32(len(all)),
 					})
@@ -123,11 +128,11 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 			}
 		}
 		slots, heads = max(slots, slot), max(heads, len(all))
-		t.number = len(items)
+		t.singles, t.groups = len(single), len(group)
 		for _, c := range []struct {
 			to    *uint64
 			bytes []byte
-		}{{&t.rows, bytesOf(rows)}, {&t.heads, bytesOf(all)}, {&t.items, bytesOf(items)}} {
+		}{{&t.rows, bytesOf(rows)}, {&t.heads, bytesOf(all)}, {&t.single, bytesOf(single)}, {&t.group, bytesOf(group)}} {
 			p, err := take(int64(len(c.bytes)))
 			if err != nil {
 				free()
@@ -214,19 +219,28 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 	if !ok {
 		return
 	}
-	name := "single_plain"
+	// A head's kernel follows from its own group, so a row has the same bits whatever
+	// rows are beside it.
+	attend := func(name string, items uint64, n int) {
+		if n == 0 {
+			return
+		}
+		d.with(to, from, items, b.step, b.partial, b.state, b.arrived).int(h.Size, window).float(scale)
+		d.run(d.kernel("attend_caches", "attend_"+name+"_"+d.suffix), n, 1, 256, 0)
+	}
+	single, group := "single_plain", "single_plain"
 	if d.kind != engine.Float32 && aligned(h.Size, to, from) {
 		switch {
 		case h.Size <= 64:
-			name = "group_64"
+			single, group = "single_64", "group_64"
 		case h.Size <= 128:
-			name = "group_128"
+			single, group = "single_128", "group_128"
 		default:
-			name = "single_256"
+			single, group = "single_256", "single_256"
 		}
 	}
-	d.with(to, from, t.items, b.step, b.partial, b.state, b.arrived).int(h.Size, window).float(scale)
-	d.run(d.kernel("attend_caches", "attend_"+name+"_"+d.suffix), t.number, 1, 256, 0)
+	attend(single, t.single, t.singles)
+	attend(group, t.group, t.groups)
 }
 
 // Advance counts a step.

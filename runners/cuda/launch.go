@@ -88,8 +88,9 @@ func (d *Device) run(k *kernel, x, y, threads, shared int) {
 	if k == nil || d.err != nil || x == 0 || y == 0 {
 		return
 	}
-	const defaultShared, maxDynamicShared = 48 << 10, 8
-	if shared > defaultShared && shared > k.shared {
+	// Blocks get 48 KiB in all without asking, what kernels declare themselves included.
+	const unasked, maxDynamicShared = 32 << 10, 8
+	if shared > unasked && shared > k.shared {
 		if !d.ok(call(d.driver.FuncSetAttribute, k.handle, maxDynamicShared, uintptr(shared))) {
 			return
 		}

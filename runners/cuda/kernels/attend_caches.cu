@@ -162,8 +162,10 @@ DEVICE void join(T *out, const float *partial, const float *state, int *arrived,
 }
 
 // One query head at a time: LANES lanes hold a key, eight numbers each (d ≤ 8·LANES);
-// ahead loads in flight, the first values' during the softmax. For heads larger than
-// attend_group takes, and for any type.
+// ahead loads in flight, the first values' during the softmax. For query heads with a
+// cache of their own, for heads larger than attend_group takes, and for any type.
+// (Through shared memory by cp.async, keys and values all under way at once, was
+// tried: a sixth slower.)
 template <typename T, typename Eight, int LANES, int ahead>
 DEVICE void attend_single(T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived,
                           int d, int window, float scale) {
@@ -231,8 +233,8 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
   if (p.splits > 1) join(out, partial, state, arrived, p, d, &sums[0][0][0]);
 }
 
-// Eight query heads at a time on the tensor cores (one alone is faster this way, too:
-// fewer instructions a key): d a multiple of eight, at most 32·STEPS. A warp has two tiles of 16 keys. Keys and values go from memory to
+// Eight query heads at a time on the tensor cores, for groups (a head alone is a
+// quarter slower this way): d a multiple of eight, at most 32·STEPS. A warp has two tiles of 16 keys. Keys and values go from memory to
 // registers, 16 bytes a lane, in orders of their columns that suit: of K, lane g·4+t
 // has columns 8t … 8t+7 of each 32 of keys g and g+8, of V columns 8g … 8g+7 of each
 // 64 of keys 2t, 2t+1, 2t+8, 2t+9.
@@ -332,7 +334,8 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
     attend_group<T, STEPS>(out, q, items, steps, partial, state, arrived, d, window, scale); \
   }
 #define INSTANCE(T, name) \
-  SINGLE(T, 256_##name, Packed, 32, 8) SINGLE(T, plain_##name, Loose, 32, 2) GROUP(T, 64_##name, 2) GROUP(T, 128_##name, 4)
+  SINGLE(T, 64_##name, Packed, 8, 8) SINGLE(T, 128_##name, Packed, 16, 8) SINGLE(T, 256_##name, Packed, 32, 8) \
+  SINGLE(T, plain_##name, Loose, 32, 2) GROUP(T, 64_##name, 2) GROUP(T, 128_##name, 4)
 INSTANCE(f16, f16)
 INSTANCE(bf16, bf16)
 SINGLE(float, plain_f32, Loose, 32, 2)

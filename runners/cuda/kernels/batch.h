@@ -27,7 +27,7 @@ struct Item {
   int position;        // of the Row
   int query;           // first query head, counted over all rows
   int group;           // query heads of the cache head
-  int split;           // keys 256·split …
+  int split;           // keys chunk·split …
   int slot;            // of the head's first partial result; split s of query q has slot + s·group + q
   int head;            // index of the Head
   int zero;

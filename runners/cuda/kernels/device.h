@@ -154,6 +154,13 @@ DEVICE float max_block(float v, float *scratch) {
 
 DEVICE u32 shared_address(const void *p) { return (u32)(u64)(__attribute__((address_space(3))) const void *)p; }
 
+// 16 bytes on their way to shared memory, zeros where not on (cp.async).
+DEVICE void copy16(u32 dst, const void *src, bool on) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(dst), "l"(src), "r"(on ? 16 : 0) : "memory");
+}
+DEVICE void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int N> DEVICE void copy_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
+
 // mma.sync m16n8k16, float sums. Lane g·4+t (g = lane/4, t = lane%4) holds of A
 // (16×16) rows g and g+8, columns 2t, 2t+1 and 2t+8, 2t+9: a[0] row g low
 // columns, a[1] row g+8, a[2] row g high columns, a[3] row g+8; of B (16×8)

@@ -116,11 +116,10 @@ DEVICE void window_state(float *state, float *joined, int *arrived, const T *q, 
   for (int i = lane(); i < w; i += 32) top[warp()][i] = -INF, total[warp()][i] = 0.f;
   sync_warp();
   int begin = (int)block_x() * length, end = min(begin + length, n);
-  Keys<T, STEPS, NT> keys, ahead;
-  ahead.load(k, begin + 8 * NT * warp(), end, d);
+  Keys<T, STEPS, NT> keys;
   for (int key = begin + 8 * NT * warp(); key < end; key += 8 * NT * warps) {
-    keys = ahead;
-    ahead.load(k, key + 8 * NT * warps, end, d);
+    keys.load(k, key, end, d);
+    bool whole = window <= 0 && key + 8 * NT <= min(end, n - w + 1); // every query sees every key
     for (int i0 = 0; i0 < w; i0 += 16) {
       float c[NT][4];
       keys.logits(c, q, i0, w, (i64)heads * d, d);
@@ -131,7 +130,8 @@ DEVICE void window_state(float *state, float *joined, int *arrived, const T *q, 
           UNROLL for (int e = 0; e < 2; e++) {
             int at = key + 8 * j + 2 * t + e;
             float &x = c[j][2 * h + e];
-            x = at < end && sees(position, at, window) ? x * scale : -INF;
+            x *= scale;
+            if (!whole && !(at < end && sees(position, at, window))) x = -INF;
             m = max(m, x);
           }
         m = max(m, shuffle_xor(m, 1));
@@ -177,11 +177,9 @@ DEVICE void window_sum(float *dst, const float *joined, const T *q, const T *k, 
   scale *= LOG2E;
   recall(top, share, joined, head, w);
   int begin = (int)block_x() * length, end = min(begin + length, m);
-  Keys<T, STEPS, NT> keys, ahead;
-  ahead.load(k, begin + 8 * NT * warp(), end, d);
+  Keys<T, STEPS, NT> keys;
   for (int key = begin + 8 * NT * warp(); key < end; key += 8 * NT * warps) {
-    keys = ahead;
-    ahead.load(k, key + 8 * NT * warps, end, d);
+    keys.load(k, key, end, d);
     float sum[NT][2];
     UNROLL for (int j = 0; j < NT; j++) sum[j][0] = sum[j][1] = 0.f;
     for (int i0 = 0; i0 < w; i0 += 16) {
@@ -274,12 +272,12 @@ DEVICE void window_sum_plain(float *dst, const float *joined, const T *q, const 
       int head0, int heads, int kvHeads, int d, int length, int window, float scale) { \
     window_sum##version<__VA_ARGS__>(dst, joined, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
   }
-INSTANCE(f16, 64_f16, , f16, 2, 2)
-INSTANCE(f16, 128_f16, , f16, 4, 2)
-INSTANCE(f16, 256_f16, , f16, 8, 1)
-INSTANCE(bf16, 64_bf16, , bf16, 2, 2)
-INSTANCE(bf16, 128_bf16, , bf16, 4, 2)
-INSTANCE(bf16, 256_bf16, , bf16, 8, 1)
+INSTANCE(f16, 64_f16, , f16, 2, 4)
+INSTANCE(f16, 128_f16, , f16, 4, 4)
+INSTANCE(f16, 256_f16, , f16, 8, 2)
+INSTANCE(bf16, 64_bf16, , bf16, 2, 4)
+INSTANCE(bf16, 128_bf16, , bf16, 4, 4)
+INSTANCE(bf16, 256_bf16, , bf16, 8, 2)
 INSTANCE(f16, plain_f16, _plain, f16)
 INSTANCE(bf16, plain_bf16, _plain, bf16)
 INSTANCE(float, plain_f32, _plain, float)
