@@ -43,6 +43,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitPass
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
 	var exit *exitError
 	if !errors.As(err, &exit) {
 		exit = &exitError{exitCannotRun, err}

@@ -98,6 +98,11 @@ result too, with the bytes it would need.`,
 			if f.maxNew < 1 || f.warmup < 0 {
 				return usage(fmt.Errorf("--max-new %d, --warmup %d: want at least 1 and 0", f.maxNew, f.warmup))
 			}
+			if f.out != "" { // before minutes are measured that could not be written down
+				if err := os.MkdirAll(f.out, 0o755); err != nil {
+					return fmt.Errorf("--out %s: %w", f.out, err)
+				}
+			}
 			progress := newProgress(cmd.ErrOrStderr(), f.quiet)
 			defer progress.close()
 			loaded, err := open(cmd.Context(), m, progress.say, false)

@@ -96,7 +96,7 @@ func (c *Client) notCached(repo Repo, root string) error {
 			have = ": it has " + strings.Join(names, ", ")
 		}
 	}
-	return fmt.Errorf("%s %s is not in the cache %s%s: %w", repo.Kind, repo, c.Cache, have, ErrNotCached)
+	return fmt.Errorf("%s %s is %w %s%s", repo.Kind, repo, ErrNotCached, c.Cache, have)
 }
 
 // filesUnder lists the files of a snapshot folder. Links that lead nowhere
