@@ -17,7 +17,6 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
-	"github.com/snapbench/snapbench/runners"
 )
 
 // job is a question and how to answer it: a model, tasks, variants. This page is
@@ -123,77 +122,64 @@ func (j *job) open(m *model) (*results.Journal, error) {
 	return results.Open(j.out, run)
 }
 
-// answer runs every sample that has no finished row yet.
+// answer runs every sample that has no finished row yet, as many at a time as
+// may be decoded together.
 func (j *job) answer(ctx context.Context, m *model, journal *results.Journal, progress *progress) error {
 	data := m.dataset()
 	progress.plan(j.tasks)
 	for _, task := range j.tasks {
+		var waiting []asked
 		for _, i := range datasets.Order(task) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			rows, err := j.sample(ctx, m, journal, progress, task.Sample(i, data))
-			if err != nil {
-				return err
-			}
-			if len(rows) > 0 {
-				if err := journal.Append(rows...); err != nil {
+			next := j.ask(m, journal, progress, i, task.Sample(i, data))
+			if !next.open() {
+				if err := j.finish(ctx, m, journal, progress, task, []asked{next}); err != nil {
 					return err
 				}
+				continue
 			}
-			progress.finished(task, i)
-			// A cache that is not what its budget says makes every figure of the run
-			// doubtful: the row is kept, and the run ends here.
-			for _, r := range rows {
-				if r.Audit != "" {
-					return errors.New(r.Audit)
+			if !j.fits(m, waiting, next) {
+				if err := j.finish(ctx, m, journal, progress, task, waiting); err != nil {
+					return err
 				}
+				waiting = nil
 			}
+			waiting = append(waiting, next)
+		}
+		if err := j.finish(ctx, m, journal, progress, task, waiting); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// sample answers one sample under the variants that have no finished row.
-func (j *job) sample(ctx context.Context, m *model, journal *results.Journal, progress *progress, s datasets.Sample) ([]results.Row, error) {
+// finish answers samples, grades them and writes their rows.
+func (j *job) finish(ctx context.Context, m *model, journal *results.Journal, progress *progress, task datasets.Task, list []asked) error {
+	if err := j.complete(ctx, m, list); err != nil {
+		return err
+	}
 	var rows []results.Row
-	var variants []compress.Variant
-	for _, v := range j.variants {
-		r := j.row(m, s, v)
-		if journal.Finished(r.ID) && !(j.run.retry && journal.Failed(r.ID)) {
-			continue
-		}
-		if s.Err != nil {
-			r.Error = s.Err.Error()
-		}
-		rows, variants = append(rows, r), append(variants, v)
+	for _, a := range list {
+		rows = append(rows, a.rows...)
 	}
-	if len(rows) == 0 || s.Err != nil {
-		return rows, nil
-	}
-	request := runners.Request{
-		Prompt: s.IDs, Question: s.Question, Variants: variants, MaxNew: s.MaxNew, MinNew: s.MinNew, Stop: m.stop(s),
-		Fidelity: j.run.fidelity, Progress: progress.within(s.Task, s.ID),
-	}
-	// Fidelity needs the full cache's answer, also where its own row is finished.
-	hidden := request.Fidelity && !variants[0].IsFull() && j.variants[0].IsFull()
-	if hidden {
-		request.Variants = append([]compress.Variant{compress.Full}, variants...)
-	}
-	out, err := m.runner.Run(ctx, []runners.Request{request})
-	if err != nil {
-		return nil, err
-	}
-	completions := out[0]
-	if hidden {
-		completions = completions[1:]
-	}
-	for k := range rows {
-		if err := j.grade(&rows[k], s, completions[k]); err != nil {
-			return nil, err
+	if len(rows) > 0 {
+		if err := journal.Append(rows...); err != nil {
+			return err
 		}
 	}
-	return rows, nil
+	for _, a := range list {
+		progress.finished(task, a.number)
+	}
+	// A cache that is not what its budget says makes every figure of the run
+	// doubtful: the row is kept, and the run ends here.
+	for _, r := range rows {
+		if r.Audit != "" {
+			return errors.New(r.Audit)
+		}
+	}
+	return nil
 }
 
 func cpuName() string {
