@@ -35,14 +35,14 @@ type layerTables struct {
 }
 
 // batchRow, batchHead and batchItem are Row, Head and Item of kernels/batch.h.
-type batchRow struct{ position, heads, first, zero int32 }
+type batchRow struct{ position, heads, first, _ int32 }
 type batchHead struct {
 	k, v, positions uint64
 	held, row       int32
 }
 type batchItem struct {
 	k, v, positions                                       uint64
-	held, position, query, group, split, slot, head, zero int32
+	held, position, query, group, split, slot, head, _ int32
 }
 
 // splitKeys is how many keys of a head one block attends to.

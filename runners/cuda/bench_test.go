@@ -3,9 +3,7 @@ package cuda
 import (
 	"fmt"
 	"math"
-	"os"
 	"slices"
-	"strings"
 	"testing"
 	"unsafe"
 
@@ -42,17 +40,17 @@ func must[T any](b testing.TB) func(T, error) T {
 // decoder is a model on a device, and what its steps need.
 type decoder struct {
 	shape
-	d                         *Device
-	b                         testing.TB
-	table, output             engine.Weight
-	qkv, o, gateUp, down      []engine.Weight
-	norm                      engine.Array
-	rotary                    engine.Rotary
-	scale                     float32
-	rows                      int // that the arrays below have room for
-	ids                       engine.Array
-	hidden, x, fused, q, att  engine.Array
-	both, joined, logits, one engine.Array
+	d                        *Device
+	b                        testing.TB
+	table, output            engine.Weight
+	qkv, o, gateUp, down     []engine.Weight
+	norm                     engine.Array
+	rotary                   engine.Rotary
+	scale                    float32
+	rows                     int // that the arrays below have room for
+	ids                      engine.Array
+	hidden, x, fused, q, att engine.Array
+	both, joined, logits     engine.Array
 }
 
 func newDecoder(b testing.TB, d *Device, s shape, positions int) *decoder {
@@ -113,39 +111,6 @@ func (m *decoder) room(rows int) {
 // step is one decoding step of a batch.
 func (m *decoder) step(batch engine.Batch) {
 	d := m.d
-	if parts := os.Getenv("PARTS"); parts != "" {
-		for l := range m.layers {
-			if strings.Contains(parts, "n") {
-				d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
-			}
-			if strings.Contains(parts, "p") {
-				d.MatMul(m.fused, m.x, m.qkv[l])
-			}
-			if strings.Contains(parts, "r") {
-				d.RotateAppend(m.q, batch, l, m.fused, m.rotary, engine.QKNorm{})
-			}
-			if strings.Contains(parts, "a") {
-				d.AttendCaches(m.att, m.q, batch, l, 0, m.scale)
-			}
-			if strings.Contains(parts, "p") {
-				d.MatMulAdd(m.hidden, m.att, m.o[l])
-			}
-			if strings.Contains(parts, "n") {
-				d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
-			}
-			if strings.Contains(parts, "p") {
-				d.MatMul(m.both, m.x, m.gateUp[l])
-			}
-			if strings.Contains(parts, "s") {
-				d.SwiGLU(m.joined, m.both, m.ff)
-			}
-			if strings.Contains(parts, "p") {
-				d.MatMulAdd(m.hidden, m.joined, m.down[l])
-			}
-		}
-		d.Advance(batch)
-		return
-	}
 	d.Embed(m.hidden, m.table, m.ids)
 	for l := range m.layers {
 		d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
@@ -241,9 +206,6 @@ func BenchmarkDecode(b *testing.B) {
 	const room = 64
 	for _, s := range []shape{llama2, mistral} {
 		d := open(b, engine.BFloat16)
-		if os.Getenv("PDL") == "0" {
-			d.card.Major = 8
-		}
 		m := newDecoder(b, d, s, 1<<20)
 		grid := []int{16384}
 		for range 6 {
@@ -263,14 +225,10 @@ func BenchmarkDecode(b *testing.B) {
 			batch := must[engine.Batch](b)(d.NewBatch(sequences, s.heads))
 			d.Replay(batch, func() { m.step(batch) })
 			b.Run(s.name+"/"+c.name, func(b *testing.B) {
-				left := room - batch.Steps() - 1
-				f := func() {
-					if left--; left < 0 { // the caches are full: the last step again
-						b.Skip("no room")
-					}
-					d.Replay(batch, func() { m.step(batch) })
+				if max(b.N, 5)+1 > room-batch.Steps() {
+					b.Skipf("the caches have room for %d steps: ask for fewer with -benchtime", room)
 				}
-				ms := measure(b, d, f)
+				ms := measure(b, d, func() { d.Replay(batch, func() { m.step(batch) }) })
 				b.ReportMetric(float64(bytes)/ms/1e6, "GB/s")
 			})
 			d.FreeBatch(batch)

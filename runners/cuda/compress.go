@@ -154,7 +154,7 @@ type segment struct {
 	k, v, toK, toV, positions, toPositions uint64
 }
 type gatherItem struct {
-	segment, row, rows, zero int32
+	segment, row, rows, _ int32
 }
 
 // gatherRows is how many rows a block copies.
