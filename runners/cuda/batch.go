@@ -41,7 +41,7 @@ type batchHead struct {
 	held, row       int32
 }
 type batchItem struct {
-	k, v, positions                                       uint64
+	k, v, positions                                    uint64
 	held, position, query, group, split, slot, head, _ int32
 }
 
