@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // idsSHA256 is the hash of ids as little-endian int32.
@@ -39,7 +41,7 @@ func TestLongBenchReferencePrompts(t *testing.T) {
 		QuestionText   string `json:"question_text"`
 		MaxNew         int    `json:"max_new"`
 	}
-	b, err := os.ReadFile(sharedPath(t, "longbench", "smollm2.json"))
+	b, err := os.ReadFile(sharedtest.Path(t, "longbench", "smollm2.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func TestLongBenchReferencePrompts(t *testing.T) {
 	}
 	count := map[string]int{}
 	for _, c := range cases {
-		k, err := Open(c.Task, Options{Data: sharedPath(t, "longbench", "data"), Protocol: c.Protocol, MaxLength: c.MaxLength, MaxNew: 64})
+		k, err := Open(c.Task, Options{Data: sharedtest.Path(t, "longbench", "data"), Protocol: c.Protocol, MaxLength: c.MaxLength, MaxNew: 64})
 		if err != nil {
 			t.Error(err)
 			continue
@@ -83,7 +85,7 @@ func TestLongBenchReferencePrompts(t *testing.T) {
 // Every set there is, by every protocol.
 func TestLongBenchRealSets(t *testing.T) {
 	m := smolLM2(t)
-	data := sharedPath(t, "longbench", "data")
+	data := sharedtest.Path(t, "longbench", "data")
 	list, err := List(data)
 	if err != nil || len(list) == 0 {
 		t.Fatalf("%d sets (%v)", len(list), err)

@@ -10,44 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/snapbench/snapbench/runners/sharedtest"
 	"github.com/snapbench/snapbench/runners/tokenizer"
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-// sharedPath is a path in the folder of reference data; without it the test is
-// skipped.
-func sharedPath(t testing.TB, parts ...string) string {
-	t.Helper()
-	dir := os.Getenv("SNAPBENCH_SHARED")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the test")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared")
-	}
-	path := filepath.Join(append([]string{dir}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("reference data not here: %v (SNAPBENCH_SHARED names its folder)", err)
-	}
-	return path
-}
-
-var openSmolLM2 = sync.OnceValues(func() (Model, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return Model{}, err
-	}
-	f, err := weights.OpenGGUF(filepath.Join(cache, "snapbench", "SmolLM2-135M-Instruct.Q4_1.gguf"))
+// openSmolLM2 reads the tokenizer and chat template out of the real file.
+func openSmolLM2(path string) (Model, error) {
+	f, err := weights.OpenGGUF(path)
 	if err != nil {
 		return Model{}, err
 	}
@@ -71,16 +41,17 @@ var openSmolLM2 = sync.OnceValues(func() (Model, error) {
 		}
 		return template.Render(list, tokenizer.RenderOptions{AddGenerationPrompt: true, Variables: variables})
 	}}, nil
-})
+}
+
+var smolLM2Once sync.Map // path → func() (Model, error)
 
 // smolLM2 is the tokenizer and chat template of the real file, which "make
 // smollm2" fetches; without it the test is skipped.
 func smolLM2(t testing.TB) Model {
 	t.Helper()
-	m, err := openSmolLM2()
-	if os.IsNotExist(err) {
-		t.Skipf("the real model is not here: %v (make smollm2 fetches it)", err)
-	}
+	path := sharedtest.SmolLM2(t)
+	open, _ := smolLM2Once.LoadOrStore(path, sync.OnceValues(func() (Model, error) { return openSmolLM2(path) }))
+	m, err := open.(func() (Model, error))()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +61,7 @@ func smolLM2(t testing.TB) Model {
 // vocabularies are the reference tokenizers, by folder.
 func vocabularies(t testing.TB) map[string]Model {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(sharedPath(t, "tokenizers"), "*", "tokenizer.json"))
+	files, err := filepath.Glob(filepath.Join(sharedtest.Path(t, "tokenizers"), "*", "tokenizer.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no */tokenizer.json among the reference tokenizers (%v)", err)
 	}
@@ -151,7 +122,7 @@ func checkReal(t *testing.T, m Model, s Sample) {
 // stands around the text must be equal to the byte, and so must a needle.
 func TestNeedleReferenceWording(t *testing.T) {
 	m := smolLM2(t)
-	f, err := os.Open(sharedPath(t, "smollm2", "needle_2k.jsonl"))
+	f, err := os.Open(sharedtest.Path(t, "smollm2", "needle_2k.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}

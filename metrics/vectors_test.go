@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/snapbench/snapbench/metrics/internal/sharedtest"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // TestOriginals compares with pairs of texts that the original programs graded:

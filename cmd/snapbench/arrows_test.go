@@ -29,6 +29,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/tokenizer", "", "text and ids only"},
 	{"runners/hub", "", "files only"},
 	{"runners/models", "compress runners/engine runners/weights", "a model runs on any device, which it is given"},
+	{"runners/sharedtest", "", "finds files for tests"},
 	{"runners/modeltest", "compress runners", "a test of everything below the command"},
 	{"runners", "compress runners/engine runners/models", "a runner is given its model"},
 	{"cmd/snapbench", "compress configs datasets metrics plots results runners", "only the command knows everyone"},

@@ -23,7 +23,7 @@ import (
 
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/models"
-	"github.com/snapbench/snapbench/runners/modeltest"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 	"github.com/snapbench/snapbench/runners/tokenizer"
 )
 
@@ -80,9 +80,9 @@ func (r lbReference) comparable(variant string) int {
 // same prompts, same text up to the first step that rounding may change. Without
 // SNAPBENCH_LONG=1 the shorter prompts only.
 func TestLongBenchReference(t *testing.T) {
-	model := modeltest.SmolLM2(t)
-	data := modeltest.Shared(t, "longbench", "data")
-	b, err := os.ReadFile(modeltest.Shared(t, "longbench", "smollm2.json"))
+	model := sharedtest.SmolLM2(t)
+	data := sharedtest.Path(t, "longbench", "data")
+	b, err := os.ReadFile(sharedtest.Path(t, "longbench", "smollm2.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -543,7 +543,7 @@ func TestScorePublished(t *testing.T) {
 	if testing.Short() {
 		t.Skip("seconds of grading")
 	}
-	dirs, err := filepath.Glob(filepath.Join(modeltest.Shared(t, "longbench", "predictions"), "FFY0*"))
+	dirs, err := filepath.Glob(filepath.Join(sharedtest.Path(t, "longbench", "predictions"), "FFY0*"))
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no predictions: %v", err)
 	}

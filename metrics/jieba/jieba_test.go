@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/snapbench/snapbench/metrics/internal/sharedtest"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // smallDir has a dictionary and tables of the project's own making in the form

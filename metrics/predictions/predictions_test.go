@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/metrics"
-	"github.com/snapbench/snapbench/metrics/internal/sharedtest"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // folder writes files into a new folder, those named .gz compressed.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/metrics"
-	"github.com/snapbench/snapbench/metrics/internal/sharedtest"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // publishedScores reads a result.json: a score a set, or one a bucket. The

@@ -1,3 +1,7 @@
+// Package modeltest holds a device, with the models built on it, against what
+// the originals computed: the reference checkpoints (transformers and the
+// authors' own SnapKV code) and a real small model. Tests skip without these
+// data and take whatever cases they find.
 package modeltest
 
 import (
@@ -13,6 +17,7 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
@@ -39,7 +44,7 @@ type goldenVariant struct {
 // near is how close two scores, relatively, may lie to count as tied: 0 for
 // float32.
 func Goldens(t *testing.T, d engine.Device, tolerance, near float64) {
-	paths, _ := filepath.Glob(filepath.Join(Shared(t, "goldens"), "*", "golden.safetensors"))
+	paths, _ := filepath.Glob(filepath.Join(sharedtest.Path(t, "goldens"), "*", "golden.safetensors"))
 	if len(paths) == 0 {
 		t.Fatal("no checkpoints in the folder of reference checkpoints")
 	}

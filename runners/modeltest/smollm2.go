@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"math"
 	"os"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 	"github.com/snapbench/snapbench/runners/tokenizer"
 	"github.com/snapbench/snapbench/runners/weights"
 )
@@ -34,7 +34,7 @@ const (
 // results. Long prompts take minutes on a CPU: without SNAPBENCH_LONG=1 those
 // above 2K, and most of 2K, are left out, and said to be.
 func Real(t *testing.T, d engine.Device) {
-	path := SmolLM2(t)
+	path := sharedtest.SmolLM2(t)
 	files, err := models.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -64,17 +64,6 @@ type realModel struct {
 	run  *runners.Local
 }
 
-func readJSON(t *testing.T, path string, into any) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(data, into)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (r realModel) chats(t *testing.T) {
 	var chats []struct {
 		User        string    `json:"user"`
@@ -85,7 +74,7 @@ func (r realModel) chats(t *testing.T) {
 		Tokens      []int32   `json:"tokens"`
 		Margins     []float64 `json:"margins"`
 	}
-	readJSON(t, Shared(t, "smollm2", "chat.json"), &chats)
+	sharedtest.JSON(t, sharedtest.Path(t, "smollm2", "chat.json"), &chats)
 	for _, c := range chats {
 		t.Run(c.User, func(t *testing.T) {
 			ids, err := r.text.Encode(c.Prompt, true)
@@ -153,7 +142,7 @@ func (r realModel) needles(t *testing.T) {
 			Margin float64 `json:"min_margin"`
 		} `json:"variants"`
 	}
-	readJSON(t, Shared(t, "smollm2", "needle.json"), &prompts)
+	sharedtest.JSON(t, sharedtest.Path(t, "smollm2", "needle.json"), &prompts)
 	compared, allowed, left := 0, 0, 0
 	long := os.Getenv("SNAPBENCH_LONG") != ""
 	of := map[int]int{}
@@ -222,7 +211,7 @@ func (r realModel) needles(t *testing.T) {
 // kept compares chosen positions with the reference's: they may differ only
 // where scores lie within 1e-4, relatively, of the cut.
 func (r realModel) kept(t *testing.T, ids []int32, completions []runners.Completion) {
-	file, err := weights.Open(Shared(t, "smollm2", "keep_1k.safetensors"))
+	file, err := weights.Open(sharedtest.Path(t, "smollm2", "keep_1k.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // chatVectors are conversations rendered by Jinja2.
@@ -63,14 +65,14 @@ func (v *chatVectors) check(t *testing.T) {
 
 func TestChatTemplatesShared(t *testing.T) {
 	var v chatVectors
-	readJSONFile(t, sharedDir(t, "vectors", "chat_templates.json"), &v)
+	sharedtest.JSON(t, sharedtest.Path(t, "vectors", "chat_templates.json"), &v)
 	v.check(t)
 }
 
 // Some of the same cases, for checkouts without the reference data.
 func TestChatTemplates(t *testing.T) {
 	var v chatVectors
-	readJSONFile(t, filepath.Join("testdata", "chat_templates.json"), &v)
+	sharedtest.JSON(t, filepath.Join("testdata", "chat_templates.json"), &v)
 	v.check(t)
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // FuzzTokenizerJSON loads hostile files. What loads must encode and decode without a panic.
@@ -202,7 +204,7 @@ func FuzzGGUF(f *testing.F) {
 // FuzzChatTemplate parses and renders hostile templates.
 func FuzzChatTemplate(f *testing.F) {
 	var v chatVectors
-	readJSONFile(f, filepath.Join("testdata", "chat_templates.json"), &v)
+	sharedtest.JSON(f, filepath.Join("testdata", "chat_templates.json"), &v)
 	for _, c := range v.Cases {
 		f.Add(c.Template)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/snapbench/snapbench/runners/sharedtest"
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
@@ -43,7 +44,7 @@ func TestSmolLM2Tokens(t *testing.T) {
 		Text string  `json:"text"`
 		IDs  []int32 `json:"ids"`
 	}
-	readJSONFile(t, sharedDir(t, "smollm2", "tokens.json"), &texts)
+	sharedtest.JSON(t, sharedtest.Path(t, "smollm2", "tokens.json"), &texts)
 	wrong := 0
 	for _, x := range texts {
 		ids, err := tok.Encode(x.Text, true)
@@ -114,7 +115,7 @@ func TestScores(t *testing.T) {
 			Merges []string `json:"merges"`
 		} `json:"model"`
 	}
-	readJSONFile(t, sharedDir(t, "tokenizers", "llama2", "tokenizer.json"), &file)
+	sharedtest.JSON(t, sharedtest.Path(t, "tokenizers", "llama2", "tokenizer.json"), &file)
 	for rank, m := range file.Model.Merges {
 		id, ok := tok.TokenID(strings.Replace(m, " ", "", 1))
 		if !ok {
@@ -127,13 +128,13 @@ func TestScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	var vectors []vector
-	readJSONFile(t, sharedDir(t, "tokenizers", "llama2", "vectors.json"), &vectors)
+	sharedtest.JSON(t, sharedtest.Path(t, "tokenizers", "llama2", "vectors.json"), &vectors)
 	for _, x := range vectors {
 		if err := x.check(byScores); err != nil {
 			t.Errorf("%s %q: %v", x.Name, x.Text, err)
 		}
 	}
-	text, err := os.ReadFile(sharedDir(t, "tokenizers", "long", "en_1m.txt"))
+	text, err := os.ReadFile(sharedtest.Path(t, "tokenizers", "long", "en_1m.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,12 +8,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // pipelines are small tokenizers with what the reference library gives; testdata/make.py makes them.
 func pipelines(t testing.TB) []pipeline {
 	var p []pipeline
-	readJSONFile(t, filepath.Join("testdata", "pipelines.json"), &p)
+	sharedtest.JSON(t, filepath.Join("testdata", "pipelines.json"), &p)
 	if len(p) == 0 {
 		t.Fatal("no pipelines")
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,36 +11,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
-)
 
-// sharedDir is the project's reference data, or the test is skipped.
-func sharedDir(t testing.TB, parts ...string) string {
-	t.Helper()
-	dir := os.Getenv("SNAPBENCH_SHARED")
-	if dir == "" {
-		root, err := os.Getwd()
-		for err == nil {
-			if _, e := os.Stat(filepath.Join(root, "go.mod")); e == nil {
-				break
-			}
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the test")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared")
-	}
-	path := filepath.Join(append([]string{dir}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("reference data not here: %v (SNAPBENCH_SHARED names its folder)", err)
-	}
-	return path
-}
+	"github.com/snapbench/snapbench/runners/sharedtest"
+)
 
 // sharedVocabularies lists the folders with a tokenizer.json.
 func sharedVocabularies(t testing.TB) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(sharedDir(t, "tokenizers"), "*", "tokenizer.json"))
+	files, err := filepath.Glob(filepath.Join(sharedtest.Path(t, "tokenizers"), "*", "tokenizer.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no */tokenizer.json among the reference tokenizers (%v)", err)
 	}
@@ -57,24 +34,13 @@ var loaded sync.Map // name → func() (*Native, error)
 // shared loads a reference tokenizer, once for all tests.
 func shared(t testing.TB, name string) *Native {
 	t.Helper()
-	dir := sharedDir(t, "tokenizers", name)
+	dir := sharedtest.Path(t, "tokenizers", name)
 	load, _ := loaded.LoadOrStore(name, sync.OnceValues(func() (*Native, error) { return Open(dir) }))
 	tok, err := load.(func() (*Native, error))()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tok
-}
-
-func readJSONFile(t testing.TB, path string, into any) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
 }
 
 // vector is one text by the reference library.
@@ -129,7 +95,7 @@ func TestReferenceVectors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tok := shared(t, name)
 			var vectors []vector
-			readJSONFile(t, sharedDir(t, "tokenizers", name, "vectors.json"), &vectors)
+			sharedtest.JSON(t, sharedtest.Path(t, "tokenizers", name, "vectors.json"), &vectors)
 			wrong := 0
 			for _, v := range vectors {
 				if err := v.check(tok); err != nil {
@@ -150,9 +116,9 @@ func TestLongTexts(t *testing.T) {
 		IDs    int    `json:"ids"`
 		SHA256 string `json:"sha256"`
 	}
-	readJSONFile(t, sharedDir(t, "tokenizers", "long", "ids.json"), &want)
+	sharedtest.JSON(t, sharedtest.Path(t, "tokenizers", "long", "ids.json"), &want)
 	for text, by := range want {
-		data, err := os.ReadFile(sharedDir(t, "tokenizers", "long", text+".txt"))
+		data, err := os.ReadFile(sharedtest.Path(t, "tokenizers", "long", text+".txt"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +147,7 @@ func hashIDs(ids []int32) string {
 
 func BenchmarkEncode(b *testing.B) {
 	for _, text := range []string{"en_1m", "code_1m", "zh_1m", "base64_100k", "aaaa_100k", "nospace_100k", "sp_100k"} {
-		data, err := os.ReadFile(sharedDir(b, "tokenizers", "long", text+".txt"))
+		data, err := os.ReadFile(sharedtest.Path(b, "tokenizers", "long", text+".txt"))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -205,7 +171,7 @@ func BenchmarkEncode(b *testing.B) {
 
 // BenchmarkEncodeLength shows that time is proportional to the text: MB/s stays.
 func BenchmarkEncodeLength(b *testing.B) {
-	data, err := os.ReadFile(sharedDir(b, "tokenizers", "long", "en_1m.txt"))
+	data, err := os.ReadFile(sharedtest.Path(b, "tokenizers", "long", "en_1m.txt"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -227,7 +193,7 @@ func BenchmarkEncodeLength(b *testing.B) {
 
 func BenchmarkOpen(b *testing.B) {
 	for _, name := range sharedVocabularies(b) {
-		dir := sharedDir(b, "tokenizers", name)
+		dir := sharedtest.Path(b, "tokenizers", name)
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := Open(dir); err != nil {

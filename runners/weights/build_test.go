@@ -90,49 +90,6 @@ func write(t testing.TB, name string, data []byte) string {
 	return path
 }
 
-// shared returns the folder of reference data, or skips.
-func shared(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("SNAPBENCH_SHARED")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if filepath.Dir(root) == root {
-				t.Fatal("no go.mod above the package")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no reference data: %v (SNAPBENCH_SHARED names its folder)", err)
-	}
-	return dir
-}
-
-// smolLM2 returns the path of the real model, or skips.
-func smolLM2(t testing.TB) string {
-	t.Helper()
-	path := os.Getenv("SNAPBENCH_SMOLLM2")
-	if path == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Skipf("no cache folder: %v", err)
-		}
-		path = filepath.Join(cache, "snapbench", "SmolLM2-135M-Instruct.Q4_1.gguf")
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no SmolLM2 file: %v (SNAPBENCH_SMOLLM2 names it)", err)
-	}
-	return path
-}
-
 // sameBits compares floats as bits, so that -0, NaN and 0 differ.
 func sameBits(got, want []float32) error {
 	if len(got) != len(want) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 func ggufArrayOf(typ uint32, n uint64, elements ...[]byte) []byte {
@@ -249,7 +250,7 @@ func TestGGUFTruncated(t *testing.T) {
 // The real model, every value, by the hashes of what gguf-py 0.19 dequantises:
 // float32, little-endian, tensors in the order of the file.
 func TestSmolLM2(t *testing.T) {
-	path := smolLM2(t)
+	path := sharedtest.SmolLM2(t)
 	if testing.Short() {
 		t.Skip("134 million values; not with -short")
 	}
@@ -311,7 +312,7 @@ func TestSmolLM2(t *testing.T) {
 }
 
 func BenchmarkOpenSmolLM2(b *testing.B) {
-	path := smolLM2(b)
+	path := sharedtest.SmolLM2(b)
 	for b.Loop() {
 		f, err := Open(path)
 		if err != nil {

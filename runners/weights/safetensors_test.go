@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 func TestSafetensors(t *testing.T) {
@@ -348,7 +350,7 @@ func TestShards(t *testing.T) {
 // The reference models' first hidden states are their embeddings' rows, bit
 // for bit, which two files must agree about.
 func TestGoldens(t *testing.T) {
-	dirs, err := filepath.Glob(filepath.Join(shared(t), "goldens", "*", "golden.safetensors"))
+	dirs, err := filepath.Glob(filepath.Join(sharedtest.Path(t), "goldens", "*", "golden.safetensors"))
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no goldens: %v", err)
 	}
