@@ -34,9 +34,8 @@ func TestVariantsAlone(t *testing.T) {
 		return rows
 	}
 	variants := []string{
-		"snapkv(cap=24,w=8,k=3,pool=max,gqa=query_head)", "snapkv(cap=40,w=8,k=5,pool=avg,gqa=query_head)",
-		"snapkv(cap=40,w=16,k=5,pool=max,gqa=kv_head_mean)", "snapkv(cap=10%,w=8,k=7,pool=max,gqa=kv_head_max)",
-		"snapkv(cap=32|64,w=8,k=3|5,pool=max|avg,gqa=kvpress)", "snapkv(cap=4096,w=32,k=7,pool=max,gqa=query_head)",
+		"snapkv(cap=24,w=8,k=3,pool=max,gqa=query_head)", "snapkv(cap=10%,w=16,k=7,pool=avg,gqa=kv_head_max)",
+		"snapkv(cap=32|64,w=8,k=3|5,pool=max|avg,gqa=kvpress)", "snapkv(cap=4096,w=32,k=7,pool=max,gqa=kv_head_mean)",
 	}
 	grid := answers("grid", "--fidelity", "--variants", "full;"+strings.Join(variants, ";"))
 	if len(grid) != 2*(1+len(variants)) {
@@ -48,12 +47,40 @@ func TestVariantsAlone(t *testing.T) {
 				t.Errorf("%s beside full:\n%+v\nin the grid:\n%+v", v, r, grid[sample])
 			}
 		}
+		if i%2 == 1 && testing.Short() {
+			continue
+		}
 		for sample, r := range answers(fmt.Sprint("alone", i), "--variants", v) {
 			want := grid[sample]
 			want.KLMean, want.KLP99, want.Top1Agreement, want.FirstDivergence = nil, nil, nil, nil
 			if !reflect.DeepEqual(r, want) {
 				t.Errorf("%s alone:\n%+v\nin the grid:\n%+v", v, r, want)
 			}
+		}
+	}
+}
+
+// A run with --fidelity that lost any one row goes on to the same rows, also where
+// the full cache's own row is finished.
+func TestFidelityContinued(t *testing.T) {
+	model, out := tinyModel(t), filepath.Join(t.TempDir(), "run")
+	again := func() []results.Row {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		if code := run([]string{"needle", "--model", model, "--device", "cpu", "--lengths", "400", "--depths", "1", "--max-new", "8",
+			"--fidelity", "--variants", "snapkv(cap=24,w=8);full;snapkv(cap=40,w=8)", "--quiet", "--out", out}, &stdout, &stderr); code != exitPass {
+			t.Fatalf("status %d: %s", code, stderr.String())
+		}
+		return rowsBesidesTimes(t, out)
+	}
+	want := again()
+	for lost := range want {
+		rest := append(append([]results.Row(nil), want[:lost]...), want[lost+1:]...)
+		if err := results.WriteFile(filepath.Join(out, "results.parquet"), rest); err != nil {
+			t.Fatal(err)
+		}
+		if got := again(); !reflect.DeepEqual(got, want) {
+			t.Errorf("without row %d: %+v, want %+v", lost, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
@@ -43,7 +44,7 @@ func (j *job) ask(m *model, journal *results.Journal, progress *progress, number
 		Fidelity: j.run.fidelity, Progress: progress.within(s.Task, s.ID),
 	}
 	// Fidelity needs the full cache's answer, also where its own row is finished.
-	if a.hidden = j.run.fidelity && !variants[0].IsFull() && j.variants[0].IsFull(); a.hidden {
+	if a.hidden = j.run.fidelity && !slices.ContainsFunc(variants, compress.Variant.IsFull); a.hidden {
 		a.request.Variants = append([]compress.Variant{compress.Full}, variants...)
 	}
 	return a
