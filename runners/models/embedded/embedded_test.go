@@ -11,9 +11,11 @@ import (
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
-	"github.com/snapbench/snapbench/runners/cpu"
+	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
+	"github.com/snapbench/snapbench/runners/modeltest"
+	"github.com/snapbench/snapbench/runners/ref"
 	"github.com/snapbench/snapbench/runners/tokenizer"
 )
 
@@ -30,6 +32,12 @@ type greedy struct {
 }
 
 func TestGreedyText(t *testing.T) {
+	t.Run("ref", func(t *testing.T) { greedyText(t, ref.New()) })
+	t.Run("cpu", func(t *testing.T) { greedyText(t, modeltest.CPU(t)) })
+	t.Run("cuda", func(t *testing.T) { greedyText(t, modeltest.CUDA(t, engine.Float32)) })
+}
+
+func greedyText(t *testing.T, device engine.Device) {
 	data, err := os.ReadFile(filepath.Join("testdata", "greedy.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -57,11 +65,6 @@ func TestGreedyText(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer model.Close()
-	device, err := cpu.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer device.Close()
 	loaded, err := models.Load(device, model, nil)
 	if err != nil {
 		t.Fatal(err)

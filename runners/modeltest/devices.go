@@ -5,13 +5,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// openCUDA opens the first card, or skips the test where there is none, which
+// CPU opens the fast CPU device for a test.
+func CPU(t testing.TB) engine.Device {
+	t.Helper()
+	d, err := cpu.New()
+	return opened(t, d, err)
+}
+
+// CUDA opens the first card, or skips the test where there is none, which
 // SNAPBENCH_DEVICES=cuda turns into a failure.
-func openCUDA(t *testing.T, kind engine.Type) engine.Device {
+func CUDA(t testing.TB, kind engine.Type) engine.Device {
 	t.Helper()
 	if r := cuda.Probe(); len(r.Missing) > 0 {
 		say := t.Skipf
@@ -21,6 +29,11 @@ func openCUDA(t *testing.T, kind engine.Type) engine.Device {
 		say("no GPU to test on: %s", strings.Join(r.Missing, "; "))
 	}
 	d, err := cuda.Open(0, kind)
+	return opened(t, d, err)
+}
+
+func opened(t testing.TB, d engine.Device, err error) engine.Device {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +44,3 @@ func openCUDA(t *testing.T, kind engine.Type) engine.Device {
 	})
 	return d
 }
-
-func TestGoldensOnCUDA(t *testing.T) { Goldens(t, openCUDA(t, engine.Float32), 1e-3, 1e-5) }
-
-func TestRealModelOnCUDA(t *testing.T) { Real(t, openCUDA(t, engine.Float32)) }

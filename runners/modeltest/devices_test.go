@@ -1,0 +1,15 @@
+package modeltest
+
+import (
+	"testing"
+
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/ref"
+)
+
+func TestGoldensOnRef(t *testing.T)  { Goldens(t, ref.New(), 1e-4, 1e-6) }
+func TestGoldensOnCPU(t *testing.T)  { Goldens(t, CPU(t), 1e-4, 1e-6) }
+func TestGoldensOnCUDA(t *testing.T) { Goldens(t, CUDA(t, engine.Float32), 1e-3, 1e-5) }
+
+func TestRealModelOnCPU(t *testing.T)  { Real(t, CPU(t)) }
+func TestRealModelOnCUDA(t *testing.T) { Real(t, CUDA(t, engine.Float32)) }
