@@ -173,3 +173,22 @@ func TestBadRequests(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// What the plan says is needed is what is asked for, a little above at most.
+func TestPlanCoversThePeak(t *testing.T) {
+	r, m := tiny(t)
+	for _, n := range []int{64, 700} {
+		for _, list := range []string{"full", "snapkv(cap=40,w=16,k=5)", five} {
+			request := Request{Prompt: ids(n, 3), Variants: variants(t, list), MaxNew: 5}
+			before := m.Device().Memory().InUse
+			if _, err := r.Run(context.Background(), []Request{request}); err != nil {
+				t.Fatal(err)
+			}
+			peak := m.Device().Memory().Peak - before
+			plan := m.Plan(request.Variants, n, 5, false).Total()
+			if plan < peak || float64(plan) > 1.5*float64(peak) {
+				t.Errorf("%d tokens, %s: planned %d bytes, the peak was %d", n, list, plan, peak)
+			}
+		}
+	}
+}
