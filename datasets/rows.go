@@ -31,6 +31,9 @@ func eachLine(file string, r io.Reader, row func(line int, fields map[string]jso
 			return fmt.Errorf("%s:%d: %w", file, n, err)
 		}
 		end := err != nil
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\xEF\xBB\xBF")) // the mark that Windows programs begin files with
+		}
 		switch trimmed := bytes.TrimSpace(line); {
 		case len(trimmed) > 0:
 			if blank > 0 {

@@ -23,7 +23,7 @@ func (f *variantFlags) register(cmd *cobra.Command) {
 	s.StringSliceVar(&f.pooling, "pooling", []string{"max"}, "poolings: max, avg")
 	s.StringSliceVar(&f.windows, "windows", []string{"32"}, "observation windows in tokens")
 	s.StringSliceVar(&f.gqa, "gqa", []string{"query_head"}, "groupings: "+strings.Join(compress.Sharings(), ", "))
-	s.StringVar(&f.policy, "policy", "snapkv", "policy: "+strings.Join(compress.Names()[1:], ", "))
+	s.StringVar(&f.policy, "policy", "snapkv", "policy: "+strings.Join(compress.Names(), ", "))
 	s.StringVar(&f.variants, "variants", "", "variants one by one instead: 'full;snapkv(cap=1024,w=32,k=7,pool=max,gqa=query_head)'")
 }
 
@@ -39,7 +39,17 @@ func (f *variantFlags) list(cmd *cobra.Command) ([]compress.Variant, error) {
 		return v, usage(err)
 	}
 	if f.policy == "full" {
+		for _, name := range []string{"budgets", "kernels", "pooling", "windows", "gqa"} {
+			if cmd.Flags().Changed(name) {
+				return nil, usage(fmt.Errorf("--policy full keeps everything: --%s has no place beside it", name))
+			}
+		}
 		return []compress.Variant{compress.Full}, nil
+	}
+	for _, list := range [][]string{f.budgets, f.kernels, f.pooling, f.windows, f.gqa} {
+		for i := range list {
+			list[i] = strings.TrimSpace(list[i]) // 'full, 512'
+		}
 	}
 	v, err := compress.Grid{Policy: f.policy, Budgets: f.budgets, Axes: []compress.Axis{
 		{Name: "w", Values: f.windows}, {Name: "k", Values: f.kernels}, {Name: "pool", Values: f.pooling}, {Name: "gqa", Values: f.gqa},
