@@ -58,7 +58,7 @@ func (a asked) open() bool { return len(a.rows) > 0 && a.sample.Err == nil }
 // are lost where the run is killed before their answers are there.
 const (
 	rowsTogether      = 32
-	tokensTogether    = 4 << 10 // on a CPU
+	tokensTogether    = 2 << 10 // on a CPU
 	tokensTogetherGPU = 128 << 10
 )
 
