@@ -229,7 +229,8 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 					present = append(present, task)
 				}
 			}
-			if len(present) > 0 {
+			// A group of all the tasks there are is the average that comes last.
+			if len(present) > 0 && len(present) < len(tasks) {
 				name := g.Name
 				if len(present) < len(g.Tasks) {
 					name = fmt.Sprintf("%s (%d of %d)", g.Name, len(present), len(g.Tasks))
