@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -42,6 +43,8 @@ fourth. Columns are those of results.parquet.`,
 				var figure plots.Figure
 				if figure, err = plots.XY(set, a); err == nil {
 					files, err = plots.Write(dir, []plots.Figure{figure})
+				} else if !errors.Is(err, plots.ErrNothing) {
+					err = usage(err)
 				}
 			}
 			if err != nil {

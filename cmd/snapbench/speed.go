@@ -134,6 +134,9 @@ result too, with the bytes it would need.`,
 					for _, x := range variants {
 						row, err := measureCell(cmd.Context(), loaded, report.Roofs, runners.Cell{Length: n, Batch: b, Variant: x, MaxNew: f.maxNew, Warmup: f.warmup}, f.seed)
 						if err != nil {
+							if f.out != "" && len(report.Rows) > 0 { // what was measured is not lost
+								err = errors.Join(err, report.save(f.out, progress.say))
+							}
 							return err
 						}
 						report.Rows = append(report.Rows, row)
