@@ -16,9 +16,6 @@ type amount struct {
 	percent float64 // where tokens is 0
 }
 
-// Tokens returns a budget of n tokens.
-func Tokens(n int) Budget { return Budget{List[amount]{{tokens: n}}} }
-
 // ParseBudget reads "1024", "2k", "25%" or a list "64|128|128".
 func ParseBudget(s string) (Budget, error) {
 	l, err := parseList("capacity cap", s, parseAmount)
@@ -63,14 +60,4 @@ func (b Budget) String() string {
 		}
 		return strconv.FormatFloat(a.percent, 'f', -1, 64) + "%"
 	})
-}
-
-// Share reports whether any layer's budget is a share of the prompt.
-func (b Budget) Share() bool {
-	for _, a := range b.list {
-		if a.tokens == 0 {
-			return true
-		}
-	}
-	return false
 }

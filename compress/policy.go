@@ -10,6 +10,7 @@ package compress
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -119,18 +120,9 @@ func Open(name string, arguments map[string]string) (Policy, error) {
 		return nil, fmt.Errorf("unknown policy %q: have %s", name, strings.Join(Names(), ", "))
 	}
 	for a := range arguments {
-		if !contains(d.Parameters, a) {
+		if !slices.Contains(d.Parameters, a) {
 			return nil, fmt.Errorf("policy %s has no parameter %q: have cap, %s", name, a, strings.Join(d.Parameters, ", "))
 		}
 	}
 	return d.New(arguments)
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package compress
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -67,7 +68,7 @@ func newSnapKV(arguments map[string]string) (*SnapKV, error) {
 		return nil, err
 	}
 	p.Sharing, err = parseList("grouping gqa", text("gqa", string(QueryHead)), func(s string) (Sharing, error) {
-		if !contains(Sharings(), s) {
+		if !slices.Contains(Sharings(), s) {
 			return "", fmt.Errorf("%q: have query_head, kv_head_mean, kv_head_max, kvpress", s)
 		}
 		return Sharing(s), nil

@@ -2,6 +2,7 @@ package compress
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -187,7 +188,7 @@ func Parse(s string) (Variant, error) {
 	name, rest, ok := strings.Cut(s, "(")
 	name = strings.TrimSpace(name)
 	if !ok || !strings.HasSuffix(rest, ")") {
-		if !contains(Names(), name) {
+		if !slices.Contains(Names(), name) {
 			return Variant{}, fmt.Errorf("unknown policy %q: have %s", name, strings.Join(Names(), ", "))
 		}
 		return Variant{}, fmt.Errorf("variant %q: want NAME(cap=…,…), for example snapkv(cap=1024,w=32,k=7,pool=max)", s)

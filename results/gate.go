@@ -3,6 +3,7 @@ package results
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -353,7 +354,7 @@ func (g *GateResult) judge(contests []contest, reasons []string, limits Limits, 
 	if len(reasons) > 0 {
 		return nil, &RefusedError{reasons}
 	}
-	for _, t := range sortedKeys2(limits.Tasks) {
+	for _, t := range slices.Sorted(maps.Keys(limits.Tasks)) {
 		if !known[t] {
 			return nil, &RefusedError{[]string{fmt.Sprintf("there is a limit for the task %q, and no rows", t)}}
 		}

@@ -3,6 +3,7 @@ package results
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -185,7 +186,7 @@ func (l Limits) Check() error {
 	case l.MaxKLRise != nil && !(*l.MaxKLRise >= 0 && *l.MaxKLRise < math.Inf(1)):
 		return fmt.Errorf("max_kl_rise %v: want nats, such as 0.01", *l.MaxKLRise)
 	}
-	for _, name := range sortedKeys2(l.Tasks) {
+	for _, name := range slices.Sorted(maps.Keys(l.Tasks)) {
 		if l.Tasks[name].MaxDrop == nil {
 			return fmt.Errorf("tasks: %s: no max_drop", name)
 		}
@@ -194,15 +195,6 @@ func (l Limits) Check() error {
 		return errors.New("average: no max_drop")
 	}
 	return nil
-}
-
-func sortedKeys2[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func (l Limits) confidence() float64 {

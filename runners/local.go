@@ -196,7 +196,7 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 			full = a
 		}
 		if len(q.Question) == 0 {
-			b.choose(a, argMax(done.Logits), func() []float32 { return done.Logits })
+			b.choose(a, models.Greedy(done.Logits), func() []float32 { return done.Logits })
 		}
 	}
 	if q.Fidelity && full != nil {
@@ -238,7 +238,7 @@ func (b *batch) choose(a *answer, token int32, logits func() []float32) {
 				l[end] = float32(math.Inf(-1))
 			}
 		}
-		token = argMax(l)
+		token = models.Greedy(l)
 	}
 	c.Tokens = append(c.Tokens, token)
 	a.last = token
@@ -430,14 +430,4 @@ func (b *batch) measured(a *answer) {
 		KLP99:     sorted[min(len(sorted)-1, int(math.Ceil(0.99*float64(len(sorted))))-1)],
 		Agreement: float64(a.agreed) / float64(len(a.kl)), FirstDivergence: a.diverged,
 	}
-}
-
-func argMax(x []float32) int32 {
-	best := 0
-	for i, v := range x {
-		if v > x[best] {
-			best = i
-		}
-	}
-	return int32(best)
 }

@@ -113,7 +113,7 @@ func Measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	defer decoder.Close()
 	feed := make([]int32, c.Batch)
 	for i, p := range held {
-		feed[i] = argMax(p.Logits)
+		feed[i] = models.Greedy(p.Logits)
 	}
 	for i := range room {
 		if err := ctx.Err(); err != nil {

@@ -15,7 +15,7 @@ import (
 
 // What is decoded together is bounded by rows and prompt tokens; one sample always may.
 func TestFits(t *testing.T) {
-	m, err := openModel(context.Background(), modelFlags{model: tinyModel(t), device: "cpu", dtype: "auto", tokenizer: "native"}, func(string, ...any) {})
+	m, err := open(context.Background(), modelFlags{model: tinyModel(t), device: "cpu", dtype: "auto", tokenizer: "native"}, func(string, ...any) {}, true)
 	if err != nil {
 		t.Fatal(err)
 	}

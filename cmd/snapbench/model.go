@@ -39,13 +39,8 @@ func (m *model) Close() {
 	}
 }
 
-// openModel finds the model's files, reads its tokenizer and brings its weights
-// to the device.
-func openModel(ctx context.Context, f modelFlags, say func(string, ...any)) (*model, error) {
-	return open(ctx, f, say, true)
-}
-
-// open does so with or without the tokenizer.
+// open finds the model's files, reads its tokenizer where text is wanted, and
+// brings its weights to the device.
 func open(ctx context.Context, f modelFlags, say func(string, ...any), text bool) (_ *model, err error) {
 	if names := tokenizer.Names(); text && !slices.Contains(names, f.tokenizer) {
 		return nil, usage(fmt.Errorf("unknown tokenizer %q: have %s", f.tokenizer, strings.Join(names, ", ")))

@@ -63,7 +63,7 @@ func (j *job) execute(ctx context.Context, cmd *cobra.Command) error {
 	}
 	progress := newProgress(cmd.ErrOrStderr(), j.run.quiet)
 	defer progress.close()
-	m, err := openModel(ctx, j.model, progress.say)
+	m, err := open(ctx, j.model, progress.say, true)
 	if err != nil {
 		return err
 	}

@@ -21,15 +21,6 @@ func (w *weight) Rows() int    { return w.rows }
 func (w *weight) Cols() int    { return w.cols }
 func (w *weight) Bytes() int64 { return w.bytes }
 
-// Random is a [engine.Stored] whose numbers follow from a seed. LoadWeight makes
-// them on the card instead of reading rows: number (i, j) of the matrix is
-// RandomValue(Seed(), i·cols+j, Scale()).
-type Random interface {
-	engine.Stored
-	Seed() uint64
-	Scale() float32
-}
-
 // RandomValue returns number i of a random weight: uniform in [-scale, scale), from
 // splitmix64 of seed + i. The card computes the same, before rounding to its type.
 func RandomValue(seed, i uint64, scale float32) float32 {
@@ -149,7 +140,7 @@ func (d *Device) weight(operation string, ew engine.Weight) *weight {
 // upload sends a matrix as type t, or has the card make it.
 func (d *Device) upload(to uint64, p engine.Stored, t engine.Type) {
 	rows, cols := p.Rows(), p.Cols()
-	if r, ok := p.(Random); ok {
+	if r, ok := p.(engine.Random); ok {
 		total := rows * cols
 		d.with(to).long(total).long(int(r.Seed())).float(r.Scale())
 		d.run(d.kernel("random", "random_"+d.suffixOf(t)), min(blocks(total, 1024), 8*d.card.Multiprocessors), 1, 1024, 0)

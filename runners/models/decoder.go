@@ -107,6 +107,17 @@ func (b *Decoder) step() {
 	d.Advance(b.batch)
 }
 
+// Greedy returns the index of the highest logit, the lowest index among equals.
+func Greedy(logits []float32) int32 {
+	best := 0
+	for i, v := range logits {
+		if v > logits[best] {
+			best = i
+		}
+	}
+	return int32(best)
+}
+
 // Logits copies a row of the last step's logits, (vocab).
 func (b *Decoder) Logits(row int, dst []float32) {
 	b.m.device.Get(dst, b.logits.Slice(row*b.m.Vocab, (row+1)*b.m.Vocab))

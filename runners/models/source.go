@@ -183,8 +183,3 @@ func Open(path string) (*Files, error) {
 	}
 	return files, nil
 }
-
-// NewFiles joins a configuration and an open safetensors file.
-func NewFiles(c Config, file *weights.File) *Files {
-	return &Files{Config: c, Source: hubSource{file}, Bytes: file.TotalBytes(), Path: file.Path(), close: file.Close}
-}

@@ -273,7 +273,7 @@ func (c *checker) variant(name string) {
 	}
 	defer done.Free()
 	tokens, logits := c.ints(name+".decode_tokens"), c.floats(name+".decode_logits")
-	if got := argMax(done.Logits); got != tokens[0] {
+	if got := models.Greedy(done.Logits); got != tokens[0] {
 		c.t.Fatalf("first token %d, want %d", got, tokens[0])
 	}
 	b, err := c.m.NewDecoder(done.Sequences)
@@ -404,14 +404,4 @@ func sameChoice(got, want []int32, scores []float32, n int, near float64) error 
 		}
 	}
 	return nil
-}
-
-func argMax(x []float32) int32 {
-	best := 0
-	for i, v := range x {
-		if v > x[best] {
-			best = i
-		}
-	}
-	return int32(best)
 }
