@@ -2,6 +2,7 @@ package results
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -144,7 +145,11 @@ func Gate(base, cand Set, limits Limits) (*GateResult, error) {
 	return g.judge(contests, reasons, limits, true)
 }
 
-// GateAgainst holds every variant of a set against one of its own, such as full.
+// ErrUnknownVariant says that a run has no variant of the name asked for.
+var ErrUnknownVariant = errors.New("unknown variant")
+
+// GateAgainst holds every variant of a set against one of its own, such as full;
+// where it has none of that name the error wraps [ErrUnknownVariant].
 func GateAgainst(set Set, against string, limits Limits) (*GateResult, error) {
 	if set.Partial {
 		return nil, refusePartial(set, Set{})
@@ -165,7 +170,7 @@ func GateAgainst(set Set, against string, limits Limits) (*GateResult, error) {
 			for _, v := range variants {
 				have = append(have, labels[v])
 			}
-			return nil, fmt.Errorf("unknown variant %q: %s has %s", against, subjects[i], strings.Join(have, ", "))
+			return nil, fmt.Errorf("%w %q: %s has %s", ErrUnknownVariant, against, subjects[i], strings.Join(have, ", "))
 		}
 		base := byTask(rows, variants[at], &reasons)
 		for _, v := range variants {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,7 +52,9 @@ are refused with the reason and status 1.`,
 				if err != nil {
 					return err
 				}
-			} else if verdict, err = results.GateAgainst(base, f.against, limits); err != nil {
+			} else if verdict, err = results.GateAgainst(base, f.against, limits); errors.Is(err, results.ErrUnknownVariant) {
+				return usage(err)
+			} else if err != nil {
 				return err
 			}
 			if f.junit != "" {

@@ -36,6 +36,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		stop() // a second Ctrl-C ends the process at once
 	}()
 	root := newRoot()
+	addLibraryCommands(root)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -100,6 +101,30 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
 	root.AddCommand(newNeedle(), newLongBench(), newPrompts(), newScore(), newModels(), newDatasets(),
 		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())
 	return root
+}
+
+// addLibraryCommands adds help and completion as cobra makes them, save that a name
+// they do not know is a mistake.
+func addLibraryCommands(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			group(c)
+		case "help":
+			c.Run, c.RunE = nil, func(_ *cobra.Command, args []string) error {
+				cmd, rest, err := root.Find(args)
+				if err != nil {
+					return unknownCommand(root, args[0])
+				}
+				if len(rest) > 0 {
+					return unknownCommand(cmd, rest[0])
+				}
+				return cmd.Help()
+			}
+		}
+	}
 }
 
 // version is the module's, or the commit it was built from.

@@ -25,20 +25,28 @@ func newModels() *cobra.Command {
 // group makes a command of commands. Alone it prints its help; a command it does
 // not have is a mistake.
 func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
-	var names []string
-	for _, c := range commands {
-		names = append(names, c.Name())
-	}
+	cmd.AddCommand(commands...)
 	cmd.Args = func(_ *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usage(fmt.Errorf("unknown command %q: %s has %s", args[0], cmd.Name(), strings.Join(names, ", ")))
+			return unknownCommand(cmd, args[0])
 		}
 		return nil
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.DisableFlagsInUseLine = true
-	cmd.AddCommand(commands...)
 	return cmd
+}
+
+// unknownCommand says that a command has no such command, and which it has.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	if names == nil {
+		names = []string{"none"}
+	}
+	return usage(fmt.Errorf("unknown command %q: %s has %s", name, cmd.Name(), strings.Join(names, ", ")))
 }
 
 func newModelsList() *cobra.Command {
