@@ -34,8 +34,8 @@ type Config struct {
 	Rope     Rope
 	Windows  []int // per layer: the sliding window, 0 for none
 	QKNorm   bool
-	QKVBias  bool // q, k and v must have biases
-	OutBias  bool // attention's output must have one
+	QKVBias  bool // q, k and v have biases; where not, those in the files are ignored, as transformers does
+	OutBias  bool // attention's output has one
 	Tied     bool // the output product shares the embeddings
 	Experts  int  // 0: dense
 	PerToken int
@@ -195,7 +195,7 @@ func (raw RawConfig) config() (Config, error) {
 	}
 	c := Config{
 		Family: raw.ModelType, Layers: raw.Layers, Width: raw.Width, FF: raw.FF, Vocab: raw.Vocab,
-		Context: raw.Context, Epsilon: 1e-6, Tied: raw.Tied, QKVBias: raw.AttentionBias, OutBias: raw.AttentionBias,
+		Context: raw.Context, Epsilon: 1e-6, Tied: raw.Tied,
 		Heads: engine.Heads{Query: raw.QueryHeads, KV: raw.QueryHeads},
 	}
 	if raw.KVHeads != nil {
@@ -211,9 +211,6 @@ func (raw RawConfig) config() (Config, error) {
 	}
 	if raw.Activation != "" && raw.Activation != "silu" {
 		return c, fmt.Errorf("hidden_act %q: have silu", raw.Activation)
-	}
-	if raw.MLPBias {
-		return c, errors.New("mlp_bias true: feed-forward layers with a bias are not supported")
 	}
 	if c.EOS, err = endTokens(raw.EOS); err != nil {
 		return c, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/weights"
@@ -59,6 +60,9 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if err := c.Rope.check(); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
+	if err := ggufBiases(f.Names(), c); err != nil {
+		return c, fmt.Errorf("%s: %w", f.Path(), err)
+	}
 	table, err := f.Tensor("token_embd.weight")
 	if err != nil {
 		return c, err
@@ -82,6 +86,19 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	return c, nil
+}
+
+// ggufBiases refuses biases that would be left out: the metadata do not say whether a
+// model has them, their being there does.
+func ggufBiases(names []string, c Config) error {
+	for _, name := range names {
+		_, kind, _ := strings.Cut(strings.TrimPrefix(name, "blk."), ".")
+		known := c.QKVBias && slices.Contains([]string{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, kind)
+		if strings.HasSuffix(name, ".bias") && !known {
+			return fmt.Errorf("tensor %q: a model of the family %s with this bias is not supported", name, c.Family)
+		}
+	}
+	return nil
 }
 
 // ggufKeys reads keys of one architecture and keeps the first error.

@@ -1,5 +1,15 @@
 package models
 
+import "errors"
+
 // Llama 2, 3, 3.1 (arXiv 2302.13971, 2307.09288, 2407.21783), LongChat (linear
-// scaling) and LWM (a large theta), SmolLM2.
-func init() { Register(Family{Name: "llama"}) }
+// scaling) and LWM (a large theta), SmolLM2. Biases are where config.json says so.
+func init() {
+	Register(Family{Name: "llama", Adapt: func(raw RawConfig, c *Config) error {
+		if raw.MLPBias {
+			return errors.New("mlp_bias true: feed-forward layers with a bias are not supported")
+		}
+		c.QKVBias, c.OutBias = raw.AttentionBias, raw.AttentionBias
+		return nil
+	}})
+}

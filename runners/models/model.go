@@ -40,7 +40,7 @@ func Load(d engine.Device, f *Files, done func(layers int)) (m *Model, err error
 	if b, ok := d.(Blocker); ok {
 		m.block = b.BlockTokens()
 	}
-	l := loader{d: d, s: f.Source, layer: -1, must: map[Role]bool{
+	l := loader{d: d, s: f.Source, layer: -1, biased: map[Role]bool{
 		QueryBias: c.QKVBias, KeyBias: c.QKVBias, ValueBias: c.QKVBias, AttentionOutputBias: c.OutBias}}
 	m.embedding = l.weight(part{Embedding, c.Vocab, c.Width})
 	m.norm = l.vector(OutputNorm, c.Width)
@@ -139,7 +139,7 @@ type loader struct {
 	d       engine.Device
 	s       Source
 	layer   int
-	must    map[Role]bool // biases that may not be absent
+	biased  map[Role]bool // the biases the configuration wants; others in the files are not the model's
 	err     error
 	weights []engine.Weight
 	arrays  []engine.Array
@@ -170,7 +170,7 @@ func (l *loader) expert(expert int, parts ...part) engine.Weight {
 		}
 		stored = append(stored, t)
 		var b engine.Stored
-		if role, ok := biases[p.role]; ok && (l.must[role] || l.s.Has(role, layer)) {
+		if role, ok := biases[p.role]; ok && l.biased[role] {
 			if b, err = l.s.Tensor(role, layer, -1, 1, p.rows); err != nil {
 				l.err = err
 				return nil

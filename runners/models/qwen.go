@@ -2,16 +2,16 @@ package models
 
 import "fmt"
 
-// Qwen2 (arXiv 2407.10671) has biases on q, k and v; Qwen3 (arXiv 2505.09388)
-// has RMS norms on each head of q and k instead. Both can give some layers a
-// sliding window.
+// Qwen2 (arXiv 2407.10671) always has biases on q, k and v and only there; Qwen3
+// (arXiv 2505.09388) has RMS norms on each head of q and k instead, and biases
+// where config.json says so. Both can give some layers a sliding window.
 func init() {
 	Register(Family{Name: "qwen2", Adapt: func(raw RawConfig, c *Config) error {
-		c.QKVBias, c.OutBias = true, false
+		c.QKVBias = true
 		return slideSomeLayers(raw, c)
 	}})
 	Register(Family{Name: "qwen3", Adapt: func(raw RawConfig, c *Config) error {
-		c.QKNorm = true
+		c.QKNorm, c.QKVBias, c.OutBias = true, raw.AttentionBias, raw.AttentionBias
 		return slideSomeLayers(raw, c)
 	}})
 }

@@ -84,15 +84,7 @@ type randomSource struct {
 	seed uint64
 }
 
-func (s randomSource) Has(role Role, layer int) bool {
-	switch role {
-	case QueryBias, KeyBias, ValueBias:
-		return s.c.QKVBias
-	case AttentionOutputBias:
-		return s.c.OutBias
-	}
-	return true
-}
+func (s randomSource) Has(_ Role, layer int) bool { return layer < s.c.Layers }
 
 func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
 	name := fmt.Sprintf("random %d of layer %d", role, layer)
