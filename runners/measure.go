@@ -16,17 +16,28 @@ import (
 // Cell is one measurement of speed: so many prompts of one length under one
 // variant, decoded together.
 type Cell struct {
-	Length  int
-	Batch   int
+	Length  int // 0: the longest that fits
+	Batch   int // 0: the largest that fits
 	Variant compress.Variant
 	MaxNew  int // steps that are measured
 	Warmup  int // steps before them that are not
+	// Prompts is how many of the batch's sequences are read from prompts of their
+	// own, 0 for all. The others' caches are copies of those, in memory of their own,
+	// and other tokens are fed to them.
+	Prompts int
+	Part    models.Part // of each prefill
+	Limit   int64       // bytes of the device to use at most, 0 for all there are
 }
 
 // Speed is what a cell took. Times are of synchronised steps, the end token not
 // obeyed.
 type Speed struct {
-	Prefill []time.Duration // of each prompt of the batch
+	Length, Batch, Prompts int // what ran
+	Plan                   Footprint
+	// Notes say where what ran is not what fits by the plan.
+	Notes []string
+
+	Prefill []time.Duration // of each prompt that was read
 	Steps   []time.Duration
 	Weights int64 // bytes on the device
 	Cache   int64 // bytes that the prompts' caches hold
@@ -35,86 +46,127 @@ type Speed struct {
 	// middle of the measured steps, every cache once.
 	StepBytes int64
 	// PrefillProducts and PrefillAttention are the operations (two for a multiply
-	// and add) of one prompt's prefill.
+	// and add) of one prompt's prefill, as much of it as was computed.
 	PrefillProducts, PrefillAttention float64
 }
 
-// DoesNotFit says what a cell would have needed.
-type DoesNotFit struct{ Need, Free int64 }
-
-func (e *DoesNotFit) Error() string {
-	const gib = 1 << 30
-	return fmt.Sprintf("does not fit: needs %.2f GiB, %.2f GiB free", float64(e.Need)/gib, float64(e.Free)/gib)
+// Step is where a cell is.
+type Step struct {
+	Prompt, Prompts int     // being read, from 1; of how many
+	Prefill         float64 // share of this prompt's prefill that is done
+	Decoded, Max    int     // steps
 }
 
-// Measure runs a cell. Every sequence has a prompt of its own, drawn from seed:
-// nothing is shared by accident.
-func Measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress func(Progress)) (*Speed, error) {
+// Measure runs a cell. Every sequence has a prompt of its own, drawn from seed,
+// unless Cell.Prompts says otherwise: nothing is shared by accident. Where the
+// largest batch or length is asked for and what fits by the plan cannot be
+// allocated, smaller ones are tried, and Speed.Notes say so. Anything else that
+// has no room is a *DoesNotFit.
+func Measure(ctx context.Context, m *models.Model, asked Cell, seed uint64, progress func(Step)) (*Speed, error) {
+	planned, err := asked.Largest(m)
+	if err != nil {
+		return nil, err
+	}
+	c, notes, searched := planned, []string(nil), asked.Batch <= 0 || asked.Length <= 0
+	for {
+		s, err := measure(ctx, m, c, seed, progress)
+		var large *DoesNotFit
+		if err == nil || !errors.As(err, &large) || !large.Allocating || !searched {
+			if err == nil {
+				s.Notes = notes
+			}
+			return s, err
+		}
+		if asked.Batch <= 0 {
+			notes = append(notes, fmt.Sprintf("by the plan %d sequences fit, but an allocation failed with %d there (%.2f GiB needed, %.2f GiB free)", c.Batch, large.held, gib(large.Need), gib(large.Free)))
+			c.Batch = min(c.Batch-1, large.held)
+		} else {
+			// Half a per cent: an allocator loses some to rounding.
+			notes = append(notes, fmt.Sprintf("by the plan %d tokens fit, but an allocation failed (%.2f GiB needed, %.2f GiB free)", c.Length, gib(large.Need), gib(large.Free)))
+			c.Length -= max(LengthGrain, c.Length/200/LengthGrain*LengthGrain)
+		}
+		if c.Batch < 1 || c.Length < planned.Length*4/5 {
+			return nil, err
+		}
+	}
+}
+
+// measure runs a cell whose length and batch are given.
+func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress func(Step)) (*Speed, error) {
 	d := m.Device()
 	room := c.Warmup + c.MaxNew
-	variants := make([]compress.Variant, c.Batch)
-	for i := range variants {
-		variants[i] = c.Variant
-	}
 	if err := c.Variant.CheckPrompt(m.Layers, c.Length); err != nil {
 		return nil, err
 	}
-	// The prompts are read one after the other: what one prefill needs, and all caches.
-	plan := m.Plan(variants, c.Length, room, false)
-	if free := d.Memory().Free; free > 0 && plan.Total() > free {
-		return nil, &DoesNotFit{plan.Total(), free}
+	s := &Speed{Length: c.Length, Batch: c.Batch, Prompts: c.Batch, Plan: c.footprint(m, Free(d, c.Limit))}
+	if !s.Plan.Fits() {
+		return nil, &DoesNotFit{Plan: s.Plan, Need: s.Plan.Need(), Free: s.Plan.Free}
+	}
+	if c.Prompts > 0 {
+		s.Prompts = min(c.Prompts, c.Batch)
+	}
+	if s.Prompts < min(2, c.Batch) {
+		return nil, fmt.Errorf("%d prompt for a batch of %d: want 2 at least, one to copy and one to read beside the copies", s.Prompts, c.Batch)
 	}
 	d.ResetPeak()
-	s := &Speed{Weights: d.Memory().Weights}
-	var held []*models.Prefilled
+	s.Weights = d.Memory().Weights
+	var held []engine.Sequence
 	defer func() {
-		for _, p := range held {
-			p.Free()
+		for _, q := range held {
+			d.FreeCache(q.Caches...)
 		}
 	}()
-	var sequences []engine.Sequence
-	rng := rand.New(rand.NewPCG(seed, uint64(c.Length)))
-	for i := range c.Batch {
-		ids := make([]int32, c.Length)
-		for j := range ids {
-			ids[j] = rng.Int32N(int32(m.Vocab))
+	lacking := func(err error) error {
+		var memory *engine.OutOfMemory
+		if !errors.As(err, &memory) {
+			return err
 		}
-		prompt := models.Prompt{IDs: ids, Variants: variants[:1], Room: room}
+		return &DoesNotFit{Plan: s.Plan, Need: memory.Need, Free: memory.Free, Allocating: true, held: len(held)}
+	}
+	rng := rand.New(rand.NewPCG(seed, uint64(c.Length)))
+	ids, feed := make([]int32, c.Length), []int32(nil)
+	read := func(number int) error {
+		for i := range ids {
+			ids[i] = rng.Int32N(int32(m.Vocab))
+		}
+		prompt := models.Prompt{IDs: ids, Variants: []compress.Variant{c.Variant}, Room: room, Part: c.Part}
 		if progress != nil {
 			prompt.Progress = func(done, total int) {
-				progress(Progress{Prefill: (float64(i) + float64(done)/float64(total)) / float64(c.Batch), Max: room})
+				progress(Step{Prompt: number, Prompts: s.Prompts, Prefill: float64(done) / float64(total), Max: room})
 			}
 		}
 		start := time.Now()
 		p, err := m.Prefill(ctx, prompt)
 		if err != nil {
-			var memory *engine.OutOfMemory
-			if errors.As(err, &memory) {
-				return nil, &DoesNotFit{max(plan.Total(), memory.Need), memory.Free}
-			}
-			return nil, err
+			return lacking(err)
 		}
 		s.Prefill = append(s.Prefill, time.Since(start))
-		held = append(held, p)
-		sequences = append(sequences, p.Sequences[0])
-		if _, _, err := audit(d, c.Variant, p.Sequences[0], c.Length, m.Heads); err != nil {
+		held, feed = append(held, p.Sequences[0]), append(feed, models.Greedy(p.Logits))
+		_, _, err = audit(d, c.Variant, p.Sequences[0], c.Length, m.Heads)
+		return err
+	}
+	// All prompts but one, the copies, the last prompt: that its prefill has room
+	// beside the caches of all others is part of what is shown.
+	for number := 1; number < s.Prompts; number++ {
+		if err := read(number); err != nil {
 			return nil, err
 		}
-		s.Cache += cacheBytes(p.Sequences[0], d.Type())
 	}
-	decoder, err := m.NewDecoder(sequences)
-	if err != nil {
-		var memory *engine.OutOfMemory
-		if errors.As(err, &memory) {
-			return nil, &DoesNotFit{plan.Total(), memory.Free}
+	for own := len(held); len(held) < c.Batch-1; {
+		copied, err := m.Copy(held[len(held)%own])
+		if err != nil {
+			return nil, lacking(err)
 		}
+		held, feed = append(held, copied), append(feed, rng.Int32N(int32(m.Vocab)))
+	}
+	if err := read(s.Prompts); err != nil {
 		return nil, err
 	}
-	defer decoder.Close()
-	feed := make([]int32, c.Batch)
-	for i, p := range held {
-		feed[i] = models.Greedy(p.Logits)
+	decoder, err := m.NewDecoder(held)
+	if err != nil {
+		return nil, lacking(err)
 	}
+	defer decoder.Close()
 	for i := range room {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -122,30 +174,41 @@ func Measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 		start := time.Now()
 		next, err := decoder.Step(feed)
 		if err != nil {
-			return nil, err
+			return nil, lacking(err)
 		}
 		if i >= c.Warmup {
 			s.Steps = append(s.Steps, time.Since(start))
 		}
 		feed = next
 		if progress != nil {
-			progress(Progress{Prefill: 1, Decoded: i + 1, Max: room})
+			progress(Step{Prompt: s.Prompts, Prompts: s.Prompts, Prefill: 1, Decoded: i + 1, Max: room})
 		}
 	}
 	s.Peak = d.Memory().Peak
-	perToken := int64(0)
-	for _, cache := range sequences[0].Caches {
-		perToken += 2 * int64(len(cache.Len)) * int64(cache.Size) * int64(d.Type().Size())
+	for _, q := range held {
+		s.Cache += cacheBytes(q, d.Type())
 	}
-	embedding := int64(0)
-	if !m.Tied {
-		// The input table is not read but for the tokens' own rows.
-		embedding = int64(m.Vocab) * int64(m.Width) * int64(d.Type().Size())
-	}
-	s.StepBytes = s.Weights - embedding + s.Cache + int64(c.Batch)*perToken*int64(c.Warmup+c.MaxNew/2)
-	s.PrefillProducts, s.PrefillAttention = m.PrefillOperations(c.Length)
+	s.StepBytes = stepBytes(m, s.Weights, s.Cache, held[0], c)
+	s.PrefillProducts, s.PrefillAttention = m.PrefillOperations(c.Length, c.Part)
 	return s, nil
 }
+
+// stepBytes is what a step reads at least, with cache bytes in all sequences' caches
+// before the first.
+func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell) int64 {
+	element := int64(m.Device().Type().Size())
+	perToken := int64(0)
+	for _, x := range q.Caches {
+		perToken += 2 * int64(len(x.Len)) * int64(x.Size) * element
+	}
+	if !m.Tied {
+		// The input table is not read but for the tokens' own rows.
+		weights -= int64(m.Vocab) * int64(m.Width) * element
+	}
+	return weights + cache + int64(c.Batch)*perToken*int64(c.Warmup+c.MaxNew/2)
+}
+
+func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
 
 // Quantile returns the q-quantile of durations, 0 to 1, nearest rank.
 func Quantile(d []time.Duration, q float64) time.Duration {
@@ -155,122 +218,6 @@ func Quantile(d []time.Duration, q float64) time.Duration {
 	s := slices.Clone(d)
 	slices.Sort(s)
 	return s[min(len(s)-1, int(q*float64(len(s))))]
-}
-
-// Roofs are the rates a device reaches in its own operations, measured.
-type Roofs struct {
-	Bandwidth float64 // bytes a second, of a large copy, reading and writing counted
-	Products  float64 // operations a second, of a large product
-	Attention float64 // operations a second, of causal attention over 16K tokens or the length given
-}
-
-// MeasureRoofs measures what a cell's time is held to.
-func MeasureRoofs(m *models.Model, length int) (Roofs, error) {
-	d := m.Device()
-	var r Roofs
-	small := d.Name() == "cpu" || d.Name() == "ref"
-	bytes, rows, tokens := 1<<30, 8192, min(length, 16384)
-	if small {
-		bytes, rows, tokens = 1<<28, 512, min(length, 1024)
-	}
-	n := bytes / d.Type().Size()
-	var arrays []engine.Array
-	defer func() { d.Free(arrays...) }()
-	array := func(n int) (engine.Array, error) {
-		a, err := d.New(d.Type(), n)
-		if err == nil {
-			arrays = append(arrays, a)
-		}
-		return a, err
-	}
-	from, err := array(n)
-	if err != nil {
-		return r, err
-	}
-	to, err := array(n)
-	if err != nil {
-		return r, err
-	}
-	d.Put(from.Slice(0, 1<<20), make([]float32, 1<<20))
-	took, err := median(d, func() { d.Copy(to, from) })
-	if err != nil {
-		return r, err
-	}
-	r.Bandwidth = 2 * float64(from.Bytes()) / took.Seconds()
-
-	d.Free(arrays...)
-	arrays = nil
-	x, err := array(rows * m.Width)
-	if err != nil {
-		return r, err
-	}
-	fill(d, x)
-	w := m.LargestProduct()
-	product, err := array(rows * w.Rows())
-	if err != nil {
-		return r, err
-	}
-	took, err = median(d, func() { d.MatMul(product, x, w) })
-	if err != nil {
-		return r, err
-	}
-	r.Products = 2 * float64(rows) * float64(w.Rows()) * float64(w.Cols()) / took.Seconds()
-
-	kv := engine.KV{Tokens: tokens, Heads: m.Heads.KV, Size: m.Heads.Size}
-	if kv.K, err = array(tokens * m.KVWidth()); err != nil {
-		return r, err
-	}
-	if kv.V, err = array(tokens * m.KVWidth()); err != nil {
-		return r, err
-	}
-	q, err := array(tokens * m.QueryWidth())
-	if err != nil {
-		return r, err
-	}
-	out, err := array(tokens * m.QueryWidth())
-	if err != nil {
-		return r, err
-	}
-	for _, a := range []engine.Array{kv.K, kv.V, q} {
-		fill(d, a)
-	}
-	took, err = median(d, func() { d.Attention(out, q, kv, 0, m.Heads, 0, 0.1) })
-	if err != nil {
-		return r, err
-	}
-	r.Attention = 2 * float64(tokens) * float64(tokens+1) * float64(m.QueryWidth()) / took.Seconds()
-	return r, nil
-}
-
-// fill gives an array numbers that are none in particular: zeros compute faster
-// on some chips.
-func fill(d engine.Device, a engine.Array) {
-	const most = 1 << 20
-	rng := rand.New(rand.NewPCG(3, 4))
-	part := make([]float32, min(a.Len, most))
-	for i := range part {
-		part[i] = float32(rng.NormFloat64())
-	}
-	for lo := 0; lo < a.Len; lo += len(part) {
-		n := min(len(part), a.Len-lo)
-		d.Put(a.Slice(lo, lo+n), part[:n])
-	}
-}
-
-// median times a synchronised operation: two warm-ups, then seven runs.
-func median(d engine.Device, run func()) (time.Duration, error) {
-	var all []time.Duration
-	for i := range 9 {
-		start := time.Now()
-		run()
-		if err := d.Sync(); err != nil {
-			return 0, err
-		}
-		if i >= 2 {
-			all = append(all, time.Since(start))
-		}
-	}
-	return Quantile(all, 0.5), nil
 }
 
 // Shared is what one prompt under several variants together took: one prefill,
@@ -287,7 +234,7 @@ func MeasureShared(ctx context.Context, m *models.Model, length, maxNew int, var
 	d := m.Device()
 	plan := m.Plan(variants, length, maxNew, false)
 	if free := d.Memory().Free; free > 0 && plan.Total() > free {
-		return nil, &DoesNotFit{plan.Total(), free}
+		return nil, &DoesNotFit{Need: plan.Total(), Free: free}
 	}
 	rng := rand.New(rand.NewPCG(seed, uint64(length)))
 	ids := make([]int32, length)

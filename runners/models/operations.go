@@ -2,18 +2,22 @@ package models
 
 import "github.com/snapbench/snapbench/runners/engine"
 
-// PrefillOperations counts what reading n tokens takes, a multiply and add as
-// two: products with the weights, and causal attention. In the last layer only
-// the last token goes on beyond its keys and values.
-func (m *Model) PrefillOperations(n int) (products, attention float64) {
+// PrefillOperations counts what reading n tokens takes, or part of it, a multiply
+// and add as two: products with the weights, and causal attention. In the last
+// layer only the last token goes on beyond its keys and values.
+func (m *Model) PrefillOperations(n int, part Part) (products, attention float64) {
 	qkv := float64(m.Width) * float64(m.QueryWidth()+2*m.KVWidth())
 	rest := float64(m.QueryWidth())*float64(m.Width) + 3*float64(m.Width)*float64(m.FF)
 	if m.Experts > 0 {
 		rest = float64(m.QueryWidth())*float64(m.Width) + float64(m.PerToken)*3*float64(m.Width)*float64(m.FF) + float64(m.Width)*float64(m.Experts)
 	}
-	layers, tokens := float64(m.Layers), float64(n)
-	products = 2 * (tokens*layers*qkv + (tokens*(layers-1)+1)*rest + float64(m.Width)*float64(m.Vocab))
-	attention = 2 * tokens * (tokens + 1) * float64(m.QueryWidth()) * (layers - 1)
+	layers, tokens, first := float64(part.layers(m.Layers)), float64(n), float64(part.first(n, m.block))
+	whole := layers // those in which all tokens go on
+	if part.layers(m.Layers) == m.Layers {
+		whole--
+	}
+	products = 2 * (tokens*layers*qkv + (tokens*whole+layers-whole)*rest + float64(m.Width)*float64(m.Vocab))
+	attention = 2 * (tokens*(tokens+1) - first*(first+1)) * float64(m.QueryWidth()) * whole
 	return products, attention
 }
 

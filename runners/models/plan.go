@@ -60,6 +60,14 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	return p
 }
 
+// Of returns the plan of b prompts that are like this one and are read one after
+// the other, to be decoded together.
+func (p Plan) Of(b int) Plan {
+	p.Decode *= int64(b)
+	p.Caches = slices.Repeat(p.Caches, b)
+	return p
+}
+
 // Total is what is needed at the worst moment.
 func (p Plan) Total() int64 {
 	total := max(p.Prefill, p.Decode)

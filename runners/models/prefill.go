@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -22,6 +23,8 @@ type Prompt struct {
 	// Twins asks for a second cache of the same content for each variant, for
 	// decoding along another's answer.
 	Twins bool
+	// Part, where it is not the zero Part, leaves out some of the work.
+	Part Part
 	// Progress is told how many of the layers' blocks are done.
 	Progress func(done, total int)
 	// Trace, where not nil, sees intermediate arrays: "hidden" (m, width) entering
@@ -107,9 +110,15 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	d.Embed(hidden, m.embedding, ids)
 	blocks := (n + m.block - 1) / m.block
 	scale := m.scale()
+	computed, attending := p.Part.layers(m.Layers), p.Part.first(n, m.block)
+	watch := watch{p.Progress, computed * blocks, time.Now()}
 	for li := range m.layers {
 		y := &m.layers[li]
-		for b := range blocks {
+		ahead := blocks
+		if li >= computed {
+			ahead = 0
+		}
+		for b := range ahead {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
@@ -130,7 +139,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			if li == m.Layers-1 && p.Trace == nil {
 				// Nothing above the last layer reads any token but the last.
 				if b < blocks-1 {
-					m.report(p, li, b, blocks)
+					if err := watch.report(d, li*blocks+b+1); err != nil {
+						return nil, err
+					}
 					continue
 				}
 				x = hidden.Slice((n-1)*m.Width, n*m.Width)
@@ -139,10 +150,16 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 				d.Copy(s.q, q)
 				start, rows = n-1, 1
 			}
-			d.Attention(s.attended, s.q, kv, start, m.Heads, y.window, scale)
-			d.MatMulAdd(x, s.attended, y.out)
+			attended := s.q
+			if start >= attending {
+				attended = s.attended
+				d.Attention(attended, s.q, kv, start, m.Heads, y.window, scale)
+			}
+			d.MatMulAdd(x, attended, y.out)
 			m.feed(x, s, y)
-			m.report(p, li, b, blocks)
+			if err := watch.report(d, li*blocks+b+1); err != nil {
+				return nil, err
+			}
 		}
 		if p.TraceKV != nil {
 			p.TraceKV(li, kv)
@@ -175,12 +192,6 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		return nil, err
 	}
 	return result, nil
-}
-
-func (m *Model) report(p Prompt, layer, block, blocks int) {
-	if p.Progress != nil {
-		p.Progress(layer*blocks+block+1, m.Layers*blocks)
-	}
 }
 
 // scale of the attention: 1/√d.

@@ -1,0 +1,242 @@
+package runners
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/cpu"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+)
+
+// smallCard is a CPU with so much memory and no more. It says that more is free
+// than there is where over is not 0.
+type smallCard struct {
+	engine.Device
+	limit, over int64
+}
+
+func (d *smallCard) Memory() engine.Memory {
+	m := d.Device.Memory()
+	m.Total, m.Free = d.limit, max(0, d.limit+d.over-m.InUse)
+	return m
+}
+
+func (d *smallCard) room(bytes int64) error {
+	if free := d.limit - d.Device.Memory().InUse; bytes > free {
+		return &engine.OutOfMemory{Device: "small", Need: bytes, Free: free}
+	}
+	return nil
+}
+
+func (d *smallCard) New(t engine.Type, n int) (engine.Array, error) {
+	if err := d.room(int64(n) * int64(t.Size())); err != nil {
+		return engine.Array{}, err
+	}
+	return d.Device.New(t, n)
+}
+
+func (d *smallCard) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Cache, error) {
+	c, err := d.Device.Gather(kv, kept, room)
+	if err == nil {
+		if err = d.room(0); err != nil {
+			d.FreeCache(c...)
+			return nil, err
+		}
+	}
+	return c, err
+}
+
+func onSmallCard(t *testing.T, limit, over int64) (*models.Model, *smallCard) {
+	t.Helper()
+	files, err := models.OpenShape("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &smallCard{inner, limit, over}
+	m, err := models.Load(d, files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		m.Close()
+		inner.Close()
+	})
+	return m, d
+}
+
+func oneVariant(t *testing.T, s string) compress.Variant {
+	t.Helper()
+	return variants(t, s)[0]
+}
+
+// The largest batch and the longest prompt run, one more does not fit, and what
+// they use is within the limit and near it.
+func TestLargestThatFits(t *testing.T) {
+	const limit = 8 << 20
+	for _, c := range []Cell{
+		{Length: 1024, Variant: oneVariant(t, "full")},
+		{Length: 1024, Variant: oneVariant(t, "snapkv(cap=128,w=16,k=5)"), Prompts: 3},
+		{Batch: 2, Variant: oneVariant(t, "full")},
+		{Batch: 2, Variant: oneVariant(t, "snapkv(cap=128,w=16,k=5)"), Part: models.Part{Layers: 1, Attending: 700}},
+	} {
+		m, d := onSmallCard(t, limit, 0)
+		c.MaxNew, c.Warmup = 3, 1
+		s, err := Measure(context.Background(), m, c, 1, nil)
+		if err != nil {
+			t.Fatalf("%+v: %v", c, err)
+		}
+		if len(s.Notes) != 0 || s.Peak > limit || s.Peak < limit*7/10 || s.Plan.Need() < s.Peak-s.Weights || s.Plan.Need() > s.Plan.Free {
+			t.Errorf("%d × %d: peak %d of %d, notes %q", s.Batch, s.Length, s.Peak, limit, s.Notes)
+		}
+		if in := d.Memory(); in.InUse > in.Weights+1<<20 {
+			t.Errorf("%d bytes are held afterwards", in.InUse-in.Weights)
+		}
+		if s.Prompts != len(s.Prefill) || len(s.Steps) != 3 || c.Prompts > 0 && s.Prompts != c.Prompts || c.Prompts == 0 && s.Prompts != s.Batch {
+			t.Errorf("%d prompts, %d prefills, %d steps of a batch of %d", s.Prompts, len(s.Prefill), len(s.Steps), s.Batch)
+		}
+		more := c
+		more.Length, more.Batch = s.Length, s.Batch
+		if c.Batch == 0 {
+			more.Batch++
+		} else {
+			more.Length += LengthGrain
+		}
+		var large *DoesNotFit
+		if _, err := Measure(context.Background(), m, more, 1, nil); !errors.As(err, &large) || large.Allocating || large.Need <= large.Free {
+			t.Errorf("%d × %d fits, and %d × %d: %v", s.Batch, s.Length, more.Batch, more.Length, err)
+		}
+	}
+}
+
+// Where less can be allocated than the device says is free, smaller ones run,
+// and the notes say so.
+func TestPlanThatCannotBeAllocated(t *testing.T) {
+	for _, c := range []Cell{
+		{Length: 1024, Variant: oneVariant(t, "full")},
+		{Length: 1024, Variant: oneVariant(t, "snapkv(cap=128,w=16,k=5)"), Prompts: 2},
+		{Batch: 1, Variant: oneVariant(t, "snapkv(cap=128,w=16,k=5)")},
+	} {
+		const limit = 8 << 20
+		m, d := onSmallCard(t, limit, limit/4)
+		c.MaxNew, c.Warmup = 2, 0
+		planned, err := c.Largest(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Measure(context.Background(), m, c, 1, nil)
+		if err != nil {
+			t.Fatalf("%+v: %v", c, err)
+		}
+		if s.Batch > planned.Batch || s.Length > planned.Length || s.Batch*s.Length >= planned.Batch*planned.Length {
+			t.Errorf("%d × %d ran, the plan has %d × %d", s.Batch, s.Length, planned.Batch, planned.Length)
+		}
+		if len(s.Notes) == 0 || !strings.Contains(s.Notes[0], "an allocation failed") {
+			t.Errorf("notes: %q", s.Notes)
+		}
+		if s.Peak > limit || s.Peak < limit*7/10 {
+			t.Errorf("peak %d of %d", s.Peak, limit)
+		}
+		if in := d.Memory(); in.InUse > in.Weights+1<<20 {
+			t.Errorf("%d bytes are held afterwards", in.InUse-in.Weights)
+		}
+		// Asked for by number, it is what does not fit.
+		var large *DoesNotFit
+		if _, err := Measure(context.Background(), m, planned, 1, nil); !errors.As(err, &large) || !large.Allocating {
+			t.Errorf("%d × %d: %v", planned.Batch, planned.Length, err)
+		}
+	}
+}
+
+func TestLargestWithoutALimit(t *testing.T) {
+	_, m := tiny(t)
+	if _, err := (Cell{Length: 64, Variant: compress.Full, MaxNew: 1}).Largest(m); !errors.Is(err, ErrNoLimit) {
+		t.Errorf("on a device without a limit: %v", err)
+	}
+	if _, err := (Cell{Variant: compress.Full, MaxNew: 1, Limit: 1 << 30}).Largest(m); err == nil {
+		t.Error("both the length and the batch are left open")
+	}
+	var large *DoesNotFit
+	if _, err := (Cell{Length: 1 << 20, Variant: compress.Full, MaxNew: 1, Limit: 1 << 20}).Largest(m); !errors.As(err, &large) || large.Need <= large.Free {
+		t.Errorf("in a megabyte: %v", err)
+	}
+}
+
+// Copies hold what their source holds and go their own way.
+func TestCopiesDecodeLikeTheirSource(t *testing.T) {
+	_, m := tiny(t)
+	p, err := m.Prefill(context.Background(), models.Prompt{IDs: ids(90, 3), Variants: variants(t, "snapkv(cap=24,w=8,k=3)"), Room: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Free()
+	c, err := m.Copy(p.Sequences[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Device().FreeCache(c.Caches...)
+	b, err := m.NewDecoder([]engine.Sequence{p.Sequences[0], c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	feed := []int32{7, 7}
+	for range 5 {
+		if feed, err = b.Step(feed); err != nil || feed[0] != feed[1] {
+			t.Fatalf("%v, %v", feed, err)
+		}
+	}
+}
+
+// A part of a prefill leaves caches of the whole one's size, counts what it
+// computes, and is not the whole.
+func TestPartOfAPrefill(t *testing.T) {
+	_, m := tiny(t)
+	v := variants(t, "snapkv(cap=24,w=8,k=3);full")
+	products, attention := m.PrefillOperations(2000, models.Part{})
+	var whole []float32
+	for _, part := range []models.Part{{}, {Layers: 1}, {Attending: 500}, {Layers: 1, Attending: 500}, {Layers: 9, Attending: 9000}} {
+		last := 0
+		p, err := m.Prefill(context.Background(), models.Prompt{IDs: ids(2000, 3), Variants: v, Room: 2, Part: part, Progress: func(done, total int) { last = total - done }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range v {
+			if kept, _, err := audit(m.Device(), v[i], p.Sequences[i], 2000, m.Heads); err != nil {
+				t.Errorf("%+v, %s: %+v, %v", part, v[i], kept, err)
+			}
+		}
+		if last != 0 {
+			t.Errorf("%+v: the last report has %d blocks to go", part, last)
+		}
+		a, b := m.PrefillOperations(2000, part)
+		same := len(whole) > 0
+		for i := range whole {
+			same = same && whole[i] == p.Logits[i]
+		}
+		switch {
+		case part == models.Part{}:
+			whole = p.Logits
+		case part.Layers == 9:
+			if a != products || b != attention || !same {
+				t.Errorf("%+v is not the whole", part)
+			}
+		case part.Layers == 1:
+			if a >= products*2 || b > attention || same {
+				t.Errorf("%+v: %g products, %g attention of %g, %g; logits equal: %v", part, a, b, products, attention, same)
+			}
+		default: // tokens 1024 … 1999 attend: whole blocks of 512 from the one that has token 1500
+			if want := attention * (2000*2001 - 1024*1025) / (2000 * 2001); a != products || !(b/want > 1-1e-9 && b/want < 1+1e-9) || same {
+				t.Errorf("%+v: %g products, %g attention, want %g and %g; logits equal: %v", part, a, b, products, want, same)
+			}
+		}
+		p.Free()
+	}
+}

@@ -1,0 +1,34 @@
+package models
+
+import (
+	"slices"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Copy returns a sequence of the same content in memory of its own; its caches are
+// the caller's to free. Where there is no memory for it, nothing is held.
+func (m *Model) Copy(s engine.Sequence) (_ engine.Sequence, err error) {
+	d := m.device
+	out := engine.Sequence{Position: s.Position}
+	defer func() {
+		if err != nil {
+			d.FreeCache(out.Caches...)
+		}
+	}()
+	for _, from := range s.Caches {
+		c := engine.Cache{Start: slices.Clone(from.Start), Len: slices.Clone(from.Len), Room: from.Room, Size: from.Size}
+		out.Caches = append(out.Caches, c)
+		to := &out.Caches[len(out.Caches)-1]
+		for _, a := range []struct{ to, from *engine.Array }{{&to.K, &from.K}, {&to.V, &from.V}, {&to.Positions, &from.Positions}} {
+			if a.from.Len == 0 {
+				continue
+			}
+			if *a.to, err = d.New(a.from.Type, a.from.Len); err != nil {
+				return engine.Sequence{}, err
+			}
+			d.Copy(*a.to, *a.from)
+		}
+	}
+	return out, nil
+}
