@@ -20,13 +20,35 @@ type arena struct {
 	weights int64
 }
 
-// chunk is one allocation of the driver's. Small blocks share chunks of their
-// own, so that they do not keep large ones from being given back.
+// chunk is one allocation of the driver's. Small blocks share chunks of their own,
+// and middle ones do, so that they do not keep large ones from being given back:
+// a cache of 9 MiB in a chunk of its own would take 10 from the driver.
 type chunk struct {
 	base  uint64
 	size  int64
-	small bool
+	class class
 	free  []span // by offset, no two adjacent
+}
+
+type class uint8
+
+const (
+	small class = iota
+	middle
+	large
+)
+
+// classOf returns the class of a block of bytes, its rounded size, and the size of
+// a chunk to ask for.
+func classOf(bytes int64) (c class, size, chunk int64) {
+	switch {
+	case bytes < smallLimit:
+		return small, roundUp(max(bytes, 1), smallGrain), smallChunk
+	case bytes < middleLimit:
+		return middle, roundUp(bytes, largeGrain), middleChunk
+	}
+	size = roundUp(bytes, largeGrain)
+	return large, size, roundUp(size, chunkGrain)
 }
 
 type span struct{ offset, size int64 }
@@ -39,11 +61,13 @@ type block struct {
 }
 
 const (
-	smallGrain = 512      // alignment and rounding of small blocks
-	largeGrain = 64 << 10 // and of large ones
-	smallLimit = 4 << 20
-	smallChunk = 32 << 20
-	chunkGrain = 2 << 20 // the driver's own page
+	smallGrain  = 512      // alignment and rounding of small blocks
+	largeGrain  = 64 << 10 // and of large ones
+	smallLimit  = 4 << 20
+	smallChunk  = 32 << 20
+	middleLimit = 32 << 20
+	middleChunk = 256 << 20
+	chunkGrain  = 2 << 20 // the driver's own page
 )
 
 func newArena(reserve func(int64) (uint64, error), release func(uint64)) *arena {
@@ -54,17 +78,9 @@ func roundUp(n, grain int64) int64 { return (n + grain - 1) / grain * grain }
 
 // take returns the address of bytes that nobody else holds.
 func (a *arena) take(bytes int64) (uint64, error) {
-	small := bytes < smallLimit
-	size := roundUp(max(bytes, 1), largeGrain)
-	if small {
-		size = roundUp(max(bytes, 1), smallGrain)
-	}
-	c, i := a.fit(size, small)
+	class, size, want := classOf(bytes)
+	c, i := a.fit(size, class)
 	if c == nil {
-		want := roundUp(size, chunkGrain)
-		if small {
-			want = smallChunk
-		}
 		base, err := a.reserve(want)
 		if err != nil {
 			a.trim()
@@ -74,7 +90,7 @@ func (a *arena) take(bytes int64) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		c, i = &chunk{base: base, size: want, small: small, free: []span{{0, want}}}, 0
+		c, i = &chunk{base: base, size: want, class: class, free: []span{{0, want}}}, 0
 		a.chunks = append(a.chunks, c)
 	}
 	s := c.free[i]
@@ -91,11 +107,11 @@ func (a *arena) take(bytes int64) (uint64, error) {
 }
 
 // fit finds the smallest free span that serves.
-func (a *arena) fit(size int64, small bool) (*chunk, int) {
+func (a *arena) fit(size int64, class class) (*chunk, int) {
 	var best *chunk
 	at := 0
 	for _, c := range a.chunks {
-		if c.small != small {
+		if c.class != class {
 			continue
 		}
 		for i, s := range c.free {

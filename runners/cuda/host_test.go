@@ -157,6 +157,28 @@ func TestArena(t *testing.T) {
 	a.give(42)
 }
 
+// Caches of some megabytes each do not cost the driver's grain each.
+func TestArenaPacks(t *testing.T) {
+	const limit, size = 1 << 30, 9<<20 + 5000
+	used, full := int64(0), errors.New("full")
+	a := newArena(func(n int64) (uint64, error) {
+		if used+n > limit {
+			return 0, full
+		}
+		used += n
+		return uint64(used) << 30, nil
+	}, func(uint64) {})
+	n := int64(0)
+	for ; ; n++ {
+		if _, err := a.take(size); err != nil {
+			break
+		}
+	}
+	if n*size < limit*97/100 {
+		t.Errorf("%d blocks of %d bytes fit into %d", n, size, limit)
+	}
+}
+
 func TestConvert(t *testing.T) {
 	// Every float16 and bfloat16 goes through float32 and back.
 	for i := range 1 << 16 {
