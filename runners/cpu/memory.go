@@ -31,9 +31,9 @@ const (
 func (m *memory) take(bytes int64) error {
 	m.unchecked += bytes
 	if m.unchecked >= checkEvery {
-		if free, ok := availableMemory(); ok && bytes > free-reserve {
+		if free, ok := availableMemory(); ok && bytes > free {
 			m.unchecked -= bytes
-			return &engine.OutOfMemory{Device: "cpu", Need: bytes, Free: max(0, free-reserve)}
+			return &engine.OutOfMemory{Device: "cpu", Need: bytes, Free: free}
 		}
 		m.unchecked = 0
 	}
@@ -60,12 +60,24 @@ func meminfo(field string) (int64, bool) {
 	return 0, false
 }
 
-func availableMemory() (int64, bool) { return meminfo("MemAvailable") }
+// availableMemory returns the bytes that may be taken, at least 1: what the system has
+// available or, where that is less, what the process's control groups leave, without
+// the reserve. It returns false where neither is known.
+func availableMemory() (int64, bool) {
+	free, known := meminfo("MemAvailable")
+	if left, limited := controlGroupFree("/"); limited && (!known || left < free) {
+		free, known = left, true
+	}
+	return max(1, free-reserve), known
+}
 
 // Memory returns the account; Total and Free are the system's, 0 where it does not say.
 func (d *Device) Memory() engine.Memory {
 	total, _ := meminfo("MemTotal")
-	free, _ := availableMemory()
+	free, known := availableMemory()
+	if !known {
+		free = 0
+	}
 	return engine.Memory{Total: total, Free: free, Weights: d.mem.weights, InUse: d.mem.inUse, Peak: d.mem.peak}
 }
 

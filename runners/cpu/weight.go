@@ -79,6 +79,15 @@ func timesMinus8(h uint16) (uint16, bool) {
 	return sign | exp<<10 | frac&0x3ff, true
 }
 
+// WeightBytes returns what LoadWeight takes for a part, padding left out.
+func (d *Device) WeightBytes(part engine.Stored) int64 {
+	f := formatQ4
+	if part.Storage() != engine.Q4_0 { // whose format may follow from its numbers: see formatOf
+		f = formatOf(part)
+	}
+	return int64(part.Rows()) * int64(f.panelBytes(part.Cols(), 1))
+}
+
 // LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0,
 // Q4_0 and Q4_1 stay as small as they are; everything else becomes float32.
 func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {

@@ -32,11 +32,54 @@ type layer struct {
 // Blocker is a device that says how many tokens it likes at a time in prefill.
 type Blocker interface{ BlockTokens() int }
 
+// Sizer is a device that does not keep every weight in its own type.
+type Sizer interface {
+	// WeightBytes is what LoadWeight takes for a part, at least.
+	WeightBytes(part engine.Stored) int64
+}
+
 // Load brings a model's weights to a device. done, where not nil, is told the
-// layers loaded so far.
-func Load(d engine.Device, f *Files, done func(layers int)) (m *Model, err error) {
+// layers loaded so far. Weights larger than the device's free memory are an
+// *engine.OutOfMemory before any is read.
+func Load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
+	size := &sizing{Device: d}
+	if _, err := load(size, f, nil); err != nil {
+		return nil, err
+	}
+	if free := d.Memory().Free; free > 0 && size.bytes > free {
+		return nil, fmt.Errorf("%s: the weights do not fit: %w", f.Path, &engine.OutOfMemory{Device: d.Name(), Need: size.bytes, Free: free})
+	}
+	return load(d, f, done)
+}
+
+// sizing stands in for a device: it loads nothing and counts what would be taken.
+type sizing struct {
+	engine.Device
+	bytes int64
+}
+
+func (s *sizing) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
+	for _, p := range parts {
+		if d, ok := s.Device.(Sizer); ok {
+			s.bytes += d.WeightBytes(p)
+		} else {
+			s.bytes += int64(p.Rows()) * int64(p.Cols()) * int64(s.Type().Size())
+		}
+	}
+	return nil, nil
+}
+
+func (s *sizing) LoadVector(v engine.Stored) (engine.Array, error) {
+	s.bytes += 4 * int64(v.Cols())
+	return engine.Array{}, nil
+}
+
+func (s *sizing) FreeWeight(engine.Weight) {}
+func (s *sizing) Free(...engine.Array)     {}
+
+func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	c := f.Config
-	m = &Model{Config: c, device: d, block: 512}
+	m := &Model{Config: c, device: d, block: 512}
 	if b, ok := d.(Blocker); ok {
 		m.block = b.BlockTokens()
 	}
