@@ -72,10 +72,10 @@ func TestRandomWeight(t *testing.T) {
 		}
 		want := make([]float32, 0, 8*40)
 		for i := range uint64(3 * 40) {
-			want = append(want, RandomValue(7, i, 0.02))
+			want = append(want, engine.RandomValue(7, i, 0.02))
 		}
 		for i := range uint64(5 * 40) {
-			want = append(want, RandomValue(8, i, 0.02))
+			want = append(want, engine.RandomValue(8, i, 0.02))
 		}
 		b := make([]byte, len(want)*kind.Size())
 		encode(b, want, kind)
@@ -104,7 +104,7 @@ func (r random) Seed() uint64            { return r.seed }
 func (r random) Scale() float32          { return 0.02 }
 func (r random) ReadRow(i int, dst []float32) {
 	for j := range dst {
-		dst[j] = RandomValue(r.seed, uint64(i*r.cols+j), r.Scale())
+		dst[j] = engine.RandomValue(r.seed, uint64(i*r.cols+j), r.Scale())
 	}
 }
 

@@ -21,16 +21,6 @@ func (w *weight) Rows() int    { return w.rows }
 func (w *weight) Cols() int    { return w.cols }
 func (w *weight) Bytes() int64 { return w.bytes }
 
-// RandomValue returns number i of a random weight: uniform in [-scale, scale), from
-// splitmix64 of seed + i. The card computes the same, before rounding to its type.
-func RandomValue(seed, i uint64, scale float32) float32 {
-	z := (seed+i)*0x9e3779b97f4a7c15 + 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	z ^= z >> 31
-	return scale * (float32(uint32(z>>40))*0x1p-23 - 1)
-}
-
 // storageOf is the storage whose bytes are a type's own.
 func storageOf(t engine.Type) engine.Storage {
 	switch t {

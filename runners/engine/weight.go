@@ -61,11 +61,20 @@ type Experts struct {
 
 // Random is a Stored whose numbers follow from a seed, so that a device can make
 // them itself instead of reading them: number i of the matrix (row-major) is
-// scale·(u·2⁻²³ - 1), u being the upper 24 bits of SplitMix64's output number
-// seed+i (Steele, Lea, Flood 2014): with z = (seed+i)·γ + γ, γ = 0x9E3779B97F4A7C15,
-// z = (z ^ z>>30)·0xBF58476D1CE4E5B9; z = (z ^ z>>27)·0x94D049BB133111EB; z ^ z>>31.
+// RandomValue(Seed(), i, Scale()).
 type Random interface {
 	Stored
 	Seed() uint64
 	Scale() float32
+}
+
+// RandomValue is uniform in [-scale, scale): scale·(u·2⁻²³ - 1), u being the upper 24
+// bits of output number seed+i of SplitMix64 seeded with 0 (Steele, Lea, Flood 2014).
+func RandomValue(seed, i uint64, scale float32) float32 {
+	const gamma = 0x9E3779B97F4A7C15
+	z := (seed+i)*gamma + gamma
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	z ^= z >> 31
+	return scale * (float32(uint32(z>>40))*0x1p-23 - 1)
 }

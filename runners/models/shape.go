@@ -124,14 +124,9 @@ func (r random) Seed() uint64            { return r.seed }
 func (r random) Scale() float32          { return r.scale }
 
 func (r random) ReadRow(i int, dst []float32) {
-	const gamma = 0x9E3779B97F4A7C15
-	at := r.seed + uint64(i)*uint64(r.cols)
+	at := uint64(i) * uint64(r.cols)
 	for j := range dst {
-		z := (at+uint64(j))*gamma + gamma
-		z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
-		z = (z ^ z>>27) * 0x94D049BB133111EB
-		z ^= z >> 31
-		dst[j] = r.scale * (float32(uint32(z>>40))*0x1p-23 - 1)
+		dst[j] = engine.RandomValue(r.seed, at+uint64(j), r.scale)
 	}
 }
 
