@@ -22,15 +22,7 @@ func openSmolLM2(path string) (Model, error) {
 		return Model{}, err
 	}
 	defer f.Close()
-	v, err := tokenizer.ReadGGUF(f.Metadata())
-	if err != nil {
-		return Model{}, err
-	}
-	tok, err := tokenizer.FromGGUF(v)
-	if err != nil {
-		return Model{}, err
-	}
-	template, err := v.Template()
+	tok, template, err := tokenizer.OpenGGUF(f.Metadata())
 	if err != nil {
 		return Model{}, err
 	}

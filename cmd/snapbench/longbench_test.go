@@ -95,11 +95,7 @@ func TestLongBenchReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer files.Close()
-	vocabulary, err := tokenizer.ReadGGUF(files.GGUF.Metadata())
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := tokenizer.FromGGUF(vocabulary)
+	text, _, err := tokenizer.OpenGGUF(files.GGUF.Metadata())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,19 +84,11 @@ func (m *model) openText(f modelFlags) (err error) {
 		if f.tokenizer != "native" {
 			return usage(fmt.Errorf("--tokenizer %s reads tokenizer.json; %s has its tokenizer inside", f.tokenizer, f.model))
 		}
-		vocabulary, err := tokenizer.ReadGGUF(m.files.GGUF.Metadata())
+		text, chat, err := tokenizer.OpenGGUF(m.files.GGUF.Metadata())
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.model, err)
 		}
-		native, err := tokenizer.FromGGUF(vocabulary)
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.model, err)
-		}
-		m.text = native
-		m.chat, err = vocabulary.Template()
-		if err != nil && !errors.Is(err, tokenizer.ErrNoChatTemplate) {
-			return fmt.Errorf("%s: %w", f.model, err)
-		}
+		m.text, m.chat = text, chat
 		return nil
 	}
 	if m.text, err = tokenizer.OpenWith(f.tokenizer, m.path); err != nil {

@@ -40,11 +40,7 @@ func Real(t *testing.T, d engine.Device) {
 		t.Fatal(err)
 	}
 	defer files.Close()
-	vocabulary, err := tokenizer.ReadGGUF(files.GGUF.Metadata())
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := tokenizer.FromGGUF(vocabulary)
+	text, _, err := tokenizer.OpenGGUF(files.GGUF.Metadata())
 	if err != nil {
 		t.Fatal(err)
 	}

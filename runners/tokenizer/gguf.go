@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"maps"
@@ -177,6 +178,23 @@ var ggufPres = func() map[string]ggufPre {
 		"qwen2": qwen2, "deepseek-r1-qwen": qwen2,
 	}
 }()
+
+// OpenGGUF makes the tokenizer and the chat template, nil where there is none, of a GGUF file.
+func OpenGGUF(m GGUFMetadata) (*Native, *ChatTemplate, error) {
+	v, err := ReadGGUF(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := FromGGUF(v)
+	if err != nil {
+		return nil, nil, err
+	}
+	chat, err := v.Template()
+	if err != nil && !errors.Is(err, ErrNoChatTemplate) {
+		return nil, nil, err
+	}
+	return text, chat, nil
+}
 
 // FromGGUF makes the tokenizer of a GGUF file. A splitting that is not known by its name is an error: guessing would
 // change the ids silently.

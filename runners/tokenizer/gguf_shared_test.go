@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,15 +13,7 @@ import (
 // smolLM2 is the real file's vocabulary, or the test is skipped.
 func smolLM2(t testing.TB) GGUFVocabulary {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Skip(err)
-	}
-	path := filepath.Join(cache, "snapbench", "SmolLM2-135M-Instruct.Q4_1.gguf")
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the real model is not here: %v (make smollm2 fetches it)", err)
-	}
-	f, err := weights.OpenGGUF(path)
+	f, err := weights.OpenGGUF(sharedtest.SmolLM2(t))
 	if err != nil {
 		t.Fatal(err)
 	}
