@@ -44,23 +44,45 @@ type goldenVariant struct {
 // near is how close two scores, relatively, may lie to count as tied: 0 for
 // float32.
 func Goldens(t *testing.T, d engine.Device, tolerance, near float64) {
+	for _, dir := range goldens(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) { checkGolden(t, d, dir, tolerance, near) })
+	}
+}
+
+// goldens are the folders of the reference checkpoints; without them the test skips.
+func goldens(t *testing.T) []string {
+	t.Helper()
 	paths, _ := filepath.Glob(filepath.Join(sharedtest.Path(t, "goldens"), "*", "golden.safetensors"))
 	if len(paths) == 0 {
 		t.Fatal("no checkpoints in the folder of reference checkpoints")
 	}
-	for _, path := range paths {
-		t.Run(filepath.Base(filepath.Dir(path)), func(t *testing.T) {
-			checkGolden(t, d, filepath.Dir(path), tolerance, near)
+	for i := range paths {
+		paths[i] = filepath.Dir(paths[i])
+	}
+	return paths
+}
+
+func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near float64) {
+	c := openGolden(t, d, dir)
+	c.tolerance, c.near = tolerance, near
+	c.forward()
+	for _, name := range c.variants() {
+		t.Run(name, func(t *testing.T) {
+			c := *c
+			c.t = t
+			c.variant(name)
 		})
 	}
 }
 
-func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near float64) {
+// openGolden loads a checkpoint and its vectors for the length of a test, and
+// holds the device to giving everything back.
+func openGolden(t *testing.T, d engine.Device, dir string) *checker {
 	vectors, err := weights.Open(filepath.Join(dir, "golden.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer vectors.Close()
+	t.Cleanup(func() { vectors.Close() })
 	var g golden
 	data, err := os.ReadFile(filepath.Join(dir, "golden.json"))
 	if err == nil {
@@ -69,37 +91,32 @@ func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near floa
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := models.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer files.Close()
 	before := d.Memory().InUse
-	m, err := models.Load(d, files, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
+	m := load(t, d, dir)
+	t.Cleanup(func() {
 		m.Close()
 		if after := d.Memory().InUse; after != before {
 			t.Errorf("%d bytes are still held after everything was given back", after-before)
 		}
-	}()
-	c := checker{t: t, d: d, m: m, vectors: vectors, golden: g, tolerance: tolerance, near: near}
+	})
+	c := &checker{t: t, d: d, m: m, vectors: vectors, golden: g}
 	c.ids = c.ints("input_ids")
-	c.forward()
-	names := make([]string, 0, len(g.Variants))
-	for name := range g.Variants {
-		names = append(names, name)
+	return c
+}
+
+// load brings a model to a device; the caller closes it.
+func load(t *testing.T, d engine.Device, path string) *models.Model {
+	t.Helper()
+	files, err := models.Open(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	sort.Strings(names)
-	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
-			c := c
-			c.t = t
-			c.variant(name)
-		})
+	defer files.Close()
+	m, err := models.Load(d, files, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return m
 }
 
 type checker struct {
@@ -139,7 +156,7 @@ func (c *checker) ints(name string) []int32 {
 	return nil
 }
 
-// near reports the largest difference and fails above the tolerance.
+// close reports the largest difference and fails above the tolerance.
 func (c *checker) close(what string, got, want []float32) {
 	c.t.Helper()
 	if len(got) != len(want) {
@@ -164,10 +181,21 @@ func (c *checker) read(a engine.Array) []float32 {
 	return out
 }
 
-func (c *checker) forward() {
-	n := len(c.ids)
-	p := models.Prompt{IDs: c.ids}
+// variants names those that were recorded.
+func (c *checker) variants() []string {
+	names := make([]string, 0, len(c.golden.Variants))
+	for name := range c.golden.Variants {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// pass returns what the device computes for the prompt, by the vectors' names and
+// in their layouts: hidden.L, q.L, k.L, v.L, logits.
+func (c *checker) pass() map[string][]float32 {
 	rows := map[string][]float32{}
+	p := models.Prompt{IDs: c.ids}
 	p.Trace = func(name string, layer, start int, a engine.Array) {
 		key := fmt.Sprintf("%s.%d", name, layer)
 		if name == "logits" {
@@ -176,18 +204,23 @@ func (c *checker) forward() {
 		rows[key] = append(rows[key], c.read(a)...)
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
-		c.close(fmt.Sprintf("k.%d", layer), c.read(kv.K), c.floats(fmt.Sprintf("k.%d", layer)))
-		c.close(fmt.Sprintf("v.%d", layer), c.read(kv.V), c.floats(fmt.Sprintf("v.%d", layer)))
+		rows[fmt.Sprintf("k.%d", layer)] = c.read(kv.K)
+		rows[fmt.Sprintf("v.%d", layer)] = c.read(kv.V)
 	}
 	done, err := c.m.Prefill(context.Background(), p)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	done.Free()
-	for key, got := range rows {
-		if key[0] == 'q' {
-			got = headsFirst(got, n, c.m.Heads)
-		}
+	for l := range c.m.Layers {
+		key := fmt.Sprintf("q.%d", l)
+		rows[key] = headsFirst(rows[key], len(c.ids), c.m.Heads)
+	}
+	return rows
+}
+
+func (c *checker) forward() {
+	for key, got := range c.pass() {
 		c.close(key, got, c.floats(key))
 	}
 	// Without a trace the last layer computes only what is needed.
@@ -214,57 +247,71 @@ func headsFirst(q []float32, n int, h engine.Heads) []float32 {
 
 var poolings = map[string]string{"avgpool": "avg", "maxpool": "max"}
 
-func (c *checker) variant(name string) {
+// parsed returns a recorded variant as one of ours.
+func (c *checker) parsed(name string) compress.Variant {
+	if name == "full" {
+		return compress.Full
+	}
 	g := c.golden.Variants[name]
-	n := len(c.ids)
-	v := compress.Full
-	hasKeep := c.vectors.Has(name + ".keep.0")
-	if name != "full" {
-		var err error
-		v, err = compress.Parse(fmt.Sprintf("snapkv(cap=%d,w=%d,k=%d,pool=%s,gqa=%s)", g.Capacity, g.Window, g.Kernel, poolings[g.Pooling], g.GQA))
-		if err != nil {
-			c.t.Fatal(err)
+	v, err := compress.Parse(fmt.Sprintf("snapkv(cap=%d,w=%d,k=%d,pool=%s,gqa=%s)", g.Capacity, g.Window, g.Kernel, poolings[g.Pooling], g.GQA))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return v
+}
+
+// recorded returns a variant's kept positions by layer and cache head, nil where
+// none were recorded.
+func (c *checker) recorded(name string) [][][]int32 {
+	if !c.vectors.Has(name + ".keep.0") {
+		return nil
+	}
+	kept := c.golden.Variants[name].Kept
+	out := make([][][]int32, c.m.Layers)
+	for l := range out {
+		keep := c.ints(fmt.Sprintf("%s.keep.%d", name, l))
+		for h := range len(keep) / kept {
+			out[l] = append(out[l], keep[h*kept:(h+1)*kept])
 		}
 	}
-	p := models.Prompt{IDs: c.ids, Variants: []compress.Variant{v}, Room: 12}
-	if hasKeep {
-		scores := make([][][]float32, c.m.Layers)
-		if n > g.Capacity {
-			scores = c.ownScores(v)
-		} else {
-			for l := range scores {
-				scores[l] = make([][]float32, g.Heads)
+	return out
+}
+
+// own returns the positions that the device itself keeps, by layer and cache head.
+func (c *checker) own(v compress.Variant) [][][]int32 {
+	done, err := c.m.Prefill(context.Background(), models.Prompt{IDs: c.ids, Variants: []compress.Variant{v}, Room: 1})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer done.Free()
+	return positions(c.d, done.Sequences[0])
+}
+
+// positions reads back what a sequence's caches hold, by layer and cache head.
+func positions(d engine.Device, s engine.Sequence) [][][]int32 {
+	var out [][][]int32
+	for _, cache := range s.Caches {
+		heads := make([][]int32, len(cache.Len))
+		for h := range heads {
+			heads[h] = make([]int32, cache.Len[h])
+			if cache.Positions.Len > 0 {
+				d.GetInts(heads[h], cache.Positions.Slice(cache.Start[h], cache.Start[h]+cache.Len[h]))
+				continue
+			}
+			for i := range heads[h] {
+				heads[h][i] = int32(i)
 			}
 		}
-		own, err := c.m.Prefill(context.Background(), p)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		recorded := make([][][]int32, c.m.Layers)
-		for l := range recorded {
-			keep := c.ints(fmt.Sprintf("%s.keep.%d", name, l))
-			heads := len(keep) / g.Kept
-			cache := own.Sequences[0].Caches[l]
-			if len(cache.Len) != heads {
-				c.t.Fatalf("layer %d: %d cache heads, want %d", l, len(cache.Len), heads)
-			}
-			for h := range heads {
-				want := keep[h*g.Kept : (h+1)*g.Kept]
-				recorded[l] = append(recorded[l], want)
-				got := make([]int32, cache.Len[h])
-				if cache.Positions.Len > 0 {
-					c.d.GetInts(got, cache.Positions.Slice(cache.Start[h], cache.Start[h]+cache.Len[h]))
-				} else {
-					for i := range got {
-						got[i] = int32(i)
-					}
-				}
-				if err := sameChoice(got, want, scores[l][h], n, c.near); err != nil {
-					c.t.Errorf("layer %d, head %d: %v", l, h, err)
-				}
-			}
-		}
-		own.Free()
+		out = append(out, heads)
+	}
+	return out
+}
+
+// decoded is 12 steps from recorded positions, fed the recorded tokens: the
+// logits (12, vocab), and what the device would choose first and after each.
+func (c *checker) decoded(name string) (logits []float32, chosen []int32) {
+	p := models.Prompt{IDs: c.ids, Variants: []compress.Variant{c.parsed(name)}, Room: 12}
+	if recorded := c.recorded(name); recorded != nil {
 		p.Recorded = [][][][]int32{recorded}
 	}
 	done, err := c.m.Prefill(context.Background(), p)
@@ -272,26 +319,54 @@ func (c *checker) variant(name string) {
 		c.t.Fatal(err)
 	}
 	defer done.Free()
-	tokens, logits := c.ints(name+".decode_tokens"), c.floats(name+".decode_logits")
-	if got := models.Greedy(done.Logits); got != tokens[0] {
-		c.t.Fatalf("first token %d, want %d", got, tokens[0])
-	}
+	chosen = []int32{models.Greedy(done.Logits)}
 	b, err := c.m.NewDecoder(done.Sequences)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer b.Close()
 	row := make([]float32, c.m.Vocab)
-	for i, token := range tokens {
+	for _, token := range c.ints(name + ".decode_tokens") {
 		next, err := b.Step([]int32{token})
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		b.Logits(0, row)
-		c.close(fmt.Sprintf("decode_logits[%d]", i), row, logits[i*c.m.Vocab:(i+1)*c.m.Vocab])
-		if i+1 < len(tokens) && next[0] != tokens[i+1] {
-			c.t.Errorf("token %d is %d, want %d", i+1, next[0], tokens[i+1])
+		logits, chosen = append(logits, row...), append(chosen, next[0])
+	}
+	return logits, chosen
+}
+
+func (c *checker) variant(name string) {
+	g, n := c.golden.Variants[name], len(c.ids)
+	if recorded := c.recorded(name); recorded != nil {
+		scores := make([][][]float32, c.m.Layers)
+		if n > g.Capacity {
+			scores = c.ownScores(c.parsed(name))
+		} else {
+			for l := range scores {
+				scores[l] = make([][]float32, g.Heads)
+			}
 		}
+		for l, heads := range c.own(c.parsed(name)) {
+			if len(heads) != len(recorded[l]) {
+				c.t.Fatalf("layer %d: %d cache heads, want %d", l, len(heads), len(recorded[l]))
+			}
+			for h, got := range heads {
+				if err := sameChoice(got, recorded[l][h], scores[l][h], n, c.near); err != nil {
+					c.t.Errorf("layer %d, head %d: %v", l, h, err)
+				}
+			}
+		}
+	}
+	tokens, want := c.ints(name+".decode_tokens"), c.floats(name+".decode_logits")
+	logits, chosen := c.decoded(name)
+	for i, token := range tokens {
+		if chosen[i] != token {
+			c.t.Errorf("token %d is %d, want %d", i, chosen[i], token)
+		}
+		lo, hi := i*c.m.Vocab, (i+1)*c.m.Vocab
+		c.close(fmt.Sprintf("decode_logits[%d]", i), logits[lo:hi], want[lo:hi])
 	}
 }
 
@@ -304,13 +379,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		if len(s) == 0 {
 			return
 		}
-		m := s[0].Scores.Len / s[0].Rows
-		all := c.read(s[0].Scores)
-		var rows [][]float32
-		for r := range s[0].Rows {
-			rows = append(rows, all[r*m:(r+1)*m])
-		}
-		scores[spy.layer] = rows
+		scores[spy.layer] = rowsOf(c.d, s[0])
 	}
 	p := models.Prompt{IDs: c.ids}
 	n := len(c.ids)
@@ -358,6 +427,18 @@ type spy struct {
 func (s *spy) Select(selections []engine.Selection) {
 	s.Device.Select(selections)
 	s.seen(selections)
+}
+
+// rowsOf reads a selection's scores by row.
+func rowsOf(d engine.Device, s engine.Selection) [][]float32 {
+	m := s.Scores.Len / s.Rows
+	all := make([]float32, s.Scores.Len)
+	d.Get(all, s.Scores)
+	var rows [][]float32
+	for r := range s.Rows {
+		rows = append(rows, all[r*m:(r+1)*m])
+	}
+	return rows
 }
 
 // sameChoice compares two sets of positions by the scores of the positions
