@@ -20,6 +20,7 @@ type point struct{ x, y, lo, hi float64 }
 type line struct {
 	label  string
 	points []point
+	ends   []float64 // where nothing could be measured: crosses at the panel's top
 }
 
 type tickMark struct {
@@ -249,6 +250,12 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 				}
 			}
 			mark(c, i, x, py(q.y))
+		}
+		for _, at := range l.ends {
+			x, y := px(at)+shift, r.Max.Y-4
+			for _, d := range []vg.Length{-1, 1} {
+				stroke(c, 1.2, clr, vg.Point{X: x - 2.6, Y: y - 2.6*d}, vg.Point{X: x + 2.6, Y: y + 2.6*d})
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package plots
 import (
 	"math"
 	"slices"
+	"strconv"
 )
 
 // Point is one measurement for [Lines].
@@ -10,13 +11,22 @@ type Point struct {
 	Panel, Series string
 	X, Y          float64
 	Lo, Hi        float64 // its spread; equal to Y where there is none
-	// Missing ends the series before X: nothing was measured there.
+	// Missing ends the series before X with a cross: nothing could be measured there.
 	Missing bool
 }
 
 // Lines draws measurements over a length in tokens: a panel for each value of
 // Panel, a line for each of Series, both in the order of first appearance.
 func Lines(name, title, subtitle, xlabel, ylabel string, points []Point) Figure {
+	return lines(name, title, subtitle, xlabel, ylabel, points, false)
+}
+
+// LogLines is Lines with a logarithmic y axis; every Y is positive.
+func LogLines(name, title, subtitle, xlabel, ylabel string, points []Point) Figure {
+	return lines(name, title, subtitle, xlabel, ylabel, points, true)
+}
+
+func lines(name, title, subtitle, xlabel, ylabel string, points []Point, log bool) Figure {
 	var panels, series []string
 	var xs []float64
 	for _, p := range points {
@@ -36,6 +46,9 @@ func Lines(name, title, subtitle, xlabel, ylabel string, points []Point) Figure 
 		for _, s := range series {
 			l := line{label: s}
 			for _, p := range points {
+				if p.Panel == name && p.Series == s && p.Missing {
+					l.ends = append(l.ends, p.X)
+				}
 				if p.Panel == name && p.Series == s && !p.Missing {
 					q := point{p.X, p.Y, p.Lo, p.Hi}
 					if p.Lo == p.Hi {
@@ -47,7 +60,33 @@ func Lines(name, title, subtitle, xlabel, ylabel string, points []Point) Figure 
 			panel.lines = append(panel.lines, l)
 		}
 		panel.y = yAxis(false, panel)
+		if log {
+			panel.y = logAxis(panel)
+		}
+		if slices.ContainsFunc(panel.lines, func(l line) bool { return len(l.ends) > 0 }) && !log {
+			panel.y.hi += 0.13 * (panel.y.hi - panel.y.lo) // a strip for the crosses
+		}
 		ch.panels = append(ch.panels, panel)
 	}
 	return ch.figure(fileName(name))
+}
+
+// logAxis fits a logarithmic axis around what a panel shows.
+func logAxis(p chartPanel) axis {
+	var ys []float64
+	for _, l := range p.lines {
+		for _, q := range l.points {
+			ys = append(ys, q.y)
+		}
+	}
+	slices.Sort(ys)
+	a := axis{log: true, lo: ys[0] / 1.2, hi: ys[len(ys)-1] * 1.2}
+	for decade := math.Pow(10, math.Floor(math.Log10(a.lo))); decade <= a.hi; decade *= 10 {
+		for _, k := range []float64{1, 3} {
+			if v := k * decade; v >= a.lo && v <= a.hi {
+				a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 4, 64)})
+			}
+		}
+	}
+	return a
 }

@@ -60,7 +60,9 @@ func Free(d engine.Device, limit int64) int64 {
 	return left
 }
 
-// footprint plans a cell whose length and batch are given.
+// Plan returns what a cell whose length and batch are given needs.
+func (c Cell) Plan(m *models.Model) Footprint { return c.footprint(m, Free(m.Device(), c.Limit)) }
+
 func (c Cell) footprint(m *models.Model, free int64) Footprint {
 	p := m.Plan([]compress.Variant{c.Variant}, c.Length, c.Warmup+c.MaxNew, false).Of(c.Batch)
 	f := Footprint{Weights: m.Device().Memory().Weights, Prefill: p.Prefill, Decode: p.Decode, Free: free}

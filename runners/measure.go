@@ -39,9 +39,10 @@ type Speed struct {
 
 	Prefill []time.Duration // of each prompt that was read
 	Steps   []time.Duration
-	Weights int64 // bytes on the device
-	Cache   int64 // bytes that the prompts' caches hold
-	Peak    int64 // highest use of the device by its own account
+	Total   time.Duration // of all of it: prompts, copies, warm-up, steps
+	Weights int64         // bytes on the device
+	Cache   int64         // bytes that the prompts' caches hold
+	Peak    int64         // highest use of the device by its own account
 	// StepBytes is what a step must read at least: the weights once and, at the
 	// middle of the measured steps, every cache once.
 	StepBytes int64
@@ -98,7 +99,7 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	if err := c.Variant.CheckPrompt(m.Layers, c.Length); err != nil {
 		return nil, err
 	}
-	s := &Speed{Length: c.Length, Batch: c.Batch, Prompts: c.Batch, Plan: c.footprint(m, Free(d, c.Limit))}
+	s := &Speed{Length: c.Length, Batch: c.Batch, Prompts: c.Batch, Plan: c.Plan(m)}
 	if !s.Plan.Fits() {
 		return nil, &DoesNotFit{Plan: s.Plan, Need: s.Plan.Need(), Free: s.Plan.Free}
 	}
@@ -110,6 +111,7 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	}
 	d.ResetPeak()
 	s.Weights = d.Memory().Weights
+	began := time.Now()
 	var held []engine.Sequence
 	defer func() {
 		for _, q := range held {
@@ -184,7 +186,7 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 			progress(Step{Prompt: s.Prompts, Prompts: s.Prompts, Prefill: 1, Decoded: i + 1, Max: room})
 		}
 	}
-	s.Peak = d.Memory().Peak
+	s.Total, s.Peak = time.Since(began), d.Memory().Peak
 	for _, q := range held {
 		s.Cache += cacheBytes(q, d.Type())
 	}

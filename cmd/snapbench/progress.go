@@ -52,7 +52,6 @@ func (p *progress) say(format string, arguments ...any) {
 
 // plan counts the work ahead, in tokens.
 func (p *progress) plan(tasks []datasets.Task) {
-	p.start, p.told = time.Now(), time.Now()
 	p.size, p.share = map[string]float64{}, map[string]float64{}
 	for _, t := range tasks {
 		for i := range t.Len() {
@@ -62,6 +61,12 @@ func (p *progress) plan(tasks []datasets.Task) {
 			p.count++
 		}
 	}
+	p.begin()
+}
+
+// begin starts the clock, and the bar where there is a terminal.
+func (p *progress) begin() {
+	p.start, p.told = time.Now(), time.Now()
 	f, ok := p.w.(*os.File)
 	if p.quiet || !ok || !term.IsTerminal(int(f.Fd())) {
 		return

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -15,159 +13,128 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
-	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/models"
 )
 
-// speedRow is one cell of speed.json. Times are seconds, sizes bytes.
-type speedRow struct {
-	Model     string `json:"model"`
-	Device    string `json:"device"`
-	DType     string `json:"dtype"`
-	Length    int    `json:"length"`
-	Batch     int    `json:"batch"`
-	Variant   string `json:"variant"`
-	Fits      bool   `json:"fits"`
-	Need      int64  `json:"need_bytes,omitempty"` // where it does not fit
-	Free      int64  `json:"free_bytes,omitempty"`
-	NewTokens int    `json:"new_tokens,omitempty"`
-
-	PrefillSeconds   float64 `json:"prefill_seconds,omitempty"` // median over the batch's prompts
-	PrefillPerSecond float64 `json:"prefill_tokens_per_second,omitempty"`
-	PrefillRoof      float64 `json:"prefill_roof_seconds,omitempty"` // operations over measured rates
-	StepSeconds      float64 `json:"step_seconds,omitempty"`         // median
-	StepP10          float64 `json:"step_p10_seconds,omitempty"`
-	StepP90          float64 `json:"step_p90_seconds,omitempty"`
-	StepRoof         float64 `json:"step_roof_seconds,omitempty"` // bytes over measured bandwidth
-	TokensPerSecond  float64 `json:"tokens_per_second,omitempty"`
-	PeakBytes        int64   `json:"peak_bytes,omitempty"`
-	WeightBytes      int64   `json:"weight_bytes,omitempty"`
-	CacheBytes       int64   `json:"cache_bytes,omitempty"`
-	StepBytes        int64   `json:"step_bytes,omitempty"`
+// speedFlags are speed's own.
+type speedFlags struct {
+	lengths, batches []string
+	maxNew, warmup   int
+	prompts          int
+	part             models.Part
+	memory           string
+	out, against     string
+	seed             uint64
+	bench, shared    bool
+	repeat           int
+	json, quiet      bool
 }
 
-type speedReport struct {
-	Command string        `json:"command"`
-	Version string        `json:"version"`
-	Started time.Time     `json:"started"`
-	CPU     string        `json:"cpu"`
-	About   string        `json:"device"`
-	Roofs   runners.Roofs `json:"roofs"`
-	Rows    []speedRow    `json:"rows"`
+// speedPlan is what speed was asked for: the product of three lists.
+type speedPlan struct {
+	lengths, batches []int // 0: the most that fits
+	variants         []compress.Variant
+	limit            int64
+	before           *speedReport // --against
 }
 
 func newSpeed() *cobra.Command {
 	var v variantFlags
 	var m modelFlags
-	var f struct {
-		lengths        []string
-		batches        []int
-		maxNew, warmup int
-		out            string
-		seed           uint64
-		bench, shared  bool
-		repeat         int
-		json, quiet    bool
-	}
+	var f speedFlags
 	cmd := &cobra.Command{
 		Use:   "speed",
 		Short: "Throughput and memory: prefill, decoding steps, peak, and the roof each is held to",
-		Long: `speed reads random prompts, each sequence its own, and measures every length,
-batch and variant alone: prefill, decoding steps (median, p10 and p90 of synchronised
-steps after a warm-up, the end token not obeyed), peak memory by the device's own
-account, and the roofs: the bytes a step must read over the bandwidth measured here,
-the operations of a prefill over the rates measured here. What does not fit is a
-result too, with the bytes it would need.`,
+		Long: `speed reads random prompts, each sequence its own, one after the other, and
+measures every length, batch and variant alone: prefill, decoding steps (median,
+p10 and p90 of synchronised steps after a warm-up, the end token not obeyed), peak
+memory by the device's own account, and the roofs: the bytes a step must read over
+the bandwidth measured here, the operations of a prefill over the rates measured
+here. What does not fit is a result too, with the bytes it would need.
+
+--batch max is the largest batch, and --lengths max the longest prompt, that fits by
+the plan of memory: weights, what the prefill of one prompt needs, all caches, what
+decoding needs. What the plan promises is then allocated and run; where that fails,
+a smaller one runs, and a note says so.
+
+Two flags spare what is not in question, and the output says so. --prefill 2 reads
+only two prompts of a batch and gives the other sequences copies of the caches, in
+memory of their own and with tokens of their own, so that a step reads as much.
+--layers 1 computes only the first layer of each prefill; the others choose and
+gather from its keys and values, so that all memory and all decoding is that of the
+whole model. --attending 128k lets only so many of a prompt's last tokens attend.`,
 		Example: `  snapbench speed --model shape:llama-2-7b --lengths 4k,16k --batch 1,2,4 --max-new 64 --budgets full,1024 --out runs/speed
-  snapbench speed --model SmolLM2-135M-Instruct.Q4_1.gguf --device cpu --lengths 1k,4k --bench | tee new.txt`,
+  snapbench speed --model shape:llama-2-7b --lengths 16k --batch 2,max --prefill 2 --budgets full,1024,2048
+  snapbench speed --model shape:lwm-7b-1m --lengths max --batch 2 --layers 1 --attending 128k --budgets full,2048
+  snapbench speed --model SmolLM2-135M-Instruct.Q4_1.gguf --device cpu --lengths 1k,4k --bench | tee new.txt
+  snapbench speed --model shape:llama-2-7b --lengths 16k --against runs/speed`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			variants, err := v.list(cmd)
-			if err != nil {
-				return err
+	}
+	var attending string
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		plan, err := f.plan(cmd, &v)
+		if err != nil {
+			return err
+		}
+		if attending != "" {
+			if f.part.Attending, err = tokens(attending); err != nil {
+				return usage(fmt.Errorf("--attending: %w", err))
 			}
-			lengths, err := tokenList(f.lengths)
-			if err != nil {
-				return usage(err)
+		}
+		progress := newProgress(cmd.ErrOrStderr(), f.quiet)
+		defer progress.close()
+		loaded, err := open(cmd.Context(), m, progress.say, false)
+		if err != nil {
+			return err
+		}
+		defer loaded.Close()
+		if err := plan.check(loaded); err != nil {
+			return usage(err)
+		}
+		if f.shared {
+			return measureShared(cmd, loaded, plan.lengths, plan.variants, f.maxNew, f.repeat, f.seed, f.json)
+		}
+		report := &speedReport{Command: commandLine(), Version: version(), Started: time.Now().UTC(), CPU: cpuName(),
+			About: loaded.device.Name() + ": " + loaded.device.Describe()}
+		if err := report.measure(cmd.Context(), loaded, plan, &f, progress); err != nil {
+			if f.out != "" && len(report.Rows) > 0 { // what was measured is not lost
+				err = errors.Join(err, report.save(f.out, progress.say))
 			}
-			for _, b := range f.batches {
-				if b < 1 {
-					return usage(fmt.Errorf("batch %d: want 1 or more", b))
-				}
-			}
-			if f.maxNew < 1 || f.warmup < 0 {
-				return usage(fmt.Errorf("--max-new %d, --warmup %d: want at least 1 and 0", f.maxNew, f.warmup))
-			}
-			if f.out != "" { // before minutes are measured that could not be written down
-				if err := os.MkdirAll(f.out, 0o755); err != nil {
-					return fmt.Errorf("--out %s: %w", f.out, err)
-				}
-			}
-			progress := newProgress(cmd.ErrOrStderr(), f.quiet)
-			defer progress.close()
-			loaded, err := open(cmd.Context(), m, progress.say, false)
-			if err != nil {
-				return err
-			}
-			defer loaded.Close()
-			for _, x := range variants {
-				if err := x.CheckLayers(loaded.loaded.Layers); err != nil {
-					return usage(err)
-				}
-			}
-			report := speedReport{Command: commandLine(), Version: version(), Started: time.Now().UTC(), CPU: cpuName(),
-				About: loaded.device.Name() + ": " + loaded.device.Describe()}
-			if f.shared {
-				return measureShared(cmd, loaded, lengths, variants, f.maxNew, f.repeat, f.seed, f.json)
-			}
-			longest := 0
-			for _, n := range lengths {
-				longest = max(longest, n)
-			}
-			if report.Roofs, err = runners.MeasureRoofs(loaded.loaded, longest); err != nil {
-				return err
-			}
-			progress.say("measured here: copy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s",
-				report.Roofs.Bandwidth/1e9, report.Roofs.Products/1e12, report.Roofs.Attention/1e12)
-			for _, n := range lengths {
-				for _, b := range f.batches {
-					for _, x := range variants {
-						row, err := measureCell(cmd.Context(), loaded, report.Roofs, runners.Cell{Length: n, Batch: b, Variant: x, MaxNew: f.maxNew, Warmup: f.warmup}, f.seed)
-						if err != nil {
-							if f.out != "" && len(report.Rows) > 0 { // what was measured is not lost
-								err = errors.Join(err, report.save(f.out, progress.say))
-							}
-							return err
-						}
-						report.Rows = append(report.Rows, row)
-						progress.say("%s", row.line())
-					}
-				}
-			}
-			w := cmd.OutOrStdout()
-			switch {
-			case f.bench:
-				err = report.benchmark(w)
-			case f.json:
-				err = json.NewEncoder(w).Encode(report)
-			default:
-				err = report.table(w)
-			}
-			if err != nil || f.out == "" {
-				return err
-			}
-			return report.save(f.out, progress.say)
-		},
+			return err
+		}
+		progress.close()
+		w := cmd.OutOrStdout()
+		switch {
+		case f.bench:
+			err = report.benchmark(w)
+		case f.json:
+			err = json.NewEncoder(w).Encode(report)
+		default:
+			err = report.table(w)
+		}
+		if err == nil && plan.before != nil && !f.bench && !f.json {
+			err = report.compare(w, f.against, plan.before)
+		}
+		if err != nil || f.out == "" {
+			return err
+		}
+		return report.save(f.out, progress.say)
 	}
 	m.register(cmd)
 	v.register(cmd)
 	s := cmd.Flags()
-	s.StringSliceVar(&f.lengths, "lengths", []string{"4k"}, "prompt lengths in tokens")
-	s.IntSliceVar(&f.batches, "batch", []int{1}, "sequences decoded together")
+	s.StringSliceVar(&f.lengths, "lengths", []string{"4k"}, "prompt lengths in tokens; max: the longest that fits")
+	s.StringSliceVar(&f.batches, "batch", []string{"1"}, "sequences decoded together; max: as many as fit")
 	s.IntVar(&f.maxNew, "max-new", 64, "decoding steps measured")
 	s.IntVar(&f.warmup, "warmup", 8, "decoding steps before them")
+	s.IntVar(&f.prompts, "prefill", 0, "prompts read for a batch; the other sequences' caches are copies of those (0: all are read)")
+	s.IntVar(&f.part.Layers, "layers", 0, "layers of a prefill that are computed; the others take their caches from the last of them (0: all)")
+	s.StringVar(&attending, "attending", "", "a prompt's last tokens that attend, as 128k (default all)")
+	s.StringVar(&f.memory, "memory", "", "bytes of the device to use at most, weights included, as 16g or 900m (default what is free)")
 	s.Uint64Var(&f.seed, "seed", 1, "of the random prompts")
 	s.StringVar(&f.out, "out", "", "folder for speed.json, bench.txt and pictures")
+	s.StringVar(&f.against, "against", "", "an earlier run's folder: also print how far the medians are from it")
 	s.BoolVar(&f.shared, "shared", false, "instead: one prompt under all variants together, as needle and longbench run it, against the first variant alone")
 	s.IntVar(&f.repeat, "repeat", 5, "with --shared: runs, after one that is not counted")
 	s.BoolVar(&f.bench, "bench", false, "print Go benchmark lines, for benchstat")
@@ -176,190 +143,185 @@ result too, with the bytes it would need.`,
 	return cmd
 }
 
-func measureCell(ctx context.Context, m *model, roofs runners.Roofs, c runners.Cell, seed uint64) (speedRow, error) {
-	row := speedRow{Model: m.name, Device: m.device.Name(), DType: m.device.Type().String(), Length: c.Length, Batch: c.Batch, Variant: c.Variant.String()}
-	s, err := runners.Measure(ctx, m.loaded, c, seed, nil)
+// plan reads the flags, before minutes are measured that could not be written down.
+func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speedPlan, err error) {
+	if p.variants, err = v.list(cmd); err != nil {
+		return p, err
+	}
+	for _, s := range f.lengths {
+		n := 0
+		if s = strings.TrimSpace(s); s != "max" {
+			if n, err = tokens(s); err != nil {
+				return p, usage(fmt.Errorf("%w, or max", err))
+			}
+		}
+		p.lengths = append(p.lengths, n)
+	}
+	for _, s := range f.batches {
+		n := 0
+		if s = strings.TrimSpace(s); s != "max" {
+			if n, err = strconv.Atoi(s); err != nil || n < 1 {
+				return p, usage(fmt.Errorf("batch %q: want 1 or more, or max", s))
+			}
+		}
+		p.batches = append(p.batches, n)
+	}
+	if f.memory != "" {
+		if p.limit, err = sizeBytes(f.memory); err != nil {
+			return p, usage(err)
+		}
+	}
+	switch {
+	case p.open(p.lengths) && p.open(p.batches):
+		err = errors.New("--lengths max and --batch max: the one depends on the other, give one in numbers")
+	case f.shared && (p.open(p.lengths) || cmd.Flags().Changed("batch") || cmd.Flags().Changed("prefill") || cmd.Flags().Changed("against")):
+		err = errors.New("--shared takes lengths in numbers, and no --batch, --prefill or --against")
+	case f.maxNew < 1 || f.warmup < 0:
+		err = fmt.Errorf("--max-new %d, --warmup %d: want at least 1 and 0", f.maxNew, f.warmup)
+	case f.prompts < 0 || f.prompts == 1:
+		err = fmt.Errorf("--prefill %d: want 2 at least (one to copy, and one that is read beside the copies), or 0 for all", f.prompts)
+	case f.part.Layers < 0:
+		err = fmt.Errorf("--layers %d: want 1 or more", f.part.Layers)
+	}
+	if err != nil {
+		return p, usage(err)
+	}
+	if f.against != "" {
+		if p.before, err = readSpeed(f.against); err != nil {
+			return p, err
+		}
+	}
+	if f.out != "" {
+		if err := os.MkdirAll(f.out, 0o755); err != nil {
+			return p, fmt.Errorf("--out %s: %w", f.out, err)
+		}
+	}
+	return p, nil
+}
+
+// open says whether a list has a "max".
+func (p speedPlan) open(list []int) bool {
+	for _, n := range list {
+		if n == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// check holds the plan against the model and its device.
+func (p speedPlan) check(m *model) error {
+	for _, x := range p.variants {
+		if err := x.CheckLayers(m.loaded.Layers); err != nil {
+			return err
+		}
+	}
+	if !p.open(p.lengths) && !p.open(p.batches) || p.limit > 0 {
+		return nil
+	}
+	// A CPU's memory is everybody's: filling it takes the machine from others.
+	if name := m.device.Name(); name == "cpu" || name == "ref" {
+		return fmt.Errorf("max on %s: it has no memory of its own to fill; say with --memory how much to use, as 4g", name)
+	}
+	return nil
+}
+
+// sizeBytes reads "16g", "900m", "1000000".
+func sizeBytes(s string) (int64, error) {
+	digits, factor := strings.ToLower(strings.TrimSpace(s)), int64(1)
+	for suffix, f := range map[string]int64{"k": 1 << 10, "m": 1 << 20, "g": 1 << 30} {
+		if d, ok := strings.CutSuffix(digits, suffix); ok {
+			digits, factor = d, f
+			break
+		}
+	}
+	x, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !(x*float64(factor) >= 1 && x*float64(factor) < 1<<62) {
+		return 0, fmt.Errorf("size %q: want bytes, as 16g or 900m", s)
+	}
+	return int64(x * float64(factor)), nil
+}
+
+// measure runs every cell.
+func (s *speedReport) measure(ctx context.Context, m *model, p speedPlan, f *speedFlags, progress *progress) error {
+	longest := 0
+	for _, n := range p.lengths {
+		longest = max(longest, n)
+	}
+	if longest == 0 || p.open(p.lengths) {
+		longest = 16 << 10
+	}
+	var err error
+	if s.Roofs, err = runners.MeasureRoofs(m.loaded, longest); err != nil {
+		return err
+	}
+	progress.say("measured here: copy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s",
+		s.Roofs.Bandwidth/1e9, s.Roofs.Products/1e12, s.Roofs.Attention/1e12)
+	var cells []runners.Cell
+	for _, n := range p.lengths {
+		for _, b := range p.batches {
+			for _, x := range p.variants {
+				cells = append(cells, runners.Cell{Length: n, Batch: b, Variant: x, MaxNew: f.maxNew, Warmup: f.warmup, Prompts: f.prompts, Part: f.part, Limit: p.limit})
+			}
+		}
+	}
+	s.Longest = longestPrompts(m, p, f)
+	clock := newCellProgress(progress, m, s.Roofs, cells)
+	for i, c := range cells {
+		row, err := measureCell(ctx, m, s.Roofs, c, f.seed, clock.within(i))
+		if err != nil {
+			return err
+		}
+		clock.finished(i)
+		s.Rows = append(s.Rows, row)
+		progress.say("%s", row.line())
+	}
+	return nil
+}
+
+// longestPrompts plans, for each batch that is a number, the longest prompt of
+// each variant. There are none where no limit of memory is known.
+func longestPrompts(m *model, p speedPlan, f *speedFlags) []speedLongest {
+	var list []speedLongest
+	for _, b := range p.batches {
+		if b == 0 {
+			continue
+		}
+		for _, x := range p.variants {
+			c, err := runners.Cell{Batch: b, Variant: x, MaxNew: f.maxNew, Warmup: f.warmup, Limit: p.limit}.Largest(m.loaded)
+			if errors.Is(err, runners.ErrNoLimit) {
+				return nil
+			}
+			if err != nil {
+				c.Length = 0 // not even the shortest
+			}
+			list = append(list, speedLongest{b, x.String(), c.Length})
+		}
+	}
+	return list
+}
+
+func measureCell(ctx context.Context, m *model, roofs runners.Roofs, c runners.Cell, seed uint64, step func(runners.Step)) (speedRow, error) {
+	row := speedRow{Model: m.name, Device: m.device.Name(), DType: m.device.Type().String(), Length: c.Length, Batch: c.Batch, Variant: c.Variant.String(),
+		LongestAsked: c.Length == 0, LargestAsked: c.Batch == 0, Layers: c.Part.Layers, Attending: c.Part.Attending}
+	s, err := runners.Measure(ctx, m.loaded, c, seed, step)
 	var large *runners.DoesNotFit
 	if errors.As(err, &large) {
-		row.Need, row.Free = large.Need, large.Free
+		row.Need, row.Free, row.Plan, row.Allocating = large.Need, large.Free, large.Plan, large.Allocating
 		return row, nil
 	}
 	if err != nil {
 		return row, err
 	}
 	row.Fits, row.NewTokens = true, c.MaxNew
-	prefill, step := runners.Quantile(s.Prefill, 0.5), runners.Quantile(s.Steps, 0.5)
-	row.PrefillSeconds, row.PrefillPerSecond = prefill.Seconds(), float64(c.Length)/prefill.Seconds()
+	row.Length, row.Batch, row.Prompts, row.Plan, row.Notes = s.Length, s.Batch, s.Prompts, s.Plan, s.Notes
+	prefill, step50 := runners.Quantile(s.Prefill, 0.5), runners.Quantile(s.Steps, 0.5)
+	row.PrefillSeconds, row.PrefillPerSecond = prefill.Seconds(), float64(s.Length)/prefill.Seconds()
 	row.PrefillRoof = s.PrefillProducts/roofs.Products + s.PrefillAttention/roofs.Attention
-	row.StepSeconds, row.StepP10, row.StepP90 = step.Seconds(), runners.Quantile(s.Steps, 0.1).Seconds(), runners.Quantile(s.Steps, 0.9).Seconds()
+	row.StepSeconds, row.StepP10, row.StepP90 = step50.Seconds(), runners.Quantile(s.Steps, 0.1).Seconds(), runners.Quantile(s.Steps, 0.9).Seconds()
 	row.StepRoof = float64(s.StepBytes) / roofs.Bandwidth
-	row.TokensPerSecond = float64(c.Batch) / step.Seconds()
+	row.TokensPerSecond = float64(s.Batch) / step50.Seconds()
+	row.TotalSeconds = s.Total.Seconds()
 	row.PeakBytes, row.WeightBytes, row.CacheBytes, row.StepBytes = s.Peak, s.Weights, s.Cache, s.StepBytes
 	return row, nil
-}
-
-// sharedRow is a line of speed --shared: medians, in seconds.
-type sharedRow struct {
-	Length   int     `json:"length"`
-	Variants int     `json:"variants"`
-	Prefill  float64 `json:"prefill_seconds"`
-	Decode   float64 `json:"decode_seconds"`
-	Total    float64 `json:"total_seconds"`
-	Peak     int64   `json:"peak_bytes"`
-}
-
-// measureShared times the grid as one run, and its first variant alone, in turn.
-func measureShared(cmd *cobra.Command, m *model, lengths []int, variants []compress.Variant, maxNew, repeat int, seed uint64, asJSON bool) error {
-	var rows []sharedRow
-	w := cmd.OutOrStdout()
-	if !asJSON {
-		fmt.Fprintf(w, "%s: %s\n%7s %8s %10s %10s %10s %9s\n", m.device.Name(), m.device.Describe(), "length", "variants", "prefill s", "decode s", "total s", "peak GiB")
-	}
-	for _, n := range lengths {
-		groups := [][]compress.Variant{variants[:1], variants}
-		times := make([][3][]time.Duration, len(groups))
-		peaks := make([]int64, len(groups))
-		for i := range max(1, repeat) + 1 {
-			for g, list := range groups {
-				s, err := runners.MeasureShared(cmd.Context(), m.loaded, n, maxNew, list, seed+uint64(i))
-				if err != nil {
-					return err
-				}
-				if i > 0 {
-					times[g][0] = append(times[g][0], s.Prefill)
-					times[g][1] = append(times[g][1], s.Decode)
-					times[g][2] = append(times[g][2], s.Prefill+s.Decode)
-					peaks[g] = s.Peak
-				}
-			}
-		}
-		for g, list := range groups {
-			r := sharedRow{n, len(list), runners.Quantile(times[g][0], 0.5).Seconds(), runners.Quantile(times[g][1], 0.5).Seconds(), runners.Quantile(times[g][2], 0.5).Seconds(), peaks[g]}
-			rows = append(rows, r)
-			if !asJSON {
-				fmt.Fprintf(w, "%7d %8d %10.3f %10.3f %10.3f %9.2f\n", r.Length, r.Variants, r.Prefill, r.Decode, r.Total, gib(r.Peak))
-			}
-		}
-		if last := rows[len(rows)-2:]; !asJSON {
-			fmt.Fprintf(w, "%d variants take %.2f × the time of %s alone\n", len(variants), last[1].Total/last[0].Total, variants[0])
-		}
-	}
-	if asJSON {
-		return json.NewEncoder(w).Encode(rows)
-	}
-	return nil
-}
-
-func (r speedRow) line() string {
-	if !r.Fits {
-		return fmt.Sprintf("%d × %d tokens, %s: does not fit: needs %.2f GiB, %.2f GiB free", r.Batch, r.Length, r.Variant, gib(r.Need), gib(r.Free))
-	}
-	return fmt.Sprintf("%d × %d tokens, %s: prefill %.3f s, step %.2f ms, peak %.2f GiB", r.Batch, r.Length, r.Variant, r.PrefillSeconds, 1000*r.StepSeconds, gib(r.PeakBytes))
-}
-
-func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
-
-func (s *speedReport) table(w io.Writer) error {
-	fmt.Fprintf(w, "%s\ncopy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s, measured here\n\n", s.About,
-		s.Roofs.Bandwidth/1e9, s.Roofs.Products/1e12, s.Roofs.Attention/1e12)
-	fmt.Fprintf(w, "%7s %5s  %-52s %10s %6s %9s %7s %7s %6s %10s %9s %9s\n", "length", "batch", "variant", "prefill s", "roof", "step ms", "p10", "p90", "roof", "tokens/s", "peak GiB", "cache GiB")
-	for _, r := range s.Rows {
-		if !r.Fits {
-			fmt.Fprintf(w, "%7d %5d  %-52s does not fit: needs %.2f GiB, %.2f GiB free\n", r.Length, r.Batch, r.Variant, gib(r.Need), gib(r.Free))
-			continue
-		}
-		fmt.Fprintf(w, "%7d %5d  %-52s %10.3f %5.0f%% %9.3f %7.3f %7.3f %5.0f%% %10.1f %9.2f %9.2f\n", r.Length, r.Batch, r.Variant,
-			r.PrefillSeconds, 100*r.PrefillRoof/r.PrefillSeconds, 1000*r.StepSeconds, 1000*r.StepP10, 1000*r.StepP90, 100*r.StepRoof/r.StepSeconds,
-			r.TokensPerSecond, gib(r.PeakBytes), gib(r.CacheBytes))
-	}
-	s.ratios(w)
-	return nil
-}
-
-// ratios compares each variant with the full cache at the same length and batch,
-// and at the largest batch that each fits.
-func (s *speedReport) ratios(w io.Writer) {
-	full := func(length, batch int) *speedRow {
-		for i := range s.Rows {
-			if r := &s.Rows[i]; r.Variant == "full" && r.Length == length && r.Batch == batch && r.Fits {
-				return r
-			}
-		}
-		return nil
-	}
-	title := "\nagainst the full cache        step     by bytes   memory   tokens/s\n"
-	for _, r := range s.Rows {
-		if b := full(r.Length, r.Batch); b != nil && r.Variant != "full" && r.Fits {
-			fmt.Fprint(w, title)
-			title = ""
-			fmt.Fprintf(w, "%7d × %-3d %-44s %5.2f ×  %5.2f ×  %5.2f ×  %5.2f ×\n", r.Length, r.Batch, r.Variant, b.StepSeconds/r.StepSeconds,
-				float64(b.StepBytes)/float64(r.StepBytes), float64(b.PeakBytes)/float64(r.PeakBytes), r.TokensPerSecond/b.TokensPerSecond)
-		}
-	}
-}
-
-// benchmark writes the rows as Go benchmark results, which benchstat compares.
-func (s *speedReport) benchmark(w io.Writer) error {
-	name := func(kind string, r speedRow) string {
-		variant := strings.NewReplacer("(", ":", ")", "", ",", ";", " ", "").Replace(r.Variant)
-		return fmt.Sprintf("Benchmark%s/model=%s/dtype=%s/length=%d/batch=%d/variant=%s", kind, strings.NewReplacer(" ", "", ",", ";").Replace(r.Model), r.DType, r.Length, r.Batch, variant)
-	}
-	for _, r := range s.Rows {
-		if !r.Fits {
-			continue
-		}
-		fmt.Fprintf(w, "%s\t%d\t%.0f ns/op\t%.1f tokens/s\n", name("Prefill", r), r.Batch, 1e9*r.PrefillSeconds, r.PrefillPerSecond)
-		if _, err := fmt.Fprintf(w, "%s\t%d\t%.0f ns/op\t%.1f tokens/s\t%d peak-B\n", name("Decode", r), r.NewTokens, 1e9*r.StepSeconds, r.TokensPerSecond, r.PeakBytes); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// save writes speed.json, bench.txt and the pictures.
-func (s *speedReport) save(dir string, say func(string, ...any)) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "speed.json"), append(data, '\n'), 0o644); err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(dir, "bench.txt"), s.benchmark, false); err != nil {
-		return err
-	}
-	files, err := plots.Write(dir, s.figures())
-	if err != nil {
-		return err
-	}
-	say("in %s: speed.json, bench.txt and %d pictures", dir, len(files))
-	return nil
-}
-
-// figures draws the step's time and the peak memory over the length, a panel for
-// each batch; a line ends where its variant does not fit any more.
-func (s *speedReport) figures() []plots.Figure {
-	var step, memory []plots.Point
-	for _, r := range s.Rows {
-		variant, err := compress.Parse(r.Variant)
-		label := r.Variant
-		if err == nil && !variant.IsFull() {
-			label = variant.Policy() + " " + variant.Budget()
-		}
-		p := plots.Point{Panel: "batch " + strconv.Itoa(r.Batch), Series: label, X: float64(r.Length), Missing: !r.Fits}
-		q := p
-		p.Y, p.Lo, p.Hi = 1000*r.StepSeconds, 1000*r.StepP10, 1000*r.StepP90
-		q.Y, q.Lo, q.Hi = gib(r.PeakBytes), gib(r.PeakBytes), gib(r.PeakBytes)
-		if !r.Fits {
-			q.Y = gib(r.Need)
-		}
-		step, memory = append(step, p), append(memory, q)
-	}
-	return []plots.Figure{
-		plots.Lines("speed_step", "Decoding step", s.About, "Prompt (tokens)", "Step (ms)", step),
-		plots.Lines("speed_memory", "Peak memory", s.About, "Prompt (tokens)", "Peak memory (GiB)", memory),
-	}
 }
