@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
@@ -107,16 +108,27 @@ func openGolden(t *testing.T, d engine.Device, dir string) *checker {
 // load brings a model to a device; the caller closes it.
 func load(t *testing.T, d engine.Device, path string) *models.Model {
 	t.Helper()
-	files, err := models.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := openModel(t, path)
 	defer files.Close()
 	m, err := models.Load(d, files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// openModel opens a model's files, or random weights of a shape: "shape:NAME".
+func openModel(t *testing.T, path string) *models.Files {
+	t.Helper()
+	open := models.Open
+	if shape, ok := strings.CutPrefix(path, "shape:"); ok {
+		path, open = shape, models.OpenShape
+	}
+	files, err := open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 type checker struct {

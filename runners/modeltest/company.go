@@ -1,0 +1,328 @@
+package modeltest
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/models/embedded"
+	"github.com/snapbench/snapbench/runners/sharedtest"
+	"github.com/snapbench/snapbench/runners/tokenizer"
+)
+
+// A workload is prompts under variants of a model.
+type workload struct {
+	model    string // a path, or shape:NAME
+	prompts  [][]int32
+	variants []compress.Variant
+	steps    int
+}
+
+// answer is what a device computed for one prompt under one variant.
+type answer struct {
+	variant compress.Variant
+	prefill []float32   // the logits behind the prompt
+	kept    [][][]int32 // by layer and cache head
+	logits  [][]float32 // of each step, (vocab)
+	fed     []int32     // to each step
+	chosen  []int32     // greedily, behind the prompt and after each step
+}
+
+// together reads each prompt once for all variants, and decodes all of them as one
+// batch; half-way every third answer leaves it. Answers are by prompt, then
+// variant. feed gives the tokens that each answer is fed, nil its own choices.
+func together(t *testing.T, m *models.Model, w workload, feed [][]int32) []answer {
+	t.Helper()
+	var answers []answer
+	var sequences []engine.Sequence
+	for _, ids := range w.prompts {
+		done, err := m.Prefill(context.Background(), models.Prompt{IDs: ids, Variants: w.variants, Room: w.steps})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer done.Free()
+		for i, v := range w.variants {
+			answers = append(answers, answer{
+				variant: v, prefill: done.Logits, kept: positions(m.Device(), done.Sequences[i]), chosen: []int32{models.Greedy(done.Logits)},
+			})
+		}
+		sequences = append(sequences, done.Sequences...)
+	}
+	decoder, err := m.NewDecoder(sequences)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { decoder.Close() }()
+	rows := make([]int, len(answers)) // the answers that the decoder's rows are
+	for i := range rows {
+		rows[i] = i
+	}
+	for step := range w.steps {
+		if step == w.steps/2 && len(rows) > 2 {
+			var stay, left []int
+			for row := range rows {
+				if row%3 != 1 {
+					stay, left = append(stay, row), append(left, rows[row])
+				}
+			}
+			if err := decoder.Retain(stay); err != nil {
+				t.Fatal(err)
+			}
+			rows = left
+		}
+		var fed []int32
+		for _, i := range rows {
+			a := &answers[i]
+			token := a.chosen[step]
+			if feed != nil {
+				token = feed[i][step]
+			}
+			a.fed, fed = append(a.fed, token), append(fed, token)
+		}
+		next, err := decoder.Step(fed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for row, i := range rows {
+			logits := make([]float32, m.Vocab)
+			decoder.Logits(row, logits)
+			answers[i].logits, answers[i].chosen = append(answers[i].logits, logits), append(answers[i].chosen, next[row])
+		}
+	}
+	if err := m.Device().Sync(); err != nil {
+		t.Fatal(err)
+	}
+	return answers
+}
+
+// differs returns an error that names the first difference of two answers, over the
+// steps that both took part in: to the last bit, or, where near, with logits within
+// 1e-4 and the same choices where the best logit leads by more than another
+// rounding may take away.
+func (a answer) differs(b answer, near bool) error {
+	if !reflect.DeepEqual(a.kept, b.kept) {
+		return fmt.Errorf("other positions are kept")
+	}
+	if err := sameLogits(a.prefill, b.prefill, false); err != nil { // a prompt is read alone in either case
+		return fmt.Errorf("logits behind the prompt: %w", err)
+	}
+	margin := snapkvMargin
+	if a.variant.IsFull() {
+		margin = fullMargin
+	}
+	for step := range min(len(a.logits), len(b.logits)) {
+		if a.fed[step] != b.fed[step] {
+			return fmt.Errorf("step %d: fed %d and %d", step, a.fed[step], b.fed[step])
+		}
+		if err := sameLogits(a.logits[step], b.logits[step], near); err != nil {
+			return fmt.Errorf("step %d: logits: %w", step, err)
+		}
+		x, y := a.chosen[step+1], b.chosen[step+1]
+		if x != y && (!near || lead(a.logits[step]) >= margin) {
+			return fmt.Errorf("step %d: chose %d and %d", step, x, y)
+		}
+	}
+	return nil
+}
+
+func sameLogits(a, b []float32, near bool) error {
+	if len(a) != len(b) {
+		return fmt.Errorf("%d and %d", len(a), len(b))
+	}
+	for i := range a {
+		diff := math.Abs(float64(a[i]) - float64(b[i]))
+		if near && !(diff <= 1e-4) || !near && math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			return fmt.Errorf("%v and %v at %d: %g apart", a[i], b[i], i, diff)
+		}
+	}
+	return nil
+}
+
+// lead is by how much the best logit leads.
+func lead(logits []float32) float64 {
+	s := slices.Clone(logits)
+	slices.Sort(s)
+	return float64(s[len(s)-1]) - float64(s[len(s)-2])
+}
+
+// Company holds that an answer does not depend on what else is computed with it:
+// all prompts under all variants, sharing prefills and decoded as one batch, against
+// one variant of one prompt at a time, prefill and all. Positions, logits and
+// choices are equal bit for bit where at most few rows are decoded together (0: any
+// number); a larger batch, the same prompts several times over, has decode logits
+// within 1e-4 and the same tokens, by the rule of [Real], on a float32 device, and is
+// left out on others.
+func Company(t *testing.T, d engine.Device, few int, w workload) {
+	for _, e := range dependences(t, d, few, w) {
+		t.Error(e)
+	}
+}
+
+// dependences are what Company finds wrong.
+func dependences(t *testing.T, d engine.Device, few int, w workload) (found []string) {
+	m := load(t, d, w.model)
+	defer m.Close()
+	if rows := len(w.prompts) * len(w.variants); few > 0 && rows > few {
+		t.Fatalf("%d rows for a device that promises %d", rows, few)
+	}
+	all := together(t, m, w, nil)
+	alone := make([]answer, 0, len(all))
+	for i, want := range all {
+		prompt := i / len(w.variants)
+		one := workload{prompts: w.prompts[prompt : prompt+1], variants: []compress.Variant{want.variant}, steps: len(want.fed)}
+		got := together(t, m, one, [][]int32{want.fed})[0]
+		if err := got.differs(want, false); err != nil {
+			found = append(found, fmt.Sprintf("prompt %d, %s, alone and with others: %v", prompt, want.variant, err))
+		}
+		alone = append(alone, got)
+	}
+	if d.Type() != engine.Float32 {
+		return found
+	}
+	many := workload{variants: w.variants, steps: w.steps / 2} // which all were fed
+	var feed [][]int32
+	for len(feed) <= max(few, 2*len(all)) {
+		many.prompts = append(many.prompts, w.prompts...)
+		for _, a := range all {
+			feed = append(feed, a.fed)
+		}
+	}
+	for i, got := range together(t, m, many, feed) {
+		want := alone[i%len(alone)]
+		if err := got.differs(want, few > 0); err != nil {
+			found = append(found, fmt.Sprintf("%s, alone and among %d: %v", want.variant, len(feed), err))
+		}
+	}
+	return found
+}
+
+// Twice holds two runs, each with a device and a model of its own, to the same
+// answers bit for bit: what a row of results is made of, fidelity included, and the
+// logits behind it.
+func Twice(t *testing.T, open func(t *testing.T) engine.Device, w workload) {
+	type run struct {
+		answers     []answer
+		completions [][]runners.Completion
+	}
+	var runs [2]run
+	for i := range runs {
+		t.Run(fmt.Sprint("run ", i+1), func(t *testing.T) {
+			m := load(t, open(t), w.model)
+			defer m.Close()
+			var requests []runners.Request
+			for _, ids := range slices.Concat(w.prompts, w.prompts, w.prompts) { // more rows than are few
+				requests = append(requests, runners.Request{Prompt: ids, Variants: w.variants, MaxNew: w.steps, Fidelity: true, Positions: true})
+			}
+			local := runners.NewLocal(m, func(ids []int32) string { return fmt.Sprint(ids) })
+			completions, err := local.Run(context.Background(), requests)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, of := range completions {
+				for j := range of {
+					if of[j].Err != nil {
+						t.Fatal(of[j].Err)
+					}
+					of[j].Prefill, of[j].Decode = 0, 0
+				}
+			}
+			runs[i] = run{together(t, m, w, nil), completions}
+		})
+	}
+	if len(runs[0].answers) == 0 || len(runs[0].answers) != len(runs[1].answers) {
+		t.Skip("no two runs")
+	}
+	for i, a := range runs[0].answers {
+		if err := a.differs(runs[1].answers[i], false); err != nil {
+			t.Errorf("prompt %d, %s: %v", i/len(w.variants), a.variant, err)
+		}
+	}
+	if !reflect.DeepEqual(runs[0].completions, runs[1].completions) {
+		t.Errorf("completions %+v, the second time %+v", runs[0].completions, runs[1].completions)
+	}
+}
+
+// variety are variants that differ in all that a policy can differ in.
+const variety = "full;snapkv(cap=24,w=8,k=3);snapkv(cap=40,w=8,k=3,gqa=kv_head_mean);" +
+	"snapkv(cap=48,w=16,k=5,pool=avg,gqa=kvpress);snapkv(cap=50%,w=8,k=1,gqa=kv_head_max);snapkv(cap=9000,w=32)"
+
+// workloadOf is prompts of these lengths, without a pattern, for a model.
+func workloadOf(t *testing.T, model string, lengths ...int) workload {
+	t.Helper()
+	files := openModel(t, model)
+	defer files.Close()
+	w := workload{model: model, variants: parseAll(t, variety), steps: 10}
+	for seed, n := range lengths {
+		ids := make([]int32, n)
+		for i := range ids {
+			ids[i] = int32((i*i*31 + (i*17+7)*(seed+3)) % files.Config.Vocab)
+		}
+		w.prompts = append(w.prompts, ids)
+	}
+	return w
+}
+
+func parseAll(t *testing.T, s string) []compress.Variant {
+	t.Helper()
+	v, err := compress.ParseAll(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// each runs a test over a model of random weights, the embedded one, and the
+// reference checkpoints, one of every family, where they are there.
+func each(t *testing.T, run func(t *testing.T, w workload)) {
+	t.Run("tiny", func(t *testing.T) { run(t, workloadOf(t, "shape:tiny", 100, 61, 333)) })
+	t.Run("embedded", func(t *testing.T) {
+		dir, err := embedded.Extract(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, workloadOf(t, dir, 200, 90, 61))
+	})
+	t.Run("checkpoints", func(t *testing.T) {
+		for _, dir := range goldens(t) {
+			t.Run(filepath.Base(dir), func(t *testing.T) { run(t, workloadOf(t, dir, 100, 140)) })
+		}
+	})
+}
+
+// realWorkload is two chats of the real small model, and a needle prompt of 1K
+// where long.
+func realWorkload(t *testing.T, long bool) workload {
+	t.Helper()
+	w := workload{model: sharedtest.SmolLM2(t), steps: 10}
+	w.variants = parseAll(t, "full;snapkv(cap=24,w=8,k=5);snapkv(cap=50%,w=16,k=7,gqa=kv_head_mean);snapkv(cap=24,w=8,k=3,pool=avg,gqa=kvpress)")
+	var chats []struct{ IDs []int32 }
+	sharedtest.JSON(t, sharedtest.Path(t, "smollm2", "chat.json"), &chats)
+	for _, c := range chats[:2] {
+		w.prompts = append(w.prompts, c.IDs)
+	}
+	if !long {
+		return w
+	}
+	var needles []struct{ Prompt string }
+	sharedtest.JSON(t, sharedtest.Path(t, "smollm2", "needle.json"), &needles)
+	files := openModel(t, w.model)
+	defer files.Close()
+	text, _, err := tokenizer.OpenGGUF(files.GGUF.Metadata())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := text.Encode(needles[0].Prompt, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.prompts = append(w.prompts, ids)
+	return w
+}
