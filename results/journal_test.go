@@ -451,6 +451,10 @@ func TestMerge(t *testing.T) {
 	if len(m.Rows) != 8 {
 		t.Errorf("%d rows, want 8", len(m.Rows))
 	}
+	b.Rows[0].Device += ":1" // another card of the kind
+	if m, err = Merge(a, b); err != nil || len(m.Rows) != 8 {
+		t.Errorf("%d rows of two cards, %v", len(m.Rows), err)
+	}
 	again.Prediction = "another"
 	b.Rows[0] = again
 	if _, err := Merge(a, b); err == nil || !strings.Contains(err.Error(), "different prediction") {

@@ -68,7 +68,7 @@ func Read(path string) (Set, error) {
 }
 
 // Merge puts the rows of several sets together, first set first. The same id twice is one row if the two are equal in
-// everything but run, times and memory; rows that claim to be the same and differ are an error.
+// everything but run, card, times and memory; rows that claim to be the same and differ are an error.
 func Merge(sets ...Set) (Set, error) {
 	var all Set
 	at := map[string]int{}
@@ -116,9 +116,9 @@ func quote(v any) string {
 	return fmt.Sprint(v)
 }
 
-// timeless is the row without what differs from one execution to the next.
+// timeless is the row without what differs from one execution to the next. Which of several cards it was does.
 func (r Row) timeless() Row {
-	r.Run = ""
+	r.Run, r.Device = "", r.deviceKind()
 	r.PeakBytes, r.PrefillSeconds, r.DecodeSeconds = nil, nil, nil
 	return r
 }

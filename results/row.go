@@ -101,6 +101,12 @@ func (r *Row) Key(extra ...string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// deviceKind is Device without the number of the card.
+func (r *Row) deviceKind() string {
+	kind, _, _ := strings.Cut(r.Device, ":")
+	return kind
+}
+
 // SetAnswers stores the expected answers in the one column Answer.
 func (r *Row) SetAnswers(answers []string) {
 	switch {

@@ -58,8 +58,11 @@ type Cell struct {
 // Subject is what rows of one table have in common.
 type Subject struct{ Model, Revision, Protocol, Device, DType string }
 
-// Subject is what the row is about.
-func (r *Row) Subject() Subject { return Subject{r.Model, r.Revision, r.Protocol, r.Device, r.DType} }
+// Subject is what the row is about. Its device is a kind, "cuda" for "cuda:1": samples that were spread over cards
+// share a table.
+func (r *Row) Subject() Subject {
+	return Subject{r.Model, r.Revision, r.Protocol, r.deviceKind(), r.DType}
+}
 
 func (s Subject) String() string {
 	parts := []string{s.Model}

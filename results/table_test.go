@@ -73,6 +73,21 @@ func TestTableNumbers(t *testing.T) {
 	}
 }
 
+// Samples that were spread over cards share a table; other devices have their own.
+func TestCardsShareATable(t *testing.T) {
+	set := grid([]string{"a"}, []string{"full", "64"}, 4, func(string, string, int) float64 { return 0.5 })
+	for i := range set.Rows {
+		set.Rows[i].Device = fmt.Sprint("cuda:", i/2%2)
+	}
+	if list, _ := Subjects(set.Rows); len(list) != 1 || list[0].Device != "cuda" {
+		t.Errorf("two cards have the subjects %v, want one on cuda", list)
+	}
+	set.Rows[0].Device = "cpu"
+	if list, _ := Subjects(set.Rows); len(list) != 2 {
+		t.Errorf("a processor and cards have the subjects %v, want two", list)
+	}
+}
+
 // A row with an error is neither a zero nor forgotten.
 func TestTableFailedRows(t *testing.T) {
 	set := grid([]string{"a"}, []string{"full", "64"}, 3, func(task, v string, i int) float64 { return 1 })
