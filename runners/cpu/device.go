@@ -26,7 +26,14 @@ var _ engine.Device = (*Device)(nil)
 
 // New opens the processor with the fastest kernels it has, or with those that
 // the environment variable SNAPBENCH_CPU names. It uses GOMAXPROCS threads.
-func New() (*Device, error) {
+func New() (*Device, error) { return NewThreads(runtime.GOMAXPROCS(0)) }
+
+// NewThreads is New with so many threads, at least 1: for several devices that
+// share the processor. Results do not depend on their number.
+func NewThreads(threads int) (*Device, error) {
+	if threads < 1 {
+		panic(fmt.Sprintf("cpu: %d threads", threads))
+	}
 	have := available()
 	k := have[0]
 	if want := os.Getenv("SNAPBENCH_CPU"); want != "" {
@@ -42,7 +49,7 @@ func New() (*Device, error) {
 			return nil, fmt.Errorf("SNAPBENCH_CPU: this processor has no kernels %q: have %s", want, strings.Join(names, ", "))
 		}
 	}
-	return open(k, runtime.GOMAXPROCS(0)), nil
+	return open(k, threads), nil
 }
 
 func open(k *kernels, threads int) *Device {
