@@ -15,6 +15,7 @@ import (
 // asked is a sample and the rows that its answers will fill; none where all of
 // them are finished.
 type asked struct {
+	task    datasets.Task
 	number  int // in its task
 	sample  datasets.Sample
 	rows    []results.Row
@@ -23,11 +24,11 @@ type asked struct {
 }
 
 // ask prepares a sample for the variants that have no finished row.
-func (j *job) ask(m *model, journal *results.Journal, progress *progress, number int, s datasets.Sample) asked {
-	a := asked{number: number, sample: s}
+func (j *job) ask(m *model, w *worker, journal *results.Journal, progress *progress, task datasets.Task, number int, s datasets.Sample) asked {
+	a := asked{task: task, number: number, sample: s}
 	var variants []compress.Variant
 	for _, v := range j.variants {
-		r := j.row(m, s, v)
+		r := j.row(m, w, s, v)
 		if journal.Finished(r.ID) && !(j.run.retry && journal.Failed(r.ID)) {
 			continue
 		}
@@ -64,12 +65,12 @@ const (
 
 // fits says whether a sample may be decoded together with those that wait. One
 // alone always may: what does not fit then is an error of its variants.
-func (j *job) fits(m *model, waiting []asked, next asked) bool {
+func (j *job) fits(w *worker, waiting []asked, next asked) bool {
 	if len(waiting) == 0 {
 		return true
 	}
 	limit := tokensTogetherGPU
-	if name := m.device.Name(); name == "cpu" || name == "ref" {
+	if kind := kindOf(w.device); kind == "cpu" || kind == "ref" {
 		limit = tokensTogether
 	}
 	list := append(waiting[:len(waiting):len(waiting)], next)
@@ -82,21 +83,22 @@ func (j *job) fits(m *model, waiting []asked, next asked) bool {
 	if rows > rowsTogether || tokens > limit {
 		return false
 	}
-	// Half of what is free: a plan is an estimate, and who comes last must not fail.
+	// Half of what is free, shared with who takes of the same memory: a plan is an
+	// estimate, and who comes last must not fail.
 	var caches, prefill, decode int64
 	for _, a := range list {
-		plan := m.loaded.Plan(a.request.Variants, len(a.request.Prompt), room, a.request.Fidelity)
+		plan := w.loaded.Plan(a.request.Variants, len(a.request.Prompt), room, a.request.Fidelity)
 		for _, c := range plan.Caches {
 			caches += c
 		}
 		prefill, decode = max(prefill, plan.Prefill), decode+plan.Decode
 	}
-	return caches+max(prefill, decode) <= m.device.Memory().Free/2
+	return caches+max(prefill, decode) <= w.device.Memory().Free/2/int64(len(w.memory.workers))
 }
 
 // complete answers samples together and grades their rows. Those that are not
 // open stay as they are.
-func (j *job) complete(ctx context.Context, m *model, list []asked) error {
+func (j *job) complete(ctx context.Context, w *worker, list []asked) error {
 	var requests []runners.Request
 	var of []int
 	for i, a := range list {
@@ -107,10 +109,10 @@ func (j *job) complete(ctx context.Context, m *model, list []asked) error {
 	if len(requests) == 0 {
 		return nil
 	}
-	out, err := m.runner.Run(ctx, requests)
+	out, err := w.run(ctx, requests)
 	if len(requests) > 1 && lacksMemory(out, err) { // alone each may have enough
 		for _, i := range of {
-			if err := j.complete(ctx, m, list[i:i+1]); err != nil {
+			if err := j.complete(ctx, w, list[i:i+1]); err != nil {
 				return err
 			}
 		}

@@ -47,7 +47,7 @@ func TestFits(t *testing.T) {
 		for range c.waiting {
 			waiting = append(waiting, of(100, 4))
 		}
-		if got := j.fits(m, waiting, c.a); got != c.want {
+		if got := j.fits(m.worker, waiting, c.a); got != c.want {
 			t.Errorf("%d waiting, %d tokens in %d variants: %v, want %v", c.waiting, len(c.a.request.Prompt), len(c.a.request.Variants), got, c.want)
 		}
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,22 +14,87 @@ import (
 )
 
 // deviceNames are what --device takes beside auto.
-func deviceNames() []string { return []string{"cpu", "ref", "cuda", "cuda:N"} }
+func deviceNames() []string { return []string{"cpu", "ref", "cuda", "cuda:N", "cuda:all"} }
 
-// openDevice opens the device of a name. "auto" is the first GPU where one is
-// usable, else the CPU; rows say which it was. A device asked for by name is that
-// one or an error.
-func openDevice(name, dtype string) (engine.Device, error) {
-	if name == "auto" {
-		name = "cpu"
-		if r := cuda.Probe(); len(r.Cards) > 0 && len(r.Missing) == 0 {
-			name = "cuda"
+// deviceList reads "cuda:0,cuda:1": the devices that samples are spread over. A
+// device may stand there more than once. "auto" is the first GPU where one is
+// usable, else the CPU; rows say which it was.
+func deviceList(list string) ([]string, error) {
+	var names []string
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		index, isCUDA := strings.CutPrefix(name, "cuda")
+		switch {
+		case name == "auto":
+			name = "cpu"
+			if r := cuda.Probe(); len(r.Cards) > 0 && len(r.Missing) == 0 {
+				name = "cuda:0"
+			}
+			names = append(names, name)
+		case name == "cuda":
+			names = append(names, "cuda:0")
+		case name == "cuda:all":
+			for i := range max(1, len(cuda.Probe().Cards)) { // without any, cuda:0 says what is missing
+				names = append(names, fmt.Sprintf("cuda:%d", i))
+			}
+		case name == "cpu" || name == "ref" || isCUDA && isIndex(index):
+			names = append(names, name)
+		default:
+			return nil, usage(fmt.Errorf("unknown device %q: have auto, %s, or several of them: cuda:0,cuda:1", name, strings.Join(deviceNames(), ", ")))
 		}
 	}
+	return names, nil
+}
+
+// isIndex says whether s is ":N".
+func isIndex(s string) bool {
+	digits, ok := strings.CutPrefix(s, ":")
+	n, err := strconv.Atoi(digits)
+	return ok && err == nil && strconv.Itoa(n) == digits && n >= 0
+}
+
+// openDevices opens devices as deviceList names them, each that one or an error.
+// All compute in one number format: half of a table in another would not be the
+// same measurement.
+func openDevices(names []string, dtype string) (list []engine.Device, err error) {
+	defer func() {
+		if err != nil {
+			for _, d := range list {
+				d.Close()
+			}
+			list = nil
+		}
+	}()
+	processors := 0
+	for _, name := range names {
+		if name == "cpu" {
+			processors++
+		}
+	}
+	for _, name := range names {
+		// Several share the processor's threads: more than it has would wait for each other.
+		d, err := openDevice(name, dtype, max(1, runtime.GOMAXPROCS(0)/max(1, processors)))
+		if err != nil {
+			return list, err
+		}
+		list = append(list, d)
+	}
+	for _, d := range list {
+		if first := list[0]; d.Type() != first.Type() {
+			return list, usage(fmt.Errorf("--device %s: %s computes in %s, %s in %s: --dtype float32 serves every device",
+				strings.Join(names, ","), first.Name(), first.Type(), d.Name(), d.Type()))
+		}
+	}
+	return list, nil
+}
+
+// openDevice opens one device; threads are the CPU's.
+func openDevice(name, dtype string, threads int) (engine.Device, error) {
 	t := engine.Float32
+	onHost := name == "cpu" || name == "ref"
 	switch dtype {
 	case "auto":
-		if name != "cpu" && name != "ref" {
+		if !onHost {
 			t = engine.BFloat16
 		}
 	case "float32":
@@ -38,24 +105,35 @@ func openDevice(name, dtype string) (engine.Device, error) {
 	default:
 		return nil, usage(fmt.Errorf("unknown dtype %q: have auto, float32, float16, bfloat16", dtype))
 	}
-	if name == "cpu" || name == "ref" {
-		if t != engine.Float32 {
-			return nil, usage(fmt.Errorf("--dtype %s: the %s device computes in float32 (weights stay as they are stored)", dtype, name))
-		}
-		if name == "ref" {
-			return ref.New(), nil
-		}
-		return cpu.New()
+	if onHost && t != engine.Float32 {
+		return nil, usage(fmt.Errorf("--dtype %s: the %s device computes in float32 (weights stay as they are stored)", dtype, name))
 	}
-	if index, ok := strings.CutPrefix(name, "cuda"); ok {
-		n := 0
-		if index != "" {
-			var err error
-			if n, err = strconv.Atoi(strings.TrimPrefix(index, ":")); err != nil || index[0] != ':' || n < 0 {
-				return nil, usage(fmt.Errorf("unknown device %q: have auto, %s", name, strings.Join(deviceNames(), ", ")))
-			}
-		}
-		return cuda.Open(n, t)
+	switch name {
+	case "ref":
+		return ref.New(), nil
+	case "cpu":
+		return cpu.NewThreads(threads)
 	}
-	return nil, usage(fmt.Errorf("unknown device %q: have auto, %s", name, strings.Join(deviceNames(), ", ")))
+	n, err := strconv.Atoi(strings.TrimPrefix(name, "cuda:"))
+	if err != nil {
+		panic("device " + name + " was not read by deviceList")
+	}
+	return cuda.Open(n, t)
+}
+
+// kindOf is a device's name without the number of its card: what decides a row,
+// as far as a name can tell.
+func kindOf(d engine.Device) string {
+	kind, _, _ := strings.Cut(d.Name(), ":")
+	return kind
+}
+
+// kindsOf joins the kinds of workers' devices, each once: "cpu,ref".
+func kindsOf(workers []*worker) string {
+	var kinds []string
+	for _, w := range workers {
+		kinds = append(kinds, kindOf(w.device))
+	}
+	slices.Sort(kinds)
+	return strings.Join(slices.Compact(kinds), ",")
 }

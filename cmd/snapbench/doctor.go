@@ -48,6 +48,9 @@ func newDoctor() *cobra.Command {
 			if gpu.Cublas != "" {
 				fmt.Fprintf(w, "cuBLAS     %s\n", gpu.Cublas)
 			}
+			if len(gpu.Cards) > 1 {
+				fmt.Fprintln(w, "cards      --device cuda:0,cuda:1 spreads samples over them, cuda:all over every one")
+			}
 			for _, m := range gpu.Missing {
 				fmt.Fprintf(w, "missing    for --device cuda: %s\n", m)
 			}

@@ -65,7 +65,7 @@ type modelFlags struct {
 func (f *modelFlags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
 	s.StringVar(&f.model, "model", defaultModel, "model: "+modelForms)
-	s.StringVar(&f.device, "device", "auto", "device: auto, "+strings.Join(deviceNames(), ", "))
+	s.StringVar(&f.device, "device", "auto", "device: auto, "+strings.Join(deviceNames(), ", ")+"; samples are spread over several: cuda:0,cuda:1")
 	s.StringVar(&f.dtype, "dtype", "auto", "number format of weights and cache: auto, float32, float16, bfloat16")
 	s.StringVar(&f.tokenizer, "tokenizer", "native", "tokenizer backend: native, sugarme")
 }

@@ -23,13 +23,13 @@ func shortHash(b []byte) string {
 func pointer[T any](v T) *T { return &v }
 
 // row is what is known of a sample under a variant before it is run.
-func (j *job) row(m *model, s datasets.Sample, v compress.Variant) results.Row {
+func (j *job) row(m *model, w *worker, s datasets.Sample, v compress.Variant) results.Row {
 	r := results.Row{
 		Schema: results.Schema, Model: m.name, Revision: m.revision,
 		Task: s.Task, TaskVersion: s.TaskVersion, Sample: s.ID, Protocol: s.Protocol, PromptSHA256: s.PromptSHA256,
 		Variant: v.String(), Policy: v.Policy(), Budget: v.Budget(),
 		Window: oneNumber(v.Parameter("w")), Kernel: oneNumber(v.Parameter("k")), Pooling: v.Parameter("pool"), GQA: v.Parameter("gqa"),
-		Device: m.device.Name(), DType: m.device.Type().String(),
+		Device: m.kinds, DType: w.device.Type().String(),
 		PromptTail: tail(s.Prompt, 600), Metric: s.Metric, Note: s.Note,
 	}
 	n := len(s.IDs)
@@ -37,7 +37,7 @@ func (j *job) row(m *model, s datasets.Sample, v compress.Variant) results.Row {
 		r.PromptTokens = pointer(n + len(s.Question))
 		if !v.IsFull() {
 			r.Capacity = pointer(v.Capacity(0, n))
-			if v.KeepsAll(m.loaded.Layers, n) {
+			if v.KeepsAll(w.loaded.Layers, n) {
 				r.Note = strings.TrimPrefix(r.Note+"; the prompt is within the budget: everything is kept", "; ")
 			}
 		}
@@ -55,6 +55,8 @@ func (j *job) row(m *model, s datasets.Sample, v compress.Variant) results.Row {
 	r.ID = r.Key("tokenizer="+j.model.tokenizer, fmt.Sprintf("max_new=%d", s.MaxNew), fmt.Sprintf("min_new=%d", s.MinNew),
 		"end="+s.End.String(), fmt.Sprintf("stop=%q%v", s.StopStrings, s.StopIDs), fmt.Sprintf("fidelity=%v", j.run.fidelity),
 		"metric="+s.Metric+"/"+strconv.Itoa(r.MetricVersion), "code_sim="+j.codeSim)
+	// Which of the devices it will be plays no part: a run goes on with more of them.
+	r.Device = w.device.Name()
 	return r
 }
 

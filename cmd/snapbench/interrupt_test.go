@@ -14,7 +14,10 @@ import (
 
 // Ctrl-C ends a run with a sentence and status 1, not with half a table; the same
 // command goes on.
-func TestInterrupted(t *testing.T) {
+func TestInterrupted(t *testing.T)           { interrupted(t, "cpu") }
+func TestTwoDevicesInterrupted(t *testing.T) { interrupted(t, "cpu,cpu") }
+
+func interrupted(t *testing.T, device string) {
 	model, work := tinyModel(t), t.TempDir()
 	prompts := filepath.Join(work, "prompts.jsonl")
 	if err := writePrompts(prompts, 400); err != nil {
@@ -22,7 +25,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	out := filepath.Join(work, "run")
 	command := func(out string) *exec.Cmd {
-		c := exec.Command(os.Args[0], "prompts", prompts, "--model", model, "--device", "cpu", "--metric", "recalled",
+		c := exec.Command(os.Args[0], "prompts", prompts, "--model", model, "--device", device, "--metric", "recalled",
 			"--budgets", "full,24", "--windows", "8", "--max-new", "4", "--out", out)
 		c.Env = append(os.Environ(), asCommand+"=1")
 		return c

@@ -18,7 +18,16 @@ import (
 // Killed at random moments and started again, a run loses no row, doubles none,
 // and ends with the same results as an undisturbed one, but for times.
 // SNAPBENCH_KILLS sets how many kills (default 12, with -short 3).
-func TestKilledAndResumed(t *testing.T) {
+func TestKilledAndResumed(t *testing.T) { killedAndResumed(t, "cpu", "cpu") }
+
+// The same of a run that goes on with another number of devices each time.
+func TestTwoDevicesKilledAndResumed(t *testing.T) {
+	killedAndResumed(t, "cpu", "cpu,cpu", "cpu,cpu,cpu")
+}
+
+// killedAndResumed holds a run that is started again with any of some lists of
+// devices to an undisturbed one on a single device.
+func killedAndResumed(t *testing.T, undisturbed string, disturbing ...string) {
 	kills := 12
 	if testing.Short() {
 		kills = 3
@@ -36,14 +45,14 @@ func TestKilledAndResumed(t *testing.T) {
 	if err := writePrompts(prompts, 2*kills+10); err != nil {
 		t.Fatal(err)
 	}
-	command := func(out string) *exec.Cmd {
-		c := exec.Command(os.Args[0], "prompts", prompts, "--model", model, "--device", "cpu", "--metric", "recalled",
+	command := func(device, out string) *exec.Cmd {
+		c := exec.Command(os.Args[0], "prompts", prompts, "--model", model, "--device", device, "--metric", "recalled",
 			"--budgets", "full,24,40", "--windows", "8", "--kernels", "3,5", "--max-new", "6", "--fidelity", "--out", out)
 		c.Env = append(os.Environ(), asCommand+"=1")
 		return c
 	}
 	calm := filepath.Join(work, "calm")
-	if out, err := command(calm).CombinedOutput(); err != nil {
+	if out, err := command(undisturbed, calm).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	want := rowsBesidesTimes(t, calm)
@@ -57,7 +66,7 @@ func TestKilledAndResumed(t *testing.T) {
 			finishedAfter++
 			disturbed = filepath.Join(work, fmt.Sprint("disturbed", finishedAfter))
 		}
-		c := command(disturbed)
+		c := command(disturbing[rng.IntN(len(disturbing))], disturbed)
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +87,7 @@ func TestKilledAndResumed(t *testing.T) {
 			}
 		}
 	}
-	if out, err := command(disturbed).CombinedOutput(); err != nil {
+	if out, err := command(disturbing[0], disturbed).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	got := rowsBesidesTimes(t, disturbed)

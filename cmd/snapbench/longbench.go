@@ -36,6 +36,7 @@ A protocol says how a row becomes a prompt: ` + strings.Join(datasets.ProtocolNa
 Where a protocol is named, its authors' own SnapKV settings are the defaults.`,
 		Example: `  snapbench datasets pull longbench
   snapbench longbench --model M --tasks all --budgets full,1024,2048,4096 --out runs/lb
+  snapbench longbench --model M --tasks all --device cuda:all --out runs/cards
   snapbench longbench --model M --tasks trec,lcc --data DIR --limit 20 --protocol snapkv-repo --budgets full,512`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

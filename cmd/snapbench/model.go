@@ -6,44 +6,52 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/runners"
-	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/tokenizer"
 	_ "github.com/snapbench/snapbench/runners/tokenizer/sugarme" // --tokenizer sugarme
 )
 
-// model is a model that is ready to run.
+// model is a model that is ready to run, on one device or several.
 type model struct {
 	located
-	device engine.Device
-	files  *models.Files
-	loaded *models.Model
-	text   tokenizer.Tokenizer
-	chat   *tokenizer.ChatTemplate // nil: the model has none
-	runner *runners.Local
+	files   *models.Files
+	text    tokenizer.Tokenizer
+	chat    *tokenizer.ChatTemplate // nil: the model has none
+	workers []*worker
+	*worker        // the first
+	kinds   string // of their devices: what rows depend on
 }
 
 func (m *model) Close() {
-	if m.loaded != nil {
-		m.loaded.Close()
+	for _, w := range m.workers {
+		if w.loaded != nil {
+			w.loaded.Close()
+		}
 	}
 	if m.files != nil {
 		m.files.Close()
 	}
-	if m.device != nil {
-		m.device.Close()
+	for _, w := range m.workers {
+		w.device.Close()
 	}
 }
 
 // open finds the model's files, reads its tokenizer where text is wanted, and
-// brings its weights to the device.
+// brings its weights to every device asked for. Without text it is for measuring
+// speed, on one device.
 func open(ctx context.Context, f modelFlags, say func(string, ...any), text bool) (_ *model, err error) {
 	if names := tokenizer.Names(); text && !slices.Contains(names, f.tokenizer) {
 		return nil, usage(fmt.Errorf("unknown tokenizer %q: have %s", f.tokenizer, strings.Join(names, ", ")))
+	}
+	names, err := deviceList(f.device)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > 1 && !text {
+		return nil, usage(fmt.Errorf("--device %s: speed measures one device: copies that work side by side share the host, and their times are no device's own", f.device))
 	}
 	at, err := locate(ctx, f.model, say)
 	if err != nil {
@@ -63,16 +71,15 @@ func open(ctx context.Context, f modelFlags, say func(string, ...any), text bool
 			return nil, err
 		}
 	}
-	if m.device, err = openDevice(f.device, f.dtype); err != nil {
+	devices, err := openDevices(names, f.dtype)
+	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	if m.loaded, err = models.Load(m.device, m.files, nil); err != nil {
+	m.workers = newWorkers(devices)
+	m.worker, m.kinds = m.workers[0], kindsOf(m.workers)
+	if err := m.load(say); err != nil {
 		return nil, err
 	}
-	bytes, took := float64(m.device.Memory().Weights), time.Since(start).Seconds()
-	say("%s on %s (%s): %.2f GB of weights in %.2f s", m.name, m.device.Name(), m.device.Describe(), bytes/1e9, took)
-	m.runner = runners.NewLocal(m.loaded, func(ids []int32) string { return m.text.Decode(ids, true) })
 	return m, nil
 }
 

@@ -17,7 +17,7 @@ func newRun() *cobra.Command {
 		Long: `run reads a preset, a YAML file with a command and its flags, and runs it. Flags
 given here come on top. Presets inside the program: ` + strings.Join(configs.Names(), ", ") + `.`,
 		Example: `  snapbench run quickstart
-  snapbench run paper --model org/name --out runs/paper
+  snapbench run paper --model org/name --device cuda:all --out runs/paper
   snapbench run mine.yaml --limit 5`,
 		DisableFlagParsing:    true,
 		DisableFlagsInUseLine: true,

@@ -18,8 +18,9 @@ func newPrompts() *cobra.Command {
 		Long: `prompts reads a file with one JSON object a line: "prompt", sent as it is, or
 "messages", put through the model's chat template; "answers", a list; and
 optionally "id", "metric", "classes" and "max_new".`,
-		Example: `  snapbench prompts mine.jsonl --model M --metric recalled --budgets full,128,1024 --kernels 5,13 --out runs/mine`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  snapbench prompts mine.jsonl --model M --metric recalled --budgets full,128,1024 --kernels 5,13 --out runs/mine
+  snapbench prompts mine.jsonl --model M --device cuda:0,cuda:1 --out runs/cards`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			variants, err := v.list(cmd)
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,7 +82,7 @@ func (j *job) execute(ctx context.Context, cmd *cobra.Command) error {
 	progress.say("results in %s", journal.Dir())
 
 	if err := j.answer(ctx, m, journal, progress); err != nil {
-		if ctx.Err() != nil {
+		if errors.Is(err, context.Canceled) {
 			return fmt.Errorf("interrupted with %d rows finished: the same command continues", len(journal.Rows()))
 		}
 		return err
@@ -96,12 +97,15 @@ func (j *job) execute(ctx context.Context, cmd *cobra.Command) error {
 // open starts or continues the folder of this question.
 func (j *job) open(m *model) (*results.Journal, error) {
 	q := question{
-		Command: j.command, Model: m.name, Revision: m.revision, Device: m.device.Name(), DType: m.device.Type().String(),
+		Command: j.command, Model: m.name, Revision: m.revision, Device: m.kinds, DType: m.device.Type().String(),
 		Backend: j.model.tokenizer, Options: j.options, CodeSim: j.codeSim, Fidelity: j.run.fidelity,
 	}
 	run := results.Run{
 		Command: commandLine(), Version: version(), Started: time.Now().UTC(), Groups: j.groups,
-		Machine: results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), Threads: runtime.GOMAXPROCS(0), Devices: []string{m.device.Name() + ": " + m.device.Describe()}},
+		Machine: results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), Threads: runtime.GOMAXPROCS(0)},
+	}
+	for _, w := range m.workers {
+		run.Machine.Devices = append(run.Machine.Devices, w.label+": "+w.device.Describe())
 	}
 	// Where data lies plays no part; the tasks' digests say what it is.
 	q.Options.Data, q.Options.Needle.Haystack = "", ""
@@ -124,64 +128,17 @@ func (j *job) open(m *model) (*results.Journal, error) {
 	return results.Open(j.out, run)
 }
 
-// answer runs every sample that has no finished row yet, as many at a time as
-// may be decoded together.
+// answer runs every sample that has no finished row yet, as many at a time as may
+// be decoded together, on every device at once.
 func (j *job) answer(ctx context.Context, m *model, journal *results.Journal, progress *progress) error {
-	data := m.dataset()
 	progress.plan(j.tasks)
-	for _, task := range j.tasks {
-		var waiting []asked
-		for _, i := range datasets.Order(task) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			next := j.ask(m, journal, progress, i, task.Sample(i, data))
-			if !next.open() {
-				if err := j.finish(ctx, m, journal, progress, task, []asked{next}); err != nil {
-					return err
-				}
-				continue
-			}
-			if !j.fits(m, waiting, next) {
-				if err := j.finish(ctx, m, journal, progress, task, waiting); err != nil {
-					return err
-				}
-				waiting = nil
-			}
-			waiting = append(waiting, next)
-		}
-		if err := j.finish(ctx, m, journal, progress, task, waiting); err != nil {
-			return err
-		}
+	q := &queue{job: j, model: m, data: m.dataset(), progress: progress, journal: journal, tasks: j.tasks}
+	var wait sync.WaitGroup
+	for _, w := range m.workers {
+		wait.Go(func() { q.work(ctx, w) })
 	}
-	return nil
-}
-
-// finish answers samples, grades them and writes their rows.
-func (j *job) finish(ctx context.Context, m *model, journal *results.Journal, progress *progress, task datasets.Task, list []asked) error {
-	if err := j.complete(ctx, m, list); err != nil {
-		return err
-	}
-	var rows []results.Row
-	for _, a := range list {
-		rows = append(rows, a.rows...)
-	}
-	if len(rows) > 0 {
-		if err := journal.Append(rows...); err != nil {
-			return err
-		}
-	}
-	for _, a := range list {
-		progress.finished(task, a.number)
-	}
-	// A cache that is not what its budget says makes every figure of the run
-	// doubtful: the row is kept, and the run ends here.
-	for _, r := range rows {
-		if r.Audit != "" {
-			return errors.New(r.Audit)
-		}
-	}
-	return nil
+	wait.Wait()
+	return q.err
 }
 
 func cpuName() string {

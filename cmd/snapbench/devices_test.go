@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/cuda"
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+func TestDeviceList(t *testing.T) {
+	for list, want := range map[string]string{
+		"cpu": "cpu", "cpu,cpu": "cpu cpu", "ref, cpu": "ref cpu", "cuda": "cuda:0", "cuda:0,cuda:12": "cuda:0 cuda:12", "cuda,cuda:0": "cuda:0 cuda:0",
+	} {
+		if got, err := deviceList(list); err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q: %q, %v, want %s", list, got, err, want)
+		}
+	}
+	for list, named := range map[string]string{
+		"": `""`, "cpu,": `""`, "gpu": `"gpu"`, "cpu,gpu": `"gpu"`, "cuda:-1": `"cuda:-1"`, "cuda:01": `"cuda:01"`, "cuda1": `"cuda1"`, "cuda:": `"cuda:"`,
+	} {
+		if got, err := deviceList(list); err == nil || !strings.Contains(err.Error(), "unknown device "+named) {
+			t.Errorf("%q: %q, %v, want an error that names %s", list, got, err, named)
+		}
+	}
+}
+
+// askedOn runs a file of prompts as a process of its own and returns the rows.
+func askedOn(t *testing.T, model, prompts, device, out string, more ...string) []results.Row {
+	t.Helper()
+	c := exec.Command(os.Args[0], append([]string{"prompts", prompts, "--model", model, "--device", device, "--metric", "recalled",
+		"--budgets", "full,24,40", "--windows", "8", "--kernels", "3,5", "--max-new", "6", "--out", out}, more...)...)
+	c.Env = append(os.Environ(), asCommand+"=1")
+	if said, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", device, err, said)
+	}
+	return rowsBesidesTimes(t, out)
+}
+
+// Samples spread over two devices give the rows of one, to the byte, whichever
+// device made them.
+func TestTwoDevices(t *testing.T) {
+	model, work := tinyModel(t), t.TempDir()
+	prompts := filepath.Join(work, "prompts.jsonl")
+	if err := writePrompts(prompts, 45); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []string{"cpu", "ref"} {
+		t.Run(one, func(t *testing.T) {
+			want := askedOn(t, model, prompts, one, filepath.Join(work, one), "--fidelity")
+			got := askedOn(t, model, prompts, one+","+one, filepath.Join(work, one+one), "--fidelity")
+			if len(want) != 45*5 || !reflect.DeepEqual(got, want) {
+				t.Errorf("%d rows on two devices, %d on one, or others", len(got), len(want))
+			}
+		})
+	}
+	// Devices of two kinds: another question, each row what the device that it names
+	// gives alone.
+	mixed := askedOn(t, model, prompts, "ref,cpu", filepath.Join(work, "mixed"), "--fidelity")
+	type key struct{ device, sample, variant string }
+	alone := map[key]results.Row{}
+	for _, one := range []string{"cpu", "ref"} {
+		for _, r := range rowsBesidesTimes(t, filepath.Join(work, one)) {
+			alone[key{r.Device, r.Sample, r.Variant}] = r
+		}
+	}
+	ids := map[string]bool{}
+	for _, r := range mixed {
+		want := alone[key{r.Device, r.Sample, r.Variant}]
+		ids[r.ID] = true
+		r.ID, r.Run = want.ID, want.Run
+		if !reflect.DeepEqual(r, want) {
+			t.Errorf("on two kinds of devices\n%+v\nalone\n%+v", r, want)
+		}
+	}
+	if len(mixed) != 45*5 || len(ids) != len(mixed) {
+		t.Errorf("%d rows with %d ids on two kinds of devices, want %d", len(mixed), len(ids), 45*5)
+	}
+}
+
+// Every command that runs a model over samples takes several devices, and speed
+// says why it does not.
+func TestEveryCommandTakesDevices(t *testing.T) {
+	model, work := tinyModel(t), t.TempDir()
+	if err := os.WriteFile(filepath.Join(work, "trec.jsonl"), []byte(`{"input": "Question: What is it?", "context": "Question: Who was he?\nType: Individual\n", "answers": ["Individual"], "length": 10, "dataset": "trec", "language": "en", "all_classes": ["Individual", "Other thing"], "_id": "a"}
+{"input": "Question: Who is it?", "context": "Question: Who was she?\nType: Individual\n", "answers": ["Individual"], "length": 10, "dataset": "trec", "language": "en", "all_classes": ["Individual", "Other thing"], "_id": "b"}
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	preset := filepath.Join(work, "preset.yaml")
+	if err := os.WriteFile(preset, []byte("command: needle\ndevice: [cpu, ref]\nlengths: [400]\ndepths: [0, 100]\nbudgets: [full, 40]\nmax-new: 2\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"needle":    {"needle", "--device", "cpu,cpu", "--lengths", "400", "--depths", "2", "--budgets", "full,40", "--max-new", "2"},
+		"longbench": {"longbench", "--device", "cpu,cpu", "--tasks", "trec", "--data", work, "--budgets", "full,40", "--max-new", "2"},
+		"run":       {"run", preset},
+	} {
+		out := filepath.Join(work, name)
+		pass(t, append(args, "--model", model, "--quiet", "--out", out)...)
+		if rows := rowsBesidesTimes(t, out); len(rows) != 4 {
+			t.Errorf("%s: %d rows, want 4", name, len(rows))
+		}
+		run, err := results.ReadRun(out)
+		if err != nil || len(run.Machine.Devices) != 2 {
+			t.Errorf("%s: run.json names the devices %q, %v", name, run.Machine.Devices, err)
+		}
+	}
+	status, _, stderr := snapbench("speed", "--model", "shape:tiny", "--device", "cpu,cpu", "--lengths", "64")
+	if status != exitUsage || !strings.Contains(stderr, "--device cpu,cpu: speed measures one device") {
+		t.Errorf("speed on two devices: status %d, %q", status, stderr)
+	}
+}
+
+// onTwo opens the tiny model on two CPU workers and a run over n prompts, which the
+// returned function carries out.
+func onTwo(t *testing.T, n int, change func(w []*worker)) (answer func() error, journal *results.Journal, said *strings.Builder) {
+	t.Helper()
+	work := t.TempDir()
+	prompts := filepath.Join(work, "prompts.jsonl")
+	if err := writePrompts(prompts, n); err != nil {
+		t.Fatal(err)
+	}
+	said = &strings.Builder{}
+	progress := newProgress(said, false)
+	flags := modelFlags{model: tinyModel(t), device: "cpu,cpu", dtype: "auto", tokenizer: "native"}
+	m, err := open(t.Context(), flags, progress.say, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	change(m.workers)
+	task, err := datasets.Open("prompts", datasets.Options{Data: prompts, Metric: "recalled", MaxNew: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	variants, err := compress.ParseAll("full;snapkv(cap=24,w=8)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &job{command: "prompts", out: filepath.Join(work, "run"), tasks: []datasets.Task{task}, variants: variants, model: flags}
+	if journal, err = j.open(m); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { journal.Close() })
+	return func() error { return j.answer(t.Context(), m, journal, progress) }, journal, said
+}
+
+// flawed is a pair of runners: the second fails at its second batch, once the first
+// is at its first, which ends only after that.
+type flawed struct {
+	runners.Runner
+	other       *flawed // of the second, the first
+	begun, lost chan struct{}
+	batches     atomic.Int32
+	completed   atomic.Int32 // requests
+}
+
+var errLost = errors.New("fell off the bus")
+
+func (f *flawed) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
+	switch n := f.batches.Add(1); {
+	case f.other == nil && n == 1:
+		close(f.begun)
+		<-f.lost
+		time.Sleep(20 * time.Millisecond) // until it is known
+	case f.other != nil && n == 2:
+		<-f.other.begun
+		close(f.other.lost)
+		return nil, errLost
+	}
+	out, err := f.Runner.Run(ctx, requests)
+	f.completed.Add(int32(len(requests)))
+	return out, err
+}
+
+// A device that fails is named, what the other has in hand is finished and written
+// down, nothing more is begun, and the run can go on.
+func TestOneDeviceFails(t *testing.T) {
+	var first, second *flawed
+	answer, journal, said := onTwo(t, 100, func(w []*worker) {
+		first = &flawed{Runner: w[0].runner, begun: make(chan struct{}), lost: make(chan struct{})}
+		second = &flawed{Runner: w[1].runner, other: first}
+		w[0].runner, w[1].runner = first, second
+	})
+	err := answer()
+	if !errors.Is(err, errLost) || !strings.HasPrefix(err.Error(), "cpu (2 of 2): ") {
+		t.Fatalf("error %v; want the device and what happened", err)
+	}
+	if !strings.Contains(said.String(), "cpu (2 of 2): fell off the bus: the other devices finish what they have in hand") {
+		t.Errorf("said %q", said)
+	}
+	had := int(first.completed.Load() + second.completed.Load())
+	if first.batches.Load() != 1 || second.batches.Load() != 2 || len(journal.Rows()) != 2*had || first.completed.Load() == 0 {
+		t.Errorf("%d rows of %d samples in %d and %d batches; want all of 1 and 2", len(journal.Rows()), had, first.batches.Load(), second.batches.Load())
+	}
+	if err := answer(); err != nil {
+		t.Fatal(err)
+	}
+	if len(journal.Rows()) != 200 {
+		t.Errorf("%d rows after going on, want 200", len(journal.Rows()))
+	}
+}
+
+// scarce is the memory of two devices that has room for one request at a time.
+type scarce struct {
+	mu         sync.Mutex
+	held, most int
+	refused    int
+}
+
+type scarceRunner struct {
+	runners.Runner
+	memory *scarce
+}
+
+func (r scarceRunner) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
+	m := r.memory
+	m.mu.Lock()
+	if m.held+len(requests) > 1 {
+		m.refused++
+		m.mu.Unlock()
+		out := make([][]runners.Completion, len(requests))
+		for i := range out {
+			out[i] = make([]runners.Completion, len(requests[i].Variants))
+			for k := range out[i] {
+				out[i][k].Err = &runners.RequestError{Err: &engine.OutOfMemory{Device: "cpu", Need: 2, Free: 1}}
+			}
+		}
+		return out, nil
+	}
+	m.held++
+	m.most = max(m.most, m.held)
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		m.held--
+		m.mu.Unlock()
+	}()
+	time.Sleep(time.Millisecond) // so that they meet
+	return r.Runner.Run(ctx, requests)
+}
+
+// Where two devices share a memory that has room for one of them, no row has an
+// error for it.
+func TestTwoDevicesLackMemory(t *testing.T) {
+	room := &scarce{}
+	answer, journal, _ := onTwo(t, 40, func(w []*worker) {
+		for _, w := range w {
+			w.runner = scarceRunner{w.runner, room}
+		}
+	})
+	if err := answer(); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range journal.Rows() {
+		if r.Error != "" {
+			t.Fatalf("sample %s, %s: %s", r.Sample, r.Variant, r.Error)
+		}
+	}
+	if len(journal.Rows()) != 80 || room.most != 1 || room.refused < 3 {
+		t.Errorf("%d rows, %d at a time, %d times refused: want 80, one at a time, after refusals", len(journal.Rows()), room.most, room.refused)
+	}
+}
+
+// needsCUDA skips where there is no card, which SNAPBENCH_DEVICES=cuda turns into a
+// failure, and returns the number of cards.
+func needsCUDA(t *testing.T) int {
+	t.Helper()
+	r := cuda.Probe()
+	if len(r.Missing) > 0 {
+		say := t.Skipf
+		if strings.Contains(os.Getenv("SNAPBENCH_DEVICES"), "cuda") {
+			say = t.Fatalf
+		}
+		say("no GPU to test on: %s", strings.Join(r.Missing, "; "))
+	}
+	return len(r.Cards)
+}
+
+// Two workers on one card, and where there are several cards, all of them, give the
+// rows of one worker.
+func TestTwoWorkersOnCUDA(t *testing.T) {
+	cards := needsCUDA(t)
+	model, work := tinyModel(t), t.TempDir()
+	prompts := filepath.Join(work, "prompts.jsonl")
+	if err := writePrompts(prompts, 45); err != nil {
+		t.Fatal(err)
+	}
+	lists := []string{"cuda:0,cuda:0", "cuda:all"}
+	if cards == 1 {
+		lists = append(lists, "cuda:0,cuda:0,cuda:0")
+	}
+	for _, dtype := range []string{"float32", "bfloat16"} {
+		want := askedOn(t, model, prompts, "cuda:0", filepath.Join(work, dtype), "--dtype", dtype, "--fidelity")
+		if len(want) != 45*5 {
+			t.Errorf("%s: %d rows", dtype, len(want))
+		}
+		for i, list := range lists {
+			got := askedOn(t, model, prompts, list, filepath.Join(work, fmt.Sprint(dtype, i)), "--dtype", dtype, "--fidelity")
+			if len(got) != len(want) {
+				t.Fatalf("%s on %s: %d rows, want %d", dtype, list, len(got), len(want))
+			}
+			for k := range got {
+				if !strings.HasPrefix(got[k].Device, "cuda:") || got[k].Error != "" {
+					t.Errorf("%s on %s: device %q, error %q", dtype, list, got[k].Device, got[k].Error)
+				}
+				got[k].Device = want[k].Device
+				if !reflect.DeepEqual(got[k], want[k]) {
+					t.Errorf("%s on %s:\n%+v\non one:\n%+v", dtype, list, got[k], want[k])
+				}
+			}
+		}
+	}
+}
+
+// Killed and started again with other numbers of workers, a run on a card ends with
+// the rows of an undisturbed one.
+func TestTwoWorkersOnCUDAKilledAndResumed(t *testing.T) {
+	needsCUDA(t)
+	killedAndResumed(t, "cuda:0", "cuda:0,cuda:0", "cuda:0")
+}
