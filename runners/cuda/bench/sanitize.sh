@@ -38,6 +38,7 @@ limit=${LIMIT:-200}
 logs=${LOGS:-$(mktemp -d)}
 mkdir -p "$logs"
 export SNAPBENCH_DEVICES=cuda # a card that is missing is a failure
+export SNAPBENCH_APART=1      # each block an allocation of its own: see arena.apart
 
 # verdict STATUS LOG says how a line went, and "clean" where all is well.
 verdict() {
