@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/config"
 	"github.com/nikolalohinski/gonja/v2/exec"
 )
 
@@ -24,6 +25,7 @@ type Message struct {
 // library sets it up. It is safe for concurrent use.
 type ChatTemplate struct {
 	template *exec.Template
+	from     string // the file, and ": "
 	// BOS and EOS are what the template sees as bos_token and eos_token.
 	BOS, EOS string
 }
@@ -47,27 +49,30 @@ func ParseChatTemplate(source string) (c *ChatTemplate, err error) {
 	if n := openBrackets(source); n > maxBrackets {
 		return nil, fmt.Errorf("chat template: %d brackets open at once, more than %d", n, maxBrackets)
 	}
-	cfg := config.New()
-	cfg.TrimBlocks, cfg.LeftStripBlocks = true, true
-	t, err := exec.NewTemplate(templateName, cfg, sourceLoader(source), templateEnvironment)
+	t, err := exec.NewTemplate(templateName, templateConfig, sourceLoader(source), templateEnvironment)
 	if err != nil {
 		// The parser's error begins with the whole source.
 		msg := strings.TrimPrefix(err.Error(), "failed to parse template '"+source+"': ")
 		return nil, fmt.Errorf("chat template does not parse: %s", msg)
 	}
+	if err := guardTemplate(t.Root()); err != nil {
+		return nil, fmt.Errorf("chat template: %w", err)
+	}
 	return &ChatTemplate{template: t}, nil
 }
 
 // Render returns the text of a conversation. A template that refuses it (roles that do not alternate, say) is an error
-// with the template's words.
+// with the template's words; one that would take too much memory or time is an error, too.
 func (c *ChatTemplate) Render(messages []Message, opts RenderOptions) (text string, err error) {
-	defer recovered(&err, "chat template")
+	defer recovered(&err, c.from+"chat template")
 	now := opts.Now
 	if now.IsZero() {
 		now = time.Now()
 	}
 	list := make([]any, len(messages))
+	size := int64(0)
 	for i, m := range messages {
+		size += int64(len(m.Role) + len(m.Content))
 		list[i] = map[string]any{"role": m.Role, "content": m.Content}
 	}
 	data := map[string]any{}
@@ -78,16 +83,36 @@ func (c *ChatTemplate) Render(messages []Message, opts RenderOptions) (text stri
 	data["add_generation_prompt"] = opts.AddGenerationPrompt
 	data["bos_token"] = c.BOS
 	data["eos_token"] = c.EOS
+	size += sizeOf(exec.AsValue(opts.Variables), math.MaxInt64)
+	e := &effort{budget: templateMemory + templateMemoryPerByte*size}
+	e.memory = e.budget
 	data["raise_exception"] = func(_ *exec.Evaluator, args *exec.VarArgs) (string, error) {
-		return "", fmt.Errorf("the template refuses the conversation: %s", args.First().String())
+		if err := e.use(args.First()); err != nil {
+			return "", err
+		}
+		return "", e.fail(fmt.Errorf("the template refuses the conversation: %s", args.First().String()))
 	}
 	data["strftime_now"] = func(_ *exec.Evaluator, args *exec.VarArgs) (string, error) {
+		if err := e.use(args.First()); err != nil {
+			return "", err
+		}
 		return strftime(now, args.First().String())
 	}
-	data[effortName] = &effort{}
-	var out limitedWriter
-	if err := c.template.Execute(&out, exec.NewContext(data)); err != nil {
-		return "", fmt.Errorf("chat template: %w", err)
+	maps.Copy(data, e.functions())
+	data[effortName] = e
+	var out strings.Builder
+	err = exec.NewRenderer(&exec.Environment{
+		Context:           templateEnvironment.Context.Inherit().Update(exec.NewContext(data)),
+		Filters:           e.filters(),
+		Tests:             templateEnvironment.Tests,
+		ControlStructures: templateEnvironment.ControlStructures,
+		Methods:           e.methods(),
+	}, &out, templateConfig, sourceLoader(""), c.template).Execute()
+	if e.err != nil { // the engine's own words around it name the nodes it passed
+		err = e.err
+	}
+	if err != nil {
+		return "", fmt.Errorf("%schat template: %w", c.from, err)
 	}
 	return out.String(), nil
 }
@@ -124,7 +149,7 @@ func OpenChatTemplate(dir string) (*ChatTemplate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	c.BOS, c.EOS = string(cfg.BOS), string(cfg.EOS)
+	c.BOS, c.EOS, c.from = string(cfg.BOS), string(cfg.EOS), path+": "
 	return c, nil
 }
 
@@ -164,6 +189,7 @@ func (v *GGUFVocabulary) Template() (*ChatTemplate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("GGUF metadata: %w", err)
 	}
+	c.from = "GGUF metadata: "
 	if v.BOS != nil && int(*v.BOS) < len(v.Tokens) {
 		c.BOS = v.Tokens[*v.BOS]
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nikolalohinski/gonja/v2/builtins"
 	statements "github.com/nikolalohinski/gonja/v2/builtins/control_structures"
+	"github.com/nikolalohinski/gonja/v2/config"
 	"github.com/nikolalohinski/gonja/v2/exec"
 	"github.com/nikolalohinski/gonja/v2/loaders"
 	"github.com/nikolalohinski/gonja/v2/nodes"
@@ -17,11 +18,10 @@ import (
 
 // A template comes with the model files, so it is not trusted: it reads no other files, and what it does is bounded.
 const (
-	maxTemplate       = 1 << 16 // bytes of source; real templates have up to 20 thousand
-	maxBrackets       = 1000    // brackets open at once; the parser takes 7 KB of stack for each, and Go has no way out
-	maxMacroDepth     = 64      // macros within macros
-	maxTemplateSteps  = 1 << 18 // statements executed and numbers in ranges
-	maxTemplateOutput = 1 << 28 // bytes
+	maxTemplate      = 1 << 16 // bytes of source; real templates have up to 20 thousand
+	maxBrackets      = 1000    // brackets open at once; the parser takes 7 KB of stack for each, and Go has no way out
+	maxMacroDepth    = 64      // macros within macros
+	maxTemplateSteps = 1 << 18 // statements executed and numbers in ranges
 )
 
 // openBrackets returns how many brackets are open at most, strings and text included, so it may count too many; brackets
@@ -42,6 +42,13 @@ func openBrackets(source string) int {
 
 const templateName = "chat_template"
 
+// templateConfig is how the transformers library sets the language up.
+var templateConfig = func() *config.Config {
+	c := config.New()
+	c.TrimBlocks, c.LeftStripBlocks = true, true
+	return c
+}()
+
 // sourceLoader holds the one template there is.
 type sourceLoader string
 
@@ -55,18 +62,17 @@ func (l sourceLoader) Read(path string) (io.Reader, error) {
 func (l sourceLoader) Resolve(path string) (string, error)    { return path, nil }
 func (l sourceLoader) Inherit(string) (loaders.Loader, error) { return l, nil }
 
-// templateEnvironment is the language without what reads other templates.
+// templateEnvironment is the language without what reads other templates. Filters and methods are added for each
+// rendering.
 var templateEnvironment = &exec.Environment{
 	Context:           templateGlobals(),
-	Filters:           builtins.Filters,
 	Tests:             builtins.Tests,
 	ControlStructures: templateStatements(),
-	Methods:           builtins.Methods,
 }
 
 func templateGlobals() *exec.Context {
 	ctx := exec.EmptyContext()
-	for _, name := range []string{"cycler", "dict", "joiner", "namespace"} {
+	for _, name := range []string{"dict", "namespace"} {
 		f, ok := builtins.GlobalFunctions.Get(name)
 		if !ok {
 			panic(fmt.Sprintf("tokenizer: the template engine has no function %q", name))
@@ -101,9 +107,7 @@ func templateStatements() *exec.ControlStructureSet {
 	return exec.NewControlStructureSet(set)
 }
 
-// effort is what one rendering has done so far. Templates see it under a name that no expression can spell.
-type effort struct{ steps, depth int }
-
+// Templates see their effort under a name that no expression can spell.
 const effortName = " effort"
 
 func effortOf(env *exec.Environment) *effort {
@@ -116,7 +120,6 @@ func effortOf(env *exec.Environment) *effort {
 var (
 	errTemplateSteps  = fmt.Errorf("more than %d steps", maxTemplateSteps)
 	errTemplateMacros = fmt.Errorf("macros nested deeper than %d", maxMacroDepth)
-	errTemplateOutput = fmt.Errorf("more than %d bytes of output", maxTemplateOutput)
 )
 
 // statement counts the executions of a statement.
@@ -128,8 +131,16 @@ type statement struct {
 func (s *statement) Execute(r *exec.Renderer, block *nodes.ControlStructureBlock) error {
 	e := effortOf(r.Environment)
 	if e.steps++; e.steps > maxTemplateSteps {
-		return errTemplateSteps
+		return e.fail(errTemplateSteps)
 	}
+	if s.name == "call" && !callsMacro(r, s.ControlStructure) {
+		return e.fail(errors.New("a call statement calls a macro"))
+	}
+	before := e.loops
+	defer func() { // what a loop went over is free again
+		e.memory += e.loops - before
+		e.loops = before
+	}()
 	if err := s.ControlStructure.Execute(r, block); err != nil || s.name != "macro" {
 		return err
 	}
@@ -145,7 +156,7 @@ func (s *statement) Execute(r *exec.Renderer, block *nodes.ControlStructureBlock
 	}
 	r.Environment.Context.Set(macro.Name, exec.Macro(func(args *exec.VarArgs) *exec.Value {
 		if e.depth++; e.depth > maxMacroDepth {
-			return exec.AsValue(errTemplateMacros)
+			return exec.AsValue(e.fail(errTemplateMacros))
 		}
 		defer func() { e.depth-- }()
 		return call(args)
@@ -153,14 +164,19 @@ func (s *statement) Execute(r *exec.Renderer, block *nodes.ControlStructureBlock
 	return nil
 }
 
-// limitedWriter refuses to grow beyond maxTemplateOutput.
-type limitedWriter struct{ strings.Builder }
-
-func (w *limitedWriter) Write(p []byte) (int, error) {
-	if w.Len()+len(p) > maxTemplateOutput {
-		return 0, errTemplateOutput
+// callsMacro says whether a call statement's function is a macro: what others return would be printed unmeasured.
+func callsMacro(r *exec.Renderer, s exec.ControlStructure) bool {
+	call, ok := s.(*statements.CallControlStructure)
+	if !ok {
+		return false
 	}
-	return w.Builder.Write(p)
+	name, ok := call.Call.Func.(*nodes.Name)
+	if !ok {
+		return false
+	}
+	f, _ := r.Environment.Context.Get(name.Name.Val)
+	_, ok = f.(exec.Macro)
+	return ok
 }
 
 // templateRange is range with its length counted as steps.
@@ -172,7 +188,7 @@ func templateRange(e *exec.Evaluator, args *exec.VarArgs) ([]int, error) {
 	}
 	for i, a := range args.Args {
 		if !a.IsInteger() {
-			return nil, fmt.Errorf("range takes whole numbers, not %s", a.String())
+			return nil, errors.New("range takes whole numbers")
 		}
 		n[i] = a.Integer()
 	}
@@ -191,7 +207,7 @@ func templateRange(e *exec.Evaluator, args *exec.VarArgs) ([]int, error) {
 	list := []int{}
 	for i := from; step > 0 && i < to || step < 0 && i > to; i += step {
 		if used.steps++; used.steps > maxTemplateSteps {
-			return nil, errTemplateSteps
+			return nil, used.fail(errTemplateSteps)
 		}
 		list = append(list, i)
 	}
