@@ -328,9 +328,33 @@ func TestTwoWorkersOnCUDA(t *testing.T) {
 	}
 }
 
+// A card and the processor compute in one number format or not at all.
+func TestCUDAAndCPU(t *testing.T) {
+	needsCUDA(t)
+	model, work := tinyModel(t), t.TempDir()
+	prompts := filepath.Join(work, "prompts.jsonl")
+	if err := writePrompts(prompts, 45); err != nil {
+		t.Fatal(err)
+	}
+	status, _, stderr := snapbench("prompts", prompts, "--model", model, "--device", "cuda:0,cpu", "--out", filepath.Join(work, "refused"))
+	if status != exitUsage || !strings.Contains(stderr, "cuda:0 computes in bfloat16, cpu in float32") {
+		t.Errorf("status %d, %q", status, stderr)
+	}
+	made := map[string]int{}
+	for _, r := range askedOn(t, model, prompts, "cuda:0,cpu", filepath.Join(work, "both"), "--dtype", "float32") {
+		made[r.Device]++
+		if r.Error != "" {
+			t.Errorf("%s on %s: %s", r.Sample, r.Device, r.Error)
+		}
+	}
+	if made["cuda:0"]+made["cpu"] != 45*5 {
+		t.Errorf("rows by device: %v, want %d in all", made, 45*5)
+	}
+}
+
 // Killed and started again with other numbers of workers, a run on a card ends with
 // the rows of an undisturbed one.
 func TestTwoWorkersOnCUDAKilledAndResumed(t *testing.T) {
 	needsCUDA(t)
-	killedAndResumed(t, "cuda:0", "cuda:0,cuda:0", "cuda:0")
+	killedAndResumed(t, 6, "cuda:0", "cuda:0,cuda:0", "cuda:0")
 }

@@ -18,17 +18,16 @@ import (
 // Killed at random moments and started again, a run loses no row, doubles none,
 // and ends with the same results as an undisturbed one, but for times.
 // SNAPBENCH_KILLS sets how many kills (default 12, with -short 3).
-func TestKilledAndResumed(t *testing.T) { killedAndResumed(t, "cpu", "cpu") }
+func TestKilledAndResumed(t *testing.T) { killedAndResumed(t, 12, "cpu", "cpu") }
 
 // The same of a run that goes on with another number of devices each time.
 func TestTwoDevicesKilledAndResumed(t *testing.T) {
-	killedAndResumed(t, "cpu", "cpu,cpu", "cpu,cpu,cpu")
+	killedAndResumed(t, 6, "cpu", "cpu,cpu", "cpu,cpu,cpu")
 }
 
 // killedAndResumed holds a run that is started again with any of some lists of
 // devices to an undisturbed one on a single device.
-func killedAndResumed(t *testing.T, undisturbed string, disturbing ...string) {
-	kills := 12
+func killedAndResumed(t *testing.T, kills int, undisturbed string, disturbing ...string) {
 	if testing.Short() {
 		kills = 3
 	}
@@ -52,10 +51,24 @@ func killedAndResumed(t *testing.T, undisturbed string, disturbing ...string) {
 		return c
 	}
 	calm := filepath.Join(work, "calm")
+	began := time.Now()
 	if out, err := command(undisturbed, calm).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	took := max(400*time.Millisecond, time.Since(began))
 	want := rowsBesidesTimes(t, calm)
+	check := func(dir string) {
+		t.Helper()
+		got := rowsBesidesTimes(t, dir)
+		if len(got) != len(want) {
+			t.Fatalf("%d rows after kills, %d undisturbed", len(got), len(want))
+		}
+		for i := range got {
+			if !reflect.DeepEqual(got[i], want[i]) {
+				t.Errorf("row %d differs:\n%+v\nundisturbed:\n%+v", i, got[i], want[i])
+			}
+		}
+	}
 
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 7))
 	disturbed := filepath.Join(work, "disturbed")
@@ -63,6 +76,7 @@ func killedAndResumed(t *testing.T, undisturbed string, disturbing ...string) {
 	for killed < kills {
 		if _, err := os.Stat(filepath.Join(disturbed, "results.parquet")); err == nil {
 			// It came to an end before the kills were used up: begin again.
+			check(disturbed)
 			finishedAfter++
 			disturbed = filepath.Join(work, fmt.Sprint("disturbed", finishedAfter))
 		}
@@ -73,7 +87,7 @@ func killedAndResumed(t *testing.T, undisturbed string, disturbing ...string) {
 		done := make(chan error, 1)
 		go func() { done <- c.Wait() }()
 		select {
-		case <-time.After(time.Duration(10+rng.IntN(400)) * time.Millisecond):
+		case <-time.After(10*time.Millisecond + time.Duration(rng.Int64N(int64(took*3/4)))):
 			signal := syscall.SIGKILL
 			if rng.IntN(4) == 0 {
 				signal = syscall.SIGINT
@@ -90,16 +104,8 @@ func killedAndResumed(t *testing.T, undisturbed string, disturbing ...string) {
 	if out, err := command(disturbing[0], disturbed).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	got := rowsBesidesTimes(t, disturbed)
-	if len(got) != len(want) {
-		t.Fatalf("%d rows after %d kills, %d undisturbed", len(got), killed, len(want))
-	}
-	for i := range got {
-		if !reflect.DeepEqual(got[i], want[i]) {
-			t.Errorf("row %d differs:\n%+v\nundisturbed:\n%+v", i, got[i], want[i])
-		}
-	}
-	t.Logf("%d kills, %d rows, begun again %d times", killed, len(got), finishedAfter)
+	check(disturbed)
+	t.Logf("%d kills, %d rows, begun again %d times", killed, len(want), finishedAfter)
 }
 
 func rowsBesidesTimes(t *testing.T, dir string) []results.Row {
