@@ -3,6 +3,7 @@ package enginetest
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -12,6 +13,42 @@ import (
 // TestReference runs the suite's checks that need no second device (unwritten
 // elements, inputs, accounts, shapes) on the reference itself.
 func TestReference(t *testing.T) { Run(t, ref.New(), Options{}) }
+
+// TestRounded runs the suite as devices of the half types are held to it.
+func TestRounded(t *testing.T) {
+	for _, kind := range []engine.Type{engine.BFloat16, engine.Float16} {
+		t.Run(kind.String(), func(t *testing.T) {
+			if kind == engine.Float16 && os.Getenv("SNAPBENCH_LONG") == "" {
+				t.Skip("SNAPBENCH_LONG=1 runs it")
+			}
+			Run(t, Rounded(kind), Options{})
+		})
+	}
+}
+
+// TestRounding holds Rounded's rounding to the formats written another way.
+func TestRounding(t *testing.T) {
+	b, h := Rounded(engine.BFloat16).(*rounded), Rounded(engine.Float16).(*rounded)
+	rng := rand.New(rand.NewPCG(7, 8))
+	for range 100_000 {
+		v := float32(math.Ldexp(rng.NormFloat64(), rng.IntN(50)-30))
+		if got, want := b.nearest(v), math.Float32frombits(uint32(toBFloat16(v))<<16); got != want {
+			t.Fatalf("%v to bfloat16 is %v, want %v", v, got, want)
+		}
+		if got := h.nearest(v); math.Abs(float64(v)) < 65504 && got != fromHalf(toHalf(v)) {
+			t.Fatalf("%v to float16 is %v, want %v", v, got, fromHalf(toHalf(v)))
+		}
+	}
+	inf := float32(math.Inf(1))
+	for v, want := range map[float32]float32{65519: 65504, 65520: inf, -1e6: -inf, inf: inf, 0x1p-25: 0, 0x1.8p-25: 0x1p-24} {
+		if got := h.nearest(v); got != want {
+			t.Errorf("%v to float16 is %v, want %v", v, got, want)
+		}
+	}
+	if v := b.nearest(float32(math.NaN())); v == v {
+		t.Error("NaN to bfloat16 is a number")
+	}
+}
 
 // The judge is judged by the formulas written another way.
 
