@@ -3,6 +3,7 @@ package runners
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -238,5 +239,33 @@ func TestPartOfAPrefill(t *testing.T) {
 			}
 		}
 		p.Free()
+	}
+}
+
+// What cannot fit is left out with the reason, and the others answer as they do
+// without it.
+func TestFullCacheLeftOut(t *testing.T) {
+	m, _ := onSmallCard(t, 8<<20, 0)
+	r := NewLocal(m, func([]int32) string { return "" })
+	request := Request{Prompt: ids(9000, 3), Question: ids(3, 5), Variants: variants(t, "full;snapkv(cap=64,w=16,k=5);snapkv(cap=50%,w=16,k=5)"), MaxNew: 4}
+	out, err := r.Run(context.Background(), []Request{request})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range out[0] {
+		var memory *engine.OutOfMemory
+		switch {
+		case i == 1:
+			if c.Err != nil || len(c.Tokens) != 4 || c.PeakBytes > 8<<20 {
+				t.Errorf("%s: %v, %d tokens, peak %d", c.Variant, c.Err, len(c.Tokens), c.PeakBytes)
+			}
+		case !errors.As(c.Err, &memory) || memory.Need <= memory.Free || !strings.Contains(c.Err.Error(), "does not fit"):
+			t.Errorf("%s: %v", c.Variant, c.Err)
+		}
+	}
+	request.Variants = request.Variants[1:2]
+	alone, err := r.Run(context.Background(), []Request{request})
+	if err != nil || alone[0][0].Err != nil || !slices.Equal(alone[0][0].Tokens, out[0][1].Tokens) {
+		t.Errorf("alone: %v, %v; beside what does not fit %v", err, alone[0][0].Tokens, out[0][1].Tokens)
 	}
 }

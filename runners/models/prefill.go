@@ -112,6 +112,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	scale := m.scale()
 	computed, attending := p.Part.layers(m.Layers), p.Part.first(n, m.block)
 	watch := watch{p.Progress, computed * blocks, time.Now()}
+	if computed == m.Layers {
+		watch.total -= blocks - 1 // the last layer's take no time
+	}
 	for li := range m.layers {
 		y := &m.layers[li]
 		ahead := blocks
@@ -139,9 +142,6 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			if li == m.Layers-1 && p.Trace == nil {
 				// Nothing above the last layer reads any token but the last.
 				if b < blocks-1 {
-					if err := watch.report(d, li*blocks+b+1); err != nil {
-						return nil, err
-					}
 					continue
 				}
 				x = hidden.Slice((n-1)*m.Width, n*m.Width)
@@ -157,7 +157,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			}
 			d.MatMulAdd(x, attended, y.out)
 			m.feed(x, s, y)
-			if err := watch.report(d, li*blocks+b+1); err != nil {
+			if err := watch.report(d, min(li*blocks+b+1, watch.total)); err != nil {
 				return nil, err
 			}
 		}
