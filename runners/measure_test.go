@@ -269,3 +269,26 @@ func TestFullCacheLeftOut(t *testing.T) {
 		t.Errorf("alone: %v, %v; beside what does not fit %v", err, alone[0][0].Tokens, out[0][1].Tokens)
 	}
 }
+
+// The tokens of a block are a matter of speed and scratch alone.
+func TestBlocks(t *testing.T) {
+	_, m := tiny(t)
+	var want []float32
+	plan := m.Plan(variants(t, "full"), 1100, 1, false).Prefill
+	for _, block := range []int{m.Block(), 300, 2000} {
+		m.SetBlock(block)
+		p, err := m.Prefill(context.Background(), models.Prompt{IDs: ids(1100, 3), Variants: variants(t, "full"), Room: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = p.Logits
+		} else if !slices.Equal(p.Logits, want) {
+			t.Errorf("blocks of %d give other logits", block)
+		}
+		p.Free()
+		if now := m.Plan(variants(t, "full"), 1100, 1, false).Prefill; block == 300 && now >= plan || block == 2000 && now <= plan {
+			t.Errorf("blocks of %d plan %d bytes of prefill, as against %d", block, now, plan)
+		}
+	}
+}

@@ -71,7 +71,7 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
   snapbench speed --model shape:llama-2-7b --lengths 16k --against runs/speed`,
 		Args: cobra.NoArgs,
 	}
-	var attending string
+	var attending, block string
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		plan, err := f.plan(cmd, &v)
 		if err != nil {
@@ -82,6 +82,12 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 				return usage(fmt.Errorf("--attending: %w", err))
 			}
 		}
+		blockTokens := 0
+		if block != "" {
+			if blockTokens, err = tokens(block); err != nil {
+				return usage(fmt.Errorf("--block: %w", err))
+			}
+		}
 		progress := newProgress(cmd.ErrOrStderr(), f.quiet)
 		defer progress.close()
 		loaded, err := open(cmd.Context(), m, progress.say, false)
@@ -89,6 +95,9 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 			return err
 		}
 		defer loaded.Close()
+		if blockTokens > 0 {
+			loaded.loaded.SetBlock(blockTokens)
+		}
 		if err := plan.check(loaded); err != nil {
 			return usage(err)
 		}
@@ -96,7 +105,7 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 			return measureShared(cmd, loaded, plan.lengths, plan.variants, f.maxNew, f.repeat, f.seed, f.json)
 		}
 		report := &speedReport{Command: commandLine(), Version: version(), Started: time.Now().UTC(), CPU: cpuName(),
-			About: loaded.device.Name() + ": " + loaded.device.Describe()}
+			About: loaded.device.Name() + ": " + loaded.device.Describe(), Block: loaded.loaded.Block()}
 		if err := report.measure(cmd.Context(), loaded, plan, &f, progress); err != nil {
 			if f.out != "" && len(report.Rows) > 0 { // what was measured is not lost
 				err = errors.Join(err, report.save(f.out, progress.say))
@@ -131,6 +140,7 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 	s.IntVar(&f.prompts, "prefill", 0, "prompts read for a batch; the other sequences' caches are copies of those (0: all are read)")
 	s.IntVar(&f.part.Layers, "layers", 0, "layers of a prefill that are computed; the others take their caches from the last of them (0: all)")
 	s.StringVar(&attending, "attending", "", "a prompt's last tokens that attend, as 128k (default all)")
+	s.StringVar(&block, "block", "", "tokens that a prefill takes at a time, as 4k (default the device's own number)")
 	s.StringVar(&f.memory, "memory", "", "bytes of the device to use at most, weights included, as 16g or 900m (default what is free)")
 	s.Uint64Var(&f.seed, "seed", 1, "of the random prompts")
 	s.StringVar(&f.out, "out", "", "folder for speed.json, bench.txt and pictures")

@@ -64,6 +64,7 @@ type speedReport struct {
 	Started time.Time      `json:"started"`
 	CPU     string         `json:"cpu"`
 	About   string         `json:"device"`
+	Block   int            `json:"block_tokens"` // that a prefill takes at a time
 	Roofs   runners.Roofs  `json:"roofs"`
 	Rows    []speedRow     `json:"rows"`
 	Longest []speedLongest `json:"longest_by_plan,omitempty"`
@@ -130,8 +131,8 @@ func (r speedRow) remarks() []string {
 }
 
 func (s *speedReport) table(w io.Writer) error {
-	fmt.Fprintf(w, "%s\ncopy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s, measured here\n\n", s.About,
-		s.Roofs.Bandwidth/1e9, s.Roofs.Products/1e12, s.Roofs.Attention/1e12)
+	fmt.Fprintf(w, "%s\ncopy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s, measured here; prefill in blocks of %d tokens\n\n", s.About,
+		s.Roofs.Bandwidth/1e9, s.Roofs.Products/1e12, s.Roofs.Attention/1e12, s.Block)
 	fmt.Fprintf(w, "%11s %8s  %-52s %10s %6s %10s %9s %7s %7s %6s %10s %9s %9s %9s\n", "length", "batch", "variant", "prefill s", "roof", "tokens/s", "step ms", "p10", "p90", "roof", "tokens/s", "peak GiB", "weights", "cache GiB")
 	var remarks []string
 	for _, r := range s.Rows {

@@ -1,6 +1,10 @@
 package models
 
-import "github.com/snapbench/snapbench/runners/engine"
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 // workspace owns the arrays of one forward pass and keeps the first error.
 type workspace struct {
@@ -29,6 +33,18 @@ func (m *Model) widths() [6]int {
 	}
 	return w
 }
+
+// SetBlock has prefill take so many tokens at a time instead of as many as the
+// device likes: more need more scratch memory, and fewer leave a device idle.
+func (m *Model) SetBlock(tokens int) {
+	if tokens < 1 {
+		panic(fmt.Sprintf("models: blocks of %d tokens", tokens))
+	}
+	m.block = tokens
+}
+
+// Block returns how many tokens prefill takes at a time.
+func (m *Model) Block() int { return m.block }
 
 func (m *Model) workspace(block int) *workspace {
 	w := &workspace{m: m, block: block}
