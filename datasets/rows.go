@@ -7,7 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -165,11 +166,7 @@ func intField(fields map[string]json.RawMessage, name string) (int, error) {
 }
 
 func missing(fields map[string]json.RawMessage, name string) error {
-	have := make([]string, 0, len(fields))
-	for f := range fields {
-		have = append(have, f)
-	}
-	sort.Strings(have)
+	have := slices.Sorted(maps.Keys(fields))
 	if len(have) == 0 {
 		return fmt.Errorf("field %q is missing", name)
 	}

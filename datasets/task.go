@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 )
@@ -200,12 +200,7 @@ func Open(name string, o Options) (Task, error) {
 func Names() []string {
 	registry.RLock()
 	defer registry.RUnlock()
-	names := make([]string, 0, len(registry.openers))
-	for n := range registry.openers {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
+	return slices.Sorted(maps.Keys(registry.openers))
 }
 
 // Order returns the numbers of a task's samples, longest first and otherwise

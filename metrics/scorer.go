@@ -12,8 +12,9 @@ package metrics
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,12 +90,7 @@ func Open(name string) (Scorer, error) {
 func Names() []string {
 	registry.RLock()
 	defer registry.RUnlock()
-	names := make([]string, 0, len(registry.scorers))
-	for name := range registry.scorers {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
+	return slices.Sorted(maps.Keys(registry.scorers))
 }
 
 // bestAnswer makes a scorer of a function that compares with one answer: the

@@ -8,9 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
@@ -128,7 +129,7 @@ func (run *Run) fill() error {
 	run.Schema = Schema
 	if run.Name == "" {
 		h := sha256.New()
-		for _, k := range sortedKeys(flat) {
+		for _, k := range slices.Sorted(maps.Keys(flat)) {
 			fmt.Fprintf(h, "%d:%s=%d:%s,", len(k), k, len(flat[k]), flat[k])
 		}
 		run.Name = hex.EncodeToString(h.Sum(nil))[:12]
@@ -165,7 +166,7 @@ func Differs(had, now json.RawMessage) ([]string, error) {
 		return v
 	}
 	var diff []string
-	for _, k := range sortedKeys(all) {
+	for _, k := range slices.Sorted(maps.Keys(all)) {
 		va, oka := a[k]
 		vb, okb := b[k]
 		if oka != okb || va != vb {
@@ -226,15 +227,6 @@ func flatten(raw json.RawMessage) (map[string]string, error) {
 		flat["question"] = v
 	}
 	return flat, nil
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 // OtherQuestionError says that a folder holds the run of another question.

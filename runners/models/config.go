@@ -13,9 +13,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -56,12 +57,7 @@ func Register(f Family) { families[f.Name] = f }
 
 // Names lists the families there are.
 func Names() []string {
-	var names []string
-	for n := range families {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
+	return slices.Sorted(maps.Keys(families))
 }
 
 func open(name string) (Family, error) {

@@ -4,8 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,12 +34,7 @@ var shapes = map[string]Config{
 
 // Shapes lists the sizes there are.
 func Shapes() []string {
-	var names []string
-	for n := range shapes {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
+	return slices.Sorted(maps.Keys(shapes))
 }
 
 // OpenShape makes a model of a public size with random weights:

@@ -1,7 +1,8 @@
 package weights
 
 import (
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -52,12 +53,7 @@ func byName(all ...layout) map[string]layout {
 }
 
 func typeNames(m map[string]layout) string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return strings.Join(names, ", ")
+	return strings.Join(slices.Sorted(maps.Keys(m)), ", ")
 }
 
 // ggufTypes are ggml's type numbers. The types that are not read as weights
