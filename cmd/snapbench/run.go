@@ -199,5 +199,30 @@ func scored(rows []results.Row, progress *progress) error {
 	if failed > 0 {
 		progress.say("%d of %d rows have an error and no score; the first: %s", failed, len(rows), first)
 	}
+	noted(rows, progress)
 	return nil
+}
+
+// noted tells what rows say besides, such as a haystack that starts over.
+func noted(rows []results.Row, progress *progress) {
+	count := map[string]int{}
+	var order []string
+	for _, r := range rows {
+		for _, note := range strings.Split(r.Note, "; ") {
+			if note == "" {
+				continue
+			}
+			if count[note]++; count[note] == 1 {
+				order = append(order, note)
+			}
+		}
+	}
+	const most = 4
+	for i, text := range order {
+		if i == most {
+			progress.say("and %d notes more, in the column note", len(order)-most)
+			break
+		}
+		progress.say("%d of %d rows: %s", count[text], len(rows), text)
+	}
 }

@@ -285,6 +285,11 @@ func (s *speedReport) measure(ctx context.Context, m *model, p speedPlan, f *spe
 		clock.finished(i)
 		s.Rows = append(s.Rows, row)
 		progress.say("%s", row.line())
+		if f.out != "" { // minutes of work, whatever becomes of the rest
+			if err := s.saveRows(f.out); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

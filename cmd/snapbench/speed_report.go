@@ -342,8 +342,8 @@ func (s *speedReport) benchmark(w io.Writer) error {
 	return nil
 }
 
-// save writes speed.json, bench.txt and the pictures.
-func (s *speedReport) save(dir string, say func(string, ...any)) error {
+// saveRows writes speed.json.
+func (s *speedReport) saveRows(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -351,7 +351,12 @@ func (s *speedReport) save(dir string, say func(string, ...any)) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "speed.json"), append(data, '\n'), 0o644); err != nil {
+	return os.WriteFile(filepath.Join(dir, "speed.json"), append(data, '\n'), 0o644)
+}
+
+// save writes speed.json, bench.txt and the pictures.
+func (s *speedReport) save(dir string, say func(string, ...any)) error {
+	if err := s.saveRows(dir); err != nil {
 		return err
 	}
 	if err := writeFile(filepath.Join(dir, "bench.txt"), s.benchmark, false); err != nil {
