@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -18,18 +19,20 @@ type batch struct {
 	layers  []layerTables
 	memory  []uint64 // blocks of the arena
 	step    uint64   // int32: steps
-	arrived uint64   // int32 per head, zero between operations
+	arrived uint64   // int32 per head, zero between operations; two for the kernel for 9.0
 	partial uint64   // float32 (slots, d)
 	state   uint64   // float32 (slots, 2)
 	graph   *recording
 	replays int
+	hopper  bool // the tables are for the kernel for 9.0
 }
 
 // layerTables are one layer's tables on the card (kernels/batch.h).
 type layerTables struct {
 	rows, heads   uint64
 	single, group uint64 // items of heads that one query head has to itself, and of shared ones
-	singles       int    // how many
+	parts         uint64 // of the query heads, for the kernel for 9.0
+	singles       int    // how many; none where the kernel for 9.0 serves both
 	groups        int
 	most          int // cache heads of a row, at most
 }
@@ -40,13 +43,39 @@ type batchHead struct {
 	k, v, positions uint64
 	held, row       int32
 }
+type batchPart struct{ slot, stride, query, held int32 } // Part of kernels/attend_caches_sm90a.cu
 type batchItem struct {
 	k, v, positions                                    uint64
-	held, position, query, group, split, slot, head, _ int32
+	held, position, query, group, split, slot, head, _ int32 // head: which counter of arrived
 }
 
-// splitKeys is how many keys of a head one block attends to.
+// splitKeys is how many keys of a head one item has.
 const splitKeys = 256
+
+// itemParts is how many items the kernel for 9.0 has room for where a head has length;
+// it does not fall with the length.
+func itemParts(length int) int {
+	if length <= 2048 {
+		return min(blocks(length, 128), 8)
+	}
+	return min(blocks(length, 256), 65)
+}
+
+// itemKeys is how many keys such an item has, as span in kernels/attend_caches_sm90a.cu.
+func itemKeys(length int) int {
+	const tile = 16
+	return blocks(blocks(length, itemParts(length)), tile) * tile
+}
+
+// maxGroup is how many query heads an item of the kernel for 9.0 has at most.
+const maxGroup = 8
+
+// keys is how many keys the item has at first.
+func (i batchItem) keys() int {
+	length := int(i.held) + 1
+	keys := itemKeys(length)
+	return max(0, min(keys, length-int(i.split)*keys))
+}
 
 func (b *batch) Rows() int  { return b.rows }
 func (b *batch) Steps() int { return b.steps }
@@ -72,6 +101,12 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		return nil, d.Sync()
 	}
 	d.idle("NewBatch")
+	b.hopper = d.hopperCard() && d.kind != engine.Float32 && h.Size <= 128 && h.Size%8 == 0
+	for _, q := range s {
+		for _, c := range q.Caches {
+			b.hopper = b.hopper && aligned(0, d.pointer("NewBatch", c.K, d.kind), d.pointer("NewBatch", c.V, d.kind))
+		}
+	}
 	free := func() {
 		for _, p := range b.memory {
 			d.arena.give(p)
@@ -90,7 +125,8 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		var rows []batchRow
 		var all []batchHead
 		var single, group []batchItem
-		slot := 0
+		var ends []batchPart
+		slot, counters := 0, 0
 		for i, q := range s {
 			if len(q.Caches) != len(s[0].Caches) {
 				panic(fmt.Sprintf("cuda: NewBatch: sequences of %d and %d layers", len(s[0].Caches), len(q.Caches)))
@@ -116,23 +152,36 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 				if positions != 0 {
 					head.positions = positions + 4*uint64(c.Start[a])
 				}
-				splits := blocks(n+c.Room, splitKeys)
-				for split := range splits {
-					*items = append(*items, batchItem{
-						k: head.k, v: head.v, positions: head.positions, held: head.held, position: int32(q.Position),
-						query: int32(i*h.Query + a*share), group: int32(share), split: int32(split), slot: int32(slot), head: int32(len(all)),
-					})
+				parts, most := blocks(n+c.Room, splitKeys), share
+				if b.hopper {
+					parts, most, items = itemParts(n+c.Room), maxGroup, &group
 				}
-				slot += splits * share
+				for query := 0; query < share; query += most {
+					count := min(most, share-query)
+					for split := range parts {
+						*items = append(*items, batchItem{
+							k: head.k, v: head.v, positions: head.positions, held: head.held, position: int32(q.Position),
+							query: int32(i*h.Query + a*share + query), group: int32(count), split: int32(split), slot: int32(slot), head: int32(counters),
+						})
+					}
+					for g := range count {
+						ends = append(ends, batchPart{slot: int32(slot + g), stride: int32(count), query: int32(i*h.Query + a*share + query + g), held: head.held})
+					}
+					slot += parts * count
+					counters++
+				}
 				all = append(all, head)
 			}
 		}
-		slots, heads = max(slots, slot), max(heads, len(all))
+		slots, heads = max(slots, slot), max(heads, counters, 2)
+		if b.hopper { // the longest first
+			slices.SortStableFunc(group, func(a, b batchItem) int { return b.keys() - a.keys() })
+		}
 		t.singles, t.groups = len(single), len(group)
 		for _, c := range []struct {
 			to    *uint64
 			bytes []byte
-		}{{&t.rows, bytesOf(rows)}, {&t.heads, bytesOf(all)}, {&t.single, bytesOf(single)}, {&t.group, bytesOf(group)}} {
+		}{{&t.rows, bytesOf(rows)}, {&t.heads, bytesOf(all)}, {&t.single, bytesOf(single)}, {&t.group, bytesOf(group)}, {&t.parts, bytesOf(ends)}} {
 			p, err := take(int64(len(c.bytes)))
 			if err != nil {
 				free()
@@ -156,6 +205,11 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	}
 	d.clear(b.step, 4)
 	d.clear(b.arrived, 4*int64(heads))
+	if b.hopper { // where nothing was left yet
+		const ones = 0xff
+		d.set(b.partial, 4*int64(slots)*int64(h.Size), ones)
+		d.set(b.state, 8*int64(slots), ones)
+	}
 	if d.err != nil {
 		free()
 		return nil, d.Sync()
@@ -217,6 +271,27 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 	ok := d.enter("AttendCaches")
 	defer d.leave()
 	if !ok {
+		return
+	}
+	if b.hopper {
+		if !aligned(0, from) {
+			moved, done, ok := d.scratch(q.Bytes())
+			if !ok {
+				return
+			}
+			defer done()
+			d.ok(call(d.driver.MemcpyDtoDAsync, uintptr(moved), uintptr(from), uintptr(q.Bytes()), d.stream))
+			from = moved
+		}
+		name := "attend_any_"
+		if h.Size == 64 || h.Size == 128 {
+			name = fmt.Sprintf("attend_%d_", h.Size)
+		}
+		const warps, stages, rows, resident = 4, 2, 16, 2 // of kernels/attend_caches_sm90a.cu
+		shared := warps*maxGroup*h.Size*4 + (2*maxGroup+warps*stages*2*rows)*h.Size*d.kind.Size()
+		d.with(to, from, t.group).int(t.groups).ptr(t.parts).int(b.rows*h.Query).ptr(b.step, b.partial, b.state, b.arrived)
+		d.launch.int(h.Size, window).float(scale)
+		d.run(d.kernel("attend_caches_sm90a", name+d.suffix), min(t.groups, resident*d.card.Multiprocessors), 1, 32*warps, shared)
 		return
 	}
 	// A head's kernel follows from its own group, so a row has the same bits whatever

@@ -109,24 +109,66 @@ func (m *decoder) room(rows int) {
 }
 
 // step is one decoding step of a batch.
-func (m *decoder) step(batch engine.Batch) {
+func (m *decoder) step(batch engine.Batch) { m.stepWithout(batch, "") }
+
+// stepWithout leaves one of the step's parts out: what it costs where it stands.
+func (m *decoder) stepWithout(batch engine.Batch, part string) {
 	d := m.d
 	d.Embed(m.hidden, m.table, m.ids)
 	for l := range m.layers {
-		d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
+		if part != "norms" {
+			d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
+		}
 		d.MatMul(m.fused, m.x, m.qkv[l])
-		d.RotateAppend(m.q, batch, l, m.fused, m.rotary, engine.QKNorm{})
-		d.AttendCaches(m.att, m.q, batch, l, 0, m.scale)
+		if part != "rotation" {
+			d.RotateAppend(m.q, batch, l, m.fused, m.rotary, engine.QKNorm{})
+		}
+		if part != "attention" {
+			d.AttendCaches(m.att, m.q, batch, l, 0, m.scale)
+		}
 		d.MatMulAdd(m.hidden, m.att, m.o[l])
-		d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
+		if part != "norms" {
+			d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
+		}
 		d.MatMul(m.both, m.x, m.gateUp[l])
-		d.SwiGLU(m.joined, m.both, m.ff)
+		if part != "gate" {
+			d.SwiGLU(m.joined, m.both, m.ff)
+		}
 		d.MatMulAdd(m.hidden, m.joined, m.down[l])
 	}
 	d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
 	d.MatMul(m.logits, m.x, m.output)
 	d.ArgMax(m.ids, m.logits)
 	d.Advance(batch)
+}
+
+// BenchmarkStepWithout is a step of one sequence without one of its parts.
+func BenchmarkStepWithout(b *testing.B) {
+	const room = 64
+	for _, c := range []struct {
+		shape
+		rows int
+	}{{llama2, 1024}, {mistral, 16384}} {
+		d := open(b, engine.BFloat16)
+		m := newDecoder(b, d, c.shape, 1<<20)
+		m.room(1)
+		q := m.caches(c.rows, c.heads.KV, room)
+		for _, part := range []string{"nothing", "norms", "gate", "rotation", "attention"} {
+			batch := must[engine.Batch](b)(d.NewBatch([]engine.Sequence{q}, c.heads))
+			step := func() { m.stepWithout(batch, part) }
+			d.Replay(batch, step)
+			b.Run(fmt.Sprintf("%s/%d/%s", c.name, c.rows, part), func(b *testing.B) {
+				if max(b.N, 5)+1 > room-batch.Steps() {
+					b.Skipf("the caches have room for %d steps: ask for fewer with -benchtime", room)
+				}
+				measure(b, d, func() { d.Replay(batch, step) })
+			})
+			d.FreeBatch(batch)
+		}
+		if err := d.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // caches are made of noise: n rows of every KV head (or of every query head).

@@ -7,6 +7,9 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
+// hopperCard says whether kernels named *_sm90a run.
+func (d *Device) hopperCard() bool { return d.card.Major == 9 && d.card.Minor == 0 }
+
 // tensorMap is CUtensorMap: how the copy engine finds its way in an array.
 type tensorMap [128]byte
 
@@ -40,7 +43,7 @@ func (d *Device) encode(to *tensorMap, address uint64, dims [3]int, strides, box
 // hopper runs the attention kernel for compute capability 9.0 and says whether it
 // serves: 16-bit types, heads of 64, 96 and 128, aligned.
 func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, window int, scale float32) bool {
-	if d.card.Major != 9 || d.card.Minor != 0 || d.kind == engine.Float32 || !aligned(0, out, q, k, v) || m == 0 {
+	if !d.hopperCard() || d.kind == engine.Float32 || !aligned(0, out, q, k, v) || m == 0 {
 		return false
 	}
 	if h.Size != 64 && h.Size != 96 && h.Size != 128 {

@@ -179,6 +179,35 @@ func TestArenaPacks(t *testing.T) {
 	}
 }
 
+// TestArenaApart holds every block to an allocation of its own length, given back
+// before the next.
+func TestArenaApart(t *testing.T) {
+	held, next := map[uint64]int64{}, uint64(1<<30)
+	a := newArena(func(n int64) (uint64, error) {
+		next += 1 << 30
+		held[next] = n
+		return next, nil
+	}, func(p uint64) { delete(held, p) })
+	shared, _ := a.take(100) // before it is asked for
+	a.apart = true
+	var blocks []uint64
+	for _, n := range []int64{0, 1, 513, 5 << 20, 40<<20 + 3} {
+		p, err := a.take(n)
+		if err != nil || held[p] != max(n, 1) {
+			t.Fatalf("%d bytes lie in %d of the driver's (%v)", n, held[p], err)
+		}
+		blocks = append(blocks, p)
+	}
+	for _, p := range blocks {
+		a.give(p)
+	}
+	a.give(shared)
+	last, _ := a.take(7)
+	if a.inUse != 7 || len(held) != 1 || held[last] != 7 {
+		t.Errorf("%d bytes in use in %d allocations after everything but 7 bytes was given back", a.inUse, len(held))
+	}
+}
+
 func TestConvert(t *testing.T) {
 	// Every float16 and bfloat16 goes through float32 and back.
 	for i := range 1 << 16 {
@@ -232,5 +261,17 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	} else if _, err := Open(0, engine.Float32); err == nil {
 		t.Errorf("opened a device where this is missing: %v", r.Missing)
+	}
+}
+
+// TestItems holds the room for a head's items to every length that it may have.
+func TestItems(t *testing.T) {
+	before := 0
+	for n := 1; n < 70000; n++ {
+		parts, keys := itemParts(n), itemKeys(n)
+		if parts < before || parts > 65 || blocks(n, keys) > parts || keys%16 != 0 {
+			t.Fatalf("%d keys: room for %d items of %d (%d for one key fewer)", n, parts, keys, before)
+		}
+		before = parts
 	}
 }

@@ -26,6 +26,11 @@ func flag(b bool) int {
 	return 0
 }
 
+// BlockTokens is how many tokens of a prompt go through a layer at a time: large
+// products run at their full rate, and 32 heads' tiles of 128 queries fill 132
+// multiprocessors sixteen times with none left over.
+func (d *Device) BlockTokens() int { return 66 * 128 }
+
 // Embed reads rows of the table. An id outside it is an error of the next Sync.
 func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
 	w := d.weight("Embed", table)

@@ -28,27 +28,6 @@ template <typename T> struct Loose { // any
   DEVICE void get(float (&v)[8]) { UNROLL for (int e = 0; e < 8; e++) v[e] = w[e]; }
 };
 
-// Where a block is at work.
-struct Place : Item {
-  int begin, end, splits; // its keys, and how many chunks the head has now
-  int lowest;             // position that the window begins with
-  // False: the chunk lies ahead of the present length.
-  DEVICE bool find(const Item *items, const int *steps, int window) {
-    (Item &)*this = items[block_x()];
-    int now = *steps, length = held + now + 1;
-    begin = split * chunk;
-    end = min(begin + chunk, length);
-    splits = (length + chunk - 1) / chunk;
-    lowest = window > 0 ? position + now - window + 1 : 0;
-    return begin < length;
-  }
-  DEVICE bool sees(int i) const {
-    if (i >= end) return false;
-    if (lowest <= 0) return true;
-    return (i >= held ? position + i - held : positions ? ((const int *)positions)[i] : i) >= lowest;
-  }
-};
-
 const int warps = 8;
 
 // Logits (in units of log2) of count queries become powers; their maxima and sums.
@@ -70,9 +49,9 @@ template <int G> DEVICE void softmax(float (&weight)[G][chunk], float (&top)[G],
 // The warps' sums for queries g0 … g0+count of the head: the result where the head is
 // one chunk, else this chunk's part.
 template <typename T, int G, int W>
-DEVICE void leave(T *out, float *partial, float *state, const Place &p, int g0, int count, int d, const float (&sums)[warps][G][W],
+DEVICE void leave(T *out, float *partial, float *state, const Item &item, const Place &p, int g0, int count, int d, const float (&sums)[warps][G][W],
                   const float (&top)[G], const float (&total)[G]) {
-  i64 slot = p.slot + (i64)p.split * p.group + g0;
+  i64 slot = item.slot + (i64)item.split * item.group + g0;
   for (int at = thread(); at < count * d; at += threads()) {
     int g = at / d, e = at % d;
     float s = sums[0][g][e];
@@ -91,23 +70,23 @@ DEVICE void leave(T *out, float *partial, float *state, const Place &p, int g0, 
 // part+parts, … of head u/parts, and the parts are added up in order.
 // room has 8·d floats.
 template <typename T>
-DEVICE void join(T *out, const float *partial, const float *state, int *arrived, const Place &p, int d, float *room) {
+DEVICE void join(T *out, const float *partial, const float *state, int *arrived, const Item &item, const Place &p, int d, float *room) {
   __shared__ int last;
   __shared__ float tops[warps], totals[warps];
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
   sync();
   if (thread() == 0) {
     int before;
-    asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(arrived + p.head) : "memory");
+    asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(arrived + item.head) : "memory");
     last = before == p.splits - 1;
-    if (last) arrived[p.head] = 0;
+    if (last) arrived[item.head] = 0;
   }
   sync();
   if (!last) return;
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
   const int batch = 4, most = 8; // chunks in flight, numbers of a row that a lane has
-  int parts = max(1, warps / p.group);
-  for (int u = warp(); u < p.group * parts; u += warps) {
+  int parts = max(1, warps / item.group);
+  for (int u = warp(); u < item.group * parts; u += warps) {
     int g = u / parts, part = u % parts;
     float m = -INF, all = 0.f, sum[most];
     UNROLL for (int e = 0; e < most; e++) sum[e] = 0.f;
@@ -115,7 +94,7 @@ DEVICE void join(T *out, const float *partial, const float *state, int *arrived,
       float mi[batch], li[batch], x[batch][most], high = m;
       UNROLL for (int j = 0; j < batch; j++) {
         int i = i0 + j * parts;
-        i64 slot = p.slot + (i64)min(i, p.splits - 1) * p.group + g;
+        i64 slot = item.slot + (i64)min(i, p.splits - 1) * item.group + g;
         mi[j] = load_fresh(state + 2 * slot);
         li[j] = load_fresh(state + 2 * slot + 1);
         UNROLL for (int e = 0; e < most; e++)
@@ -147,7 +126,7 @@ DEVICE void join(T *out, const float *partial, const float *state, int *arrived,
   }
   if (parts == 1) return;
   sync();
-  for (int at = thread(); at < p.group * d; at += threads()) {
+  for (int at = thread(); at < item.group * d; at += threads()) {
     int g = at / d, e = at % d;
     float m = -INF, sum = 0.f, all = 0.f;
     for (int u = g * parts; u < (g + 1) * parts; u++) m = max(m, tops[u]);
@@ -175,12 +154,13 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
   __shared__ float top[1], total[1];
   next();
   wait();
+  Item item = items[block_x()];
   Place p;
-  if (!p.find(items, steps, window)) return;
+  if (!p.find(item, *steps, window, chunk)) return;
   int part = lane() % LANES, left = d - 8 * part;
-  q += (i64)p.query * d;
-  out += (i64)p.query * d;
-  const T *k = (const T *)p.k + 8 * part, *v = (const T *)p.v + 8 * part;
+  q += (i64)item.query * d;
+  out += (i64)item.query * d;
+  const T *k = (const T *)item.k + 8 * part, *v = (const T *)item.v + 8 * part;
   auto place = [&](int turn) INLINE { return (turn * warps + warp()) * keys + lane() / LANES; };
   auto load = [&](Eight (&x)[ahead], const T *from, int turn) INLINE {
     UNROLL for (int u = 0; u < ahead; u++) {
@@ -190,7 +170,7 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
     }
   };
 
-  for (int g = 0; g < p.group; g++) {
+  for (int g = 0; g < item.group; g++) {
     Eight x[ahead];
     load(x, k, 0);
     float query[8];
@@ -206,7 +186,7 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
         x[u].get(key);
         UNROLL for (int e = 0; e < 8; e++) s = fma(query[e], key[e], s);
         UNROLL for (int m = LANES / 2; m; m >>= 1) s += shuffle_xor(s, m);
-        if (part == 0) weight[0][at] = p.sees(p.begin + at) ? s : -INF;
+        if (part == 0) weight[0][at] = p.sees(item, p.begin + at) ? s : -INF;
       }
     }
     load(x, v, 0);
@@ -227,10 +207,10 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
       if (lane() < LANES) sums[warp()][0][8 * part + e] = sum[e];
     }
     sync();
-    leave(out, partial, state, p, g, 1, d, sums, top, total);
+    leave(out, partial, state, item, p, g, 1, d, sums, top, total);
     sync();
   }
-  if (p.splits > 1) join(out, partial, state, arrived, p, d, &sums[0][0][0]);
+  if (p.splits > 1) join(out, partial, state, arrived, item, p, d, &sums[0][0][0]);
 }
 
 // Eight query heads at a time on the tensor cores, for groups (a head alone is a
@@ -247,12 +227,13 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
   __shared__ float top[G], total[G];
   next();
   wait();
+  Item item = items[block_x()];
   Place p;
-  if (!p.find(items, steps, window)) return;
+  if (!p.find(item, *steps, window, chunk)) return;
   int g = lane() >> 2, t = lane() & 3;
-  q += (i64)p.query * d;
-  out += (i64)p.query * d;
-  const T *k = (const T *)p.k, *v = (const T *)p.v;
+  q += (i64)item.query * d;
+  out += (i64)item.query * d;
+  const T *k = (const T *)item.k, *v = (const T *)item.v;
   auto load = [&](const T *from, int key, int column) INLINE {
     u32x4 x = {0, 0, 0, 0};
     if (key < p.end && column < d) x = *(const u32x4 *)(from + (i64)key * d + column);
@@ -267,8 +248,8 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
     }
   };
 
-  for (int g0 = 0; g0 < p.group; g0 += G) {
-    int count = min(G, p.group - g0);
+  for (int g0 = 0; g0 < item.group; g0 += G) {
+    int count = min(G, item.group - g0);
     {
       u32x4 x[tiles][2][STEPS], query[STEPS];
       UNROLL for (int j = 0; j < tiles; j++)
@@ -286,7 +267,7 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
         }
         UNROLL for (int h = 0; h < 2; h++) {
           int at = place(j) + g + 8 * h;
-          bool seen = p.sees(p.begin + at);
+          bool seen = p.sees(item, p.begin + at);
           UNROLL for (int e = 0; e < 2; e++) weight[2 * t + e][at] = seen ? c[2 * h + e] * (scale * LOG2E) : -INF;
         }
       }
@@ -317,10 +298,10 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
       UNROLL for (int j = 0; j < tiles; j++) UNROLL for (int i = 0; i < 4; i++) x[j][i] = ahead[j][i];
     }
     sync();
-    leave(out, partial, state, p, g0, count, d, sums, top, total);
+    leave(out, partial, state, item, p, g0, count, d, sums, top, total);
     sync();
   }
-  if (p.splits > 1) join(out, partial, state, arrived, p, d, &sums[0][0][0]);
+  if (p.splits > 1) join(out, partial, state, arrived, item, p, d, &sums[0][0][0]);
 }
 
 #define ARGUMENTS(T) T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived, \
@@ -340,9 +321,9 @@ INSTANCE(f16, f16)
 INSTANCE(bf16, bf16)
 SINGLE(float, plain_f32, Loose, 32, 2)
 
-// advance: *steps += 1.
+// advance: *steps += 1. The kernel behind it may not start early: what a step finds in
+// the caches, and *steps, are then safe to read before wait().
 KERNEL advance(int *steps) {
-  next();
   wait();
   *steps += 1;
 }

@@ -13,7 +13,7 @@
 //
 // As in attention.cu, blocks of keys start at multiples of their number and a block
 // that a row does not see changes nothing: a row's bits do not depend on the others.
-#include "device.h"
+#include "hopper.h"
 
 struct alignas(64) Map { u8 bytes[128]; }; // CUtensorMap
 
@@ -24,12 +24,6 @@ const int tile = 128;            // queries of a block, keys of a step
 const int stages = 2;
 const u32 half = tile * 128;     // bytes of 64 columns of a tile
 
-DEVICE void barrier_init(u32 b, int count) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(b), "r"(count) : "memory"); }
-DEVICE void barrier_expect(u32 b, u32 bytes) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(b), "r"(bytes) : "memory"); }
-DEVICE void barrier_arrive(u32 b) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(b) : "memory"); }
-DEVICE void barrier_wait(u32 b, u32 parity) {
-  asm volatile("{\n\t.reg .pred done;\nagain:\n\tmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n\t@!done bra again;\n\t}" ::"r"(b), "r"(parity) : "memory");
-}
 DEVICE void copy_box(u32 to, u64 map, u32 barrier, int c0, int c1, int c2) {
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3,%4,%5}], [%2];"
                ::"r"(to), "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2) : "memory");
@@ -120,7 +114,7 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
       barrier_init(fullV + 8 * i, 1);
       barrier_init(emptyV + 8 * i, 2);
     }
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    barriers_ready();
   }
   sync();
   next();

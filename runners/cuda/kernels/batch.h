@@ -27,10 +27,31 @@ struct Item {
   int position;        // of the Row
   int query;           // first query head, counted over all rows
   int group;           // query heads of the cache head
-  int split;           // keys chunk·split …
+  int split;           // which chunk of the head's keys
   int slot;            // of the head's first partial result; split s of query q has slot + s·group + q
-  int head;            // index of the Head
+  int head;            // which counter of arrived
   int zero;
 };
 
-const int chunk = 256; // keys in a split
+const int chunk = 256; // keys in a split; attend_caches_sm90a.cu has its own rule
+
+// Where an item is at work.
+struct Place {
+  int begin, end, splits; // its keys, and how many splits the head has now
+  int lowest;             // position that the window begins with
+  // After now steps, with keys in a split. False: the split lies ahead of the present
+  // length.
+  DEVICE bool find(const Item &item, int now, int window, int keys) {
+    int length = item.held + now + 1;
+    begin = item.split * keys;
+    end = min(begin + keys, length);
+    splits = (length + keys - 1) / keys;
+    lowest = window > 0 ? item.position + now - window + 1 : 0;
+    return begin < length;
+  }
+  DEVICE bool sees(const Item &item, int i) const {
+    if (i >= end) return false;
+    if (lowest <= 0) return true;
+    return (i >= item.held ? item.position + i - item.held : item.positions ? ((const int *)item.positions)[i] : i) >= lowest;
+  }
+};

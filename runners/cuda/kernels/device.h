@@ -53,6 +53,9 @@ DEVICE void wait() { asm volatile("//sm_90 griddepcontrol.wait;" ::: "memory"); 
 struct f16 { u16 bits; };
 struct bf16 { u16 bits; };
 
+// The float of these bits. (__builtin_bit_cast of a vector's element takes the first.)
+DEVICE float of_bits(u32 w) { return __builtin_bit_cast(float, w); }
+
 DEVICE float to_float(float x) { return x; }
 DEVICE float to_float(f16 x) { float y; asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits)); return y; }
 DEVICE float to_float(bf16 x) { return __builtin_bit_cast(float, (u32)x.bits << 16); }
@@ -123,6 +126,8 @@ DEVICE i64 max(i64 a, i64 b) { return a > b ? a : b; }
 const float LOG2E = 1.44269504f;
 
 DEVICE float shuffle_xor(float v, int mask) { return __nvvm_shfl_sync_bfly_f32(~0u, v, mask, 31); }
+DEVICE int from_lane(int v, int lane) { return __nvvm_shfl_sync_idx_i32(~0u, v, lane, 31); }
+DEVICE float from_lane(float v, int lane) { return __nvvm_shfl_sync_idx_f32(~0u, v, lane, 31); }
 DEVICE float sum_warp(float v) {
   UNROLL for (int m = 16; m; m >>= 1) v += shuffle_xor(v, m);
   return v;

@@ -9,13 +9,19 @@ const int kept = 2; // vectors of eight that a thread keeps
 template <typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weight, i64 width, float eps, int vec) {
   __shared__ float scratch[32];
   next();
+  float v[kept][8], w[kept][8];
+  i64 step = 8 * (i64)threads();
+  if (vec) {
+    UNROLL for (int j = 0; j < kept; j++) { // weights need not be awaited
+      i64 i = 8 * (i64)thread() + j * step;
+      if (i < width) load8(w[j], weight + i);
+    }
+  }
   wait();
   x += block_x() * width;
   dst += block_x() * width;
   float s = 0.f;
   if (vec) {
-    float v[kept][8];
-    i64 step = 8 * (i64)threads();
     UNROLL for (int j = 0; j < kept; j++) {
       i64 i = 8 * (i64)thread() + j * step;
       if (i < width) {
@@ -32,10 +38,8 @@ template <typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weig
     UNROLL for (int j = 0; j < kept; j++) {
       i64 i = 8 * (i64)thread() + j * step;
       if (i < width) {
-        float w[8];
-        load8(w, weight + i);
-        UNROLL for (int e = 0; e < 8; e++) w[e] *= v[j][e] * r;
-        store8(dst + i, w);
+        UNROLL for (int e = 0; e < 8; e++) w[j][e] *= v[j][e] * r;
+        store8(dst + i, w[j]);
       }
     }
     for (i64 i = 8 * (i64)thread() + kept * step; i < width; i += step) {

@@ -149,22 +149,22 @@ DEVICE void rotate_append(T *q, const Row *rows, const Head *caches, const int *
                           float scale, const float *queryNorm, const float *keyNorm, float eps, int heads, int kvHeads,
                           int d, int vec) {
   next();
-  wait();
+  // What is read before wait() is not of this step (see advance).
   i64 token = block_x();
   Row row = rows[token];
-  prepare(frequencies, scale, d / 2, row.position + *steps);
+  int now = *steps, h = (int)block_y() * (threads() / 32) + warp(), a = h - heads;
+  Head cache = caches[row.first + max(0, min(a, row.heads - 1))];
+  prepare(frequencies, scale, d / 2, row.position + now);
+  wait();
   qkv += token * (heads + 2 * kvHeads) * d;
-  int h = (int)block_y() * (threads() / 32) + warp();
   if (h < heads) {
     turn(q + (token * heads + h) * d, qkv + (i64)h * d, turns, d / 2, queryNorm, eps, vec);
     return;
   }
-  h -= heads;
-  if (h >= row.heads) return;
-  Head cache = caches[row.first + h];
-  int kv = h / (row.heads / kvHeads);
-  i64 at = (i64)(cache.held + *steps) * d;
-  if (cache.positions && lane() == 0) ((int *)cache.positions)[cache.held + *steps] = row.position + *steps;
+  if (a >= row.heads) return;
+  int kv = a / (row.heads / kvHeads);
+  i64 at = (i64)(cache.held + now) * d;
+  if (cache.positions && lane() == 0) ((int *)cache.positions)[cache.held + now] = row.position + now;
   turn((T *)cache.k + at, qkv + (i64)(heads + kv) * d, turns, d / 2, keyNorm, eps, vec);
   copy((T *)cache.v + at, qkv + (i64)(heads + kvHeads + kv) * d, d, vec);
 }

@@ -1,0 +1,329 @@
+// attend_caches for compute capability 9.0: decoding, as attend_caches.cu describes it;
+// 16-bit types, heads of a multiple of eight, at most 128.
+//
+// What limits decoding is reading the caches once, so the copy engine never rests: a
+// block, of which a multiprocessor has two, stays and takes items until none is left,
+// the first three by its number, the others from a counter; each of its warps has a ring
+// of its own in shared memory, keys and values of 16 rows a stage, that runs ahead
+// through the items. The rings fill before the kernels ahead have finished: all rows but
+// the newest were there before this step (advance lets nobody start early).
+//
+// Warp u takes rows 16u…, 16(u+4)… of an item, eight query heads at a time (the host
+// gives larger groups several items), on the tensor cores, with a running maximum; the
+// warps' sums meet at the item's end. A head of several items leaves them in partial and
+// state, whose words are all ones until then; when a block has no more items, it awaits
+// the parts of its share of the query heads, puts them together in their order, and
+// fills their words with ones again. Nobody waits who has items left, so all come.
+#include "batch.h"
+#include "hopper.h"
+
+const int G = 8;      // queries of an item, at most
+const int warps = 4;  // of a block
+const int tile = 16;  // rows of a stage
+const int stages = 2; // of a warp's ring
+
+// A query head of a row.
+struct Part {
+  int slot, stride; // split s of its head left slot + s·stride
+  int query, held;  // as Item's
+};
+
+// How many keys an item has where its head has length, as itemKeys in batch.go: a
+// multiple of the rows of a stage.
+DEVICE int span(int length) {
+  int parts = length <= 2048 ? min((length + 127) / 128, 8) : min((length + 255) / 256, 65);
+  return ((length + parts - 1) / parts + tile - 1) / tile * tile;
+}
+
+// mma that the compiler may move.
+template <typename T> DEVICE void multiply(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1);
+#define MULTIPLY(type, name)                                                                                       \
+  template <> DEVICE void multiply<type>(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {          \
+    asm("mma.sync.aligned.m16n8k16.row.col.f32." name "." name ".f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};" \
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));    \
+  }
+MULTIPLY(bf16, "bf16")
+MULTIPLY(f16, "f16")
+
+// sums (warps, G, d) float; queries (2, G, d); rings (warps, stages, 2, tile, d)
+alignas(128) extern __shared__ u8 dynamic[];
+
+// Numbers that another block leaves, as they come: all ones are none.
+const u32 nothing = ~0u;
+DEVICE u32x4 look4(const float *p) {
+  u32x4 v;
+  asm volatile("ld.volatile.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
+  return v;
+}
+DEVICE u32x2 look2(const float *p) {
+  u32x2 v;
+  asm volatile("ld.volatile.global.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p) : "memory");
+  return v;
+}
+DEVICE bool everywhere(bool x) { return __nvvm_vote_all_sync(~0u, x); }
+
+// Query head p of splits items.
+template <typename T> DEVICE void join(T *out, float *partial, float *state, const Part &p, int splits, int d, float *room) {
+  __shared__ float tops[warps], totals[warps];
+  const int batch = 8; // splits in flight
+  bool on = 4 * lane() < d;
+  float m = -INF, all = 0.f, sum[4] = {0, 0, 0, 0};
+  for (int i0 = warp(); i0 < splits; i0 += batch * warps) {
+    u32x4 x[batch];
+    u32x2 s[batch];
+    bool there;
+    do {
+      there = true;
+      UNROLL for (int j = 0; j < batch; j++) {
+        i64 slot = p.slot + (i64)(i0 + j * warps) * p.stride;
+        x[j] = u32x4{0, 0, 0, 0}, s[j] = u32x2{0xff800000, 0};
+        if (i0 + j * warps >= splits) continue;
+        s[j] = look2(state + 2 * slot);
+        if (on) x[j] = look4(partial + slot * d + 4 * lane());
+      }
+      UNROLL for (int j = 0; j < batch; j++) {
+        there = there && s[j].x != nothing && s[j].y != nothing;
+        UNROLL for (int e = 0; e < 4; e++) there = there && x[j][e] != nothing;
+      }
+    } while (!everywhere(there));
+    float high = m;
+    UNROLL for (int j = 0; j < batch; j++) {
+      high = max(high, of_bits(s[j].x));
+      i64 slot = p.slot + (i64)(i0 + j * warps) * p.stride;
+      if (i0 + j * warps >= splits) continue;
+      if (on) *(u32x4 *)(partial + slot * d + 4 * lane()) = u32x4{nothing, nothing, nothing, nothing};
+      if (lane() == 0) *(u32x2 *)(state + 2 * slot) = u32x2{nothing, nothing};
+    }
+    if (high == -INF) continue;
+    float f = exp2(m - high);
+    m = high;
+    all *= f;
+    UNROLL for (int e = 0; e < 4; e++) sum[e] *= f;
+    UNROLL for (int j = 0; j < batch; j++) {
+      float top = of_bits(s[j].x);
+      if (top == -INF) continue;
+      f = exp2(top - m);
+      all = fma(of_bits(s[j].y), f, all);
+      UNROLL for (int e = 0; e < 4; e++) sum[e] = fma(of_bits(x[j][e]), f, sum[e]);
+    }
+  }
+  if (lane() == 0) tops[warp()] = m, totals[warp()] = all;
+  if (on) *(f32x4 *)(room + warp() * d + 4 * lane()) = f32x4{sum[0], sum[1], sum[2], sum[3]};
+  sync();
+  for (int e = thread(); e < d; e += threads()) {
+    float high = -INF, s = 0.f, weight = 0.f;
+    UNROLL for (int w = 0; w < warps; w++) high = max(high, tops[w]);
+    UNROLL for (int w = 0; w < warps; w++) {
+      float f = tops[w] == -INF ? 0.f : exp2(tops[w] - high);
+      s = fma(room[w * d + e], f, s);
+      weight = fma(totals[w], f, weight);
+    }
+    from_float(out[e], s / weight);
+  }
+  sync();
+}
+
+// D is d where the kernel is for heads of 64 or 128, else 0.
+template <typename T, int D>
+DEVICE void attend(T *out, const T *q, const Item *items, int count, const Part *parts, int queryHeads, const int *steps, float *partial,
+                   float *state, int *counters, int anyD, int window, float scale) {
+  const int d = D ? D : anyD, halves = D == 64 ? 1 : 2, STEPS = 2 * halves;
+  alignas(8) __shared__ u64 barriers[warps][stages];
+  __shared__ float top[warps][G], total[warps][G];
+  __shared__ Item held[4]; // this block's item n is held[n % 4], by its number order[n % 4]
+  __shared__ int order[4];
+  float *sums = (float *)dynamic;
+  const u32 row = (u32)d * 2, bytes = tile * row;
+  u8 *queries = dynamic + warps * G * d * 4, *ring = queries + 2 * G * row + warp() * stages * 2 * bytes;
+  u32 barrier = shared_address(barriers[warp()]);
+  const int blocks = (int)blocks_x(), now = *steps, g = lane() >> 2, t = lane() & 3;
+  const int words = sizeof(Item) / 4;
+  auto load = [&](int number) INLINE { return thread() < words && number < count ? ((const u32 *)&items[number])[thread()] : 0; };
+  auto hold = [&](int n, int number, u32 word) INLINE {
+    if (thread() < words) ((u32 *)&held[n % 4])[thread()] = word;
+    if (thread() == 0) order[n % 4] = number;
+  };
+  UNROLL for (int n = 0; n < 3; n++) {
+    int number = (int)block_x() + n * blocks;
+    hold(n, number, load(number));
+  }
+  if (lane() == 0) {
+    UNROLL for (int i = 0; i < stages; i++) barrier_init(barrier + 8 * i, 1);
+    barriers_ready();
+  }
+  sync();
+  next();
+
+  // The copies run ahead: next to come are rows key … before end of item n.
+  struct { int n, key, end; } ahead = {0, 0, 0};
+  int brought = 0, taken = 0, known = 3; // tiles; items that held has had
+  auto fill = [&](bool newest) INLINE {  // with or without the newest row
+    while (brought - taken < stages) {
+      if (ahead.key >= ahead.end) { // this warp's first rows of the item
+        if (ahead.n >= known || order[ahead.n % 4] >= count) return;
+        const Item &item = held[ahead.n % 4];
+        int length = item.held + now + 1, keys = span(length), begin = item.split * keys;
+        ahead.key = begin + tile * warp(), ahead.end = min(begin + keys, length);
+        if (ahead.key >= ahead.end) {
+          ahead.n++;
+          continue;
+        }
+      }
+      const Item &item = held[ahead.n % 4];
+      int rows = min(tile, ahead.end - ahead.key);
+      if (!newest && ahead.key + rows > item.held + now) return;
+      u32 stage = brought % stages, to = shared_address(ring) + stage * 2 * bytes, full = barrier + 8 * stage;
+      if (lane() == 0) {
+        barrier_expect(full, 2 * rows * row);
+        copy_bytes(to, item.k + (u64)ahead.key * row, rows * row, full);
+        copy_bytes(to + bytes, item.v + (u64)ahead.key * row, rows * row, full);
+      }
+      brought++;
+      ahead.key += tile * warps;
+      if (ahead.key >= ahead.end) ahead.n++;
+    }
+  };
+  // The queries of item n, zeros behind them.
+  auto ask = [&](int n) INLINE {
+    const Item &item = held[n % 4];
+    for (int i = thread(); i < G * d / 8; i += threads()) {
+      u32x4 x = {0, 0, 0, 0};
+      if (8 * i < item.group * d) x = *(const u32x4 *)(q + (i64)item.query * d + 8 * i);
+      *(u32x4 *)(queries + n % 2 * G * row + 16 * i) = x;
+    }
+  };
+  fill(false);
+  wait();
+  fill(true);
+  ask(0);
+  sync();
+
+  int claimed = 0; // thread 0: of the items behind the first 3·blocks, which comes after the next two
+  for (int n = 0; order[n % 4] < count; n++) {
+    const Item &item = held[n % 4];
+    const u8 *query = queries + n % 2 * G * row;
+    int number = 3 * blocks + from_lane(claimed, 0); // of item n+2, in warp 0
+    u32 word = n > 0 ? load(number) : 0;
+    if (thread() == 0) asm volatile("atom.relaxed.gpu.global.add.s32 %0, [%1], 1;" : "=r"(claimed) : "l"(counters) : "memory");
+    Place p;
+    bool there = p.find(item, now, window, span(item.held + now + 1));
+    // Query g: maximum (in units of log2) and, of this lane's keys, sum. O[e] holds for
+    // queries 2t and 2t+1 the sums of columns 8g+e and, behind them, 64+8g+e.
+    float m = -INF, all = 0.f, O[8][4];
+    UNROLL for (int e = 0; e < 8; e++) UNROLL for (int j = 0; j < 4; j++) O[e][j] = 0.f;
+
+    for (int key = p.begin + tile * warp(); key < p.end; key += tile * warps) {
+      u32 stage = taken % stages;
+      u8 *keys = ring + stage * 2 * bytes, *values = keys + bytes;
+      barrier_wait(barrier + 8 * stage, taken / stages & 1);
+      if (key + tile > p.end) { // values behind the end may be no numbers
+        for (u32 at = (p.end - key) * row + 16 * lane(); at < bytes; at += 16 * 32) *(u32x4 *)(values + at) = u32x4{0, 0, 0, 0};
+        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+        sync_warp();
+      }
+      float x[2][4];
+      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 4; e++) x[j][e] = 0.f;
+      UNROLL for (int s = 0; s < STEPS; s++) {
+        u32x4 a = {0, 0, 0, 0}, b[2] = {{0, 0, 0, 0}, {0, 0, 0, 0}};
+        if (D || 32 * s + 8 * t < d) {
+          a = *(const u32x4 *)(query + g * row + 64 * s + 16 * t);
+          UNROLL for (int j = 0; j < 2; j++) b[j] = *(const u32x4 *)(keys + (8 * j + g) * row + 64 * s + 16 * t);
+        }
+        UNROLL for (int j = 0; j < 2; j++) multiply<T>(x[j], a.x, 0, a.y, 0, b[j].x, b[j].y);
+        UNROLL for (int j = 0; j < 2; j++) multiply<T>(x[j], a.z, 0, a.w, 0, b[j].z, b[j].w);
+      }
+      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 2; e++) x[j][e] *= scale * LOG2E;
+      if (key + tile > p.end || p.lowest > 0) { // not every row is seen
+        UNROLL for (int j = 0; j < 2; j++)
+          UNROLL for (int e = 0; e < 2; e++)
+            if (!p.sees(item, key + 8 * j + 2 * t + e)) x[j][e] = -INF;
+      }
+      float high = max(max(m, max(x[0][0], x[0][1])), max(x[1][0], x[1][1]));
+      high = max(high, shuffle_xor(high, 1));
+      high = max(high, shuffle_xor(high, 2));
+      float base = high == -INF ? 0.f : high, factor = exp2(m - base);
+      m = high;
+      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 2; e++) x[j][e] = exp2(x[j][e] - base);
+      all = fma(all, factor, (x[0][0] + x[0][1]) + (x[1][0] + x[1][1]));
+      u32 first = pack<T>(x[0][0], x[0][1]), second = pack<T>(x[1][0], x[1][1]); // powers of rows 2t and 2t+8 …
+      float f0 = from_lane(factor, 8 * t), f1 = from_lane(factor, 8 * t + 4);
+      UNROLL for (int part = 0; part < 2; part++) { // columns 8g+4·part …, fewer registers
+        u32x2 v[2][4];                             // of rows 2t, 2t+1, 2t+8, 2t+9, and of columns 64 further
+        UNROLL for (int h = 0; h < 2; h++)
+          UNROLL for (int r = 0; r < 4; r++) {
+            int at = 2 * t + r % 2 + r / 2 * 8;
+            v[h][r] = u32x2{0, 0};
+            if (h < halves && (D || 64 * h + 8 * g < d)) v[h][r] = *(const u32x2 *)(values + at * row + 128 * h + 16 * g + 8 * part);
+          }
+        UNROLL for (int i = 0; i < 4; i++) {
+          u32 select = i % 2 ? 0x7632 : 0x5410; // the high or the low halves of two words
+          auto two = [&](int h, int r) INLINE { return (u32)__nvvm_prmt(v[h][r][i / 2], v[h][r + 1][i / 2], select); };
+          float (&o)[4] = O[4 * part + i];
+          o[0] *= f0, o[1] *= f1, o[2] *= f0, o[3] *= f1;
+          multiply<T>(o, two(0, 0), two(1, 0), two(0, 2), two(1, 2), first, second);
+        }
+      }
+      taken++;
+      sync_warp(); // all have read the stage
+      fill(true);
+    }
+
+    all += shuffle_xor(all, 1);
+    all += shuffle_xor(all, 2);
+    if (t == 0) top[warp()][g] = m, total[warp()][g] = all;
+    UNROLL for (int j = 0; j < 2; j++) {
+      if (2 * t + j >= item.group) continue;
+      UNROLL for (int h = 0; h < halves; h++) {
+        float column[8];
+        UNROLL for (int e = 0; e < 8; e++) column[e] = O[e][2 * h + j];
+        if (D || 64 * h + 8 * g < d) store8(sums + (warp() * G + 2 * t + j) * d + 64 * h + 8 * g, column);
+      }
+    }
+    if (n > 0) hold(n + 2, number, word);
+    sync();
+    known = n + 3;
+    fill(true);
+    if (order[(n + 1) % 4] < count) ask(n + 1);
+    T *result = out + (i64)item.query * d;
+    i64 slot = item.slot + (i64)item.split * item.group;
+    for (int at = thread(); there && at < item.group * d; at += threads()) {
+      int query = at / d, e = at % d;
+      float high = -INF, s = 0.f, weight = 0.f;
+      UNROLL for (int w = 0; w < warps; w++) high = max(high, top[w][query]);
+      UNROLL for (int w = 0; w < warps; w++) {
+        float f = top[w][query] == -INF ? 0.f : exp2(top[w][query] - high);
+        s = fma(sums[w * G * d + at], f, s);
+        weight = fma(total[w][query], f, weight);
+      }
+      if (p.splits == 1) {
+        from_float(result[at], s / weight);
+        continue;
+      }
+      *(volatile float *)(partial + slot * d + at) = s;
+      if (e == 0) {
+        *(volatile float *)(state + 2 * (slot + query)) = high;
+        *(volatile float *)(state + 2 * (slot + query) + 1) = weight;
+      }
+    }
+    sync(); // the sums are free again, and the queries there
+  }
+  if (thread() == 0) { // the last block resets the counters, when all claims have been made
+    int before, one = 1 + (claimed >> 31);
+    asm volatile("atom.relaxed.gpu.global.add.s32 %0, [%1], %2;" : "=r"(before) : "l"(counters + 1), "r"(one) : "memory");
+    if (before == blocks - 1) counters[0] = counters[1] = 0;
+  }
+  for (int i = (int)block_x(); i < queryHeads; i += blocks) {
+    Part p = parts[i];
+    int length = p.held + now + 1, keys = span(length), splits = (length + keys - 1) / keys;
+    if (splits > 1) join(out + (i64)p.query * d, partial, state, p, splits, d, sums);
+  }
+}
+
+#define ONE(T, name, D) \
+  KERNEL __launch_bounds__(128, 4) attend_##name(T *out, const T *q, const Item *items, int count, const Part *parts, int queryHeads, \
+      const int *steps, float *partial, float *state, int *counters, int d, int window, float scale) { \
+    attend<T, D>(out, q, items, count, parts, queryHeads, steps, partial, state, counters, d, window, scale); \
+  }
+#define INSTANCE(T, name) ONE(T, 64_##name, 64) ONE(T, 128_##name, 128) ONE(T, any_##name, 0)
+INSTANCE(f16, f16)
+INSTANCE(bf16, bf16)

@@ -1,0 +1,18 @@
+// hopper.h: barriers in shared memory that the copy engine completes, compute
+// capability 9.0. A barrier counts arrivals and bytes; a wait for parity p returns
+// once its phase of that parity, the first being 0, is complete.
+#pragma once
+#include "device.h"
+
+DEVICE void barrier_init(u32 b, int count) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(b), "r"(count) : "memory"); }
+DEVICE void barrier_expect(u32 b, u32 bytes) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(b), "r"(bytes) : "memory"); }
+DEVICE void barrier_arrive(u32 b) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(b) : "memory"); }
+DEVICE void barrier_wait(u32 b, u32 parity) {
+  asm volatile("{\n\t.reg .pred done;\nagain:\n\tmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n\t@!done bra again;\n\t}" ::"r"(b), "r"(parity) : "memory");
+}
+// n bytes, a multiple of 16 as both addresses are, from memory to shared memory.
+DEVICE void copy_bytes(u32 to, u64 from, u32 n, u32 barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
+               ::"r"(to), "l"(from), "r"(n), "r"(barrier) : "memory");
+}
+DEVICE void barriers_ready() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
