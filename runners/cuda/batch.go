@@ -356,6 +356,8 @@ func (r *recording) close(d *Device) {
 func (d *Device) Replay(eb engine.Batch, step func()) {
 	b := d.batch("Replay", eb)
 	b.replays++
+	d.stepping = true
+	defer func() { d.stepping = false }()
 	if b.replays == 1 {
 		step()
 		return

@@ -31,6 +31,7 @@ type Device struct {
 	segments                    []segment // Gather's tables, kept for the next call
 	items                       []gatherItem
 	recording                   *recording // what Replay is capturing, or nil
+	stepping                    bool       // inside Replay
 	arrived                     uint64     // int32 (maxHeads), zero between operations
 
 	err     error    // the first since the last Sync

@@ -11,8 +11,9 @@ import (
 const maxExperts = 64
 
 // MixtureAdd runs each token through its experts, the experts in their order. Few
-// tokens go through every expert that any of them chose, without the host; of many
-// the host learns who goes where, and each expert gets its own.
+// tokens go through every expert that any of them chose, without the host, and so do
+// many in a step of decoding; of a prompt's the host learns who goes where, and each
+// expert gets its own.
 func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	router := d.weight("MixtureAdd", e.Router)
 	experts, width := router.rows, router.cols
@@ -65,7 +66,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		d.with(sum, y, rows, probabilities).int(expert, experts).long(width)
 		d.run(d.kernel("mixture", "mixture_add"), blocks(width, 256), count, 256, 0)
 	}
-	if m <= fewRows {
+	if m <= fewRows || d.stepping {
 		for i := range gateUp {
 			flag := used + 4*uint64(i)
 			d.product(both, d.kind, from, m, gateUp[i], false, flag)
