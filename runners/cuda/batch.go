@@ -56,7 +56,7 @@ const splitKeys = 256
 // it does not fall with the length.
 func itemParts(length int) int {
 	if length <= 2048 {
-		return min(blocks(length, 128), 8)
+		return min(blocks(length, 192), 8)
 	}
 	return min(blocks(length, 256), 65)
 }
