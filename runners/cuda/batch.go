@@ -2,7 +2,6 @@ package cuda
 
 import (
 	"fmt"
-	"slices"
 	"unsafe"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -37,46 +36,6 @@ type layerTables struct {
 	most          int // cache heads of a row, at most
 }
 
-// batchRow, batchHead and batchItem are Row, Head and Item of kernels/batch.h.
-type batchRow struct{ position, heads, first, _ int32 }
-type batchHead struct {
-	k, v, positions uint64
-	held, row       int32
-}
-type batchPart struct{ slot, stride, query, held int32 } // Part of kernels/attend_caches_sm90a.cu
-type batchItem struct {
-	k, v, positions                                    uint64
-	held, position, query, group, split, slot, head, _ int32 // head: which counter of arrived
-}
-
-// splitKeys is how many keys of a head one item has.
-const splitKeys = 256
-
-// itemParts is how many items the kernel for 9.0 has room for where a head has length;
-// it does not fall with the length.
-func itemParts(length int) int {
-	if length <= 2048 {
-		return min(blocks(length, 192), 8)
-	}
-	return min(blocks(length, 256), 65)
-}
-
-// itemKeys is how many keys such an item has, as span in kernels/attend_caches_sm90a.cu.
-func itemKeys(length int) int {
-	const tile = 16
-	return blocks(blocks(length, itemParts(length)), tile) * tile
-}
-
-// maxGroup is how many query heads an item of the kernel for 9.0 has at most.
-const maxGroup = 8
-
-// keys is how many keys the item has at first.
-func (i batchItem) keys() int {
-	length := int(i.held) + 1
-	keys := itemKeys(length)
-	return max(0, min(keys, length-int(i.split)*keys))
-}
-
 func (b *batch) Rows() int  { return b.rows }
 func (b *batch) Steps() int { return b.steps }
 
@@ -103,7 +62,16 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	d.idle("NewBatch")
 	b.hopper = d.hopperCard() && d.kind != engine.Float32 && h.Size <= 128 && h.Size%8 == 0
 	for _, q := range s {
+		if len(q.Caches) != len(s[0].Caches) {
+			panic(fmt.Sprintf("cuda: NewBatch: sequences of %d and %d layers", len(s[0].Caches), len(q.Caches)))
+		}
 		for _, c := range q.Caches {
+			if len(c.Len) == 0 || h.Query%len(c.Len) != 0 || len(c.Len)%h.KV != 0 || c.Size != h.Size {
+				panic(fmt.Sprintf("cuda: NewBatch: a cache of %d heads of %d for %+v", len(c.Len), c.Size, h))
+			}
+			if b.room < 0 || c.Room < b.room {
+				b.room = c.Room
+			}
 			b.hopper = b.hopper && aligned(0, d.pointer("NewBatch", c.K, d.kind), d.pointer("NewBatch", c.V, d.kind))
 		}
 	}
@@ -119,69 +87,15 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		}
 		return p, err
 	}
-	slots, heads := 0, 0
+	slots, counters := 0, 2
 	for layer := range s[0].Caches {
-		t := layerTables{}
-		var rows []batchRow
-		var all []batchHead
-		var single, group []batchItem
-		var ends []batchPart
-		slot, counters := 0, 0
-		for i, q := range s {
-			if len(q.Caches) != len(s[0].Caches) {
-				panic(fmt.Sprintf("cuda: NewBatch: sequences of %d and %d layers", len(s[0].Caches), len(q.Caches)))
-			}
-			c := q.Caches[layer]
-			if len(c.Len) == 0 || h.Query%len(c.Len) != 0 || len(c.Len)%h.KV != 0 || c.Size != h.Size {
-				panic(fmt.Sprintf("cuda: NewBatch: a cache of %d heads of %d for %+v", len(c.Len), c.Size, h))
-			}
-			if b.room < 0 || c.Room < b.room {
-				b.room = c.Room
-			}
-			share, items := h.Query/len(c.Len), &single
-			if share > 1 {
-				items = &group
-			}
-			t.most = max(t.most, len(c.Len))
-			rows = append(rows, batchRow{position: int32(q.Position), heads: int32(len(c.Len)), first: int32(len(all))})
-			k, v := d.pointer("NewBatch", c.K, d.kind), d.pointer("NewBatch", c.V, d.kind)
-			positions := d.pointer("NewBatch", c.Positions, engine.Int32)
-			for a, n := range c.Len {
-				at := uint64(c.Start[a]) * uint64(c.Size) * uint64(d.kind.Size())
-				head := batchHead{k: k + at, v: v + at, held: int32(n), row: int32(i)}
-				if positions != 0 {
-					head.positions = positions + 4*uint64(c.Start[a])
-				}
-				parts, most := blocks(n+c.Room, splitKeys), share
-				if b.hopper {
-					parts, most, items = itemParts(n+c.Room), maxGroup, &group
-				}
-				for query := 0; query < share; query += most {
-					count := min(most, share-query)
-					for split := range parts {
-						*items = append(*items, batchItem{
-							k: head.k, v: head.v, positions: head.positions, held: head.held, position: int32(q.Position),
-							query: int32(i*h.Query + a*share + query), group: int32(count), split: int32(split), slot: int32(slot), head: int32(counters),
-						})
-					}
-					for g := range count {
-						ends = append(ends, batchPart{slot: int32(slot + g), stride: int32(count), query: int32(i*h.Query + a*share + query + g), held: head.held})
-					}
-					slot += parts * count
-					counters++
-				}
-				all = append(all, head)
-			}
-		}
-		slots, heads = max(slots, slot), max(heads, counters, 2)
-		if b.hopper { // the longest first
-			slices.SortStableFunc(group, func(a, b batchItem) int { return b.keys() - a.keys() })
-		}
-		t.singles, t.groups = len(single), len(group)
+		l := d.layOut(s, layer, h, b.hopper)
+		slots, counters = max(slots, l.slots), max(counters, l.counters)
+		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most}
 		for _, c := range []struct {
 			to    *uint64
 			bytes []byte
-		}{{&t.rows, bytesOf(rows)}, {&t.heads, bytesOf(all)}, {&t.single, bytesOf(single)}, {&t.group, bytesOf(group)}, {&t.parts, bytesOf(ends)}} {
+		}{{&t.rows, bytesOf(l.rows)}, {&t.heads, bytesOf(l.heads)}, {&t.single, bytesOf(l.single)}, {&t.group, bytesOf(l.group)}, {&t.parts, bytesOf(l.parts)}} {
 			p, err := take(int64(len(c.bytes)))
 			if err != nil {
 				free()
@@ -195,7 +109,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	for _, c := range []struct {
 		to    *uint64
 		bytes int64
-	}{{&b.step, 4}, {&b.arrived, 4 * int64(heads)}, {&b.partial, 4 * int64(slots) * int64(h.Size)}, {&b.state, 8 * int64(slots)}} {
+	}{{&b.step, 4}, {&b.arrived, 4 * int64(counters)}, {&b.partial, 4 * int64(slots) * int64(h.Size)}, {&b.state, 8 * int64(slots)}} {
 		p, err := take(c.bytes)
 		if err != nil {
 			free()
@@ -204,7 +118,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		*c.to = p
 	}
 	d.clear(b.step, 4)
-	d.clear(b.arrived, 4*int64(heads))
+	d.clear(b.arrived, 4*int64(counters))
 	if b.hopper { // where nothing was left yet
 		const ones = 0xff
 		d.set(b.partial, 4*int64(slots)*int64(h.Size), ones)

@@ -62,9 +62,10 @@ func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 	}
 	first, second := d.kernel("window_scores", "window_state_"+name), d.kernel("window_scores", "window_sum_"+name)
 	// As many heads at a time as the second cache has room for the keys of, but no
-	// fewer than fill the card.
+	// fewer than fill the card a few times over: short launches cost more than the
+	// keys do from memory.
 	headBytes := int64(n) * int64(h.Size) * int64(d.kind.Size())
-	kvHeads := max(int(d.card.L2*7/10/headBytes), blocks(3*d.card.Multiprocessors, splits*h.Group()), 1)
+	kvHeads := max(int(d.card.L2*7/10/headBytes), blocks(12*d.card.Multiprocessors, splits*h.Group()), 1)
 	kvHeads = min(kvHeads, h.KV)
 	for head := 0; head < h.Query; head += kvHeads * h.Group() {
 		heads := min(kvHeads*h.Group(), h.Query-head)

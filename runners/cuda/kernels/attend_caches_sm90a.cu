@@ -28,7 +28,7 @@ struct Part {
   int query, held;  // as Item's
 };
 
-// How many keys an item has where its head has length, as itemKeys in batch.go: a
+// How many keys an item has where its head has length, as itemKeys in layout.go: a
 // multiple of the rows of a stage.
 DEVICE int span(int length) {
   int parts = length <= 2048 ? min((length + 191) / 192, 8) : min((length + 255) / 256, 65);

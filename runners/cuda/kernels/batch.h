@@ -1,5 +1,5 @@
 // batch.h: what the decoding kernels know of a batch. Written once by the host
-// (batch.go has the same structures), one table per layer; only *steps changes.
+// (layout.go has the same structures), one table per layer; only *steps changes.
 #pragma once
 #include "device.h"
 

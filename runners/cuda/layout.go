@@ -1,0 +1,124 @@
+package cuda
+
+import (
+	"slices"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// batchRow, batchHead and batchItem are Row, Head and Item of kernels/batch.h.
+type batchRow struct{ position, heads, first, _ int32 }
+type batchHead struct {
+	k, v, positions uint64
+	held, row       int32
+}
+type batchPart struct{ slot, stride, query, held int32 } // Part of kernels/attend_caches_sm90a.cu
+type batchItem struct {
+	k, v, positions                                    uint64
+	held, position, query, group, split, slot, head, _ int32 // head: which counter of arrived
+}
+
+// splitKeys is how many keys of a head one item has.
+const splitKeys = 256
+
+// itemParts is how many items the kernel for 9.0 has room for where a head has length;
+// it does not fall with the length.
+func itemParts(length int) int {
+	if length <= 2048 {
+		return min(blocks(length, 192), 8)
+	}
+	return min(blocks(length, 256), 65)
+}
+
+// itemKeys is how many keys such an item has, as span in kernels/attend_caches_sm90a.cu.
+func itemKeys(length int) int {
+	const tile = 16
+	return blocks(blocks(length, itemParts(length)), tile) * tile
+}
+
+// maxGroup is how many query heads an item of the kernel for 9.0 has at most.
+const maxGroup = 8
+
+// layout is a layer's tables as they are sent to the card.
+type layout struct {
+	rows          []batchRow
+	heads         []batchHead
+	single, group []batchItem
+	parts         []batchPart
+	slots         int // partial results of the items
+	counters      int // of heads with items
+	most          int // cache heads of a row, at most
+}
+
+// layOut makes the tables of a layer. The items of the kernel for 9.0 (hopper) are one
+// list, the longest first.
+func (d *Device) layOut(s []engine.Sequence, layer int, h engine.Heads, hopper bool) layout {
+	var l layout
+	var bySize []sized
+	for i, q := range s {
+		c := q.Caches[layer]
+		share, items := h.Query/len(c.Len), &l.single
+		if share > 1 {
+			items = &l.group
+		}
+		l.most = max(l.most, len(c.Len))
+		l.rows = append(l.rows, batchRow{position: int32(q.Position), heads: int32(len(c.Len)), first: int32(len(l.heads))})
+		k, v := d.pointer("NewBatch", c.K, d.kind), d.pointer("NewBatch", c.V, d.kind)
+		positions := d.pointer("NewBatch", c.Positions, engine.Int32)
+		for a, n := range c.Len {
+			at := uint64(c.Start[a]) * uint64(c.Size) * uint64(d.kind.Size())
+			head := batchHead{k: k + at, v: v + at, held: int32(n), row: int32(i)}
+			if positions != 0 {
+				head.positions = positions + 4*uint64(c.Start[a])
+			}
+			l.heads = append(l.heads, head)
+			parts, most, keys := blocks(n+c.Room, splitKeys), share, splitKeys
+			if hopper {
+				parts, most, keys = itemParts(n+c.Room), maxGroup, itemKeys(n+1)
+			}
+			for query := 0; query < share; query += most {
+				count := min(most, share-query)
+				item := batchItem{
+					k: head.k, v: head.v, positions: head.positions, held: head.held, position: int32(q.Position),
+					query: int32(i*h.Query + a*share + query), group: int32(count), slot: int32(l.slots), head: int32(l.counters),
+				}
+				for split := range parts {
+					item.split = int32(split)
+					if hopper {
+						bySize = put(bySize, max(0, min(keys, n+1-split*keys)), item)
+					} else {
+						*items = append(*items, item)
+					}
+				}
+				for g := range count {
+					l.parts = append(l.parts, batchPart{slot: int32(l.slots + g), stride: int32(count), query: item.query + int32(g), held: head.held})
+				}
+				l.slots += parts * count
+				l.counters++
+			}
+		}
+	}
+	slices.SortFunc(bySize, func(a, b sized) int { return b.keys - a.keys })
+	for _, b := range bySize {
+		l.group = append(l.group, b.items...)
+	}
+	return l
+}
+
+// sized are the items of so many keys.
+type sized struct {
+	keys  int
+	items []batchItem
+}
+
+// put adds an item to those of its size: there are few sizes, and the last used come
+// again.
+func put(all []sized, keys int, item batchItem) []sized {
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].keys == keys {
+			all[i].items = append(all[i].items, item)
+			return all
+		}
+	}
+	return append(all, sized{keys, []batchItem{item}})
+}

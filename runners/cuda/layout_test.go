@@ -1,0 +1,111 @@
+package cuda
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// ragged makes sequences of one layer without a card: the sum of their caches' rows is
+// what matters, not where they lie.
+func ragged(d *Device, h engine.Heads, room int, lengths ...[]int) []engine.Sequence {
+	var s []engine.Sequence
+	for _, lens := range lengths {
+		c := engine.Cache{Len: lens, Size: h.Size, Room: room}
+		rows := 0
+		for _, n := range lens {
+			c.Start = append(c.Start, rows)
+			rows += n + room
+		}
+		array := func() engine.Array {
+			return engine.Array{Type: d.kind, Len: rows * h.Size, Buffer: &buffer{address: 1 << 20, device: d}}
+		}
+		c.K, c.V = array(), array()
+		s = append(s, engine.Sequence{Caches: []engine.Cache{c}, Position: lens[0]})
+	}
+	return s
+}
+
+func same32(lens, n int) []int {
+	out := make([]int, lens)
+	for i := range out {
+		out[i] = n
+	}
+	return out
+}
+
+// TestLayOut holds the tables to what the kernel makes of them: at every length each
+// query head's keys are in one item each, whose results have places of their own, and
+// these are the ones that its part says.
+func TestLayOut(t *testing.T) {
+	d := &Device{kind: engine.BFloat16}
+	const room = 70
+	for _, h := range []engine.Heads{{Query: 1, KV: 1, Size: 64}, {Query: 32, KV: 8, Size: 128}, {Query: 24, KV: 2, Size: 64}} {
+		s := ragged(d, h, room, same32(h.KV, 1), same32(h.KV, 700), same32(h.Query, 2040), same32(h.KV, 16384))
+		l := d.layOut(s, 0, h, true)
+		for i := 1; i < len(l.group); i++ {
+			length := func(i batchItem) int {
+				keys := itemKeys(int(i.held) + 1)
+				return max(0, min(keys, int(i.held)+1-int(i.split)*keys))
+			}
+			if length(l.group[i]) > length(l.group[i-1]) {
+				t.Fatalf("%+v: item %d of %d keys comes behind one of %d", h, i, length(l.group[i]), length(l.group[i-1]))
+			}
+		}
+		for _, now := range []int{0, 1, room / 2, room - 1} {
+			taken := map[int32]bool{}           // places of partial results
+			covered := map[int32]map[int]bool{} // by query head: firsts of its items
+			for _, i := range l.group {
+				length := int(i.held) + now + 1
+				begin := int(i.split) * itemKeys(length)
+				if begin >= length {
+					continue
+				}
+				if i.group > maxGroup {
+					t.Fatalf("%+v: an item of %d query heads", h, i.group)
+				}
+				for g := range i.group {
+					slot, query := i.slot+i.split*i.group+g, i.query+g
+					if taken[slot] || int(slot) >= l.slots {
+						t.Fatalf("%+v: place %d of %d is taken twice or not there", h, slot, l.slots)
+					}
+					taken[slot] = true
+					if covered[query] == nil {
+						covered[query] = map[int]bool{}
+					}
+					covered[query][begin] = true
+				}
+			}
+			if len(l.parts) != len(s)*h.Query {
+				t.Fatalf("%+v: %d parts for %d rows of %d query heads", h, len(l.parts), len(s), h.Query)
+			}
+			for _, p := range l.parts {
+				length := int(p.held) + now + 1
+				keys := itemKeys(length)
+				for split := range blocks(length, keys) {
+					if !covered[p.query][split*keys] || !taken[p.slot+int32(split)*p.stride] {
+						t.Fatalf("%+v, step %d: query head %d of %d keys lacks split %d", h, now, p.query, length, split)
+					}
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkLayOut is the host's work for a batch of a grid's 19 sequences, a layer.
+func BenchmarkLayOut(b *testing.B) {
+	d := &Device{kind: engine.BFloat16}
+	for _, h := range []engine.Heads{llama2.heads, mistral.heads} {
+		lengths := [][]int{same32(h.KV, 16384)}
+		for range 6 {
+			lengths = append(lengths, same32(h.KV, 512), same32(h.KV, 1024), same32(h.KV, 2048))
+		}
+		s := ragged(d, h, 64, lengths...)
+		b.Run(fmt.Sprintf("heads%d-%d", h.Query, h.KV), func(b *testing.B) {
+			for b.Loop() {
+				d.layOut(s, 0, h, true)
+			}
+		})
+	}
+}
