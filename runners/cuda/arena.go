@@ -23,6 +23,10 @@ type arena struct {
 	// and given back before the next: a memory checker knows of no others, and would
 	// not see a kernel read or write past a block's end.
 	apart bool
+
+	// pressed: the driver had no more when last asked. Until it has again, chunks go
+	// back as soon as nothing lies in them: of the sizes that they have it was too much.
+	pressed bool
 }
 
 // chunk is one allocation of the driver's. Small blocks share chunks of their own,
@@ -54,6 +58,16 @@ func classOf(bytes int64) (c class, size, chunk int64) {
 	}
 	size = roundUp(bytes, largeGrain)
 	return large, size, roundUp(size, chunkGrain)
+}
+
+// Takes is what a block of bytes takes from the driver where there are many like it:
+// its rounded size and its share of what is left over in their chunks.
+func (d *Device) Takes(bytes int64) int64 {
+	c, size, chunk := classOf(bytes)
+	if bytes <= 0 || c == small {
+		return size * min(bytes, 1)
+	}
+	return chunk / (chunk / size)
 }
 
 type span struct{ offset, size int64 }
@@ -99,6 +113,7 @@ func (a *arena) take(bytes int64) (uint64, error) {
 			}
 			base, err = a.reserve(want)
 		}
+		a.pressed = err != nil
 		if err != nil {
 			return 0, err
 		}
@@ -156,6 +171,9 @@ func (a *arena) give(p uint64) {
 	if i > 0 && c.free[i-1].offset+c.free[i-1].size == c.free[i].offset {
 		c.free[i-1].size += c.free[i].size
 		c.free = slices.Delete(c.free, i, i+1)
+	}
+	if a.pressed {
+		a.trim()
 	}
 }
 

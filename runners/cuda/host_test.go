@@ -179,6 +179,41 @@ func TestArenaPacks(t *testing.T) {
 	}
 }
 
+// TestArenaPressed holds that what did not fit leaves nothing that a smaller attempt
+// could not use, and that Takes counts what fits.
+func TestArenaPressed(t *testing.T) {
+	const limit = 8 << 30
+	held, used, next := map[uint64]int64{}, int64(0), uint64(0)
+	full := errors.New("full")
+	a := newArena(func(n int64) (uint64, error) {
+		if used+n > limit {
+			return 0, full
+		}
+		used, next = used+n, next+1<<40
+		held[next] = n
+		return next, nil
+	}, func(p uint64) {
+		used -= held[p]
+		delete(held, p)
+	})
+	for _, size := range []int64{130<<20 + 100, 128<<20 + 70000, 9<<20 + 5000, 100<<20 + 1} {
+		var blocks []uint64
+		for {
+			p, err := a.take(size)
+			if err != nil {
+				break
+			}
+			blocks = append(blocks, p)
+		}
+		if want := limit / (*Device)(nil).Takes(size); int64(len(blocks)) != want {
+			t.Errorf("%d blocks of %d bytes fit into %d, Takes makes it %d", len(blocks), size, int64(limit), want)
+		}
+		for _, p := range blocks {
+			a.give(p)
+		}
+	}
+}
+
 // TestArenaApart holds every block to an allocation of its own length, given back
 // before the next.
 func TestArenaApart(t *testing.T) {

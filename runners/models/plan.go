@@ -17,17 +17,28 @@ type Plan struct {
 	device  string
 }
 
+// Packer is a device on which an array takes more memory than its bytes.
+type Packer interface {
+	// Takes is how much an array of so many bytes takes where there are many like it.
+	Takes(bytes int64) int64
+}
+
 // Plan computes what Prefill and a Decoder will ask the device for.
 func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan {
 	element := int64(m.device.Type().Size())
-	perToken := int64(m.Width + 2*m.KVWidth())
-	scratch := int64(0)
+	takes := func(bytes int64) int64 { return bytes }
+	if d, ok := m.device.(Packer); ok {
+		takes = d.Takes
+	}
+	array := func(rows, width int) int64 { return takes(int64(rows) * int64(width) * element) }
+	p := Plan{device: m.device.Name()}
+	scratch := int64(0) // of a decoding row
 	for _, w := range m.widths() {
 		scratch += int64(w)
+		p.Prefill += array(min(m.block, n), w)
 	}
-	p := Plan{device: m.device.Name()}
-	rotation := int64(n+room) * int64(m.Heads.Size) * 4
-	p.Prefill = int64(n)*(perToken*element+4) + int64(min(m.block, n))*scratch*element + 4*int64(m.Vocab) + rotation
+	rotation := 4 * int64(n+room) * int64(m.Heads.Size)
+	p.Prefill += array(n, m.Width) + 2*array(n, m.KVWidth()) + 4*int64(n) + 4*int64(m.Vocab) + rotation
 	rows := int64(len(variants))
 	if twins {
 		rows *= 2
@@ -38,10 +49,10 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		var bytes int64
 		for i := range m.Layers {
 			e := v.Expect(compress.Layer{Index: i, Layers: m.Layers, Tokens: n, Heads: m.Heads})
-			held := int64(e.Total + e.Heads*room)
-			bytes += 2 * held * int64(m.Heads.Size) * element
+			held := e.Total + e.Heads*room
+			bytes += 2 * array(held, m.Heads.Size)
 			if !v.IsFull() {
-				bytes += 4 * held // positions
+				bytes += takes(4 * int64(held)) // positions
 			}
 			if i == 0 {
 				chosen += 4 * int64(e.Total)
@@ -55,7 +66,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	}
 	if widest > 0 {
 		// Queries held, and scores with two poolings of them at a time at least.
-		p.Prefill += int64(widest*m.QueryWidth())*element + chosen + 3*4*int64(m.Heads.Query)*int64(n)
+		p.Prefill += array(widest, m.QueryWidth()) + chosen + 3*takes(4*int64(m.Heads.Query)*int64(n))
 	}
 	return p
 }
