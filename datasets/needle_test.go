@@ -239,6 +239,28 @@ func TestNeedleRepeats(t *testing.T) {
 	}
 }
 
+// TestNeedleLong builds prompts as long as anybody has asked for: their length is
+// exact, the needle lies at its depth, and the sample says how often the text starts
+// over.
+func TestNeedleLong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts millions of tokens")
+	}
+	m := Model{Tokenizer: wordwise()}
+	task, err := Open("niah", Options{Needle: NeedleOptions{Lengths: []int{380_000, 1_000_000}, Depths: []float64{0, 50, 100}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range task.Len() {
+		s := task.Sample(i, m)
+		checkNeedle(t, m, s, 400)
+		over := s.Needle.Length > 800_000 // the text that ships has some 700,000 words
+		if (s.Needle.Repeats > 0) != over || strings.Contains(s.Note, "starts over") != over {
+			t.Errorf("%s: the text starts over %d times, note %q", s.ID, s.Needle.Repeats, s.Note)
+		}
+	}
+}
+
 func TestNeedleErrors(t *testing.T) {
 	for want, o := range map[string]Options{
 		"length -5 is not":                   {Needle: NeedleOptions{Lengths: []int{-5}}},

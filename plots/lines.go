@@ -59,7 +59,8 @@ func lines(name, title, subtitle, xlabel, ylabel string, points []Point, log boo
 			}
 			panel.lines = append(panel.lines, l)
 		}
-		panel.y = yAxis(false, panel)
+		zero := chartPanel{lines: []line{{points: []point{{0, 0, math.NaN(), math.NaN()}}}}}
+		panel.y = yAxis(false, panel, zero) // times, rates and bytes are seen from zero
 		if log {
 			panel.y = logAxis(panel)
 		}
