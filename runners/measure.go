@@ -43,6 +43,7 @@ type Speed struct {
 	Weights int64         // bytes on the device
 	Cache   int64         // bytes that the prompts' caches hold
 	Peak    int64         // highest use of the device by its own account
+	Taken   int64         // what its driver says is taken at the end, by whomever; 0: it has none
 	// StepBytes is what a step must read at least: the weights once and, at the
 	// middle of the measured steps, every cache once.
 	StepBytes int64
@@ -186,7 +187,8 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 			progress(Step{Prompt: s.Prompts, Prompts: s.Prompts, Prefill: 1, Decoded: i + 1, Max: room})
 		}
 	}
-	s.Total, s.Peak = time.Since(began), d.Memory().Peak
+	memory := d.Memory()
+	s.Total, s.Peak, s.Taken = time.Since(began), memory.Peak, memory.Taken
 	for _, q := range held {
 		s.Cache += cacheBytes(q, d.Type())
 	}

@@ -337,6 +337,6 @@ func measureCell(ctx context.Context, m *model, roofs runners.Roofs, c runners.C
 	row.StepRoof = float64(s.StepBytes) / roofs.Bandwidth
 	row.TokensPerSecond = float64(s.Batch) / step50.Seconds()
 	row.TotalSeconds = s.Total.Seconds()
-	row.PeakBytes, row.WeightBytes, row.CacheBytes, row.StepBytes = s.Peak, s.Weights, s.Cache, s.StepBytes
+	row.PeakBytes, row.DriverBytes, row.WeightBytes, row.CacheBytes, row.StepBytes = s.Peak, s.Taken, s.Weights, s.Cache, s.StepBytes
 	return row, nil
 }

@@ -42,7 +42,8 @@ type speedRow struct {
 	StepRoof         float64 `json:"step_roof_seconds,omitempty"` // bytes over measured bandwidth
 	TokensPerSecond  float64 `json:"tokens_per_second,omitempty"`
 	TotalSeconds     float64 `json:"total_seconds,omitempty"` // all prompts read, all steps
-	PeakBytes        int64   `json:"peak_bytes,omitempty"`
+	PeakBytes        int64   `json:"peak_bytes,omitempty"`    // by the device's own account
+	DriverBytes      int64   `json:"driver_bytes,omitempty"`  // taken by the driver's, by whomever, when the steps are done
 	WeightBytes      int64   `json:"weight_bytes,omitempty"`
 	CacheBytes       int64   `json:"cache_bytes,omitempty"`
 	StepBytes        int64   `json:"step_bytes,omitempty"`
@@ -133,14 +134,18 @@ func (r speedRow) remarks() []string {
 func (s *speedReport) table(w io.Writer) error {
 	fmt.Fprintf(w, "%s\ncopy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s, measured here; prefill in blocks of %d tokens\n\n", s.About,
 		s.Roofs.Bandwidth/1e9, s.Roofs.Products/1e12, s.Roofs.Attention/1e12, s.Block)
-	fmt.Fprintf(w, "%11s %8s  %-52s %10s %6s %10s %9s %7s %7s %6s %10s %9s %9s %9s\n", "length", "batch", "variant", "prefill s", "roof", "tokens/s", "step ms", "p10", "p90", "roof", "tokens/s", "peak GiB", "weights", "cache GiB")
+	fmt.Fprintf(w, "%11s %8s  %-52s %10s %6s %10s %9s %7s %7s %6s %10s %9s %7s %9s %9s\n", "length", "batch", "variant", "prefill s", "roof", "tokens/s", "step ms", "p10", "p90", "roof", "tokens/s", "peak GiB", "driver", "weights", "cache GiB")
 	var remarks []string
 	for _, r := range s.Rows {
 		length, batch := r.size()
 		fmt.Fprintf(w, "%11s %8s  %-52s ", length, batch, r.Variant)
 		if r.Fits {
-			fmt.Fprintf(w, "%10.3f %5.0f%% %10.0f %9.3f %7.3f %7.3f %5.0f%% %10.1f %9.2f %9.2f %9.2f", r.PrefillSeconds, 100*r.PrefillRoof/r.PrefillSeconds, r.PrefillPerSecond,
-				1000*r.StepSeconds, 1000*r.StepP10, 1000*r.StepP90, 100*r.StepRoof/r.StepSeconds, r.TokensPerSecond, gib(r.PeakBytes), gib(r.WeightBytes), gib(r.CacheBytes))
+			driver := "–"
+			if r.DriverBytes > 0 {
+				driver = fmt.Sprintf("%.2f", gib(r.DriverBytes))
+			}
+			fmt.Fprintf(w, "%10.3f %5.0f%% %10.0f %9.3f %7.3f %7.3f %5.0f%% %10.1f %9.2f %7s %9.2f %9.2f", r.PrefillSeconds, 100*r.PrefillRoof/r.PrefillSeconds, r.PrefillPerSecond,
+				1000*r.StepSeconds, 1000*r.StepP10, 1000*r.StepP90, 100*r.StepRoof/r.StepSeconds, r.TokensPerSecond, gib(r.PeakBytes), driver, gib(r.WeightBytes), gib(r.CacheBytes))
 		} else {
 			fmt.Fprint(w, r.misfit())
 		}

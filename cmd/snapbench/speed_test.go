@@ -35,6 +35,7 @@ func madeUp() *speedReport {
 		r.PrefillRoof, r.PrefillPerSecond = 0.8*r.PrefillSeconds, float64(length)/r.PrefillSeconds
 		r.WeightBytes, r.CacheBytes, r.StepBytes = weights, cache, weights+cache
 		r.PeakBytes = weights + cache + r.Plan.Prefill
+		r.DriverBytes = 77 << 30
 		r.StepRoof = float64(r.StepBytes) / s.Roofs.Bandwidth
 		r.StepSeconds = r.StepRoof * 1.1
 		r.StepP10, r.StepP90 = r.StepSeconds*0.97, r.StepSeconds*1.05
@@ -66,7 +67,7 @@ func TestSpeedReport(t *testing.T) {
 	text := w.String()
 	for _, want := range [][]string{
 		{"65536        4  full", "does not fit: needs 129.50 GiB, 68.00 GiB free"},
-		{"16384    max 8  full", "76.38     12.00     64.00"},
+		{"16384    max 8  full", "76.38   77.00     12.00     64.00"},
 		{"[1] a note"},
 		{"[2] of a batch 2 prompts were read"},
 		{"GiB by the plan"},

@@ -92,7 +92,7 @@ func (d *Device) Memory() engine.Memory {
 	defer runtime.UnlockOSThread()
 	call(d.driver.CtxSetCurrent, d.context)
 	free, total := d.free()
-	return engine.Memory{Total: total, Free: free + d.arena.idle(), Weights: d.arena.weights, InUse: d.arena.inUse, Peak: d.arena.peak}
+	return engine.Memory{Total: total, Free: free + d.arena.idle(), Taken: total - free, Weights: d.arena.weights, InUse: d.arena.inUse, Peak: d.arena.peak}
 }
 
 // ResetPeak starts the peak anew.

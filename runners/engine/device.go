@@ -5,7 +5,8 @@ import "fmt"
 // Memory is a device's account of its memory, in bytes.
 type Memory struct {
 	Total   int64 // of the device; 0 where there is no limit to speak of
-	Free    int64 // what the driver says is free now; 0 as above
+	Free    int64 // what the driver says is free now, and what is held without use; 0 as above
+	Taken   int64 // what the driver says is taken now, by whomever; 0 as above
 	Weights int64 // held by weights
 	InUse   int64 // held by arrays, caches and weights
 	Peak    int64 // highest InUse since the last ResetPeak
