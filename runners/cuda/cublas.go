@@ -75,20 +75,26 @@ var openCublas = sync.OnceValues(func() (*cublas, error) {
 			tried = append(tried, err.Error())
 			continue
 		}
-		b := &cublas{file: file}
-		for name, at := range map[string]*uintptr{
-			"cublasCreate_v2": &b.Create, "cublasDestroy_v2": &b.Destroy, "cublasSetStream_v2": &b.SetStream,
-			"cublasSetWorkspace_v2": &b.SetWorkspace, "cublasGetVersion_v2": &b.GetVersion, "cublasGemmEx": &b.GemmEx,
-			"cublasGetStatusString": &b.Status,
-		} {
-			if *at, err = symbol(handle, name); err != nil {
-				return nil, fmt.Errorf("cuda: %s has no %s: %s", file, name, cublasHelp)
-			}
-		}
-		return b, nil
+		return newCublas(file, func(name string) (uintptr, error) { return symbol(handle, name) })
 	}
 	return nil, fmt.Errorf("cuda: cuBLAS not found (%s): %s", strings.Join(tried, "; "), cublasHelp)
 })
+
+// newCublas looks the functions up.
+func newCublas(file string, symbol func(name string) (uintptr, error)) (*cublas, error) {
+	b := &cublas{file: file}
+	for name, at := range map[string]*uintptr{
+		"cublasCreate_v2": &b.Create, "cublasDestroy_v2": &b.Destroy, "cublasSetStream_v2": &b.SetStream,
+		"cublasSetWorkspace_v2": &b.SetWorkspace, "cublasGetVersion_v2": &b.GetVersion, "cublasGemmEx": &b.GemmEx,
+		"cublasGetStatusString": &b.Status,
+	} {
+		var err error
+		if *at, err = symbol(name); err != nil {
+			return nil, fmt.Errorf("cuda: %s has no %s: %s", file, name, cublasHelp)
+		}
+	}
+	return b, nil
+}
 
 func (b *cublas) check(status uint32) error {
 	if status == 0 {

@@ -48,6 +48,15 @@ const (
 // t: Float32, Float16 or BFloat16. It fails, saying what is missing, where the
 // driver, the card or cuBLAS does not serve.
 func Open(index int, t engine.Type) (engine.Device, error) {
+	d, err := openOn(index, t, openDriver, openCublas)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// openOn opens a device of a driver and a cuBLAS: the machine's, or a test's.
+func openOn(index int, t engine.Type, driver func() (*driver, error), blas func() (*cublas, error)) (*Device, error) {
 	d := &Device{kind: t, launch: &launch{}}
 	switch t {
 	case engine.Float32:
@@ -59,16 +68,16 @@ func Open(index int, t engine.Type) (engine.Device, error) {
 	default:
 		return nil, fmt.Errorf("cuda: no device of type %v: have float32, float16, bfloat16", t)
 	}
-	if err := d.open(index); err != nil {
+	if err := d.open(index, driver, blas); err != nil {
 		_ = d.Close()
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *Device) open(index int) error {
+func (d *Device) open(index int, driver func() (*driver, error), blas func() (*cublas, error)) error {
 	var err error
-	if d.driver, err = openDriver(); err != nil {
+	if d.driver, err = driver(); err != nil {
 		return err
 	}
 	cards, err := d.driver.cards()
@@ -88,7 +97,7 @@ func (d *Device) open(index int) error {
 	if d.card.Major < 8 {
 		return fmt.Errorf("cuda: %s: compute capability 8.0 or later is needed", d.card)
 	}
-	if d.blas, err = openCublas(); err != nil {
+	if d.blas, err = blas(); err != nil {
 		return err
 	}
 	runtime.LockOSThread()

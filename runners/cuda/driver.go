@@ -53,9 +53,18 @@ var openDriver = sync.OnceValues(func() (*driver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cuda: no NVIDIA driver: %s cannot be opened (%v)", driverName, err)
 	}
+	return newDriver(func(name string) (uintptr, error) { return symbol(handle, name) })
+})
+
+// optional is what a driver may lack: attention for 9.0 then runs as on other cards.
+const optional = "cuTensorMapEncodeTiled"
+
+// newDriver looks the functions up and initialises the driver.
+func newDriver(symbol func(name string) (uintptr, error)) (*driver, error) {
 	d := &driver{}
 	for name, at := range d.symbols() {
-		if *at, err = symbol(handle, name); err != nil {
+		var err error
+		if *at, err = symbol(name); err != nil && name != optional {
 			return nil, fmt.Errorf("cuda: the driver is too old: %s has no %s (11.8 or later is needed)", driverName, name)
 		}
 	}
@@ -63,7 +72,7 @@ var openDriver = sync.OnceValues(func() (*driver, error) {
 		return nil, fmt.Errorf("cuda: cuInit: %w", err)
 	}
 	return d, nil
-})
+}
 
 // call calls a function that returns a CUresult or cublasStatus_t. Go variables that
 // it reads or writes before it returns are converted in the argument list itself,
