@@ -161,7 +161,7 @@ func embed(b *bench) {
 func rmsNorm(b *bench) {
 	for _, width := range []int{8, 80, 129, 576, 4096} {
 		for _, m := range sizes {
-			if width*m > 600_000 {
+			if width*m > 600_000 || !b.affords(4*width*m) {
 				continue
 			}
 			x, g, dst := b.in(b.normal(m*width)), b.in32(b.normal(width)), b.out(m*width)
@@ -181,7 +181,7 @@ func matMul(b *bench) {
 			}
 			w := b.weight([]engine.Stored{b.matrix(engine.F32, c.rows, c.cols)}, vectors)
 			for _, m := range append([]int{2, 3, 4, 5, 6, 7, 13, 14, 15}, sizes...) {
-				if m*c.rows*c.cols > 6_000_000 {
+				if m*c.rows*c.cols > 6_000_000 || !b.affords(3*m*c.rows*c.cols) {
 					continue
 				}
 				b.product(fmt.Sprintf("x (%d, %d), w (%d, %d), bias %v", m, c.cols, c.rows, c.cols, bias), m, w)
@@ -192,7 +192,9 @@ func matMul(b *bench) {
 	for _, cols := range []int{4096, 11008} {
 		w := b.weight([]engine.Stored{b.matrix(engine.F32, 35, cols)}, nil)
 		for _, m := range []int{1, 2, 33} {
-			b.product(fmt.Sprintf("x (%d, %d)", m, cols), m, w)
+			if b.affords(3 * m * 35 * cols) {
+				b.product(fmt.Sprintf("x (%d, %d)", m, cols), m, w)
+			}
 		}
 	}
 }
@@ -220,7 +222,9 @@ func matMulStorages(b *bench) {
 		for _, cols := range []int{32, 96, 576, 1568} {
 			w := b.weight([]engine.Stored{b.matrix(s, 75, cols)}, []engine.Stored{b.matrix(engine.F32, 1, 75)})
 			for _, m := range []int{1, 2, 3, 33, 65} {
-				b.product(fmt.Sprintf("%s, x (%d, %d)", s, m, cols), m, w)
+				if b.affords(3 * m * 75 * cols) {
+					b.product(fmt.Sprintf("%s, x (%d, %d)", s, m, cols), m, w)
+				}
 			}
 		}
 	}
@@ -235,7 +239,7 @@ func matMulStorages(b *bench) {
 func swiGLU(b *bench) {
 	for _, ff := range []int{8, 33, 96, 1536} {
 		for _, m := range sizes {
-			if m*ff > 400_000 {
+			if m*ff > 400_000 || !b.affords(40*m*ff) {
 				continue
 			}
 			v := b.normal(m * 2 * ff)
@@ -343,6 +347,9 @@ func rotate(b *bench) {
 			start := []int{0, 5, 255}[m%3]
 			n := start + m + 3
 			row := (h.Query + 2*h.KV) * h.Size
+			if !b.affords(40 * m * row) {
+				continue
+			}
 			x := b.in(b.normal(m * row))
 			q, k, v := b.out(m*h.Query*h.Size), b.out(h.KV*n*h.Size), b.out(h.KV*n*h.Size)
 			norm := [2]*pair{b.in32(b.normal(h.Size)), b.in32(b.normal(h.Size))}
@@ -375,6 +382,13 @@ func attention(b *bench) {
 					continue // the reference is slow: the two share the cases
 				}
 				n := c.start + m
+				seen := n
+				if c.window > 0 {
+					seen = min(n, c.window+m)
+				}
+				if !b.affords(2 * m * h.Query * h.Size * seen) {
+					continue
+				}
 				kv := b.kv(n+5, h)
 				q, out := b.in(b.normal(m*h.Query*h.Size)), b.out(m*h.Query*h.Size)
 				scale := float32(1 / math.Sqrt(float64(h.Size)))
@@ -389,6 +403,9 @@ func attention(b *bench) {
 	}
 	// Scores far apart: no power may overflow, and the far ones vanish.
 	h := engine.Heads{Query: 2, KV: 1, Size: 64}
+	if !b.affords(700 * 700 * 128) {
+		return
+	}
 	kv := b.kv(700, h)
 	q := b.normal(700 * 128)
 	for i := range q {
@@ -405,6 +422,9 @@ func attention(b *bench) {
 func windowScores(b *bench) {
 	for _, h := range headShapes {
 		for _, c := range []struct{ n, w, window int }{{33, 32, 0}, {129, 32, 0}, {1000, 16, 0}, {1000, 33, 0}, {777, 64, 0}, {500, 32, 100}, {260, 8, 4}} {
+			if !b.affords(2 * c.w * h.Query * h.Size * c.n) {
+				continue
+			}
 			kv := b.kv(c.n, h)
 			q, dst := b.in(b.normal(c.w*h.Query*h.Size)), b.out32(h.Query*(c.n-c.w))
 			scale := float32(1 / math.Sqrt(float64(h.Size)))

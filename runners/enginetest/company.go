@@ -10,8 +10,19 @@ import (
 
 // companyCases hold that a row of a result has the same bits whatever other rows
 // the call computes. Each case computes 64 rows at once, then pieces of them.
-func companyCases(t *testing.T, d engine.Device) {
+func companyCases(t *testing.T, d engine.Device, o Options) {
 	const m = 64
+	open := func(t *testing.T) *bench {
+		b := newBench(t, d)
+		b.work = o.Work
+		t.Cleanup(func() {
+			if b.not > 0 {
+				t.Logf("%d cases, %d left out", b.ran, b.not)
+			}
+		})
+		return b
+	}
+	const all = 4 * m // rows computed in a case, together and in pieces
 	pieces := func(f func(lo, hi int)) {
 		for _, n := range company {
 			for lo := 0; lo+n <= m; lo += max(n, 13) {
@@ -34,9 +45,12 @@ func companyCases(t *testing.T, d engine.Device) {
 		b.release()
 	}
 	t.Run("matmul", func(t *testing.T) {
-		b := newBench(t, d)
+		b := open(t)
 		for _, s := range Storages {
 			for _, c := range []struct{ rows, cols int }{{75, 96}, {192, 576}, {48, 1568}, {33, 2048}} {
+				if !b.affords(2 * all * c.rows * c.cols) {
+					continue
+				}
 				w := b.weight([]engine.Stored{b.matrix(s, c.rows, c.cols)}, []engine.Stored{b.matrix(engine.F32, 1, c.rows)})
 				rows(t, fmt.Sprintf("%s (%d, %d)", s, c.rows, c.cols), b, c.cols, c.rows, func(dst, x engine.Array) { d.MatMul(dst, x, w.dev) })
 				rows(t, fmt.Sprintf("%s (%d, %d) added", s, c.rows, c.cols), b, c.cols, c.rows, func(dst, x engine.Array) {
@@ -48,8 +62,11 @@ func companyCases(t *testing.T, d engine.Device) {
 	})
 	t.Run("storages", func(t *testing.T) {
 		// A weight kept as blocks gives the bits of the float32 numbers it stands for.
-		b := newBench(t, d)
+		b := open(t)
 		for _, s := range Storages[1:] {
+			if !b.affords(2 * all / 3 * 75 * 1568) {
+				continue
+			}
 			stored := b.matrix(s, 75, 1568)
 			plain := &Matrix{name: "values", rows: 75, cols: 1568, storage: engine.F32, values: stored.values}
 			for _, v := range plain.values {
@@ -68,7 +85,7 @@ func companyCases(t *testing.T, d engine.Device) {
 		}
 	})
 	t.Run("elementwise", func(t *testing.T) {
-		b := newBench(t, d)
+		b := open(t)
 		g := b.in32(b.normal(576))
 		b.all = nil // g outlives the case's release
 		rows(t, "rms norm", b, 576, 576, func(dst, x engine.Array) { d.RMSNorm(dst, x, g.dev, 1e-5) })
@@ -91,7 +108,7 @@ func companyCases(t *testing.T, d engine.Device) {
 		})
 	})
 	t.Run("mixture", func(t *testing.T) {
-		b := newBench(t, d)
+		b := open(t)
 		const width, ff, experts = 64, 96, 5
 		e := engine.Experts{Router: b.weight([]engine.Stored{b.matrix(engine.F32, experts, width)}, nil).dev, PerToken: 2}
 		for range experts {
@@ -104,10 +121,13 @@ func companyCases(t *testing.T, d engine.Device) {
 		})
 	})
 	t.Run("attention", func(t *testing.T) {
-		b := newBench(t, d)
+		b := open(t)
 		for _, h := range []engine.Heads{{Query: 3, KV: 1, Size: 64}, {Query: 2, KV: 2, Size: 80}} {
 			for _, window := range []int{0, 400} {
 				const start = 900 // the window crosses a border of the blocks of keys
+				if !b.affords(2 * all * h.Query * h.Size * (start + m)) {
+					continue
+				}
 				kv := b.kv(start+m, h)
 				dev := kv.on(func(p *pair) engine.Array { return p.dev })
 				row := h.Query * h.Size
@@ -126,11 +146,13 @@ func companyCases(t *testing.T, d engine.Device) {
 		}
 	})
 	t.Run("batch", func(t *testing.T) {
-		b := newBench(t, d)
+		b := open(t)
 		for _, h := range []engine.Heads{{Query: 9, KV: 3, Size: 64}, {Query: 4, KV: 2, Size: 80}} {
 			for _, window := range []int{0, 300} {
-				companyBatch(b, h, window)
-				b.release()
+				if b.affords(2 * 2 * 4 * 25 * 300 * h.Query * h.Size) { // steps, keys and values, times, rows, keys on the average
+					companyBatch(b, h, window)
+					b.release()
+				}
 			}
 		}
 	})

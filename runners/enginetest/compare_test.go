@@ -3,6 +3,7 @@ package enginetest
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,5 +100,22 @@ func TestRandom(t *testing.T) {
 				t.Errorf("row %d, number %d is %v, want %v", r, i, v, want)
 			}
 		}
+	}
+}
+
+func TestBudget(t *testing.T) {
+	b := budget{work: 10}
+	var ran []int
+	for _, m := range []int{1, 5, 30, 20, 15, 11, 100, 10} {
+		if b.affords(m) {
+			ran = append(ran, m)
+		}
+	}
+	// 1 and 5 leave 14: with 10 more that is too little for 30, and with 20 more enough for 20.
+	if want := []int{1, 5, 20, 15, 11, 10}; !slices.Equal(ran, want) || b.ran != len(want) || b.not != 2 {
+		t.Errorf("with 10 for each, %v ran (%d, %d left out), want %v", ran, b.ran, b.not, want)
+	}
+	if unlimited := (&budget{}); !unlimited.affords(1 << 40) {
+		t.Error("a budget of nothing in particular has a limit")
 	}
 }

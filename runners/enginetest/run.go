@@ -14,6 +14,29 @@ import (
 type Options struct {
 	// RowsDepend: a row may be rounded otherwise in other company.
 	RowsDepend bool
+
+	// Work, where it is not 0, is how many multiplications an operation's cases may take
+	// on the average: what the small ones leave, large ones use, and those that there is
+	// not enough for are left out. It is for devices that are thousands of times slower.
+	Work int
+}
+
+// budget is what is left of Options.Work in a test.
+type budget struct {
+	work, left int
+	ran, not   int
+}
+
+// affords says whether a case of so many multiplications is to run.
+func (b *budget) affords(multiplications int) bool {
+	b.left += b.work
+	if b.work != 0 && b.left < multiplications {
+		b.not++
+		return false
+	}
+	b.left -= multiplications
+	b.ran++
+	return true
 }
 
 // sizes are where blocked code breaks.
@@ -35,10 +58,17 @@ func Run(t *testing.T, d engine.Device, o Options) {
 		{"group scores", groupScores}, {"pool scores", poolScores}, {"select", selectRows},
 		{"gather", gather}, {"batch", decode}, {"argmax", argMax}, {"divergence", divergence},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.run(newBench(t, d)) })
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, d)
+			b.budget.work = o.Work
+			c.run(b)
+			if b.not > 0 {
+				t.Logf("%d cases, %d left out", b.ran, b.not)
+			}
+		})
 	}
 	if !o.RowsDepend {
-		t.Run("company", func(t *testing.T) { companyCases(t, d) })
+		t.Run("company", func(t *testing.T) { companyCases(t, d, o) })
 	}
 }
 
@@ -49,6 +79,7 @@ type bench struct {
 	ref *ref.Device
 	rng *rand.Rand
 	all []*pair
+	budget
 }
 
 func newBench(t *testing.T, d engine.Device) *bench {
