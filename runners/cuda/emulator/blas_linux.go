@@ -132,7 +132,7 @@ func (a matrix) read(memory []byte, byColumns bool) []float32 {
 // they are rounded to c's type. It returns what is wrong with the arguments, or where
 // the matrices reach outside of an allocation.
 func gemm(memory *memory, transposeA, transposeB bool, a, b, c matrix, inner int, alpha, beta float32) (invalid, fault error) {
-	for name, m := range map[string]matrix{"A": a, "B": b, "C": c} {
+	for name, m := range map[string]matrix{"matrix A": a, "matrix B": b, "matrix C": c} {
 		if m.kind.size() == 0 {
 			return fmt.Errorf("%s is of type %d: have 0 (float32), 2 (float16), 14 (bfloat16)", name, m.kind), nil
 		}
@@ -141,7 +141,7 @@ func gemm(memory *memory, transposeA, transposeB bool, a, b, c matrix, inner int
 		}
 	}
 	if a.kind != b.kind || c.kind != a.kind && c.kind != float32Element {
-		return fmt.Errorf("A, B and C are of types %d, %d, %d", a.kind, b.kind, c.kind), nil
+		return fmt.Errorf("matrices of types %d, %d, %d", a.kind, b.kind, c.kind), nil
 	}
 	if c.rows == 0 || c.columns == 0 {
 		return nil, nil

@@ -302,7 +302,7 @@ type module struct {
 	threads map[string]int // .maxntid of the kernels that have one
 }
 
-type function struct {
+type kernelHandle struct {
 	*Card
 	*Kernel
 	name       string
@@ -770,7 +770,7 @@ func getFunction(c *Card, a []uintptr) result {
 	if err != nil {
 		return refuse(notFound, "%w", err)
 	}
-	f := &function{Card: c, Kernel: k, name: name, threads: 1024, shared: sharedUnasked, parameters: k.Parameters()}
+	f := &kernelHandle{Card: c, Kernel: k, name: name, threads: 1024, shared: sharedUnasked, parameters: k.Parameters()}
 	if n, ok := m.threads[name]; ok {
 		f.threads = n
 	}
@@ -792,7 +792,7 @@ func (c *Card) sharedMost() int {
 }
 
 func setAttribute(c *Card, a []uintptr) result {
-	f, ok := of[*function](a[0])
+	f, ok := of[*kernelHandle](a[0])
 	if !ok {
 		return refuse(invalidHandle, "%#x is no function", a[0])
 	}
@@ -822,7 +822,7 @@ type launchAttribute struct {
 
 func launchKernel(c *Card, a []uintptr) result {
 	config := *(*launchConfig)(pointer(a[0]))
-	f, ok := of[*function](a[1])
+	f, ok := of[*kernelHandle](a[1])
 	if !ok || f.Card != c {
 		return refuse(invalidHandle, "%#x is no function of card %d", a[1], c.index)
 	}

@@ -43,7 +43,6 @@ func described(code result) string {
 type host struct {
 	device, from, count uint64
 	handle              uintptr
-	float               float32
 	bytes               []byte
 }
 
@@ -125,8 +124,8 @@ func TestMemory(t *testing.T) {
 		t.Errorf("freed twice: %s", described(code))
 	}
 	// A copy past an end ends the context.
-	code := called("cuMemcpyDtoDAsync_v2", uintptr(q+1), uintptr(q), 1000, stream)
-	if code = called("cuStreamSynchronize", stream); code != illegalAddress || !strings.Contains(described(code), "has 1000 bytes") {
+	called("cuMemcpyDtoDAsync_v2", uintptr(q+1), uintptr(q), 1000, stream)
+	if code := called("cuStreamSynchronize", stream); code != illegalAddress || !strings.Contains(described(code), "has 1000 bytes") {
 		t.Errorf("a copy of 1000 bytes to number 1 of 1000: %s", described(code))
 	}
 	if code := called("cuMemAlloc_v2", uintptr(unsafe.Pointer(&h.device)), 8); code != illegalAddress {

@@ -11,10 +11,10 @@ import (
 	"unsafe"
 )
 
-// space is where the memory of all cards lies: one reservation of the host's
+// reservation is where the memory of all cards lies: one reservation of the host's
 // addresses, none of which is given out twice, so that what was freed stays invalid
 // for good. Pages are the host's only while an allocation holds them.
-type space struct {
+type reservation struct {
 	sync.Mutex
 	all  []byte
 	next int
@@ -27,16 +27,16 @@ const (
 	poison     = 0xCB
 )
 
-var addresses = sync.OnceValues(func() (*space, error) {
+var addresses = sync.OnceValues(func() (*reservation, error) {
 	all, err := syscall.Mmap(-1, 0, spaceBytes, syscall.PROT_NONE, syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("emulator: reserving %d bytes of addresses: %w", spaceBytes, err)
 	}
-	return &space{all: all}, nil
+	return &reservation{all: all}, nil
 })
 
 // take returns memory with pages on either side that nobody may touch.
-func (s *space) take(bytes int) (*allocation, error) {
+func (s *reservation) take(bytes int) (*allocation, error) {
 	s.Lock()
 	defer s.Unlock()
 	length := (alignment + bytes + pageBytes - 1) / pageBytes * pageBytes
@@ -57,7 +57,7 @@ func (s *space) take(bytes int) (*allocation, error) {
 }
 
 // give returns the pages to the host.
-func (s *space) give(a *allocation) {
+func (s *reservation) give(a *allocation) {
 	_ = syscall.Madvise(a.pages, syscall.MADV_DONTNEED)
 	_ = syscall.Mprotect(a.pages, syscall.PROT_NONE)
 }
