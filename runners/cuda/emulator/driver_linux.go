@@ -45,7 +45,7 @@ type Card struct {
 
 // fault is an error that stays until the context is given up.
 type fault struct {
-	code result
+	code cuResult
 	err  error
 }
 
@@ -92,7 +92,7 @@ func (c *Card) Left() int {
 }
 
 // fails ends the context.
-func (c *Card) fails(code result, err error) result {
+func (c *Card) fails(code cuResult, err error) cuResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = err
@@ -103,7 +103,7 @@ func (c *Card) fails(code result, err error) result {
 }
 
 // state is the code that every call returns after a fault.
-func (c *Card) state() result {
+func (c *Card) state() cuResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fault != nil {
@@ -112,29 +112,29 @@ func (c *Card) state() result {
 	return success
 }
 
-// result is a CUresult.
-type result uint32
+// cuResult is CUresult.
+type cuResult uint32
 
 const (
-	success            result = 0
-	invalidValue       result = 1
-	outOfMemory        result = 2
-	invalidDevice      result = 101
-	noBinary           result = 209
-	invalidContext     result = 201
-	invalidPTX         result = 218
-	invalidHandle      result = 400
-	notFound           result = 500
-	illegalAddress     result = 700
-	outOfResources     result = 701
-	launchFailed       result = 719
-	notSupported       result = 801
-	captureUnsupported result = 900
-	unknown            result = 999
+	success            cuResult = 0
+	invalidValue       cuResult = 1
+	outOfMemory        cuResult = 2
+	invalidDevice      cuResult = 101
+	noBinary           cuResult = 209
+	invalidContext     cuResult = 201
+	invalidPTX         cuResult = 218
+	invalidHandle      cuResult = 400
+	notFound           cuResult = 500
+	illegalAddress     cuResult = 700
+	outOfResources     cuResult = 701
+	launchFailed       cuResult = 719
+	notSupported       cuResult = 801
+	captureUnsupported cuResult = 900
+	unknown            cuResult = 999
 )
 
 // results are the names and texts of the driver's documentation.
-var results = map[result][2]string{
+var results = map[cuResult][2]string{
 	success:            {"CUDA_SUCCESS", "no error"},
 	invalidValue:       {"CUDA_ERROR_INVALID_VALUE", "invalid argument"},
 	outOfMemory:        {"CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
@@ -155,11 +155,11 @@ var results = map[result][2]string{
 // said is the last error of a call that no card's context stands for.
 var said struct {
 	sync.Mutex
-	code result
+	code cuResult
 	err  error
 }
 
-func refuse(code result, format string, a ...any) result {
+func refuse(code cuResult, format string, a ...any) cuResult {
 	said.Lock()
 	defer said.Unlock()
 	said.code, said.err = code, fmt.Errorf(format, a...)
@@ -167,7 +167,7 @@ func refuse(code result, format string, a ...any) result {
 }
 
 // describe is the text of an error, with what the emulator knows of the last such.
-func describe(code result) string {
+func describe(code cuResult) string {
 	text := results[code][1]
 	var err error
 	if c := current(); c != nil {
@@ -208,23 +208,23 @@ func cString(s string) uintptr {
 	return uintptr(unsafe.Pointer(&b[0]))
 }
 
-// pointer is memory of the caller's.
-func pointer(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
+// hostAt is memory of the caller's.
+func hostAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
-func store[T any](p uintptr, v T) result {
+func store[T any](p uintptr, v T) cuResult {
 	if p == 0 {
 		return refuse(invalidValue, "a null pointer for a result")
 	}
-	*(*T)(pointer(p)) = v
+	*(*T)(hostAt(p)) = v
 	return success
 }
 
 func text(p uintptr) string {
 	n := 0
-	for *(*byte)(unsafe.Add(pointer(p), n)) != 0 {
+	for *(*byte)(unsafe.Add(hostAt(p), n)) != 0 {
 		n++
 	}
-	return string(unsafe.Slice((*byte)(pointer(p)), n))
+	return string(unsafe.Slice((*byte)(hostAt(p)), n))
 }
 
 func add(v any) uintptr {
@@ -243,7 +243,7 @@ func of[T any](handle uintptr) (v T, ok bool) {
 	return v, ok
 }
 
-func remove[T any](handle uintptr) result {
+func remove[T any](handle uintptr) cuResult {
 	if _, ok := of[T](handle); !ok {
 		return invalidHandle
 	}
@@ -279,7 +279,7 @@ type stream struct {
 }
 
 // do runs work or captures it.
-func (s *stream) do(work func() result) result {
+func (s *stream) do(work func() cuResult) cuResult {
 	if s.capture != nil {
 		s.capture.work = append(s.capture.work, work)
 		return success
@@ -291,7 +291,7 @@ func (s *stream) do(work func() result) result {
 }
 
 // graph is captured work; executable is a copy that can be launched.
-type graph struct{ work []func() result }
+type graph struct{ work []func() cuResult }
 type executable struct{ *graph }
 
 type event struct{ at time.Time }
@@ -320,12 +320,12 @@ type blas struct {
 // most eight bytes, and what it does.
 type entry struct {
 	arguments int
-	do        func(a []uintptr) result
+	do        func(a []uintptr) cuResult
 }
 
 // inContext is an entry that needs a current context in which nothing has failed.
-func inContext(arguments int, do func(c *Card, a []uintptr) result) entry {
-	return entry{arguments, func(a []uintptr) result {
+func inContext(arguments int, do func(c *Card, a []uintptr) cuResult) entry {
+	return entry{arguments, func(a []uintptr) cuResult {
 		c := current()
 		if c == nil {
 			return refuse(invalidContext, "no context is current on this thread")
@@ -338,8 +338,8 @@ func inContext(arguments int, do func(c *Card, a []uintptr) result) entry {
 }
 
 // onStream is an entry whose argument of this index is a stream of the current context.
-func onStream(arguments, index int, do func(s *stream, a []uintptr) result) entry {
-	return inContext(arguments, func(c *Card, a []uintptr) result {
+func onStream(arguments, index int, do func(s *stream, a []uintptr) cuResult) entry {
+	return inContext(arguments, func(c *Card, a []uintptr) cuResult {
 		s, ok := of[*stream](a[index])
 		if !ok {
 			return refuse(invalidHandle, "%#x is no stream", a[index])
@@ -352,8 +352,8 @@ func onStream(arguments, index int, do func(s *stream, a []uintptr) result) entr
 }
 
 // onDevice is an entry whose argument of this index is a device.
-func onDevice(arguments, index int, do func(c *Card, a []uintptr) result) entry {
-	return entry{arguments, func(a []uintptr) result {
+func onDevice(arguments, index int, do func(c *Card, a []uintptr) cuResult) entry {
+	return entry{arguments, func(a []uintptr) cuResult {
 		c := card(a[index])
 		if c == nil {
 			return refuse(invalidDevice, "there is no card %d", int32(a[index]))
@@ -367,18 +367,18 @@ var entries map[string]entry
 
 func init() {
 	entries = map[string]entry{
-		"cuInit":             {1, func(a []uintptr) result { return success }},
-		"cuDriverGetVersion": {1, func(a []uintptr) result { return store(a[0], int32(12080)) }},
-		"cuGetErrorName":     {2, func(a []uintptr) result { return errorText(a, results[result(a[0])][0]) }},
-		"cuGetErrorString":   {2, func(a []uintptr) result { return errorText(a, describe(result(a[0]))) }},
+		"cuInit":             {1, func(a []uintptr) cuResult { return success }},
+		"cuDriverGetVersion": {1, func(a []uintptr) cuResult { return store(a[0], int32(12080)) }},
+		"cuGetErrorName":     {2, func(a []uintptr) cuResult { return errorText(a, results[cuResult(a[0])][0]) }},
+		"cuGetErrorString":   {2, func(a []uintptr) cuResult { return errorText(a, describe(cuResult(a[0]))) }},
 
-		"cuDeviceGetCount": {1, func(a []uintptr) result {
+		"cuDeviceGetCount": {1, func(a []uintptr) cuResult {
 			machine.Lock()
 			defer machine.Unlock()
 			return store(a[0], int32(len(machine.cards)))
 		}},
-		"cuDeviceGet":          onDevice(2, 1, func(c *Card, a []uintptr) result { return store(a[0], int32(c.index)) }),
-		"cuDeviceTotalMem_v2":  onDevice(2, 1, func(c *Card, a []uintptr) result { return store(a[0], uint64(c.Memory)) }),
+		"cuDeviceGet":          onDevice(2, 1, func(c *Card, a []uintptr) cuResult { return store(a[0], int32(c.index)) }),
+		"cuDeviceTotalMem_v2":  onDevice(2, 1, func(c *Card, a []uintptr) cuResult { return store(a[0], uint64(c.Memory)) }),
 		"cuDeviceGetName":      onDevice(3, 2, deviceName),
 		"cuDeviceGetAttribute": onDevice(3, 2, deviceAttribute),
 
@@ -387,11 +387,11 @@ func init() {
 		"cuCtxSetCurrent":              {1, setCurrent},
 
 		"cuMemAlloc_v2":   inContext(2, allocate),
-		"cuMemFree_v2":    inContext(1, func(c *Card, a []uintptr) result { return c.give(uint64(a[0]), false) }),
+		"cuMemFree_v2":    {1, func(a []uintptr) cuResult { return give(uint64(a[0]), false) }},
 		"cuMemGetInfo_v2": inContext(2, memoryInfo),
 		"cuMemHostAlloc":  inContext(3, allocateHost),
-		"cuMemFreeHost":   inContext(1, func(c *Card, a []uintptr) result { return c.give(uint64(a[0]), true) }),
-		"cuMemHostGetDevicePointer_v2": inContext(3, func(c *Card, a []uintptr) result {
+		"cuMemFreeHost":   {1, func(a []uintptr) cuResult { return give(uint64(a[0]), true) }},
+		"cuMemHostGetDevicePointer_v2": inContext(3, func(c *Card, a []uintptr) cuResult {
 			if m := c.memory.find(uint64(a[1]), 1); m == nil || !m.host {
 				return refuse(invalidValue, "%#x is no page-locked memory", a[1])
 			}
@@ -402,12 +402,12 @@ func init() {
 		"cuMemcpyDtoDAsync_v2": onStream(4, 3, copyOver),
 		"cuMemsetD8Async":      onStream(4, 3, set),
 
-		"cuStreamCreate":          inContext(2, func(c *Card, a []uintptr) result { return store(a[0], add(&stream{Card: c})) }),
-		"cuStreamDestroy_v2":      {1, func(a []uintptr) result { return remove[*stream](a[0]) }},
+		"cuStreamCreate":          inContext(2, func(c *Card, a []uintptr) cuResult { return store(a[0], add(&stream{Card: c})) }),
+		"cuStreamDestroy_v2":      {1, func(a []uintptr) cuResult { return remove[*stream](a[0]) }},
 		"cuStreamSynchronize":     onStream(1, 0, synchronize),
 		"cuStreamBeginCapture_v2": onStream(2, 0, beginCapture),
 		"cuStreamEndCapture":      onStream(2, 0, endCapture),
-		"cuGraphInstantiateWithFlags": inContext(3, func(c *Card, a []uintptr) result {
+		"cuGraphInstantiateWithFlags": inContext(3, func(c *Card, a []uintptr) cuResult {
 			g, ok := of[*graph](a[1])
 			if !ok {
 				return refuse(invalidHandle, "%#x is no graph", a[1])
@@ -415,30 +415,30 @@ func init() {
 			return store(a[0], add(&executable{&graph{slices.Clone(g.work)}}))
 		}),
 		"cuGraphLaunch":      onStream(2, 1, launchGraph),
-		"cuGraphDestroy":     {1, func(a []uintptr) result { return remove[*graph](a[0]) }},
-		"cuGraphExecDestroy": {1, func(a []uintptr) result { return remove[*executable](a[0]) }},
+		"cuGraphDestroy":     {1, func(a []uintptr) cuResult { return remove[*graph](a[0]) }},
+		"cuGraphExecDestroy": {1, func(a []uintptr) cuResult { return remove[*executable](a[0]) }},
 
-		"cuEventCreate":      inContext(2, func(c *Card, a []uintptr) result { return store(a[0], add(&event{})) }),
-		"cuEventDestroy_v2":  {1, func(a []uintptr) result { return remove[*event](a[0]) }},
+		"cuEventCreate":      inContext(2, func(c *Card, a []uintptr) cuResult { return store(a[0], add(&event{})) }),
+		"cuEventDestroy_v2":  {1, func(a []uintptr) cuResult { return remove[*event](a[0]) }},
 		"cuEventRecord":      onStream(2, 1, recordEvent),
-		"cuEventSynchronize": inContext(1, func(c *Card, a []uintptr) result { return success }),
+		"cuEventSynchronize": inContext(1, func(c *Card, a []uintptr) cuResult { return success }),
 		"cuEventElapsedTime": inContext(3, elapsed),
 
 		"cuModuleLoadDataEx":  inContext(5, loadModule),
-		"cuModuleUnload":      {1, func(a []uintptr) result { return remove[*module](a[0]) }},
+		"cuModuleUnload":      {1, func(a []uintptr) cuResult { return remove[*module](a[0]) }},
 		"cuModuleGetFunction": inContext(3, getFunction),
 		"cuFuncSetAttribute":  inContext(3, setAttribute),
 		"cuLaunchKernelEx":    inContext(4, launchKernel),
 
-		"cublasCreate_v2": {1, func(a []uintptr) result {
+		"cublasCreate_v2": {1, func(a []uintptr) cuResult {
 			c := current()
 			if c == nil {
 				return cublasNotInitialized
 			}
 			return store(a[0], add(&blas{Card: c}))
 		}},
-		"cublasDestroy_v2": {1, func(a []uintptr) result { return cublasStatus(remove[*blas](a[0])) }},
-		"cublasSetStream_v2": {2, func(a []uintptr) result {
+		"cublasDestroy_v2": {1, func(a []uintptr) cuResult { return cublasStatus(remove[*blas](a[0])) }},
+		"cublasSetStream_v2": {2, func(a []uintptr) cuResult {
 			b, ok := of[*blas](a[0])
 			s, is := of[*stream](a[1])
 			if !ok || !is || s.Card != b.Card {
@@ -447,13 +447,13 @@ func init() {
 			b.stream = s
 			return success
 		}},
-		"cublasSetWorkspace_v2": {3, func(a []uintptr) result {
+		"cublasSetWorkspace_v2": {3, func(a []uintptr) cuResult {
 			if b, ok := of[*blas](a[0]); !ok || b.memory.find(uint64(a[1]), int(a[2])) == nil {
 				return cublasInvalidValue
 			}
 			return success
 		}},
-		"cublasGetVersion_v2": {2, func(a []uintptr) result { return store(a[1], int32(120000)) }},
+		"cublasGetVersion_v2": {2, func(a []uintptr) cuResult { return store(a[1], int32(120000)) }},
 		"cublasGemmEx":        {19, gemmEx},
 	}
 }
@@ -474,7 +474,7 @@ func Symbol(name string) (uintptr, error) {
 		return p, nil
 	}
 	if name == "cublasGetStatusString" {
-		return keep(name, purego.NewCallback(func(status uintptr) uintptr { return cString(cublasText(result(status))) })), nil
+		return keep(name, purego.NewCallback(func(status uintptr) uintptr { return cString(cublasText(cuResult(status))) })), nil
 	}
 	e, ok := entries[name]
 	if !ok {
@@ -501,7 +501,7 @@ func keep(name string, p uintptr) uintptr {
 }
 
 // guarded turns a panic, which may not cross C, into an error.
-func guarded(name string, e entry, a []uintptr) (code result) {
+func guarded(name string, e entry, a []uintptr) (code cuResult) {
 	defer func() {
 		if r := recover(); r != nil {
 			err := fmt.Errorf("%s: panic: %v", name, r)
@@ -514,20 +514,20 @@ func guarded(name string, e entry, a []uintptr) (code result) {
 	return e.do(a)
 }
 
-func errorText(a []uintptr, s string) result {
-	if _, ok := results[result(a[0])]; !ok {
+func errorText(a []uintptr, s string) cuResult {
+	if _, ok := results[cuResult(a[0])]; !ok {
 		return invalidValue
 	}
 	return store(a[1], cString(s))
 }
 
-func deviceName(c *Card, a []uintptr) result {
-	to := unsafe.Slice((*byte)(pointer(a[0])), int(a[1]))
+func deviceName(c *Card, a []uintptr) cuResult {
+	to := unsafe.Slice((*byte)(hostAt(a[0])), int(a[1]))
 	to[copy(to[:len(to)-1], c.Name)] = 0
 	return success
 }
 
-func deviceAttribute(c *Card, a []uintptr) result {
+func deviceAttribute(c *Card, a []uintptr) cuResult {
 	values := map[uintptr]int{16: c.Multiprocessors, 38: int(c.L2), 75: c.Major, 76: c.Minor}
 	v, ok := values[a[1]]
 	if !ok {
@@ -536,14 +536,14 @@ func deviceAttribute(c *Card, a []uintptr) result {
 	return store(a[0], int32(v))
 }
 
-func retain(c *Card, a []uintptr) result {
+func retain(c *Card, a []uintptr) cuResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.retained++
 	return store(a[0], add(context{c}))
 }
 
-func release(c *Card, a []uintptr) result {
+func release(c *Card, a []uintptr) cuResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.retained == 0 {
@@ -556,7 +556,7 @@ func release(c *Card, a []uintptr) result {
 	return success
 }
 
-func setCurrent(a []uintptr) result {
+func setCurrent(a []uintptr) cuResult {
 	var c *Card
 	if a[0] != 0 {
 		k, ok := of[context](a[0])
@@ -571,7 +571,7 @@ func setCurrent(a []uintptr) result {
 	return success
 }
 
-func allocate(c *Card, a []uintptr) result {
+func allocate(c *Card, a []uintptr) cuResult {
 	n := int(a[1])
 	if n <= 0 {
 		return refuse(invalidValue, "an allocation of %d bytes", n)
@@ -586,7 +586,7 @@ func allocate(c *Card, a []uintptr) result {
 	return store(a[0], m.address)
 }
 
-func allocateHost(c *Card, a []uintptr) result {
+func allocateHost(c *Card, a []uintptr) cuResult {
 	m, _, err := c.memory.allocate(int(a[1]), true, 0)
 	if err != nil {
 		return c.fails(unknown, err)
@@ -594,14 +594,19 @@ func allocateHost(c *Card, a []uintptr) result {
 	return store(a[0], uintptr(m.address))
 }
 
-func (c *Card) give(address uint64, host bool) result {
+// give frees memory, after a fault too.
+func give(address uint64, host bool) cuResult {
+	c := current()
+	if c == nil {
+		return refuse(invalidContext, "no context is current on this thread")
+	}
 	if !c.memory.free(address, host) {
 		return refuse(invalidValue, "freeing %#x, which is no allocation", address)
 	}
 	return success
 }
 
-func memoryInfo(c *Card, a []uintptr) result {
+func memoryInfo(c *Card, a []uintptr) cuResult {
 	c.memory.Lock()
 	free := c.Memory - c.memory.used
 	c.memory.Unlock()
@@ -612,7 +617,7 @@ func memoryInfo(c *Card, a []uintptr) result {
 }
 
 // moves runs f on the bytes at an address, or ends the context.
-func (c *Card) moves(what string, address uint64, n int, f func(b []byte)) result {
+func (c *Card) moves(what string, address uint64, n int, f func(b []byte)) cuResult {
 	b, err := c.memory.bytes(what, address, n)
 	if err != nil {
 		return c.fails(illegalAddress, err)
@@ -621,32 +626,32 @@ func (c *Card) moves(what string, address uint64, n int, f func(b []byte)) resul
 	return success
 }
 
-func copyIn(s *stream, a []uintptr) result {
-	return s.do(func() result {
+func copyIn(s *stream, a []uintptr) cuResult {
+	return s.do(func() cuResult {
 		return s.moves("cuMemcpyHtoDAsync: writing", uint64(a[0]), int(a[2]), func(b []byte) {
-			copy(b, unsafe.Slice((*byte)(pointer(a[1])), len(b)))
+			copy(b, unsafe.Slice((*byte)(hostAt(a[1])), len(b)))
 		})
 	})
 }
 
-func copyOut(s *stream, a []uintptr) result {
-	return s.do(func() result {
+func copyOut(s *stream, a []uintptr) cuResult {
+	return s.do(func() cuResult {
 		return s.moves("cuMemcpyDtoHAsync: reading", uint64(a[1]), int(a[2]), func(b []byte) {
-			copy(unsafe.Slice((*byte)(pointer(a[0])), len(b)), b)
+			copy(unsafe.Slice((*byte)(hostAt(a[0])), len(b)), b)
 		})
 	})
 }
 
-func copyOver(s *stream, a []uintptr) result {
-	return s.do(func() result {
+func copyOver(s *stream, a []uintptr) cuResult {
+	return s.do(func() cuResult {
 		return s.moves("cuMemcpyDtoDAsync: reading", uint64(a[1]), int(a[2]), func(from []byte) {
 			s.moves("cuMemcpyDtoDAsync: writing", uint64(a[0]), int(a[2]), func(to []byte) { copy(to, from) })
 		})
 	})
 }
 
-func set(s *stream, a []uintptr) result {
-	return s.do(func() result {
+func set(s *stream, a []uintptr) cuResult {
+	return s.do(func() cuResult {
 		return s.moves("cuMemsetD8Async: writing", uint64(a[0]), int(a[2]), func(b []byte) {
 			for i := range b {
 				b[i] = byte(a[1])
@@ -655,14 +660,14 @@ func set(s *stream, a []uintptr) result {
 	})
 }
 
-func synchronize(s *stream, a []uintptr) result {
+func synchronize(s *stream, a []uintptr) cuResult {
 	if s.capture != nil {
 		return refuse(captureUnsupported, "waiting for a stream that captures")
 	}
 	return s.state()
 }
 
-func beginCapture(s *stream, a []uintptr) result {
+func beginCapture(s *stream, a []uintptr) cuResult {
 	if s.capture != nil {
 		return refuse(captureUnsupported, "the stream captures already")
 	}
@@ -670,7 +675,7 @@ func beginCapture(s *stream, a []uintptr) result {
 	return success
 }
 
-func endCapture(s *stream, a []uintptr) result {
+func endCapture(s *stream, a []uintptr) cuResult {
 	if s.capture == nil {
 		return refuse(invalidValue, "the stream does not capture")
 	}
@@ -679,12 +684,12 @@ func endCapture(s *stream, a []uintptr) result {
 	return store(a[1], add(g))
 }
 
-func launchGraph(s *stream, a []uintptr) result {
+func launchGraph(s *stream, a []uintptr) cuResult {
 	g, ok := of[*executable](a[0])
 	if !ok {
 		return refuse(invalidHandle, "%#x is no instantiated graph", a[0])
 	}
-	return s.do(func() result {
+	return s.do(func() cuResult {
 		for _, work := range g.work {
 			if code := work(); code != success {
 				return code
@@ -694,18 +699,18 @@ func launchGraph(s *stream, a []uintptr) result {
 	})
 }
 
-func recordEvent(s *stream, a []uintptr) result {
+func recordEvent(s *stream, a []uintptr) cuResult {
 	e, ok := of[*event](a[0])
 	if !ok {
 		return refuse(invalidHandle, "%#x is no event", a[0])
 	}
-	return s.do(func() result {
+	return s.do(func() cuResult {
 		e.at = time.Now()
 		return success
 	})
 }
 
-func elapsed(c *Card, a []uintptr) result {
+func elapsed(c *Card, a []uintptr) cuResult {
 	from, ok := of[*event](a[1])
 	to, is := of[*event](a[2])
 	if !ok || !is || from.at.IsZero() || to.at.IsZero() {
@@ -721,13 +726,13 @@ var (
 
 // loadModule reads PTX. The compiler's options that are looked at are where to say
 // what is wrong (CU_JIT_ERROR_LOG_BUFFER and its size).
-func loadModule(c *Card, a []uintptr) result {
+func loadModule(c *Card, a []uintptr) cuResult {
 	source := text(a[1])
-	fail := func(code result, err error) result {
+	fail := func(code cuResult, err error) cuResult {
 		var log, bytes uintptr
 		for i := range int(a[2]) {
-			option := *(*uint32)(unsafe.Add(pointer(a[3]), 4*i))
-			value := *(*uintptr)(unsafe.Add(pointer(a[4]), 8*i))
+			option := *(*uint32)(unsafe.Add(hostAt(a[3]), 4*i))
+			value := *(*uintptr)(unsafe.Add(hostAt(a[4]), 8*i))
 			switch option {
 			case 5:
 				log = value
@@ -736,7 +741,7 @@ func loadModule(c *Card, a []uintptr) result {
 			}
 		}
 		if log != 0 && bytes > 0 {
-			to := unsafe.Slice((*byte)(pointer(log)), bytes)
+			to := unsafe.Slice((*byte)(hostAt(log)), bytes)
 			to[copy(to[:len(to)-1], err.Error())] = 0
 		}
 		return code
@@ -760,7 +765,7 @@ func loadModule(c *Card, a []uintptr) result {
 	return store(a[0], add(m))
 }
 
-func getFunction(c *Card, a []uintptr) result {
+func getFunction(c *Card, a []uintptr) cuResult {
 	m, ok := of[*module](a[1])
 	if !ok || m.Card != c {
 		return refuse(invalidHandle, "%#x is no module of card %d", a[1], c.index)
@@ -791,7 +796,7 @@ func (c *Card) sharedMost() int {
 	return 99 << 10
 }
 
-func setAttribute(c *Card, a []uintptr) result {
+func setAttribute(c *Card, a []uintptr) cuResult {
 	f, ok := of[*kernelHandle](a[0])
 	if !ok {
 		return refuse(invalidHandle, "%#x is no function", a[0])
@@ -820,8 +825,8 @@ type launchAttribute struct {
 	_  [8]uint64
 }
 
-func launchKernel(c *Card, a []uintptr) result {
-	config := *(*launchConfig)(pointer(a[0]))
+func launchKernel(c *Card, a []uintptr) cuResult {
+	config := *(*launchConfig)(hostAt(a[0]))
 	f, ok := of[*kernelHandle](a[1])
 	if !ok || f.Card != c {
 		return refuse(invalidHandle, "%#x is no function of card %d", a[1], c.index)
@@ -847,7 +852,7 @@ func launchKernel(c *Card, a []uintptr) result {
 	}
 	const programmaticSerialization = 6
 	for i := range int(config.number) {
-		at := *(*launchAttribute)(unsafe.Add(pointer(config.attributes), i*int(unsafe.Sizeof(launchAttribute{}))))
+		at := *(*launchAttribute)(unsafe.Add(hostAt(config.attributes), i*int(unsafe.Sizeof(launchAttribute{}))))
 		if at.id != programmaticSerialization || c.Major < 9 {
 			return refuse(notSupported, "%s: launch attribute %d on compute capability %d.%d", f.name, at.id, c.Major, c.Minor)
 		}
@@ -857,13 +862,13 @@ func launchKernel(c *Card, a []uintptr) result {
 	}
 	arguments := make([][]byte, len(f.parameters))
 	for i, size := range f.parameters {
-		from := *(*unsafe.Pointer)(unsafe.Add(pointer(a[2]), 8*i))
+		from := *(*unsafe.Pointer)(unsafe.Add(hostAt(a[2]), 8*i))
 		if from == nil {
 			return refuse(invalidValue, "%s: argument %d of %d is missing", f.name, i, len(f.parameters))
 		}
 		arguments[i] = slices.Clone(unsafe.Slice((*byte)(from), size))
 	}
-	return s.do(func() result {
+	return s.do(func() cuResult {
 		c.mu.Lock()
 		c.launches[f.name]++
 		c.mu.Unlock()
@@ -881,20 +886,20 @@ func (c *Card) resident() int { return 2 * c.Multiprocessors }
 
 // cuBLAS's statuses.
 const (
-	cublasNotInitialized  result = 1
-	cublasInvalidValue    result = 7
-	cublasExecutionFailed result = 13
+	cublasNotInitialized  cuResult = 1
+	cublasInvalidValue    cuResult = 7
+	cublasExecutionFailed cuResult = 13
 )
 
-func cublasStatus(code result) result {
+func cublasStatus(code cuResult) cuResult {
 	if code != success {
 		return cublasInvalidValue
 	}
 	return success
 }
 
-func cublasText(status result) string {
-	s, ok := map[result]string{
+func cublasText(status cuResult) string {
+	s, ok := map[cuResult]string{
 		success: "CUBLAS_STATUS_SUCCESS", cublasNotInitialized: "CUBLAS_STATUS_NOT_INITIALIZED",
 		cublasInvalidValue: "CUBLAS_STATUS_INVALID_VALUE", cublasExecutionFailed: "CUBLAS_STATUS_EXECUTION_FAILED",
 	}[status]
@@ -915,13 +920,13 @@ func cublasText(status result) string {
 }
 
 // gemmEx is cublasGemmEx for numbers that lie on the host, alpha and beta.
-func gemmEx(a []uintptr) result {
+func gemmEx(a []uintptr) cuResult {
 	b, ok := of[*blas](a[0])
 	if !ok || b.stream == nil {
 		return cublasNotInitialized
 	}
 	const plain, transpose, float32Sums = 0, 1, 68
-	refused := func(format string, a ...any) result {
+	refused := func(format string, a ...any) cuResult {
 		refuse(invalidValue, "cublasGemmEx: "+format, a...)
 		return cublasInvalidValue
 	}
@@ -932,7 +937,7 @@ func gemmEx(a []uintptr) result {
 		return refused("sums of type %d: have 68 (float32)", uint32(a[17]))
 	}
 	m, n, k := int(int32(a[3])), int(int32(a[4])), int(int32(a[5]))
-	alpha, beta := *(*float32)(pointer(a[6])), *(*float32)(pointer(a[13]))
+	alpha, beta := *(*float32)(hostAt(a[6])), *(*float32)(hostAt(a[13]))
 	stored := func(transposed bool, rows, columns int, address, kind, leading uintptr) matrix {
 		if transposed {
 			rows, columns = columns, rows
@@ -942,7 +947,7 @@ func gemmEx(a []uintptr) result {
 	first := stored(a[1] == transpose, m, k, a[7], a[8], a[9])
 	second := stored(a[2] == transpose, k, n, a[10], a[11], a[12])
 	out := stored(false, m, n, a[14], a[15], a[16])
-	code := b.stream.do(func() result {
+	code := b.stream.do(func() cuResult {
 		invalid, err := gemm(&b.Card.memory, a[1] == transpose, a[2] == transpose, first, second, out, k, alpha, beta)
 		if invalid != nil {
 			return refused("%w", invalid)
@@ -977,7 +982,7 @@ func (w *watched) Valid(address uint64, bytes int) bool {
 	return false
 }
 
-func (w *watched) code() result {
+func (w *watched) code() cuResult {
 	if w.astray {
 		return illegalAddress
 	}

@@ -16,23 +16,23 @@ import (
 // uintptr(unsafe.Pointer(&v)) in the call itself.
 //
 //go:uintptrescapes
-func called(name string, arguments ...uintptr) result {
+func called(name string, arguments ...uintptr) cuResult {
 	f, err := Symbol(name)
 	if err != nil {
 		panic(err)
 	}
 	r, _, _ := purego.SyscallN(f, arguments...)
-	return result(uint32(r))
+	return cuResult(uint32(r))
 }
 
-func ok(t *testing.T, name string, code result) {
+func ok(t *testing.T, name string, code cuResult) {
 	t.Helper()
 	if code != success {
 		t.Fatalf("%s: %s", name, described(code))
 	}
 }
 
-func described(code result) string {
+func described(code cuResult) string {
 	var name, message uintptr
 	called("cuGetErrorName", uintptr(code), uintptr(unsafe.Pointer(&name)))
 	called("cuGetErrorString", uintptr(code), uintptr(unsafe.Pointer(&message)))
@@ -148,7 +148,7 @@ func TestContexts(t *testing.T) {
 	b := Plug(small())
 	ok(t, "retain", called("cuDevicePrimaryCtxRetain", uintptr(unsafe.Pointer(&h.handle)), uintptr(b.Index())))
 	p := alloc(t, 64)
-	done := make(chan result)
+	done := make(chan cuResult)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with its context
 		done <- called("cuMemFree_v2", uintptr(p))
@@ -217,7 +217,7 @@ func TestModuleRefused(t *testing.T) {
 	_, _ = plugged(t, p)
 	for _, c := range []struct {
 		source, want string
-		code         result
+		code         cuResult
 	}{
 		{".version 8.0\n.target sm_90\n.address_size 64\n", "sm_90", noBinary},
 		{".version 8.0\n.target sm_90a\n.address_size 64\n", "8.0", noBinary},
@@ -241,7 +241,7 @@ func TestModuleRefused(t *testing.T) {
 }
 
 // product calls cublasGemmEx on fresh memory for C with columns apart, and returns C.
-func product(t *testing.T, stream uintptr, ta, tb int, m, n, k int, a, b, c []float32, kind, out element, lda, ldb, ldc int, beta float32) ([]float32, result) {
+func product(t *testing.T, stream uintptr, ta, tb int, m, n, k int, a, b, c []float32, kind, out element, lda, ldb, ldc int, beta float32) ([]float32, cuResult) {
 	t.Helper()
 	put := func(kind element, v []float32) uint64 {
 		to := make([]byte, len(v)*kind.size())
