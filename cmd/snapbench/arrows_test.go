@@ -24,6 +24,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/ref", "runners/engine", "a device knows the contract"},
 	{"runners/cpu", "runners/engine", "a device knows the contract"},
 	{"runners/cuda", "runners/engine", "a device knows the contract"},
+	{"runners/cuda/emulator", "", "a card knows no device"},
 	{"runners/enginetest", "runners/engine runners/ref", "any device is held against ref"},
 	{"runners/weights", "runners/engine", "files give engine.Stored"},
 	{"runners/tokenizer", "", "text and ids only"},
@@ -34,6 +35,9 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners", "compress runners/engine runners/models", "a runner is given its model"},
 	{"cmd/snapbench", "compress configs datasets metrics plots results runners", "only the command knows everyone"},
 }
+
+// forTests is what no package imports but in its tests.
+const forTests = "runners/cuda/emulator"
 
 func TestImportsPointOneWay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
@@ -71,6 +75,9 @@ func TestImportsPointOneWay(t *testing.T) {
 		a := arrows[rule]
 		for _, imported := range p.Imports {
 			to, ours := strings.CutPrefix(imported, module)
+			if ours && to == forTests {
+				t.Errorf("%s imports %s, which is for tests", name, to)
+			}
 			if !ours || within(to, a.from) && a.from != "runners" {
 				continue
 			}
