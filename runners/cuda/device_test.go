@@ -57,35 +57,42 @@ func conform(t *testing.T, d *Device) {
 }
 
 func TestRandomWeight(t *testing.T) {
-	for _, kind := range []engine.Type{engine.Float32, engine.BFloat16} {
-		d := open(t, kind)
-		w, err := d.LoadWeight([]engine.Stored{random{"a", 3, 40, 7}, random{"b", 5, 40, 8}}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids, _ := d.New(engine.Int32, 8)
-		d.PutInts(ids, []int32{0, 1, 2, 3, 4, 5, 6, 7})
-		rows, _ := d.New(kind, 8*40)
-		d.Embed(rows, w, ids)
-		got := make([]float32, 8*40)
-		d.Get(got, rows)
-		if err := d.Sync(); err != nil {
-			t.Fatal(err)
-		}
-		want := make([]float32, 0, 8*40)
-		for i := range uint64(3 * 40) {
-			want = append(want, engine.RandomValue(7, i, 0.02))
-		}
-		for i := range uint64(5 * 40) {
-			want = append(want, engine.RandomValue(8, i, 0.02))
-		}
-		b := make([]byte, len(want)*kind.Size())
-		encode(b, want, kind)
-		decode(want, b, kind)
-		for i := range want {
-			if got[i] != want[i] {
-				t.Fatalf("%v: number %d is %v on the card, %v on the host", kind, i, got[i], want[i])
-			}
+	for _, kind := range []engine.Type{engine.Float32, engine.BFloat16, engine.Float16} {
+		randomWeight(t, open(t, kind))
+	}
+}
+
+// randomWeight holds the numbers that a card makes to those of the host.
+func randomWeight(t *testing.T, d *Device) {
+	kind := d.kind
+	w, err := d.LoadWeight([]engine.Stored{random{"a", 3, 40, 7}, random{"b", 5, 40, 8}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.FreeWeight(w)
+	ids, _ := d.New(engine.Int32, 8)
+	d.PutInts(ids, []int32{0, 1, 2, 3, 4, 5, 6, 7})
+	rows, _ := d.New(kind, 8*40)
+	defer d.Free(ids, rows)
+	d.Embed(rows, w, ids)
+	got := make([]float32, 8*40)
+	d.Get(got, rows)
+	if err := d.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]float32, 0, 8*40)
+	for i := range uint64(3 * 40) {
+		want = append(want, engine.RandomValue(7, i, 0.02))
+	}
+	for i := range uint64(5 * 40) {
+		want = append(want, engine.RandomValue(8, i, 0.02))
+	}
+	b := make([]byte, len(want)*kind.Size())
+	encode(b, want, kind)
+	decode(want, b, kind)
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("%v: number %d is %v on the card, %v on the host", kind, i, got[i], want[i])
 		}
 	}
 }
