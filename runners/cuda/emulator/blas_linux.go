@@ -195,3 +195,88 @@ func gemm(memory *memory, transposeA, transposeB bool, a, b, c matrix, inner int
 	group.Wait()
 	return nil, nil
 }
+
+type blas struct {
+	*stream
+	*Card
+}
+
+// cuBLAS's statuses.
+const (
+	cublasNotInitialized  cuResult = 1
+	cublasInvalidValue    cuResult = 7
+	cublasExecutionFailed cuResult = 13
+)
+
+func cublasStatus(code cuResult) cuResult {
+	if code != success {
+		return cublasInvalidValue
+	}
+	return success
+}
+
+func cublasText(status cuResult) string {
+	s, ok := map[cuResult]string{
+		success: "CUBLAS_STATUS_SUCCESS", cublasNotInitialized: "CUBLAS_STATUS_NOT_INITIALIZED",
+		cublasInvalidValue: "CUBLAS_STATUS_INVALID_VALUE", cublasExecutionFailed: "CUBLAS_STATUS_EXECUTION_FAILED",
+	}[status]
+	if !ok {
+		return "an unknown status"
+	}
+	if c := current(); c != nil && status == cublasExecutionFailed {
+		if err := c.Fault(); err != nil {
+			s += ": " + err.Error()
+		}
+	}
+	said.Lock()
+	defer said.Unlock()
+	if status == cublasInvalidValue && said.err != nil {
+		s += ": " + said.err.Error()
+	}
+	return s
+}
+
+// gemmEx is cublasGemmEx for numbers that lie on the host, alpha and beta.
+func gemmEx(a []uintptr) cuResult {
+	b, ok := of[*blas](a[0])
+	if !ok || b.stream == nil {
+		return cublasNotInitialized
+	}
+	const plain, transpose, float32Sums = 0, 1, 68
+	refused := func(format string, a ...any) cuResult {
+		refuse(invalidValue, "cublasGemmEx: "+format, a...)
+		return cublasInvalidValue
+	}
+	if a[1] > transpose || a[2] > transpose {
+		return refused("operations %d and %d: have 0 (none), 1 (transpose)", a[1], a[2])
+	}
+	if uint32(a[17]) != float32Sums {
+		return refused("sums of type %d: have 68 (float32)", uint32(a[17]))
+	}
+	m, n, k := int(int32(a[3])), int(int32(a[4])), int(int32(a[5]))
+	alpha, beta := *(*float32)(hostAt(a[6])), *(*float32)(hostAt(a[13]))
+	stored := func(transposed bool, rows, columns int, address, kind, leading uintptr) matrix {
+		if transposed {
+			rows, columns = columns, rows
+		}
+		return matrix{element(kind), uint64(address), rows, columns, int(int32(leading))}
+	}
+	first := stored(a[1] == transpose, m, k, a[7], a[8], a[9])
+	second := stored(a[2] == transpose, k, n, a[10], a[11], a[12])
+	out := stored(false, m, n, a[14], a[15], a[16])
+	code := b.stream.do(func() cuResult {
+		invalid, err := gemm(&b.Card.memory, a[1] == transpose, a[2] == transpose, first, second, out, k, alpha, beta)
+		if invalid != nil {
+			return refused("%w", invalid)
+		}
+		if err != nil {
+			b.Card.fails(illegalAddress, err)
+			return cublasExecutionFailed
+		}
+		return success
+	})
+	if code != success && code != cublasInvalidValue {
+		return cublasExecutionFailed
+	}
+	return code
+}

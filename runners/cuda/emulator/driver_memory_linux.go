@@ -187,3 +187,48 @@ func (m *memory) around(address uint64) string {
 	}
 	return fmt.Sprintf("the allocation at or below has %d bytes at %#x, and that is %d past its start", len(l[i].memory), l[i].address, address-l[i].address)
 }
+
+func allocate(c *Card, a []uintptr) cuResult {
+	n := int(a[1])
+	if n <= 0 {
+		return refuse(invalidValue, "an allocation of %d bytes", n)
+	}
+	m, full, err := c.memory.allocate(n, false, c.Memory)
+	if full {
+		return outOfMemory
+	}
+	if err != nil {
+		return c.fails(unknown, err)
+	}
+	return store(a[0], m.address)
+}
+
+func allocateHost(c *Card, a []uintptr) cuResult {
+	m, _, err := c.memory.allocate(int(a[1]), true, 0)
+	if err != nil {
+		return c.fails(unknown, err)
+	}
+	return store(a[0], uintptr(m.address))
+}
+
+// give frees memory, after a fault too.
+func give(address uint64, host bool) cuResult {
+	c := current()
+	if c == nil {
+		return refuse(invalidContext, "no context is current on this thread")
+	}
+	if !c.memory.free(address, host) {
+		return refuse(invalidValue, "freeing %#x, which is no allocation", address)
+	}
+	return success
+}
+
+func memoryInfo(c *Card, a []uintptr) cuResult {
+	c.memory.Lock()
+	free := c.Memory - c.memory.used
+	c.memory.Unlock()
+	if code := store(a[0], free); code != success {
+		return code
+	}
+	return store(a[1], c.Memory)
+}
