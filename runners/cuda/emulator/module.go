@@ -1,12 +1,33 @@
 package emulator
 
-import "errors"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
 
-// Module is the decoded text of a PTX file.
+// Module is the decoded text of a PTX file. It may be used by several goroutines.
 type Module struct{ kernels map[string]*Kernel }
 
 // Kernel is an entry function.
-type Kernel struct{ name string }
+type Kernel struct {
+	name             string
+	line             int
+	parameters       []parameter
+	parameterOffsets map[string]int
+	parameterBytes   int
+	maxThreads       int // of a block; 0: what the machine allows
+	code             []instruction
+	registers        [3]int   // of predicates, 32 and 64 bits, without constants
+	constants32      []uint32 // stand behind the registers
+	constants64      []uint64
+	shared           int // bytes of static shared memory
+	dynamic          int // where dynamic shared memory begins
+	local            int // bytes of a thread's local memory
+}
+
+type parameter struct{ offset, bytes int }
 
 // Memory tells which host addresses a kernel may touch. Device addresses are host
 // addresses.
@@ -14,18 +35,19 @@ type Memory interface {
 	Valid(address uint64, bytes int) bool
 }
 
-// Parse reads the text of a PTX module. Errors name the line.
-func Parse(text string) (*Module, error) { return nil, errors.New("emulator: not built yet") }
-
 // Kernel returns an entry function, or an error that offers the names there are.
 func (m *Module) Kernel(name string) (*Kernel, error) {
-	return nil, errors.New("emulator: not built yet")
+	if k := m.kernels[name]; k != nil {
+		return k, nil
+	}
+	return nil, fmt.Errorf("unknown kernel %q: have %s", name, strings.Join(slices.Sorted(maps.Keys(m.kernels)), ", "))
 }
 
 // Parameters returns the byte size of each parameter, in order.
-func (k *Kernel) Parameters() []int { return nil }
-
-// Launch runs a grid to its end.
-func (k *Kernel) Launch(memory Memory, grid, block [3]int, shared int, arguments [][]byte, resident int) error {
-	return errors.New("emulator: not built yet")
+func (k *Kernel) Parameters() []int {
+	sizes := make([]int, len(k.parameters))
+	for i, p := range k.parameters {
+		sizes[i] = p.bytes
+	}
+	return sizes
 }

@@ -1,0 +1,51 @@
+package emulator
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// source is the text of a file of kernels as it is loaded on compute capability
+// 9.0 and later.
+func source(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "kernels", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(b), "//sm_90 ", "")
+}
+
+// Every instruction of every kernel is known, but for those of the wgmma kernels.
+func TestEveryKernelDecodes(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "kernels", "*.ptx"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no kernels", err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		m, err := Parse(source(t, name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if len(m.kernels) == 0 {
+			t.Errorf("%s: no kernels", name)
+		}
+		for _, k := range m.kernels {
+			for _, i := range k.code {
+				if err, bad := i.f.(error); bad && name != "attention_sm90a.ptx" {
+					t.Errorf("%s: %s: line %d: %q: %v", name, k.name, i.line, i.text, err)
+					break
+				}
+			}
+		}
+	}
+}
+
+var _ = math.Pi
+var _ unsafe.Pointer

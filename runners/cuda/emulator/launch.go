@@ -1,0 +1,266 @@
+package emulator
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// Limits of a launch.
+const (
+	maxThreads = 1024
+	maxShared  = 227 << 10
+	// quantum is how many instructions a warp runs before the next, and turn before the
+	// next block of the residency window.
+	quantum = 512
+	turn    = 16 << 10
+)
+
+// Budgets of warp instructions; variables for tests.
+var (
+	stallBudget = 32 << 20 // without a write, a barrier or an exit anywhere
+	totalBudget = 64 << 20 // for each warp of the grid
+)
+
+type launch struct {
+	kernel     *Kernel
+	memory     Memory
+	grid, size [3]int
+	threads    int
+	sharedSize int
+	parameters []uint64 // bytes
+	changes    uint64   // counts what others may wait for
+	clock      uint64   // instructions so far
+}
+
+// block is a block on the machine.
+type block struct {
+	launch   *launch
+	number   int
+	slot     int
+	at       [3]int
+	shared   []uint64 // bytes
+	warps    []*warp
+	barriers [16]barrier
+	bulk     []bulk
+}
+
+// position is the index of a thread of the block in its three dimensions.
+func (b *block) position(thread int) (x, y, z int) {
+	s := b.launch.size
+	return thread % s[0], thread / s[0] % s[1], thread / s[0] / s[1]
+}
+
+// Launch runs a grid to its end. arguments[i] has Parameters()[i] bytes. Blocks see
+// each other's global memory writes and atomics; a grid of up to resident blocks
+// makes progress together (a block may spin on what another writes).
+//
+// Errors name the line and text of the instruction, the block and the thread. The
+// kernel's writes until then have happened.
+func (k *Kernel) Launch(memory Memory, grid, block [3]int, shared int, arguments [][]byte, resident int) error {
+	l, err := k.launch(memory, grid, block, shared, arguments)
+	if err != nil {
+		return fmt.Errorf("kernel %s: %w", k.name, err)
+	}
+	if resident < 1 {
+		return fmt.Errorf("kernel %s: %d resident blocks", k.name, resident)
+	}
+	return l.run(resident)
+}
+
+func (k *Kernel) launch(memory Memory, grid, size [3]int, shared int, arguments [][]byte) (*launch, error) {
+	l := &launch{kernel: k, memory: memory, grid: grid, size: size, threads: 1}
+	for i := range 3 {
+		limit := 65535
+		if i == 0 {
+			limit = 1<<31 - 1
+		}
+		if grid[i] < 1 || grid[i] > limit {
+			return nil, fmt.Errorf("a grid of %v blocks", grid)
+		}
+		if size[i] < 1 || size[i] > maxThreads {
+			return nil, fmt.Errorf("blocks of %v threads", size)
+		}
+		l.threads *= size[i]
+	}
+	if l.grid[1]*l.grid[2] > 1<<31/l.grid[0] {
+		return nil, fmt.Errorf("a grid of %v blocks", grid)
+	}
+	limit := maxThreads
+	if k.maxThreads > 0 {
+		limit = k.maxThreads
+	}
+	if l.threads > limit {
+		return nil, fmt.Errorf("blocks of %v threads; it allows %d", size, limit)
+	}
+	if shared < 0 || k.dynamic+shared > maxShared {
+		return nil, fmt.Errorf("%d bytes of static and %d of dynamic shared memory; there are %d", k.dynamic, shared, maxShared)
+	}
+	l.sharedSize = k.shared
+	if shared > 0 {
+		l.sharedSize = k.dynamic + shared
+	}
+	if len(arguments) != len(k.parameters) {
+		return nil, fmt.Errorf("%d arguments for %d parameters", len(arguments), len(k.parameters))
+	}
+	bytes := make([]byte, (k.parameterBytes+7)/8*8)
+	for i, p := range k.parameters {
+		if len(arguments[i]) != p.bytes {
+			return nil, fmt.Errorf("argument %d has %d bytes, its parameter %d", i, len(arguments[i]), p.bytes)
+		}
+		copy(bytes[p.offset:], arguments[i])
+	}
+	for ; len(bytes) > 0; bytes = bytes[8:] {
+		l.parameters = append(l.parameters, binary.LittleEndian.Uint64(bytes))
+	}
+	return l, nil
+}
+
+// garbage is what shared memory holds until it is written: a large negative number
+// in every type of floats.
+const garbage = 0xCBCBCBCBCBCBCBCB
+
+// start puts block number on the machine, in the room that another has left.
+func (l *launch) start(number, slot int, b *block) *block {
+	k := l.kernel
+	if b == nil {
+		b = &block{launch: l, shared: make([]uint64, (l.sharedSize+7)/8)}
+		for n := range (l.threads + lanes - 1) / lanes {
+			w := &warp{block: b, index: n,
+				p:     make([]uint32, k.registers[predicates]),
+				r:     make([][lanes]uint32, k.registers[words]+len(k.constants32)),
+				q:     make([][lanes]uint64, k.registers[longs]+len(k.constants64)),
+				local: make([]uint64, lanes*((k.local+7)/8)),
+			}
+			for c, v := range k.constants32 {
+				for lane := range lanes {
+					w.r[k.registers[words]+c][lane] = v
+				}
+			}
+			for c, v := range k.constants64 {
+				for lane := range lanes {
+					w.q[k.registers[longs]+c][lane] = v
+				}
+			}
+			b.warps = append(b.warps, w)
+		}
+	}
+	b.number, b.slot = number, slot
+	b.at = [3]int{number % l.grid[0], number / l.grid[0] % l.grid[1], number / l.grid[0] / l.grid[1]}
+	for i := range b.shared {
+		b.shared[i] = garbage
+	}
+	b.barriers = [16]barrier{}
+	b.bulk = b.bulk[:0]
+	for n, w := range b.warps {
+		w.live = all
+		if left := l.threads - n*lanes; left < lanes {
+			w.live = 1<<left - 1
+		}
+		w.others = append(w.others[:0], fragment{0, w.live, false})
+		w.waits, w.yielded, w.turn = -1, false, 0
+		w.copies = [lanes]copies{}
+	}
+	l.changes++
+	return b
+}
+
+func (l *launch) run(resident int) error {
+	total := l.grid[0] * l.grid[1] * l.grid[2]
+	var window, free []*block
+	started, since, last := 0, uint64(0), uint64(0)
+	budget := uint64(totalBudget) * uint64(total) * uint64((l.threads+lanes-1)/lanes)
+	for started < total || len(window) > 0 {
+		if started < total && len(window) < resident {
+			var b *block
+			if n := len(free); n > 0 {
+				b, free = free[n-1], free[:n-1]
+			}
+			window = append(window, l.start(started, started%resident, b))
+			started++
+		}
+		running := false
+		left := window[:0]
+		for _, b := range window {
+			ran, done, err := b.run()
+			if err != nil {
+				return err
+			}
+			running = running || ran > 0
+			l.clock += uint64(ran)
+			if done {
+				free = append(free, b)
+				l.changes++
+				running = true
+			} else {
+				left = append(left, b)
+			}
+		}
+		window = left
+		if l.changes != last {
+			last, since = l.changes, l.clock
+		}
+		if !running && (started == total || len(window) >= resident) {
+			return l.deadlock(window, "every warp waits")
+		}
+		if l.clock-since > uint64(stallBudget) {
+			return l.deadlock(window, fmt.Sprintf("nothing has changed for %d instructions", l.clock-since))
+		}
+		if l.clock > budget {
+			return l.deadlock(window, fmt.Sprintf("no end after %d instructions", l.clock))
+		}
+	}
+	return nil
+}
+
+// deadlock says where the warps are.
+func (l *launch) deadlock(window []*block, why string) error {
+	var at []string
+	for _, b := range window {
+		for _, w := range b.warps {
+			if w.live == 0 {
+				continue
+			}
+			for _, f := range w.others {
+				pc := f.pc
+				if w.waits >= 0 || w.yielded {
+					pc--
+				}
+				i := &l.kernel.code[max(pc, 0)]
+				at = append(at, fmt.Sprintf("block (%d,%d,%d) warp %d lanes %#x at line %d, %q", b.at[0], b.at[1], b.at[2], w.index, f.mask, i.line, i.text))
+			}
+		}
+	}
+	const most = 8
+	if len(at) > most {
+		at = append(at[:most], fmt.Sprintf("and %d more", len(at)-most))
+	}
+	return fmt.Errorf("kernel %s: deadlock: %s: %s", l.kernel.name, why, strings.Join(at, "; "))
+}
+
+// run gives the block's warps their turns.
+func (b *block) run() (ran int, done bool, err error) {
+	for ran < turn {
+		before, waiting := ran, true
+		done = true
+		for _, w := range b.warps {
+			if w.live == 0 {
+				continue
+			}
+			done = false
+			if w.waits >= 0 {
+				continue
+			}
+			w.yielded = false
+			ran += w.run(quantum)
+			if w.fault != nil {
+				return ran, false, w.fault
+			}
+			waiting = waiting && w.yielded
+		}
+		if done || waiting || ran == before {
+			break
+		}
+	}
+	return ran, done, nil
+}
