@@ -2,6 +2,7 @@ package compress
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -32,6 +33,11 @@ func (c *Choice) Free() {
 // measured once, and all selections are made in one operation.
 func Choose(d engine.Device, s Source, l Layer, variants []Variant) (*Choice, error) {
 	o := &ops{device: d, source: s, layer: l, memo: map[string]Scores{}}
+	for _, v := range variants {
+		if w := v.needs(l).Window; w > 0 && !slices.Contains(o.windows, w) {
+			o.windows = append(o.windows, w)
+		}
+	}
 	c := &Choice{device: d, Kept: make([]engine.Kept, len(variants))}
 	for i, v := range variants {
 		kept, err := v.keep(o, l)
@@ -56,6 +62,7 @@ type ops struct {
 	device     engine.Device
 	source     Source
 	layer      Layer
+	windows    []int             // of all variants: measured together
 	memo       map[string]Scores // question → answer
 	arrays     []engine.Array
 	selections []engine.Selection
@@ -99,10 +106,27 @@ func (o *ops) WindowScores(w int) Scores {
 	if w > held || w >= o.layer.Tokens {
 		panic(fmt.Sprintf("compress: window of %d, %d queries are held of %d tokens", w, held, o.layer.Tokens))
 	}
-	return o.once(fmt.Sprintf("window %d", w), h.Query, o.layer.Tokens-w, func(dst engine.Array) {
-		q := o.source.Queries.Slice((held-w)*row, held*row)
-		o.device.WindowScores(dst, q, o.source.KV, h, o.source.Window, o.source.Scale)
-	})
+	question := func(w int) string { return fmt.Sprintf("window %d", w) }
+	if s, ok := o.memo[question(w)]; ok {
+		return s
+	}
+	var dst []engine.Array
+	var windows []int
+	for _, x := range append([]int{w}, o.windows...) {
+		if _, ok := o.memo[question(x)]; ok || x > held || x >= o.layer.Tokens || slices.Contains(windows, x) {
+			continue
+		}
+		a, ok := o.array(engine.Float32, h.Query*(o.layer.Tokens-x))
+		if !ok {
+			return Scores{}
+		}
+		dst, windows = append(dst, a), append(windows, x)
+	}
+	o.device.WindowScores(dst, windows, o.source.Queries, o.source.KV, h, o.source.Window, o.source.Scale)
+	for i, x := range windows {
+		o.memo[question(x)] = Scores{Array: dst[i], Rows: h.Query, question: question(x)}
+	}
+	return o.memo[question(w)]
 }
 
 func (o *ops) Group(s Scores, how engine.Grouping) Scores {

@@ -25,7 +25,7 @@ type Layer struct {
 	Heads  engine.Heads
 }
 
-// Needs says what prefill must hold ready for a policy.
+// Needs says what prefill must hold ready.
 type Needs struct {
 	Window int // the last w queries, rotated
 }
@@ -64,7 +64,8 @@ type Policy interface {
 	Name() string
 	// Parameters are the policy's own, in the canonical order, without its budget.
 	Parameters() []Parameter
-	Needs() Needs
+	// Needs says what a layer's choice needs.
+	Needs(layer int) Needs
 	// Check reports parameters that cannot work with a budget of capacity tokens
 	// in a layer, before anything runs.
 	Check(layer, capacity int) error

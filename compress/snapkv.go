@@ -109,14 +109,8 @@ func (p *SnapKV) Parameters() []Parameter {
 	}
 }
 
-// Needs returns the widest window.
-func (p *SnapKV) Needs() Needs {
-	n := Needs{}
-	for _, w := range p.Window {
-		n.Window = max(n.Window, w)
-	}
-	return n
-}
+// Needs returns the layer's window.
+func (p *SnapKV) Needs(layer int) Needs { return Needs{Window: p.Window.At(layer)} }
 
 // lists returns the lengths of the per-layer lists.
 func (p *SnapKV) lists() []int {

@@ -98,12 +98,18 @@ func (v Variant) String() string {
 // Needs returns what prefill must hold ready for a prompt of n tokens in a model
 // of so many layers: nothing where nothing will be dropped.
 func (v Variant) Needs(layers, n int) Needs {
+	var all Needs
 	for i := range layers {
-		if !v.keepsAll(Layer{Index: i, Tokens: n}) {
-			return v.policy.Needs()
-		}
+		all.Window = max(all.Window, v.needs(Layer{Index: i, Tokens: n}).Window)
 	}
-	return Needs{}
+	return all
+}
+
+func (v Variant) needs(l Layer) Needs {
+	if v.keepsAll(l) {
+		return Needs{}
+	}
+	return v.policy.Needs(l.Index)
 }
 
 // CheckLayers reports a per-layer list whose length is not the model's.

@@ -217,27 +217,34 @@ func allOnes(f []float32) bool {
 
 // WindowScores sums the attention that the last queries pay to each key before
 // them, per query head.
-func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
 	const op = "window scores"
 	size, width := h.Size, d.k.panelWidth
-	w := rowsOf(op, "q", q, h.Query*size)
+	rows := rowsOf(op, "q", q, h.Query*size)
 	checkKV(op, kv, h)
 	n := kv.Tokens
-	if w > n {
-		shape("%s: %d queries, kv has %d tokens", op, w, n)
+	for x, dst := range dst {
+		if w[x] > min(n, rows) {
+			shape("%s: a window of %d, q has %d rows and kv %d tokens", op, w[x], rows, n)
+		}
+		wantLen(op, "dst", dst, h.Query*(n-w[x]))
 	}
-	wantLen(op, "dst", dst, h.Query*(n-w))
-	if d.err != nil || n == w {
+	if d.err != nil {
 		return
 	}
-	out, queries, keys := f32(op, dst), f32(op, q), f32(op, kv.K)
+	queries, keys := f32(op, q), f32(op, kv.K)
 	together := min(h.KV, max(1, packBytes/(4*n*size)))
 	for g0 := 0; g0 < h.KV; g0 += together {
 		heads := min(together, h.KV-g0)
 		packed := d.packKeys(keys[g0*n*size:], n, heads, size, 0, n)
 		d.pool.run(heads*h.Group(), func(t, worker int) {
 			head := g0*h.Group() + t
-			d.windowHead(out[head*(n-w):(head+1)*(n-w)], queries, packed[t/h.Group()*n*size:], w, n, h, head, window, scale*math.Log2E, width, worker)
+			for x, w := range w {
+				if m := n - w; m > 0 {
+					last := queries[(rows-w)*h.Query*size:]
+					d.windowHead(f32(op, dst[x])[head*m:(head+1)*m], last, packed[t/h.Group()*n*size:], w, n, h, head, window, scale*math.Log2E, width, worker)
+				}
+			}
 		})
 	}
 }

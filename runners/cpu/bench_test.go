@@ -96,7 +96,7 @@ func BenchmarkAttention(b *testing.B) {
 	dst := d.array(b, h.Query*(n-32))
 	b.Run("window", func(b *testing.B) {
 		for range b.N {
-			d.WindowScores(dst, q.Slice(0, 32*h.Query*h.Size), kv, h, 0, 0.125)
+			d.WindowScores([]engine.Array{dst}, []int{32}, q.Slice(0, 32*h.Query*h.Size), kv, h, 0, 0.125)
 		}
 	})
 }

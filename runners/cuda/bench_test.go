@@ -438,9 +438,7 @@ func BenchmarkCompression(b *testing.B) {
 			do   func()
 		}{
 			{"scores", func() {
-				for _, c := range windows {
-					d.WindowScores(c.scores, q.Slice((32-c.w)*h.Query*h.Size, q.Len), kv, h, 0, 0.0884)
-				}
+				d.WindowScores([]engine.Array{windows[0].scores, windows[1].scores}, []int{windows[0].w, windows[1].w}, q, kv, h, 0, 0.0884)
 			}},
 			{"pool", func() {
 				for _, c := range windows {

@@ -13,25 +13,45 @@ const (
 	maxHeads  = 1024
 )
 
+// windowSum is a window of w queries and where its scores go.
+type windowSum struct {
+	dst uint64
+	w   int
+}
+
 // WindowScores adds up what the last w queries see in each earlier key.
-func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+//
+// Of all windows the widest decides what each query sees, in one pass over the keys;
+// another adds up for two of them at a time.
+func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
 	row := h.Query * h.Size
 	if row == 0 || q.Len%row != 0 {
 		panic(fmt.Sprintf("cuda: WindowScores: q has %d elements, a row of %+v %d", q.Len, h, row))
 	}
-	w, n := q.Len/row, kv.Tokens
+	if len(dst) != len(windows) {
+		panic(fmt.Sprintf("cuda: WindowScores: %d arrays for %d windows", len(dst), len(windows)))
+	}
+	n, rows := kv.Tokens, q.Len/row
 	d.checkKV("WindowScores", kv, h)
 	if h.Query > maxHeads {
 		panic(fmt.Sprintf("cuda: WindowScores: %d heads, at most %d are served", h.Query, maxHeads))
 	}
-	if w == 0 || w > n || w > maxWindow {
-		panic(fmt.Sprintf("cuda: WindowScores: a window of %d in %d tokens, at most %d are served", w, n, maxWindow))
+	w := 0
+	var all []windowSum
+	for i, x := range windows {
+		if x <= 0 || x > min(n, rows, maxWindow) {
+			panic(fmt.Sprintf("cuda: WindowScores: a window of %d in %d tokens, of which %d are queries; at most %d are served", x, n, rows, maxWindow))
+		}
+		same("WindowScores", "dst", dst[i].Len, h.Query*(n-x))
+		if x < n {
+			w, all = max(w, x), append(all, windowSum{d.pointer("WindowScores", dst[i], engine.Float32), x})
+		}
 	}
-	same("WindowScores", "dst", dst.Len, h.Query*(n-w))
-	to, qp, k := d.pointer("WindowScores", dst, engine.Float32), d.pointer("WindowScores", q, d.kind), d.pointer("WindowScores", kv.K, d.kind)
+	q = q.Slice((rows-w)*row, rows*row)
+	qp, k := d.pointer("WindowScores", q, d.kind), d.pointer("WindowScores", kv.K, d.kind)
 	ok := d.enter("WindowScores")
 	defer d.leave()
-	if !ok || n == w {
+	if !ok || w == 0 {
 		return
 	}
 	// Keys of a split: enough splits to fill the card, few enough to be put together
@@ -60,7 +80,7 @@ func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 			name = "256_" + d.suffix
 		}
 	}
-	first, second := d.kernel("window_scores", "window_state_"+name), d.kernel("window_scores", "window_sum_"+name)
+	first := d.kernel("window_scores", "window_state_"+name)
 	// As many heads at a time as the second cache has room for the keys of, but no
 	// fewer than fill the card a few times over: short launches cost more than the
 	// keys do from memory.
@@ -71,8 +91,12 @@ func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 		heads := min(kvHeads*h.Group(), h.Query-head)
 		d.with(state, joined, d.arrived, qp, k).int(w, n, head, h.Query, h.KV, h.Size, length, window).float(scale)
 		d.run(first, splits, heads, 256, 0)
-		d.with(to, joined, qp, k).int(w, n, head, h.Query, h.KV, h.Size, length, window).float(scale)
-		d.run(second, splits, heads, 256, 0)
+		for i := 0; i < len(all); i += 2 {
+			var pair [2]windowSum
+			some := copy(pair[:], all[i:])
+			d.with(pair[0].dst, pair[1].dst).int(pair[0].w, pair[1].w).ptr(joined, qp, k).int(w, n, head, h.Query, h.KV, h.Size, length, window).float(scale)
+			d.run(d.kernel("window_scores", fmt.Sprintf("window_sum%d_%s", some, name)), splits, heads, 256, 0)
+		}
 	}
 }
 

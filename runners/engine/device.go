@@ -89,11 +89,12 @@ type Device interface {
 	// 1/√d. No m × n matrix is held.
 	Attention(out, q Array, kv KV, start int, h Heads, window int, scale float32)
 
-	// WindowScores: dst[h][j] = Σ_i softmax_j(scale · q[i][h]·k[j]) for j < n-w, the
-	// softmax over all n keys that query i (at position n-w+i) may see, in float32
-	// (SnapKV, arXiv 2404.14469, section 4). q (w, heads, d), dst Float32
-	// (heads, n-w). window as in Attention.
-	WindowScores(dst, q Array, kv KV, h Heads, window int, scale float32)
+	// WindowScores: dst[x][h][j] = Σ_i softmax_j(scale · q[i][h]·k[j]) over the last w[x]
+	// queries i, for j < n-w[x], the softmax over all n keys that query i may see, in
+	// float32 (SnapKV, arXiv 2404.14469, section 4). q (rows, heads, d) are the
+	// queries of the last rows positions; dst[x] Float32 (heads, n-w[x]), w[x] ≤ rows.
+	// window as in Attention.
+	WindowScores(dst []Array, w []int, q Array, kv KV, h Heads, window int, scale float32)
 	// GroupScores: dst[g][j] = mean or max of src[h][j] over the group's query
 	// heads. src (heads, m), dst (kvHeads, m), Float32.
 	GroupScores(dst, src Array, h Heads, how Grouping)

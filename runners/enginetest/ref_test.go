@@ -100,7 +100,7 @@ func TestReferenceWindowScores(t *testing.T) {
 	on := func(p *pair) engine.Array { return p.dev }
 	q := b.in(b.normal(w * 32))
 	dst := b.out32(4 * (n - w))
-	b.dev.WindowScores(dst.dev, q.dev, kv.on(on), h, 0, 0.3)
+	b.dev.WindowScores([]engine.Array{dst.dev}, []int{w}, q.dev, kv.on(on), h, 0, 0.3)
 	got := b.get(dst.dev)
 	// Attention to values that are 1 at one key and 0 elsewhere is that key's weight.
 	for _, j := range []int{0, 17, n - w - 1} {

@@ -140,7 +140,14 @@ func headOf(kv engine.KV, g int) (keys, values []float32) {
 }
 
 // WindowScores sums what the last queries look at.
-func (d *Device) WindowScores(dst, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+	row := h.Query * h.Size
+	for x := range dst {
+		d.windowScores(dst[x], q.Slice(q.Len-w[x]*row, q.Len), kv, h, window, scale)
+	}
+}
+
+func (d *Device) windowScores(dst, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
 	w := q.Len / (h.Query * h.Size)
 	m := kv.Tokens - w
 	same("WindowScores", dst.Len, h.Query*m)

@@ -1,12 +1,14 @@
 // window_scores: dst[h][j] = Σ_i softmax_j(scale · q[i][h]·k[j]) for j < n-w, the
 // softmax over the keys that query i, at position n-w+i, may see (SnapKV, arXiv
-// 2404.14469, section 4). q (w, heads, d), k (kvHeads, n, d), dst (heads, n-w).
+// 2404.14469, section 4). q (w, heads, d), k (kvHeads, n, d), dst (heads, n-w). For
+// narrower windows the same over the last of the w queries, and more of the keys.
 //
 // Two passes, no w × n array: window_state leaves each query's maximum and sum
 // over one split of the keys (length keys each) in state (heads, splits, w, 2), the
 // maximum in units of log2, and the head's last block to finish puts the splits
 // together in joined (heads, w, 2: maximum, 1/sum); window_sum takes the logits again
-// and adds up the probabilities. arrived (heads) is zero and is left so. blockIdx.x is the split, blockIdx.y the head
+// and adds up the probabilities of two windows at most. Its queries go by in blocks of
+// 16 that end with the last, so that a window's sums do not depend on the widest. arrived (heads) is zero and is left so. blockIdx.x is the split, blockIdx.y the head
 // from head0 on: the host takes as many heads at a time as the second cache can
 // hold keys of, so that the second pass finds them there.
 //
@@ -37,8 +39,8 @@ template <typename T, int STEPS, int NT> struct Keys {
     UNROLL for (int s = 0; s < STEPS; s++) {
       u32x4 a0 = {0, 0, 0, 0}, a1 = {0, 0, 0, 0};
       bool in = 32 * s + 8 * t < d;
-      if (in && i0 + g < w) a0 = *(const u32x4 *)(q + (i0 + g) * stride + 32 * s + 8 * t);
-      if (in && i0 + g + 8 < w) a1 = *(const u32x4 *)(q + (i0 + g + 8) * stride + 32 * s + 8 * t);
+      if (in && i0 + g >= 0 && i0 + g < w) a0 = *(const u32x4 *)(q + (i0 + g) * stride + 32 * s + 8 * t);
+      if (in && i0 + g + 8 >= 0 && i0 + g + 8 < w) a1 = *(const u32x4 *)(q + (i0 + g + 8) * stride + 32 * s + 8 * t);
       UNROLL for (int j = 0; j < NT; j++) {
         mma<T>(c[j], a0.x, a1.x, a0.y, a1.y, b[j][s].x, b[j][s].y);
         mma<T>(c[j], a0.z, a1.z, a0.w, a1.w, b[j][s].z, b[j][s].w);
@@ -94,11 +96,17 @@ DEVICE void join(float *joined, const float *state, int *arrived, int head, int 
   }
 }
 
-// What window_sum needs of each query; those past w weigh nothing.
+// The windows that a pass adds up: w queries each, 0 for none. dst (heads, n-w).
+struct Windows {
+  float *dst[2];
+  int w[2];
+};
+
+// What window_sum needs of each query.
 DEVICE void recall(float (&top)[256], float (&share)[256], const float *joined, int head, int w) {
-  for (int i = thread(); i < (w + 15) / 16 * 16; i += threads()) {
-    top[i] = i < w ? joined[((i64)head * w + i) * 2] : 0.f;
-    share[i] = i < w ? joined[((i64)head * w + i) * 2 + 1] : 0.f;
+  for (int i = thread(); i < w; i += threads()) {
+    top[i] = joined[((i64)head * w + i) * 2];
+    share[i] = joined[((i64)head * w + i) * 2 + 1];
   }
   sync();
 }
@@ -164,46 +172,50 @@ DEVICE void window_state(float *state, float *joined, int *arrived, const T *q, 
   join(joined, state, arrived, head, (int)blocks_x(), w);
 }
 
-template <typename T, int STEPS, int NT>
-DEVICE void window_sum(float *dst, const float *joined, const T *q, const T *k, int w, int n, int head0, int heads,
+template <typename T, int STEPS, int NT, int N>
+DEVICE void window_sum(Windows windows, const float *joined, const T *q, const T *k, int w, int n, int head0, int heads,
                        int kvHeads, int d, int length, int window, float scale) {
   __shared__ float top[256], share[256];
   next();
   wait();
-  int head = head0 + (int)block_y(), g = lane() >> 2, t = lane() & 3, m = n - w;
+  int head = head0 + (int)block_y(), g = lane() >> 2, t = lane() & 3;
   k += (i64)(head / (heads / kvHeads)) * n * d;
   q += (i64)head * d;
-  dst += (i64)head * m;
   scale *= LOG2E;
   recall(top, share, joined, head, w);
-  int begin = (int)block_x() * length, end = min(begin + length, m);
+  int widest = N == 1 ? windows.w[0] : max(windows.w[0], windows.w[1]), narrowest = N == 1 ? windows.w[0] : min(windows.w[0], windows.w[1]);
+  int begin = (int)block_x() * length, end = min(begin + length, n - narrowest);
   Keys<T, STEPS, NT> keys;
   for (int key = begin + 8 * NT * warp(); key < end; key += 8 * NT * warps) {
     keys.load(k, key, end, d);
-    float sum[NT][2];
-    UNROLL for (int j = 0; j < NT; j++) sum[j][0] = sum[j][1] = 0.f;
-    for (int i0 = 0; i0 < w; i0 += 16) {
+    float sum[N][NT][2];
+    UNROLL for (int x = 0; x < N; x++) UNROLL for (int j = 0; j < NT; j++) sum[x][j][0] = sum[x][j][1] = 0.f;
+    for (int i0 = w - (widest + 15) / 16 * 16; i0 < w; i0 += 16) {
       float c[NT][4];
       keys.logits(c, q, i0, w, (i64)heads * d, d);
       UNROLL for (int h = 0; h < 2; h++) {
         int i = i0 + g + 8 * h, position = n - w + i;
+        if (i < 0) continue;
         float mi = top[i], si = share[i];
         UNROLL for (int j = 0; j < NT; j++)
           UNROLL for (int e = 0; e < 2; e++) {
             float p = exp2(fma(c[j][2 * h + e], scale, -mi)) * si;
-            if (window <= 0 || key + 8 * j + 2 * t + e > position - window) sum[j][e] += p;
+            if (window > 0 && key + 8 * j + 2 * t + e <= position - window) p = 0.f;
+            // A key behind the query may have any power; no window counts it.
+            UNROLL for (int x = 0; x < N; x++) sum[x][j][e] += i >= w - windows.w[x] ? p : 0.f;
           }
       }
     }
-    UNROLL for (int j = 0; j < NT; j++)
-      UNROLL for (int e = 0; e < 2; e++) {
-        float s = sum[j][e];
-        s += shuffle_xor(s, 4);
-        s += shuffle_xor(s, 8);
-        s += shuffle_xor(s, 16);
-        int at = key + 8 * j + 2 * t + e;
-        if (g == 0 && at < end) dst[at] = s;
-      }
+    UNROLL for (int x = 0; x < N; x++)
+      UNROLL for (int j = 0; j < NT; j++)
+        UNROLL for (int e = 0; e < 2; e++) {
+          float s = sum[x][j][e];
+          s += shuffle_xor(s, 4);
+          s += shuffle_xor(s, 8);
+          s += shuffle_xor(s, 16);
+          int at = key + 8 * j + 2 * t + e, m = n - windows.w[x];
+          if (g == 0 && at < min(end, m)) windows.dst[x][(i64)head * m + at] = s;
+        }
   }
 }
 
@@ -242,36 +254,40 @@ DEVICE void window_state_plain(float *state, float *joined, int *arrived, const 
   join(joined, state, arrived, head, (int)blocks_x(), w);
 }
 
-template <typename T>
-DEVICE void window_sum_plain(float *dst, const float *joined, const T *q, const T *k, int w, int n, int head0, int heads,
+template <typename T, int N>
+DEVICE void window_sum_plain(Windows windows, const float *joined, const T *q, const T *k, int w, int n, int head0, int heads,
                              int kvHeads, int d, int length, int window, float scale) {
   __shared__ float top[256], share[256];
   next();
   wait();
-  int head = head0 + (int)block_y(), m = n - w;
+  int head = head0 + (int)block_y();
   k += (i64)(head / (heads / kvHeads)) * n * d;
   q += (i64)head * d;
   recall(top, share, joined, head, w);
-  int begin = (int)block_x() * length, end = min(begin + length, m);
-  for (int j = begin + thread(); j < end; j += threads()) {
-    float s = 0.f;
-    for (int i = 0; i < w; i++) {
-      if (!sees(n - w + i, j, window)) continue;
-      s += exp2(dot(q + (i64)i * heads * d, k + (i64)j * d, d) * scale * LOG2E - top[i]) * share[i];
+  UNROLL for (int x = 0; x < N; x++) {
+    int m = n - windows.w[x], begin = (int)block_x() * length, end = min(begin + length, m);
+    for (int j = begin + thread(); j < end; j += threads()) {
+      float s = 0.f;
+      for (int i = w - windows.w[x]; i < w; i++) {
+        if (!sees(n - w + i, j, window)) continue;
+        s += exp2(dot(q + (i64)i * heads * d, k + (i64)j * d, d) * scale * LOG2E - top[i]) * share[i];
+      }
+      windows.dst[x][(i64)head * m + j] = s;
     }
-    dst[(i64)head * m + j] = s;
   }
 }
 
+#define SUM(T, name, version, N, ...) \
+  KERNEL __launch_bounds__(256, 2) window_sum##N##_##name(float *dst0, float *dst1, int w0, int w1, const float *joined, const T *q, const T *k, int w, int n, \
+      int head0, int heads, int kvHeads, int d, int length, int window, float scale) { \
+    window_sum##version<__VA_ARGS__, N>(Windows{{dst0, dst1}, {w0, w1}}, joined, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
+  }
 #define INSTANCE(T, name, version, ...) \
   KERNEL __launch_bounds__(256, 2) window_state_##name(float *state, float *joined, int *arrived, const T *q, const T *k, int w, int n, int head0, int heads, \
       int kvHeads, int d, int length, int window, float scale) { \
     window_state##version<__VA_ARGS__>(state, joined, arrived, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
   } \
-  KERNEL __launch_bounds__(256, 2) window_sum_##name(float *dst, const float *joined, const T *q, const T *k, int w, int n, \
-      int head0, int heads, int kvHeads, int d, int length, int window, float scale) { \
-    window_sum##version<__VA_ARGS__>(dst, joined, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
-  }
+  SUM(T, name, version, 1, __VA_ARGS__) SUM(T, name, version, 2, __VA_ARGS__)
 INSTANCE(f16, 64_f16, , f16, 2, 4)
 INSTANCE(f16, 128_f16, , f16, 4, 4)
 INSTANCE(f16, 256_f16, , f16, 8, 2)
