@@ -24,7 +24,6 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/ref", "runners/engine", "a device knows the contract"},
 	{"runners/cpu", "runners/engine", "a device knows the contract"},
 	{"runners/cuda", "runners/engine", "a device knows the contract"},
-	{"runners/cuda/emulator", "", "it runs PTX, whoever wrote it"},
 	{"runners/cuda/emulator", "", "a card knows no device"},
 	{"runners/enginetest", "runners/engine runners/ref", "any device is held against ref"},
 	{"runners/weights", "runners/engine", "files give engine.Stored"},

@@ -42,6 +42,9 @@ func (f format) encode(x float64, mode rounding) uint32 {
 	fraction, e := math.Frexp(math.Abs(x)) // fraction in [0.5, 1)
 	e--
 	m := uint64(math.Ldexp(fraction, 53)) // 53 bits
+	if e > bias {
+		e, m = bias, 1<<53-1 // rounds to what is out of range as well
+	}
 	drop := 52 - f.fraction
 	if e < 1-bias { // a subnormal
 		drop += 1 - bias - e

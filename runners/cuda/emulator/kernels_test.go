@@ -1,12 +1,10 @@
 package emulator
 
 import (
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"unsafe"
 )
 
 // source is the text of a file of kernels as it is loaded on compute capability
@@ -20,7 +18,10 @@ func source(t testing.TB, name string) string {
 	return strings.ReplaceAll(string(b), "//sm_90 ", "")
 }
 
-// Every instruction of every kernel is known, but for those of the wgmma kernels.
+// unknown are the instructions of attention_sm90a.ptx that are errors when executed.
+var unknown = []string{"wgmma.", "setmaxnreg.", "cp.async.bulk.tensor.", "mov.u64 t, attention_"}
+
+// Every instruction of every kernel is known, but for those above.
 func TestEveryKernelDecodes(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "kernels", "*.ptx"))
 	if err != nil || len(files) == 0 {
@@ -37,15 +38,20 @@ func TestEveryKernelDecodes(t *testing.T) {
 			t.Errorf("%s: no kernels", name)
 		}
 		for _, k := range m.kernels {
+		code:
 			for _, i := range k.code {
-				if err, bad := i.f.(error); bad && name != "attention_sm90a.ptx" {
-					t.Errorf("%s: %s: line %d: %q: %v", name, k.name, i.line, i.text, err)
-					break
+				err, bad := i.f.(error)
+				if !bad {
+					continue
 				}
+				for _, u := range unknown {
+					if strings.Contains(i.text, u) && name == "attention_sm90a.ptx" {
+						continue code
+					}
+				}
+				t.Errorf("%s: %s: line %d: %q: %v", name, k.name, i.line, i.text, err)
+				break
 			}
 		}
 	}
 }
-
-var _ = math.Pi
-var _ unsafe.Pointer

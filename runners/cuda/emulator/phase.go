@@ -8,15 +8,16 @@ import (
 
 // phase is an mbarrier (PTX ISA 9.7.13.15), eight bytes in shared memory: arrivals
 // that a phase expects (bits 0–14) and still lacks (15–29), the phase's parity
-// (30), a sign that it was initialised (31), and bytes still to come (32–63).
+// (30), a bit that garbage has and a barrier has not (31), and bytes still to come
+// (32–63).
 type phase uint64
 
 const (
-	maxArrivals = 1<<15 - 1
-	initialised = 1 << 31
+	maxArrivals   = 1<<15 - 1
+	uninitialised = 1 << 31
 )
 
-func newPhase(count uint32) phase { return phase(count) | phase(count)<<15 | initialised }
+func newPhase(count uint32) phase { return phase(count) | phase(count)<<15 }
 
 func (p phase) expected() uint32 { return uint32(p) & maxArrivals }
 func (p phase) lacking() uint32  { return uint32(p) >> 15 & maxArrivals }
@@ -30,7 +31,7 @@ func (p phase) with(arrivals uint32, bytes int32) phase {
 	if arrivals == 0 && bytes == 0 {
 		arrivals, parity = p.expected(), parity^1
 	}
-	return phase(p.expected()) | phase(arrivals)<<15 | phase(parity)<<30 | initialised | phase(uint32(bytes))<<32
+	return phase(p.expected()) | phase(arrivals)<<15 | phase(parity)<<30 | phase(uint32(bytes))<<32
 }
 
 // memoryBarrier decodes mbarrier.init, inval, arrive, arrive.expect_tx, expect_tx,
@@ -157,7 +158,7 @@ func execPhase(w *warp, i *instruction, mask uint32) {
 
 func (w *warp) initialised(i *instruction, lane int, p phase) bool {
 	// Arrivals can not exceed what is expected: garbage is told apart by that.
-	if p&initialised == 0 || p.expected() == 0 || p.lacking() > p.expected() {
+	if p&uninitialised != 0 || p.expected() == 0 || p.lacking() > p.expected() {
 		w.fail(i, 1<<lane, "the barrier holds %#x: it was not initialised", uint64(p))
 		return false
 	}
