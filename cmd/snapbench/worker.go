@@ -108,6 +108,11 @@ func (w *worker) run(ctx context.Context, requests []runners.Request) ([][]runne
 	if len(w.memory.workers) > 1 && len(requests) == 1 && lacksMemory(out, err) {
 		w.memory.Lock()
 		defer w.memory.Unlock()
+		for _, other := range w.memory.workers {
+			if t, ok := other.device.(engine.Trimmer); ok {
+				t.Trim()
+			}
+		}
 		out, err = w.runner.Run(ctx, requests)
 	}
 	return out, w.blame(err)

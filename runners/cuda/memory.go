@@ -95,6 +95,9 @@ func (d *Device) Memory() engine.Memory {
 	return engine.Memory{Total: total, Free: free + d.arena.idle(), Taken: total - free, Weights: d.arena.weights, InUse: d.arena.inUse, Peak: d.arena.peak}
 }
 
+// Trim gives back to the driver what nothing lies in.
+func (d *Device) Trim() { d.inContext(d.arena.trim) }
+
 // ResetPeak starts the peak anew.
 func (d *Device) ResetPeak() { d.arena.peak = d.arena.inUse }
 

@@ -23,6 +23,9 @@ func (e *OutOfMemory) Error() string {
 	return fmt.Sprintf("%s: out of memory: needs %.2f GiB, %.2f GiB free", e.Device, float64(e.Need)/gib, float64(e.Free)/gib)
 }
 
+// Trimmer is a device that holds memory back for later and can give it to others.
+type Trimmer interface{ Trim() }
+
 // Device runs the operations. It is used by one goroutine at a time.
 type Device interface {
 	// Name is "ref", "cpu" or "cuda:0".
