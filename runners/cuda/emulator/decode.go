@@ -337,7 +337,7 @@ func vector(o *operand) []operand {
 // instruction decodes all but branches; d.err is set where it cannot.
 func (d *decoder) instruction() {
 	decode, ok := decoders[d.parts[0]]
-	if !ok {
+	if !ok || slices.Contains(d.parts, "") || len(d.parts) < 2 && d.parts[0] != "ret" && d.parts[0] != "exit" && d.parts[0] != "trap" {
 		d.err = errUnknown
 		return
 	}

@@ -18,8 +18,8 @@ func source(t testing.TB, name string) string {
 	return strings.ReplaceAll(string(b), "//sm_90 ", "")
 }
 
-// unknown are the instructions of attention_sm90a.ptx that are errors when executed.
-var unknown = []string{"wgmma.", "setmaxnreg.", "cp.async.bulk.tensor.", "mov.u64 t, attention_"}
+// undecoded are the instructions of attention_sm90a.ptx that are errors when executed.
+var undecoded = []string{"wgmma.", "setmaxnreg.", "cp.async.bulk.tensor.", "mov.u64 t, attention_"}
 
 // Every instruction of every kernel is known, but for those above.
 func TestEveryKernelDecodes(t *testing.T) {
@@ -44,7 +44,7 @@ func TestEveryKernelDecodes(t *testing.T) {
 				if !bad {
 					continue
 				}
-				for _, u := range unknown {
+				for _, u := range undecoded {
 					if strings.Contains(i.text, u) && name == "attention_sm90a.ptx" {
 						continue code
 					}
