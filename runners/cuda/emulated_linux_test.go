@@ -1,0 +1,178 @@
+package cuda
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/snapbench/snapbench/runners/cuda/emulator"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/enginetest"
+)
+
+var (
+	emulatedDriver = sync.OnceValues(func() (*driver, error) { return newDriver(emulator.Symbol) })
+	emulatedCublas = sync.OnceValues(func() (*cublas, error) { return newCublas("the emulator", emulator.Symbol) })
+)
+
+// emulatedCard has few multiprocessors, for some kernels size their grids by them.
+func emulatedCard(major, minor int) emulator.Properties {
+	p := emulator.H100
+	p.Major, p.Minor, p.Multiprocessors = major, minor, 4
+	return p
+}
+
+// Emulated opens a device on an emulated card for the length of a test: this package's
+// own code on a driver and a cuBLAS that run on the processor. Every array is an
+// allocation of its own length, so that no kernel reads or writes past an end unseen.
+func Emulated(t testing.TB, p emulator.Properties, kind engine.Type) (*Device, *emulator.Card) {
+	t.Helper()
+	card := emulator.Plug(p)
+	d, err := openOn(card.Index(), kind, emulatedDriver, emulatedCublas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.arena.apart = true
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := card.Left(); n > 0 {
+			t.Errorf("%d allocations were never freed", n)
+		}
+	})
+	return d, card
+}
+
+// TestEmulatedConformance holds the kernels to the reference without a card: what they
+// compute and what they touch, not how fast, and not what depends on how a card orders
+// memory. Attention of a prompt on 9.0 is the kernel of other cards, for wgmma is not
+// emulated. SNAPBENCH_LONG=1 runs the cases that take too long for every day, and asks
+// for every kernel.
+func TestEmulatedConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	long := os.Getenv("SNAPBENCH_LONG") != ""
+	// What has kernels of its own for a type; the rest is in float32 for all.
+	ofType := []string{"arrays", "embed", "rms norm", "matmul", "matmul storages", "swiglu", "mixture", "rotate", "attention", "window scores", "gather", "batch", "company"}
+	var mu sync.Mutex
+	launched := map[string]int{}
+	t.Run("cards", func(t *testing.T) {
+		for _, c := range []struct {
+			name         string
+			major, minor int
+			kind         engine.Type
+			work         int      // what an operation's cases may take on the average, in multiplications
+			cases        []string // where cards differ
+		}{
+			{"float32", 9, 0, engine.Float32, 120_000, nil},
+			{"bfloat16", 9, 0, engine.BFloat16, 400_000, nil},
+			{"float16", 9, 0, engine.Float16, 400_000, ofType},
+			{"bfloat16 on 8.0", 8, 0, engine.BFloat16, 400_000, []string{"attention", "batch"}},
+			{"float16 on 8.6", 8, 6, engine.Float16, 400_000, []string{"batch"}},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				d, card := Emulated(t, emulatedCard(c.major, c.minor), c.kind)
+				options := enginetest.Options{Work: c.work, Cases: c.cases}
+				if long {
+					options = enginetest.Options{}
+				}
+				enginetest.Run(t, d, options)
+				t.Run("random weight", func(t *testing.T) { randomWeight(t, d) })
+				if err := d.Sync(); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				for name, n := range card.Launches() {
+					launched[name] += n
+				}
+			})
+		}
+	})
+	all := map[string]bool{}
+	files, _ := ptx.ReadDir("kernels")
+	entry := regexp.MustCompile(`\.entry (\w+)`)
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), "attention_sm90a") {
+			continue
+		}
+		b, err := ptx.ReadFile("kernels/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range entry.FindAllStringSubmatch(string(b), -1) {
+			all[m[1]] = true
+		}
+	}
+	maps.DeleteFunc(all, func(name string, _ bool) bool { return launched[name] > 0 })
+	never := slices.Sorted(maps.Keys(all))
+	t.Logf("%d kernels ran; these did not: %s", len(launched), strings.Join(never, " "))
+	if len(never) > 0 && long {
+		t.Errorf("the suite has no case for %s", strings.Join(never, ", "))
+	}
+}
+
+// TestEmulatedFault plants accesses past an array's end, and one to freed memory.
+func TestEmulatedFault(t *testing.T) {
+	const x, dst, weight = 0, 1, 2
+	for _, c := range []struct {
+		name   string
+		kind   engine.Type
+		short  int // the array that lacks its last number
+		freed  bool
+		kernel string
+	}{
+		{"reads past the end", engine.Float32, x, false, "rms_norm_f32"},
+		{"reads past the end, 16 bits", engine.Float16, x, false, "rms_norm_f16"},
+		{"writes past the end", engine.Float32, dst, false, "rms_norm_f32"},
+		{"writes past the end, 16 bits", engine.BFloat16, dst, false, "rms_norm_bf16"},
+		{"reads freed memory", engine.Float32, weight, true, "rms_norm_f32"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, card := Emulated(t, emulatedCard(9, 0), c.kind)
+			var arrays [3]engine.Array
+			for i, n := range []int{3 * 64, 3 * 64, 64} {
+				kind := c.kind
+				if i == weight {
+					kind = engine.Float32
+				}
+				if i == c.short {
+					n--
+				}
+				a, err := d.New(kind, n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i == c.short {
+					a.Len++
+				}
+				arrays[i] = a
+			}
+			if c.freed {
+				d.Free(arrays[c.short])
+				d.inContext(d.arena.trim)
+			}
+			d.RMSNorm(arrays[dst], arrays[x], arrays[weight], 1e-5)
+			err := d.Sync()
+			if err == nil {
+				t.Fatal("was not seen")
+			}
+			for _, part := range []string{"RMSNorm", "CUDA_ERROR_ILLEGAL_ADDRESS", c.kernel} {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("the error does not name %s: %v", part, err)
+				}
+			}
+			t.Log(card.Fault())
+			if _, err := d.New(c.kind, 8); err == nil {
+				t.Error("the card goes on after a fault")
+			}
+		})
+	}
+}

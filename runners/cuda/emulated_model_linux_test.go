@@ -1,0 +1,91 @@
+package cuda_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/cuda"
+	"github.com/snapbench/snapbench/runners/cuda/emulator"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/models/embedded"
+	"github.com/snapbench/snapbench/runners/modeltest"
+	"github.com/snapbench/snapbench/runners/ref"
+)
+
+// TestEmulatedGoldens runs the reference checkpoints in float32 through models and
+// kernels on an emulated card.
+func TestEmulatedGoldens(t *testing.T) {
+	if os.Getenv("SNAPBENCH_LONG") == "" {
+		t.Skip("takes many minutes: SNAPBENCH_LONG=1 runs it")
+	}
+	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
+	modeltest.Goldens(t, d, 1e-3, 1e-5)
+}
+
+// TestEmulatedModel has the embedded model answer on an emulated card: the first tokens
+// are those that transformers chose, and what a policy keeps, and what is then answered,
+// is as on the reference.
+func TestEmulatedModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	data, err := os.ReadFile(filepath.FromSlash("../models/embedded/testdata/greedy.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var greedy struct {
+		Prompts []struct {
+			IDs, Tokens []int32
+		}
+	}
+	if err := json.Unmarshal(data, &greedy); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := embedded.Extract(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	variants, err := compress.ParseAll("full;snapkv(cap=24,w=8,k=5,gqa=kv_head_mean)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompt, tokens := greedy.Prompts[1], 4
+	answer := func(d engine.Device) []runners.Completion {
+		files, err := models.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer files.Close()
+		m, err := models.Load(d, files, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		request := runners.Request{Prompt: prompt.IDs, Variants: variants, MaxNew: tokens, Stop: runners.Stop{Tokens: []int32{0}}, Positions: true}
+		out, err := runners.NewLocal(m, func([]int32) string { return "" }).Run(context.Background(), []runners.Request{request})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0]
+	}
+	d, card := cuda.Emulated(t, emulator.H100, engine.Float32)
+	got, want := answer(d), answer(ref.New())
+	if !slices.Equal(got[0].Tokens, prompt.Tokens[:tokens]) {
+		t.Errorf("tokens %v, want %v", got[0].Tokens, prompt.Tokens[:tokens])
+	}
+	for i, w := range want {
+		g := got[i]
+		if g.Err != nil || w.Err != nil || !slices.Equal(g.Tokens, w.Tokens) || !reflect.DeepEqual(g.Positions, w.Positions) {
+			t.Errorf("%s: tokens %v, want %v; positions %v, want %v (%v, %v)", w.Variant, g.Tokens, w.Tokens, g.Positions, w.Positions, g.Err, w.Err)
+		}
+	}
+	t.Logf("%d kernels ran", len(card.Launches()))
+}
