@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -19,6 +20,9 @@ type Options struct {
 	// on the average: what the small ones leave, large ones use, and those that there is
 	// not enough for are left out. It is for devices that are thousands of times slower.
 	Work int
+
+	// Cases names the operations to run, as the subtests are; none names all.
+	Cases []string
 }
 
 // budget is what is left of Options.Work in a test.
@@ -47,6 +51,11 @@ var company = []int{1, 2, 7, 25, 64}
 
 // Run holds d to the reference.
 func Run(t *testing.T, d engine.Device, o Options) {
+	type operation struct {
+		name string
+		run  func(*testing.T)
+	}
+	var all []operation
 	for _, c := range []struct {
 		name string
 		run  func(*bench)
@@ -58,17 +67,32 @@ func Run(t *testing.T, d engine.Device, o Options) {
 		{"group scores", groupScores}, {"pool scores", poolScores}, {"select", selectRows},
 		{"gather", gather}, {"batch", decode}, {"argmax", argMax}, {"divergence", divergence},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		all = append(all, operation{c.name, func(t *testing.T) {
 			b := newBench(t, d)
 			b.budget.work = o.Work
 			c.run(b)
-			if b.not > 0 {
-				t.Logf("%d cases, %d left out", b.ran, b.not)
-			}
-		})
+			b.account()
+		}})
 	}
 	if !o.RowsDepend {
-		t.Run("company", func(t *testing.T) { companyCases(t, d, o) })
+		all = append(all, operation{"company", func(t *testing.T) { companyCases(t, d, o) }})
+	}
+	left := slices.Clone(o.Cases)
+	for _, c := range all {
+		if len(o.Cases) == 0 || slices.Contains(o.Cases, c.name) {
+			t.Run(c.name, c.run)
+		}
+		left = slices.DeleteFunc(left, func(name string) bool { return name == c.name })
+	}
+	if len(left) > 0 {
+		t.Errorf("unknown operations %q", left)
+	}
+}
+
+// account says how much was left out.
+func (b *bench) account() {
+	if b.not > 0 {
+		b.Logf("%d cases, %d left out", b.ran, b.not)
 	}
 }
 
