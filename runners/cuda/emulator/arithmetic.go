@@ -602,6 +602,12 @@ func execMasks(w *warp, i *instruction, mask uint32) {
 
 func execWord1(w *warp, i *instruction, mask uint32) {
 	f, d, a := i.f.(word1), &w.r[i.d], &w.r[i.a]
+	if mask == all {
+		for l := range lanes {
+			d[l] = f(a[l])
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = f(a[l])
@@ -610,6 +616,12 @@ func execWord1(w *warp, i *instruction, mask uint32) {
 
 func execWord2(w *warp, i *instruction, mask uint32) {
 	f, d, a, b := i.f.(word2), &w.r[i.d], &w.r[i.a], &w.r[i.b]
+	if mask == all {
+		for l := range lanes {
+			d[l] = f(a[l], b[l])
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = f(a[l], b[l])
@@ -636,6 +648,12 @@ func execInsert(w *warp, i *instruction, mask uint32) {
 
 func execLong1(w *warp, i *instruction, mask uint32) {
 	f, d, a := i.f.(long1), &w.q[i.d], &w.q[i.a]
+	if mask == all {
+		for l := range lanes {
+			d[l] = f(a[l])
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = f(a[l])
@@ -644,6 +662,12 @@ func execLong1(w *warp, i *instruction, mask uint32) {
 
 func execLong2(w *warp, i *instruction, mask uint32) {
 	f, d, a, b := i.f.(long2), &w.q[i.d], &w.q[i.a], &w.q[i.b]
+	if mask == all {
+		for l := range lanes {
+			d[l] = f(a[l], b[l])
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = f(a[l], b[l])
@@ -668,6 +692,12 @@ func execExtractLong(w *warp, i *instruction, mask uint32) {
 
 func execShift(w *warp, i *instruction, mask uint32) {
 	f, d, a, b := i.f.(shift2), &w.q[i.d], &w.q[i.a], &w.r[i.b]
+	if mask == all {
+		for l := range lanes {
+			d[l] = f(a[l], b[l])
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = f(a[l], b[l])
@@ -705,6 +735,12 @@ func execWiden3(w *warp, i *instruction, mask uint32) {
 
 func execAddSingle(w *warp, i *instruction, mask uint32) {
 	d, a, b := &w.r[i.d], &w.r[i.a], &w.r[i.b]
+	if mask == all {
+		for l := range lanes {
+			d[l] = result(single(a[l]) + single(b[l]))
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = result(single(a[l]) + single(b[l]))
@@ -713,6 +749,12 @@ func execAddSingle(w *warp, i *instruction, mask uint32) {
 
 func execMulSingle(w *warp, i *instruction, mask uint32) {
 	d, a, b := &w.r[i.d], &w.r[i.a], &w.r[i.b]
+	if mask == all {
+		for l := range lanes {
+			d[l] = result(single(a[l]) * single(b[l]))
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = result(single(a[l]) * single(b[l]))
@@ -721,6 +763,12 @@ func execMulSingle(w *warp, i *instruction, mask uint32) {
 
 func execFmaSingle(w *warp, i *instruction, mask uint32) {
 	d, a, b, c := &w.r[i.d], &w.r[i.a], &w.r[i.b], &w.r[i.c]
+	if mask == all {
+		for l := range lanes {
+			d[l] = result(fma(single(a[l]), single(b[l]), single(c[l])))
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = result(fma(single(a[l]), single(b[l]), single(c[l])))
@@ -729,6 +777,12 @@ func execFmaSingle(w *warp, i *instruction, mask uint32) {
 
 func execAddWord(w *warp, i *instruction, mask uint32) {
 	d, a, b := &w.r[i.d], &w.r[i.a], &w.r[i.b]
+	if mask == all {
+		for l := range lanes {
+			d[l] = a[l] + b[l]
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = a[l] + b[l]
@@ -737,6 +791,12 @@ func execAddWord(w *warp, i *instruction, mask uint32) {
 
 func execAddLong(w *warp, i *instruction, mask uint32) {
 	d, a, b := &w.q[i.d], &w.q[i.a], &w.q[i.b]
+	if mask == all {
+		for l := range lanes {
+			d[l] = a[l] + b[l]
+		}
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = a[l] + b[l]

@@ -3,7 +3,6 @@ package emulator
 import (
 	"math/bits"
 	"strings"
-	"unsafe"
 )
 
 // atomic decodes atom and red: lanes one by one, in their order.
@@ -101,7 +100,7 @@ func atomicFunction(operation, typ string, width int) func(old, x, y uint64) uin
 }
 
 func execAtomic(w *warp, i *instruction, mask uint32) {
-	var at [lanes]unsafe.Pointer
+	var at [lanes]uint64
 	if !w.addresses(i, mask, int(i.size), &at) {
 		return
 	}
@@ -110,7 +109,7 @@ func execAtomic(w *warp, i *instruction, mask uint32) {
 		l := bits.TrailingZeros32(m) & 31
 		var old, v uint64
 		if i.file == longs {
-			p := (*uint64)(at[l])
+			p := (*uint64)(pointer(at[l]))
 			old = *p
 			v = f(old, w.q[i.a][l], w.q[i.b][l])
 			*p = v
@@ -118,7 +117,7 @@ func execAtomic(w *warp, i *instruction, mask uint32) {
 				w.q[i.d][l] = old
 			}
 		} else {
-			p := (*uint32)(at[l])
+			p := (*uint32)(pointer(at[l]))
 			old = uint64(*p)
 			v = f(old, uint64(w.r[i.a][l]), uint64(w.r[i.b][l]))
 			*p = uint32(v)

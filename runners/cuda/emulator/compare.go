@@ -81,6 +81,26 @@ func (d *decoder) compare() {
 		}
 	}
 	i.f = compare
+	switch d.parts[1] + "." + typ {
+	case "lt.s32":
+		i.exec = execLess
+		return
+	case "gt.s32":
+		i.exec, i.a, i.b = execLess, i.b, i.a
+		return
+	case "ge.s32":
+		i.exec, i.signed = execLess, true
+		return
+	case "le.s32":
+		i.exec, i.a, i.b, i.signed = execLess, i.b, i.a, true
+		return
+	case "eq.s32", "eq.u32", "eq.b32":
+		i.exec = execEqual
+		return
+	case "ne.s32", "ne.u32", "ne.b32":
+		i.exec, i.signed = execEqual, true
+		return
+	}
 	switch compare.(type) {
 	case nil:
 		d.err = errUnknown
@@ -165,6 +185,37 @@ func execCompareLong(w *warp, i *instruction, mask uint32) {
 		if f(a[l], b[l]) {
 			v |= 1 << l
 		}
+	}
+	i.setPredicates(w, v, mask)
+}
+
+// The most frequent comparisons have loops of their own; i.signed asks for the
+// contrary.
+
+func execLess(w *warp, i *instruction, mask uint32) {
+	a, b := &w.r[i.a], &w.r[i.b]
+	v := uint32(0)
+	for l := range lanes {
+		if int32(a[l]) < int32(b[l]) {
+			v |= 1 << l
+		}
+	}
+	if i.signed {
+		v = ^v
+	}
+	i.setPredicates(w, v, mask)
+}
+
+func execEqual(w *warp, i *instruction, mask uint32) {
+	a, b := &w.r[i.a], &w.r[i.b]
+	v := uint32(0)
+	for l := range lanes {
+		if a[l] == b[l] {
+			v |= 1 << l
+		}
+	}
+	if i.signed {
+		v = ^v
 	}
 	i.setPredicates(w, v, mask)
 }

@@ -13,14 +13,14 @@ import (
 
 // transfer is a copy under way: n bytes, then zeros up to size.
 type transfer struct {
-	to, from unsafe.Pointer
+	to, from uint64 // host addresses
 	n, size  int
 }
 
 func (t transfer) finish() {
-	to := unsafe.Slice((*byte)(t.to), t.size)
+	to := unsafe.Slice((*byte)(pointer(t.to)), t.size)
 	if t.n > 0 {
-		copy(to, unsafe.Slice((*byte)(t.from), t.n))
+		copy(to, unsafe.Slice((*byte)(pointer(t.from)), t.n))
 	}
 	clear(to[t.n:])
 }
@@ -137,7 +137,7 @@ func widened(r *[lanes]uint32) (a [lanes]uint64) {
 }
 
 func execCopy(w *warp, i *instruction, mask uint32) {
-	var to, from [lanes]unsafe.Pointer
+	var to, from [lanes]uint64
 	address := widened(&w.r[i.a])
 	if !w.resolve(i, mask, sharedSpace, int(i.size), &address, &to) {
 		return
@@ -216,12 +216,12 @@ func execBulk(w *warp, i *instruction, mask uint32) {
 		if w.fault != nil {
 			return
 		}
-		start := unsafe.Pointer(unsafe.SliceData(w.block.shared))
-		p := (*phase)(unsafe.Add(start, at-sharedStart))
+		start := hostAddress(w.block.shared)
+		p := (*phase)(pointer(start + at - sharedStart))
 		if !w.initialised(i, l, *p) {
 			return
 		}
-		w.block.bulk = append(w.block.bulk, bulk{transfer{unsafe.Add(start, to-sharedStart), pointer(from), int(n), int(n)}, p})
+		w.block.bulk = append(w.block.bulk, bulk{transfer{start + to - sharedStart, from, int(n), int(n)}, p})
 		w.block.launch.changes++
 	}
 }

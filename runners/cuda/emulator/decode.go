@@ -54,7 +54,7 @@ type instruction struct {
 	flow     flow
 	guardNot bool
 	space    space
-	signed   bool // of a load: what is narrower than its register
+	signed   bool // of a load: what is narrower than its register; of others, see there
 	size     int8 // bytes of an element
 	file     int8 // of d
 	aligned  bool // all lanes of the warp, none exited

@@ -123,8 +123,11 @@ const garbage = 0xCBCBCBCBCBCBCBCB
 // start puts block number on the machine, in the room that another has left.
 func (l *launch) start(number, slot int, b *block) *block {
 	k := l.kernel
-	if b == nil {
-		b = &block{launch: l, shared: make([]uint64, (l.sharedSize+7)/8)}
+	if b == nil { // rooms of earlier launches will do
+		b, _ = k.rooms.Get().(*block)
+	}
+	if b == nil || len(b.warps) != (l.threads+lanes-1)/lanes {
+		b = &block{}
 		for n := range (l.threads + lanes - 1) / lanes {
 			w := &warp{block: b, index: n,
 				p:     make([]uint32, k.registers[predicates]),
@@ -145,7 +148,12 @@ func (l *launch) start(number, slot int, b *block) *block {
 			b.warps = append(b.warps, w)
 		}
 	}
-	b.number, b.slot = number, slot
+	words := (l.sharedSize + 7) / 8
+	if cap(b.shared) < words {
+		b.shared = make([]uint64, words)
+	}
+	b.shared = b.shared[:words]
+	b.launch, b.number, b.slot = l, number, slot
 	b.at = [3]int{number % l.grid[0], number / l.grid[0] % l.grid[1], number / l.grid[0] / l.grid[1]}
 	for i := range b.shared {
 		b.shared[i] = garbage
@@ -209,6 +217,10 @@ func (l *launch) run(resident int) error {
 		if l.clock > budget {
 			return l.deadlock(window, fmt.Sprintf("no end after %d instructions", l.clock))
 		}
+	}
+	for _, b := range free {
+		b.launch = nil
+		l.kernel.rooms.Put(b)
 	}
 	return nil
 }

@@ -2,18 +2,16 @@ package emulator
 
 import (
 	"slices"
-	"unsafe"
 )
 
 // mma decodes mma.sync.aligned.m16n8k16.row.col of f16 or bf16 with float sums.
 func (d *decoder) mma() {
 	i, o := d.i, d.st.operands
-	var of func(uint32) float32
+	half := false
 	switch {
 	case slices.Equal(d.parts[1:], []string{"sync", "aligned", "m16n8k16", "row", "col", "f32", "f16", "f16", "f32"}):
-		of = func(h uint32) float32 { return halves[h&0xffff] }
+		half = true
 	case slices.Equal(d.parts[1:], []string{"sync", "aligned", "m16n8k16", "row", "col", "f32", "bf16", "bf16", "f32"}):
-		of = bfloat
 	default:
 		d.err = errUnknown
 		return
@@ -21,7 +19,7 @@ func (d *decoder) mma() {
 	if !d.arity(4, 4) {
 		return
 	}
-	i.flow, i.aligned, i.exec, i.f = together, true, execMma, of
+	i.flow, i.aligned, i.exec, i.signed = together, true, execMma, half
 	for n, count := range []int{4, 4, 2, 4} {
 		list := vector(&o[n])
 		if len(list) != count {
@@ -43,7 +41,12 @@ func (d *decoder) mma() {
 // column g, of C columns 2t and 2t+1 of rows g and g+8. Products are exact; a sum
 // is rounded once, where the card cuts off bits of it on the way.
 func execMma(w *warp, i *instruction, _ uint32) {
-	of := i.f.(func(uint32) float32)
+	both := func(v uint32) (low, high float64) {
+		if i.signed { // f16
+			return float64(halves[v&0xffff]), float64(halves[v>>16])
+		}
+		return float64(single(v << 16)), float64(single(v &^ 0xffff))
+	}
 	var a [16][16]float64
 	var b [8][16]float64
 	r := i.list
@@ -52,11 +55,11 @@ func execMma(w *warp, i *instruction, _ uint32) {
 		for e := range 4 {
 			v := w.r[r[4+e]][lane]
 			row, column := g+8*(e&1), 2*t+8*(e>>1)
-			a[row][column], a[row][column+1] = float64(of(v&0xffff)), float64(of(v>>16))
+			a[row][column], a[row][column+1] = both(v)
 		}
 		for e := range 2 {
 			v := w.r[r[8+e]][lane]
-			b[g][2*t+8*e], b[g][2*t+8*e+1] = float64(of(v&0xffff)), float64(of(v>>16))
+			b[g][2*t+8*e], b[g][2*t+8*e+1] = both(v)
 		}
 	}
 	for lane := range lanes {
@@ -103,14 +106,14 @@ func (d *decoder) loadMatrix() {
 // execLoadMatrix: lanes 8n to 8n+7 name the rows of matrix n, eight elements each;
 // lane 4g+t gets columns 2t and 2t+1 of row g, or rows of column g (.trans).
 func execLoadMatrix(w *warp, i *instruction, _ uint32) {
-	var at [lanes]unsafe.Pointer
+	var at [lanes]uint64
 	if !w.addresses(i, uint32(uint64(1)<<(8*len(i.list))-1), 16, &at) {
 		return
 	}
 	for n, r := range i.list {
 		var m [8][8]uint16
 		for row := range 8 {
-			m[row] = *(*[8]uint16)(at[8*n+row])
+			m[row] = *(*[8]uint16)(pointer(at[8*n+row]))
 		}
 		for lane := range lanes {
 			g, t := lane>>2, lane&3

@@ -159,9 +159,12 @@ func pointer(address uint64) unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&a))
 }
 
+// hostAddress is where a slice of the launch lies; the launch keeps it.
+func hostAddress(s []uint64) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(s)))) }
+
 // addresses finds where the lanes of the mask access n bytes; false, and the warp
 // has failed, where one may not.
-func (w *warp) addresses(i *instruction, mask uint32, n int, at *[lanes]unsafe.Pointer) bool {
+func (w *warp) addresses(i *instruction, mask uint32, n int, at *[lanes]uint64) bool {
 	var address [lanes]uint64
 	switch {
 	case i.base < 0:
@@ -182,13 +185,20 @@ func (w *warp) addresses(i *instruction, mask uint32, n int, at *[lanes]unsafe.P
 	return w.resolve(i, mask, i.space, n, &address, at)
 }
 
-func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[lanes]uint64, at *[lanes]unsafe.Pointer) bool {
+func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[lanes]uint64, at *[lanes]uint64) bool {
 	low, high := ^uint64(0), uint64(0)
 	misaligned := uint64(0)
-	for m := mask; m != 0; m &= m - 1 {
-		a := address[bits.TrailingZeros32(m)&31]
-		low, high = min(low, a), max(high, a)
-		misaligned |= a
+	if mask == all {
+		for _, a := range address {
+			low, high = min(low, a), max(high, a)
+			misaligned |= a
+		}
+	} else {
+		for m := mask; m != 0; m &= m - 1 {
+			a := address[bits.TrailingZeros32(m)&31]
+			low, high = min(low, a), max(high, a)
+			misaligned |= a
+		}
 	}
 	if misaligned&uint64(n-1) != 0 {
 		for m := mask; m != 0; m &= m - 1 {
@@ -204,9 +214,13 @@ func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[l
 		const reach = 1 << 30
 		memory := w.block.launch.memory
 		if high-low < reach && memory.Valid(low, int(high-low)+n) {
+			if mask == all {
+				*at = *address
+				return true
+			}
 			for m := mask; m != 0; m &= m - 1 {
 				l := bits.TrailingZeros32(m) & 31
-				at[l] = pointer(address[l])
+				at[l] = address[l]
 			}
 			return true
 		}
@@ -216,7 +230,7 @@ func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[l
 				w.fail(i, 1<<l, "%d bytes at global address %#x are in no allocation", n, address[l])
 				return false
 			}
-			at[l] = pointer(address[l])
+			at[l] = address[l]
 		}
 	case in == sharedSpace:
 		size := uint64(w.block.launch.sharedSize)
@@ -230,21 +244,21 @@ func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[l
 				}
 			}
 		}
-		start := unsafe.Pointer(unsafe.SliceData(w.block.shared))
+		start := hostAddress(w.block.shared)
 		for m := mask; m != 0; m &= m - 1 {
 			l := bits.TrailingZeros32(m) & 31
-			at[l] = unsafe.Add(start, address[l]-sharedStart)
+			at[l] = start + address[l] - sharedStart
 		}
 	case in == localSpace:
 		bytes := uint64(w.block.launch.kernel.local)
-		start := unsafe.Pointer(unsafe.SliceData(w.local))
+		start := hostAddress(w.local)
 		for m := mask; m != 0; m &= m - 1 {
 			l := bits.TrailingZeros32(m) & 31
 			if a := address[l]; a > bytes || a+uint64(n) > bytes {
 				w.fail(i, 1<<l, "%d bytes at local address %#x: a thread has %d", n, a, bytes)
 				return false
 			}
-			at[l] = unsafe.Add(start, uint64(l)*((bytes+7)/8*8)+address[l])
+			at[l] = start + uint64(l)*((bytes+7)/8*8) + address[l]
 		}
 	default: // lanes of different spaces
 		for m := mask; m != 0; m &= m - 1 {
@@ -265,7 +279,7 @@ func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[l
 }
 
 func execLoad(w *warp, i *instruction, mask uint32) {
-	var at [lanes]unsafe.Pointer
+	var at [lanes]uint64
 	if !w.addresses(i, mask, int(i.size)*len(i.list), &at) {
 		return
 	}
@@ -273,8 +287,8 @@ func execLoad(w *warp, i *instruction, mask uint32) {
 }
 
 func execLoadParameter(w *warp, i *instruction, mask uint32) {
-	var at [lanes]unsafe.Pointer
-	p := unsafe.Add(unsafe.Pointer(unsafe.SliceData(w.block.launch.parameters)), i.offset)
+	var at [lanes]uint64
+	p := hostAddress(w.block.launch.parameters) + uint64(i.offset)
 	for l := range lanes {
 		at[l] = p
 	}
@@ -282,29 +296,29 @@ func execLoadParameter(w *warp, i *instruction, mask uint32) {
 }
 
 // fetch reads the values of a load from where the lanes find them.
-func (w *warp) fetch(i *instruction, mask uint32, at *[lanes]unsafe.Pointer) {
+func (w *warp) fetch(i *instruction, mask uint32, at *[lanes]uint64) {
 	for e, r := range i.list {
 		if r < 0 {
 			continue
 		}
-		offset := e * int(i.size)
+		offset := uint64(e) * uint64(i.size)
 		switch {
 		case i.size == 4 && i.file == words:
 			d := &w.r[r]
 			for m := mask; m != 0; m &= m - 1 {
 				l := bits.TrailingZeros32(m) & 31
-				d[l] = *(*uint32)(unsafe.Add(at[l], offset))
+				d[l] = *(*uint32)(pointer(at[l] + offset))
 			}
 		case i.size == 8:
 			d := &w.q[r]
 			for m := mask; m != 0; m &= m - 1 {
 				l := bits.TrailingZeros32(m) & 31
-				d[l] = *(*uint64)(unsafe.Add(at[l], offset))
+				d[l] = *(*uint64)(pointer(at[l] + offset))
 			}
 		default:
 			for m := mask; m != 0; m &= m - 1 {
 				l := bits.TrailingZeros32(m) & 31
-				p := unsafe.Add(at[l], offset)
+				p := pointer(at[l] + offset)
 				var v int64 // extended as the type says
 				switch i.size {
 				case 1:
@@ -331,16 +345,16 @@ func (w *warp) fetch(i *instruction, mask uint32, at *[lanes]unsafe.Pointer) {
 }
 
 func execStore(w *warp, i *instruction, mask uint32) {
-	var at [lanes]unsafe.Pointer
+	var at [lanes]uint64
 	if !w.addresses(i, mask, int(i.size)*len(i.list), &at) {
 		return
 	}
 	w.block.launch.changes++
 	for e, r := range i.list {
-		offset := e * int(i.size)
+		offset := uint64(e) * uint64(i.size)
 		for m := mask; m != 0; m &= m - 1 {
 			l := bits.TrailingZeros32(m) & 31
-			p := unsafe.Add(at[l], offset)
+			p := pointer(at[l] + offset)
 			var v uint64
 			if i.file == longs {
 				v = w.q[r][l]

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Module is the decoded text of a PTX file. It may be used by several goroutines.
@@ -22,9 +23,10 @@ type Kernel struct {
 	registers        [3]int   // of predicates, 32 and 64 bits, without constants
 	constants32      []uint32 // stand behind the registers
 	constants64      []uint64
-	shared           int // bytes of static shared memory
-	dynamic          int // where dynamic shared memory begins
-	local            int // bytes of a thread's local memory
+	shared           int       // bytes of static shared memory
+	dynamic          int       // where dynamic shared memory begins
+	local            int       // bytes of a thread's local memory
+	rooms            sync.Pool // of *block, between launches
 }
 
 type parameter struct{ offset, bytes int }

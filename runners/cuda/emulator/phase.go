@@ -3,7 +3,6 @@ package emulator
 import (
 	"math/bits"
 	"strings"
-	"unsafe"
 )
 
 // phase is an mbarrier (PTX ISA 9.7.13.15), eight bytes in shared memory: arrivals
@@ -106,7 +105,7 @@ func (d *decoder) memoryBarrier() {
 }
 
 func execPhase(w *warp, i *instruction, mask uint32) {
-	var at [lanes]unsafe.Pointer
+	var at [lanes]uint64
 	if !w.addresses(i, mask, 8, &at) {
 		return
 	}
@@ -114,7 +113,7 @@ func execPhase(w *warp, i *instruction, mask uint32) {
 	operation := i.f.(string)
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
-		p := (*phase)(at[l])
+		p := (*phase)(pointer(at[l]))
 		count := uint32(1)
 		if i.a >= 0 {
 			count = w.r[i.a][l]
@@ -168,7 +167,7 @@ func (w *warp) initialised(i *instruction, lane int, p phase) bool {
 // execPhaseWait tells whether the phase has been completed; where not, the warp
 // gives its turn to others.
 func execPhaseWait(w *warp, i *instruction, mask uint32) {
-	var at [lanes]unsafe.Pointer
+	var at [lanes]uint64
 	if !w.addresses(i, mask, 8, &at) {
 		return
 	}
@@ -178,7 +177,7 @@ func execPhaseWait(w *warp, i *instruction, mask uint32) {
 	v := uint32(0)
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
-		p := *(*phase)(at[l])
+		p := *(*phase)(pointer(at[l]))
 		if !w.initialised(i, l, p) {
 			return
 		}
