@@ -33,7 +33,8 @@ type layerTables struct {
 	parts         uint64 // of the query heads, for the kernel for 9.0
 	singles       int    // how many; none where the kernel for 9.0 serves both
 	groups        int
-	most          int // cache heads of a row, at most
+	most          int  // cache heads of a row, at most
+	shared        bool // heads may have several items
 }
 
 func (b *batch) Rows() int  { return b.rows }
@@ -91,7 +92,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	for layer := range s[0].Caches {
 		l := d.layOut(s, layer, h, b.hopper)
 		slots, counters = max(slots, l.slots), max(counters, l.counters)
-		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most}
+		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared}
 		for _, c := range []struct {
 			to    *uint64
 			bytes []byte
@@ -119,11 +120,6 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	}
 	d.clear(b.step, 4)
 	d.clear(b.arrived, 4*int64(counters))
-	if b.hopper { // where nothing was left yet
-		const ones = 0xff
-		d.set(b.partial, 4*int64(slots)*int64(h.Size), ones)
-		d.set(b.state, 8*int64(slots), ones)
-	}
 	if d.err != nil {
 		free()
 		return nil, d.Sync()
@@ -203,9 +199,12 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 		}
 		const warps, stages, rows, resident = 4, 2, 16, 2 // of kernels/attend_caches_sm90a.cu
 		shared := warps*maxGroup*h.Size*4 + (2*maxGroup+warps*stages*2*rows)*h.Size*d.kind.Size()
-		d.with(to, from, t.group).int(t.groups).ptr(t.parts).int(b.rows*h.Query).ptr(b.step, b.partial, b.state, b.arrived)
-		d.launch.int(h.Size, window).float(scale)
+		d.with(to, from, t.group).int(t.groups).ptr(b.step, b.partial, b.state, b.arrived).int(h.Size, window).float(scale)
 		d.run(d.kernel("attend_caches_sm90a", name+d.suffix), min(t.groups, resident*d.card.Multiprocessors), 1, 32*warps, shared)
+		if t.shared {
+			d.with(to, t.parts, b.step, b.partial, b.state).int(h.Size)
+			d.run(d.kernel("attend_caches_sm90a", "attend_join_"+d.suffix), b.rows*h.Query, 1, 32*warps, 0)
+		}
 		return
 	}
 	// A head's kernel follows from its own group, so a row has the same bits whatever

@@ -45,9 +45,10 @@ type layout struct {
 	heads         []batchHead
 	single, group []batchItem
 	parts         []batchPart
-	slots         int // partial results of the items
-	counters      int // of heads with items
-	most          int // cache heads of a row, at most
+	slots         int  // partial results of the items
+	counters      int  // of heads with items
+	most          int  // cache heads of a row, at most
+	shared        bool // heads may have several items
 }
 
 // layOut makes the tables of a layer. The items of the kernel for 9.0 (hopper) are one
@@ -76,6 +77,7 @@ func (d *Device) layOut(s []engine.Sequence, layer int, h engine.Heads, hopper b
 			if hopper {
 				parts, most, keys = itemParts(n+c.Room), maxGroup, itemKeys(n+1)
 			}
+			l.shared = l.shared || parts > 1
 			for query := 0; query < share; query += most {
 				count := min(most, share-query)
 				item := batchItem{

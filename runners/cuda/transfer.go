@@ -157,10 +157,8 @@ func (d *Device) Copy(dst, src engine.Array) {
 }
 
 // clear sets memory to zero.
-func (d *Device) clear(p uint64, bytes int64) bool { return d.set(p, bytes, 0) }
-
-func (d *Device) set(p uint64, bytes int64, value uintptr) bool {
-	return d.ok(call(d.driver.MemsetD8Async, uintptr(p), value, uintptr(bytes), d.stream))
+func (d *Device) clear(p uint64, bytes int64) bool {
+	return d.ok(call(d.driver.MemsetD8Async, uintptr(p), 0, uintptr(bytes), d.stream))
 }
 
 // table sends a table to scratch memory, for kernels to read.

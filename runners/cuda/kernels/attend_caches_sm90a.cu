@@ -11,9 +11,8 @@
 // Warp u takes rows 16u…, 16(u+4)… of an item, eight query heads at a time (the host
 // gives larger groups several items), on the tensor cores, with a running maximum; the
 // warps' sums meet at the item's end. A head of several items leaves them in partial and
-// state, whose words are all ones until then; when a block has no more items, it awaits
-// the parts of its share of the query heads, puts them together in their order, and
-// fills their words with ones again. Nobody waits who has items left, so all come.
+// state, and a second kernel puts them together. (Blocks that await the others' parts
+// hang where not all of them run at once: two streams on a card.)
 #include "batch.h"
 #include "hopper.h"
 
@@ -48,85 +47,10 @@ MULTIPLY(f16, "f16")
 // sums (warps, G, d) float; queries (2, G, d); rings (warps, stages, 2, tile, d)
 alignas(128) extern __shared__ u8 dynamic[];
 
-// Numbers that another block leaves, as they come: all ones are none.
-const u32 nothing = ~0u;
-DEVICE u32x4 look4(const float *p) {
-  u32x4 v;
-  asm volatile("ld.volatile.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
-  return v;
-}
-DEVICE u32x2 look2(const float *p) {
-  u32x2 v;
-  asm volatile("ld.volatile.global.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p) : "memory");
-  return v;
-}
-DEVICE bool everywhere(bool x) { return __nvvm_vote_all_sync(~0u, x); }
-
-// Query head p of splits items.
-template <typename T> DEVICE void join(T *out, float *partial, float *state, const Part &p, int splits, int d, float *room) {
-  __shared__ float tops[warps], totals[warps];
-  const int batch = 8; // splits in flight
-  bool on = 4 * lane() < d;
-  float m = -INF, all = 0.f, sum[4] = {0, 0, 0, 0};
-  for (int i0 = warp(); i0 < splits; i0 += batch * warps) {
-    u32x4 x[batch];
-    u32x2 s[batch];
-    bool there;
-    do {
-      there = true;
-      UNROLL for (int j = 0; j < batch; j++) {
-        i64 slot = p.slot + (i64)(i0 + j * warps) * p.stride;
-        x[j] = u32x4{0, 0, 0, 0}, s[j] = u32x2{0xff800000, 0};
-        if (i0 + j * warps >= splits) continue;
-        s[j] = look2(state + 2 * slot);
-        if (on) x[j] = look4(partial + slot * d + 4 * lane());
-      }
-      UNROLL for (int j = 0; j < batch; j++) {
-        there = there && s[j].x != nothing && s[j].y != nothing;
-        UNROLL for (int e = 0; e < 4; e++) there = there && x[j][e] != nothing;
-      }
-    } while (!everywhere(there));
-    float high = m;
-    UNROLL for (int j = 0; j < batch; j++) {
-      high = max(high, of_bits(s[j].x));
-      i64 slot = p.slot + (i64)(i0 + j * warps) * p.stride;
-      if (i0 + j * warps >= splits) continue;
-      if (on) *(u32x4 *)(partial + slot * d + 4 * lane()) = u32x4{nothing, nothing, nothing, nothing};
-      if (lane() == 0) *(u32x2 *)(state + 2 * slot) = u32x2{nothing, nothing};
-    }
-    if (high == -INF) continue;
-    float f = exp2(m - high);
-    m = high;
-    all *= f;
-    UNROLL for (int e = 0; e < 4; e++) sum[e] *= f;
-    UNROLL for (int j = 0; j < batch; j++) {
-      float top = of_bits(s[j].x);
-      if (top == -INF) continue;
-      f = exp2(top - m);
-      all = fma(of_bits(s[j].y), f, all);
-      UNROLL for (int e = 0; e < 4; e++) sum[e] = fma(of_bits(x[j][e]), f, sum[e]);
-    }
-  }
-  if (lane() == 0) tops[warp()] = m, totals[warp()] = all;
-  if (on) *(f32x4 *)(room + warp() * d + 4 * lane()) = f32x4{sum[0], sum[1], sum[2], sum[3]};
-  sync();
-  for (int e = thread(); e < d; e += threads()) {
-    float high = -INF, s = 0.f, weight = 0.f;
-    UNROLL for (int w = 0; w < warps; w++) high = max(high, tops[w]);
-    UNROLL for (int w = 0; w < warps; w++) {
-      float f = tops[w] == -INF ? 0.f : exp2(tops[w] - high);
-      s = fma(room[w * d + e], f, s);
-      weight = fma(totals[w], f, weight);
-    }
-    from_float(out[e], s / weight);
-  }
-  sync();
-}
-
 // D is d where the kernel is for heads of 64 or 128, else 0.
 template <typename T, int D>
-DEVICE void attend(T *out, const T *q, const Item *items, int count, const Part *parts, int queryHeads, const int *steps, float *partial,
-                   float *state, int *counters, int anyD, int window, float scale) {
+DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *steps, float *partial, float *state,
+                   int *counters, int anyD, int window, float scale) {
   const int d = D ? D : anyD, halves = D == 64 ? 1 : 2, STEPS = 2 * halves;
   alignas(8) __shared__ u64 barriers[warps][stages];
   __shared__ float top[warps][G], total[warps][G];
@@ -299,10 +223,10 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const Part 
         from_float(result[at], s / weight);
         continue;
       }
-      *(volatile float *)(partial + slot * d + at) = s;
+      partial[slot * d + at] = s;
       if (e == 0) {
-        *(volatile float *)(state + 2 * (slot + query)) = high;
-        *(volatile float *)(state + 2 * (slot + query) + 1) = weight;
+        state[2 * (slot + query)] = high;
+        state[2 * (slot + query) + 1] = weight;
       }
     }
     sync(); // the sums are free again, and the queries there
@@ -312,18 +236,68 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const Part 
     asm volatile("atom.relaxed.gpu.global.add.s32 %0, [%1], %2;" : "=r"(before) : "l"(counters + 1), "r"(one) : "memory");
     if (before == blocks - 1) counters[0] = counters[1] = 0;
   }
-  for (int i = (int)block_x(); i < queryHeads; i += blocks) {
-    Part p = parts[i];
-    int length = p.held + now + 1, keys = span(length), splits = (length + keys - 1) / keys;
-    if (splits > 1) join(out + (i64)p.query * d, partial, state, p, splits, d, sums);
+}
+
+// attend_join: a block puts the parts of a query head together, in their order. The
+// warps share them out.
+template <typename T>
+DEVICE void join(T *out, const Part *parts, const int *steps, const float *partial, const float *state, int d) {
+  __shared__ float tops[warps], totals[warps], sums[warps][128];
+  next();
+  Part p = parts[block_x()];
+  int length = p.held + *steps + 1, keys = span(length), splits = (length + keys - 1) / keys;
+  wait();
+  if (splits == 1) return; // the item itself left the result
+  const int batch = 8;     // parts in flight
+  bool on = 4 * lane() < d;
+  float m = -INF, all = 0.f, sum[4] = {0, 0, 0, 0};
+  for (int i0 = warp(); i0 < splits; i0 += batch * warps) {
+    float top[batch], total[batch], high = m;
+    f32x4 x[batch];
+    UNROLL for (int j = 0; j < batch; j++) {
+      i64 slot = p.slot + (i64)(i0 + j * warps) * p.stride;
+      top[j] = -INF, total[j] = 0.f, x[j] = f32x4{0, 0, 0, 0};
+      if (i0 + j * warps >= splits) continue;
+      top[j] = state[2 * slot], total[j] = state[2 * slot + 1];
+      if (on) x[j] = *(const f32x4 *)(partial + slot * d + 4 * lane());
+    }
+    UNROLL for (int j = 0; j < batch; j++) high = max(high, top[j]);
+    if (high == -INF) continue;
+    float f = exp2(m - high);
+    m = high;
+    all *= f;
+    UNROLL for (int e = 0; e < 4; e++) sum[e] *= f;
+    UNROLL for (int j = 0; j < batch; j++) {
+      if (top[j] == -INF) continue;
+      f = exp2(top[j] - m);
+      all = fma(total[j], f, all);
+      UNROLL for (int e = 0; e < 4; e++) sum[e] = fma(x[j][e], f, sum[e]);
+    }
+  }
+  if (lane() == 0) tops[warp()] = m, totals[warp()] = all;
+  *(f32x4 *)&sums[warp()][4 * lane()] = f32x4{sum[0], sum[1], sum[2], sum[3]};
+  sync();
+  out += (i64)p.query * d;
+  for (int e = thread(); e < d; e += threads()) {
+    float high = -INF, s = 0.f, weight = 0.f;
+    UNROLL for (int w = 0; w < warps; w++) high = max(high, tops[w]);
+    UNROLL for (int w = 0; w < warps; w++) {
+      float f = tops[w] == -INF ? 0.f : exp2(tops[w] - high);
+      s = fma(sums[w][e], f, s);
+      weight = fma(totals[w], f, weight);
+    }
+    from_float(out[e], s / weight);
   }
 }
 
 #define ONE(T, name, D) \
-  KERNEL __launch_bounds__(128, 4) attend_##name(T *out, const T *q, const Item *items, int count, const Part *parts, int queryHeads, \
-      const int *steps, float *partial, float *state, int *counters, int d, int window, float scale) { \
-    attend<T, D>(out, q, items, count, parts, queryHeads, steps, partial, state, counters, d, window, scale); \
+  KERNEL __launch_bounds__(128, 4) attend_##name(T *out, const T *q, const Item *items, int count, const int *steps, float *partial, \
+      float *state, int *counters, int d, int window, float scale) { \
+    attend<T, D>(out, q, items, count, steps, partial, state, counters, d, window, scale); \
   }
-#define INSTANCE(T, name) ONE(T, 64_##name, 64) ONE(T, 128_##name, 128) ONE(T, any_##name, 0)
+#define INSTANCE(T, name) ONE(T, 64_##name, 64) ONE(T, 128_##name, 128) ONE(T, any_##name, 0) \
+  KERNEL __launch_bounds__(128) attend_join_##name(T *out, const Part *parts, const int *steps, const float *partial, const float *state, int d) { \
+    join(out, parts, steps, partial, state, d); \
+  }
 INSTANCE(f16, f16)
 INSTANCE(bf16, bf16)

@@ -53,9 +53,6 @@ DEVICE void wait() { asm volatile("//sm_90 griddepcontrol.wait;" ::: "memory"); 
 struct f16 { u16 bits; };
 struct bf16 { u16 bits; };
 
-// The float of these bits. (__builtin_bit_cast of a vector's element takes the first.)
-DEVICE float of_bits(u32 w) { return __builtin_bit_cast(float, w); }
-
 DEVICE float to_float(float x) { return x; }
 DEVICE float to_float(f16 x) { float y; asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits)); return y; }
 DEVICE float to_float(bf16 x) { return __builtin_bit_cast(float, (u32)x.bits << 16); }
