@@ -335,14 +335,20 @@ type kvPair struct {
 	k, v *pair
 	n    int
 	h    engine.Heads
+	from int // the first number of either
 }
 
 func (kv kvPair) on(at func(*pair) engine.Array) engine.KV {
-	return engine.KV{K: at(kv.k), V: at(kv.v), Tokens: kv.n, Heads: kv.h.KV, Size: kv.h.Size}
+	to := kv.from + kv.h.KV*kv.n*kv.h.Size
+	return engine.KV{K: at(kv.k).Slice(kv.from, to), V: at(kv.v).Slice(kv.from, to), Tokens: kv.n, Heads: kv.h.KV, Size: kv.h.Size}
 }
 
-func (b *bench) kv(n int, h engine.Heads) kvPair {
-	return kvPair{b.in(b.normal(h.KV * n * h.Size)), b.in(b.normal(h.KV * n * h.Size)), n, h}
+func (b *bench) kv(n int, h engine.Heads) kvPair { return b.kvFrom(0, n, h) }
+
+// kvFrom makes keys and values that begin with this number of their arrays.
+func (b *bench) kvFrom(from, n int, h engine.Heads) kvPair {
+	size := from + h.KV*n*h.Size
+	return kvPair{b.in(b.normal(size)), b.in(b.normal(size)), n, h, from}
 }
 
 func rotate(b *bench) {
@@ -364,7 +370,7 @@ func rotate(b *bench) {
 				if withNorm {
 					qk = engine.QKNorm{Query: at(norm[0]), Key: at(norm[1]), Epsilon: 1e-6}
 				}
-				d.Rotate(at(q), kvPair{k, v, n, h}.on(at), at(x), start, h, r(d), qk)
+				d.Rotate(at(q), kvPair{k, v, n, h, 0}.on(at), at(x), start, h, r(d), qk)
 			})
 			what := fmt.Sprintf("%+v, %d rows from %d", h, m, start)
 			b.check(what+": q", q, h.Size, 2)
@@ -406,6 +412,17 @@ func attention(b *bench) {
 			}
 		}
 	}
+	// Rows that begin anywhere.
+	for _, h := range []engine.Heads{{Query: 2, KV: 1, Size: 64}, {Query: 2, KV: 2, Size: 128}} {
+		const m, start = 33, 40
+		kv := b.kvFrom(1, start+m, h)
+		q, out := b.in(b.normal(1+m*h.Query*h.Size)), b.out(1+m*h.Query*h.Size)
+		b.both(func(d engine.Device, at func(*pair) engine.Array) {
+			d.Attention(at(out).Slice(1, out.ref.Len), at(q).Slice(1, q.ref.Len), kv.on(at), start, h, 0, 0.125)
+		})
+		b.checkChain(fmt.Sprintf("%+v, rows from number 1", h), out, out.ref.Len, h.Size+start+m, 2)
+		b.release()
+	}
 	// Scores far apart: no power may overflow, and the far ones vanish.
 	h := engine.Heads{Query: 2, KV: 1, Size: 64}
 	if !b.affords(700 * 700 * 128) {
@@ -431,7 +448,7 @@ func windowScores(b *bench) {
 			w       []int
 			window  int
 		}{
-			{33, 32, []int{32}, 0}, {129, 32, []int{32}, 0}, {1000, 16, []int{16}, 0}, {1000, 33, []int{33}, 0}, {777, 64, []int{64}, 0},
+			{33, 32, []int{32}, 0}, {40, 8, []int{8, 3}, 0}, {129, 32, []int{32}, 0}, {1000, 16, []int{16}, 0}, {1000, 33, []int{33}, 0}, {777, 64, []int{64}, 0},
 			{500, 32, []int{32}, 100}, {260, 8, []int{8}, 4},
 			{1000, 40, []int{16, 32}, 0}, {300, 64, []int{64, 5, 33}, 0}, {300, 33, []int{8, 33, 1, 16}, 50}, {70, 64, []int{64, 32}, 0},
 		} {
@@ -538,8 +555,8 @@ func selectRows(b *bench) {
 }
 
 func gather(b *bench) {
-	for _, h := range headShapes {
-		kv := b.kv(130, h)
+	for i, h := range append(headShapes, headShapes...) {
+		kv := b.kvFrom(i/len(headShapes), 130, h) // rows that begin anywhere, too
 		for _, heads := range []int{h.KV, h.Query} {
 			lens, all := make([]int, heads), make([]int, heads)
 			var positions []int32

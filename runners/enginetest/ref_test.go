@@ -109,7 +109,7 @@ func TestReferenceWindowScores(t *testing.T) {
 			v[(g*n+j)*8] = 1
 		}
 		ones, out := b.in(v), b.out(w*32)
-		one := kvPair{kv.k, ones, n, h}
+		one := kvPair{kv.k, ones, n, h, 0}
 		b.dev.Attention(out.dev, q.dev, one.on(on), n-w, h, 0, 0.3)
 		o := b.get(out.dev)
 		for a := range h.Query {
@@ -215,14 +215,14 @@ func TestReferenceDecode(t *testing.T) {
 	on := func(p *pair) engine.Array { return p.dev }
 	x := b.in(b.normal((n + 1) * 64))
 	q, k, v := b.out((n+1)*32), b.out(2*(n+1)*8), b.out(2*(n+1)*8)
-	whole := kvPair{k, v, n + 1, h}.on(on)
+	whole := kvPair{k, v, n + 1, h, 0}.on(on)
 	b.dev.Rotate(q.dev, whole, x.dev, 0, h, r, engine.QKNorm{})
 	out := b.out((n + 1) * 32)
 	b.dev.Attention(out.dev, q.dev, whole, 0, h, 0, 0.3)
 	want := b.get(out.dev)[n*32:]
 
 	k2, v2, q2 := b.out(2*n*8), b.out(2*n*8), b.out(n*32)
-	prompt := kvPair{k2, v2, n, h}.on(on)
+	prompt := kvPair{k2, v2, n, h, 0}.on(on)
 	b.dev.Rotate(q2.dev, prompt, x.dev.Slice(0, n*64), 0, h, r, engine.QKNorm{})
 	caches, err := b.dev.Gather(prompt, []engine.Kept{{Len: []int{n, n}, All: true}}, 1)
 	b.must(err)
