@@ -51,8 +51,8 @@ func Emulated(t testing.TB, p emulator.Properties, kind engine.Type) (*Device, *
 // TestEmulatedConformance holds the kernels to the reference without a card: what they
 // compute and what they touch, not how fast, and not what depends on how a card orders
 // memory. Attention of a prompt on 9.0 is the kernel of other cards, for wgmma is not
-// emulated. SNAPBENCH_LONG=1 runs the cases that take too long for every day, and asks
-// for every kernel.
+// emulated. Every other kernel must run. SNAPBENCH_LONG=1 runs the cases that take too
+// long for every day.
 func TestEmulatedConformance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -113,9 +113,9 @@ func TestEmulatedConformance(t *testing.T) {
 	}
 	maps.DeleteFunc(all, func(name string, _ bool) bool { return launched[name] > 0 })
 	never := slices.Sorted(maps.Keys(all))
-	t.Logf("%d kernels ran; these did not: %s", len(launched), strings.Join(never, " "))
-	if len(never) > 0 && long {
-		t.Errorf("the suite has no case for %s", strings.Join(never, ", "))
+	t.Logf("%d kernels ran", len(launched))
+	if len(never) > 0 {
+		t.Errorf("no case that ran launches %s", strings.Join(never, ", "))
 	}
 }
 
