@@ -91,6 +91,24 @@ func (d *decoder) convert() {
 	} else {
 		i.exec = execConvertWord
 	}
+	switch d.st.opcode {
+	case "cvt.u64.u32":
+		if from == words {
+			i.exec = execWidenUnsigned
+		}
+	case "cvt.s64.s32":
+		if from == words {
+			i.exec = execWidenSigned
+		}
+	case "cvt.u32.u64":
+		if to == words {
+			i.exec = execNarrow
+		}
+	case "cvt.f32.f16":
+		if from == words && to == words {
+			i.exec = execOfHalf
+		}
+	}
 	if to == longs && !c.toFloat && c.to[0] == 's' && c.toBits < 64 || to == words && c.to[0] == 's' && c.toBits < 32 {
 		// A signed result is extended to the register.
 		f, shift := i.f.(long1), 64-c.toBits
@@ -229,5 +247,39 @@ func execConvertLong(w *warp, i *instruction, mask uint32) {
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = uint32(f(a[l]))
+	}
+}
+
+// The most frequent conversions have loops of their own.
+
+func execWidenUnsigned(w *warp, i *instruction, mask uint32) {
+	a, d := &w.r[i.a], &w.q[i.d]
+	for m := mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		d[l] = uint64(a[l])
+	}
+}
+
+func execWidenSigned(w *warp, i *instruction, mask uint32) {
+	a, d := &w.r[i.a], &w.q[i.d]
+	for m := mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		d[l] = uint64(int64(int32(a[l])))
+	}
+}
+
+func execNarrow(w *warp, i *instruction, mask uint32) {
+	a, d := &w.q[i.a], &w.r[i.d]
+	for m := mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		d[l] = uint32(a[l])
+	}
+}
+
+func execOfHalf(w *warp, i *instruction, mask uint32) {
+	a, d := &w.r[i.a], &w.r[i.d]
+	for m := mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		d[l] = result(halves[a[l]&0xffff])
 	}
 }

@@ -19,6 +19,24 @@ func (d *decoder) shuffle() {
 	i.d, i.a, i.b, i.c, i.members = d.destination(&o[0], words), d.word(&o[1], 32), d.word(&o[2], 32), d.word(&o[3], 32), d.word(&o[4], 32)
 	if o[0].partner != nil {
 		i.second = d.destination(o[0].partner, predicates)
+	} else if d.parts[2] == "bfly" && o[3].kind == integerOperand && o[3].bits == 31 {
+		i.exec = execButterfly
+	}
+}
+
+// execButterfly is the most frequent shuffle, over the whole warp.
+func execButterfly(w *warp, i *instruction, mask uint32) {
+	if mask != all {
+		execShuffle(w, i, mask)
+		return
+	}
+	a, b, d := w.r[i.a], &w.r[i.b], &w.r[i.d]
+	if i.b == i.d {
+		other := *b
+		b = &other
+	}
+	for l := range lanes {
+		d[l] = a[(uint32(l)^b[l])&31]
 	}
 }
 
