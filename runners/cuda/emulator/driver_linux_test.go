@@ -227,8 +227,6 @@ func TestModuleRefused(t *testing.T) {
 		h := &host{bytes: append([]byte(c.source), 0)}
 		log := make([]byte, 300)
 		var pins runtime.Pinner
-		pins.Pin(&log[0])
-		var pins runtime.Pinner
 		pins.Pin(&log[0]) // options hide its address from the compiler, which must not put it on a stack
 		options := &struct {
 			keys   [2]uint32
