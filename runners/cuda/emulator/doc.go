@@ -1,9 +1,16 @@
 // Package emulator runs the project's PTX kernels on a CPU, for tests: it lets a
 // machine without a card hold the kernels to the reference. A module's text is
 // parsed, its instructions are decoded once, and a grid runs warp by warp, the
-// lanes of a warp in lockstep under masks.
+// lanes of a warp in lockstep under masks; on Linux a CUDA driver made of Go
+// functions (Symbol) stands in front of it.
 //
-// It follows the PTX ISA (version 8, sections cited where they matter). It shows
-// what a kernel computes, not how fast: copies complete at once, fences are
-// satisfied by running blocks in turns, and caches do not exist.
+// It follows the PTX ISA, version 8, and shows what a kernel computes, not how
+// fast. Where a card has freedom, it takes what brings out mistakes: shared memory
+// begins as garbage, asynchronous copies arrive when they are awaited and not
+// before, and every address is checked. It has no caches and one order of events:
+// blocks and warps take turns, so fences have nothing to do and races may go unseen.
+//
+// Results are those of the card but for approximations (ex2.approx and its like),
+// which are the nearest float, and sums of mma, which are rounded once. Tensor maps, wgmma and setmaxnreg are not executed, nor are
+// functions, variables in global memory and arithmetic on 16-bit floats.
 package emulator

@@ -232,7 +232,7 @@ func TestAsyncCopies(t *testing.T) {
 	cp.async.wait_group 2;
 	ld.shared.u64 %rd21, [room+8];
 	ld.shared.u64 %rd22, [room+16];
-	cp.async.wait_group 0;
+	cp.async.wait_all;
 	ld.shared.u64 %rd23, [room+16];
 	ld.shared.u64 %rd24, [room+24];
 	ld.shared.u64 %rd25, [room+32];

@@ -190,6 +190,13 @@ func TestLongInstructions(t *testing.T) {
 		{"setp.eq.s32 %p1, %r10, 4; setp.gt.or.s32 %p2, %r10, 5, %p1; selp.b64 %rd12, 1, 2, %p2", 1},
 		{"mov.pred %p1, -1; not.pred %p2, %p1; or.pred %p3, %p1, %p2; and.pred %p4, %p1, %p3; selp.b64 %rd12, 1, 2, %p4", 1},
 		{"mov.u64 %rd12, 5; mov.pred %p1, 0; @%p1 mov.u64 %rd12, 6; @!%p1 add.s64 %rd12, %rd12, 10", 15},
+		{"mov.f64 %fd1, 0dC000000000000000; mov.f64 %fd2, 0d4008000000000000; sub.rn.f64 %fd3, %fd1, %fd2; abs.f64 %fd3, %fd3; div.rn.f64 %fd3, %fd3, %fd1; mov.b64 %rd12, %fd3", math.Float64bits(-2.5)},
+		{"mov.f64 %fd1, 0dC000000000000000; mov.f64 %fd2, 0d7FF8000000000000; min.f64 %fd3, %fd1, %fd2; neg.f64 %fd3, %fd3; sqrt.rn.f64 %fd3, %fd3; mov.b64 %rd12, %fd3", math.Float64bits(math.Sqrt2)},
+		{"brev.b64 %rd12, %rd11", 3 << 62},
+		{"not.b64 %rd12, %rd11; and.b64 %rd12, %rd12, %rd10; xor.b64 %rd12, %rd12, 1", 0xfedcba9876543211},
+		{"neg.s64 %rd12, %rd11; abs.s64 %rd12, %rd12", 3},
+		{"div.u64 %rd12, %rd10, %rd11; rem.u64 %rd12, %rd12, 7", 0xfedcba9876543210 / 3 % 7},
+		{"sub.s64 %rd12, %rd11, %rd10; or.b64 %rd12, %rd12, 1", 0x1234567_89abcdf3},
 		{"mov.f64 %fd1, 0d3FF8000000000000; fma.rn.f64 %fd2, %fd1, %fd1, %fd1; mov.b64 %rd12, %fd2", math.Float64bits(3.75)},
 	} {
 		body := "mov.u64 %rd10, 0xfedcba9876543210; mov.u64 %rd11, 3; mov.u32 %r10, 4; mov.b16 %rs10, -2; " + c.text + "; st.global.u64 [%rd2], %rd12;"
@@ -406,5 +413,27 @@ func TestAtomics(t *testing.T) {
 	`, 32, 16, nil)
 	if want := uint64(1*100+31)<<32 | (32*31/2 + 31); got[5] != want {
 		t.Errorf("%#x, not %#x", got[5], want)
+	}
+}
+
+func TestAtomicsOnGlobalMemory(t *testing.T) {
+	for _, c := range []struct {
+		text       string
+		start, end uint64
+	}{
+		{"red.global.add.f32 [%rd2], 0f3F800000;", uint64(f(2)), uint64(f(34))},
+		{"atom.global.add.u64 %rd5, [%rd2], 5;", 2, 162},
+		{"atom.relaxed.gpu.global.add.s32 %r5, [%rd2], -1;", 40, 8},
+		{"atom.acq_rel.gpu.global.inc.u32 %r5, [%rd2], 9;", 0, 2}, // 32 modulo 10
+		{"atom.global.dec.u32 %r5, [%rd2], 9;", 0, 8},
+		{"atom.global.min.s32 %r5, [%rd2], %r1;", 7, 0},
+		{"atom.global.or.b32 %r5, [%rd2], %r1;", 32, 63},
+		{"atom.global.exch.b64 _, [%rd2], 9;", 1, 9},
+		{"atom.global.cas.b64 %rd5, [%rd2], 3, 4;", 3, 4},
+	} {
+		body := "ld.param.u64 %rd2, [test_param_1]; ld.param.u64 %rd1, [test_param_0]; setp.eq.s32 %p1, %r1, 0; ld.global.u64 %rd4, [%rd1]; @%p1 st.global.u64 [%rd2], %rd4; bar.warp.sync -1; " + c.text
+		if got := must(t, body, 32, 0, []uint64{c.start})[0]; got != c.end {
+			t.Errorf("%s of %#x is %#x, not %#x", c.text, c.start, got, c.end)
+		}
 	}
 }
