@@ -117,8 +117,9 @@ func (r random) ReadRow(i int, dst []float32) {
 	}
 }
 
-func TestMemoryIsReturned(t *testing.T) {
-	d := open(t, engine.BFloat16)
+func TestMemoryIsReturned(t *testing.T) { memoryIsReturned(t, open(t, engine.BFloat16)) }
+
+func memoryIsReturned(t *testing.T, d *Device) {
 	before := d.Memory()
 	a, err := d.New(engine.Float32, 100<<20)
 	if err != nil {
@@ -140,7 +141,10 @@ func TestMemoryIsReturned(t *testing.T) {
 
 // TestTwoDevices is two devices on one card, which share its primary context.
 func TestTwoDevices(t *testing.T) {
-	a, b := open(t, engine.Float32), open(t, engine.BFloat16)
+	twoDevices(t, open(t, engine.Float32), open(t, engine.BFloat16))
+}
+
+func twoDevices(t *testing.T, a, b *Device) {
 	done := make(chan error)
 	for _, d := range []*Device{a, b} {
 		go func() {

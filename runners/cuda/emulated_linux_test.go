@@ -32,6 +32,11 @@ func emulatedCard(major, minor int) emulator.Properties {
 func Emulated(t testing.TB, p emulator.Properties, kind engine.Type) (*Device, *emulator.Card) {
 	t.Helper()
 	card := emulator.Plug(p)
+	return emulatedOn(t, card, kind), card
+}
+
+func emulatedOn(t testing.TB, card *emulator.Card, kind engine.Type) *Device {
+	t.Helper()
 	d, err := openOn(card.Index(), kind, emulatedDriver, emulatedCublas)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +50,7 @@ func Emulated(t testing.TB, p emulator.Properties, kind engine.Type) (*Device, *
 			t.Errorf("%d allocations were never freed", n)
 		}
 	})
-	return d, card
+	return d
 }
 
 // TestEmulatedConformance holds the kernels to the reference without a card: what they
@@ -175,4 +180,14 @@ func TestEmulatedFault(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestEmulatedMemoryIsReturned(t *testing.T) {
+	d, _ := Emulated(t, emulatedCard(9, 0), engine.BFloat16)
+	memoryIsReturned(t, d)
+}
+
+func TestEmulatedTwoDevices(t *testing.T) {
+	card := emulator.Plug(emulatedCard(9, 0))
+	twoDevices(t, emulatedOn(t, card, engine.Float32), emulatedOn(t, card, engine.BFloat16))
 }

@@ -14,7 +14,6 @@ import (
 type module struct {
 	*Card
 	*Module
-	threads map[string]int // .maxntid of the kernels that have one
 }
 
 type kernelHandle struct {
@@ -26,10 +25,7 @@ type kernelHandle struct {
 	parameters []int
 }
 
-var (
-	targetLine  = regexp.MustCompile(`(?m)^\.target\s+sm_(\d+)(a?)`)
-	threadsLine = regexp.MustCompile(`\.entry\s+(\w+)\s*\([^)]*\)\s*\.maxntid\s+(\d+)`)
-)
+var targetLine = regexp.MustCompile(`(?m)^\.target\s+sm_(\d+)(a?)`)
 
 // loadModule reads PTX. The compiler's options that are looked at are where to say
 // what is wrong (CU_JIT_ERROR_LOG_BUFFER and its size).
@@ -65,11 +61,7 @@ func loadModule(c *Card, a []uintptr) cuResult {
 	if err != nil {
 		return fail(invalidPTX, err)
 	}
-	m := &module{Card: c, Module: parsed, threads: map[string]int{}}
-	for _, k := range threadsLine.FindAllStringSubmatch(source, -1) {
-		m.threads[k[1]], _ = strconv.Atoi(k[2])
-	}
-	return store(a[0], add(m))
+	return store(a[0], add(&module{c, parsed}))
 }
 
 func getFunction(c *Card, a []uintptr) cuResult {
@@ -82,14 +74,15 @@ func getFunction(c *Card, a []uintptr) cuResult {
 	if err != nil {
 		return refuse(notFound, "%w", err)
 	}
-	f := &kernelHandle{Card: c, Kernel: k, name: name, threads: 1024, shared: sharedUnasked, parameters: k.Parameters()}
-	if n, ok := m.threads[name]; ok {
-		f.threads = n
+	f := &kernelHandle{Card: c, Kernel: k, name: name, threads: maxThreads, shared: sharedUnasked - k.dynamic, parameters: k.Parameters()}
+	if k.maxThreads > 0 {
+		f.threads = k.maxThreads
 	}
 	return store(a[0], add(f))
 }
 
-// sharedUnasked is the dynamic shared memory that a block may have without asking.
+// sharedUnasked is the shared memory that a block may have without asking, what the
+// kernel declares included.
 const sharedUnasked = 48 << 10
 
 // sharedMost is what it may ask for (CUDA C++ Programming Guide, compute capabilities).
@@ -109,8 +102,8 @@ func setAttribute(c *Card, a []uintptr) cuResult {
 		return refuse(invalidHandle, "%#x is no function", a[0])
 	}
 	const maxDynamicShared = 8
-	if n := int(int32(a[2])); a[1] != maxDynamicShared || n < 0 || n > c.sharedMost() {
-		return refuse(invalidValue, "%s: attribute %d cannot be %d; dynamic shared memory (8) can be %d", f.name, a[1], int32(a[2]), c.sharedMost())
+	if n := int(int32(a[2])); a[1] != maxDynamicShared || n < 0 || n > c.sharedMost()-f.dynamic {
+		return refuse(invalidValue, "%s: attribute %d cannot be %d; dynamic shared memory (8) can be %d", f.name, a[1], int32(a[2]), c.sharedMost()-f.dynamic)
 	}
 	f.shared = int(int32(a[2]))
 	return success
@@ -155,7 +148,7 @@ func launchKernel(c *Card, a []uintptr) cuResult {
 		return refuse(invalidValue, "%s: blocks of %d threads, at most %d", f.name, threads, f.threads)
 	}
 	if int(config.shared) > f.shared {
-		return refuse(invalidValue, "%s: %d bytes of dynamic shared memory, %d were asked for", f.name, config.shared, f.shared)
+		return refuse(invalidValue, "%s: %d bytes of dynamic shared memory, %d are allowed", f.name, config.shared, f.shared)
 	}
 	const programmaticSerialization = 6
 	for i := range int(config.number) {
