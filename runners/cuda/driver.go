@@ -56,7 +56,11 @@ var openDriver = sync.OnceValues(func() (*driver, error) {
 	return newDriver(func(name string) (uintptr, error) { return symbol(handle, name) })
 })
 
-// optional is what a driver may lack: attention for 9.0 then runs as on other cards.
+// oldestDriver is the first that reads PTX 8.0.
+const oldestDriver = "CUDA 12.0 or later"
+
+// optional is what a driver may lack, as the tests' does: attention for 9.0 then runs as
+// on other cards.
 const optional = "cuTensorMapEncodeTiled"
 
 // newDriver looks the functions up and initialises the driver.
@@ -65,11 +69,14 @@ func newDriver(symbol func(name string) (uintptr, error)) (*driver, error) {
 	for name, at := range d.symbols() {
 		var err error
 		if *at, err = symbol(name); err != nil && name != optional {
-			return nil, fmt.Errorf("cuda: the driver is too old: %s has no %s (11.8 or later is needed)", driverName, name)
+			return nil, fmt.Errorf("cuda: the driver is too old: %s has no %s (%s is needed)", driverName, name, oldestDriver)
 		}
 	}
 	if err := d.check(call(d.Init, 0)); err != nil {
 		return nil, fmt.Errorf("cuda: cuInit: %w", err)
+	}
+	if v := d.version(); v < 12000 {
+		return nil, fmt.Errorf("cuda: the driver is too old: %s supports CUDA %d.%d (%s is needed)", driverName, v/1000, v%1000/10, oldestDriver)
 	}
 	return d, nil
 }

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"regexp"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/ebitengine/purego"
 
 	"github.com/snapbench/snapbench/runners/cuda/emulator"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -190,4 +193,27 @@ func TestEmulatedMemoryIsReturned(t *testing.T) {
 func TestEmulatedTwoDevices(t *testing.T) {
 	card := emulator.Plug(emulatedCard(9, 0))
 	twoDevices(t, emulatedOn(t, card, engine.Float32), emulatedOn(t, card, engine.BFloat16))
+}
+
+// TestOldDriver: a driver without a function, or for an earlier CUDA, is refused by name.
+func TestOldDriver(t *testing.T) {
+	_, err := newDriver(func(name string) (uintptr, error) {
+		if name == "cuLaunchKernelEx" {
+			return 0, errors.New("no such symbol")
+		}
+		return emulator.Symbol(name)
+	})
+	if err == nil || !strings.Contains(err.Error(), "cuLaunchKernelEx") || !strings.Contains(err.Error(), "12.0") {
+		t.Errorf("a driver without cuLaunchKernelEx: %v", err)
+	}
+	old := purego.NewCallback(func(to *int32) uintptr { *to = 11080; return 0 })
+	_, err = newDriver(func(name string) (uintptr, error) {
+		if name == "cuDriverGetVersion" {
+			return old, nil
+		}
+		return emulator.Symbol(name)
+	})
+	if err == nil || !strings.Contains(err.Error(), "CUDA 11.8") || !strings.Contains(err.Error(), "12.0") {
+		t.Errorf("a driver for CUDA 11.8: %v", err)
+	}
 }

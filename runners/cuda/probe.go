@@ -40,7 +40,7 @@ func Probe() Report {
 	}
 	d, err := openDriver()
 	if err != nil {
-		r.Missing = append(r.Missing, err.Error()+": install the NVIDIA driver, 520 or later; in a container, start it with the GPUs passed in")
+		r.Missing = append(r.Missing, err.Error()+": install the NVIDIA driver, 525 or later; in a container, start it with the GPUs passed in")
 	} else {
 		v := d.version()
 		r.Driver = fmt.Sprintf("%d.%d", v/1000, v%1000/10)
