@@ -506,3 +506,26 @@ func TestLaunch(t *testing.T) {
 		t.Errorf("128 numbers for 160 threads: %s", described(code))
 	}
 }
+
+func TestEvents(t *testing.T) {
+	_, stream := plugged(t, small())
+	h := &host{}
+	var events [2]uintptr
+	for i := range events {
+		ok(t, "create", called("cuEventCreate", uintptr(unsafe.Pointer(&h.handle)), 0))
+		events[i] = h.handle
+	}
+	ok(t, "record", called("cuEventRecord", events[0], stream))
+	if code := called("cuEventElapsedTime", uintptr(unsafe.Pointer(&h.count)), events[0], events[1]); code != invalidHandle {
+		t.Errorf("time until an event that was not recorded: %s", described(code))
+	}
+	ok(t, "record", called("cuEventRecord", events[1], stream))
+	ok(t, "synchronize", called("cuEventSynchronize", events[1]))
+	ok(t, "elapsed", called("cuEventElapsedTime", uintptr(unsafe.Pointer(&h.count)), events[0], events[1]))
+	if ms := *(*float32)(unsafe.Pointer(&h.count)); !(ms >= 0 && ms < 60_000) {
+		t.Errorf("%v ms between two events", ms)
+	}
+	for _, e := range events {
+		ok(t, "destroy", called("cuEventDestroy_v2", e))
+	}
+}
