@@ -58,9 +58,8 @@ func emulatedOn(t testing.TB, card *emulator.Card, kind engine.Type) *Device {
 
 // TestEmulatedConformance holds the kernels to the reference without a card: what they
 // compute and what they touch, not how fast, and not what depends on how a card orders
-// memory. Attention of a prompt on 9.0 is the kernel of other cards, for wgmma is not
-// emulated. Every other kernel must run. SNAPBENCH_LONG=1 runs the cases that take too
-// long for every day.
+// memory. Every kernel must run. SNAPBENCH_LONG=1 runs the cases that take too long for
+// every day.
 func TestEmulatedConformance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -82,7 +81,7 @@ func TestEmulatedConformance(t *testing.T) {
 			{"bfloat16", 9, 0, engine.BFloat16, 400_000, nil},
 			{"float16", 9, 0, engine.Float16, 400_000, ofType},
 			{"bfloat16 on 8.0", 8, 0, engine.BFloat16, 400_000, []string{"attention", "batch"}},
-			{"float16 on 8.6", 8, 6, engine.Float16, 400_000, []string{"batch"}},
+			{"float16 on 8.6", 8, 6, engine.Float16, 400_000, []string{"attention", "batch"}},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
@@ -108,9 +107,6 @@ func TestEmulatedConformance(t *testing.T) {
 	files, _ := ptx.ReadDir("kernels")
 	entry := regexp.MustCompile(`\.entry (\w+)`)
 	for _, f := range files {
-		if strings.HasPrefix(f.Name(), "attention_sm90a") {
-			continue
-		}
 		b, err := ptx.ReadFile("kernels/" + f.Name())
 		if err != nil {
 			t.Fatal(err)

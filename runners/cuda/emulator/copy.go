@@ -44,15 +44,16 @@ func (c *copies) finish(w *warp, n int) {
 
 // bulk is a copy that completes bytes of a barrier.
 type bulk struct {
-	transfer
+	copy  interface{ finish() }
+	bytes int
 	phase *phase
 }
 
 // deliver completes the bulk copies under way.
 func (b *block) deliver() bool {
 	for _, t := range b.bulk {
-		t.finish()
-		*t.phase = t.phase.with(t.phase.lacking(), t.phase.bytes()-int32(t.n))
+		t.copy.finish()
+		*t.phase = t.phase.with(t.phase.lacking(), t.phase.bytes()-int32(t.bytes))
 		b.launch.changes++
 	}
 	b.bulk = b.bulk[:0]
@@ -106,6 +107,8 @@ func (d *decoder) copy() {
 		i.c = d.word(&o[2], 32)
 		i.list = []int32{d.register(&o[3])}
 		i.exec = execBulk
+	case "bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes", "bulk.tensor.3d.shared::cta.global.mbarrier::complete_tx::bytes":
+		d.tensorCopy()
 	default:
 		d.err = errUnknown
 	}
@@ -221,7 +224,7 @@ func execBulk(w *warp, i *instruction, mask uint32) {
 		if !w.initialised(i, l, *p) {
 			return
 		}
-		w.block.bulk = append(w.block.bulk, bulk{transfer{start + to - sharedStart, from, int(n), int(n)}, p})
+		w.block.bulk = append(w.block.bulk, bulk{transfer{start + to - sharedStart, from, int(n), int(n)}, int(n), p})
 		w.block.launch.changes++
 	}
 }

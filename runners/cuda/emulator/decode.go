@@ -45,6 +45,7 @@ const (
 	branch                   // to target
 	leave                    // exit, ret
 	together                 // exec, once all lanes of a mask are here
+	awaiting                 // together, and again while the warp yields
 	warpBarrier              // bar.warp.sync: once all lanes of a mask are at one
 	blockBarrier             // bar.sync, bar.arrive
 )
@@ -59,6 +60,7 @@ type instruction struct {
 	file     int8 // of d
 	aligned  bool // all lanes of the warp, none exited
 	arrive   bool
+	reads    bool  // memory, and writes none
 	guard    int32 // predicate, or -1
 	d, a, b  int32
 	c        int32
@@ -252,6 +254,9 @@ func (d *decoder) long(o *operand) int32 {
 		v = o.bits
 	case nameOperand:
 		at, ok := d.variables[d.st.scope.variable(o.name)]
+		if offset, is := d.k.parameterOffsets[o.name]; is && !ok {
+			at, ok = int64(offset), true
+		}
 		if !ok {
 			d.fail("unknown name %s", o.name)
 		}
@@ -356,6 +361,7 @@ func init() {
 		"ld": (*decoder).load, "st": (*decoder).store, "atom": (*decoder).atomic, "red": (*decoder).atomic,
 		"bar": (*decoder).barrier, "barrier": (*decoder).barrier, "mbarrier": (*decoder).memoryBarrier,
 		"shfl": (*decoder).shuffle, "vote": (*decoder).vote, "match": (*decoder).match, "activemask": (*decoder).activeMask,
+		"wgmma": (*decoder).warpgroup, "setmaxnreg": (*decoder).registerCount,
 		"mma": (*decoder).mma, "ldmatrix": (*decoder).loadMatrix, "cp": (*decoder).copy,
 		// Blocks run in turns and memory is one: fences hold. Launches come one after
 		// another: griddepcontrol has nothing to wait for.

@@ -266,6 +266,8 @@ func init() {
 		"cuFuncSetAttribute":  inContext(3, setAttribute),
 		"cuLaunchKernelEx":    inContext(4, launchKernel),
 
+		"cuTensorMapEncodeTiled": inContext(12, encodeTiled),
+
 		"cublasCreate_v2": {1, func(a []uintptr) cuResult {
 			c := current()
 			if c == nil {
@@ -301,8 +303,7 @@ var callable struct {
 }
 
 // Symbol returns the address of a function of the driver or cuBLAS, to be called as
-// C does, as dlsym of either library would. cuTensorMapEncodeTiled is not among them:
-// what it is for, the copy engine's tiles and wgmma, is not emulated.
+// C does, as dlsym of either library would.
 func Symbol(name string) (uintptr, error) {
 	callable.Lock()
 	defer callable.Unlock()

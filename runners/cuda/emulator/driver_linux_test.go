@@ -392,7 +392,7 @@ func TestElements(t *testing.T) {
 }
 
 func TestSymbol(t *testing.T) {
-	if _, err := Symbol("cuTensorMapEncodeTiled"); err == nil || !strings.Contains(err.Error(), "cuLaunchKernelEx") {
+	if _, err := Symbol("cuTensorMapEncodeIm2col"); err == nil || !strings.Contains(err.Error(), "cuLaunchKernelEx") {
 		t.Errorf("a function that is not emulated: %v", err)
 	}
 }

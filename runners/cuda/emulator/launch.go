@@ -43,6 +43,7 @@ type block struct {
 	warps    []*warp
 	barriers [16]barrier
 	bulk     []bulk
+	groups   []warpgroup
 }
 
 // position is the index of a thread of the block in its three dimensions.
@@ -160,6 +161,7 @@ func (l *launch) start(number, slot int, b *block) *block {
 	}
 	b.barriers = [16]barrier{}
 	b.bulk = b.bulk[:0]
+	b.groups = nil
 	for n, w := range b.warps {
 		w.live = all
 		if left := l.threads - n*lanes; left < lanes {
@@ -167,7 +169,7 @@ func (l *launch) start(number, slot int, b *block) *block {
 		}
 		w.others = append(w.others[:0], fragment{0, w.live, false})
 		w.waits, w.yielded, w.turn = -1, false, 0
-		w.copies = [lanes]copies{}
+		w.copies, w.multiplying = [lanes]copies{}, multiplying{}
 	}
 	l.changes++
 	return b
@@ -235,7 +237,7 @@ func (l *launch) deadlock(window []*block, why string) error {
 			}
 			for _, f := range w.others {
 				pc := f.pc
-				if w.waits >= 0 || w.yielded {
+				if (w.waits >= 0 || w.yielded) && l.kernel.code[pc].flow != awaiting {
 					pc--
 				}
 				i := &l.kernel.code[max(pc, 0)]

@@ -6,11 +6,12 @@ import (
 	"unsafe"
 )
 
-// Where generic addresses of shared and local memory begin; the host has none
-// there.
+// Where generic addresses of shared and local memory and of parameters begin; the host
+// has none there.
 const (
 	sharedWindow = 1 << 60
 	localWindow  = 2 << 60
+	paramWindow  = 3 << 60
 	windowMask   = 15 << 60
 )
 
@@ -28,7 +29,9 @@ func (d *decoder) toAddress() {
 	base := uint64(0)
 	name, _, _ := strings.Cut(parts[0], "::")
 	switch name {
-	case "global", "param", "const":
+	case "global", "const":
+	case "param":
+		base = paramWindow
 	case "shared":
 		base = sharedWindow
 	case "local":
@@ -125,7 +128,7 @@ func (d *decoder) load() {
 	}
 	d.values(&d.st.operands[0], count, false)
 	d.address(&d.st.operands[1])
-	d.i.exec = execLoad
+	d.i.exec, d.i.reads = execLoad, true
 	if d.i.space == paramSpace {
 		d.i.exec = execLoadParameter
 		size := int64(count) * int64(d.i.size)
@@ -260,6 +263,20 @@ func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[l
 			}
 			at[l] = start + uint64(l)*((bytes+7)/8*8) + address[l]
 		}
+	case in == paramSpace:
+		if !i.reads {
+			w.fail(i, mask, "parameters cannot be written")
+			return false
+		}
+		bytes := uint64(w.block.launch.kernel.parameterBytes)
+		for m := mask; m != 0; m &= m - 1 {
+			l := bits.TrailingZeros32(m) & 31
+			if a := address[l]; a > bytes || a+uint64(n) > bytes {
+				w.fail(i, 1<<l, "%d bytes at parameter address %#x: there are %d", n, a, bytes)
+				return false
+			}
+			at[l] = hostAddress(w.block.launch.parameters) + address[l]
+		}
 	default: // lanes of different spaces
 		for m := mask; m != 0; m &= m - 1 {
 			l := bits.TrailingZeros32(m) & 31
@@ -269,6 +286,8 @@ func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[l
 				of, one[l] = sharedSpace, one[l]-sharedWindow
 			case localWindow:
 				of, one[l] = localSpace, one[l]-localWindow
+			case paramWindow:
+				of, one[l] = paramSpace, one[l]-paramWindow
 			}
 			if !w.resolve(i, 1<<l, of, n, &one, at) {
 				return false

@@ -624,7 +624,7 @@ func (p *parser) address(s *scope) (operand, error) {
 		}
 		a.offset += sign * int64(o.bits)
 	}
-	// [map, {x, y}] of a tensor copy: parsed, not executed.
+	// [map, {x, y}] of a tensor copy.
 	if p.accept(',') {
 		o, err := p.operand(s, 0)
 		if err != nil {

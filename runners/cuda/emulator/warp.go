@@ -35,7 +35,8 @@ type warp struct {
 	yielded bool            // waits for what another warp or block does
 	turn    uint
 	copies  [lanes]copies
-	fault   error
+	multiplying
+	fault error
 }
 
 // fail ends the launch with an error about the first lane of the mask.
@@ -178,7 +179,7 @@ func (w *warp) run(quantum int) int {
 				w.others[n].parked = false
 			}
 			mask, reschedule = 0, true
-		case together, warpBarrier:
+		case together, awaiting, warpBarrier:
 			need := w.live
 			if i.members >= 0 {
 				named := w.r[i.members][bits.TrailingZeros32(mask)]
@@ -195,6 +196,10 @@ func (w *warp) run(quantum int) int {
 			if mask&need == need {
 				if i.exec(w, i, mask); w.fault != nil {
 					return n
+				}
+				if w.yielded {
+					w.schedulePause(pc, mask)
+					return n + 1
 				}
 				pc++
 				reschedule = pc >= next
