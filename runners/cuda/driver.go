@@ -59,16 +59,12 @@ var openDriver = sync.OnceValues(func() (*driver, error) {
 // oldestDriver is the first that reads PTX 8.0.
 const oldestDriver = "CUDA 12.0 or later"
 
-// optional is what a driver may lack, as the tests' does: attention for 9.0 then runs as
-// on other cards.
-const optional = "cuTensorMapEncodeTiled"
-
 // newDriver looks the functions up and initialises the driver.
 func newDriver(symbol func(name string) (uintptr, error)) (*driver, error) {
 	d := &driver{}
 	for name, at := range d.symbols() {
 		var err error
-		if *at, err = symbol(name); err != nil && name != optional {
+		if *at, err = symbol(name); err != nil {
 			return nil, fmt.Errorf("cuda: the driver is too old: %s has no %s (%s is needed)", driverName, name, oldestDriver)
 		}
 	}

@@ -43,7 +43,7 @@ func (d *Device) encode(to *tensorMap, address uint64, dims [3]int, strides, box
 // hopper runs the attention kernel for compute capability 9.0 and says whether it
 // serves: 16-bit types, heads of 64, 96 and 128, aligned.
 func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, window int, scale float32) bool {
-	if !d.hopperCard() || d.driver.TensorMapEncodeTiled == 0 || d.kind == engine.Float32 || !aligned(0, out, q, k, v) || m == 0 {
+	if !d.hopperCard() || d.kind == engine.Float32 || !aligned(0, out, q, k, v) || m == 0 {
 		return false
 	}
 	if h.Size != 64 && h.Size != 96 && h.Size != 128 {
