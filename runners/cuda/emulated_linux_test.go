@@ -2,7 +2,7 @@ package cuda
 
 import (
 	"errors"
-	"flag"
+	flags "flag"
 	"maps"
 	"os"
 	"regexp"
@@ -119,7 +119,7 @@ func TestEmulatedConformance(t *testing.T) {
 	maps.DeleteFunc(all, func(name string, _ bool) bool { return launched[name] > 0 })
 	never := slices.Sorted(maps.Keys(all))
 	t.Logf("%d kernels ran", len(launched))
-	if len(never) > 0 && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") { // -run left nothing out
+	if len(never) > 0 && !strings.Contains(flags.Lookup("test.run").Value.String(), "/") { // -run left nothing out
 		t.Errorf("no case that ran launches %s", strings.Join(never, ", "))
 	}
 }
