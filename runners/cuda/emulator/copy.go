@@ -9,7 +9,7 @@ import (
 
 // Asynchronous copies happen as late as they may, so that a kernel that reads too
 // early finds what was there before: cp.async when its lane waits for its group,
-// bulk copies when a thread of the block looks at a barrier.
+// bulk copies when a thread of the block looks at their barrier.
 
 // transfer is a copy under way: n bytes, then zeros up to size.
 type transfer struct {
@@ -49,15 +49,23 @@ type bulk struct {
 	phase *phase
 }
 
-// deliver completes the bulk copies under way.
-func (b *block) deliver() bool {
+// deliver completes the bulk copies under way whose barriers are at these addresses.
+func (b *block) deliver(at *[lanes]uint64, mask uint32) {
+	left := b.bulk[:0]
 	for _, t := range b.bulk {
+		looked := false
+		for m := mask; m != 0 && !looked; m &= m - 1 {
+			looked = t.phase == (*phase)(pointer(at[bits.TrailingZeros32(m)&31]))
+		}
+		if !looked {
+			left = append(left, t)
+			continue
+		}
 		t.copy.finish()
 		*t.phase = t.phase.with(t.phase.lacking(), t.phase.bytes()-int32(t.bytes))
 		b.launch.changes++
 	}
-	b.bulk = b.bulk[:0]
-	return true
+	b.bulk = left
 }
 
 // copy decodes cp.async, its groups, and cp.async.bulk from global to shared

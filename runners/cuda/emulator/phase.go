@@ -171,9 +171,7 @@ func execPhaseWait(w *warp, i *instruction, mask uint32) {
 	if !w.addresses(i, mask, 8, &at) {
 		return
 	}
-	if !w.block.deliver() {
-		return
-	}
+	w.block.deliver(&at, mask)
 	v := uint32(0)
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
