@@ -36,8 +36,7 @@ type multiplying struct {
 // sums are 16 rows of an accumulator under way.
 type sums struct {
 	registers []int32
-	last      int // issued up to the last multiplication into it
-	columns   int
+	last      int             // issued up to the last multiplication into it
 	rows      [16][256]uint32 // bits of floats
 }
 
@@ -194,7 +193,7 @@ func execMultiply(w *warp, i *instruction, mask uint32) {
 				return
 			}
 		}
-		s = &sums{registers: p.sums, columns: p.columns}
+		s = &sums{registers: p.sums}
 		s.take(w)
 		m.sums = append(m.sums, s)
 	}
@@ -236,6 +235,10 @@ func execWarpgroupWait(w *warp, i *instruction, mask uint32) {
 		return
 	}
 	until := m.commits[n-1]
+	if until == 0 { // nothing was multiplied
+		m.commits = m.commits[n:]
+		return
+	}
 	first := w.index &^ 3
 	group := b.warps[first : first+4]
 	for _, other := range group {

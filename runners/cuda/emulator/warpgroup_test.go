@@ -409,6 +409,12 @@ func TestMultiplicationMistakes(t *testing.T) {
 		}
 		stallBudget = old
 	}
+	if _, err := try(t, fence+"\twgmma.commit_group.sync.aligned;\n"+wait, 32, 0, nil); err != nil {
+		t.Errorf("nothing to wait for: %v", err)
+	}
+	if _, err := try(t, fence+"\twgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 {%f0,%f1,%f2,%f3}, %rd1, %rd1, 1, 1, 1, 0, 0;\n", 96, 0, nil); err == nil || !strings.Contains(err.Error(), "four warps") {
+		t.Errorf("three warps: %v", err)
+	}
 	out, _, _, err := fromRegisters(t, random, false, 64, fence, "", "")
 	if err != nil || !math.IsNaN(float64(out[0])) {
 		t.Errorf("sums that were not waited for: %v, %v", out[0], err)
