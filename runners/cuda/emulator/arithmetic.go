@@ -593,47 +593,21 @@ func doubleFunction(name string, modifiers []string) any {
 	return nil
 }
 
-// Lanes are visited by the bits of the mask.
-
 func execMasks(w *warp, i *instruction, mask uint32) {
 	v := i.f.(masks)(w.p[i.a], w.p[i.b])
 	w.p[i.d] = w.p[i.d]&^mask | v&mask
 }
 
 func execWord1(w *warp, i *instruction, mask uint32) {
-	f, d, a := i.f.(word1), &w.r[i.d], &w.r[i.a]
-	if mask == all {
-		for l := range lanes {
-			d[l] = f(a[l])
-		}
-		return
-	}
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = f(a[l])
-	}
+	apply1(&w.r[i.d], &w.r[i.a], i.f.(word1), mask)
 }
 
 func execWord2(w *warp, i *instruction, mask uint32) {
-	f, d, a, b := i.f.(word2), &w.r[i.d], &w.r[i.a], &w.r[i.b]
-	if mask == all {
-		for l := range lanes {
-			d[l] = f(a[l], b[l])
-		}
-		return
-	}
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = f(a[l], b[l])
-	}
+	apply2(&w.r[i.d], &w.r[i.a], &w.r[i.b], i.f.(word2), mask)
 }
 
 func execWord3(w *warp, i *instruction, mask uint32) {
-	f, d, a, b, c := i.f.(word3), &w.r[i.d], &w.r[i.a], &w.r[i.b], &w.r[i.c]
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = f(a[l], b[l], c[l])
-	}
+	apply3(&w.r[i.d], &w.r[i.a], &w.r[i.b], &w.r[i.c], i.f.(word3), mask)
 }
 
 func execInsert(w *warp, i *instruction, mask uint32) {
@@ -647,39 +621,15 @@ func execInsert(w *warp, i *instruction, mask uint32) {
 }
 
 func execLong1(w *warp, i *instruction, mask uint32) {
-	f, d, a := i.f.(long1), &w.q[i.d], &w.q[i.a]
-	if mask == all {
-		for l := range lanes {
-			d[l] = f(a[l])
-		}
-		return
-	}
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = f(a[l])
-	}
+	apply1(&w.q[i.d], &w.q[i.a], i.f.(long1), mask)
 }
 
 func execLong2(w *warp, i *instruction, mask uint32) {
-	f, d, a, b := i.f.(long2), &w.q[i.d], &w.q[i.a], &w.q[i.b]
-	if mask == all {
-		for l := range lanes {
-			d[l] = f(a[l], b[l])
-		}
-		return
-	}
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = f(a[l], b[l])
-	}
+	apply2(&w.q[i.d], &w.q[i.a], &w.q[i.b], i.f.(long2), mask)
 }
 
 func execLong3(w *warp, i *instruction, mask uint32) {
-	f, d, a, b, c := i.f.(long3), &w.q[i.d], &w.q[i.a], &w.q[i.b], &w.q[i.c]
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = f(a[l], b[l], c[l])
-	}
+	apply3(&w.q[i.d], &w.q[i.a], &w.q[i.b], &w.q[i.c], i.f.(long3), mask)
 }
 
 func execExtractLong(w *warp, i *instruction, mask uint32) {
@@ -691,25 +641,11 @@ func execExtractLong(w *warp, i *instruction, mask uint32) {
 }
 
 func execShift(w *warp, i *instruction, mask uint32) {
-	f, d, a, b := i.f.(shift2), &w.q[i.d], &w.q[i.a], &w.r[i.b]
-	if mask == all {
-		for l := range lanes {
-			d[l] = f(a[l], b[l])
-		}
-		return
-	}
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = f(a[l], b[l])
-	}
+	apply2(&w.q[i.d], &w.q[i.a], &w.r[i.b], i.f.(shift2), mask)
 }
 
 func execCount(w *warp, i *instruction, mask uint32) {
-	f, d, a := i.f.(count1), &w.r[i.d], &w.q[i.a]
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = f(a[l])
-	}
+	apply1(&w.r[i.d], &w.q[i.a], i.f.(count1), mask)
 }
 
 func execWiden2(w *warp, i *instruction, mask uint32) {
@@ -726,11 +662,7 @@ func execWiden2(w *warp, i *instruction, mask uint32) {
 }
 
 func execWiden3(w *warp, i *instruction, mask uint32) {
-	f, d, a, b, c := i.f.(widen3), &w.q[i.d], &w.r[i.a], &w.r[i.b], &w.q[i.c]
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = f(a[l], b[l], c[l])
-	}
+	apply3(&w.q[i.d], &w.r[i.a], &w.r[i.b], &w.q[i.c], i.f.(widen3), mask)
 }
 
 func execAddSingle(w *warp, i *instruction, mask uint32) {

@@ -1,9 +1,5 @@
 package emulator
 
-import (
-	"math/bits"
-)
-
 // compare decodes setp.comparison[.boolean][.ftz].type p[|q], a, b[, c].
 func (d *decoder) compare() {
 	if !d.arity(3, 4) || len(d.parts) < 3 {
@@ -166,27 +162,11 @@ func comparison[T float32 | float64](name string) func(x, y T) bool {
 }
 
 func execCompareWord(w *warp, i *instruction, mask uint32) {
-	f, a, b := i.f.(func(x, y uint32) bool), &w.r[i.a], &w.r[i.b]
-	v := uint32(0)
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		if f(a[l], b[l]) {
-			v |= 1 << l
-		}
-	}
-	i.setPredicates(w, v, mask)
+	i.setPredicates(w, compareLanes(&w.r[i.a], &w.r[i.b], i.f.(func(x, y uint32) bool), mask), mask)
 }
 
 func execCompareLong(w *warp, i *instruction, mask uint32) {
-	f, a, b := i.f.(func(x, y uint64) bool), &w.q[i.a], &w.q[i.b]
-	v := uint32(0)
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		if f(a[l], b[l]) {
-			v |= 1 << l
-		}
-	}
-	i.setPredicates(w, v, mask)
+	i.setPredicates(w, compareLanes(&w.q[i.a], &w.q[i.b], i.f.(func(x, y uint64) bool), mask), mask)
 }
 
 // The most frequent comparisons have loops of their own; i.signed asks for the

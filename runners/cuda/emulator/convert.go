@@ -168,20 +168,7 @@ func (c conversion) function(whole bool) long1 {
 	}
 	switch {
 	case c.fromFloat && c.toFloat && whole:
-		return func(x uint64) uint64 {
-			v := decode(x)
-			switch c.mode {
-			case nearest:
-				v = math.RoundToEven(v)
-			case toZero:
-				v = math.Trunc(v)
-			case down:
-				v = math.Floor(v)
-			case up:
-				v = math.Ceil(v)
-			}
-			return encode(v)
-		}
+		return func(x uint64) uint64 { return encode(c.mode.whole(decode(x))) }
 	case c.fromFloat && c.toFloat:
 		return func(x uint64) uint64 { return encode(decode(x)) }
 	case c.fromFloat:
@@ -217,36 +204,18 @@ func (c conversion) flushed(x float32) float32 {
 }
 
 func execConvertWord(w *warp, i *instruction, mask uint32) {
-	f, a := i.f.(long1), &w.r[i.a]
-	if i.file == longs {
-		d := &w.q[i.d]
-		for m := mask; m != 0; m &= m - 1 {
-			l := bits.TrailingZeros32(m) & 31
-			d[l] = f(uint64(a[l]))
-		}
-		return
-	}
-	d := &w.r[i.d]
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = uint32(f(uint64(a[l])))
+	if f, a := i.f.(long1), &w.r[i.a]; i.file == longs {
+		convertLanes(&w.q[i.d], a, f, mask)
+	} else {
+		convertLanes(&w.r[i.d], a, f, mask)
 	}
 }
 
 func execConvertLong(w *warp, i *instruction, mask uint32) {
-	f, a := i.f.(long1), &w.q[i.a]
-	if i.file == longs {
-		d := &w.q[i.d]
-		for m := mask; m != 0; m &= m - 1 {
-			l := bits.TrailingZeros32(m) & 31
-			d[l] = f(a[l])
-		}
-		return
-	}
-	d := &w.r[i.d]
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		d[l] = uint32(f(a[l]))
+	if f, a := i.f.(long1), &w.q[i.a]; i.file == longs {
+		convertLanes(&w.q[i.d], a, f, mask)
+	} else {
+		convertLanes(&w.r[i.d], a, f, mask)
 	}
 }
 

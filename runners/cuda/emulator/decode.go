@@ -232,13 +232,7 @@ func (d *decoder) word(o *operand, bits int) int32 {
 	default:
 		d.fail("operand %s is not of 32 bits", o.name)
 	}
-	at, ok := d.words[v]
-	if !ok {
-		at = int32(d.counts[words] + len(d.k.constants32))
-		d.k.constants32 = append(d.k.constants32, v)
-		d.words[v] = at
-	}
-	return at
+	return constant(d.words, &d.k.constants32, d.counts[words], v)
 }
 
 func (d *decoder) long(o *operand) int32 {
@@ -264,11 +258,16 @@ func (d *decoder) long(o *operand) int32 {
 	default:
 		d.fail("operand %s is not of 64 bits", o.name)
 	}
-	at, ok := d.longs[v]
+	return constant(d.longs, &d.k.constants64, d.counts[longs], v)
+}
+
+// constant returns where v lies behind the registers, each value once.
+func constant[T number](known map[T]int32, list *[]T, registers int, v T) int32 {
+	at, ok := known[v]
 	if !ok {
-		at = int32(d.counts[longs] + len(d.k.constants64))
-		d.k.constants64 = append(d.k.constants64, v)
-		d.longs[v] = at
+		at = int32(registers + len(*list))
+		*list = append(*list, v)
+		known[v] = at
 	}
 	return at
 }

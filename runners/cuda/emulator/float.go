@@ -217,19 +217,23 @@ func wholeToDouble(v uint64, signed bool, mode rounding) float64 {
 	return f
 }
 
+// whole rounds to a whole number.
+func (r rounding) whole(x float64) float64 {
+	switch r {
+	case nearest:
+		return math.RoundToEven(x)
+	case toZero:
+		return math.Trunc(x)
+	case down:
+		return math.Floor(x)
+	}
+	return math.Ceil(x)
+}
+
 // toWhole rounds to a whole number of bits; what is out of range becomes the
 // nearest in range, NaN 0.
 func toWhole(x float64, mode rounding, bits int, signed bool) uint64 {
-	switch mode {
-	case nearest:
-		x = math.RoundToEven(x)
-	case toZero:
-		x = math.Trunc(x)
-	case down:
-		x = math.Floor(x)
-	case up:
-		x = math.Ceil(x)
-	}
+	x = mode.whole(x)
 	if x != x {
 		return 0
 	}

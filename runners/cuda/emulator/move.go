@@ -204,25 +204,9 @@ func (d *decoder) choose() {
 }
 
 func execChooseWord(w *warp, i *instruction, mask uint32) {
-	d, a, b, p := &w.r[i.d], &w.r[i.a], &w.r[i.b], w.p[i.c]
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		if p>>l&1 != 0 {
-			d[l] = a[l]
-		} else {
-			d[l] = b[l]
-		}
-	}
+	chooseLanes(&w.r[i.d], &w.r[i.a], &w.r[i.b], w.p[i.c], mask)
 }
 
 func execChooseLong(w *warp, i *instruction, mask uint32) {
-	d, a, b, p := &w.q[i.d], &w.q[i.a], &w.q[i.b], w.p[i.c]
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		if p>>l&1 != 0 {
-			d[l] = a[l]
-		} else {
-			d[l] = b[l]
-		}
-	}
+	chooseLanes(&w.q[i.d], &w.q[i.a], &w.q[i.b], w.p[i.c], mask)
 }
