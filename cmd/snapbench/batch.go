@@ -70,7 +70,7 @@ func (j *job) fits(w *worker, waiting []asked, next asked) bool {
 		return true
 	}
 	limit := tokensTogetherGPU
-	if kind := kindOf(w.device); kind == "cpu" || kind == "ref" {
+	if onHost(w.device.Name()) {
 		limit = tokensTogether
 	}
 	list := append(waiting[:len(waiting):len(waiting)], next)

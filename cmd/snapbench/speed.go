@@ -230,7 +230,7 @@ func (p speedPlan) check(m *model) error {
 		return nil
 	}
 	// A CPU's memory is everybody's: filling it takes the machine from others.
-	if name := m.device.Name(); name == "cpu" || name == "ref" {
+	if name := m.device.Name(); onHost(name) {
 		return fmt.Errorf("max on %s: it has no memory of its own to fill; say with --memory how much to use, as 4g", name)
 	}
 	return nil

@@ -46,7 +46,7 @@ func newWorkers(devices []engine.Device) []*worker {
 	for _, d := range devices {
 		name := d.Name()
 		place := name
-		if name == "cpu" || name == "ref" {
+		if onHost(name) {
 			place = "host"
 		}
 		if memories[place] == nil {
