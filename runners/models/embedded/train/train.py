@@ -2,12 +2,14 @@
 """Trains the model that ships inside the binary: a small Llama that finds needles.
 
     python3 train.py tokenizer --out ..                  # byte-level BPE, 4096 entries, a minute on one core
-    python3 train.py train --model .. --out RUN --minutes 7.8 --limit 570   # one H100: what was shipped
+    python3 train.py train --model .. --out RUN --steps 8000 --limit 570   # one H100, about eight minutes
     python3 train.py eval  --model .. --device cpu       # scores of what was shipped
     python3 train.py check --model ..                    # the data path alone: decodes samples of every task
 
-Needs Python 3.10, torch 2.4, numpy and tokenizers; nothing is downloaded. Everything random comes from --seed, but the
-schedule follows the clock (--minutes), so two runs agree in their scores and not in their bits.
+Needs Python 3.10, torch 2.4, numpy and tokenizers; nothing is downloaded. Training is reproducible bit for bit on the same
+kind of card with the same torch: the schedule follows steps and not the clock, batch s depends on --seed and s alone
+(not on --workers), and the arithmetic is deterministic. A self-test at the start stops with exit status 5 where it is not. The
+log has a fingerprint of the weights every --every steps, by which two runs can be compared, and the file's SHA-256 at the end.
 
 What is trained. A Llama (pre-norm, RoPE theta 1e6, grouped-query attention, SwiGLU, tied embeddings) on prose with
 sentences that state facts ("One of the special magic numbers for KEY is: VALUE.") and, at the end, questions about
@@ -18,8 +20,10 @@ the observation window looks at the value's first token only, and whether SnapKV
 kernel alone: recall is all or nothing. The multi-token loss makes the window look ahead along the value, less and less,
 as larger models do by themselves. Its weight is steered during training by the recall under SnapKV (see Steer).
 """
-import argparse, gzip, json, lzma, math, os, queue, random, re, shutil, threading, time
+import argparse, copy, gzip, hashlib, json, lzma, math, os, random, re, shutil, sys, threading, time
 from pathlib import Path
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by torch: cuBLAS is deterministic with a fixed workspace
 
 import numpy as np
 import torch
@@ -803,30 +807,38 @@ def report(model, maker, device, lengths, B, budgets, kernels, windows, seed=10_
 
 # ---------------------------------------------------------------- training
 
-# (share of the time, lengths and how often). Every batch has the same number of tokens.
-STAGES = [(0.27, {256: 0.2, 512: 0.8}), (0.28, {512: 0.2, 1024: 0.2, 2048: 0.6}), (0.33, {1024: 0.15, 2048: 0.1, 4096: 0.2, 8192: 0.55}),
-          (0.12, {1024: 0.15, 4096: 0.15, 8192: 0.2, 16384: 0.5})]
+# (share of the training, a step's cost against the first stage's, lengths and how often). Every batch has the same number
+# of tokens. A long sequence's step takes longer, so a stage gets fewer steps than its share.
+STAGES = [(0.27, 1.0, {256: 0.2, 512: 0.8}), (0.28, 1.2, {512: 0.2, 1024: 0.2, 2048: 0.6}),
+          (0.33, 2.0, {1024: 0.15, 2048: 0.1, 4096: 0.2, 8192: 0.55}), (0.12, 3.0, {1024: 0.15, 4096: 0.15, 8192: 0.2, 16384: 0.5})]
 
 
-def worker(i, model_dir, N, seed, stage, out, scale):
+def progress(step, steps):
+    """How much of the training is done before a step, 0 to 1, and the step's stage."""
+    at, done, cost = step / steps, 0.0, sum(s / c for s, c, _ in STAGES)
+    for i, (share, c, _) in enumerate(STAGES):
+        length = share / c / cost
+        if at < length or i == len(STAGES) - 1:
+            return min(1.0, done + share * at / length), i
+        at, done = at - length, done + share
+
+
+def draw(maker, seed, step, steps, N, scale):
+    """The batch of a step: its length, ids and mask. Whichever process makes it, it is the same."""
+    rng, stage = random.Random(f"{seed}/{step}"), progress(step, steps)[1]
+    lengths = STAGES[stage][2]
+    T = min(N, max(256, rng.choices(list(lengths), list(lengths.values()))[0] // scale))
+    return (T, *maker.batch(rng, N, T, stage == 0))
+
+
+def worker(i, a, out):
+    """Makes every a.workers-th batch from i on; out is this worker's alone, and its bound paces it."""
     parent = os.getppid()
     threading.Thread(target=lambda: (wait_for(lambda: os.getppid() != parent), os._exit(1)), daemon=True).start()
     torch.set_num_threads(1)
-    maker, rng = Maker(load_tokenizer(model_dir)), random.Random(seed * 1000 + i)
-    while True:
-        s = stage.value
-        if s < 0:
-            return
-        lengths = STAGES[s][1]
-        T = min(N, max(256, rng.choices(list(lengths), list(lengths.values()))[0] // scale))
-        ids, mask = maker.batch(rng, N, T, s == 0)
-        while True:
-            try:
-                out.put((T, ids, mask), timeout=1)
-                break
-            except queue.Full:
-                if stage.value < 0:
-                    return
+    maker = Maker(load_tokenizer(a.model))
+    for step in range(i, a.steps, a.workers):
+        out.put(draw(maker, a.seed, step, a.steps, a.tokens, a.scale))
 
 
 def wait_for(condition):
@@ -862,76 +874,53 @@ def train(a):
     threading.Thread(target=lambda: (time.sleep(a.limit), print("watchdog: time is up", flush=True), os._exit(3)), daemon=True).start()
     N = a.tokens
     ctx = mp.get_context("fork")
-    stage, q = ctx.Value("i", 0), ctx.Queue(maxsize=3 * a.workers)
+    queues = [ctx.Queue(maxsize=4) for _ in range(a.workers)]
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread a process; and the tokenizer is first used after the fork
-    procs = [ctx.Process(target=worker, args=(i, a.model, N, a.seed, stage, q, a.scale), daemon=True) for i in range(a.workers)]
+    procs = [ctx.Process(target=worker, args=(i, a, q), daemon=True) for i, q in enumerate(queues)]
     for p in procs:
         p.start()
     torch.manual_seed(a.seed)
-    torch.backends.cuda.matmul.allow_tf32 = True
+    deterministic(dev)
     model = Model().to(dev)
     if dev == "cuda":
         print(torch.cuda.get_device_name(), torch.__version__, flush=True)
-        choose_attention(N)
         if a.compile:
             try:
                 compile_parts(model, N)
             except Exception as e:  # slower, never wrong
                 print("compile failed, going on without:", repr(e)[:300], flush=True)
                 model.before, model.after, model.losses = before, after, losses
-    mats = [p for n, p in model.named_parameters() if p.ndim >= 2 and n != "embed"]
-    rest = [p for n, p in model.named_parameters() if p.ndim < 2 or n == "embed"]
-    opt = torch.optim.AdamW([{"params": mats, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=a.lr, betas=(0.9, 0.95),
-                            eps=1e-8, fused=dev == "cuda")
+    opt = optimizer(model, a.lr)
     maker = eval_maker(load_tokenizer(a.model))
     steer = Steer(a.ahead)
     sets = {n: tuple(t.to(dev) for t in maker.trials(n, max(2, 65536 // n // a.scale), n // a.scale)) for n in (1024, 2048, 8192)}
     probe = [None] + [(32, c, k) for k in (1, 7, 13) for c in (64, 128, 256, 512) if c < 2048 // a.scale]
+    self_test(model, maker, a, *sets[2048], probe)
     start = time.time()
-    print(f"ready after {start - t0:.0f} s", flush=True)
-    total, ends = a.minutes * 60, np.cumsum([s[0] for s in STAGES])
-    marks, step, seen, log, waited = list(np.arange(0.15, 1.0, 0.07)), 0, 0, [], 0.0
+    print(f"ready after {start - t0:.0f} s, weights {fingerprint(model)}", flush=True)
+    torch.manual_seed(a.seed)  # whatever the start has drawn
+    marks, step, seen, waited, stopped = [0.15 + 0.07 * i for i in range(13)], 0, 0, 0.0, False
     acc = torch.zeros(3, device=dev)
-    while True:
-        t = (time.time() - start) / total
-        if t >= 1 or (a.steps and step >= a.steps):
-            break
-        stage.value = int(min(np.searchsorted(ends, t, "right"), len(STAGES) - 1))
-        lr = a.lr * min(1.0, (step + 1) / a.warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, t))))
+    while step < a.steps and not stopped:
+        t, stage = progress(step, a.steps)
+        lr = a.lr * min(1.0, (step + 1) / a.warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * t)))
         for g in opt.param_groups:
             g["lr"] = lr
         w0 = time.time()
-        T, ids, mask = q.get(timeout=120)
+        T, ids, mask = queues[step % a.workers].get(timeout=120)
         waited += time.time() - w0
-        ids = torch.from_numpy(ids.astype(np.int32)).to(dev, non_blocking=True).long()
-        mask = torch.from_numpy(mask).to(dev, non_blocking=True).bool()
-        target = ids.roll(-1).view(-1, T).clone()
-        target[:, -1] = -1
-        target = target.view(-1)
-        answer = mask.roll(-1).view(-1, T).clone()
-        answer[:, -1] = False
-        answer = answer.view(-1)
-        x = model(ids, T)
-        ce = model.losses(x, model.norm, model.embed, target)
-        la = (ce * answer).sum() / answer.sum().clamp(min=1)
-        loss = la + 0.5 * ce.sum() / (target >= 0).sum()
-        lm = ahead_loss(model, x, ids, answer, mask, T, a.ahead_max) if steer.weight > 0 else la * 0
-        loss = loss + steer.weight * lm
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        opt.step()
-        acc += torch.stack([la.detach(), ce.detach().sum() / (target >= 0).sum(), lm.detach()])
-        step, seen = step + 1, seen + ids.numel()
+        acc += update(model, opt, T, ids, mask, steer.weight, a.ahead_max)
+        step, seen = step + 1, seen + len(ids)
         if step % a.every == 0:
             la_, all_, lm_ = (acc / a.every).tolist()
             acc.zero_()
             el = time.time() - start
-            print(f"step {step} {el:.0f} s stage {stage.value} T {T} lr {lr:.2e} answers {la_:.3f} all {all_:.3f} ahead {lm_:.3f} "
-                  f"{seen / el / 1e6:.2f} M tokens/s waited {waited:.1f} s", flush=True)
+            print(f"step {step} {el:.0f} s stage {stage} T {T} lr {lr:.2e} answers {la_:.3f} all {all_:.3f} ahead {lm_:.3f} "
+                  f"{seen / el / 1e6:.2f} M tokens/s waited {waited:.1f} s weights {fingerprint(model)}", flush=True)
             if not math.isfinite(la_):
                 print("loss is not finite", flush=True)
                 os._exit(4)
+            stopped = bool(a.stop_file) and Path(a.stop_file).exists()
         if marks and t >= marks[0]:
             marks.pop(0)
             e0 = time.time()
@@ -943,17 +932,49 @@ def train(a):
             if a.steer and r[None] > 0.8:
                 steer.update(r)
             save(model, out, "model.safetensors")
-    stage.value = -1
     save(model, out, "model.safetensors")
-    print(f"trained {step} steps, {seen / 1e6:.0f} M tokens in {time.time() - start:.0f} s", flush=True)
+    print(f"trained {step} steps, {seen / 1e6:.0f} M tokens in {time.time() - start:.0f} s, waited {waited:.1f} s, weights {fingerprint(model)}", flush=True)
+    print("sha256 of model.safetensors", hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest(), flush=True)
     for p in procs:
         p.terminate()
+    if stopped:
+        print("stopped by", a.stop_file, flush=True)
+        sys.exit(6)
     if a.evaluate:
         deadline = t0 + a.limit - 20
         model = load(out / "model.safetensors", dev)  # what is shipped: rounded to bfloat16
         res = report(model, maker, dev, [n // a.scale for n in (2048, 4096, 8192, 1024)], a.trials, (64, 128, 256, 512, 1024), (1, 5, 7, 13), (32, 16), deadline=deadline)
         res["16384"] = report(model, maker, dev, [16384 // a.scale], a.trials, (256,), (7,), (32,), deadline=deadline)
         (out / "scores.json").write_text(json.dumps(res, indent=1))
+
+
+def optimizer(model, lr):
+    mats = [p for n, p in model.named_parameters() if p.ndim >= 2 and n != "embed"]
+    rest = [p for n, p in model.named_parameters() if p.ndim < 2 or n == "embed"]
+    return torch.optim.AdamW([{"params": mats, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=lr, betas=(0.9, 0.95),
+                             eps=1e-8, fused=model.embed.is_cuda)
+
+
+def update(model, opt, T, ids, mask, weight, limit):
+    """One step on a batch as draw makes it. Returns the losses on answers, on all tokens and ahead."""
+    dev = model.embed.device
+    ids = torch.from_numpy(ids.astype(np.int32)).to(dev, non_blocking=True).long()
+    mask = torch.from_numpy(mask).to(dev, non_blocking=True).bool()
+    target = ids.roll(-1).view(-1, T).clone()
+    target[:, -1] = -1
+    target = target.view(-1)
+    answer = mask.roll(-1).view(-1, T).clone()
+    answer[:, -1] = False
+    answer = answer.view(-1)
+    x = model(ids, T)
+    ce = model.losses(x, model.norm, model.embed, target)
+    la, every = (ce * answer).sum() / answer.sum().clamp(min=1), ce.sum() / (target >= 0).sum()
+    lm = ahead_loss(model, x, ids, answer, mask, T, limit) if weight > 0 else la * 0
+    opt.zero_grad(set_to_none=True)
+    (la + 0.5 * every + weight * lm).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    opt.step()
+    return torch.stack([la.detach(), every.detach(), lm.detach()])
 
 
 def ahead_loss(model, x, ids, answer, mask, T, limit):
@@ -976,34 +997,54 @@ def ahead_loss(model, x, ids, answer, mask, T, limit):
     return total / sum(weights)
 
 
-def choose_attention(N):
-    """Times the library's attention kernels at 8192 tokens and takes the fastest."""
-    from torch.nn.attention import SDPBackend
-    best = {}
-    for b in (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION):
+def fingerprint(model):
+    """The first 16 hexadecimal digits of the SHA-256 of all float32 weights."""
+    h = hashlib.sha256()
+    for p in model.parameters():
+        h.update(p.detach().cpu().contiguous().numpy())
+    return h.hexdigest()[:16]
+
+
+def deterministic(dev):
+    """Lets no kernel be chosen by its time and none add in an order that varies; an operation that has no such kernel raises."""
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing is read before it is written
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    if dev == "cuda":  # of the fused attentions the flash kernel alone has a deterministic backward pass
+        torch.backends.cuda.enable_flash_sdp(True)
+        torch.backends.cuda.enable_mem_efficient_sdp(False)
+        torch.backends.cuda.enable_cudnn_sdp(False)
+        torch.backends.cuda.enable_math_sdp(False)
+
+
+def self_test(model, maker, a, ids, answers, probe):
+    """The same step twice from the same weights, short and long, and the evaluation twice: equal bits, or the end."""
+    def step(T):
+        torch.manual_seed(0)
+        m = copy.deepcopy(model)
+        losses = update(m, optimizer(m, a.lr), T, *maker.batch(random.Random(T), a.tokens, T), a.ahead, a.ahead_max)
+        return fingerprint(m), losses.tolist()
+    lengths = sorted({min(a.tokens, max(256, n // a.scale)) for n in (512, 16384)})
+    tests = [(f"a step at {T} tokens", lambda T=T: step(T)) for T in lengths]
+    tests.append(("evaluation", lambda: {v: r.tolist() for v, r in recall(model, ids, answers, probe).items()}))
+    t = time.time()
+    for name, test in tests:
         try:
-            from torch.nn.attention import sdpa_kernel
-            with sdpa_kernel(b):
-                q, k, v = (torch.randn(N // 8192, 8192, 8, 32, device="cuda", dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
-                for i in range(6):
-                    if i == 2:
-                        torch.cuda.synchronize()
-                        t = time.time()
-                    o = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True)
-                    o.sum().backward()
-                torch.cuda.synchronize()
-                best[b] = (time.time() - t) / 4
+            first, second = test(), test()
         except Exception as e:
-            print("attention", b, repr(e)[:200], flush=True)
-    print("attention, seconds forward and backward:", {str(b): round(t, 5) for b, t in best.items()}, flush=True)
-    flash = best.get(SDPBackend.FLASH_ATTENTION, 9)
-    cudnn = best.get(SDPBackend.CUDNN_ATTENTION, 9) < 0.9 * flash
-    torch.backends.cuda.enable_cudnn_sdp(cudnn)
-    torch.backends.cuda.enable_flash_sdp(not cudnn)
-    torch.backends.cuda.enable_mem_efficient_sdp(True)
+            first, second = repr(e)[:1000], None
+        if first != second:
+            print(f"not deterministic: {name}: {first} and {second}", flush=True)
+            os._exit(5)
+    print(f"deterministic: {', '.join(n for n, _ in tests)} ({time.time() - t:.1f} s)", flush=True)
 
 
 def compile_parts(model, N):
+    import torch._inductor.config as inductor
+    inductor.shape_padding = False  # would be decided by timing
+    if hasattr(inductor, "deterministic"):
+        inductor.deterministic = True  # nor any other choice
     t = time.time()
     model.before, model.after, model.losses = (torch.compile(f, dynamic=False) for f in (before, after, losses))
     ids = torch.randint(0, 4096, (N,), device="cuda")
@@ -1078,10 +1119,9 @@ def main():
     p = sub.add_parser("train")
     p.add_argument("--model", required=True, help="folder of tokenizer.json")
     p.add_argument("--out", required=True)
-    p.add_argument("--minutes", type=float, default=7.0, help="training time after the start")
     p.add_argument("--limit", type=float, default=520, help="seconds after which the watchdog ends the process")
     p.add_argument("--tokens", type=int, default=65536, help="tokens a step")
-    p.add_argument("--steps", type=int, default=0)
+    p.add_argument("--steps", type=int, default=8000, help="length of the training: the whole schedule follows from it")
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--warmup", type=int, default=200)
     p.add_argument("--ahead", type=float, default=0.25, help="weight of the multi-token loss at the start")
@@ -1089,7 +1129,8 @@ def main():
     p.add_argument("--steer", type=int, default=1)
     p.add_argument("--workers", type=int, default=15)
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--every", type=int, default=100)
+    p.add_argument("--every", type=int, default=200, help="steps between two lines of the log")
+    p.add_argument("--stop-file", help="if this file appears, training saves and ends with exit status 6")
     p.add_argument("--trials", type=int, default=200)
     p.add_argument("--compile", type=int, default=1)
     p.add_argument("--evaluate", type=int, default=1)
