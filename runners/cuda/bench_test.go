@@ -256,7 +256,12 @@ func BenchmarkDecode(b *testing.B) {
 		for _, c := range []struct {
 			name string
 			rows []int
-		}{{"full", []int{16384}}, {"kept1024", []int{1024}}, {"grid19", grid}} {
+		}{
+			{"full", []int{16384}}, {"kept1024", []int{1024}}, {"grid19", grid},
+			{"full-x2", slices.Repeat([]int{16384}, 2)}, {"kept2048-x2", slices.Repeat([]int{2048}, 2)},
+			{"full-x7", slices.Repeat([]int{16384}, 7)}, {"kept2048-x7", slices.Repeat([]int{2048}, 7)},
+			{"kept2048-x16", slices.Repeat([]int{2048}, 16)}, {"kept2048-x48", slices.Repeat([]int{2048}, 48)},
+		} {
 			m.room(len(c.rows))
 			var sequences []engine.Sequence
 			bytes := m.weightBytes()

@@ -13,10 +13,19 @@ func (d *Device) hopperCard() bool { return d.card.Major == 9 && d.card.Minor ==
 // tensorMap is CUtensorMap: how the copy engine finds its way in an array.
 type tensorMap [128]byte
 
-// maps returns room for three tensor maps, aligned as the driver wants them.
-func (l *launch) maps() *[3]tensorMap {
+// room returns where three tensor maps go, aligned as the driver wants them.
+func (l *launch) room() *[3]tensorMap {
 	p := unsafe.Pointer(&l.mapMemory)
 	return (*[3]tensorMap)(unsafe.Add(p, (64-uintptr(p)%64)%64))
+}
+
+// maps adds the first n of them to the arguments.
+func (l *launch) maps(n int) *launch {
+	for i := range n {
+		l.parameters[l.n] = unsafe.Pointer(&l.room()[i])
+		l.n++
+	}
+	return l
 }
 
 // encode makes the map of a (outer, middle, d) array of the device's type whose
@@ -50,7 +59,7 @@ func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, wi
 		return false
 	}
 	const tile, stages = 128, 2 // of kernels/attention_sm90a.cu
-	maps := d.launch.maps()
+	maps := d.launch.room()
 	seen := start + m
 	ok := d.encode(&maps[0], q, [3]int{h.Size, h.Query, m}, [2]int{h.Size, h.Query * h.Size}, [2]int{1, tile})
 	ok = ok && d.encode(&maps[1], k, [3]int{h.Size, seen, h.KV}, [2]int{h.Size, n * h.Size}, [2]int{tile, 1})
@@ -66,14 +75,22 @@ func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, wi
 	for h.Query%section != 0 {
 		section--
 	}
-	l := d.with()
-	for i := range maps {
-		l.parameters[l.n] = unsafe.Pointer(&maps[i])
-		l.n++
-	}
-	l.ptr(out).int(m, start, h.Query, h.KV, section, window).float(scale * 1.44269504)
+	d.with().maps(3).ptr(out).int(m, start, h.Query, h.KV, section, window).float(scale * 1.44269504)
 	columns := blocks(h.Size, 64) * 64
 	shared := (1+2*stages)*tile*columns*2 + 1024
 	d.run(d.kernel("attention_sm90a", fmt.Sprintf("attention_%d_%s", h.Size, d.suffix)), blocks(m, tile)*h.Query, 1, 384, shared)
 	return true
+}
+
+// ring runs few's kernel for compute capability 9.0 and 9 to 32 rows of x; name is the
+// end of its name.
+func (d *Device) ring(to uint64, name string, from uint64, m int, w *weight, add bool, used uint64) {
+	const warps, boxes, rows, boxBytes, resident = 8, 3, 32, 32 * 64 * 2, 2 // of kernels/matmul_few_sm90a.cu
+	maps := d.launch.room()
+	if !d.encode(&maps[0], w.address, [3]int{w.cols, w.rows, 1}, [2]int{w.cols, w.rows * w.cols}, [2]int{rows, 1}) {
+		return
+	}
+	d.with().maps(1).ptr(to, from, w.bias).int(m, w.rows, w.cols, flag(add)).ptr(used)
+	d.run(d.kernel("matmul_few_sm90a", fmt.Sprintf("matmul_ring_%d_%s", blocks(m, 8), name)),
+		min(blocks(w.rows, rows), resident*d.card.Multiprocessors), 1, 32*warps, warps*boxes*boxBytes+1024)
 }

@@ -13,7 +13,7 @@ type launch struct {
 	slots      [32]uint64 // arguments of up to eight bytes
 	parameters [32]unsafe.Pointer
 	n          int
-	mapMemory  [4]tensorMap // for three of attention's, aligned
+	mapMemory  [4]tensorMap // for three, aligned
 	alpha      float32
 	beta       float32
 }

@@ -135,8 +135,13 @@ func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, ad
 	if t == engine.Float32 {
 		name += "_f32"
 	}
+	plain := d.kind == engine.Float32 || !aligned(w.cols, from, w.address)
+	if d.hopperCard() && !plain && m > 8 && m <= 32 {
+		d.ring(to, name, from, m, w, add, used)
+		return
+	}
 	d.with(to, from, w.address, w.bias).int(m).long(w.rows, w.cols).int(flag(add)).ptr(used)
-	if d.kind == engine.Float32 || !aligned(w.cols, from, w.address) {
+	if plain {
 		d.run(d.kernel("matmul_few", "matmul_plain_"+name), blocks(w.rows, 8), blocks(m, 8), 256, 0)
 		return
 	}
@@ -144,7 +149,7 @@ func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, ad
 	columns, rows := "1", 16
 	switch {
 	case m > 32:
-		columns = "8"
+		columns, rows = "8", 32
 	case m > 24:
 		columns, rows = "4", 32
 	case m > 16:

@@ -15,19 +15,9 @@
 // that a row does not see changes nothing: a row's bits do not depend on the others.
 #include "hopper.h"
 
-struct alignas(64) Map { u8 bytes[128]; }; // CUtensorMap
-
-// Where argument i of the kernel lies: the copy engine wants the parameter itself.
-#define MAP(kernel, i) ({ u64 p; asm("{\n\t.reg .u64 t;\n\tmov.u64 t, " kernel "_param_" #i ";\n\tcvta.param.u64 %0, t;\n\t}" : "=l"(p)); p; })
-
 const int tile = 128;            // queries of a block, keys of a step
 const int stages = 2;
 const u32 half = tile * 128;     // bytes of 64 columns of a tile
-
-DEVICE void copy_box(u32 to, u64 map, u32 barrier, int c0, int c1, int c2) {
-  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3,%4,%5}], [%2];"
-               ::"r"(to), "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2) : "memory");
-}
 
 // A wgmma operand in shared memory, swizzled by 128 bytes. Rows along the sum (Q and
 // K): +32 bytes for 16 columns, +half after 64; leading is not used. Rows across it

@@ -16,3 +16,15 @@ DEVICE void copy_bytes(u32 to, u64 from, u32 n, u32 barrier) {
                ::"r"(to), "l"(from), "r"(n), "r"(barrier) : "memory");
 }
 DEVICE void barriers_ready() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+
+struct alignas(64) Map { u8 bytes[128]; }; // CUtensorMap
+
+// Where argument i of the kernel lies: the copy engine wants the parameter itself.
+#define MAP(kernel, i) ({ u64 p; asm("{\n\t.reg .u64 t;\n\tmov.u64 t, " kernel "_param_" #i ";\n\tcvta.param.u64 %0, t;\n\t}" : "=l"(p)); p; })
+
+// The box of a tensor map at (c0, c1, c2), elements behind its ends zero. All its bytes
+// count.
+DEVICE void copy_box(u32 to, u64 map, u32 barrier, int c0, int c1, int c2) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3,%4,%5}], [%2];"
+               ::"r"(to), "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2) : "memory");
+}

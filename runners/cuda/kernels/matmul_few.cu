@@ -5,13 +5,7 @@
 //
 // A row of the result has the same bits whatever other rows are computed with
 // it: the order of its sums depends on cols alone.
-#include "device.h"
-
-template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float *bias, i64 row, int add) {
-  if (bias) sum += bias[row];
-  if (add) sum += to_float(dst[at]);
-  from_float(dst[at], sum);
-}
+#include "matmul.h"
 
 // Tensor-core version, 16-bit types, cols a multiple of eight. A block has eight
 // warps and 16·MT rows of w; the warps share out the columns, 128 at a time, and
@@ -19,15 +13,15 @@ template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float 
 // one, of which there are NT. Both read 16 bytes a lane straight from memory:
 // lane g·4+t has columns 8t … 8t+7 of its rows, which serve two mma of 16 columns
 // in an order of the columns of its own, the same for both operands.
-// The first loads of w go out before the input is awaited.
+// The first loads of w go out before the input is awaited, and blocks of the kernels
+// behind start as soon as these here have all started: theirs go out while these end.
 // (Bringing more of w to the second cache meanwhile was tried: 7 % slower.)
-const int warps = 8;
 const int steps = 4; // of 32 columns: a warp's turn
 
 // U steps are loaded at a time.
-template <typename T, typename D, int MT, int NT, int U>
+template <typename T, typename D, int MT, int NT, int U, int W>
 DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used) {
-  __shared__ float partial[warps][MT * NT][32][4];
+  __shared__ float partial[W][MT * NT][32][4];
   int g = lane() >> 2, t = lane() & 3;
   i64 row0 = block_x() * 16 * MT;
   u32x4 wv[MT][2][U];
@@ -44,6 +38,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
   };
   i64 k = 32 * steps * warp();
   load_w(k);
+  next();
   wait();
   if (used && *used == 0) return;
   float sum[MT][NT][4];
@@ -69,20 +64,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
       }
     }
   }
-  next();
-  UNROLL for (int i = 0; i < MT; i++)
-    UNROLL for (int j = 0; j < NT; j++)
-      *(f32x4 *)partial[warp()][i * NT + j][lane()] = f32x4{sum[i][j][0], sum[i][j][1], sum[i][j][2], sum[i][j][3]};
-  sync();
-  // Element e of lane l of tile (i, j): row 16i + l/4 + 8(e/2) of w, row 8j + 2(l%4) + e%2 of x.
-  for (int at = thread(); at < MT * NT * 128; at += threads()) {
-    int r = at % (16 * MT), c = at / (16 * MT);
-    if (row0 + r >= rows || c >= m) continue;
-    int i = r / 16, j = c / 8, l = (r % 8) * 4 + (c % 8) / 2, e = (r % 16) / 8 * 2 + c % 2;
-    float s = 0.f;
-    UNROLL for (int v = 0; v < warps; v++) s += partial[v][i * NT + j][l][e];
-    finish(dst, c * rows + row0 + r, s, bias, row0 + r, add);
-  }
+  leave<MT, NT, W, false>(sum, partial, dst, bias, m, row0, rows, add);
 }
 
 // Plain version for float and for odd widths: a warp has one row of w and eight
@@ -110,12 +92,12 @@ DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int 
 }
 
 #define ARGUMENTS(T, D) D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used
-#define FEW(T, D, name, MT, NT, U, blocks) \
+#define FEW(T, D, name, MT, NT, U, W, blocks) \
   KERNEL __launch_bounds__(256, blocks) matmul_few_##NT##_##name(ARGUMENTS(T, D)) { \
-    matmul_few<T, D, MT, NT, U>(dst, x, w, bias, m, rows, cols, add, used); \
+    matmul_few<T, D, MT, NT, U, W>(dst, x, w, bias, m, rows, cols, add, used); \
   }
 #define INSTANCE(T, D, name) \
-  FEW(T, D, name, 1, 1, 4, 2) FEW(T, D, name, 2, 2, 2, 2) FEW(T, D, name, 2, 3, 2, 2) FEW(T, D, name, 2, 4, 2, 2) FEW(T, D, name, 1, 8, 2, 2)
+  FEW(T, D, name, 1, 1, 4, 8, 2) FEW(T, D, name, 2, 2, 2, 8, 2) FEW(T, D, name, 2, 3, 2, 8, 2) FEW(T, D, name, 2, 4, 2, 4, 2) FEW(T, D, name, 2, 8, 2, 4, 1)
 #define PLAIN(T, D, name) \
   KERNEL matmul_plain_##name(ARGUMENTS(T, D)) { matmul_plain(dst, x, w, bias, m, rows, cols, add, used); }
 INSTANCE(f16, f16, f16)

@@ -1,0 +1,46 @@
+// matmul.h: how products end. A block of eight warps has 16·MT rows of w, and 8·NT of x;
+// its warps have shared out the columns.
+#pragma once
+#include "device.h"
+
+const int warps = 8;
+
+// sum goes to dst[at], of row `row` of w.
+template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float *bias, i64 row, int add) {
+  if (bias) sum += bias[row];
+  if (add) sum += to_float(dst[at]);
+  from_float(dst[at], sum);
+}
+
+// Adds up the warps' sums by number, W warps at a time, and leaves them from row0 on.
+// Where a tile's rows lie in lanes: as mma counts them, or 0, 4, 1, 5, … of each eight
+// (apart). partial may be used again at once.
+template <int MT, int NT, int W, bool apart, typename D>
+DEVICE void leave(const float (&sum)[MT][NT][4], float (&partial)[W][MT * NT][32][4], D *dst, const float *bias, int m, i64 row0, i64 rows, int add) {
+  const int outputs = MT * NT > 1 ? MT * NT * 128 / (32 * warps) : 1; // of a thread
+  int self = thread();
+  asm volatile("" : "+r"(self)); // what follows from it is not kept in registers until then
+  float total[outputs];
+  UNROLL for (int o = 0; o < outputs; o++) total[o] = 0.f;
+  for (int first = 0; first < warps; first += W) {
+    if (warp() / W == first / W)
+      UNROLL for (int i = 0; i < MT; i++)
+        UNROLL for (int j = 0; j < NT; j++)
+          *(f32x4 *)partial[warp() % W][i * NT + j][lane()] = f32x4{sum[i][j][0], sum[i][j][1], sum[i][j][2], sum[i][j][3]};
+    sync();
+    // Element e of lane l of tile (i, j): of each eight rows of w the (l/4)th, the second
+    // eight where e ≥ 2; of x row 8j + 2(l%4) + e%2.
+    UNROLL for (int o = 0; o < outputs; o++) {
+      int n = self + o * 32 * warps, r = n % (16 * MT), c = n / (16 * MT);
+      if (c >= m) continue;
+      int i = r / 16, j = c / 8, place = apart ? r % 4 * 2 + r % 8 / 4 : r % 8, l = place * 4 + c % 8 / 2, e = r % 16 / 8 * 2 + c % 2;
+      UNROLL for (int v = 0; v < W; v++) total[o] += partial[v][i * NT + j][l][e];
+    }
+    sync();
+  }
+  UNROLL for (int o = 0; o < outputs; o++) {
+    int n = self + o * 32 * warps, c = n / (16 * MT);
+    i64 row = row0 + n % (16 * MT);
+    if (c < m && row < rows) finish(dst, c * rows + row, total[o], bias, row, add);
+  }
+}
