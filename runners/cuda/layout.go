@@ -24,7 +24,7 @@ const splitKeys = 256
 // itemParts is how many items the kernel for 9.0 has room for where a head has length;
 // it does not fall with the length.
 func itemParts(length int) int {
-	if length <= 2048 {
+	if length <= 2304 {
 		return min(blocks(length, 192), 8)
 	}
 	return min(blocks(length, 256), 65)

@@ -30,7 +30,7 @@ struct Part {
 // How many keys an item has where its head has length, as itemKeys in layout.go: a
 // multiple of the rows of a stage.
 DEVICE int span(int length) {
-  int parts = length <= 2048 ? min((length + 191) / 192, 8) : min((length + 255) / 256, 65);
+  int parts = length <= 2304 ? min((length + 191) / 192, 8) : min((length + 255) / 256, 65);
   return ((length + parts - 1) / parts + tile - 1) / tile * tile;
 }
 
