@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/snapbench/snapbench/compress"
 )
@@ -29,6 +30,9 @@ func (f *variantFlags) register(cmd *cobra.Command) {
 
 // list returns the variants asked for: those named one by one, or the product.
 func (f *variantFlags) list(cmd *cobra.Command) ([]compress.Variant, error) {
+	if err := noEmptyLists(cmd); err != nil {
+		return nil, usage(err)
+	}
 	if f.variants != "" {
 		for _, name := range []string{"budgets", "kernels", "pooling", "windows", "gqa", "policy"} {
 			if cmd.Flags().Changed(name) {
@@ -55,6 +59,17 @@ func (f *variantFlags) list(cmd *cobra.Command) ([]compress.Variant, error) {
 		{Name: "w", Values: f.windows}, {Name: "k", Values: f.kernels}, {Name: "pool", Values: f.pooling}, {Name: "gqa", Values: f.gqa},
 	}}.Variants()
 	return v, usage(err)
+}
+
+// noEmptyLists refuses a list that was given and has nothing in it: a default in
+// its place, or nothing measured, is not what was asked for.
+func noEmptyLists(cmd *cobra.Command) (err error) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if list, ok := f.Value.(pflag.SliceValue); ok && f.Changed && len(list.GetSlice()) == 0 {
+			err = fmt.Errorf("--%s: an empty list: want one value or more", f.Name)
+		}
+	})
+	return err
 }
 
 // modelFlags say which model runs where.

@@ -47,6 +47,9 @@ computer, in about a minute.`,
 			if err != nil {
 				return err
 			}
+			if n.trials < 1 {
+				return usage(fmt.Errorf("--trials %d: want 1 or more", n.trials))
+			}
 			o := datasets.NeedleOptions{
 				Trials: n.trials, Seed: n.seed, Needles: n.needles, Wording: n.wording, Haystack: n.haystack,
 				Value: n.value, ValueLength: n.valueLength,

@@ -186,6 +186,8 @@ func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speedPlan, err
 		err = errors.New("--lengths max and --batch max: the one depends on the other, give one in numbers")
 	case f.shared && (p.open(p.lengths) || cmd.Flags().Changed("batch") || cmd.Flags().Changed("prefill") || cmd.Flags().Changed("against")):
 		err = errors.New("--shared takes lengths in numbers, and no --batch, --prefill or --against")
+	case f.shared && f.repeat < 1:
+		err = fmt.Errorf("--repeat %d: want 1 or more", f.repeat)
 	case f.maxNew < 1 || f.warmup < 0:
 		err = fmt.Errorf("--max-new %d, --warmup %d: want at least 1 and 0", f.maxNew, f.warmup)
 	case f.prompts < 0 || f.prompts == 1:

@@ -32,7 +32,7 @@ func measureShared(cmd *cobra.Command, m *model, lengths []int, variants []compr
 		groups := [][]compress.Variant{variants[:1], variants}
 		times := make([][3][]time.Duration, len(groups))
 		peaks := make([]int64, len(groups))
-		for i := range max(1, repeat) + 1 {
+		for i := range repeat + 1 {
 			for g, list := range groups {
 				s, err := runners.MeasureShared(cmd.Context(), m.loaded, n, maxNew, list, seed+uint64(i))
 				if err != nil {
