@@ -15,7 +15,7 @@ func newRun() *cobra.Command {
 		Use:   "run PRESET [flags of its command]",
 		Short: "A command and its flags from a YAML file",
 		Long: `run reads a preset, a YAML file with a command and its flags, and runs it. Flags
-given here come on top. Presets inside the program: ` + strings.Join(configs.Names(), ", ") + `.`,
+given here replace the preset's. Presets inside the program: ` + strings.Join(configs.Names(), ", ") + `.`,
 		Example: `  snapbench run quickstart
   snapbench run paper --model org/name --device cuda:all --out runs/paper
   snapbench run mine.yaml --limit 5`,
@@ -53,13 +53,24 @@ given here come on top. Presets inside the program: ` + strings.Join(configs.Nam
 	return cmd
 }
 
-// apply sets a command's flags from a preset.
+// apply sets a command's flags from a preset. What is typed afterwards takes the
+// place of a preset's list.
 func apply(cmd *cobra.Command, p configs.Preset) error {
 	for _, f := range p.Flags {
-		if cmd.Flags().Lookup(f.Name) == nil {
+		flag := cmd.Flags().Lookup(f.Name)
+		if flag == nil {
 			return usage(fmt.Errorf("%s:%d: %s has no flag %q", p.Source, f.Line, p.Command, f.Name))
 		}
-		if err := cmd.Flags().Set(f.Name, strings.Join(f.Values, ",")); err != nil {
+		text := strings.Join(f.Values, ",")
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			// Set once more would add to a list that Set has made, Replace leaves it a default.
+			if err := list.Replace(strings.Split(text, ",")); err != nil {
+				return usage(fmt.Errorf("%s:%d: %s: %w", p.Source, f.Line, f.Name, err))
+			}
+			flag.Changed = true
+			continue
+		}
+		if err := cmd.Flags().Set(f.Name, text); err != nil {
 			return usage(fmt.Errorf("%s:%d: %s: %w", p.Source, f.Line, f.Name, err))
 		}
 	}
@@ -69,11 +80,11 @@ func apply(cmd *cobra.Command, p configs.Preset) error {
 // quickstart gives a command without flags the preset that it stands for.
 func quickstart(cmd *cobra.Command) error {
 	asked := false
-	cmd.Flags().Visit(func(f *pflag.Flag) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		switch f.Name {
 		case "out", "json", "quiet", "device": // where, not what
 		default:
-			asked = true
+			asked = asked || f.Changed
 		}
 	})
 	if asked {
