@@ -3,6 +3,7 @@ package datasets
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -42,6 +43,9 @@ var needleKinds = map[string]needleKind{
 type needleKind struct {
 	needles int // default number of needles
 }
+
+// NeedleNames lists the needle tasks, sorted.
+func NeedleNames() []string { return slices.Sorted(maps.Keys(needleKinds)) }
 
 // NeedleOptions say which grid of needle prompts to make.
 type NeedleOptions struct {

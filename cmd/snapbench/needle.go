@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,9 @@ computer, in about a minute.`,
 			if err != nil {
 				return err
 			}
+			if err := needleTask(n.task); err != nil {
+				return usage(err)
+			}
 			if n.trials < 1 {
 				return usage(fmt.Errorf("--trials %d: want 1 or more", n.trials))
 			}
@@ -85,7 +89,7 @@ computer, in about a minute.`,
 	v.register(cmd)
 	r.register(cmd)
 	s := cmd.Flags()
-	s.StringVar(&n.task, "task", "niah", "task: niah, multikey, multivalue, variable")
+	s.StringVar(&n.task, "task", "niah", "task: "+strings.Join(datasets.NeedleNames(), ", "))
 	s.StringVar(&n.wording, "wording", "ruler", "wording: ruler, kamradt")
 	s.StringVar(&n.maxLen, "max-len", "4k", "sweep 1k, 2k, 4k … and this length")
 	s.StringSliceVar(&n.lengths, "lengths", nil, "these prompt lengths in tokens instead, template included")
@@ -97,6 +101,18 @@ computer, in about a minute.`,
 	s.StringVar(&n.value, "value", "", "kind of value: numbers, words, uuids")
 	s.IntVar(&n.valueLength, "value-length", 0, "digits or words of a value")
 	return cmd
+}
+
+// needleTask refuses a task that hides no needle, and says what runs one of
+// LongBench's sets.
+func needleTask(name string) error {
+	if slices.Contains(datasets.NeedleNames(), name) {
+		return nil
+	}
+	if slices.Contains(datasets.LongBenchSets(), name) {
+		return fmt.Errorf("task %q is one of LongBench's sets: snapbench longbench --tasks %s runs it", name, name)
+	}
+	return fmt.Errorf("unknown task %q: have %s", name, strings.Join(datasets.NeedleNames(), ", "))
 }
 
 // depthList reads "5" as a grid of five, anything else ("50%" too) as percents.
