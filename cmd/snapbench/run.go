@@ -74,6 +74,12 @@ func (j *job) execute(ctx context.Context, cmd *cobra.Command) error {
 			return usage(err)
 		}
 	}
+	for _, n := range j.options.Needle.Lengths {
+		if n >= m.loaded.Context {
+			return usage(fmt.Errorf("length %d: the context of %s is %d tokens: ask by --lengths or --max-len for prompts that leave an answer room in it, or take a model with a longer one",
+				n, m.name, m.loaded.Context))
+		}
+	}
 	journal, err := j.open(m)
 	if err != nil {
 		return err
