@@ -107,7 +107,8 @@ func Gate(base, cand Set, limits Limits) (*GateResult, error) {
 	var reasons []string
 	baseSubjects, baseParts := Subjects(base.Rows)
 	candSubjects, candParts := Subjects(cand.Rows)
-	key := func(s Subject) string { return s.Model + "\x00" + s.Revision + "\x00" + s.Protocol }
+	key := func(s Subject) Subject { return Subject{Model: s.Model, Revision: s.Revision, Protocol: s.Protocol} }
+	heldTo := map[int]int{} // a part of the candidate → the baseline's
 	var contests []contest
 	for i, cs := range candSubjects {
 		k := -1
@@ -132,6 +133,7 @@ func Gate(base, cand Set, limits Limits) (*GateResult, error) {
 		if bs := baseSubjects[k]; bs.Device != cs.Device || bs.DType != cs.DType {
 			g.Notes = append(g.Notes, fmt.Sprintf("%s: the baseline ran on %s %s, the candidate on %s %s", cs.Model, bs.Device, bs.DType, cs.Device, cs.DType))
 		}
+		heldTo[i] = k
 		list, why := match(cs.String(), baseParts[k], candParts[i], base.Run, cand.Run)
 		contests, reasons = append(contests, list...), append(reasons, why...)
 	}
@@ -142,7 +144,72 @@ func Gate(base, cand Set, limits Limits) (*GateResult, error) {
 			}
 		}
 	}
+	var models []Subject
+	for i := range candSubjects {
+		if _, ok := heldTo[i]; ok && !slices.Contains(models, key(candSubjects[i])) {
+			models = append(models, key(candSubjects[i]))
+		}
+	}
+	for _, m := range models {
+		of := func(subjects []Subject) (list []int) {
+			for i, s := range subjects {
+				if key(s) == m {
+					list = append(list, i)
+				}
+			}
+			return list
+		}
+		b, c := of(baseSubjects), of(candSubjects)
+		if len(b)+len(c) > 2 && uneven(baseParts, candParts, b, c, heldTo) {
+			reasons = slices.Insert(reasons, 0, fmt.Sprintf("%s: the baseline has %s, the candidate %s: run all samples of both on devices of one kind",
+				m.Model, onDevices(baseSubjects, baseParts, b), onDevices(candSubjects, candParts, c)))
+		}
+	}
 	return g.judge(contests, reasons, limits, true)
+}
+
+type sampleName struct{ task, sample string }
+
+func samplesIn(rows []Row) map[sampleName]bool {
+	set := map[sampleName]bool{}
+	for i := range rows {
+		set[sampleName{rows[i].Task, rows[i].Sample}] = true
+	}
+	return set
+}
+
+// uneven says whether the parts b of a baseline and c of a candidate, one for each kind of device, leave a sample of one
+// run without its like: in a pair, or in a part of the baseline that nothing is held to.
+func uneven(base, cand [][]Row, b, c []int, heldTo map[int]int) bool {
+	compared := map[sampleName]bool{}
+	for _, i := range c {
+		mine := samplesIn(cand[i])
+		if !maps.Equal(mine, samplesIn(base[heldTo[i]])) {
+			return true
+		}
+		maps.Copy(compared, mine)
+	}
+	for _, k := range b {
+		for s := range samplesIn(base[k]) {
+			if !compared[s] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// onDevices is "5 samples on cpu float32 and 1 on ref float32".
+func onDevices(subjects []Subject, parts [][]Row, of []int) string {
+	var list []string
+	for n, i := range of {
+		count := fmt.Sprint(len(samplesIn(parts[i])))
+		if n == 0 {
+			count += " samples"
+		}
+		list = append(list, fmt.Sprintf("%s on %s %s", count, subjects[i].Device, subjects[i].DType))
+	}
+	return strings.Join(list, " and ")
 }
 
 // ErrUnknownVariant says that a run has no variant of the name asked for.

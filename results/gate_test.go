@@ -200,6 +200,49 @@ func TestGateRefuses(t *testing.T) {
 	}
 }
 
+// Samples spread over devices of two kinds are in two tables: held against a run on one device, or spread otherwise, a
+// part of them has no counterpart. Devices that each have all samples are compared each.
+func TestGateDevices(t *testing.T) {
+	on := func(devices ...string) Set { // devices by sample; "a+b" for both
+		s := drops(len(devices), 0, "a")
+		var rows []Row
+		for _, r := range s.Rows {
+			var i int
+			fmt.Sscan(r.Sample, &i)
+			for d := range strings.SplitSeq(devices[i], "+") {
+				r.Device = d
+				rows = append(rows, r)
+			}
+		}
+		s.Rows = rows
+		return s
+	}
+	both := on("cpu+ref", "cpu+ref", "cpu+ref")
+	for name, c := range map[string]struct {
+		base, cand Set
+		want       string // empty: compared
+		lines      int
+	}{
+		"spread against one":    {on("cpu", "cpu", "cpu"), on("ref", "cpu", "cpu"), "tiny: the baseline has 3 samples on cpu float32, the candidate 1 samples on ref float32 and 2 on cpu float32", 0},
+		"one against spread":    {on("ref", "cpu", "cpu"), on("cpu", "cpu", "cpu"), "tiny: the baseline has 1 samples on ref float32 and 2 on cpu float32, the candidate 3 samples on cpu float32", 0},
+		"part against spread":   {on("cpu", "cpu", "ref"), on("cpu", "cpu"), "tiny: the baseline has 2 samples on cpu float32 and 1 on ref float32, the candidate 2 samples on cpu float32", 0},
+		"spread otherwise":      {on("ref", "cpu", "cpu"), on("cpu", "ref", "cpu"), "tiny: the baseline has 1 samples on ref float32 and 2 on cpu float32, the candidate 2 samples on cpu", 0},
+		"spread alike":          {on("ref", "cpu", "cpu"), on("ref", "cpu", "cpu"), "", 4},
+		"all on both":           {both, both, "", 4},
+		"all on both, and one":  {both, on("cpu", "cpu", "cpu"), "", 2},
+		"one, and all on both":  {on("cpu", "cpu", "cpu"), both, "", 4},
+		"one kind, and another": {on("cpu", "cpu", "cpu"), on("cuda:1", "cuda:0", "cuda:1"), "", 2},
+	} {
+		g, err := Gate(c.base, c.cand, points(1))
+		switch {
+		case c.want == "" && (err != nil || len(g.Lines) != c.lines):
+			t.Errorf("%s: %+v, %v", name, g, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
 func TestGateOutputs(t *testing.T) {
 	set := drops(40, 0.2, "a", "b")
 	set.Name = "runs/candidate"
