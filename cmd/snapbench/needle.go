@@ -37,7 +37,7 @@ computer, in about a minute.`,
 		Example: `  snapbench needle
   snapbench needle --model SmolLM2-135M-Instruct.Q4_1.gguf --max-len 4k --depths 5 --trials 2 \
       --budgets full,128,256,512,1024 --kernels 5,7,13 --pooling max,avg --out runs/first
-  snapbench needle --lengths 1k,4k,16k --depths 0,50,100 --variants 'full;snapkv(cap=512,w=16,k=5)'
+  snapbench needle --lengths 1k,4k,8k --depths 0,50,100 --variants 'full;snapkv(cap=512,w=16,k=5)'
   snapbench needle --model org/name --device cuda:0,cuda:1 --max-len 32k --out runs/cards`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
