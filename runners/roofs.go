@@ -19,9 +19,8 @@ type Roofs struct {
 func MeasureRoofs(m *models.Model, length int) (Roofs, error) {
 	d := m.Device()
 	var r Roofs
-	small := d.Name() == "cpu" || d.Name() == "ref"
 	bytes, rows, tokens := 1<<30, 8192, min(length, 16384)
-	if small {
+	if engine.OnHost(d.Name()) {
 		bytes, rows, tokens = 1<<28, 512, min(length, 1024)
 	}
 	n := bytes / d.Type().Size()

@@ -70,7 +70,7 @@ func (j *job) fits(w *worker, waiting []asked, next asked) bool {
 		return true
 	}
 	limit := tokensTogetherGPU
-	if onHost(w.device.Name()) {
+	if engine.OnHost(w.device.Name()) {
 		limit = tokensTogether
 	}
 	list := append(waiting[:len(waiting):len(waiting)], next)

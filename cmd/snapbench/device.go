@@ -37,7 +37,7 @@ func deviceList(list string) ([]string, error) {
 			for i := range max(1, len(cuda.Probe().Cards)) { // without any, cuda:0 says what is missing
 				names = append(names, fmt.Sprintf("cuda:%d", i))
 			}
-		case onHost(name) || isCUDA && isIndex(index):
+		case engine.OnHost(name) || isCUDA && isIndex(index):
 			names = append(names, name)
 		default:
 			return nil, usage(fmt.Errorf("unknown device %q: have auto, %s, or several of them: cuda:0,cuda:1", name, strings.Join(deviceNames(), ", ")))
@@ -45,9 +45,6 @@ func deviceList(list string) ([]string, error) {
 	}
 	return names, nil
 }
-
-// onHost says whether a device computes on the processor, in the host's memory.
-func onHost(name string) bool { return name == "cpu" || name == "ref" }
 
 // isIndex says whether s is ":N".
 func isIndex(s string) bool {
@@ -96,7 +93,7 @@ func openDevice(name, dtype string, threads int) (engine.Device, error) {
 	t := engine.Float32
 	switch dtype {
 	case "auto":
-		if !onHost(name) {
+		if !engine.OnHost(name) {
 			t = engine.BFloat16
 		}
 	case "float32":
@@ -107,7 +104,7 @@ func openDevice(name, dtype string, threads int) (engine.Device, error) {
 	default:
 		return nil, usage(fmt.Errorf("unknown dtype %q: have auto, float32, float16, bfloat16", dtype))
 	}
-	if onHost(name) && t != engine.Float32 {
+	if engine.OnHost(name) && t != engine.Float32 {
 		return nil, usage(fmt.Errorf("--dtype %s: the %s device computes in float32 (weights stay as they are stored)", dtype, name))
 	}
 	switch name {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
@@ -232,7 +233,7 @@ func (p speedPlan) check(m *model) error {
 		return nil
 	}
 	// A CPU's memory is everybody's: filling it takes the machine from others.
-	if name := m.device.Name(); onHost(name) {
+	if name := m.device.Name(); engine.OnHost(name) {
 		return fmt.Errorf("max on %s: it has no memory of its own to fill; say with --memory how much to use, as 4g", name)
 	}
 	return nil

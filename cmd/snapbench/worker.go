@@ -46,7 +46,7 @@ func newWorkers(devices []engine.Device) []*worker {
 	for _, d := range devices {
 		name := d.Name()
 		place := name
-		if onHost(name) {
+		if engine.OnHost(name) {
 			place = "host"
 		}
 		if memories[place] == nil {

@@ -26,6 +26,10 @@ func (e *OutOfMemory) Error() string {
 // Trimmer is a device that holds memory back for later and can give it to others.
 type Trimmer interface{ Trim() }
 
+// OnHost says whether a device of that name computes on the processor, in the
+// host's memory.
+func OnHost(name string) bool { return name == "cpu" || name == "ref" }
+
 // Device runs the operations. It is used by one goroutine at a time.
 type Device interface {
 	// Name is "ref", "cpu" or "cuda:0".
