@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,7 @@ fourth. Columns are those of results.parquet.`,
   snapbench plot runs/first --x budget --y recalled --facet length --series kernel`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			set, err := readAll(args)
+			set, err := readAll(cmd.ErrOrStderr(), args)
 			if err != nil {
 				return err
 			}
@@ -66,13 +67,16 @@ fourth. Columns are those of results.parquet.`,
 	return cmd
 }
 
-// readAll reads and joins results.
-func readAll(paths []string) (results.Set, error) {
+// readAll reads and joins results, and says which of them are not finished.
+func readAll(stderr io.Writer, paths []string) (results.Set, error) {
 	var sets []results.Set
 	for _, p := range paths {
 		s, err := results.Read(p)
 		if err != nil {
 			return results.Set{}, err
+		}
+		if s.Partial {
+			fmt.Fprintf(stderr, "%s is not finished, it has %d rows so far: its command continues it\n", s.Name, len(s.Rows))
 		}
 		sets = append(sets, s)
 	}

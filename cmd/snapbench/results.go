@@ -25,7 +25,7 @@ func newResultsShow() *cobra.Command {
 		Example: "  snapbench results show runs/first",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			set, err := readAll(args)
+			set, err := readAll(cmd.ErrOrStderr(), args)
 			if err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ func newResultsMerge() *cobra.Command {
 			if out == "" {
 				return usage(fmt.Errorf("where to? --out FILE.parquet"))
 			}
-			set, err := readAll(args)
+			set, err := readAll(cmd.ErrOrStderr(), args)
 			if err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ func newResultsExport() *cobra.Command {
 			if export == nil {
 				return usage(fmt.Errorf("unknown format %q: have csv, jsonl", args[0]))
 			}
-			set, err := readAll(args[1:])
+			set, err := readAll(cmd.ErrOrStderr(), args[1:])
 			if err != nil {
 				return err
 			}
