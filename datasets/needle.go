@@ -95,6 +95,9 @@ func DepthGrid(n int) []float64 {
 	return list
 }
 
+// mostTrials keeps a grid within what can be listed.
+const mostTrials = 100_000
+
 // needleTask is a grid of needle prompts: lengths outermost, then depths, then
 // trials.
 type needleTask struct {
@@ -140,6 +143,8 @@ func openNeedle(name string, opts Options) (Task, error) {
 		return bad("%d trials", o.Trials)
 	case o.Trials == 0:
 		o.Trials = 1
+	case o.Trials > mostTrials:
+		return bad("%d trials are too many: at most %d", o.Trials, mostTrials)
 	}
 	switch {
 	case o.Needles < 0:
