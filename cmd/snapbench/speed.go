@@ -154,6 +154,12 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 	return cmd
 }
 
+// What is listed one by one before memory is planned has to be listable.
+const (
+	mostSteps     = 1 << 20
+	mostSequences = 1 << 20
+)
+
 // plan reads the flags, before minutes are measured that could not be written down.
 func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speedPlan, err error) {
 	if p.variants, err = v.list(cmd); err != nil {
@@ -171,8 +177,8 @@ func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speedPlan, err
 	for _, s := range f.batches {
 		n := 0
 		if s = strings.TrimSpace(s); s != "max" {
-			if n, err = strconv.Atoi(s); err != nil || n < 1 {
-				return p, usage(fmt.Errorf("batch %q: want 1 or more, or max", s))
+			if n, err = strconv.Atoi(s); err != nil || n < 1 || n > mostSequences {
+				return p, usage(fmt.Errorf("batch %q: want 1 to %d, or max", s, mostSequences))
 			}
 		}
 		p.batches = append(p.batches, n)
@@ -191,6 +197,8 @@ func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speedPlan, err
 		err = fmt.Errorf("--repeat %d: want 1 or more", f.repeat)
 	case f.maxNew < 1 || f.warmup < 0:
 		err = fmt.Errorf("--max-new %d, --warmup %d: want at least 1 and 0", f.maxNew, f.warmup)
+	case f.maxNew > mostSteps || f.warmup > mostSteps:
+		err = fmt.Errorf("--max-new %d, --warmup %d: want at most %d", f.maxNew, f.warmup, mostSteps)
 	case f.prompts < 0 || f.prompts == 1:
 		err = fmt.Errorf("--prefill %d: want 2 at least (one to copy, and one that is read beside the copies), or 0 for all", f.prompts)
 	case f.part.Layers < 0:
