@@ -89,8 +89,9 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		return p, err
 	}
 	slots, counters := 0, 2
+	var l layout
 	for layer := range s[0].Caches {
-		l := d.layOut(s, layer, h, b.hopper)
+		l.layOut(d, s, layer, h, b.hopper)
 		slots, counters = max(slots, l.slots), max(counters, l.counters)
 		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared}
 		for _, c := range []struct {

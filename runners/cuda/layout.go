@@ -49,13 +49,14 @@ type layout struct {
 	counters      int  // of heads with items
 	most          int  // cache heads of a row, at most
 	shared        bool // heads may have several items
+	sizes         []sized
 }
 
-// layOut makes the tables of a layer. The items of the kernel for 9.0 (hopper) are one
-// list, the longest first.
-func (d *Device) layOut(s []engine.Sequence, layer int, h engine.Heads, hopper bool) layout {
-	var l layout
-	var bySize []sized
+// layOut makes the tables of a layer in place of those of another, whose memory they
+// take: the layers of a batch are alike. The items of the kernel for 9.0 (hopper) are
+// one list, the longest first.
+func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Heads, hopper bool) {
+	*l = layout{rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0]}
 	for i, q := range s {
 		c := q.Caches[layer]
 		share, items := h.Query/len(c.Len), &l.single
@@ -87,7 +88,7 @@ func (d *Device) layOut(s []engine.Sequence, layer int, h engine.Heads, hopper b
 				for split := range parts {
 					item.split = int32(split)
 					if hopper {
-						bySize = put(bySize, max(0, min(keys, n+1-split*keys)), item)
+						l.put(max(0, min(keys, n+1-split*keys)), item)
 					} else {
 						*items = append(*items, item)
 					}
@@ -100,11 +101,10 @@ func (d *Device) layOut(s []engine.Sequence, layer int, h engine.Heads, hopper b
 			}
 		}
 	}
-	slices.SortFunc(bySize, func(a, b sized) int { return b.keys - a.keys })
-	for _, b := range bySize {
+	slices.SortFunc(l.sizes, func(a, b sized) int { return b.keys - a.keys })
+	for _, b := range l.sizes {
 		l.group = append(l.group, b.items...)
 	}
-	return l
 }
 
 // sized are the items of so many keys.
@@ -115,12 +115,14 @@ type sized struct {
 
 // put adds an item to those of its size: there are few sizes, and the last used come
 // again.
-func put(all []sized, keys int, item batchItem) []sized {
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].keys == keys {
-			all[i].items = append(all[i].items, item)
-			return all
+func (l *layout) put(keys int, item batchItem) {
+	for i := len(l.sizes) - 1; i >= 0; i-- {
+		if l.sizes[i].keys == keys {
+			l.sizes[i].items = append(l.sizes[i].items, item)
+			return
 		}
 	}
-	return append(all, sized{keys, []batchItem{item}})
+	n := len(l.sizes)
+	l.sizes = slices.Grow(l.sizes, 1)[:n+1] // what lay there has memory
+	l.sizes[n] = sized{keys, append(l.sizes[n].items[:0], item)}
 }

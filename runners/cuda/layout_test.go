@@ -43,7 +43,9 @@ func TestLayOut(t *testing.T) {
 	const room = 70
 	for _, h := range []engine.Heads{{Query: 1, KV: 1, Size: 64}, {Query: 32, KV: 8, Size: 128}, {Query: 24, KV: 2, Size: 64}} {
 		s := ragged(d, h, room, same32(h.KV, 1), same32(h.KV, 700), same32(h.Query, 2040), same32(h.KV, 16384))
-		l := d.layOut(s, 0, h, true)
+		var l layout
+		l.layOut(d, ragged(d, h, room, same32(h.KV, 5000), same32(h.KV, 3)), 0, h, true) // nothing of which stays
+		l.layOut(d, s, 0, h, true)
 		for i := 1; i < len(l.group); i++ {
 			length := func(i batchItem) int {
 				keys := itemKeys(int(i.held) + 1)
@@ -93,7 +95,8 @@ func TestLayOut(t *testing.T) {
 	}
 }
 
-// BenchmarkLayOut is the host's work for a batch of a grid's 19 sequences, a layer.
+// BenchmarkLayOut is the host's work for a batch of a grid's 19 sequences, a layer behind
+// the first.
 func BenchmarkLayOut(b *testing.B) {
 	d := &Device{kind: engine.BFloat16}
 	for _, h := range []engine.Heads{llama2.heads, mistral.heads} {
@@ -103,8 +106,9 @@ func BenchmarkLayOut(b *testing.B) {
 		}
 		s := ragged(d, h, 64, lengths...)
 		b.Run(fmt.Sprintf("heads%d-%d", h.Query, h.KV), func(b *testing.B) {
+			var l layout
 			for b.Loop() {
-				d.layOut(s, 0, h, true)
+				l.layOut(d, s, 0, h, true)
 			}
 		})
 	}
