@@ -2,7 +2,7 @@
 """Trains the model that ships inside the binary: a small Llama that finds needles.
 
     python3 train.py tokenizer --out ..                  # byte-level BPE, 4096 entries, a minute on one core
-    python3 train.py train --model .. --out RUN --steps 8000 --limit 570   # one H100, about eight minutes
+    python3 train.py train --model .. --out RUN --steps 7000 --limit 570   # one H200, about 7.5 minutes
     python3 train.py eval  --model .. --device cpu       # scores of what was shipped
     python3 train.py check --model ..                    # the data path alone: decodes samples of every task
 
@@ -1121,7 +1121,7 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--limit", type=float, default=520, help="seconds after which the watchdog ends the process")
     p.add_argument("--tokens", type=int, default=65536, help="tokens a step")
-    p.add_argument("--steps", type=int, default=8000, help="length of the training: the whole schedule follows from it")
+    p.add_argument("--steps", type=int, default=7000, help="length of the training: the whole schedule follows from it")
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--warmup", type=int, default=200)
     p.add_argument("--ahead", type=float, default=0.25, help="weight of the multi-token loss at the start")
