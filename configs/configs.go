@@ -54,19 +54,30 @@ func Names() []string {
 	return names
 }
 
-// Open reads a file, or the preset of that name.
+// Open reads a file, or the preset of that name. A folder, such as what a run left,
+// hides no preset.
 func Open(name string) (Preset, error) {
-	data, err := os.ReadFile(name)
-	if errors.Is(err, os.ErrNotExist) && filepath.Base(name) == name {
-		if data, err := presets.ReadFile(strings.TrimSuffix(name, ".yaml") + ".yaml"); err == nil {
-			return Parse("preset "+name, data)
+	info, err := os.Stat(name)
+	if (errors.Is(err, os.ErrNotExist) || err == nil && info.IsDir()) && filepath.Base(name) == name {
+		if p, err := Shipped(name); err == nil {
+			return p, nil
 		}
 		return Preset{}, fmt.Errorf("%q is neither a file nor a preset: have %s", name, strings.Join(Names(), ", "))
 	}
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return Preset{}, err
 	}
 	return Parse(name, data)
+}
+
+// Shipped reads a preset inside the program.
+func Shipped(name string) (Preset, error) {
+	data, err := presets.ReadFile(strings.TrimSuffix(name, ".yaml") + ".yaml")
+	if err != nil {
+		return Preset{}, fmt.Errorf("no preset %q: have %s", name, strings.Join(Names(), ", "))
+	}
+	return Parse("preset "+name, data)
 }
 
 // Parse reads a preset; source names it in errors.

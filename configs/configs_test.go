@@ -19,6 +19,31 @@ func TestPresetsParse(t *testing.T) {
 	}
 }
 
+// A file comes before a preset of its name, a folder does not.
+func TestFilesAndPresets(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, d := range []string{"quickstart", "mine"} {
+		if err := os.Mkdir(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p, err := Open("quickstart"); err != nil || p.Source != "preset quickstart" {
+		t.Errorf("beside a folder of its name: %+v, %v", p, err)
+	}
+	if _, err := Open("mine"); err == nil || !strings.Contains(err.Error(), `"mine" is neither a file nor a preset: have `) {
+		t.Errorf("a folder: %v", err)
+	}
+	if err := os.WriteFile("ci", []byte("command: needle\nseed: 7\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := Open("ci"); err != nil || p.Source != "ci" {
+		t.Errorf("a file: %+v, %v", p, err)
+	}
+	if p, err := Shipped("ci"); err != nil || p.Source != "preset ci" {
+		t.Errorf("the preset itself: %+v, %v", p, err)
+	}
+}
+
 func TestParse(t *testing.T) {
 	p, err := Parse("a.yaml", []byte("# a comment\ncommand: needle\nlengths: [1k, 2048]\nbudgets:\n  - full\n  - 25%\nseed: 7\nfidelity: true\nvariants: 'full;snapkv(cap=64)'\n"))
 	want := []Flag{{"lengths", []string{"1k", "2048"}, 3}, {"budgets", []string{"full", "25%"}, 4}, {"seed", []string{"7"}, 7}, {"fidelity", []string{"true"}, 8}, {"variants", []string{"full;snapkv(cap=64)"}, 9}}

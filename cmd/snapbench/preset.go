@@ -90,7 +90,7 @@ func quickstart(cmd *cobra.Command) error {
 	if asked {
 		return nil
 	}
-	p, err := configs.Open("quickstart")
+	p, err := configs.Shipped("quickstart")
 	if err != nil {
 		return err
 	}
