@@ -3,6 +3,7 @@ package cuda_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -88,4 +89,21 @@ func TestEmulatedModel(t *testing.T) {
 		}
 	}
 	t.Logf("%d kernels ran", len(card.Launches()))
+}
+
+// TestEmulatedMixtral: all of Mixtral, 87 GiB, is refused by a card of 80 before any of it is made.
+func TestEmulatedMixtral(t *testing.T) {
+	d, card := cuda.Emulated(t, emulator.H100, engine.BFloat16)
+	files, err := models.OpenShape("mixtral-8x7b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = models.Load(d, files, nil)
+	var full *engine.OutOfMemory
+	if !errors.As(err, &full) || full.Need>>30 != 86 || full.Free > 80<<30 || full.Free < 70<<30 {
+		t.Errorf("got %v", err)
+	}
+	if n := len(card.Launches()); n > 0 {
+		t.Errorf("%d kernels ran", n)
+	}
 }
