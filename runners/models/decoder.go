@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -15,6 +16,7 @@ type Decoder struct {
 	w         *workspace
 	hidden    engine.Array // (rows, width)
 	ids       engine.Array // Int32 (rows): fed, then chosen
+	chosen    []int32      // what ids holds, where that is known
 	logits    engine.Array // Float32 (rows, vocab)
 	room      int
 	rotary    engine.Rotary
@@ -52,7 +54,7 @@ func (b *Decoder) open() error {
 	}
 	b.w = m.workspace(rows)
 	b.hidden = b.w.array(d.Type(), rows*m.Width)
-	b.ids = b.w.array(engine.Int32, rows)
+	b.ids, b.chosen = b.w.array(engine.Int32, rows), nil
 	b.logits = b.w.array(engine.Float32, rows*m.Vocab)
 	if b.w.err == nil {
 		b.batch, b.w.err = d.NewBatch(b.sequences, m.Heads)
@@ -82,11 +84,18 @@ func (b *Decoder) Step(feed []int32) ([]int32, error) {
 		return nil, fmt.Errorf("the caches have room for %d tokens and are full", b.room)
 	}
 	d := b.m.device
-	d.PutInts(b.ids, feed)
+	if !slices.Equal(feed, b.chosen) { // mostly it is the last step's choice, which is there
+		d.PutInts(b.ids, feed)
+	}
+	b.chosen = b.chosen[:0]
 	d.Replay(b.batch, b.step)
 	next := make([]int32, b.Rows())
 	d.GetInts(next, b.ids)
-	return next, d.Sync()
+	if err := d.Sync(); err != nil {
+		return nil, err
+	}
+	b.chosen = append(b.chosen, next...)
+	return next, nil
 }
 
 func (b *Decoder) step() {
