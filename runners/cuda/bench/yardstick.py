@@ -1,24 +1,50 @@
-"""What PyTorch does on the same card, to set beside this package's benchmarks.
+"""What PyTorch and transformers do on the same card, to set beside this package's figures.
 
-    python3 runners/cuda/bench/yardstick.py
+    python3 runners/cuda/bench/yardstick.py                      # all, about two minutes on an H100
+    python3 runners/cuda/bench/yardstick.py attention decoding   # some
+    python3 runners/cuda/bench/yardstick.py --tiny               # the same work, small, on a processor too: does it run?
     go test ./runners/cuda -run XXX -bench . -benchtime 9x
 
 Run both in one session: cards and clocks differ. Medians of nine after a warm-up,
-device time: causal attention of 16K tokens, 32 heads of 128, bf16, by PyTorch's own
-flash backend and by cuDNN; a square product; a copy counted as bytes read and
-written; the products of one decoding step of Llama-2-7B's shape as a CUDA graph.
+device time, bf16, random weights:
+
+    attention     causal attention of 16K tokens, 32 heads of 128, by PyTorch's own flash backend and by cuDNN
+    product, copy a square product; a copy counted as bytes read and written
+    products      those of one decoding step of Llama-2-7B's shape as a CUDA graph
+    decoding      a whole step written by hand over a static cache, compiled around attention and captured in a CUDA
+                  graph, Llama-2-7B's and Mistral-7B's shape, 16K and 1024 rows
+    transformers  prefill of 16K tokens and a step behind it and behind 1024, as the library runs a model (SDPA)
 """
+
+import argparse
+import time
 
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+SHAPES = {  # layers, width, feed-forward, query and KV heads of 128, vocabulary
+    "llama-2-7b": (32, 4096, 11008, 32, 32, 32000),
+    "mistral-7b": (32, 4096, 14336, 32, 8, 32000),
+}
+PROMPT, KEPT, SIZE = 16384, 1024, 128
+
+
+def random(*shape):
+    return torch.randn(*shape, device=DEVICE, dtype=torch.bfloat16) * 0.02
+
 
 def median(f, repeats=9):
+    """Milliseconds of f."""
     for _ in range(3):
         f()
     times = []
     for _ in range(repeats):
+        if DEVICE == "cpu":
+            start = time.perf_counter()
+            f()
+            times.append(1000 * (time.perf_counter() - start))
+            continue
         start, stop = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         start.record()
         f()
@@ -28,8 +54,22 @@ def median(f, repeats=9):
     return sorted(times)[len(times) // 2]
 
 
-def attention(n=16384, heads=32, size=128):
-    q, k, v = (torch.randn(1, heads, n, size, device="cuda", dtype=torch.bfloat16) for _ in range(3))
+def captured(f):
+    """f as a CUDA graph."""
+    for _ in range(3):  # compiles, and takes the libraries' memory
+        f()
+    if DEVICE == "cpu":
+        return f
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        f()
+    return graph.replay
+
+
+def attention():
+    heads = SHAPES["llama-2-7b"][3]
+    q, k, v = (random(1, heads, PROMPT, SIZE) for _ in range(3))
     for name, backend in (("flash", SDPBackend.FLASH_ATTENTION), ("cudnn", SDPBackend.CUDNN_ATTENTION)):
         try:
             with sdpa_kernel(backend):
@@ -37,43 +77,134 @@ def attention(n=16384, heads=32, size=128):
         except RuntimeError as e:
             print(f"attention {name}: {str(e).splitlines()[0]}")
             continue
-        print(f"attention {name}: {ms:.3f} ms, {2 * n * n * size * heads / ms / 1e9:.0f} TFLOP/s")
+        print(f"attention {name}: {ms:.3f} ms, {2 * PROMPT * PROMPT * SIZE * heads / ms / 1e9:.0f} TFLOP/s")
 
 
-def product(n=8192):
-    a, b = (torch.randn(n, n, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+def product():
+    n = PROMPT // 2
+    a, b = random(n, n), random(n, n)
     ms = median(lambda: a @ b.T)
     print(f"product {n}: {ms:.3f} ms, {2 * n**3 / ms / 1e9:.0f} TFLOP/s")
 
 
-def copy(gib=4):
-    a = torch.empty(gib << 30, device="cuda", dtype=torch.uint8)
+def copy():
+    a = torch.empty(PROMPT << 18, device=DEVICE, dtype=torch.uint8)
     b = torch.empty_like(a)
     ms = median(lambda: b.copy_(a))
     print(f"copy: {2 * a.numel() / ms / 1e6:.0f} GB/s")
 
 
-def step(layers=32, width=4096, ff=11008, vocab=32000):
+def products():
+    layers, width, ff, _, _, vocab = SHAPES["llama-2-7b"]
     shapes = [(3 * width, width), (width, width), (2 * ff, width), (width, ff)] * layers + [(vocab, width)]
-    weights = [torch.randn(s, device="cuda", dtype=torch.bfloat16) for s in shapes]
-    inputs = {c: torch.randn(1, c, device="cuda", dtype=torch.bfloat16) for c in (width, ff)}
+    weights = [random(*s) for s in shapes]
+    inputs = {c: random(1, c) for c in (width, ff)}
 
     def run():
         for w in weights:
             F.linear(inputs[w.shape[1]], w)
 
-    run()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
-    ms = median(graph.replay)
+    ms = median(captured(run))
     print(f"products of a step: {ms:.3f} ms, {sum(w.numel() for w in weights) * 2 / ms / 1e6:.0f} GB/s")
 
 
+def norm(x, g):
+    y = x.float()
+    return (y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-5) * g).to(x.dtype)
+
+
+def before(x, g, qkv, kv, cos, sin):
+    """A token's query, key and value, turned, (1, heads, 1, SIZE)."""
+    heads = qkv.shape[0] // SIZE - 2 * kv
+    q, k, v = F.linear(norm(x, g), qkv).view(1, -1, 1, SIZE).split((heads, kv, kv), 1)
+
+    def rotate(y):
+        a, b = y.float().chunk(2, -1)
+        return torch.cat((a * cos - b * sin, b * cos + a * sin), -1).to(y.dtype)
+
+    return rotate(q), rotate(k), v
+
+
+def after(x, a, g, out, gate_up, down):
+    x = x + F.linear(a.view(1, -1), out)
+    gate, up = F.linear(norm(x, g), gate_up).chunk(2, -1)
+    return x + F.linear(F.silu(gate) * up, down)
+
+
+@torch.no_grad()
+def decoding():
+    start, end = (f if DEVICE == "cpu" else torch.compile(f, dynamic=False) for f in (before, after))
+    for name, (layers, width, ff, heads, kv, vocab) in SHAPES.items():
+        table, output = random(vocab, width), random(vocab, width)
+        weights = [(random((heads + 2 * kv) * SIZE, width), random(width, heads * SIZE), random(2 * ff, width), random(width, ff))
+                   for _ in range(layers)]
+        norms = torch.ones(2, width, device=DEVICE)
+        cos, sin = torch.rand(2, SIZE // 2, device=DEVICE)
+        for rows in (PROMPT, KEPT):
+            caches = [(random(1, kv, rows, SIZE), random(1, kv, rows, SIZE)) for _ in range(layers)]
+            ids = torch.zeros(1, device=DEVICE, dtype=torch.int64)
+
+            def run():
+                x = table[ids]
+                for (qkv, *rest), (keys, values) in zip(weights, caches):
+                    q, keys[:, :, -1:], values[:, :, -1:] = start(x, norms[0], qkv, kv, cos, sin)
+                    x = end(x, F.scaled_dot_product_attention(q, keys, values, enable_gqa=heads != kv), norms[1], *rest)
+                ids.copy_(F.linear(norm(x, norms[0]), output).float().argmax(-1))
+
+            print(f"decoding {name}, {rows} rows: {median(captured(run)):.3f} ms", flush=True)
+            del caches
+
+
+@torch.no_grad()
+def transformers():
+    from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
+
+    for name, (layers, width, ff, heads, kv, vocab) in SHAPES.items():
+        config = LlamaConfig(vocab_size=vocab, hidden_size=width, intermediate_size=ff, num_hidden_layers=layers, num_attention_heads=heads,
+                             num_key_value_heads=kv, head_dim=SIZE, max_position_embeddings=2 * PROMPT, attn_implementation="sdpa")
+        torch.set_default_dtype(torch.bfloat16)
+        with torch.device(DEVICE):
+            model = LlamaForCausalLM(config).eval()
+        torch.set_default_dtype(torch.float32)
+        for rows in (PROMPT, KEPT):
+            prompt = torch.randint(0, vocab, (1, rows), device=DEVICE)
+            cache = DynamicCache()
+            model(prompt, past_key_values=cache, logits_to_keep=1)
+
+            def step():
+                model(prompt[:, :1], past_key_values=cache, logits_to_keep=1)
+                cache.crop(-1)
+
+            print(f"transformers {name}, {rows} rows: a step {median(step):.2f} ms", flush=True)
+            if rows == PROMPT:
+                ms = median(lambda: model(prompt, past_key_values=DynamicCache(), logits_to_keep=1), 5)
+                print(f"transformers {name}: prefill of {rows} {ms / 1000:.3f} s", flush=True)
+            del cache
+        del model
+
+
+def main():
+    global DEVICE, SHAPES, PROMPT, KEPT, SIZE
+    all_ = {f.__name__: f for f in (attention, product, copy, products, decoding, transformers)}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", help=f"of {', '.join(all_)}; all where nothing is named")
+    parser.add_argument("--tiny", action="store_true", help="small shapes: whether everything runs")
+    a = parser.parse_args()
+    for name in a.what:
+        if name not in all_:
+            parser.error(f"unknown {name!r}: have {', '.join(all_)}")
+    DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+    if a.tiny:
+        SHAPES = {"llama-2-7b": (2, 128, 192, 4, 4, 256), "mistral-7b": (2, 128, 256, 4, 2, 256)}
+        PROMPT, KEPT, SIZE = 256, 64, 32
+    elif DEVICE == "cpu":
+        parser.error("no GPU: --tiny tries the script on a processor")
+    print(torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu", "torch", torch.__version__)
+    for name in a.what or all_:
+        all_[name]()
+        if DEVICE == "cuda":
+            torch.cuda.empty_cache()
+
+
 if __name__ == "__main__":
-    print(torch.cuda.get_device_name(), "torch", torch.__version__)
-    attention()
-    product()
-    copy()
-    step()
+    main()
