@@ -5,7 +5,7 @@
     python3 runners/cuda/bench/yardstick.py --tiny               # the same work, small, on a processor too: does it run?
     go test ./runners/cuda -run XXX -bench . -benchtime 9x
 
-Run both in one session: cards and clocks differ. Medians of nine after a warm-up,
+Run both on one card, one after the other: cards and clocks differ. Medians of nine after a warm-up,
 device time, bf16, random weights:
 
     attention     causal attention of 16K tokens, 32 heads of 128, by PyTorch's own flash backend and by cuDNN
