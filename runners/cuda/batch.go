@@ -201,7 +201,7 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 		const warps, stages, rows, resident = 4, 2, 16, 2 // of kernels/attend_caches_sm90a.cu
 		shared := warps*maxGroup*h.Size*4 + (2*maxGroup+warps*stages*2*rows)*h.Size*d.kind.Size()
 		if t.groups <= d.card.Multiprocessors {
-			shared = max(shared, 120<<10) // one block a multiprocessor
+			shared = max(shared, 120<<10) // more than half of a multiprocessor's: one block on each
 		}
 		d.with(to, from, t.group).int(t.groups).ptr(b.step, b.partial, b.state, b.arrived).int(h.Size, window).float(scale)
 		d.run(d.kernel("attend_caches_sm90a", name+d.suffix), min(t.groups, resident*d.card.Multiprocessors), 1, 32*warps, shared)

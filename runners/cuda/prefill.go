@@ -146,18 +146,14 @@ func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, ad
 		return
 	}
 	// Groups of eight rows of x, and how many rows of w a block takes with them.
-	columns, rows := "1", 16
+	groups, rows := blocks(m, 8), 32
 	switch {
-	case m > 32:
-		columns, rows = "8", 32
-	case m > 24:
-		columns, rows = "4", 32
-	case m > 16:
-		columns, rows = "3", 32
-	case m > 8:
-		columns, rows = "2", 32
+	case groups == 1:
+		rows = 16
+	case groups > 4:
+		groups = 8
 	}
-	d.run(d.kernel("matmul_few", "matmul_few_"+columns+"_"+name), blocks(w.rows, rows), 1, 256, 0)
+	d.run(d.kernel("matmul_few", fmt.Sprintf("matmul_few_%d_%s", groups, name)), blocks(w.rows, rows), 1, 256, 0)
 }
 
 func dataType(t engine.Type) uintptr {

@@ -1,6 +1,6 @@
-// matmul_few for compute capability 9.0 and more than eight rows of x: the same product
-// as matmul_few.cu's tensor-core version, bit for bit; w through a tensor map (rows,
-// cols) in boxes of 64 columns, swizzled by 128 bytes.
+// matmul_few for compute capability 9.0 and 9 to 32 rows of x: the same product as
+// matmul_few.cu's tensor-core version, bit for bit; w through a tensor map (rows, cols)
+// in boxes of 64 columns, swizzled by 128 bytes.
 //
 // Two blocks of a multiprocessor stay and take every tile of 32 rows that their number
 // falls on; each of a block's warps has a ring of boxes of its own in shared memory
