@@ -107,13 +107,12 @@ func Gate(base, cand Set, limits Limits) (*GateResult, error) {
 	var reasons []string
 	baseSubjects, baseParts := Subjects(base.Rows)
 	candSubjects, candParts := Subjects(cand.Rows)
-	key := func(s Subject) Subject { return Subject{Model: s.Model, Revision: s.Revision, Protocol: s.Protocol} }
 	heldTo := map[int]int{} // a part of the candidate → the baseline's
 	var contests []contest
 	for i, cs := range candSubjects {
 		k := -1
 		for n, bs := range baseSubjects {
-			if key(bs) == key(cs) && (k < 0 || bs == cs) {
+			if bs.model() == cs.model() && (k < 0 || bs == cs) {
 				k = n
 			}
 		}
@@ -139,33 +138,44 @@ func Gate(base, cand Set, limits Limits) (*GateResult, error) {
 	}
 	if len(reasons) == 0 {
 		for _, bs := range baseSubjects {
-			if !slices.ContainsFunc(candSubjects, func(cs Subject) bool { return key(bs) == key(cs) }) {
+			if !slices.ContainsFunc(candSubjects, func(cs Subject) bool { return bs.model() == cs.model() }) {
 				reasons = append(reasons, fmt.Sprintf("%s is only in the baseline", bs))
 			}
 		}
 	}
-	var models []Subject
-	for i := range candSubjects {
-		if _, ok := heldTo[i]; ok && !slices.Contains(models, key(candSubjects[i])) {
-			models = append(models, key(candSubjects[i]))
-		}
-	}
-	for _, m := range models {
-		of := func(subjects []Subject) (list []int) {
-			for i, s := range subjects {
-				if key(s) == m {
-					list = append(list, i)
-				}
-			}
-			return list
-		}
-		b, c := of(baseSubjects), of(candSubjects)
-		if len(b)+len(c) > 2 && uneven(baseParts, candParts, b, c, heldTo) {
-			reasons = slices.Insert(reasons, 0, fmt.Sprintf("%s: the baseline has %s, the candidate %s: run all samples of both on devices of one kind",
-				m.Model, onDevices(baseSubjects, baseParts, b), onDevices(candSubjects, candParts, c)))
-		}
-	}
+	reasons = append(spread(baseSubjects, candSubjects, baseParts, candParts, heldTo), reasons...)
 	return g.judge(contests, reasons, limits, true)
+}
+
+// model is a subject wherever it ran.
+func (s Subject) model() Subject {
+	return Subject{Model: s.Model, Revision: s.Revision, Protocol: s.Protocol}
+}
+
+// spread lists the models whose samples are spread over devices of several kinds, and not alike in both runs.
+func spread(base, cand []Subject, baseParts, candParts [][]Row, heldTo map[int]int) (reasons []string) {
+	of := func(subjects []Subject, m Subject) (list []int) {
+		for i, s := range subjects {
+			if s.model() == m {
+				list = append(list, i)
+			}
+		}
+		return list
+	}
+	var seen []Subject
+	for _, s := range cand {
+		m := s.model()
+		if slices.Contains(seen, m) {
+			continue
+		}
+		seen = append(seen, m)
+		b, c := of(base, m), of(cand, m)
+		if len(b) > 0 && len(b)+len(c) > 2 && uneven(baseParts, candParts, b, c, heldTo) {
+			reasons = append(reasons, fmt.Sprintf("%s: the baseline has %s, the candidate %s: run all samples of both on devices of one kind",
+				m.Model, onDevices(base, baseParts, b), onDevices(cand, candParts, c)))
+		}
+	}
+	return reasons
 }
 
 type sampleName struct{ task, sample string }
