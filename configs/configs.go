@@ -59,10 +59,7 @@ func Names() []string {
 func Open(name string) (Preset, error) {
 	info, err := os.Stat(name)
 	if (errors.Is(err, os.ErrNotExist) || err == nil && info.IsDir()) && filepath.Base(name) == name {
-		if p, err := Shipped(name); err == nil {
-			return p, nil
-		}
-		return Preset{}, fmt.Errorf("%q is neither a file nor a preset: have %s", name, strings.Join(Names(), ", "))
+		return Shipped(name)
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -75,7 +72,7 @@ func Open(name string) (Preset, error) {
 func Shipped(name string) (Preset, error) {
 	data, err := presets.ReadFile(strings.TrimSuffix(name, ".yaml") + ".yaml")
 	if err != nil {
-		return Preset{}, fmt.Errorf("no preset %q: have %s", name, strings.Join(Names(), ", "))
+		return Preset{}, fmt.Errorf("%q is neither a file nor a preset: have %s", name, strings.Join(Names(), ", "))
 	}
 	return Parse("preset "+name, data)
 }

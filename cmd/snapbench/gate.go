@@ -131,9 +131,10 @@ func gateLimits(cmd *cobra.Command, path, drop, peak string, slowdown, klRise, c
 		l.MaxKLRise = &klRise
 	}
 	if cmd.Flags().Changed("confidence") {
-		if l.Confidence = confidence; confidence == 0 { // which to limits is the default
+		if confidence == 0 { // which to limits is the default
 			return l, usage(fmt.Errorf("confidence %v: want 0.5 to 0.9999, such as 0.95", confidence))
 		}
+		l.Confidence = confidence
 	}
 	return l, usage(l.Check())
 }

@@ -61,16 +61,15 @@ func apply(cmd *cobra.Command, p configs.Preset) error {
 		if flag == nil {
 			return usage(fmt.Errorf("%s:%d: %s has no flag %q", p.Source, f.Line, p.Command, f.Name))
 		}
+		var err error
 		text := strings.Join(f.Values, ",")
 		if list, ok := flag.Value.(pflag.SliceValue); ok {
 			// Set once more would add to a list that Set has made, Replace leaves it a default.
-			if err := list.Replace(strings.Split(text, ",")); err != nil {
-				return usage(fmt.Errorf("%s:%d: %s: %w", p.Source, f.Line, f.Name, err))
-			}
-			flag.Changed = true
-			continue
+			err, flag.Changed = list.Replace(strings.Split(text, ",")), true
+		} else {
+			err = cmd.Flags().Set(f.Name, text)
 		}
-		if err := cmd.Flags().Set(f.Name, text); err != nil {
+		if err != nil {
 			return usage(fmt.Errorf("%s:%d: %s: %w", p.Source, f.Line, f.Name, err))
 		}
 	}
