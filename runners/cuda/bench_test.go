@@ -114,27 +114,32 @@ func (m *decoder) step(batch engine.Batch) { m.stepWithout(batch, "") }
 // stepWithout leaves one of the step's parts out: what it costs where it stands.
 func (m *decoder) stepWithout(batch engine.Batch, part string) {
 	d := m.d
+	product := d.MatMul
+	add := d.MatMulAdd
+	if part == "products" {
+		product, add = func(engine.Array, engine.Array, engine.Weight) {}, func(engine.Array, engine.Array, engine.Weight) {}
+	}
 	d.Embed(m.hidden, m.table, m.ids)
 	for l := range m.layers {
 		if part != "norms" {
 			d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
 		}
-		d.MatMul(m.fused, m.x, m.qkv[l])
+		product(m.fused, m.x, m.qkv[l])
 		if part != "rotation" {
 			d.RotateAppend(m.q, batch, l, m.fused, m.rotary, engine.QKNorm{})
 		}
 		if part != "attention" {
 			d.AttendCaches(m.att, m.q, batch, l, 0, m.scale)
 		}
-		d.MatMulAdd(m.hidden, m.att, m.o[l])
+		add(m.hidden, m.att, m.o[l])
 		if part != "norms" {
 			d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
 		}
-		d.MatMul(m.both, m.x, m.gateUp[l])
+		product(m.both, m.x, m.gateUp[l])
 		if part != "gate" {
 			d.SwiGLU(m.joined, m.both, m.ff)
 		}
-		d.MatMulAdd(m.hidden, m.joined, m.down[l])
+		add(m.hidden, m.joined, m.down[l])
 	}
 	d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
 	d.MatMul(m.logits, m.x, m.output)
@@ -142,22 +147,26 @@ func (m *decoder) stepWithout(batch engine.Batch, part string) {
 	d.Advance(batch)
 }
 
-// BenchmarkStepWithout is a step of one sequence without one of its parts.
+// BenchmarkStepWithout is a step without one of its parts: of one sequence, and of the
+// seven whose full caches of 16K fit a card of 80 GB.
 func BenchmarkStepWithout(b *testing.B) {
 	const room = 64
 	for _, c := range []struct {
 		shape
-		rows int
-	}{{llama2, 1024}, {mistral, 16384}} {
+		rows []int
+	}{{llama2, []int{1024}}, {mistral, []int{16384}}, {llama2, slices.Repeat([]int{2048}, 7)}} {
 		d := open(b, engine.BFloat16)
 		m := newDecoder(b, d, c.shape, 1<<20)
-		m.room(1)
-		q := m.caches(c.rows, c.heads.KV, room)
-		for _, part := range []string{"nothing", "norms", "gate", "rotation", "attention"} {
-			batch := must[engine.Batch](b)(d.NewBatch([]engine.Sequence{q}, c.heads))
+		m.room(len(c.rows))
+		var sequences []engine.Sequence
+		for _, n := range c.rows {
+			sequences = append(sequences, m.caches(n, c.heads.KV, room))
+		}
+		for _, part := range []string{"nothing", "norms", "gate", "rotation", "attention", "products"} {
+			batch := must[engine.Batch](b)(d.NewBatch(sequences, c.heads))
 			step := func() { m.stepWithout(batch, part) }
 			d.Replay(batch, step)
-			b.Run(fmt.Sprintf("%s/%d/%s", c.name, c.rows, part), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%dx%d/%s", c.name, len(c.rows), c.rows[0], part), func(b *testing.B) {
 				if max(b.N, 5)+1 > room-batch.Steps() {
 					b.Skipf("the caches have room for %d steps: ask for fewer with -benchtime", room)
 				}

@@ -299,14 +299,15 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestItems holds the room for a head's items to every length that it may have.
+// TestItems holds the room for a head's items to every length that it may have, and the
+// items to its keys: each has some, and none much more than another.
 func TestItems(t *testing.T) {
 	before := 0
 	for n := 1; n < 70000; n++ {
-		parts, keys := itemParts(n), itemKeys(n)
-		if parts < before || parts > 65 || blocks(n, keys) > parts || keys%16 != 0 {
-			t.Fatalf("%d keys: room for %d items of %d (%d for one key fewer)", n, parts, keys, before)
+		s := share(n)
+		if s.parts < before || s.parts > 65 || s.first(s.parts-1) >= n || s.first(s.parts) < n || s.more >= s.parts {
+			t.Fatalf("%d keys: %+v (%d items for one key fewer)", n, s, before)
 		}
-		before = parts
+		before = s.parts
 	}
 }

@@ -30,11 +30,19 @@ func itemParts(length int) int {
 	return min(blocks(length, 256), 65)
 }
 
-// itemKeys is how many keys such an item has, as span in kernels/attend_caches_sm90a.cu.
-func itemKeys(length int) int {
-	const tile = 16
-	return blocks(blocks(length, itemParts(length)), tile) * tile
+// shares is how the keys of a head are shared out to such items, as in
+// kernels/attend_caches_sm90a.cu: in units, one more to the first of them.
+type shares struct{ parts, each, more int }
+
+const shareUnit = 64
+
+func share(length int) shares {
+	units, parts := blocks(length, shareUnit), itemParts(length)
+	return shares{parts: parts, each: units / parts, more: units % parts}
 }
+
+// first is the first key of an item.
+func (s shares) first(split int) int { return (split*s.each + min(split, s.more)) * shareUnit }
 
 // maxGroup is how many query heads an item of the kernel for 9.0 has at most.
 const maxGroup = 8
@@ -59,8 +67,8 @@ func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Head
 	*l = layout{rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0]}
 	for i, q := range s {
 		c := q.Caches[layer]
-		share, items := h.Query/len(c.Len), &l.single
-		if share > 1 {
+		group, items := h.Query/len(c.Len), &l.single
+		if group > 1 {
 			items = &l.group
 		}
 		l.most = max(l.most, len(c.Len))
@@ -74,21 +82,21 @@ func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Head
 				head.positions = positions + 4*uint64(c.Start[a])
 			}
 			l.heads = append(l.heads, head)
-			parts, most, keys := blocks(n+c.Room, splitKeys), share, splitKeys
+			parts, most, now := blocks(n+c.Room, splitKeys), group, share(n+1)
 			if hopper {
-				parts, most, keys = itemParts(n+c.Room), maxGroup, itemKeys(n+1)
+				parts, most = itemParts(n+c.Room), maxGroup
 			}
 			l.shared = l.shared || parts > 1
-			for query := 0; query < share; query += most {
-				count := min(most, share-query)
+			for query := 0; query < group; query += most {
+				count := min(most, group-query)
 				item := batchItem{
 					k: head.k, v: head.v, positions: head.positions, held: head.held, position: int32(q.Position),
-					query: int32(i*h.Query + a*share + query), group: int32(count), slot: int32(l.slots), head: int32(l.counters),
+					query: int32(i*h.Query + a*group + query), group: int32(count), slot: int32(l.slots), head: int32(l.counters),
 				}
 				for split := range parts {
 					item.split = int32(split)
 					if hopper {
-						l.put(max(0, min(keys, n+1-split*keys)), item)
+						l.put(max(0, min(now.first(split+1), n+1)-now.first(split)), item)
 					} else {
 						*items = append(*items, item)
 					}

@@ -48,8 +48,8 @@ func TestLayOut(t *testing.T) {
 		l.layOut(d, s, 0, h, true)
 		for i := 1; i < len(l.group); i++ {
 			length := func(i batchItem) int {
-				keys := itemKeys(int(i.held) + 1)
-				return max(0, min(keys, int(i.held)+1-int(i.split)*keys))
+				n := int(i.held) + 1
+				return max(0, min(share(n).first(int(i.split)+1), n)-share(n).first(int(i.split)))
 			}
 			if length(l.group[i]) > length(l.group[i-1]) {
 				t.Fatalf("%+v: item %d of %d keys comes behind one of %d", h, i, length(l.group[i]), length(l.group[i-1]))
@@ -60,7 +60,7 @@ func TestLayOut(t *testing.T) {
 			covered := map[int32]map[int]bool{} // by query head: firsts of its items
 			for _, i := range l.group {
 				length := int(i.held) + now + 1
-				begin := int(i.split) * itemKeys(length)
+				begin := share(length).first(int(i.split))
 				if begin >= length {
 					continue
 				}
@@ -84,9 +84,8 @@ func TestLayOut(t *testing.T) {
 			}
 			for _, p := range l.parts {
 				length := int(p.held) + now + 1
-				keys := itemKeys(length)
-				for split := range blocks(length, keys) {
-					if !covered[p.query][split*keys] || !taken[p.slot+int32(split)*p.stride] {
+				for split := range share(length).parts {
+					if !covered[p.query][share(length).first(split)] || !taken[p.slot+int32(split)*p.stride] {
 						t.Fatalf("%+v, step %d: query head %d of %d keys lacks split %d", h, now, p.query, length, split)
 					}
 				}

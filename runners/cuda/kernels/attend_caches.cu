@@ -140,6 +140,12 @@ DEVICE void join(T *out, const float *partial, const float *state, int *arrived,
   }
 }
 
+// Items here have chunk keys each.
+DEVICE bool find(Place &p, const Item &item, int now, int window) {
+  int first = item.split * chunk;
+  return p.find(item, now, window, first, first + chunk, (item.held + now + chunk) / chunk);
+}
+
 // One query head at a time: LANES lanes hold a key, eight numbers each (d ≤ 8·LANES);
 // ahead loads in flight, the first values' during the softmax. For query heads with a
 // cache of their own, for heads larger than attend_group takes, and for any type.
@@ -156,7 +162,7 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
   wait();
   Item item = items[block_x()];
   Place p;
-  if (!p.find(item, *steps, window, chunk)) return;
+  if (!find(p, item, *steps, window)) return;
   int part = lane() % LANES, left = d - 8 * part;
   q += (i64)item.query * d;
   out += (i64)item.query * d;
@@ -229,7 +235,7 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
   wait();
   Item item = items[block_x()];
   Place p;
-  if (!p.find(item, *steps, window, chunk)) return;
+  if (!find(p, item, *steps, window)) return;
   int g = lane() >> 2, t = lane() & 3;
   q += (i64)item.query * d;
   out += (i64)item.query * d;

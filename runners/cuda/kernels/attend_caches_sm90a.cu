@@ -27,12 +27,19 @@ struct Part {
   int query, held;  // as Item's
 };
 
-// How many keys an item has where its head has length, as itemKeys in layout.go: a
-// multiple of the rows of a stage.
-DEVICE int span(int length) {
-  int parts = length <= 2304 ? min((length + 191) / 192, 8) : min((length + 255) / 256, 65);
-  return ((length + parts - 1) / parts + tile - 1) / tile * tile;
-}
+// How a head's keys are shared out to its items, as in layout.go: in units of a stage of
+// every warp, so that all warps have as many stages; to the first `more` items one more.
+struct Shares {
+  int parts, each, more;
+  DEVICE Shares(int length) {
+    const int unit = warps * tile;
+    int units = (length + unit - 1) / unit;
+    parts = length <= 2304 ? min((length + 191) / 192, 8) : min((length + 255) / 256, 65);
+    each = units / parts;
+    more = units - parts * each;
+  }
+  DEVICE int first(int split) const { return (split * each + min(split, more)) * warps * tile; }
+};
 
 // mma that the compiler may move.
 template <typename T> DEVICE void multiply(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1);
@@ -86,8 +93,9 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
       if (ahead.key >= ahead.end) { // this warp's first rows of the item
         if (ahead.n >= known || order[ahead.n % 4] >= count) return;
         const Item &item = held[ahead.n % 4];
-        int length = item.held + now + 1, keys = span(length), begin = item.split * keys;
-        ahead.key = begin + tile * warp(), ahead.end = min(begin + keys, length);
+        int length = item.held + now + 1;
+        Shares shares(length);
+        ahead.key = shares.first(item.split) + tile * warp(), ahead.end = min(shares.first(item.split + 1), length);
         if (ahead.key >= ahead.end) {
           ahead.n++;
           continue;
@@ -130,7 +138,8 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
     u32 word = n > 0 ? load(number) : 0;
     if (thread() == 0) asm volatile("atom.relaxed.gpu.global.add.s32 %0, [%1], 1;" : "=r"(claimed) : "l"(counters) : "memory");
     Place p;
-    bool there = p.find(item, now, window, span(item.held + now + 1));
+    Shares shares(item.held + now + 1);
+    bool there = p.find(item, now, window, shares.first(item.split), shares.first(item.split + 1), shares.parts);
     // Query g: maximum (in units of log2) and, of this lane's keys, sum. O[e] holds for
     // queries 2t and 2t+1 the sums of columns 8g+e and, behind them, 64+8g+e.
     float m = -INF, all = 0.f, O[8][4];
@@ -245,7 +254,7 @@ DEVICE void join(T *out, const Part *parts, const int *steps, const float *parti
   __shared__ float tops[warps], totals[warps], sums[warps][128];
   next();
   Part p = parts[block_x()];
-  int length = p.held + *steps + 1, keys = span(length), splits = (length + keys - 1) / keys;
+  int splits = Shares(p.held + *steps + 1).parts;
   wait();
   if (splits == 1) return; // the item itself left the result
   const int batch = 8;     // parts in flight

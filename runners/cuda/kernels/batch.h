@@ -39,13 +39,13 @@ const int chunk = 256; // keys in a split; attend_caches_sm90a.cu has its own ru
 struct Place {
   int begin, end, splits; // its keys, and how many splits the head has now
   int lowest;             // position that the window begins with
-  // After now steps, with keys in a split. False: the split lies ahead of the present
-  // length.
-  DEVICE bool find(const Item &item, int now, int window, int keys) {
+  // After now steps, the item having the keys from first to behind where the head has as
+  // many, all items being so many. False: it lies ahead of the present length.
+  DEVICE bool find(const Item &item, int now, int window, int first, int behind, int all) {
     int length = item.held + now + 1;
-    begin = item.split * keys;
-    end = min(begin + keys, length);
-    splits = (length + keys - 1) / keys;
+    begin = first;
+    end = min(behind, length);
+    splits = all;
     lowest = window > 0 ? item.position + now - window + 1 : 0;
     return begin < length;
   }
