@@ -61,7 +61,7 @@ func (d *Device) RMSNorm(dst, x, weight engine.Array, eps float32) {
 	vec := aligned(width, to, from, w)
 	threads := 256
 	if vec {
-		threads = min(max(int(roundUp(int64(blocks(width, 8)), 32)), 64), 512)
+		threads = min(max(int(roundUp(int64(blocks(width, 16)), 32)), 64), 512)
 	}
 	d.with(to, from, w).long(width).float(eps).int(flag(vec))
 	d.run(d.kernel("rms_norm", "rms_norm_"+d.suffix), x.Len/width, 1, threads, 0)

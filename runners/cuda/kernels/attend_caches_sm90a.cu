@@ -154,8 +154,8 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
         asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
         sync_warp();
       }
-      float x[2][4];
-      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 4; e++) x[j][e] = 0.f;
+      float x[2][4], y[2][4]; // two chains of sums where one would be long
+      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 4; e++) x[j][e] = y[j][e] = 0.f;
       UNROLL for (int s = 0; s < STEPS; s++) {
         u32x4 a = {0, 0, 0, 0}, b[2] = {{0, 0, 0, 0}, {0, 0, 0, 0}};
         if (D || 32 * s + 8 * t < d) {
@@ -163,9 +163,9 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
           UNROLL for (int j = 0; j < 2; j++) b[j] = *(const u32x4 *)(keys + (8 * j + g) * row + 64 * s + 16 * t);
         }
         UNROLL for (int j = 0; j < 2; j++) multiply<T>(x[j], a.x, 0, a.y, 0, b[j].x, b[j].y);
-        UNROLL for (int j = 0; j < 2; j++) multiply<T>(x[j], a.z, 0, a.w, 0, b[j].z, b[j].w);
+        UNROLL for (int j = 0; j < 2; j++) multiply<T>(STEPS > 2 ? y[j] : x[j], a.z, 0, a.w, 0, b[j].z, b[j].w);
       }
-      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 2; e++) x[j][e] *= scale * LOG2E;
+      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 2; e++) x[j][e] = (x[j][e] + y[j][e]) * (scale * LOG2E);
       if (key + tile > p.end || p.lowest > 0) { // not every row is seen
         UNROLL for (int j = 0; j < 2; j++)
           UNROLL for (int e = 0; e < 2; e++)

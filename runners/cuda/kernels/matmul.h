@@ -5,19 +5,38 @@
 
 const int warps = 8;
 
-// sum goes to dst[at], of row `row` of w.
-template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float *bias, i64 row, int add) {
+// sum goes to dst[at], of row `row` of w; before is what was there.
+template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float *bias, i64 row, int add, float before) {
   if (bias) sum += bias[row];
-  if (add) sum += to_float(dst[at]);
+  if (add) sum += before;
   from_float(dst[at], sum);
 }
+
+// Results of a thread.
+template <int MT, int NT> constexpr int outputs() { return MT * NT > 1 ? MT * NT * 128 / (32 * warps) : 1; }
+
+// What the results from row0 on are added to: asked for when the sums begin, so that
+// nobody waits for it when they end, where registers are left for that.
+template <int MT, int NT, typename D> struct Before {
+  static const bool early = NT <= 3;
+  float v[outputs<MT, NT>()];
+  DEVICE Before(const D *dst, int m, i64 row0, i64 rows, int add) {
+    UNROLL for (int o = 0; o < outputs<MT, NT>(); o++) {
+      int n = thread() + o * 32 * warps, c = n / (16 * MT);
+      i64 row = row0 + n % (16 * MT);
+      v[o] = early && add && c < m && row < rows ? to_float(dst[c * rows + row]) : 0.f;
+    }
+  }
+  DEVICE float of(int o, const D *dst, i64 at, int add) const { return early ? v[o] : add ? to_float(dst[at]) : 0.f; }
+};
 
 // Adds up the warps' sums by number, W warps at a time, and leaves them from row0 on.
 // Where a tile's rows lie in lanes: as mma counts them, or 0, 4, 1, 5, … of each eight
 // (apart). partial may be used again at once.
 template <int MT, int NT, int W, bool apart, typename D>
-DEVICE void leave(const float (&sum)[MT][NT][4], float (&partial)[W][MT * NT][32][4], D *dst, const float *bias, int m, i64 row0, i64 rows, int add) {
-  const int outputs = MT * NT > 1 ? MT * NT * 128 / (32 * warps) : 1; // of a thread
+DEVICE void leave(const float (&sum)[MT][NT][4], float (&partial)[W][MT * NT][32][4], D *dst, const Before<MT, NT, D> &before,
+                  const float *bias, int m, i64 row0, i64 rows, int add) {
+  const int outputs = ::outputs<MT, NT>();
   int self = thread();
   asm volatile("" : "+r"(self)); // what follows from it is not kept in registers until then
   float total[outputs];
@@ -41,6 +60,6 @@ DEVICE void leave(const float (&sum)[MT][NT][4], float (&partial)[W][MT * NT][32
   UNROLL for (int o = 0; o < outputs; o++) {
     int n = self + o * 32 * warps, c = n / (16 * MT);
     i64 row = row0 + n % (16 * MT);
-    if (c < m && row < rows) finish(dst, c * rows + row, total[o], bias, row, add);
+    if (c < m && row < rows) finish(dst, c * rows + row, total[o], bias, row, add, before.of(o, dst, c * rows + row, add));
   }
 }

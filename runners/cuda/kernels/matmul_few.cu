@@ -41,6 +41,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
   next();
   wait();
   if (used && *used == 0) return;
+  Before<MT, NT, D> before(dst, m, row0, rows, add);
   float sum[MT][NT][4];
   UNROLL for (int i = 0; i < MT; i++)
     UNROLL for (int j = 0; j < NT; j++)
@@ -64,7 +65,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
       }
     }
   }
-  leave<MT, NT, W, false>(sum, partial, dst, bias, m, row0, rows, add);
+  leave<MT, NT, W, false>(sum, partial, dst, before, bias, m, row0, rows, add);
 }
 
 // Plain version for float and for odd widths: a warp has one row of w and eight
@@ -87,17 +88,25 @@ DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int 
   }
   UNROLL for (int i = 0; i < 8; i++) {
     float s = sum_warp(sum[i]);
-    if (i < count && lane() == 0) finish(dst, (first + i) * rows + row, s, bias, row, add);
+    if (i < count && lane() == 0) {
+      i64 at = (first + i) * rows + row;
+      finish(dst, at, s, bias, row, add, add ? to_float(dst[at]) : 0.f);
+    }
   }
 }
 
 #define ARGUMENTS(T, D) D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used
-#define FEW(T, D, name, MT, NT, U, W, blocks) \
-  KERNEL __launch_bounds__(256, blocks) matmul_few_##NT##_##name(ARGUMENTS(T, D)) { \
+// Registers are those that so many threads a block would have: for eight rows 96, which
+// leave room on a multiprocessor for two blocks and one of the kernels behind them. (With
+// 128 those wait for a block's end, and with 80 three blocks come there: both are 8 %
+// slower.)
+#define FEW(T, D, name, MT, NT, U, W, threads, blocks) \
+  KERNEL __launch_bounds__(threads, blocks) matmul_few_##NT##_##name(ARGUMENTS(T, D)) { \
     matmul_few<T, D, MT, NT, U, W>(dst, x, w, bias, m, rows, cols, add, used); \
   }
 #define INSTANCE(T, D, name) \
-  FEW(T, D, name, 1, 1, 4, 8, 2) FEW(T, D, name, 2, 2, 2, 8, 2) FEW(T, D, name, 2, 3, 2, 8, 2) FEW(T, D, name, 2, 4, 2, 4, 2) FEW(T, D, name, 2, 8, 2, 4, 1)
+  FEW(T, D, name, 1, 1, 4, 8, 320, 2) FEW(T, D, name, 2, 2, 2, 8, 256, 2) FEW(T, D, name, 2, 3, 2, 8, 256, 2) \
+  FEW(T, D, name, 2, 4, 2, 4, 256, 2) FEW(T, D, name, 2, 8, 2, 4, 256, 1)
 #define PLAIN(T, D, name) \
   KERNEL matmul_plain_##name(ARGUMENTS(T, D)) { matmul_plain(dst, x, w, bias, m, rows, cols, add, used); }
 INSTANCE(f16, f16, f16)

@@ -69,6 +69,7 @@ DEVICE void matmul_few(u64 map, D *dst, const T *x, const float *bias, int m, in
   u32 from = 0, parity = 0;
   Place at = {(int)block_x(), start};
   for (int tile = (int)block_x(); tile < tiles; tile += blocks) {
+    Before<MT, NT, D> before(dst, m, tile * 16 * MT, rows, add);
     float sum[MT][NT][4];
     UNROLL for (int i = 0; i < MT; i++)
       UNROLL for (int j = 0; j < NT; j++)
@@ -99,7 +100,7 @@ DEVICE void matmul_few(u64 map, D *dst, const T *x, const float *bias, int m, in
       sync_warp(); // all have read the box
       fill();
     }
-    leave<MT, NT, W, true>(sum, partial, dst, bias, m, tile * 16 * MT, rows, add);
+    leave<MT, NT, W, true>(sum, partial, dst, before, bias, m, tile * 16 * MT, rows, add);
   }
 }
 
