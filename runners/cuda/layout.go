@@ -21,11 +21,12 @@ type batchItem struct {
 // splitKeys is how many keys of a head one item has.
 const splitKeys = 256
 
-// itemParts is how many items the kernel for 9.0 has room for where a head has length;
-// it does not fall with the length.
+// itemParts is how many items of the kernel for 9.0 a head has where it has length; it
+// does not fall with the length. 32 heads of 1024 have one item for each of a card's 132
+// multiprocessors, of 2048 two.
 func itemParts(length int) int {
 	if length <= 2304 {
-		return min(blocks(length, 192), 8)
+		return max(min(blocks(length, 192), 4), blocks(length, 288))
 	}
 	return min(blocks(length, 256), 65)
 }

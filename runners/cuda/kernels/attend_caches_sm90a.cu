@@ -34,7 +34,7 @@ struct Shares {
   DEVICE Shares(int length) {
     const int unit = warps * tile;
     int units = (length + unit - 1) / unit;
-    parts = length <= 2304 ? min((length + 191) / 192, 8) : min((length + 255) / 256, 65);
+    parts = length <= 2304 ? max(min((length + 191) / 192, 4), (length + 287) / 288) : min((length + 255) / 256, 65);
     each = units / parts;
     more = units - parts * each;
   }
