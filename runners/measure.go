@@ -110,9 +110,6 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	if s.Prompts < min(2, c.Batch) {
 		return nil, fmt.Errorf("%d prompt for a batch of %d: want 2 at least, one to copy and one to read beside the copies", s.Prompts, c.Batch)
 	}
-	d.ResetPeak()
-	s.Weights = d.Memory().Weights
-	began := time.Now()
 	var held []engine.Sequence
 	defer func() {
 		for _, q := range held {
@@ -128,6 +125,12 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	}
 	rng := rand.New(rand.NewPCG(seed, uint64(c.Length)))
 	ids, feed := make([]int32, c.Length), []int32(nil)
+	if err := warm(ctx, m, c, ids); err != nil {
+		return nil, lacking(err)
+	}
+	d.ResetPeak()
+	s.Weights = d.Memory().Weights
+	began := time.Now()
 	read := func(number int) error {
 		for i := range ids {
 			ids[i] = rng.Int32N(int32(m.Vocab))
@@ -195,6 +198,18 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	s.StepBytes = stepBytes(m, s.Weights, s.Cache, held[0], c)
 	s.PrefillProducts, s.PrefillAttention = m.PrefillOperations(c.Length, c.Part)
 	return s, nil
+}
+
+// warm has a prompt's first layer computed and the variant choose and gather for all, and
+// forgets it: what a device loads or compiles when it first meets an operation is not
+// part of a prefill. (A card's driver compiles kernels for a second, once on a machine.)
+func warm(ctx context.Context, m *models.Model, c Cell, ids []int32) error {
+	p, err := m.Prefill(ctx, models.Prompt{IDs: ids, Variants: []compress.Variant{c.Variant}, Room: c.Warmup + c.MaxNew, Part: models.Part{Layers: 1, Attending: 1}})
+	if err != nil {
+		return err
+	}
+	p.Free()
+	return nil
 }
 
 // stepBytes is what a step reads at least, with cache bytes in all sequences' caches

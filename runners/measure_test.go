@@ -3,6 +3,7 @@ package runners
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -289,6 +290,88 @@ func TestBlocks(t *testing.T) {
 		p.Free()
 		if now := m.Plan(variants(t, "full"), 1100, 1, false).Prefill; block == 300 && now >= plan || block == 2000 && now <= plan {
 			t.Errorf("blocks of %d plan %d bytes of prefill, as against %d", block, now, plan)
+		}
+	}
+}
+
+// newcomer is a CPU that counts, by operation and size, what it had met before the
+// measuring began and what it met then.
+type newcomer struct {
+	engine.Device
+	met       map[string]bool
+	surprised []string
+	measuring bool
+}
+
+func (d *newcomer) meet(operation string, rows int) {
+	name := fmt.Sprintf("%s of %d", operation, rows)
+	if d.measuring && !d.met[name] {
+		d.surprised = append(d.surprised, name)
+	}
+	d.met[name] = true
+}
+
+func (d *newcomer) ResetPeak() {
+	d.measuring = true
+	d.Device.ResetPeak()
+}
+
+func (d *newcomer) MatMul(dst, x engine.Array, w engine.Weight) {
+	d.meet("MatMul", x.Len)
+	d.Device.MatMul(dst, x, w)
+}
+
+func (d *newcomer) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+	d.meet("Attention", h.Size)
+	d.Device.Attention(out, q, kv, start, h, window, scale)
+}
+
+func (d *newcomer) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+	d.meet("WindowScores", q.Len)
+	d.Device.WindowScores(dst, w, q, kv, h, window, scale)
+}
+
+func (d *newcomer) Select(s []engine.Selection) {
+	d.meet("Select", len(s))
+	d.Device.Select(s)
+}
+
+func (d *newcomer) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Cache, error) {
+	d.meet("Gather", kv.Tokens)
+	return d.Device.Gather(kv, kept, room)
+}
+
+// What a device meets for the first time in a prefill, and may compile or load for it, it
+// has met before the clock starts.
+func TestPrefillIsMeasuredWarm(t *testing.T) {
+	_, card := onSmallCard(t, 1<<30, 0)
+	d := &newcomer{Device: card, met: map[string]bool{}}
+	files, err := models.OpenShape("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Load(d, files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for _, c := range []Cell{{Variant: oneVariant(t, "full")}, {Variant: oneVariant(t, "snapkv(cap=128,w=16,k=5)")}} {
+		clear(d.met)
+		d.measuring, d.surprised = false, nil
+		c.Length, c.Batch, c.MaxNew = 1200, 1, 1
+		s, err := Measure(context.Background(), m, c, 1, func(s Step) {
+			if s.Prefill == 1 {
+				d.measuring = false
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(d.surprised) > 0 || len(d.met) == 0 {
+			t.Errorf("%s: new in the prefill: %q", c.Variant, d.surprised)
+		}
+		if s.Peak > s.Plan.Need()+s.Weights {
+			t.Errorf("%s: peak %d with the warm-up, the plan has %d", c.Variant, s.Peak, s.Plan.Need()+s.Weights)
 		}
 	}
 }
