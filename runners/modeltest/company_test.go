@@ -139,6 +139,12 @@ func TestDiffers(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
+	// Large logits are rounded more coarsely.
+	for diff, ok := range map[float32]bool{2e-4: true, 4e-4: false, nan: false} {
+		if err := sameLogits([]float32{-30, 1}, []float32{-30, 1 + diff}, true); (err == nil) != ok {
+			t.Errorf("%g beside a logit of -30: %v", diff, err)
+		}
+	}
 	// Close to a tie another choice is as good, where rounding may decide.
 	tied := answer{variant: compress.Full, prefill: []float32{1}, logits: [][]float32{{1, 1 + 0x1p-20}}, fed: []int32{0}, chosen: []int32{0, 1}}
 	other := tied
