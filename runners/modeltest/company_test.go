@@ -139,10 +139,12 @@ func TestDiffers(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
-	// Large logits are rounded more coarsely.
-	for diff, ok := range map[float32]bool{2e-4: true, 4e-4: false, nan: false} {
-		if err := sameLogits([]float32{-30, 1}, []float32{-30, 1 + diff}, true); (err == nil) != ok {
-			t.Errorf("%g beside a logit of -30: %v", diff, err)
+	// Beside large logits, of another step too, others are rounded more coarsely.
+	for diff, want := range map[float32]string{2e-4: "", 4e-4: "step 1: logits", nan: "step 1: logits"} {
+		large, other := full, full
+		large.logits, other.logits = [][]float32{{-30, 2}, {2, 1}}, [][]float32{{-30, 2}, {2, 1 + diff}}
+		if err := large.differs(other, true); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%g beside a logit of -30: %v, want %q", diff, err, want)
 		}
 	}
 	// Close to a tie another choice is as good, where rounding may decide.
