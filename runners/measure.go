@@ -44,8 +44,9 @@ type Speed struct {
 	Cache   int64         // bytes that the prompts' caches hold
 	Peak    int64         // highest use of the device by its own account
 	Taken   int64         // what its driver says is taken at the end, by whomever; 0: it has none
-	// StepBytes is what a step must read at least: the weights once and, at the
-	// middle of the measured steps, every cache once.
+	// StepBytes is what a step must read: the weights once, those of experts that no
+	// token chooses left out ([models.Model.IdleExpertBytes]), and, at the middle of the
+	// measured steps, every cache once.
 	StepBytes int64
 	// PrefillProducts and PrefillAttention are the operations (two for a multiply
 	// and add) of one prompt's prefill, as much of it as was computed.
@@ -125,6 +126,12 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	}
 	rng := rand.New(rand.NewPCG(seed, uint64(c.Length)))
 	ids, feed := make([]int32, c.Length), []int32(nil)
+	draw := func() {
+		for i := range ids {
+			ids[i] = rng.Int32N(int32(m.Vocab))
+		}
+	}
+	draw()
 	if err := warm(ctx, m, c, ids); err != nil {
 		return nil, lacking(err)
 	}
@@ -132,9 +139,7 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	s.Weights = d.Memory().Weights
 	began := time.Now()
 	read := func(number int) error {
-		for i := range ids {
-			ids[i] = rng.Int32N(int32(m.Vocab))
-		}
+		draw()
 		prompt := models.Prompt{IDs: ids, Variants: []compress.Variant{c.Variant}, Room: room, Part: c.Part}
 		if progress != nil {
 			prompt.Progress = func(done, total int) {
@@ -202,7 +207,8 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 
 // warm has a prompt's first layer computed and the variant choose and gather for all, and
 // forgets it: what a device loads or compiles when it first meets an operation is not
-// part of a prefill. (A card's driver compiles kernels for a second, once on a machine.)
+// part of a prefill. (A card's driver compiles kernels for a second, once on a machine.
+// Tokens that are all the same would meet only some of a mixture's experts.)
 func warm(ctx context.Context, m *models.Model, c Cell, ids []int32) error {
 	p, err := m.Prefill(ctx, models.Prompt{IDs: ids, Variants: []compress.Variant{c.Variant}, Room: c.Warmup + c.MaxNew, Part: models.Part{Layers: 1, Attending: 1}})
 	if err != nil {
@@ -212,7 +218,7 @@ func warm(ctx context.Context, m *models.Model, c Cell, ids []int32) error {
 	return nil
 }
 
-// stepBytes is what a step reads at least, with cache bytes in all sequences' caches
+// stepBytes is what a step reads, with cache bytes in all sequences' caches
 // before the first.
 func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell) int64 {
 	element := int64(m.Device().Type().Size())
@@ -224,6 +230,7 @@ func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell)
 		// The input table is not read but for the tokens' own rows.
 		weights -= int64(m.Vocab) * int64(m.Width) * element
 	}
+	weights -= m.IdleExpertBytes(c.Batch)
 	return weights + cache + int64(c.Batch)*perToken*int64(c.Warmup+c.MaxNew/2)
 }
 

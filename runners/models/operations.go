@@ -1,6 +1,10 @@
 package models
 
-import "github.com/snapbench/snapbench/runners/engine"
+import (
+	"math"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 // PrefillOperations counts what reading n tokens takes, or part of it, a multiply
 // and add as two: products with the weights, and causal attention. In the last
@@ -19,6 +23,22 @@ func (m *Model) PrefillOperations(n int, part Part) (products, attention float64
 	products = 2 * (tokens*layers*qkv + (tokens*whole+layers-whole)*rest + float64(m.Width)*float64(m.Vocab))
 	attention = 2 * (tokens*(tokens+1) - first*(first+1)) * float64(m.QueryWidth()) * whole
 	return products, attention
+}
+
+// IdleExpertBytes is how much of the weights a decoding step of so many rows leaves
+// unread, since no row's token chose it: on average, the experts being equally likely,
+// and exactly for one row. A dense model has none.
+func (m *Model) IdleExpertBytes(rows int) int64 {
+	var all int64
+	for i := range m.layers {
+		for _, w := range append(m.layers[i].experts.GateUp, m.layers[i].experts.Down...) {
+			all += w.Bytes()
+		}
+	}
+	if all == 0 {
+		return 0
+	}
+	return int64(float64(all) * math.Pow(1-float64(m.PerToken)/float64(m.Experts), float64(rows)))
 }
 
 // LargestProduct returns the weight of a layer's largest product: gate and up

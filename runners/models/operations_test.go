@@ -1,0 +1,42 @@
+package models
+
+import (
+	"math"
+	"testing"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+type weighing struct {
+	engine.Weight
+	bytes int64
+}
+
+func (w weighing) Bytes() int64 { return w.bytes }
+
+// A token of a mixture leaves unread all experts but its own; more tokens leave fewer.
+func TestIdleExperts(t *testing.T) {
+	mixture := &Model{}
+	mixture.Experts, mixture.PerToken = 8, 2
+	mixture.layers = make([]layer, 3)
+	for i := range mixture.layers {
+		for range mixture.Experts {
+			e := &mixture.layers[i].experts
+			e.GateUp, e.Down = append(e.GateUp, weighing{bytes: 2000}), append(e.Down, weighing{bytes: 1000})
+		}
+	}
+	const one = 3 * (8 - 2) * 3000
+	if got := mixture.IdleExpertBytes(1); got != one {
+		t.Errorf("one row leaves %d bytes, want %d", got, one)
+	}
+	// Each of two rows leaves an expert with 3 in 4.
+	if got := mixture.IdleExpertBytes(2); math.Abs(float64(got)-one*.75) > 1 {
+		t.Errorf("two rows leave %d bytes, want %d", got, one*3/4)
+	}
+	if got := mixture.IdleExpertBytes(1000); got != 0 {
+		t.Errorf("a thousand rows leave %d bytes", got)
+	}
+	if got := (&Model{layers: make([]layer, 3)}).IdleExpertBytes(1); got != 0 {
+		t.Errorf("a dense model leaves %d bytes", got)
+	}
+}
