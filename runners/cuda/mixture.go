@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -13,7 +14,7 @@ const maxExperts = 64
 // MixtureAdd runs each token through its experts, the experts in their order. Few
 // tokens go through every expert that any of them chose, without the host, and so do
 // many in a step of decoding; of a prompt's the host learns who goes where, and each
-// expert gets its own.
+// expert gets its own. The chosen experts of up to eight tokens run side by side.
 func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	router := d.weight("MixtureAdd", e.Router)
 	experts, width := router.rows, router.cols
@@ -40,6 +41,11 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	ok := d.enter("MixtureAdd")
 	defer d.leave()
 	if !ok || m == 0 {
+		return
+	}
+	biased := func(w *weight) bool { return w.bias != 0 }
+	if m <= 8 && !slices.ContainsFunc(gateUp, biased) && !slices.ContainsFunc(down, biased) {
+		d.mixFew(to, from, m, router, gateUp, down, e.PerToken)
 		return
 	}
 	size := int64(d.kind.Size())
@@ -109,6 +115,62 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	}
 	d.with(to, sum, 0).long(m * width).int(width)
 	d.run(d.kernel("bias", "bias_add_"+d.suffix), blocks(m*width, 256), 1, 256, 0)
+}
+
+// mixFew is MixtureAdd for at most eight tokens: at most count experts are taken, and
+// each operation is one kernel for all of them.
+func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
+	table, ok := d.expertTable(router, append(slices.Clone(gateUp), down...))
+	if !ok {
+		return
+	}
+	experts, width, ff := router.rows, router.cols, down[0].cols
+	count := min(experts, m*perToken)
+	size := d.kind.Size()
+	var addresses [6]uint64
+	for i, bytes := range [...]int{
+		4 * m * experts, 4 * m * experts, 4 * count, // logits, probabilities, list
+		count * m * 2 * ff * size, count * m * ff * size, 4 * count * m * width, // gate and up, joined, results
+	} {
+		p, done, ok := d.scratch(int64(bytes))
+		if !ok {
+			return
+		}
+		defer done()
+		addresses[i] = p
+	}
+	logits, probabilities, list, both, joined, results := addresses[0], addresses[1], addresses[2], addresses[3], addresses[4], addresses[5]
+	d.few(logits, engine.Float32, from, m, router, false, 0)
+	d.with(probabilities, list).int(count).ptr(logits).int(m, experts, perToken)
+	d.run(d.kernel("mixture", "route_few"), 1, 1, 32, 0)
+	d.fewOf(both, d.kind, from, m, gateUp[0], false, choice{list, table, count, 0, m * 2 * ff})
+	d.swiGLU(joined, both, count*m, ff)
+	d.fewOf(results, engine.Float32, joined, m, down[0], false, choice{list, table + 8*uint64(experts), count, m * ff, m * width})
+	d.with(to, results, list).int(count).ptr(probabilities).int(experts, m).long(width)
+	d.run(d.kernel("mixture", "mixture_join_"+d.suffix), blocks(width, 256), m, 256, 0)
+}
+
+// expertTable returns where the addresses of experts lie on the card, which stay with their
+// router.
+func (d *Device) expertTable(router *weight, experts []*weight) (uint64, bool) {
+	if router.table != 0 && slices.Equal(router.tabled, experts) {
+		return router.table, true
+	}
+	if router.table != 0 {
+		d.arena.give(router.table)
+		router.table = 0
+	}
+	addresses := make([]uint64, len(experts))
+	for i, w := range experts {
+		addresses[i] = w.address
+	}
+	p, err := d.take(8 * int64(len(addresses)))
+	if err != nil {
+		d.fail(err)
+		return 0, false
+	}
+	router.table, router.tabled = p, experts
+	return p, d.sendAll(p, bytesOf(addresses))
 }
 
 // read copies from the card and waits.

@@ -131,18 +131,29 @@ func (d *Device) product(to uint64, t engine.Type, from uint64, m int, w *weight
 
 // few has the package's own kernels multiply.
 func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
+	d.fewOf(to, t, from, m, w, add, choice{used: used, count: 1})
+}
+
+// choice is which experts' weights a product of few rows takes (kernels/matmul_few.cu).
+type choice struct {
+	used, experts     uint64
+	count             int // of products, one for each y
+	xStep, resultStep int
+}
+
+func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, c choice) {
 	name := d.suffix
 	if t == engine.Float32 {
 		name += "_f32"
 	}
 	plain := d.kind == engine.Float32 || !aligned(w.cols, from, w.address)
 	if d.hopperCard() && !plain && m > 8 && m <= 32 {
-		d.ring(to, name, from, m, w, add, used)
+		d.ring(to, name, from, m, w, add, c.used)
 		return
 	}
-	d.with(to, from, w.address, w.bias).int(m).long(w.rows, w.cols).int(flag(add)).ptr(used)
+	d.with(to, from, w.address, w.bias).int(m).long(w.rows, w.cols).int(flag(add)).ptr(c.used, c.experts).long(c.xStep, c.resultStep)
 	if plain {
-		d.run(d.kernel("matmul_few", "matmul_plain_"+name), blocks(w.rows, 8), blocks(m, 8), 256, 0)
+		d.run(d.kernel("matmul_few", "matmul_plain_"+name), blocks(w.rows, 8), c.count*blocks(m, 8), 256, 0)
 		return
 	}
 	// Groups of eight rows of x, and how many rows of w a block takes with them.
@@ -153,7 +164,7 @@ func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, ad
 	case groups > 4:
 		groups = 8
 	}
-	d.run(d.kernel("matmul_few", fmt.Sprintf("matmul_few_%d_%s", groups, name)), blocks(w.rows, rows), 1, 256, 0)
+	d.run(d.kernel("matmul_few", fmt.Sprintf("matmul_few_%d_%s", groups, name)), blocks(w.rows, rows), c.count, 256, 0)
 }
 
 func dataType(t engine.Type) uintptr {

@@ -15,6 +15,11 @@ type weight struct {
 	bias       uint64 // float32 (rows), or 0
 	rows, cols int
 	bytes      int64
+
+	// Of a mixture's router: the addresses of its experts' weights, gates and ups, then
+	// downs, as a table on the card.
+	table  uint64
+	tabled []*weight
 }
 
 func (w *weight) Rows() int    { return w.rows }
@@ -109,7 +114,10 @@ func (d *Device) release(w *weight) {
 	if w.bias != 0 {
 		d.arena.give(w.bias)
 	}
-	w.address, w.bias = 0, 0
+	if w.table != 0 {
+		d.arena.give(w.table)
+	}
+	w.address, w.bias, w.table, w.tabled = 0, 0, 0, nil
 }
 
 // FreeWeight gives a weight back.

@@ -264,7 +264,12 @@ func swiGLU(b *bench) {
 }
 
 func mixture(b *bench) {
-	const width, ff, experts = 64, 96, 5
+	mixtureOf(b, 5, 96, []int{1, 2, 5}, []int{1, 2, 8, 33, 129})
+	mixtureOf(b, 40, 32, []int{3}, []int{1, 7, 33}) // more experts than a word has bits
+}
+
+func mixtureOf(b *bench, experts, ff int, perTokens, rows []int) {
+	const width = 64
 	router := b.weight([]engine.Stored{b.matrix(engine.F32, experts, width)}, nil)
 	var gateUp, down []weightPair
 	for range experts {
@@ -278,8 +283,8 @@ func mixture(b *bench) {
 		}
 		return e
 	}
-	for _, perToken := range []int{1, 2, experts} {
-		for _, m := range []int{1, 2, 33, 129} {
+	for _, perToken := range perTokens {
+		for _, m := range rows {
 			x := b.in(b.normal(m * width))
 			if m == 2 {
 				b.dev.Put(x.dev, make([]float32, m*width)) // all logits equal: the lowest indices
@@ -289,7 +294,7 @@ func mixture(b *bench) {
 			dst := b.in(b.normal(m * width))
 			dst.input = nil
 			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.MixtureAdd(at(dst), at(x), on(d, perToken)) })
-			b.check(fmt.Sprintf("%d rows, %d experts each", m, perToken), dst, m*width, width)
+			b.check(fmt.Sprintf("%d rows, %d of %d experts each", m, perToken, experts), dst, m*width, width)
 			b.release()
 		}
 	}

@@ -1,7 +1,10 @@
 // matmul_few: dst = x · wᵀ + bias (+ dst) for few rows of x, limited by reading
 // w once. x (m, cols), w (rows, cols), bias (rows) float or null, dst (m, rows) of
 // the element type or float. add: dst is added to, rounded once. With used, a
-// block returns at once where *used is 0 (an expert that no token chose).
+// block returns at once where *used is 0 (an expert that no token chose). For eight
+// rows of x and fewer, experts may say where the experts' weights lie: blocks (·, y) then
+// multiply by those of expert used[y], −1 where there is none, with x and dst so many
+// elements further for each y.
 //
 // A row of the result has the same bits whatever other rows are computed with
 // it: the order of its sums depends on cols alone.
@@ -20,15 +23,18 @@ const int steps = 4; // of 32 columns: a warp's turn
 
 // U steps are loaded at a time.
 template <typename T, typename D, int MT, int NT, int U, int W>
-DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used) {
+DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used,
+                       const T *const *experts, i64 x_step, i64 dst_step) {
   __shared__ float partial[W][MT * NT][32][4];
   int g = lane() >> 2, t = lane() & 3;
   i64 row0 = block_x() * 16 * MT;
   u32x4 wv[MT][2][U];
   // The rows past the end read the last one: their sums are dropped.
   const T *source[MT][2];
-  UNROLL for (int i = 0; i < MT; i++)
-    UNROLL for (int h = 0; h < 2; h++) source[i][h] = w + min(row0 + 16 * i + 8 * h + g, rows - 1) * cols + 8 * t;
+  auto begin = [&](const T *w) INLINE {
+    UNROLL for (int i = 0; i < MT; i++)
+      UNROLL for (int h = 0; h < 2; h++) source[i][h] = w + min(row0 + 16 * i + 8 * h + g, rows - 1) * cols + 8 * t;
+  };
   auto load_w = [&](i64 k) INLINE {
     UNROLL for (int s = 0; s < U; s++) {
       bool in = k + 32 * s + 8 * t < cols;
@@ -37,10 +43,20 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
     }
   };
   i64 k = 32 * steps * warp();
-  load_w(k);
+  begin(w);
+  if (!used) load_w(k);
   next();
   wait();
-  if (used && *used == 0) return;
+  if (used) { // whose weights are not read before they are known to be wanted
+    int choice = used[block_y()];
+    if (NT == 1 && experts) {
+      if (choice < 0) return;
+      begin(experts[choice]);
+      x += block_y() * x_step;
+      dst += block_y() * dst_step;
+    } else if (choice == 0) return;
+    load_w(k);
+  }
   Before<MT, NT, D> before(dst, m, row0, rows, add);
   float sum[MT][NT][4];
   UNROLL for (int i = 0; i < MT; i++)
@@ -71,12 +87,21 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
 // Plain version for float and for odd widths: a warp has one row of w and eight
 // rows of x (blockIdx.y), lanes share out the columns.
 template <typename T, typename D>
-DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used) {
+DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used,
+                         const T *const *experts, i64 x_step, i64 dst_step) {
   next();
   wait();
-  if (used && *used == 0) return;
+  int first = (int)block_y() * 8;
+  if (experts) {
+    int choice = used[block_y()];
+    if (choice < 0) return;
+    w = experts[choice];
+    x += block_y() * x_step;
+    dst += block_y() * dst_step;
+    first = 0;
+  } else if (used && *used == 0) return;
   i64 row = block_x() * (threads() / 32) + warp();
-  int first = (int)block_y() * 8, count = min(8, m - first);
+  int count = min(8, m - first);
   if (row >= rows) return;
   w += row * cols;
   x += first * cols;
@@ -95,20 +120,21 @@ DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int 
   }
 }
 
-#define ARGUMENTS(T, D) D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used
+#define ARGUMENTS(T, D) \
+  D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used, const T *const *experts, i64 x_step, i64 dst_step
 // Registers are those that so many threads a block would have: for eight rows 96, which
 // leave room on a multiprocessor for two blocks and one of the kernels behind them. (With
 // 128 those wait for a block's end, and with 80 three blocks come there: both are 8 %
 // slower.)
 #define FEW(T, D, name, MT, NT, U, W, threads, blocks) \
   KERNEL __launch_bounds__(threads, blocks) matmul_few_##NT##_##name(ARGUMENTS(T, D)) { \
-    matmul_few<T, D, MT, NT, U, W>(dst, x, w, bias, m, rows, cols, add, used); \
+    matmul_few<T, D, MT, NT, U, W>(dst, x, w, bias, m, rows, cols, add, used, experts, x_step, dst_step); \
   }
 #define INSTANCE(T, D, name) \
   FEW(T, D, name, 1, 1, 4, 8, 320, 2) FEW(T, D, name, 2, 2, 2, 8, 256, 2) FEW(T, D, name, 2, 3, 2, 8, 256, 2) \
   FEW(T, D, name, 2, 4, 2, 4, 256, 2) FEW(T, D, name, 2, 8, 2, 4, 256, 1)
 #define PLAIN(T, D, name) \
-  KERNEL matmul_plain_##name(ARGUMENTS(T, D)) { matmul_plain(dst, x, w, bias, m, rows, cols, add, used); }
+  KERNEL matmul_plain_##name(ARGUMENTS(T, D)) { matmul_plain(dst, x, w, bias, m, rows, cols, add, used, experts, x_step, dst_step); }
 INSTANCE(f16, f16, f16)
 INSTANCE(f16, float, f16_f32)
 INSTANCE(bf16, bf16, bf16)

@@ -2,15 +2,10 @@
 // what goes around the experts' products.
 #include "device.h"
 
-// route: probabilities (m, experts) from the router's logits: the softmax of the
-// perToken highest among themselves (ties: lowest index), 0 for the others.
-// used[e] = 1 where some token takes expert e; the host has cleared it. A thread a
-// token; at most 64 experts.
-KERNEL route(float *probabilities, int *used, const float *logits, int m, int experts, int perToken) {
-  next();
-  wait();
-  i64 i = block_x() * threads() + thread();
-  if (i >= m) return;
+// The experts of a token: probabilities from the router's logits: the softmax of the
+// perToken highest among themselves (ties: lowest index), 0 for the others. At most 64
+// experts; returns a bit for each that is taken.
+DEVICE u64 choose(float *probabilities, const float *logits, i64 i, int experts, int perToken) {
   logits += i * experts;
   probabilities += i * experts;
   u64 chosen = 0;
@@ -26,9 +21,63 @@ KERNEL route(float *probabilities, int *used, const float *logits, int m, int ex
   for (int e = 0; e < experts; e++) {
     bool on = chosen >> e & 1;
     probabilities[e] = on ? exp(logits[e] - highest) / sum : 0.f;
-    if (on) used[e] = 1;
   }
+  return chosen;
 }
+
+// route: probabilities (m, experts); used[e] = 1 where some token takes expert e, and the
+// host has cleared it. A thread a token.
+KERNEL route(float *probabilities, int *used, const float *logits, int m, int experts, int perToken) {
+  next();
+  wait();
+  i64 i = block_x() * threads() + thread();
+  if (i >= m) return;
+  u64 chosen = choose(probabilities, logits, i, experts, perToken);
+  for (int e = 0; e < experts; e++)
+    if (chosen >> e & 1) used[e] = 1;
+}
+
+// route_few: probabilities (m, experts); list (count) has the numbers of the experts that
+// any token takes, in their order, and −1 behind them. One warp, a thread a token.
+KERNEL route_few(float *probabilities, int *list, int count, const float *logits, int m, int experts, int perToken) {
+  next();
+  wait();
+  u64 chosen = thread() < m ? choose(probabilities, logits, thread(), experts, perToken) : 0;
+  u32 low = (u32)chosen, high = (u32)(chosen >> 32);
+  UNROLL for (int mask = 16; mask; mask >>= 1) {
+    low |= (u32)__nvvm_shfl_sync_bfly_i32(~0u, (int)low, mask, 31);
+    high |= (u32)__nvvm_shfl_sync_bfly_i32(~0u, (int)high, mask, 31);
+  }
+  if (thread() > 0) return;
+  int n = 0;
+  for (int e = 0; e < experts; e++)
+    if (((e < 32 ? low : high) >> (e & 31)) & 1) list[n++] = e;
+  for (; n < count; n++) list[n] = -1;
+}
+
+// mixture_join: dst[r] += Σ probabilities[r][e] · y[s][r] over the experts e = list[s], in
+// their order, rounded once. y (count, m, width) float, dst (m, width); blockIdx.y is r.
+template <typename T>
+DEVICE void join(T *dst, const float *y, const int *list, int count, const float *probabilities, int experts, int m, i64 width) {
+  next();
+  wait();
+  i64 r = block_y(), j = block_x() * threads() + thread();
+  if (j >= width) return;
+  float sum = 0.f;
+  for (int s = 0; s < count; s++) {
+    int e = list[s];
+    float p = e < 0 ? 0.f : probabilities[r * experts + e];
+    if (p != 0.f) sum = fma(p, y[(s * m + r) * width + j], sum);
+  }
+  from_float(dst[r * width + j], to_float(dst[r * width + j]) + sum);
+}
+#define JOIN(T, name) \
+  KERNEL mixture_join_##name(T *dst, const float *y, const int *list, int count, const float *probabilities, int experts, int m, i64 width) { \
+    join(dst, y, list, count, probabilities, experts, m, width); \
+  }
+JOIN(float, f32)
+JOIN(f16, f16)
+JOIN(bf16, bf16)
 
 // mixture_add: sum[r] += probabilities[r][e] · y[i] for the rows i of one expert's
 // output, r = rows[i], or i where rows is null. y (count, width) and sum (m, width)
