@@ -2,6 +2,8 @@ package runners
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -19,56 +21,96 @@ func (e *AuditError) Error() string {
 	return fmt.Sprintf("audit: %s, layer %d: %s", e.Variant, e.Layer, e.What)
 }
 
-// audit reads back what the device really kept for a variant and holds it
-// against the variant's budget.
-func audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engine.Heads) (Kept, [][][]int32, error) {
+// audited is what audit found in one layer.
+type audited struct {
+	positions [][]int32 // by head
+	total     int
+	min, max  int
+	complaint string
+}
+
+// positionRows are for rows of positions that nobody keeps.
+var positionRows = sync.Pool{New: func() any { return new([]int32) }}
+
+// audit reads back what the device really kept for a variant and holds it against the
+// variant's budget. Where keep says so it returns the positions, by layer and head; those
+// of a layer are checked while the next one's are on their way.
+func audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engine.Heads, keep bool) (Kept, [][][]int32, error) {
+	layers := make([]audited, len(s.Caches))
+	var checking sync.WaitGroup
+	defer checking.Wait()
+	for i, c := range s.Caches {
+		want := v.Expect(compress.Layer{Index: i, Layers: len(s.Caches), Tokens: n, Heads: h})
+		if len(c.Len) != want.Heads {
+			layers[i].complaint = fmt.Sprintf("%d cache heads, want %d", len(c.Len), want.Heads)
+			continue
+		}
+		var rows []int32
+		done := func() {}
+		if c.Positions.Len > 0 {
+			if keep {
+				rows = make([]int32, c.Positions.Len)
+			} else {
+				held := positionRows.Get().(*[]int32)
+				*held = slices.Grow((*held)[:0], c.Positions.Len)[:c.Positions.Len]
+				rows, done = *held, func() { positionRows.Put(held) }
+			}
+			d.GetInts(rows, c.Positions)
+			if err := d.Sync(); err != nil {
+				return Kept{}, nil, err
+			}
+		}
+		checking.Go(func() {
+			layers[i] = auditLayer(c, want, rows, n)
+			if !keep {
+				layers[i].positions = nil
+			}
+			done()
+		})
+	}
+	checking.Wait()
 	kept := Kept{Min: n}
 	var all [][][]int32
 	sum, heads := 0, 0
-	for i, c := range s.Caches {
-		want := v.Expect(compress.Layer{Index: i, Layers: len(s.Caches), Tokens: n, Heads: h})
-		fail := func(format string, arguments ...any) error {
-			return &AuditError{v, i, fmt.Sprintf(format, arguments...)}
+	for i, l := range layers {
+		if l.complaint != "" {
+			return kept, nil, &AuditError{v, i, l.complaint}
 		}
-		if len(c.Len) != want.Heads {
-			return kept, nil, fail("%d cache heads, want %d", len(c.Len), want.Heads)
+		kept.Min, kept.Max = min(kept.Min, l.min), max(kept.Max, l.max)
+		sum += l.total
+		heads += len(s.Caches[i].Len)
+		if keep {
+			all = append(all, l.positions)
 		}
-		var rows []int32
-		if c.Positions.Len > 0 {
-			rows = make([]int32, c.Positions.Len)
-			d.GetInts(rows, c.Positions)
-			if err := d.Sync(); err != nil {
-				return kept, nil, err
-			}
-		}
-		total := 0
-		var positions [][]int32
-		for head, length := range c.Len {
-			if want.PerHead > 0 && length != want.PerHead {
-				return kept, nil, fail("head %d keeps %d positions, want %d", head, length, want.PerHead)
-			}
-			var p []int32
-			if rows != nil {
-				p = rows[c.Start[head] : c.Start[head]+length]
-				if err := checkPositions(p, n, want.Tail); err != "" {
-					return kept, nil, fail("head %d: %s", head, err)
-				}
-			} else if length != n {
-				return kept, nil, fail("head %d keeps %d positions and does not say which", head, length)
-			}
-			positions = append(positions, p)
-			total += length
-			kept.Min, kept.Max = min(kept.Min, length), max(kept.Max, length)
-		}
-		if total != want.Total {
-			return kept, nil, fail("%d positions in all heads, want %d", total, want.Total)
-		}
-		sum += total
-		heads += len(c.Len)
-		all = append(all, positions)
 	}
 	kept.Mean = float64(sum) / float64(heads)
 	return kept, all, nil
+}
+
+// auditLayer checks a layer; rows are its positions, nil where it has all n.
+func auditLayer(c engine.Cache, want compress.Expectation, rows []int32, n int) audited {
+	l := audited{min: n}
+	for head, length := range c.Len {
+		if want.PerHead > 0 && length != want.PerHead {
+			return audited{complaint: fmt.Sprintf("head %d keeps %d positions, want %d", head, length, want.PerHead)}
+		}
+		var p []int32
+		if rows != nil {
+			p = rows[c.Start[head] : c.Start[head]+length]
+			if complaint := checkPositions(p, n, want.Tail); complaint != "" {
+				return audited{complaint: fmt.Sprintf("head %d: %s", head, complaint)}
+			}
+		} else if length != n {
+			return audited{complaint: fmt.Sprintf("head %d keeps %d positions and does not say which", head, length)}
+		}
+		l.positions = append(l.positions, p)
+		l.total += length
+		l.min, l.max = min(l.min, length), max(l.max, length)
+	}
+	if l.total != want.Total {
+		return audited{complaint: fmt.Sprintf("%d positions in all heads, want %d", l.total, want.Total)}
+	}
+	return l
 }
 
 func checkPositions(p []int32, n, tail int) string {

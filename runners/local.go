@@ -176,7 +176,7 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 	for k, j := range index {
 		c := &b.out[i][j]
 		c.Prefill = took
-		kept, positions, err := audit(m.Device(), variants[k], done.Sequences[k], len(q.Prompt), m.Heads)
+		kept, positions, err := audit(m.Device(), variants[k], done.Sequences[k], len(q.Prompt), m.Heads, q.Positions)
 		if err != nil {
 			var failed *AuditError
 			if !errors.As(err, &failed) {

@@ -153,7 +153,7 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 		}
 		s.Prefill = append(s.Prefill, time.Since(start))
 		held, feed = append(held, p.Sequences[0]), append(feed, models.Greedy(p.Logits))
-		_, _, err = audit(d, c.Variant, p.Sequences[0], c.Length, m.Heads)
+		_, _, err = audit(d, c.Variant, p.Sequences[0], c.Length, m.Heads, false)
 		return err
 	}
 	// All prompts but one, the copies, the last prompt: that its prefill has room

@@ -211,7 +211,7 @@ func TestPartOfAPrefill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range v {
-			if kept, _, err := audit(m.Device(), v[i], p.Sequences[i], 2000, m.Heads); err != nil {
+			if kept, _, err := audit(m.Device(), v[i], p.Sequences[i], 2000, m.Heads, true); err != nil {
 				t.Errorf("%+v, %s: %+v, %v", part, v[i], kept, err)
 			}
 		}
