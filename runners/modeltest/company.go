@@ -100,19 +100,15 @@ func together(t *testing.T, m *models.Model, w workload, feed [][]int32) []answe
 }
 
 // differs returns an error that names the first difference of two answers, over the
-// steps that both took part in: to the last bit, or, where near, with logits within
-// answer.near and the same choices where the best logit leads by more than
-// another rounding may take away.
-func (a answer) differs(b answer, near bool) error {
+// steps that both took part in: to the last bit, or, where it is not 0, with logits
+// within so much of each other and the same choices where the best logit leads by more
+// than another rounding may take away.
+func (a answer) differs(b answer, within float64) error {
 	if !reflect.DeepEqual(a.kept, b.kept) {
 		return fmt.Errorf("other positions are kept")
 	}
 	if err := sameLogits(a.prefill, b.prefill, 0); err != nil { // a prompt is read alone in either case
 		return fmt.Errorf("logits behind the prompt: %w", err)
-	}
-	within := 0.
-	if near {
-		within = a.near()
 	}
 	margin := snapkvMargin
 	if a.variant.IsFull() {
@@ -126,22 +122,24 @@ func (a answer) differs(b answer, near bool) error {
 			return fmt.Errorf("step %d: logits: %w", step, err)
 		}
 		x, y := a.chosen[step+1], b.chosen[step+1]
-		if x != y && (!near || lead(a.logits[step]) >= margin) {
+		if x != y && (within == 0 || lead(a.logits[step]) >= margin) {
 			return fmt.Errorf("step %d: chose %d and %d", step, x, y)
 		}
 	}
 	return nil
 }
 
-// near is how far apart the logits of two float32 computations of an answer may be: 1e-4,
-// or a hundred-thousandth of its largest, if that is more. (The embedded model's reach
-// 33, and on the CPU float32's rounding alone makes 8e-5.)
-func (a answer) near() float64 {
+// near is how far apart the logits of two float32 computations of a model's answers may
+// be: 1e-4, or a hundred-thousandth of the largest, if that is more. (The embedded
+// model's reach 33, and on the CPU float32's rounding alone makes 8e-5.)
+func near(answers []answer) float64 {
 	limit := 1e-4
-	for _, logits := range a.logits {
-		for _, v := range logits {
-			if x := 1e-5 * math.Abs(float64(v)); x > limit && !math.IsInf(x, 1) {
-				limit = x
+	for _, a := range answers {
+		for _, logits := range a.logits {
+			for _, v := range logits {
+				if x := 1e-5 * math.Abs(float64(v)); x > limit && !math.IsInf(x, 1) {
+					limit = x
+				}
 			}
 		}
 	}
@@ -175,7 +173,7 @@ func lead(logits []float32) float64 {
 // one variant of one prompt at a time, prefill and all. Positions, logits and
 // choices are equal bit for bit where at most few rows are decoded together (0: any
 // number); a larger batch, the same prompts several times over, has decode logits
-// within answer.near and the same tokens, by the rule of [Real], on a float32
+// within near and the same tokens, by the rule of [Real], on a float32
 // device, and is left out on others.
 func Company(t *testing.T, d engine.Device, few int, w workload) {
 	for _, e := range dependences(t, d, few, w) {
@@ -196,7 +194,7 @@ func dependences(t *testing.T, d engine.Device, few int, w workload) (found []st
 		prompt := i / len(w.variants)
 		one := workload{prompts: w.prompts[prompt : prompt+1], variants: []compress.Variant{want.variant}, steps: len(want.fed)}
 		got := together(t, m, one, [][]int32{want.fed})[0]
-		if err := got.differs(want, false); err != nil {
+		if err := got.differs(want, 0); err != nil {
 			found = append(found, fmt.Sprintf("prompt %d, %s, alone and with others: %v", prompt, want.variant, err))
 		}
 		alone = append(alone, got)
@@ -212,9 +210,13 @@ func dependences(t *testing.T, d engine.Device, few int, w workload) (found []st
 			feed = append(feed, a.fed)
 		}
 	}
+	within := 0.
+	if few > 0 {
+		within = near(all)
+	}
 	for i, got := range together(t, m, many, feed) {
 		want := alone[i%len(alone)]
-		if err := got.differs(want, few > 0); err != nil {
+		if err := got.differs(want, within); err != nil {
 			found = append(found, fmt.Sprintf("%s, alone and among %d: %v", want.variant, len(feed), err))
 		}
 	}
@@ -258,7 +260,7 @@ func Twice(t *testing.T, open func(t *testing.T) engine.Device, w workload) {
 		t.Skip("no two runs")
 	}
 	for i, a := range runs[0].answers {
-		if err := a.differs(runs[1].answers[i], false); err != nil {
+		if err := a.differs(runs[1].answers[i], 0); err != nil {
 			t.Errorf("prompt %d, %s: %v", i/len(w.variants), a.variant, err)
 		}
 	}

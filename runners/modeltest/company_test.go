@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"math"
 	"os"
 	"reflect"
 	"strings"
@@ -134,27 +135,28 @@ func TestDiffers(t *testing.T) {
 		changed.fed, changed.chosen = append([]int32(nil), full.fed...), append([]int32(nil), full.chosen...)
 		changed.logits = [][]float32{append([]float32(nil), full.logits[0]...), append([]float32(nil), full.logits[1]...)}
 		c.change(&changed)
-		err := changed.differs(full, c.near)
+		within := 0.
+		if c.near {
+			within = near([]answer{changed, full})
+		}
+		err := changed.differs(full, within)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
-	// Beside large logits, of another step too, others are rounded more coarsely.
-	for diff, want := range map[float32]string{2e-4: "", 4e-4: "step 1: logits", nan: "step 1: logits"} {
-		large, other := full, full
-		large.logits, other.logits = [][]float32{{-30, 2}, {2, 1}}, [][]float32{{-30, 2}, {2, 1 + diff}}
-		if err := large.differs(other, true); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%g beside a logit of -30: %v, want %q", diff, err, want)
-		}
+	// Beside large logits, of another answer too, others are rounded more coarsely.
+	large := answer{logits: [][]float32{{1, -30}, {nan, float32(math.Inf(1))}}}
+	if a, b := near([]answer{full}), near([]answer{full, large}); a != 1e-4 || math.Abs(b-3e-4) > 1e-9 {
+		t.Errorf("answers of 2 may be %g apart, of 30 %g", a, b)
 	}
 	// Close to a tie another choice is as good, where rounding may decide.
 	tied := answer{variant: compress.Full, prefill: []float32{1}, logits: [][]float32{{1, 1 + 0x1p-20}}, fed: []int32{0}, chosen: []int32{0, 1}}
 	other := tied
 	other.chosen = []int32{0, 0}
-	if err := tied.differs(other, true); err != nil {
+	if err := tied.differs(other, 1e-4); err != nil {
 		t.Errorf("another choice at a tie: %v", err)
 	}
-	if tied.differs(other, false) == nil {
+	if tied.differs(other, 0) == nil {
 		t.Error("another choice, bit for bit, is no difference")
 	}
 	if l := lead([]float32{3, -1, 3.5}); !reflect.DeepEqual(l, 0.5) {
