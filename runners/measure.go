@@ -205,12 +205,17 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	return s, nil
 }
 
-// warm has a prompt's first layer computed and the variant choose and gather for all, and
-// forgets it: what a device loads or compiles when it first meets an operation is not
-// part of a prefill. (A card's driver compiles kernels for a second, once on a machine.
-// Tokens that are all the same would meet only some of a mixture's experts.)
+// warm has a prompt's first layer computed, of a mixture all, and the variant choose and
+// gather for all, and forgets it: what a device loads or compiles when it first meets an
+// operation is not part of a prefill. (A card's driver compiles kernels for a second, once
+// on a machine. In each of a mixture's layers the experts get other numbers of rows, for
+// which cuBLAS loads other kernels.)
 func warm(ctx context.Context, m *models.Model, c Cell, ids []int32) error {
-	p, err := m.Prefill(ctx, models.Prompt{IDs: ids, Variants: []compress.Variant{c.Variant}, Room: c.Warmup + c.MaxNew, Part: models.Part{Layers: 1, Attending: 1}})
+	part := models.Part{Layers: 1, Attending: 1}
+	if m.Experts > 0 {
+		part.Layers = c.Part.Layers
+	}
+	p, err := m.Prefill(ctx, models.Prompt{IDs: ids, Variants: []compress.Variant{c.Variant}, Room: c.Warmup + c.MaxNew, Part: part})
 	if err != nil {
 		return err
 	}
