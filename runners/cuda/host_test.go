@@ -300,7 +300,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 // TestItems holds the room for a head's items to every length that it may have, and the
-// items to its keys: each has some, and none much more than another.
+// items to its keys: together they have all, and each has some.
 func TestItems(t *testing.T) {
 	before := 0
 	for n := 1; n < 70000; n++ {
