@@ -7,21 +7,29 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-func tiny(t *testing.T) (*Local, *models.Model) {
+// tinyOn is shape:tiny on a device.
+func tinyOn(t *testing.T, d engine.Device) *models.Model {
 	t.Helper()
 	files, err := models.OpenShape("tiny")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := models.Load(ref.New(), files, nil)
+	m, err := models.Load(d, files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
+	return m
+}
+
+func tiny(t *testing.T) (*Local, *models.Model) {
+	t.Helper()
+	m := tinyOn(t, ref.New())
 	return NewLocal(m, func(ids []int32) string { return fmt.Sprint(ids) }), m
 }
 

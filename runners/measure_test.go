@@ -54,24 +54,13 @@ func (d *smallCard) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine
 
 func onSmallCard(t *testing.T, limit, over int64) (*models.Model, *smallCard) {
 	t.Helper()
-	files, err := models.OpenShape("tiny")
-	if err != nil {
-		t.Fatal(err)
-	}
 	inner, err := cpu.New()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { inner.Close() })
 	d := &smallCard{inner, limit, over}
-	m, err := models.Load(d, files, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		m.Close()
-		inner.Close()
-	})
-	return m, d
+	return tinyOn(t, d), d
 }
 
 func oneVariant(t *testing.T, s string) compress.Variant {
@@ -346,15 +335,7 @@ func (d *newcomer) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.
 func TestPrefillIsMeasuredWarm(t *testing.T) {
 	_, card := onSmallCard(t, 1<<30, 0)
 	d := &newcomer{Device: card, met: map[string]bool{}}
-	files, err := models.OpenShape("tiny")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := models.Load(d, files, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := tinyOn(t, d)
 	for _, c := range []Cell{{Variant: oneVariant(t, "full")}, {Variant: oneVariant(t, "snapkv(cap=128,w=16,k=5)")}} {
 		clear(d.met)
 		d.measuring, d.surprised = false, nil
