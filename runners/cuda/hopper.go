@@ -81,16 +81,3 @@ func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, wi
 	d.run(d.kernel("attention_sm90a", fmt.Sprintf("attention_%d_%s", h.Size, d.suffix)), blocks(m, tile)*h.Query, 1, 384, shared)
 	return true
 }
-
-// ring runs few's kernel for compute capability 9.0 and 9 to 32 rows of x; name is the
-// end of its name.
-func (d *Device) ring(to uint64, name string, from uint64, m int, w *weight, add bool, used uint64) {
-	const warps, boxes, rows, boxBytes, resident = 8, 3, 32, 32 * 64 * 2, 2 // of kernels/matmul_few_sm90a.cu
-	maps := d.launch.room()
-	if !d.encode(&maps[0], w.address, [3]int{w.cols, w.rows, 1}, [2]int{w.cols, w.rows * w.cols}, [2]int{rows, 1}) {
-		return
-	}
-	d.with().maps(1).ptr(to, from, w.bias).int(m, w.rows, w.cols, flag(add)).ptr(used)
-	d.run(d.kernel("matmul_few_sm90a", fmt.Sprintf("matmul_ring_%d_%s", blocks(m, 8), name)),
-		min(blocks(w.rows, rows), resident*d.card.Multiprocessors), 1, 32*warps, warps*boxes*boxBytes+1024)
-}
