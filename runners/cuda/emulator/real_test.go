@@ -121,7 +121,7 @@ func TestMatmulFew(t *testing.T) {
 	var memory arrays
 	o, xa, wa, b := address(&memory, out), address(&memory, x16), address(&memory, w16), address(&memory, bias)
 	err := kernel(t, "matmul_few.ptx", "matmul_few_1_bf16").Launch(&memory, [3]int{(rows + 15) / 16, 1, 1}, [3]int{256, 1, 1}, 0,
-		arguments(o, xa, wa, b, int32(m), int64(rows), int64(columns), int32(0), uint64(0)), 4)
+		arguments(o, xa, wa, b, int32(m), int64(rows), int64(columns), int32(0), uint64(0), uint64(0), int64(0), int64(0)), 4)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func BenchmarkMatmulFew(b *testing.B) {
 	var memory arrays
 	k := kernel(b, "matmul_few.ptx", "matmul_few_1_bf16")
 	count(b, k, &memory, [3]int{rows / 16, 1, 1}, [3]int{256, 1, 1},
-		arguments(address(&memory, out), address(&memory, x16), address(&memory, w16), uint64(0), int32(m), int64(rows), int64(columns), int32(0), uint64(0)))
+		arguments(address(&memory, out), address(&memory, x16), address(&memory, w16), uint64(0), int32(m), int64(rows), int64(columns), int32(0), uint64(0), uint64(0), int64(0), int64(0)))
 }
 
 func BenchmarkLoop(b *testing.B) {
