@@ -48,12 +48,16 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		d.mixFew(to, from, m, router, gateUp, down, e.PerToken)
 		return
 	}
+	// An expert's rows are multiplied in whole tiles of cuBLAS: it would choose, and load, a
+	// kernel for every other number of rows. What lies behind them is nobody's.
+	const tile = 128
+	whole := roundUp(int64(m), tile)
 	size := int64(d.kind.Size())
 	var addresses [7]uint64
 	for i, bytes := range [...]int64{
 		4 * int64(m) * int64(experts), 4 * int64(m) * int64(experts), 4 * int64(experts), // logits, probabilities, used
-		4 * int64(m) * int64(width), 4 * int64(m) * int64(width), // sum, y
-		int64(m) * 2 * int64(ff) * size, int64(m) * int64(ff) * size, // gate and up, joined
+		4 * int64(m) * int64(width), 4 * whole * int64(width), // sum, y
+		whole * 2 * int64(ff) * size, whole * int64(ff) * size, // gate and up, joined
 	} {
 		p, done, ok := d.scratch(bytes)
 		if !ok {
@@ -85,7 +89,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		if !d.read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
 			return
 		}
-		chosen, done, ok := d.scratch(int64(m) * int64(width) * size) // an expert's rows of x
+		chosen, done, ok := d.scratch(whole * int64(width) * size) // an expert's rows of x
 		if !ok {
 			return
 		}
@@ -107,9 +111,13 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			}
 			d.with(chosen, from, list).long(width).int(m).ptr(d.faultAddress)
 			d.run(d.kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
-			d.product(both, d.kind, chosen, len(rows), gateUp[i], false, 0)
-			d.swiGLU(joined, both, len(rows), ff)
-			d.product(y, engine.Float32, joined, len(rows), down[i], false, 0)
+			n := len(rows)
+			if n > fewRows {
+				n = int(roundUp(int64(n), tile))
+			}
+			d.product(both, d.kind, chosen, n, gateUp[i], false, 0)
+			d.swiGLU(joined, both, n, ff)
+			d.product(y, engine.Float32, joined, n, down[i], false, 0)
 			add(i, len(rows), list)
 		}
 	}
