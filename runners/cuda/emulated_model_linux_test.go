@@ -107,3 +107,73 @@ func TestEmulatedMixtral(t *testing.T) {
 		t.Errorf("%d kernels ran", n)
 	}
 }
+
+// TestEmulatedCompany: in float32 a sequence's logits are the same to the last bit
+// decoded alone and among more than the package's own products take in other types.
+func TestEmulatedCompany(t *testing.T) {
+	const rows, steps = 72, 2
+	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
+	files, err := models.OpenShape("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Load(d, files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var sequences []engine.Sequence
+	for i := range 3 { // three prompts, over and over
+		ids := make([]int32, 20+i)
+		for j := range ids {
+			ids[j] = int32(31*i+7*j) % int32(m.Vocab)
+		}
+		p, err := m.Prefill(context.Background(), models.Prompt{IDs: ids, Variants: []compress.Variant{compress.Full}, Room: 2 * steps})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Free()
+		sequences = append(sequences, p.Sequences[0])
+	}
+	for len(sequences) < rows {
+		s, err := m.Copy(sequences[len(sequences)-3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.FreeCache(s.Caches...)
+		sequences = append(sequences, s)
+	}
+	decode := func(list []engine.Sequence) (logits [][]float32) {
+		b, err := m.NewDecoder(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		feed := make([]int32, len(list))
+		for step := range steps {
+			for i := range feed {
+				feed[i] = int32(5 + step)
+			}
+			if _, err := b.Step(feed); err != nil {
+				t.Fatal(err)
+			}
+			for i := range list {
+				row := make([]float32, m.Vocab)
+				b.Logits(i, row)
+				logits = append(logits, row)
+			}
+		}
+		return logits
+	}
+	together := decode(sequences)
+	for i, s := range sequences[:3] {
+		alone := decode([]engine.Sequence{s})
+		for step := range steps {
+			for row := i; row < rows; row += 3 {
+				if !slices.Equal(alone[step], together[step*rows+row]) {
+					t.Fatalf("step %d: prompt %d alone and as row %d of %d", step, i, row, rows)
+				}
+			}
+		}
+	}
+}

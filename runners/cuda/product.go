@@ -8,7 +8,8 @@ import (
 )
 
 // fewRows is the most rows of x that the package's own products take; more are
-// cuBLAS's.
+// cuBLAS's, but for those of a step in float32, the type for judging, where no row is to
+// depend on its company.
 const fewRows = 64
 
 // MatMul multiplies: dst = x · wᵀ + bias.
@@ -41,9 +42,9 @@ func (d *Device) matMul(operation string, dst, x engine.Array, ew engine.Weight,
 }
 
 // product does the work of matMul on addresses. With used, an address of a number on
-// the card, nothing need be done where it is 0; m is then few.
+// the card, nothing need be done where it is 0.
 func (d *Device) product(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
-	if m <= fewRows {
+	if m <= fewRows || d.stepping && d.kind == engine.Float32 {
 		d.few(to, t, from, m, w, add, used)
 		return
 	}
