@@ -21,6 +21,7 @@
 // 16-bit types are multiplied on the tensor cores with float32 sums; Float32, which
 // is for judging, by plain float32 arithmetic (no tf32). Nothing is added up
 // in an order that depends on timing: two runs give the same bits. A row's bits do
-// not depend on its company up to 64 rows, where products are this package's own;
-// larger products are cuBLAS's and may depend on their size.
+// not depend on its company up to 64 rows, where products are this package's own, nor,
+// in Float32, in a step of any number; larger products are cuBLAS's and may depend on
+// their size.
 package cuda
