@@ -58,6 +58,24 @@ func (d *Device) scratch(bytes int64) (p uint64, done func(), ok bool) {
 	return p, func() { d.arena.give(p) }, true
 }
 
+// scratches is scratch for several sizes; done gives all of them back.
+func (d *Device) scratches(bytes ...int64) (p []uint64, done func(), ok bool) {
+	var each []func()
+	done = func() {
+		for _, f := range each {
+			f()
+		}
+	}
+	for _, n := range bytes {
+		at, f, ok := d.scratch(n)
+		p, each = append(p, at), append(each, f)
+		if !ok {
+			return p, done, false
+		}
+	}
+	return p, done, true
+}
+
 // New returns an array whose contents are undefined.
 func (d *Device) New(t engine.Type, n int) (engine.Array, error) {
 	if n < 0 {

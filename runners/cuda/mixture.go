@@ -53,20 +53,16 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	const tile = 128
 	whole := roundUp(int64(m), tile)
 	size := int64(d.kind.Size())
-	var addresses [7]uint64
-	for i, bytes := range [...]int64{
-		4 * int64(m) * int64(experts), 4 * int64(m) * int64(experts), 4 * int64(experts), // logits, probabilities, used
-		4 * int64(m) * int64(width), 4 * whole * int64(width), // sum, y
-		whole * 2 * int64(ff) * size, whole * int64(ff) * size, // gate and up, joined
-	} {
-		p, done, ok := d.scratch(bytes)
-		if !ok {
-			return
-		}
-		defer done()
-		addresses[i] = p
+	p, done, ok := d.scratches(
+		4*int64(m)*int64(experts), 4*int64(m)*int64(experts), 4*int64(experts), // logits, probabilities, used
+		4*int64(m)*int64(width), 4*whole*int64(width), // sum, y
+		whole*2*int64(ff)*size, whole*int64(ff)*size, // gate and up, joined
+	)
+	defer done()
+	if !ok {
+		return
 	}
-	logits, probabilities, used, sum, y, both, joined := addresses[0], addresses[1], addresses[2], addresses[3], addresses[4], addresses[5], addresses[6]
+	logits, probabilities, used, sum, y, both, joined := p[0], p[1], p[2], p[3], p[4], p[5], p[6]
 	d.product(logits, engine.Float32, from, m, router, false, 0)
 	d.clear(used, 4*int64(experts))
 	d.clear(sum, 4*int64(m)*int64(width))
@@ -134,20 +130,17 @@ func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*
 	}
 	experts, width, ff := router.rows, router.cols, down[0].cols
 	count := min(experts, m*perToken)
-	size := d.kind.Size()
-	var addresses [6]uint64
-	for i, bytes := range [...]int{
-		4 * m * experts, 4 * m * experts, 4 * count, // logits, probabilities, list
-		count * m * 2 * ff * size, count * m * ff * size, 4 * count * m * width, // gate and up, joined, results
-	} {
-		p, done, ok := d.scratch(int64(bytes))
-		if !ok {
-			return
-		}
-		defer done()
-		addresses[i] = p
+	outputs := int64(count * m) // of all products, rows
+	size := int64(d.kind.Size())
+	p, done, ok := d.scratches(
+		4*int64(m*experts), 4*int64(m*experts), 4*int64(count), // logits, probabilities, list
+		outputs*2*int64(ff)*size, outputs*int64(ff)*size, 4*outputs*int64(width), // gate and up, joined, results
+	)
+	defer done()
+	if !ok {
+		return
 	}
-	logits, probabilities, list, both, joined, results := addresses[0], addresses[1], addresses[2], addresses[3], addresses[4], addresses[5]
+	logits, probabilities, list, both, joined, results := p[0], p[1], p[2], p[3], p[4], p[5]
 	d.few(logits, engine.Float32, from, m, router, false, 0)
 	d.with(probabilities, list).int(count).ptr(logits).int(m, experts, perToken)
 	d.run(d.kernel("mixture", "route_few"), 1, 1, 32, 0)
