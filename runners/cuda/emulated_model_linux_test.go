@@ -60,15 +60,7 @@ func TestEmulatedModel(t *testing.T) {
 	}
 	prompt, tokens := greedy.Prompts[1], 4
 	answer := func(d engine.Device) []runners.Completion {
-		files, err := models.Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer files.Close()
-		m, err := models.Load(d, files, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := modeltest.Load(t, d, dir)
 		defer m.Close()
 		request := runners.Request{Prompt: prompt.IDs, Variants: variants, MaxNew: tokens, Stop: runners.Stop{Tokens: []int32{0}}, Positions: true}
 		out, err := runners.NewLocal(m, func([]int32) string { return "" }).Run(context.Background(), []runners.Request{request})
@@ -113,14 +105,7 @@ func TestEmulatedMixtral(t *testing.T) {
 func TestEmulatedCompany(t *testing.T) {
 	const rows, steps = 72, 2
 	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
-	files, err := models.OpenShape("tiny")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := models.Load(d, files, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := modeltest.Load(t, d, "shape:tiny")
 	defer m.Close()
 	var sequences []engine.Sequence
 	for i := range 3 { // three prompts, over and over

@@ -134,11 +134,15 @@ func sameLogits(a, b []float32) error {
 	return nil
 }
 
+// ownRows is the most rows that a card multiplies by the package's own kernels in any
+// type, whose rows do not depend on each other; of more, cuBLAS's may.
+const ownRows = 64
+
 // Company holds that an answer does not depend on what else is computed with it:
 // all prompts under all variants, sharing prefills and decoded as one batch, against
 // one variant of one prompt at a time, prefill and all. Positions, logits and
 // choices are equal bit for bit where at most few rows are decoded together. 0 is any
-// number: then the same prompts several times over, more than 64 rows, are too.
+// number: then the same prompts several times over, more than ownRows rows, are too.
 func Company(t *testing.T, d engine.Device, few int, w workload) {
 	for _, e := range dependences(t, d, few, w) {
 		t.Error(e)
@@ -147,7 +151,7 @@ func Company(t *testing.T, d engine.Device, few int, w workload) {
 
 // dependences are what Company finds wrong.
 func dependences(t *testing.T, d engine.Device, few int, w workload) (found []string) {
-	m := load(t, d, w.model)
+	m := Load(t, d, w.model)
 	defer m.Close()
 	if rows := len(w.prompts) * len(w.variants); few > 0 && rows > few {
 		t.Fatalf("%d rows for a device that promises %d", rows, few)
@@ -168,7 +172,7 @@ func dependences(t *testing.T, d engine.Device, few int, w workload) (found []st
 	}
 	many := workload{variants: w.variants, steps: w.steps / 2} // which all were fed
 	var feed [][]int32
-	for len(feed) <= 64 {
+	for len(feed) <= max(ownRows, 2*len(all)) {
 		many.prompts = append(many.prompts, w.prompts...)
 		for _, a := range all {
 			feed = append(feed, a.fed)
@@ -194,7 +198,7 @@ func Twice(t *testing.T, open func(t *testing.T) engine.Device, w workload) {
 	var runs [2]run
 	for i := range runs {
 		t.Run(fmt.Sprint("run ", i+1), func(t *testing.T) {
-			m := load(t, open(t), w.model)
+			m := Load(t, open(t), w.model)
 			defer m.Close()
 			var requests []runners.Request
 			for _, ids := range slices.Concat(w.prompts, w.prompts, w.prompts) { // more rows than are few

@@ -10,14 +10,13 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// cudaFew is how many rows the card multiplies by the package's own kernels, whose
-// rows do not depend on each other: in float32 all that are decoded, in other types 64,
-// and more are cuBLAS's.
+// cudaFew is how many rows a card decodes whose bits do not depend on each other: in
+// float32, which never takes cuBLAS for a step, any number.
 func cudaFew(t engine.Type) int {
 	if t == engine.Float32 {
 		return 0
 	}
-	return 64
+	return ownRows
 }
 
 // cudaTypes are all that a card's device may be opened with.
@@ -129,6 +128,8 @@ func TestDiffers(t *testing.T) {
 		"another choice": {func(a *answer) { a.chosen[1] = 0 }, "step 0: chose"},
 		"fed otherwise":  {func(a *answer) { a.fed[1] = 0 }, "step 1: fed"},
 		"fewer steps":    {func(a *answer) { a.logits, a.fed, a.chosen = a.logits[:1], a.fed[:1], a.chosen[:2] }, ""},
+		"a large step":   {func(a *answer) { a.logits[1][0] += 2e-4 }, "step 1: logits"},
+		"a tie":          {func(a *answer) { a.chosen[2] = 1; a.logits[1] = []float32{2, 2} }, "step 1"},
 		"fewer logits":   {func(a *answer) { a.logits[0] = a.logits[0][:1] }, "step 0: logits"},
 	} {
 		changed := full

@@ -93,7 +93,7 @@ func openGolden(t *testing.T, d engine.Device, dir string) *checker {
 		t.Fatal(err)
 	}
 	before := d.Memory().InUse
-	m := load(t, d, dir)
+	m := Load(t, d, dir)
 	t.Cleanup(func() {
 		m.Close()
 		if after := d.Memory().InUse; after != before {
@@ -105,8 +105,8 @@ func openGolden(t *testing.T, d engine.Device, dir string) *checker {
 	return c
 }
 
-// load brings a model to a device; the caller closes it.
-func load(t *testing.T, d engine.Device, path string) *models.Model {
+// Load brings a model, a path or "shape:NAME", to a device; the caller closes it.
+func Load(t *testing.T, d engine.Device, path string) *models.Model {
 	t.Helper()
 	files := openModel(t, path)
 	defer files.Close()
