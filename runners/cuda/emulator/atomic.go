@@ -11,13 +11,13 @@ func (d *decoder) atomic() {
 	red := d.parts[0] == "red"
 	operation := ""
 	for _, m := range d.parts[1 : len(d.parts)-1] {
-		name, _, _ := strings.Cut(m, "::")
+		name, which, _ := strings.Cut(m, "::")
 		switch name {
 		case "relaxed", "acquire", "release", "acq_rel", "gpu", "cta", "sys", "cluster":
 		case "global":
 			i.space = globalSpace
 		case "shared":
-			i.space = sharedSpace
+			i.space = sharedOf(which)
 		case "add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec":
 			operation = name
 		default:

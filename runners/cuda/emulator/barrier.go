@@ -10,10 +10,14 @@ type barrier struct {
 	arrived, expected int // threads
 }
 
-// barrier decodes bar.sync, bar.arrive, barrier.sync, barrier.arrive and
-// bar.warp.sync.
+// barrier decodes bar.sync, bar.arrive, barrier.sync, barrier.arrive, bar.warp.sync and
+// barrier.cluster.
 func (d *decoder) barrier() {
 	i, o := d.i, d.st.operands
+	if d.parts[0] == "barrier" && d.parts[1] == "cluster" {
+		d.clusterBarrier()
+		return
+	}
 	parts := without(d.parts[1:], "cta", "aligned")
 	if slices.Equal(parts, []string{"warp", "sync"}) && d.parts[0] == "bar" {
 		if d.arity(1, 1) {

@@ -9,7 +9,7 @@ import (
 
 // Asynchronous copies happen as late as they may, so that a kernel that reads too
 // early finds what was there before: cp.async when its lane waits for its group,
-// bulk copies when a thread of the block looks at their barrier.
+// bulk copies (bulk.go) when a thread of the block looks at their barrier.
 
 // transfer is a copy under way: n bytes, then zeros up to size.
 type transfer struct {
@@ -42,39 +42,16 @@ func (c *copies) finish(w *warp, n int) {
 	}
 }
 
-// bulk is a copy that completes bytes of a barrier.
-type bulk struct {
-	copy  interface{ finish() }
-	bytes int
-	phase *phase
-}
-
-// deliver completes the bulk copies under way whose barriers are at these addresses.
-func (b *block) deliver(at *[lanes]uint64, mask uint32) {
-	left := b.bulk[:0]
-	for _, t := range b.bulk {
-		looked := false
-		for m := mask; m != 0 && !looked; m &= m - 1 {
-			looked = t.phase == (*phase)(pointer(at[bits.TrailingZeros32(m)&31]))
-		}
-		if !looked {
-			left = append(left, t)
-			continue
-		}
-		t.copy.finish()
-		*t.phase = t.phase.with(t.phase.lacking(), t.phase.bytes()-int32(t.bytes))
-		b.launch.changes++
-	}
-	b.bulk = left
-}
-
-// copy decodes cp.async, its groups, and cp.async.bulk from global to shared
-// memory.
+// copy decodes cp.async and its groups, from global to shared memory.
 func (d *decoder) copy() {
 	i, o := d.i, d.st.operands
 	parts := without(d.parts[1:], "L2::64B", "L2::128B", "L2::256B")
 	if len(parts) == 0 || parts[0] != "async" {
 		d.err = errUnknown
+		return
+	}
+	if len(parts) > 1 && parts[1] == "bulk" {
+		d.bulkCopy(parts[2:])
 		return
 	}
 	switch strings.Join(parts[1:], ".") {
@@ -107,16 +84,6 @@ func (d *decoder) copy() {
 			i.c = d.word(&o[3], 32)
 		}
 		i.exec = execCopy
-	case "bulk.shared::cluster.global.mbarrier::complete_tx::bytes", "bulk.shared::cta.global.mbarrier::complete_tx::bytes":
-		if !d.arity(4, 4) {
-			return
-		}
-		d.route(&o[0], &o[1])
-		i.c = d.word(&o[2], 32)
-		i.list = []int32{d.register(&o[3])}
-		i.exec = execBulk
-	case "bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes", "bulk.tensor.3d.shared::cta.global.mbarrier::complete_tx::bytes":
-		d.tensorCopy()
 	default:
 		d.err = errUnknown
 	}
@@ -202,37 +169,5 @@ func execWaitAll(w *warp, i *instruction, mask uint32) {
 	execCommit(w, i, mask)
 	for m := mask; m != 0; m &= m - 1 {
 		w.copies[bits.TrailingZeros32(m)&31].finish(w, 0)
-	}
-}
-
-func execBulk(w *warp, i *instruction, mask uint32) {
-	for m := mask; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
-		to, from, at := uint64(w.r[i.a][l]), w.q[i.base][l]+uint64(i.offset), uint64(w.r[i.list[0]][l])
-		n := w.r[i.c][l]
-		if n == 0 {
-			continue
-		}
-		size := uint64(w.block.launch.sharedSize)
-		switch {
-		case n%16 != 0 || to%16 != 0 || from%16 != 0:
-			w.fail(i, 1<<l, "a copy of %d bytes from %#x to %#x: all must be multiples of 16", n, from, to)
-		case to < sharedStart || to-sharedStart+uint64(n) > size:
-			w.fail(i, 1<<l, "%d bytes at shared address %#x: shared memory has %d bytes from %#x", n, to, size, sharedStart)
-		case at%8 != 0 || at < sharedStart || at-sharedStart+8 > size:
-			w.fail(i, 1<<l, "no barrier can be at shared address %#x", at)
-		case !w.block.launch.memory.Valid(from, int(n)):
-			w.fail(i, 1<<l, "%d bytes at global address %#x are in no allocation", n, from)
-		}
-		if w.fault != nil {
-			return
-		}
-		start := hostAddress(w.block.shared)
-		p := (*phase)(pointer(start + at - sharedStart))
-		if !w.initialised(i, l, *p) {
-			return
-		}
-		w.block.bulk = append(w.block.bulk, bulk{transfer{start + to - sharedStart, from, int(n), int(n)}, int(n), p})
-		w.block.launch.changes++
 	}
 }

@@ -16,9 +16,10 @@ const (
 	sharedSpace
 	localSpace
 	paramSpace
+	clusterSpace // shared::cluster
 )
 
-var spaceNames = [...]string{"generic", "global", "shared", "local", "param"}
+var spaceNames = [...]string{"generic", "global", "shared", "local", "param", "shared::cluster"}
 
 // The files of a warp's registers.
 const (
@@ -66,7 +67,7 @@ type instruction struct {
 	c        int32
 	cut      uint32 // bits of a load's registers
 	second   int32  // partner of d, or -1
-	members  int32  // register of the mask of lanes, or -1
+	members  int32  // register of the mask of lanes, or of a cluster's blocks, or -1
 	base     int32  // register of an address, or -1
 	baseFile int8
 	target   int
@@ -314,7 +315,7 @@ func (d *decoder) address(o *operand) {
 	case base.kind == nameOperand:
 		if v := d.st.scope.variable(base.name); v != nil {
 			at, ok := d.variables[v]
-			if !ok || i.space != v.space {
+			if !ok || i.space != v.space && (i.space != clusterSpace || v.space != sharedSpace) {
 				d.fail("%s is not in %s memory", base.name, spaceNames[i.space])
 			}
 			i.offset += at
@@ -361,7 +362,8 @@ func init() {
 		"bar": (*decoder).barrier, "barrier": (*decoder).barrier, "mbarrier": (*decoder).memoryBarrier,
 		"shfl": (*decoder).shuffle, "vote": (*decoder).vote, "match": (*decoder).match, "activemask": (*decoder).activeMask,
 		"wgmma": (*decoder).warpgroup, "setmaxnreg": (*decoder).registerCount,
-		"mma": (*decoder).mma, "ldmatrix": (*decoder).loadMatrix, "cp": (*decoder).copy,
+		"mapa": (*decoder).mapAddress,
+		"mma":  (*decoder).mma, "ldmatrix": (*decoder).loadMatrix, "cp": (*decoder).copy,
 		// Blocks run in turns and memory is one: fences hold. Launches come one after
 		// another: griddepcontrol has nothing to wait for.
 		"membar": nothing, "fence": nothing, "griddepcontrol": nothing, "prefetch": nothing, "nanosleep": nothing,

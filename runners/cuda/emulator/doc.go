@@ -7,9 +7,10 @@
 // It follows the PTX ISA, version 8, and shows what a kernel computes, not how
 // fast. Where a card has freedom, it takes what brings out mistakes: shared memory
 // begins as garbage, asynchronous copies arrive when they are awaited and not
-// before, wgmma reads shared memory and writes its sums when it is waited for, and
-// every address is checked. It has no caches and one order of events: blocks and warps
-// take turns, so fences have nothing to do and races may go unseen.
+// before (some of those to other blocks of a cluster arrive at once), wgmma reads
+// shared memory and writes its sums when it is waited for, and every address is
+// checked, of blocks that have exited too. It has no caches and one order of events:
+// blocks and warps take turns, so fences have nothing to do and races may go unseen.
 //
 // Results are those of the card but for approximations (ex2.approx and its like),
 // which are the nearest float, and sums of mma and wgmma: the first are rounded once,

@@ -120,9 +120,31 @@ type launchConfig struct {
 
 // launchAttribute is CUlaunchAttribute.
 type launchAttribute struct {
-	id uint32
-	_  uint32
-	_  [8]uint64
+	id    uint32
+	_     uint32
+	value [16]uint32
+}
+
+// attributes reads a launch's: the size of its clusters, and that it may begin before
+// the launch ahead has ended, which nothing here does.
+func (c *Card) attributes(f *kernelHandle, config *launchConfig, grid [3]int) (cluster [3]int, code cuResult) {
+	const clusterDimension, programmaticSerialization = 4, 6
+	cluster = [3]int{1, 1, 1}
+	for i := range int(config.number) {
+		at := *(*launchAttribute)(unsafe.Add(hostAt(config.attributes), i*int(unsafe.Sizeof(launchAttribute{}))))
+		if at.id != clusterDimension && at.id != programmaticSerialization || c.Major < 9 {
+			return cluster, refuse(notSupported, "%s: launch attribute %d on compute capability %d.%d", f.name, at.id, c.Major, c.Minor)
+		}
+		if at.id == clusterDimension {
+			for axis := range cluster {
+				cluster[axis] = int(at.value[axis])
+			}
+		}
+	}
+	if err := checkCluster(grid, cluster); err != nil {
+		return cluster, refuse(invalidClusterSize, "%s: %w", f.name, err)
+	}
+	return cluster, success
 }
 
 func launchKernel(c *Card, a []uintptr) cuResult {
@@ -150,12 +172,9 @@ func launchKernel(c *Card, a []uintptr) cuResult {
 	if int(config.shared) > f.shared {
 		return refuse(invalidValue, "%s: %d bytes of dynamic shared memory, %d are allowed", f.name, config.shared, f.shared)
 	}
-	const programmaticSerialization = 6
-	for i := range int(config.number) {
-		at := *(*launchAttribute)(unsafe.Add(hostAt(config.attributes), i*int(unsafe.Sizeof(launchAttribute{}))))
-		if at.id != programmaticSerialization || c.Major < 9 {
-			return refuse(notSupported, "%s: launch attribute %d on compute capability %d.%d", f.name, at.id, c.Major, c.Minor)
-		}
+	cluster, code := c.attributes(f, &config, grid)
+	if code != success {
+		return code
 	}
 	if a[3] != 0 {
 		return refuse(notSupported, "%s: arguments as one buffer", f.name)
@@ -173,7 +192,7 @@ func launchKernel(c *Card, a []uintptr) cuResult {
 		c.launches[f.name]++
 		c.mu.Unlock()
 		w := &watched{memory: &c.memory}
-		err := f.Launch(w, grid, block, int(config.shared), arguments, c.resident())
+		err := f.LaunchClusters(w, grid, block, cluster, int(config.shared), arguments, c.resident())
 		if err == nil {
 			return success
 		}

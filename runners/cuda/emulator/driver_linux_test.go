@@ -451,11 +451,15 @@ func TestLaunch(t *testing.T) {
 		change()
 		return called("cuLaunchKernelEx", uintptr(unsafe.Pointer(&arguments.config)), function, uintptr(unsafe.Pointer(&arguments.addresses)), 0)
 	}
-	attributes := func(id uint32) func() {
+	attributes := func(list ...launchAttribute) func() {
 		return func() {
-			arguments.attribute[0].id = id
-			arguments.config.attributes, arguments.config.number = uintptr(unsafe.Pointer(&arguments.attribute)), 1
+			arguments.config.number = uint32(copy(arguments.attribute[:], list))
+			arguments.config.attributes = uintptr(unsafe.Pointer(&arguments.attribute))
 		}
+	}
+	programmatic := launchAttribute{id: 6, value: [16]uint32{1}}
+	clusters := func(x, y, z uint32) launchAttribute {
+		return launchAttribute{id: 4, value: [16]uint32{x, y, z}}
 	}
 	for name, v := range map[string]struct {
 		change func()
@@ -466,13 +470,21 @@ func TestLaunch(t *testing.T) {
 		"more threads than .maxntid":      {func() { arguments.config.block[0] = 65 }, invalidValue},
 		"more shared memory than unasked": {func() { arguments.config.shared = sharedUnasked - 1024 + 1 }, invalidValue},
 		"no stream":                       {func() { arguments.config.stream = 1 }, invalidHandle},
-		"an unknown attribute":            {attributes(3), notSupported},
+		"an unknown attribute":            {attributes(launchAttribute{id: 3}), notSupported},
+		"a known and an unknown one":      {attributes(programmatic, launchAttribute{id: 3}), notSupported},
+		"no multiple of the cluster":      {attributes(programmatic, clusters(3, 1, 1)), invalidClusterSize},
+		"a cluster without blocks":        {attributes(clusters(2, 0, 1)), invalidClusterSize},
+		"more rows in a cluster":          {attributes(clusters(1, 2, 1)), invalidClusterSize},
+		"a cluster of 16 blocks": {func() {
+			arguments.config.grid[0] = 16
+			attributes(clusters(16, 1, 1))()
+		}, invalidClusterSize},
 	} {
 		if code := launch(v.change); code != v.code {
 			t.Errorf("%s: %s, want %s", name, described(code), results[v.code][0])
 		}
 	}
-	ok(t, "launch", launch(attributes(6)))
+	ok(t, "launch", launch(attributes(programmatic, clusters(4, 1, 1))))
 	ok(t, "launch", launch(func() { arguments.config.shared = sharedUnasked - 1024 }))
 	const maxDynamicShared = 8
 	if code := called("cuFuncSetAttribute", function, maxDynamicShared, uintptr(c.sharedMost()-1023)); code != invalidValue {

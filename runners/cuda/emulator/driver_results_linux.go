@@ -24,6 +24,7 @@ const (
 	launchFailed       cuResult = 719
 	notSupported       cuResult = 801
 	captureUnsupported cuResult = 900
+	invalidClusterSize cuResult = 912
 	unknown            cuResult = 999
 )
 
@@ -43,6 +44,7 @@ var results = map[cuResult][2]string{
 	launchFailed:       {"CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
 	notSupported:       {"CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
 	captureUnsupported: {"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "operation not permitted when stream is capturing"},
+	invalidClusterSize: {"CUDA_ERROR_INVALID_CLUSTER_SIZE", "cluster misconfiguration"},
 	unknown:            {"CUDA_ERROR_UNKNOWN", "unknown error"},
 }
 

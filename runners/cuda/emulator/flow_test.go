@@ -474,6 +474,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(snippet("cvt.rn.bf16x2.f32 %r1, %f1, %f2; mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f1,%f2,%f3,%f4},{%r1,%r2,%r3,%r4},{%r5,%r6},{%f1,%f2,%f3,%f4}; bar.sync 0, 64; atom.global.add.u32 %r1, [%rd1], 1;"))
 	f.Add(snippet("mov.b64 %rd4, 0x4000004000000040; setp.eq.u32 %p1, 1, 1; setmaxnreg.inc.sync.aligned.u32 24; wgmma.fence.sync.aligned; wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 {%f0,%f1,%f2,%f3}, %rd4, %rd4, %p1, 1, 1, 0, 1; wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%f4,%f5,%f6,%f7}, {%r1,%r2,%r3,%r4}, %rd4, 1, 1, 1, 0; wgmma.commit_group.sync.aligned; wgmma.wait_group.sync.aligned 0;"))
 	f.Add(snippet(".shared .align 8 .b64 x; mov.u32 %r2, x; mbarrier.init.shared::cta.b64 [%r2], 1; mov.u64 %rd4, test_param_0; cvta.param.u64 %rd4, %rd4; ld.u32 %r3, [%rd4]; cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%r2], [%rd4, {%r3, %r4, 0}], [%r2];"))
+	f.Add(snippet(".shared .align 8 .b64 x; mov.u32 %r2, x; mbarrier.init.shared::cta.b64 [%r2], 1; barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned; mov.u32 %r3, %cluster_ctarank; mapa.shared::cluster.u32 %r4, %r2, %r3; mbarrier.arrive.shared::cluster.b64 _, [%r4]; mov.u16 %rs1, 3; cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%r4], [%rd1], 16, [%r2], %rs1;"))
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := Parse(text)
 		if err != nil {
@@ -491,7 +492,7 @@ func FuzzParse(f *testing.F) {
 			for _, n := range k.Parameters() {
 				a = append(a, make([]byte, n))
 			}
-			_ = k.Launch(&arrays{}, [3]int{2, 1, 1}, [3]int{128, 1, 1}, 64, a, 2) // any error, no panic
+			_ = k.LaunchClusters(&arrays{}, [3]int{2, 1, 1}, [3]int{128, 1, 1}, [3]int{2, 1, 1}, 64, a, 2) // any error, no panic
 		}
 	})
 }

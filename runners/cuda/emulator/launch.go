@@ -26,17 +26,21 @@ type launch struct {
 	kernel     *Kernel
 	memory     Memory
 	grid, size [3]int
+	cluster    [3]int // blocks
 	threads    int
 	sharedSize int
 	parameters []uint64 // bytes
 	changes    uint64   // counts what others may wait for
 	clock      uint64   // instructions so far
+	multicasts uint     // copies to blocks of a mask
 }
 
 // block is a block on the machine.
 type block struct {
 	launch   *launch
-	number   int
+	cluster  *cluster
+	rank     int // in the cluster
+	exited   bool
 	slot     int
 	at       [3]int
 	shared   []uint64 // bytes
@@ -59,7 +63,16 @@ func (b *block) position(thread int) (x, y, z int) {
 // Errors name the line and text of the instruction, the block and the thread. The
 // kernel's writes until then have happened.
 func (k *Kernel) Launch(memory Memory, grid, block [3]int, shared int, arguments [][]byte, resident int) error {
+	return k.LaunchClusters(memory, grid, block, [3]int{1, 1, 1}, shared, arguments, resident)
+}
+
+// LaunchClusters is Launch of a grid in clusters, of as many blocks as their size says.
+// They are resident as a whole, one at least.
+func (k *Kernel) LaunchClusters(memory Memory, grid, block, cluster [3]int, shared int, arguments [][]byte, resident int) error {
 	l, err := k.launch(memory, grid, block, shared, arguments)
+	if err == nil {
+		l.cluster, err = cluster, checkCluster(grid, cluster)
+	}
 	if err != nil {
 		return fmt.Errorf("kernel %s: %w", k.name, err)
 	}
@@ -70,7 +83,7 @@ func (k *Kernel) Launch(memory Memory, grid, block [3]int, shared int, arguments
 }
 
 func (k *Kernel) launch(memory Memory, grid, size [3]int, shared int, arguments [][]byte) (*launch, error) {
-	l := &launch{kernel: k, memory: memory, grid: grid, size: size, threads: 1}
+	l := &launch{kernel: k, memory: memory, grid: grid, size: size, cluster: [3]int{1, 1, 1}, threads: 1}
 	for i := range 3 {
 		limit := 65535
 		if i == 0 {
@@ -121,8 +134,8 @@ func (k *Kernel) launch(memory Memory, grid, size [3]int, shared int, arguments 
 // in every type of floats.
 const garbage = 0xCBCBCBCBCBCBCBCB
 
-// start puts block number on the machine, in the room that another has left.
-func (l *launch) start(number, slot int, b *block) *block {
+// start puts a block on the machine, in the room that another has left.
+func (l *launch) start(at [3]int, slot int, b *block) *block {
 	k := l.kernel
 	if b == nil { // rooms of earlier launches will do
 		b, _ = k.rooms.Get().(*block)
@@ -154,8 +167,7 @@ func (l *launch) start(number, slot int, b *block) *block {
 		b.shared = make([]uint64, words)
 	}
 	b.shared = b.shared[:words]
-	b.launch, b.number, b.slot = l, number, slot
-	b.at = [3]int{number % l.grid[0], number / l.grid[0] % l.grid[1], number / l.grid[0] / l.grid[1]}
+	b.launch, b.at, b.slot, b.exited = l, at, slot, false
 	for i := range b.shared {
 		b.shared[i] = garbage
 	}
@@ -169,6 +181,7 @@ func (l *launch) start(number, slot int, b *block) *block {
 		}
 		w.others = append(w.others[:0], fragment{0, w.live, false})
 		w.waits, w.yielded, w.turn = -1, false, 0
+		w.arrived, w.awaited = 0, 0
 		w.copies, w.multiplying = [lanes]copies{}, multiplying{}
 	}
 	l.changes++
@@ -176,18 +189,16 @@ func (l *launch) start(number, slot int, b *block) *block {
 }
 
 func (l *launch) run(resident int) error {
-	total := l.grid[0] * l.grid[1] * l.grid[2]
+	n, blocks := l.clusters(), l.cluster[0]*l.cluster[1]*l.cluster[2]
+	total, rooms := n[0]*n[1]*n[2], max(1, resident/blocks) // of clusters
 	var window, free []*block
-	started, since, last := 0, uint64(0), uint64(0)
-	budget := uint64(totalBudget) * uint64(total) * uint64((l.threads+lanes-1)/lanes)
+	started, here, since, last := 0, 0, uint64(0), uint64(0)
+	budget := uint64(totalBudget) * uint64(total*blocks) * uint64((l.threads+lanes-1)/lanes)
 	for started < total || len(window) > 0 {
-		if started < total && len(window) < resident {
-			var b *block
-			if n := len(free); n > 0 {
-				b, free = free[n-1], free[:n-1]
-			}
-			window = append(window, l.start(started, started%resident, b))
+		if started < total && here < rooms {
+			window = append(window, l.gather(started, started%rooms, &free).blocks...)
 			started++
+			here++
 		}
 		running := false
 		left := window[:0]
@@ -198,19 +209,24 @@ func (l *launch) run(resident int) error {
 			}
 			running = running || ran > 0
 			l.clock += uint64(ran)
-			if done {
-				free = append(free, b)
-				l.changes++
-				running = true
-			} else {
+			if !done {
 				left = append(left, b)
+				continue
+			}
+			if err := b.leave(); err != nil {
+				return err
+			}
+			running = true
+			if b.cluster.left == 0 {
+				free = append(free, b.cluster.blocks...)
+				here--
 			}
 		}
 		window = left
 		if l.changes != last {
 			last, since = l.changes, l.clock
 		}
-		if !running && (started == total || len(window) >= resident) {
+		if !running && (started == total || here >= rooms) {
 			return l.deadlock(window, "every warp waits")
 		}
 		if l.clock-since > uint64(stallBudget) {
@@ -221,7 +237,7 @@ func (l *launch) run(resident int) error {
 		}
 	}
 	for _, b := range free {
-		b.launch = nil
+		b.launch, b.cluster = nil, nil
 		l.kernel.rooms.Put(b)
 	}
 	return nil

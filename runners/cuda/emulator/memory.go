@@ -52,12 +52,12 @@ func (d *decoder) access() (count int) {
 	i := d.i
 	count = 1
 	for _, m := range d.parts[1 : len(d.parts)-1] {
-		name, _, _ := strings.Cut(m, "::")
+		name, which, _ := strings.Cut(m, "::")
 		switch name {
 		case "global", "const":
 			i.space = globalSpace
 		case "shared":
-			i.space = sharedSpace
+			i.space = sharedOf(which)
 		case "local":
 			i.space = localSpace
 		case "param":
@@ -236,21 +236,30 @@ func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[l
 			at[l] = address[l]
 		}
 	case in == sharedSpace:
-		size := uint64(w.block.launch.sharedSize)
-		outside := func(a uint64) bool { return a < sharedStart || a-sharedStart > size || a-sharedStart+uint64(n) > size }
-		if outside(low) || outside(high) {
+		block := w.block
+		if !block.launch.within(low, n) || !block.launch.within(high, n) {
 			for m := mask; m != 0; m &= m - 1 {
 				l := bits.TrailingZeros32(m) & 31
-				if a := address[l]; outside(a) {
-					w.fail(i, 1<<l, "%d bytes at shared address %#x: shared memory has %d bytes from %#x", n, a, size, sharedStart)
+				if _, _, err := block.locate(in, address[l], n); err != nil {
+					w.fail(i, 1<<l, "%v", err)
 					return false
 				}
 			}
 		}
-		start := hostAddress(w.block.shared)
+		start := block.host()
 		for m := mask; m != 0; m &= m - 1 {
 			l := bits.TrailingZeros32(m) & 31
-			at[l] = start + address[l] - sharedStart
+			at[l] = start + address[l]
+		}
+	case in == clusterSpace:
+		for m := mask; m != 0; m &= m - 1 {
+			l := bits.TrailingZeros32(m) & 31
+			b, own, err := w.block.locate(in, address[l], n)
+			if err != nil {
+				w.fail(i, 1<<l, "%v", err)
+				return false
+			}
+			at[l] = b.host() + own
 		}
 	case in == localSpace:
 		bytes := uint64(w.block.launch.kernel.local)
@@ -283,7 +292,7 @@ func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[l
 			of, one := globalSpace, *address
 			switch address[l] & windowMask {
 			case sharedWindow:
-				of, one[l] = sharedSpace, one[l]-sharedWindow
+				of, one[l] = clusterSpace, one[l]-sharedWindow
 			case localWindow:
 				of, one[l] = localSpace, one[l]-localWindow
 			case paramWindow:

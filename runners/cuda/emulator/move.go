@@ -7,18 +7,20 @@ import (
 
 // special registers, by their name without %.
 var specials = map[string]func(w *warp, lane int) uint64{
-	"laneid":      func(_ *warp, lane int) uint64 { return uint64(lane) },
-	"warpid":      func(w *warp, _ int) uint64 { return uint64(w.index) },
-	"nwarpid":     func(w *warp, _ int) uint64 { return uint64(len(w.block.warps)) },
-	"smid":        func(w *warp, _ int) uint64 { return uint64(w.block.slot) },
-	"lanemask_eq": func(_ *warp, lane int) uint64 { return 1 << lane },
-	"lanemask_lt": func(_ *warp, lane int) uint64 { return 1<<lane - 1 },
-	"lanemask_le": func(_ *warp, lane int) uint64 { return 2<<lane - 1 },
-	"lanemask_gt": func(_ *warp, lane int) uint64 { return uint64(all &^ (2<<lane - 1)) },
-	"lanemask_ge": func(_ *warp, lane int) uint64 { return uint64(all &^ (1<<lane - 1)) },
-	"clock":       func(w *warp, _ int) uint64 { return w.block.launch.clock },
-	"clock64":     func(w *warp, _ int) uint64 { return w.block.launch.clock },
-	"globaltimer": func(w *warp, _ int) uint64 { return w.block.launch.clock },
+	"laneid":           func(_ *warp, lane int) uint64 { return uint64(lane) },
+	"warpid":           func(w *warp, _ int) uint64 { return uint64(w.index) },
+	"nwarpid":          func(w *warp, _ int) uint64 { return uint64(len(w.block.warps)) },
+	"smid":             func(w *warp, _ int) uint64 { return uint64(w.block.slot) },
+	"lanemask_eq":      func(_ *warp, lane int) uint64 { return 1 << lane },
+	"lanemask_lt":      func(_ *warp, lane int) uint64 { return 1<<lane - 1 },
+	"lanemask_le":      func(_ *warp, lane int) uint64 { return 2<<lane - 1 },
+	"lanemask_gt":      func(_ *warp, lane int) uint64 { return uint64(all &^ (2<<lane - 1)) },
+	"lanemask_ge":      func(_ *warp, lane int) uint64 { return uint64(all &^ (1<<lane - 1)) },
+	"clock":            func(w *warp, _ int) uint64 { return w.block.launch.clock },
+	"clock64":          func(w *warp, _ int) uint64 { return w.block.launch.clock },
+	"globaltimer":      func(w *warp, _ int) uint64 { return w.block.launch.clock },
+	"cluster_ctarank":  func(w *warp, _ int) uint64 { return uint64(w.block.rank) },
+	"cluster_nctarank": func(w *warp, _ int) uint64 { return uint64(len(w.block.cluster.blocks)) },
 	"dynamic_smem_size": func(w *warp, _ int) uint64 {
 		return uint64(max(0, w.block.launch.sharedSize-w.block.launch.kernel.dynamic))
 	},
@@ -33,6 +35,12 @@ func init() {
 		specials["ntid."+name] = func(w *warp, _ int) uint64 { return uint64(w.block.launch.size[axis]) }
 		specials["ctaid."+name] = func(w *warp, _ int) uint64 { return uint64(w.block.at[axis]) }
 		specials["nctaid."+name] = func(w *warp, _ int) uint64 { return uint64(w.block.launch.grid[axis]) }
+		specials["cluster_ctaid."+name] = func(w *warp, _ int) uint64 {
+			return uint64(w.block.at[axis] % w.block.launch.cluster[axis])
+		}
+		specials["cluster_nctaid."+name] = func(w *warp, _ int) uint64 { return uint64(w.block.launch.cluster[axis]) }
+		specials["clusterid."+name] = func(w *warp, _ int) uint64 { return uint64(w.block.cluster.at[axis]) }
+		specials["nclusterid."+name] = func(w *warp, _ int) uint64 { return uint64(w.block.launch.clusters()[axis]) }
 	}
 }
 

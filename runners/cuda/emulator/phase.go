@@ -8,7 +8,7 @@ import (
 // phase is an mbarrier (PTX ISA 9.7.13.15), eight bytes in shared memory: arrivals
 // that a phase expects (bits 0–14) and still lacks (15–29), the phase's parity
 // (30), a bit that garbage has and a barrier has not (31), and bytes still to come
-// (32–63).
+// (32–63), fewer than none while they are ahead of their announcement.
 type phase uint64
 
 const (
@@ -39,7 +39,7 @@ func (d *decoder) memoryBarrier() {
 	i, o := d.i, d.st.operands
 	operation, parity, expect := "", false, false
 	for _, m := range d.parts[1:] {
-		name, _, _ := strings.Cut(m, "::")
+		name, which, _ := strings.Cut(m, "::")
 		switch name {
 		case "init", "inval", "arrive", "complete_tx", "test_wait", "try_wait":
 			operation = name
@@ -48,7 +48,7 @@ func (d *decoder) memoryBarrier() {
 		case "parity":
 			parity = true
 		case "shared":
-			i.space = sharedSpace
+			i.space = sharedOf(which)
 		case "b64", "relaxed", "release", "acquire", "cta", "cluster":
 		default:
 			d.err = errUnknown
@@ -59,6 +59,16 @@ func (d *decoder) memoryBarrier() {
 		operation, expect = "expect_tx", false
 	}
 	i.size, i.a = 8, -1
+	switch operation {
+	case "init", "inval", "test_wait", "try_wait":
+		if i.space == clusterSpace {
+			d.fail("%s of another block's barrier", operation)
+		}
+	case "arrive":
+		if i.space == clusterSpace && len(o) > 0 && o[0].kind != sinkOperand {
+			d.fail("no state comes back from another block's barrier")
+		}
+	}
 	switch operation {
 	case "init", "expect_tx", "complete_tx":
 		if d.arity(2, 2) {

@@ -128,12 +128,9 @@ func (b *box) finish() {
 	})
 }
 
-// tensorCopy decodes cp.async.bulk.tensor.3d from global to shared memory.
+// tensorCopy decodes the operands of cp.async.bulk.tensor.3d.
 func (d *decoder) tensorCopy() {
 	i, o := d.i, d.st.operands
-	if !d.arity(3, 3) {
-		return
-	}
 	i.a, i.b = d.register(&o[0]), d.register(&o[2])
 	from := &o[1]
 	if from.kind != addressOperand || len(from.list) != 2 || from.offset != 0 || len(from.list[1].list) != 3 {
@@ -148,42 +145,34 @@ func (d *decoder) tensorCopy() {
 }
 
 func execTensorCopy(w *warp, i *instruction, mask uint32) {
-	for m := mask; m != 0; m &= m - 1 {
+	for m := mask; m != 0 && w.fault == nil; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		t, err := w.tensorMap(w.q[i.c][l])
 		if err != nil {
 			w.fail(i, 1<<l, "%v", err)
 			return
 		}
-		block := w.block
-		size := uint64(block.launch.sharedSize)
-		b := &box{tensorMap: *t, shared: hostAddress(block.shared) - sharedStart, to: uint64(w.r[i.a][l])}
-		for n := range b.at {
-			b.at[n] = int32(w.r[i.list[n]][l])
+		from := box{tensorMap: *t}
+		for n := range from.at {
+			from.at[n] = int32(w.r[i.list[n]][l])
 		}
-		bytes, at := uint64(b.bytes()), uint64(w.r[i.b][l])
-		switch {
-		case b.to%128 != 0:
-			w.fail(i, 1<<l, "shared address %#x is not a multiple of 128", b.to)
-		case b.to < sharedStart || b.to-sharedStart+bytes > size:
-			w.fail(i, 1<<l, "%d bytes at shared address %#x: shared memory has %d bytes from %#x", bytes, b.to, size, sharedStart)
-		case at%8 != 0 || at < sharedStart || at-sharedStart+8 > size:
-			w.fail(i, 1<<l, "no barrier can be at shared address %#x", at)
+		to := uint64(w.r[i.a][l])
+		if to%128 != 0 {
+			w.fail(i, 1<<l, "shared address %#x is not a multiple of 128", to)
 		}
-		b.rows(func(_ int, from uint64, _, n int) {
-			if n > 0 && !block.launch.memory.Valid(from, n) {
-				w.fail(i, 1<<l, "%d bytes at global address %#x of a tensor map's box at %v are in no allocation", n, from, b.at)
+		from.rows(func(_ int, at uint64, _, n int) {
+			if n > 0 && !w.block.launch.memory.Valid(at, n) {
+				w.fail(i, 1<<l, "%d bytes at global address %#x of a tensor map's box at %v are in no allocation", n, at, from.at)
 			}
 		})
 		if w.fault != nil {
 			return
 		}
-		p := (*phase)(pointer(b.shared + at))
-		if !w.initialised(i, l, *p) {
-			return
-		}
-		block.bulk = append(block.bulk, bulk{b, int(bytes), p})
-		block.launch.changes++
+		w.send(i, l, from.bytes(), to, uint64(w.r[i.b][l]), func(b *block, to uint64) interface{ finish() } {
+			box := from
+			box.shared, box.to = b.host(), to
+			return &box
+		})
 	}
 }
 

@@ -337,11 +337,10 @@ func (b *block) tile(descriptor uint64, rows int, p *wgmma, transposed bool, f f
 	if at%1024 > 96 || transposed && at%1024 != 0 {
 		return fmt.Errorf("descriptor %#x: address %#x does not begin a line of 128 bytes whose group is aligned to 1024", descriptor, at)
 	}
-	end := sharedStart + uint64(b.launch.sharedSize)
-	host := hostAddress(b.shared) - sharedStart
+	host := b.host()
 	chunk := func(at uint64) (*[8]uint16, error) {
-		if at < sharedStart || at+16 > end {
-			return nil, fmt.Errorf("descriptor %#x reads shared address %#x: shared memory ends at %#x", descriptor, at, end)
+		if !b.launch.within(at, 16) {
+			return nil, fmt.Errorf("descriptor %#x reads shared address %#x: shared memory ends at %#x", descriptor, at, sharedStart+b.launch.sharedSize)
 		}
 		return (*[8]uint16)(pointer(host + swizzled(at))), nil
 	}

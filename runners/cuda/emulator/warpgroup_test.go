@@ -90,19 +90,23 @@ func (m *tensor) at(plane, row, column int) (float32, uint16) {
 	return m.values[i], m.bits[i]
 }
 
+// sixteens are a copy of numbers at an address that is a multiple of 16, as the copy
+// engine and vectors want it.
+func sixteens(bits []uint16) []uint16 {
+	room := make([]uint16, len(bits)+8)
+	for uintptr(unsafe.Pointer(&room[0]))%16 != 0 {
+		room = room[1:]
+	}
+	return room[:copy(room, bits)]
+}
+
 func (m *tensor) encode(t *testing.T, memory *arrays, box [3]uint32) [128]byte {
 	t.Helper()
 	kind := uint32(9)
 	if m.half {
 		kind = 6
 	}
-	// The copy engine wants addresses in sixteens.
-	room := make([]uint16, len(m.bits)+8)
-	for uintptr(unsafe.Pointer(&room[0]))%16 != 0 {
-		room = room[1:]
-	}
-	room = room[:copy(room, m.bits)]
-	d, err := newTensorMap(kind, 3, address(memory, room), []uint64{uint64(m.columns), uint64(m.rows), uint64(m.planes)},
+	d, err := newTensorMap(kind, 3, address(memory, sixteens(m.bits)), []uint64{uint64(m.columns), uint64(m.rows), uint64(m.planes)},
 		[]uint64{uint64(2 * m.columns), uint64(2 * m.columns * m.rows)}, box[:], []uint32{1, 1, 1}, swizzle128, 0, 0)
 	if err != nil {
 		t.Fatal(err)
