@@ -329,13 +329,11 @@ func (m *decoder) prefillLayer(l int, hidden []engine.Array, kv engine.KV) {
 	for i, block := range hidden {
 		start := i * m.rows
 		d.RMSNorm(m.x, block, m.norm, 1e-5)
-		d.MatMul(m.fused, m.x, m.qkv[l])
-		d.Rotate(m.q, kv, m.fused, start, m.heads, m.rotary, engine.QKNorm{})
+		d.MatMulRotate(m.q, kv, m.fused, m.x, m.qkv[l], start, m.heads, m.rotary, engine.QKNorm{})
 		d.Attention(m.att, m.q, kv, start, m.heads, 0, m.scale)
 		d.MatMulAdd(block, m.att, m.o[l])
 		d.RMSNorm(m.x, block, m.norm, 1e-5)
-		d.MatMul(m.both, m.x, m.gateUp[l])
-		d.SwiGLU(m.joined, m.both, m.ff)
+		d.MatMulSwiGLU(m.joined, m.both, m.x, m.gateUp[l])
 		d.MatMulAdd(block, m.joined, m.down[l])
 	}
 }
@@ -542,10 +540,14 @@ func BenchmarkLayer(b *testing.B) {
 			do    func()
 		}{
 			{"norm", 0, func() { d.RMSNorm(m.x, m.hidden, m.norm, 1e-5) }},
+			{"qkv-rotate", 2 * float64(m.qkv[0].Rows()) * float64(m.qkv[0].Cols()), func() {
+				d.MatMulRotate(m.q, kv, m.fused, m.x, m.qkv[0], 0, m.heads, m.rotary, engine.QKNorm{})
+			}},
 			{"qkv", 2 * float64(m.qkv[0].Rows()) * float64(m.qkv[0].Cols()), func() { d.MatMul(m.fused, m.x, m.qkv[0]) }},
 			{"rotate", 0, func() { d.Rotate(m.q, kv, m.fused, 0, m.heads, m.rotary, engine.QKNorm{}) }},
 			{"attention", 2 * float64(rows) * float64(m.heads.Query*m.heads.Size), func() { d.Attention(m.att, m.q, kv, 0, m.heads, 0, m.scale) }},
 			{"o", 2 * float64(m.o[0].Rows()) * float64(m.o[0].Cols()), func() { d.MatMulAdd(m.hidden, m.att, m.o[0]) }},
+			{"gate-up-swiglu", 2 * float64(m.gateUp[0].Rows()) * float64(m.gateUp[0].Cols()), func() { d.MatMulSwiGLU(m.joined, m.both, m.x, m.gateUp[0]) }},
 			{"gate-up", 2 * float64(m.gateUp[0].Rows()) * float64(m.gateUp[0].Cols()), func() { d.MatMul(m.both, m.x, m.gateUp[0]) }},
 			{"swiglu", 0, func() { d.SwiGLU(m.joined, m.both, m.ff) }},
 			{"down", 2 * float64(m.down[0].Rows()) * float64(m.down[0].Cols()), func() { d.MatMulAdd(m.hidden, m.joined, m.down[0]) }},

@@ -32,6 +32,7 @@ type Device struct {
 	items                       []gatherItem
 	recording                   *recording // what Replay is capturing, or nil
 	stepping                    bool       // inside Replay
+	anyTiles                    bool       // for tests: fused products of however few tiles
 	arrived                     uint64     // int32 (maxHeads), zero between operations
 
 	err     error    // the first since the last Sync

@@ -35,6 +35,13 @@ func open(t testing.TB, kind engine.Type) *Device {
 	return d.(*Device)
 }
 
+// InTiles opens the first card with the kernels that wait for many rows taking few.
+func InTiles(t testing.TB, kind engine.Type) *Device {
+	d := open(t, kind)
+	d.anyTiles = true
+	return d
+}
+
 func TestConformance(t *testing.T) {
 	t.Logf("\n%s", Probe())
 	for _, kind := range []engine.Type{engine.Float32, engine.BFloat16, engine.Float16} {
@@ -51,9 +58,17 @@ func TestConformance(t *testing.T) {
 func conform(t *testing.T, d *Device) {
 	t.Log(d.Describe())
 	enginetest.Run(t, d, enginetest.Options{})
+	t.Run("in tiles", func(t *testing.T) { conformInTiles(t, d, 0) })
 	if err := d.Sync(); err != nil {
 		t.Error(err)
 	}
+}
+
+// conformInTiles has the kernels that wait for many rows take few.
+func conformInTiles(t *testing.T, d *Device, work int) {
+	d.anyTiles = true
+	defer func() { d.anyTiles = false }()
+	enginetest.Run(t, d, enginetest.Options{Work: work, Cases: []string{"matmul swiglu", "matmul rotate", "mixture"}})
 }
 
 func TestRandomWeight(t *testing.T) {

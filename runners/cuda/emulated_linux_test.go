@@ -67,7 +67,7 @@ func TestEmulatedConformance(t *testing.T) {
 	}
 	long := os.Getenv("SNAPBENCH_LONG") != ""
 	// What has kernels of its own for a type; the rest is in float32 for all.
-	ofType := []string{"arrays", "embed", "rms norm", "matmul", "matmul storages", "swiglu", "mixture", "rotate", "attention", "window scores", "gather", "batch", "company"}
+	ofType := []string{"arrays", "embed", "rms norm", "matmul", "matmul storages", "swiglu", "mixture", "matmul swiglu", "matmul rotate", "rotate", "attention", "window scores", "gather", "batch", "company"}
 	var mu sync.Mutex
 	launched := map[string]int{}
 	t.Run("cards", func(t *testing.T) {
@@ -92,6 +92,7 @@ func TestEmulatedConformance(t *testing.T) {
 					options = enginetest.Options{}
 				}
 				enginetest.Run(t, d, options)
+				t.Run("in tiles", func(t *testing.T) { conformInTiles(t, d, 20*options.Work) })
 				t.Run("random weight", func(t *testing.T) { randomWeight(t, d) })
 				if err := d.Sync(); err != nil {
 					t.Error(err)

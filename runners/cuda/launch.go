@@ -9,7 +9,8 @@ import (
 // driver has read it when the call returns.
 type launch struct {
 	config     launchConfig
-	attribute  launchAttribute
+	attributes [2]launchAttribute
+	cluster    int        // blocks of one, or 0
 	slots      [32]uint64 // arguments of up to eight bytes
 	parameters [32]unsafe.Pointer
 	n          int
@@ -34,14 +35,22 @@ type launchAttribute struct {
 	value [8]uint64
 }
 
-// programmaticSerialization lets a kernel start before the one ahead has finished.
-const programmaticSerialization = 6
+const (
+	clusterDimension          = 4
+	programmaticSerialization = 6 // lets a kernel start before the one ahead has finished
+)
 
 // with starts a list of arguments; their order and types are the kernel's.
 func (d *Device) with(pointers ...uint64) *launch {
 	l := d.launch
-	l.n = 0
+	l.n, l.cluster = 0, 0
 	return l.ptr(pointers...)
+}
+
+// clusters has the next launch group its blocks.
+func (l *launch) clusters(blocks int) *launch {
+	l.cluster = blocks
+	return l
 }
 
 func (l *launch) add(v uint64) *launch {
@@ -102,8 +111,12 @@ func (d *Device) run(k *kernel, x, y, threads, shared int) {
 		shared: uint32(shared), stream: d.stream,
 	}
 	if d.card.Major >= 9 {
-		l.attribute = launchAttribute{id: programmaticSerialization, value: [8]uint64{1}}
-		l.config.attributes, l.config.number = unsafe.Pointer(&l.attribute), 1
+		l.attributes[0] = launchAttribute{id: programmaticSerialization, value: [8]uint64{1}}
+		l.config.attributes, l.config.number = unsafe.Pointer(&l.attributes), 1
+	}
+	if l.cluster > 0 {
+		l.attributes[1] = launchAttribute{id: clusterDimension, value: [8]uint64{uint64(l.cluster) | 1<<32, 1}}
+		l.config.number = 2
 	}
 	d.ok(call(d.driver.LaunchKernelEx, uintptr(unsafe.Pointer(&l.config)), k.handle, uintptr(unsafe.Pointer(&l.parameters[0])), 0))
 }

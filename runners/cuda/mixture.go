@@ -48,15 +48,11 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		d.mixFew(to, from, m, router, gateUp, down, e.PerToken)
 		return
 	}
-	// An expert's rows are multiplied in whole tiles of cuBLAS: it would choose, and load, a
-	// kernel for every other number of rows. What lies behind them is nobody's.
-	const tile = 128
-	whole := roundUp(int64(m), tile)
 	size := int64(d.kind.Size())
 	p, done, ok := d.scratches(
 		4*int64(m)*int64(experts), 4*int64(m)*int64(experts), 4*int64(experts), // logits, probabilities, used
-		4*int64(m)*int64(width), 4*whole*int64(width), // sum, y
-		whole*2*int64(ff)*size, whole*int64(ff)*size, // gate and up, joined
+		4*int64(m)*int64(width), 4*int64(m)*int64(width), // sum, y
+		int64(m)*2*int64(ff)*size, int64(m)*int64(ff)*size, // gate and up, joined
 	)
 	defer done()
 	if !ok {
@@ -75,8 +71,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	if m <= fewRows || d.stepping {
 		for i := range gateUp {
 			flag := used + 4*uint64(i)
-			d.product(both, d.kind, from, m, gateUp[i], false, flag)
-			d.swiGLU(joined, both, m, ff)
+			d.matMulSwiGLU(joined, both, from, m, gateUp[i], flag)
 			d.product(y, engine.Float32, joined, m, down[i], false, flag)
 			add(i, m, 0)
 		}
@@ -85,7 +80,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		if !d.read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
 			return
 		}
-		chosen, done, ok := d.scratch(whole * int64(width) * size) // an expert's rows of x
+		chosen, done, ok := d.scratch(int64(m) * int64(width) * size) // an expert's rows of x
 		if !ok {
 			return
 		}
@@ -105,16 +100,12 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			if !ok {
 				return
 			}
-			d.with(chosen, from, list).long(width).int(m).ptr(d.faultAddress)
-			d.run(d.kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
 			n := len(rows)
-			if n > fewRows {
-				n = int(roundUp(int64(n), tile))
-			}
-			d.product(both, d.kind, chosen, n, gateUp[i], false, 0)
-			d.swiGLU(joined, both, n, ff)
+			d.with(chosen, from, list).long(width).int(m).ptr(d.faultAddress)
+			d.run(d.kernel("embed", "embed_"+d.suffix), n, 1, 256, 0)
+			d.matMulSwiGLU(joined, both, chosen, n, gateUp[i], 0)
 			d.product(y, engine.Float32, joined, n, down[i], false, 0)
-			add(i, len(rows), list)
+			add(i, n, list)
 		}
 	}
 	d.with(to, sum, 0).long(m * width).int(width)

@@ -124,13 +124,19 @@ func (d *Device) NewRotary(frequencies []float32, scale float32, n int) (engine.
 // FreeRotary gives the frequencies back.
 func (d *Device) FreeRotary(r engine.Rotary) { d.arena.give(r.(*rotary).frequencies) }
 
-// turn checks what Rotate and RotateAppend have in common and adds its arguments.
-func (d *Device) turn(operation string, l *launch, h engine.Heads, er engine.Rotary, norm engine.QKNorm) *launch {
+// own is a rotary of this device for heads of that size.
+func own(operation string, er engine.Rotary, h engine.Heads) *rotary {
 	r, ok := er.(*rotary)
 	if !ok {
 		panic(fmt.Sprintf("cuda: %s: a rotary of another device", operation))
 	}
 	same(operation, "twice the frequencies", 2*r.half, h.Size)
+	return r
+}
+
+// turn checks what Rotate and RotateAppend have in common and adds its arguments.
+func (d *Device) turn(operation string, l *launch, h engine.Heads, er engine.Rotary, norm engine.QKNorm) *launch {
+	r := own(operation, er, h)
 	query, key := d.pointer(operation, norm.Query, engine.Float32), d.pointer(operation, norm.Key, engine.Float32)
 	for _, a := range []engine.Array{norm.Query, norm.Key} {
 		if a.Len != 0 {
@@ -147,11 +153,7 @@ func (d *Device) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start in
 		panic(fmt.Sprintf("cuda: Rotate: qkv has %d elements, a row of %+v %d", qkv.Len, h, row))
 	}
 	m := qkv.Len / row
-	same("Rotate", "q", q.Len, m*h.Query*h.Size)
-	d.checkKV("Rotate", kv, h)
-	if start < 0 || start+m > kv.Tokens || start+m > er.Positions() {
-		panic(fmt.Sprintf("cuda: Rotate: rows %d to %d of %d, the rotary serves %d", start, start+m, kv.Tokens, er.Positions()))
-	}
+	d.checkRotate("Rotate", q, kv, m, start, h, er)
 	qp, k, v := d.pointer("Rotate", q, d.kind), d.pointer("Rotate", kv.K, d.kind), d.pointer("Rotate", kv.V, d.kind)
 	from := d.pointer("Rotate", qkv, d.kind)
 	ok := d.enter("Rotate")
@@ -167,6 +169,15 @@ func (d *Device) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start in
 	const tokens = 4 // of a block
 	l.int(start).long(kv.Tokens).int(h.Query, h.KV, h.Size, m, vec)
 	d.run(d.kernel("rotate", "rotate_"+d.suffix), blocks(m, tokens), 1, 256, 4*h.Size*tokens)
+}
+
+// checkRotate holds m rows from start on to where they go.
+func (d *Device) checkRotate(operation string, q engine.Array, kv engine.KV, m, start int, h engine.Heads, er engine.Rotary) {
+	same(operation, "q", q.Len, m*h.Query*h.Size)
+	d.checkKV(operation, kv, h)
+	if start < 0 || start+m > kv.Tokens || start+m > er.Positions() {
+		panic(fmt.Sprintf("cuda: %s: rows %d to %d of %d, the rotary serves %d", operation, start, start+m, kv.Tokens, er.Positions()))
+	}
 }
 
 func (d *Device) checkKV(operation string, kv engine.KV, h engine.Heads) {

@@ -133,8 +133,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			}
 			s := w.rows(rows)
 			d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
-			d.MatMul(s.qkv, s.normed, y.qkv)
-			d.Rotate(s.q, kv, s.qkv, start, m.Heads, rotary, y.qkNorm)
+			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary, y.qkNorm)
 			if p.Trace != nil {
 				p.Trace("q", li, start, s.q)
 			}
@@ -205,8 +204,7 @@ func (m *Model) feed(x engine.Array, s scratch, y *layer) {
 		d.MixtureAdd(x, s.normed, y.experts)
 		return
 	}
-	d.MatMul(s.gateUp, s.normed, y.gateUp)
-	d.SwiGLU(s.gated, s.gateUp, m.FF)
+	engine.MatMulSwiGLU(d, s.gated, s.gateUp, s.normed, y.gateUp)
 	d.MatMulAdd(x, s.gated, y.down)
 }
 

@@ -28,3 +28,21 @@ DEVICE void copy_box(u32 to, u64 map, u32 barrier, int c0, int c1, int c2) {
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3,%4,%5}], [%2];"
                ::"r"(to), "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2) : "memory");
 }
+
+// Clusters: blocks that see each other's shared memory. A block's place among them; all
+// threads of all blocks await each other.
+DEVICE u32 cluster_rank() { u32 r; asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r)); return r; }
+DEVICE void cluster_sync() {
+  asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
+}
+// An arrival at the barrier that block `rank` has at the same place. (Of cluster scope it
+// would wait for all of the thread's memory, and nothing is left for the other to read.)
+DEVICE void barrier_arrive_at(u32 b, u32 rank) {
+  asm volatile("{\n\t.reg .b32 r;\n\tmapa.shared::cluster.u32 r, %0, %1;\n\tmbarrier.arrive.shared::cluster.b64 _, [r];\n\t}" ::"r"(b), "r"(rank) : "memory");
+}
+// copy_box to the same place in all blocks of the mask; each one's barrier counts.
+DEVICE void copy_box_to(u16 mask, u32 to, u64 map, u32 barrier, int c0, int c1, int c2) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3,%4,%5}], [%2], %6;"
+               ::"r"(to), "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2), "h"(mask) : "memory");
+}

@@ -169,6 +169,18 @@ DEVICE void rotate_append(T *q, const Row *rows, const Head *caches, const int *
   copy((T *)cache.v + at, qkv + (i64)(heads + kvHeads + kv) * d, d, vec);
 }
 
+// A block's turns, for a product that turns its own results (matmul_sm90a.cu): cosine and
+// sine of every position and pair, (m, half, 2).
+KERNEL rotate_turns(float *to, const float *frequencies, float scale, int half, int start, int m) {
+  next();
+  wait();
+  i64 at = block_x() * threads() + thread();
+  if (at >= (i64)m * half) return;
+  float c, s;
+  cosine_sine(c, s, (float)(start + (int)(at / half)) * frequencies[at % half]);
+  to[2 * at] = c * scale, to[2 * at + 1] = s * scale;
+}
+
 #define INSTANCE(T, name) \
   KERNEL __launch_bounds__(256) rotate_##name(T *q, T *k, T *v, const T *qkv, const float *frequencies, float scale, \
       const float *queryNorm, const float *keyNorm, float eps, int start, i64 n, int heads, int kvHeads, int d, int m, int vec) { \

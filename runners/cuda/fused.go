@@ -1,0 +1,99 @@
+package cuda
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// The kernels of matmul_sm90a.cu: products of many rows whose results are used before
+// they leave the registers. A tile is 256 rows of x by 256 of w, two blocks' work.
+const (
+	tileRows    = 256
+	tileBlocks  = 2
+	tileThreads = 384
+	tileStages  = 4
+	tileShared  = tileStages*2*(128+256)*64 + 2*2*64*128 + 1024
+)
+
+// tiles says whether a product of m rows of x and so many of w is served: 16-bit types
+// on compute capability 9.0, and not so few tiles that a good part of the card would wait.
+func (d *Device) tiles(m, rows, cols int, pointers ...uint64) bool {
+	if m <= fewRows || !d.hopperCard() || d.kind == engine.Float32 || !aligned(rows, pointers...) || cols%8 != 0 {
+		return false
+	}
+	if d.anyTiles {
+		return true
+	}
+	at := max(1, d.card.Multiprocessors/tileBlocks) // a time
+	rounds := blocks(blocks(m, tileRows)*blocks(rows, tileRows), at)
+	const least = 0.8 // of the tiles' area that is rows
+	return float64(m)*float64(rows) >= least*float64(rounds*at*tileRows*tileRows)
+}
+
+// inTiles starts one of the kernels with arguments that follow its two tensor maps.
+func (d *Device) inTiles(name string, from uint64, m int, w *weight, arguments func(*launch)) {
+	maps := d.launch.room()
+	box := [2]int{128, 1}
+	if !d.encode(&maps[0], from, [3]int{w.cols, m, 1}, [2]int{w.cols, m * w.cols}, box) ||
+		!d.encode(&maps[1], w.address, [3]int{w.cols, w.rows, 1}, [2]int{w.cols, w.rows * w.cols}, box) {
+		return
+	}
+	l := d.with().clusters(tileBlocks).maps(2)
+	arguments(l)
+	d.run(d.kernel("matmul_sm90a", name+"_"+d.suffix), max(tileBlocks, d.card.Multiprocessors/tileBlocks*tileBlocks), 1, tileThreads, tileShared)
+}
+
+// MatMulSwiGLU multiplies and joins gate and up.
+func (d *Device) MatMulSwiGLU(dst, room, x engine.Array, ew engine.Weight) {
+	w := d.weight("MatMulSwiGLU", ew)
+	ff := w.rows / 2
+	if w.rows%2 != 0 || x.Len%w.cols != 0 || dst.Len != x.Len/w.cols*ff || room.Len != 2*dst.Len {
+		panic(fmt.Sprintf("cuda: MatMulSwiGLU: %d elements from %d by way of %d, w is (%d, %d)", dst.Len, x.Len, room.Len, w.rows, w.cols))
+	}
+	to, between, from := d.pointer("MatMulSwiGLU", dst, d.kind), d.pointer("MatMulSwiGLU", room, d.kind), d.pointer("MatMulSwiGLU", x, d.kind)
+	ok := d.enter("MatMulSwiGLU")
+	defer d.leave()
+	if ok && x.Len > 0 {
+		d.matMulSwiGLU(to, between, from, x.Len/w.cols, w, 0)
+	}
+}
+
+func (d *Device) matMulSwiGLU(to, room, from uint64, m int, w *weight, used uint64) {
+	ff := w.rows / 2
+	if w.bias != 0 || !d.tiles(m, w.rows, w.cols, to, from, w.address) || ff%8 != 0 {
+		d.product(room, d.kind, from, m, w, false, used)
+		d.swiGLU(to, room, m, ff)
+		return
+	}
+	d.inTiles("matmul_swiglu", from, m, w, func(l *launch) { l.ptr(to).int(m, ff, w.cols) })
+}
+
+// MatMulRotate multiplies and takes the projections apart.
+func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array, ew engine.Weight, start int, h engine.Heads, er engine.Rotary, norm engine.QKNorm) {
+	w := d.weight("MatMulRotate", ew)
+	pointers := []uint64{d.pointer("MatMulRotate", q, d.kind), d.pointer("MatMulRotate", kv.K, d.kind), d.pointer("MatMulRotate", kv.V, d.kind),
+		d.pointer("MatMulRotate", x, d.kind), w.address, d.pointer("MatMulRotate", room, d.kind)}
+	m := x.Len / w.cols
+	if h.Size != 64 && h.Size != 128 || norm.Query.Len+norm.Key.Len > 0 || !d.tiles(m, w.rows, w.cols, pointers...) {
+		d.MatMul(room, x, ew)
+		d.Rotate(q, kv, room, start, h, er, norm)
+		return
+	}
+	same("MatMulRotate", "a row of w's products", w.rows, (h.Query+2*h.KV)*h.Size)
+	same("MatMulRotate", "room", room.Len, m*w.rows)
+	same("MatMulRotate", "x", x.Len, m*w.cols)
+	d.checkRotate("MatMulRotate", q, kv, m, start, h, er)
+	r := own("MatMulRotate", er, h)
+	ok := d.enter("MatMulRotate")
+	defer d.leave()
+	if !ok {
+		return
+	}
+	turns := pointers[5]
+	d.with(turns, r.frequencies).float(r.scale).int(r.half, start, m)
+	d.run(d.kernel("rotate", "rotate_turns"), blocks(m*r.half, 256), 1, 256, 0)
+	d.inTiles(fmt.Sprintf("matmul_rotate_%d", h.Size), pointers[3], m, w, func(l *launch) {
+		l.ptr(pointers[:3]...).ptr(w.bias, turns).int(m, start).long(kv.Tokens).int(h.Query, h.KV, w.cols)
+	})
+}

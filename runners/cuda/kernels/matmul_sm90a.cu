@@ -1,0 +1,209 @@
+// matmul for compute capability 9.0 and many rows of x, 16-bit types: x (m, cols) times
+// w (rows, cols) transposed, and what a model does next with the product while it is
+// still in registers, unrounded:
+//
+//   matmul_swiglu  dst (m, ff) = silu(x·gateᵀ) · (x·upᵀ), w being gate's rows and then up's
+//   matmul_rotate  x·wᵀ + bias is queries, keys and values, which are turned by their
+//                  positions and written where rotate.cu would (heads of 64 or 128)
+//
+// Two blocks of a cluster take 256 rows of x and 256 of w: each its own 128 rows of x,
+// and half of w's that the copy engine brings to both. One warp brings 64 columns of them
+// a stage, two warpgroups of 64 rows multiply with wgmma. As many clusters as the card has
+// room for stay and take every tile that their number falls on, the next tile's stages
+// under way while a tile's sums leave; `band` tiles down at a time, so that what clusters
+// read together fits the second cache.
+//
+// Sums go along the columns in order, so a row's bits do not depend on the others.
+#include "wgmma.h"
+
+const int S = 4;                                          // stages
+const int band = 11;
+const u32 boxX = 128 * 128, boxW = 256 * 128, stage_bytes = boxX + boxW; // 64 columns: 128 bytes a row
+const u32 lines_bytes = 64 * 256;                         // 64 rows, 128 columns: through which a warpgroup's sums leave
+
+// d (64×256) = a·bᵀ, or += where add.
+template <typename T> DEVICE void multiply(float (&d)[128], u64 a, u64 b, int add);
+#define MULTIPLY(T, name) \
+  template <> DEVICE void multiply<T>(float (&d)[128], u64 a, u64 b, int add) { \
+    asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, %130, 0;\n\twgmma.mma_async.sync.aligned.m64n256k16.f32." name "." name " " SUMS128 ", %128, %129, p, 1, 1, 0, 0;\n\t}" \
+                 : OUTPUTS128 : "l"(a), "l"(b), "r"(add)); \
+  }
+MULTIPLY(bf16, "bf16")
+MULTIPLY(f16, "f16")
+
+extern __shared__ u8 dynamic[];
+
+DEVICE int id() { return thread() % 128; } // in the warpgroup
+DEVICE void sync_group() { asm volatile("bar.sync %0, 128;" ::"r"(thread() / 128) : "memory"); }
+
+// Lines in shared memory, 16 bytes at a time in an order that keeps banks apart. word is
+// the two columns 8j + 2·(lane % 4) of row r.
+DEVICE u8 *vector(u8 *lines, int r, int j) { return lines + r * 256 + (j ^ (r & 7)) * 16; }
+DEVICE u32 &word(u8 *lines, int r, int j) { return *(u32 *)(vector(lines, r, j) + lane() % 4 * 4); }
+// The warpgroup writes its lines out, 16 threads a row: their first `below` rows, row r
+// to `to` + r·step.
+template <typename T> DEVICE void write(u8 *lines, T *to, i64 step, int below) {
+  sync_group();
+  UNROLL for (int r = id() / 16; r < 64; r += 8)
+    if (r < below) *(u32x4 *)(to + r * step) = *(u32x4 *)vector(lines, r, id() % 16);
+  sync_group();
+}
+
+// Calls leave(lines, row, tile, d) with the sums of every tile; row is the first of the
+// warpgroup's 64. tile counts tiles of w, whose rows are step·tile … +128 and as many
+// `apart` rows on.
+template <typename T, typename Leave>
+DEVICE void matmul(u64 mapX, u64 mapW, int m, int across, int step, int apart, int cols, Leave leave) {
+  alignas(8) __shared__ u64 barriers[2 * S];
+  u8 *aligned = dynamic + (1023 & -shared_address(dynamic));
+  u32 base = shared_address(aligned), full = shared_address(barriers), empty = full + 8 * S;
+  int rank = (int)cluster_rank();
+  if (thread() == 0) {
+    UNROLL for (int i = 0; i < S; i++) {
+      barrier_init(full + 8 * i, 1);
+      barrier_init(empty + 8 * i, 4); // two warpgroups of two blocks
+    }
+    barriers_ready();
+  }
+  cluster_sync();
+  next();
+  wait();
+
+  int down = (m + 255) / 256, steps = (cols + 63) / 64;
+  auto tiles = [&](auto each) INLINE {
+    for (int i = (int)block_x() / 2; i < down * across; i += (int)blocks_x() / 2) {
+      int b = i / (band * across), r = i - b * band * across, high = min(band, down - b * band);
+      each((b * band + r % high) * 256 + rank * 128, r / high);
+    }
+  };
+  int at = 0;
+  u32 parity = 0;
+  auto on = [&]() INLINE {
+    if (++at == S) at = 0, parity ^= 1;
+  };
+  if (thread() < 128) {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+    if (thread() == 0) {
+      tiles([&](int row, int tile) INLINE {
+        for (int k = 0; k < steps; k++, on()) {
+          u32 to = base + at * stage_bytes, barrier = full + 8 * at;
+          barrier_wait(empty + 8 * at, parity ^ 1);
+          barrier_expect(barrier, stage_bytes);
+          copy_box(to, mapX, barrier, 64 * k, row, 0);
+          copy_box_to(3, to + boxX + rank * (boxW / 2), mapW, barrier, 64 * k, step * tile + rank * apart, 0);
+        }
+      });
+    }
+  } else {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+    int group = thread() / 128 - 1;
+    u8 *lines = aligned + S * stage_bytes + group * lines_bytes;
+    tiles([&](int row, int tile) INLINE {
+      row += 64 * group;
+      float d[128];
+      int before = 0;
+      auto free = [&]() INLINE { // both blocks' producers may fill the stage again
+        if (id() < 2) barrier_arrive_at(empty + 8 * before, id());
+      };
+      for (int k = 0; k < steps; k++, on()) {
+        barrier_wait(full + 8 * at, parity);
+        u32 from = base + at * stage_bytes;
+        u64 a = operand(from + group * (boxX / 2), 16), b = operand(from + boxX, 16);
+        multiply_fence();
+        UNROLL for (int i = 0; i < 4; i++) multiply<T>(d, a + 2 * i, b + 2 * i, k > 0 || i > 0);
+        multiply_commit();
+        multiply_wait<1>();
+        if (k > 0) free();
+        before = at;
+      }
+      multiply_wait<0>();
+      free();
+      leave(lines, row, tile, d);
+    });
+  }
+  cluster_sync(); // the other block may still send here
+}
+
+// A thread's row of the warpgroup's 64; it has the one eight on as well.
+DEVICE int own_row() { return id() / 32 * 16 + lane() / 4; }
+
+// To the precision of 16 bits.
+DEVICE float silu(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(1.f + exp2(-LOG2E * x)));
+  return x * y;
+}
+
+template <typename T> DEVICE void swiglu(u64 mapX, u64 mapW, T *dst, int m, int ff, int cols) {
+  matmul<T>(mapX, mapW, m, (ff + 127) / 128, 128, ff, cols, [&](u8 *lines, int row, int tile, float (&d)[128]) INLINE {
+    UNROLL for (int j = 0; j < 16; j++) {
+      float *g = d + 4 * j, *u = d + 64 + 4 * j;
+      UNROLL for (int y = 0; y < 4; y += 2) word(lines, own_row() + 4 * y, j) = pack<T>(silu(g[y]) * u[y], silu(g[y + 1]) * u[y + 1]);
+    }
+    int c = 128 * tile + id() % 16 * 8;
+    write(lines, dst + (i64)row * ff + c, ff, c < ff ? m - row : 0);
+  });
+}
+
+// turns (m, D/2) are cosine and sine. q (m, heads, D), k and v (kvHeads, n, D) from row
+// start on.
+template <typename T, int D>
+DEVICE void rotate(u64 mapX, u64 mapW, T *q, T *k, T *v, const float *bias, const float *turns, int m, int start, i64 n, int heads, int kvHeads, int cols) {
+  const int pairs = D / 16; // vectors from a pair's first element to its second
+  int rows = (heads + 2 * kvHeads) * D;
+  matmul<T>(mapX, mapW, m, (rows + 255) / 256, 256, 128, cols, [&](u8 *lines, int row, int tile, float (&d)[128]) INLINE {
+    UNROLL for (int h = 0; h < 2; h++) {
+      if (bias) {
+        UNROLL for (int j = 0; j < 16; j++) {
+          int c = 256 * tile + 128 * h + 8 * j + lane() % 4 * 2;
+          float *s = d + 64 * h + 4 * j;
+          UNROLL for (int e = 0; e < 2; e++) {
+            float b = c + e < rows ? bias[c + e] : 0.f;
+            s[e] += b, s[2 + e] += b;
+          }
+        }
+      }
+      UNROLL for (int part = 0; part < 128 / D; part++) {
+        int head = (256 * tile + 128 * h) / D + part;
+        if (head >= heads + kvHeads) continue;
+        UNROLL for (int j = 0; j < pairs; j++) {
+          UNROLL for (int y = 0; y < 2; y++) {
+            const f32x4 turn = *(const f32x4 *)(turns + ((i64)min(row + own_row() + 8 * y, m - 1) * (D / 2) + 8 * j + lane() % 4 * 2) * 2);
+            float *a = d + 64 * h + 4 * (2 * pairs * part + j) + 2 * y, *b = a + 4 * pairs;
+            UNROLL for (int e = 0; e < 2; e++) {
+              float x = a[e] * turn[2 * e] - b[e] * turn[2 * e + 1];
+              b[e] = b[e] * turn[2 * e] + a[e] * turn[2 * e + 1];
+              a[e] = x;
+            }
+          }
+        }
+      }
+      UNROLL for (int j = 0; j < 16; j++) {
+        float *s = d + 64 * h + 4 * j;
+        UNROLL for (int y = 0; y < 2; y++) word(lines, own_row() + 8 * y, j) = pack<T>(s[2 * y], s[2 * y + 1]);
+      }
+      int c = 256 * tile + 128 * h + id() % 16 * 8, head = c / D, inner = c % D, a = head - heads;
+      T *to = q + (i64)head * D + inner;
+      i64 step = (i64)heads * D;
+      if (a >= 0) {
+        to = (a < kvHeads ? k + (a * n + start) * D : v + ((a - kvHeads) * n + start) * D) + inner;
+        step = D;
+      }
+      write(lines, to + row * step, step, c < rows ? m - row : 0);
+    }
+  });
+}
+
+#define ENTRY KERNEL __launch_bounds__(384, 1)
+#define ROTATE(T, name, D) \
+  ENTRY matmul_rotate_##D##_##name(Map x, Map w, T *q, T *k, T *v, const float *bias, const float *turns, int m, int start, i64 n, int heads, int kvHeads, int cols) { \
+    rotate<T, D>(MAP("matmul_rotate_" #D "_" #name, 0), MAP("matmul_rotate_" #D "_" #name, 1), q, k, v, bias, turns, m, start, n, heads, kvHeads, cols); \
+  }
+#define INSTANCE(T, name) \
+  ENTRY matmul_swiglu_##name(Map x, Map w, T *dst, int m, int ff, int cols) { \
+    swiglu<T>(MAP("matmul_swiglu_" #name, 0), MAP("matmul_swiglu_" #name, 1), dst, m, ff, cols); \
+  } \
+  ROTATE(T, name, 64) \
+  ROTATE(T, name, 128)
+INSTANCE(bf16, bf16)
+INSTANCE(f16, f16)

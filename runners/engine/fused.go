@@ -1,0 +1,32 @@
+package engine
+
+// Fuser is a device that takes some products and what a model does with them as one
+// operation: the product is not rounded in between and goes through no memory. Where it
+// does not serve, the device does one after the other, into the room it is given.
+type Fuser interface {
+	MatMulSwiGLU(dst, room, x Array, w Weight)
+	MatMulRotate(q Array, kv KV, room, x Array, w Weight, start int, h Heads, r Rotary, norm QKNorm)
+}
+
+// MatMulSwiGLU: dst = silu(x · gateᵀ) · (x · upᵀ), elements multiplied; w stacks the rows of
+// gate (ff, width) and up. dst (m, ff), x (m, width). What room (m, 2·ff) holds
+// afterwards is undefined.
+func MatMulSwiGLU(d Device, dst, room, x Array, w Weight) {
+	if f, ok := d.(Fuser); ok {
+		f.MatMulSwiGLU(dst, room, x, w)
+		return
+	}
+	d.MatMul(room, x, w)
+	d.SwiGLU(dst, room, w.Rows()/2)
+}
+
+// MatMulRotate is Rotate of x · wᵀ + bias, x (m, width). What room, of the product's size,
+// holds afterwards is undefined.
+func MatMulRotate(d Device, q Array, kv KV, room, x Array, w Weight, start int, h Heads, r Rotary, norm QKNorm) {
+	if f, ok := d.(Fuser); ok {
+		f.MatMulRotate(q, kv, room, x, w, start, h, r, norm)
+		return
+	}
+	d.MatMul(room, x, w)
+	d.Rotate(q, kv, room, start, h, r, norm)
+}
