@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,17 +59,52 @@ func TestConformance(t *testing.T) {
 func conform(t *testing.T, d *Device) {
 	t.Log(d.Describe())
 	enginetest.Run(t, d, enginetest.Options{})
-	t.Run("in tiles", func(t *testing.T) { conformInTiles(t, d, 0) })
+	conformInTiles(t, d, 0)
 	if err := d.Sync(); err != nil {
 		t.Error(err)
 	}
 }
 
-// conformInTiles has the kernels that wait for many rows take few.
+// conformInTiles has the kernels that wait for many rows take few, where there are any.
 func conformInTiles(t *testing.T, d *Device, work int) {
-	d.anyTiles = true
-	defer func() { d.anyTiles = false }()
-	enginetest.Run(t, d, enginetest.Options{Work: work, Cases: []string{"matmul swiglu", "matmul rotate", "mixture"}})
+	if d.kind == engine.Float32 || !d.hopperCard() {
+		return
+	}
+	t.Run("in tiles", func(t *testing.T) {
+		d.anyTiles = true
+		defer func() { d.anyTiles = false }()
+		enginetest.Run(t, d, enginetest.Options{Work: work, Cases: []string{"matmul swiglu", "matmul rotate", "mixture"}})
+		t.Run("company", func(t *testing.T) { companyInTiles(t, d) })
+	})
+}
+
+// companyInTiles: a row's bits are the same among however many others, if enough for a tile.
+func companyInTiles(t *testing.T, d *Device) {
+	const m, width, ff = 300, 200, 136
+	w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", 2 * ff, width, 1}}, nil))
+	defer d.FreeWeight(w)
+	x, room, dst := must[engine.Array](t)(d.New(d.kind, m*width)), must[engine.Array](t)(d.New(d.kind, m*2*ff)), must[engine.Array](t)(d.New(d.kind, m*ff))
+	defer d.Free(x, room, dst)
+	v := make([]float32, m*width)
+	for i := range v {
+		v[i] = float32(i*7919%1000)/500 - 1
+	}
+	d.Put(x, v)
+	rows := func(lo, hi int) []float32 {
+		out := make([]float32, (hi-lo)*ff)
+		d.MatMulSwiGLU(dst.Slice(lo*ff, hi*ff), room.Slice(0, (hi-lo)*2*ff), x.Slice(lo*width, hi*width), w)
+		d.Get(out, dst.Slice(lo*ff, hi*ff))
+		return out
+	}
+	whole := rows(0, m)
+	for _, part := range [][2]int{{0, 65}, {64, 300}, {99, 228}} {
+		if !slices.Equal(rows(part[0], part[1]), whole[part[0]*ff:part[1]*ff]) {
+			t.Errorf("rows %d to %d are others alone", part[0], part[1])
+		}
+	}
+	if slices.Max(whole) == slices.Min(whole) {
+		t.Error("the products are all alike")
+	}
 }
 
 func TestRandomWeight(t *testing.T) {

@@ -92,7 +92,7 @@ func TestEmulatedConformance(t *testing.T) {
 					options = enginetest.Options{}
 				}
 				enginetest.Run(t, d, options)
-				t.Run("in tiles", func(t *testing.T) { conformInTiles(t, d, 20*options.Work) })
+				conformInTiles(t, d, 20*options.Work)
 				t.Run("random weight", func(t *testing.T) { randomWeight(t, d) })
 				if err := d.Sync(); err != nil {
 					t.Error(err)
