@@ -40,7 +40,7 @@ func (e *DoesNotFit) Error() string {
 	if e.Allocating {
 		what = "fits by the plan, but an allocation failed: it needs"
 	}
-	return fmt.Sprintf("%s %.2f GiB, %.2f GiB free", what, gib(e.Need), gib(e.Free))
+	return fmt.Sprintf("%s %s, %s free", what, engine.Bytes(e.Need), engine.Bytes(e.Free))
 }
 
 // ErrNoLimit says that the largest that fits cannot be told.

@@ -81,11 +81,11 @@ func Measure(ctx context.Context, m *models.Model, asked Cell, seed uint64, prog
 			return s, err
 		}
 		if asked.Batch <= 0 {
-			notes = append(notes, fmt.Sprintf("by the plan %d sequences fit, but an allocation failed with %d there (%.2f GiB needed, %.2f GiB free)", c.Batch, large.held, gib(large.Need), gib(large.Free)))
+			notes = append(notes, fmt.Sprintf("by the plan %d sequences fit, but an allocation failed with %d there (%s needed, %s free)", c.Batch, large.held, engine.Bytes(large.Need), engine.Bytes(large.Free)))
 			c.Batch = min(c.Batch-1, large.held)
 		} else {
 			// Half a per cent: an allocator loses some to rounding.
-			notes = append(notes, fmt.Sprintf("by the plan %d tokens fit, but an allocation failed (%.2f GiB needed, %.2f GiB free)", c.Length, gib(large.Need), gib(large.Free)))
+			notes = append(notes, fmt.Sprintf("by the plan %d tokens fit, but an allocation failed (%s needed, %s free)", c.Length, engine.Bytes(large.Need), engine.Bytes(large.Free)))
 			c.Length -= max(LengthGrain, c.Length/200/LengthGrain*LengthGrain)
 		}
 		if c.Batch < 1 || c.Length < planned.Length*4/5 {
@@ -238,8 +238,6 @@ func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell)
 	weights -= m.IdleExpertBytes(c.Batch)
 	return weights + cache + int64(c.Batch)*perToken*int64(c.Warmup+c.MaxNew/2)
 }
-
-func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
 
 // Quantile returns the q-quantile of durations, 0 to 1, nearest rank.
 func Quantile(d []time.Duration, q float64) time.Duration {

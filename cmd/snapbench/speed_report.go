@@ -11,6 +11,7 @@ import (
 
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
 )
 
 // speedRow is one cell of speed.json. Times are seconds, sizes bytes.
@@ -104,9 +105,9 @@ func (r speedRow) size() (length, batch string) {
 
 func (r speedRow) misfit() string {
 	if r.Allocating {
-		return fmt.Sprintf("fits by the plan, but an allocation failed: needs %.2f GiB, %.2f GiB free", gib(r.Need), gib(r.Free))
+		return fmt.Sprintf("fits by the plan, but an allocation failed: needs %s, %s free", engine.Bytes(r.Need), engine.Bytes(r.Free))
 	}
-	return fmt.Sprintf("does not fit: needs %.2f GiB, %.2f GiB free", gib(r.Need), gib(r.Free))
+	return fmt.Sprintf("does not fit: needs %s, %s free", engine.Bytes(r.Need), engine.Bytes(r.Free))
 }
 
 func (r speedRow) line() string {

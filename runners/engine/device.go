@@ -19,8 +19,20 @@ type OutOfMemory struct {
 }
 
 func (e *OutOfMemory) Error() string {
-	const gib = 1 << 30
-	return fmt.Sprintf("%s: out of memory: needs %.2f GiB, %.2f GiB free", e.Device, float64(e.Need)/gib, float64(e.Free)/gib)
+	return fmt.Sprintf("%s: out of memory: needs %s, %s free", e.Device, Bytes(e.Need), Bytes(e.Free))
+}
+
+// Bytes writes an amount of memory: "41.20 GiB", "900.0 MiB".
+func Bytes(n int64) string {
+	switch v := float64(n); {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", v/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", v/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", v/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // Trimmer is a device that holds memory back for later and can give it to others.
