@@ -81,8 +81,8 @@ func TestEmulatedConformance(t *testing.T) {
 			{"float32", 9, 0, engine.Float32, 120_000, nil},
 			{"bfloat16", 9, 0, engine.BFloat16, 400_000, nil},
 			{"float16", 9, 0, engine.Float16, 400_000, ofType},
-			{"bfloat16 on 8.0", 8, 0, engine.BFloat16, 400_000, []string{"attention", "batch", "matmul", "company"}},
-			{"float16 on 8.6", 8, 6, engine.Float16, 400_000, []string{"attention", "batch", "matmul", "company"}},
+			{"bfloat16 on 8.0", 8, 0, engine.BFloat16, 400_000, []string{"attention", "batch", "matmul", "mixture", "company"}},
+			{"float16 on 8.6", 8, 6, engine.Float16, 400_000, []string{"attention", "batch", "matmul", "mixture", "company"}},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()

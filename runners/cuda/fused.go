@@ -6,8 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// The kernels of matmul_sm90a.cu: products of many rows whose results are used before
-// they leave the registers. A tile is 256 rows of x by 256 of w, two blocks' work.
+// The kernels of matmul_sm90a.cu: products of many rows, most of whose results are used
+// before they leave the registers. A tile is 256 rows of x by 256 of w, two blocks' work.
 const (
 	tileRows    = 256
 	tileBlocks  = 2
@@ -16,10 +16,16 @@ const (
 	tileShared  = tileStages*2*(128+256)*64 + 2*2*64*128 + 1024
 )
 
-// tiles says whether a product of m rows of x and so many of w is served: 16-bit types
-// on compute capability 9.0, and not so few tiles that a good part of the card would wait.
-func (d *Device) tiles(m, rows, cols int, pointers ...uint64) bool {
-	if m <= fewRows || !d.hopperCard() || d.kind == engine.Float32 || !aligned(rows, pointers...) || cols%8 != 0 {
+// tiled says whether the kernels serve rows of so many numbers there: 16-bit types on
+// compute capability 9.0, whole vectors.
+func (d *Device) tiled(n int, pointers ...uint64) bool {
+	return d.hopperCard() && d.kind != engine.Float32 && aligned(n, pointers...)
+}
+
+// worthwhile says whether a product of m rows of x and so many of w has not so few tiles
+// that a good part of the card would wait.
+func (d *Device) worthwhile(m, rows int) bool {
+	if m <= fewRows {
 		return false
 	}
 	if d.anyTiles {
@@ -31,17 +37,22 @@ func (d *Device) tiles(m, rows, cols int, pointers ...uint64) bool {
 	return float64(m)*float64(rows) >= least*float64(rounds*at*tileRows*tileRows)
 }
 
-// inTiles starts one of the kernels with arguments that follow its two tensor maps.
-func (d *Device) inTiles(name string, from uint64, m int, w *weight, arguments func(*launch)) {
-	maps := d.launch.room()
-	box := [2]int{128, 1}
-	if !d.encode(&maps[0], from, [3]int{w.cols, m, 1}, [2]int{w.cols, m * w.cols}, box) ||
-		!d.encode(&maps[1], w.address, [3]int{w.cols, w.rows, 1}, [2]int{w.cols, w.rows * w.cols}, box) {
-		return
-	}
-	l := d.with().clusters(tileBlocks).maps(2)
-	arguments(l)
+// tileMap is how the kernels find their way in (rows, cols).
+func (d *Device) tileMap(to *tensorMap, address uint64, rows, cols int) bool {
+	return d.encode(to, address, [3]int{cols, rows, 1}, [2]int{cols, rows * cols}, [2]int{128, 1})
+}
+
+// inTiles starts one of the kernels with what l has been given.
+func (d *Device) inTiles(name string) {
+	d.launch.clusters(tileBlocks)
 	d.run(d.kernel("matmul_sm90a", name+"_"+d.suffix), max(tileBlocks, d.card.Multiprocessors/tileBlocks*tileBlocks), 1, tileThreads, tileShared)
+}
+
+// mapped starts a list of arguments with the tensor maps of x (m, w.cols) and w.
+func (d *Device) mapped(x uint64, m int, w *weight) (*launch, bool) {
+	maps := d.launch.room()
+	ok := d.tileMap(&maps[0], x, m, w.cols) && d.tileMap(&maps[1], w.address, w.rows, w.cols)
+	return d.with().maps(2), ok
 }
 
 // MatMulSwiGLU multiplies and joins gate and up.
@@ -61,12 +72,15 @@ func (d *Device) MatMulSwiGLU(dst, room, x engine.Array, ew engine.Weight) {
 
 func (d *Device) matMulSwiGLU(to, room, from uint64, m int, w *weight, used uint64) {
 	ff := w.rows / 2
-	if w.bias != 0 || !d.tiles(m, w.rows, w.cols, to, from, w.address) || ff%8 != 0 {
+	if w.bias != 0 || ff%8 != 0 || !d.tiled(w.cols, to, from, w.address) || !d.worthwhile(m, w.rows) {
 		d.product(room, d.kind, from, m, w, false, used)
 		d.swiGLU(to, room, m, ff)
 		return
 	}
-	d.inTiles("matmul_swiglu", from, m, w, func(l *launch) { l.ptr(to).int(m, ff, w.cols) })
+	if l, ok := d.mapped(from, m, w); ok {
+		l.ptr(to).int(m, ff, w.cols)
+		d.inTiles("matmul_swiglu")
+	}
 }
 
 // MatMulRotate multiplies and takes the projections apart.
@@ -75,7 +89,7 @@ func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array
 	pointers := []uint64{d.pointer("MatMulRotate", q, d.kind), d.pointer("MatMulRotate", kv.K, d.kind), d.pointer("MatMulRotate", kv.V, d.kind),
 		d.pointer("MatMulRotate", x, d.kind), w.address, d.pointer("MatMulRotate", room, d.kind)}
 	m := x.Len / w.cols
-	if h.Size != 64 && h.Size != 128 || norm.Query.Len+norm.Key.Len > 0 || !d.tiles(m, w.rows, w.cols, pointers...) {
+	if h.Size != 64 && h.Size != 128 || norm.Query.Len+norm.Key.Len > 0 || !d.tiled(w.cols, pointers...) || !d.worthwhile(m, w.rows) {
 		d.MatMul(room, x, ew)
 		d.Rotate(q, kv, room, start, h, er, norm)
 		return
@@ -93,7 +107,8 @@ func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array
 	turns := pointers[5]
 	d.with(turns, r.frequencies).float(r.scale).int(r.half, start, m)
 	d.run(d.kernel("rotate", "rotate_turns"), blocks(m*r.half, 256), 1, 256, 0)
-	d.inTiles(fmt.Sprintf("matmul_rotate_%d", h.Size), pointers[3], m, w, func(l *launch) {
+	if l, ok := d.mapped(pointers[3], m, w); ok {
 		l.ptr(pointers[:3]...).ptr(w.bias, turns).int(m, start).long(kv.Tokens).int(h.Query, h.KV, w.cols)
-	})
+		d.inTiles(fmt.Sprintf("matmul_rotate_%d", h.Size))
+	}
 }

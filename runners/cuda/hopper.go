@@ -13,13 +13,17 @@ func (d *Device) hopperCard() bool { return d.card.Major == 9 && d.card.Minor ==
 // tensorMap is CUtensorMap: how the copy engine finds its way in an array.
 type tensorMap [128]byte
 
-// room returns where three tensor maps go, aligned as the driver wants them.
-func (l *launch) room() *[3]tensorMap {
+// maxMaps is how many a kernel takes: of x, and of the weights of maxTiledExperts.
+const maxMaps = 1 + maxTiledExperts
+
+// room returns where tensor maps go, aligned as the driver wants them.
+func (l *launch) room() *[maxMaps]tensorMap {
 	p := unsafe.Pointer(&l.mapMemory)
-	return (*[3]tensorMap)(unsafe.Add(p, (64-uintptr(p)%64)%64))
+	return (*[maxMaps]tensorMap)(unsafe.Add(p, (64-uintptr(p)%64)%64))
 }
 
-// maps adds the first n of them to the arguments.
+// maps adds the first n of them to the arguments. An argument that is an array takes those
+// behind its first as well.
 func (l *launch) maps(n int) *launch {
 	for i := range n {
 		l.parameters[l.n] = unsafe.Pointer(&l.room()[i])

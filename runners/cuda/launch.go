@@ -14,7 +14,7 @@ type launch struct {
 	slots      [32]uint64 // arguments of up to eight bytes
 	parameters [32]unsafe.Pointer
 	n          int
-	mapMemory  [4]tensorMap // for three, aligned
+	mapMemory  [maxMaps + 1]tensorMap // aligned, one less
 	alpha      float32
 	beta       float32
 }

@@ -11,10 +11,14 @@ import (
 // maxExperts is what the router's kernel keeps in one word.
 const maxExperts = 64
 
+// maxTiledExperts is how many tensor maps the kernels of matmul_sm90a.cu take.
+const maxTiledExperts = 16
+
 // MixtureAdd runs each token through its experts, the experts in their order. Few
-// tokens go through every expert that any of them chose, without the host, and so do
-// many in a step of decoding; of a prompt's the host learns who goes where, and each
-// expert gets its own. The chosen experts of up to eight tokens run side by side.
+// tokens go through every expert that any of them chose, those of up to eight side by
+// side. Of many each expert gets its own: on compute capability 9.0 all experts in one
+// kernel, without the host; elsewhere one after the other, the host having learnt who goes
+// where, but in a step of decoding all go through all that any chose.
 func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	router := d.weight("MixtureAdd", e.Router)
 	experts, width := router.rows, router.cols
@@ -44,15 +48,25 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		return
 	}
 	biased := func(w *weight) bool { return w.bias != 0 }
-	if m <= 8 && !slices.ContainsFunc(gateUp, biased) && !slices.ContainsFunc(down, biased) {
-		d.mixFew(to, from, m, router, gateUp, down, e.PerToken)
-		return
+	if !slices.ContainsFunc(gateUp, biased) && !slices.ContainsFunc(down, biased) {
+		if m <= 8 {
+			d.mixFew(to, from, m, router, gateUp, down, e.PerToken)
+			return
+		}
+		if m > fewRows && experts <= maxTiledExperts && d.tiled(width, to, from) && ff%8 == 0 {
+			d.mixMany(to, from, m, router, gateUp, down, e.PerToken)
+			return
+		}
 	}
+	// An expert's rows are multiplied in whole tiles of cuBLAS: it would choose, and load, a
+	// kernel for every other number of rows. What lies behind them is nobody's.
+	const tile = 128
+	whole := roundUp(int64(m), tile)
 	size := int64(d.kind.Size())
 	p, done, ok := d.scratches(
 		4*int64(m)*int64(experts), 4*int64(m)*int64(experts), 4*int64(experts), // logits, probabilities, used
-		4*int64(m)*int64(width), 4*int64(m)*int64(width), // sum, y
-		int64(m)*2*int64(ff)*size, int64(m)*int64(ff)*size, // gate and up, joined
+		4*int64(m)*int64(width), 4*whole*int64(width), // sum, y
+		whole*2*int64(ff)*size, whole*int64(ff)*size, // gate and up, joined
 	)
 	defer done()
 	if !ok {
@@ -80,7 +94,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		if !d.read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
 			return
 		}
-		chosen, done, ok := d.scratch(int64(m) * int64(width) * size) // an expert's rows of x
+		chosen, done, ok := d.scratch(whole * int64(width) * size) // an expert's rows of x
 		if !ok {
 			return
 		}
@@ -100,12 +114,15 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			if !ok {
 				return
 			}
-			n := len(rows)
 			d.with(chosen, from, list).long(width).int(m).ptr(d.faultAddress)
-			d.run(d.kernel("embed", "embed_"+d.suffix), n, 1, 256, 0)
+			d.run(d.kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
+			n := len(rows)
+			if n > fewRows {
+				n = int(roundUp(int64(n), tile))
+			}
 			d.matMulSwiGLU(joined, both, chosen, n, gateUp[i], 0)
 			d.product(y, engine.Float32, joined, n, down[i], false, 0)
-			add(i, n, list)
+			add(i, len(rows), list)
 		}
 	}
 	d.with(to, sum, 0).long(m * width).int(width)
@@ -140,6 +157,46 @@ func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*
 	d.fewOf(results, engine.Float32, joined, m, down[0], false, choice{list, table + 8*uint64(experts), count, m * ff, m * width})
 	d.with(to, results, list).int(count).ptr(probabilities).int(experts, m).long(width)
 	d.run(d.kernel("mixture", "mixture_join_"+d.suffix), blocks(width, 256), m, 256, 0)
+}
+
+// mixMany is MixtureAdd for many tokens: the rows of each expert lie behind those of the
+// one before, and all experts' products are one kernel's.
+func (d *Device) mixMany(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
+	experts, width, ff := router.rows, router.cols, down[0].cols
+	rows, size := int64(m*perToken), int64(d.kind.Size())
+	p, done, ok := d.scratches(
+		4*int64(m*experts), 4*int64(m*experts), 4*int64(m*experts), 4*int64(experts), // logits, probabilities, ranks, counts
+		rows*int64(width)*size, rows*int64(ff)*size, 4*rows*int64(width), // of all experts: x, gate and up joined, results
+	)
+	defer done()
+	if !ok {
+		return
+	}
+	logits, probabilities, ranks, counts, x, joined, y := p[0], p[1], p[2], p[3], p[4], p[5], p[6]
+	d.product(logits, engine.Float32, from, m, router, false, 0)
+	d.with(probabilities, counts, logits).int(m, experts, perToken)
+	d.run(d.kernel("mixture", "route"), blocks(m, 128), 1, 128, 0)
+	d.with(counts, ranks, probabilities).int(m, experts)
+	d.run(d.kernel("mixture", "mixture_rank"), experts, 1, 1024, 0)
+	d.with(x, from, counts, ranks, probabilities).int(experts).long(width)
+	d.run(d.kernel("mixture", "mixture_gather_"+d.suffix), m, 1, 256, 0)
+	multiply := func(name string, to, x uint64, weights []*weight, out int) bool {
+		cols, maps := weights[0].cols, d.launch.room()
+		ok := d.tileMap(&maps[0], x, int(rows), cols)
+		for i, w := range weights {
+			ok = ok && d.tileMap(&maps[1+i], w.address, w.rows, cols)
+		}
+		if ok {
+			d.with().maps(2).ptr(to, counts).int(experts, out, cols)
+			d.inTiles(name)
+		}
+		return ok
+	}
+	if !multiply("matmul_swiglu_experts", joined, x, gateUp, ff) || !multiply("matmul_experts", y, joined, down, width) {
+		return
+	}
+	d.with(to, y, counts, ranks, probabilities).int(experts).long(width)
+	d.run(d.kernel("mixture", "mixture_sum_"+d.suffix), m, blocks(width, 256), 256, 0)
 }
 
 // expertTable returns where the addresses of experts lie on the card, which stay with their

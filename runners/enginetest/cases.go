@@ -264,7 +264,7 @@ func swiGLU(b *bench) {
 }
 
 func mixture(b *bench) {
-	mixtureOf(b, 5, 96, []int{1, 2, 5}, []int{1, 2, 8, 33, 129})
+	mixtureOf(b, 5, 96, []int{1, 2, 5}, []int{1, 2, 8, 33, 129, 900})
 	mixtureOf(b, 40, 32, []int{3}, []int{1, 7, 33}) // more experts than a word has bits
 }
 
@@ -285,6 +285,9 @@ func mixtureOf(b *bench, experts, ff int, perTokens, rows []int) {
 	}
 	for _, perToken := range perTokens {
 		for _, m := range rows {
+			if m > 129 && !b.affords(3*m*perToken*ff*width) {
+				continue
+			}
 			x := b.in(b.normal(m * width))
 			if m == 2 {
 				b.dev.Put(x.dev, make([]float32, m*width)) // all logits equal: the lowest indices

@@ -48,6 +48,8 @@ type block struct {
 	barriers [16]barrier
 	bulk     []bulk
 	groups   []warpgroup
+
+	registers int // that its warps gave back, a thread's of a warp
 }
 
 // position is the index of a thread of the block in its three dimensions.
@@ -174,6 +176,7 @@ func (l *launch) start(at [3]int, slot int, b *block) *block {
 	b.barriers = [16]barrier{}
 	b.bulk = b.bulk[:0]
 	b.groups = nil
+	b.registers = 0
 	for n, w := range b.warps {
 		w.live = all
 		if left := l.threads - n*lanes; left < lanes {
@@ -182,6 +185,7 @@ func (l *launch) start(at [3]int, slot int, b *block) *block {
 		w.others = append(w.others[:0], fragment{0, w.live, false})
 		w.waits, w.yielded, w.turn = -1, false, 0
 		w.arrived, w.awaited = 0, 0
+		w.registers = l.perThread()
 		w.copies, w.multiplying = [lanes]copies{}, multiplying{}
 	}
 	l.changes++

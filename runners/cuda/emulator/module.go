@@ -19,6 +19,7 @@ type Kernel struct {
 	parameterOffsets map[string]int
 	parameterBytes   int
 	maxThreads       int // of a block; 0: what the machine allows
+	minBlocks        int // on a multiprocessor together; 0: not said
 	code             []instruction
 	registers        [3]int   // of predicates, 32 and 64 bits, without constants
 	constants32      []uint32 // stand behind the registers

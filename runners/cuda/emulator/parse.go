@@ -301,8 +301,12 @@ func (p *parser) entry() (*Kernel, error) {
 				}
 			}
 		case ".minnctapersm", ".maxnctapersm", ".maxnreg":
-			if _, err := p.number(1 << 20); err != nil {
+			n, err := p.number(1 << 20)
+			if err != nil {
 				return nil, err
+			}
+			if t.text == ".minnctapersm" {
+				k.minBlocks = n
 			}
 		case ".noreturn":
 		case ".pragma":

@@ -34,6 +34,9 @@ type warp struct {
 	waits   int             // barrier, or -1
 	yielded bool            // waits for what another warp or block does
 	turn    uint
+
+	registers int // of a thread, as setmaxnreg counts
+
 	arrived int // at the cluster's barrier, how many times
 	awaited int // and how many times it went on there
 	copies  [lanes]copies

@@ -371,18 +371,3 @@ func (b *block) tile(descriptor uint64, rows int, p *wgmma, transposed bool, f f
 	}
 	return nil
 }
-
-// registerCount decodes setmaxnreg, which has no effect: registers are the text's.
-func (d *decoder) registerCount() {
-	o := d.st.operands
-	d.i.flow, d.i.aligned, d.i.exec = together, true, func(*warp, *instruction, uint32) {}
-	switch strings.Join(d.parts[1:], ".") {
-	case "inc.sync.aligned.u32", "dec.sync.aligned.u32":
-	default:
-		d.err = errUnknown
-		return
-	}
-	if !d.arity(1, 1) || o[0].kind != integerOperand || o[0].bits < 24 || o[0].bits > 256 || o[0].bits%8 != 0 {
-		d.fail("the number of registers must be a multiple of 8 from 24 to 256")
-	}
-}

@@ -3,6 +3,7 @@
 // still in registers, unrounded:
 //
 //   matmul_swiglu  dst (m, ff) = silu(x·gateᵀ) · (x·upᵀ), w being gate's rows and then up's
+//   matmul_experts y (m, rows) = x·wᵀ, float
 //   matmul_rotate  x·wᵀ + bias is queries, keys and values, which are turned by their
 //                  positions and written where rotate.cu would (heads of 64 or 128)
 //
@@ -12,6 +13,10 @@
 // room for stay and take every tile that their number falls on, the next tile's stages
 // under way while a tile's sums leave; `band` tiles down at a time, so that what clusters
 // read together fits the second cache.
+//
+// Of a mixture, x is the rows of each expert behind those of the one before, as many as
+// counts says, and w a tensor map for each: all experts' tiles are one kernel's. (The maps
+// are an argument: in memory they would want a fence that is younger than PTX 8.0.)
 //
 // Sums go along the columns in order, so a row's bits do not depend on the others.
 #include "wgmma.h"
@@ -49,11 +54,19 @@ template <typename T> DEVICE void write(u8 *lines, T *to, i64 step, int below) {
   sync_group();
 }
 
-// Calls leave(lines, row, tile, d) with the sums of every tile; row is the first of the
-// warpgroup's 64. tile counts tiles of w, whose rows are step·tile … +128 and as many
-// `apart` rows on.
+// The rows of x: m, or of each expert counts[e].
+struct Rows {
+  int m;
+  const int *counts;
+  int experts;
+  DEVICE int of(int e) const { return counts ? counts[e] : m; }
+};
+
+// Calls leave(lines, row, below, tile, d) with the sums of every tile; row is the first of
+// the warpgroup's 64, of which so many are below the rows' end. tile counts tiles of w,
+// whose rows are step·tile … +128 and as many `apart` rows on. mapW is the first expert's.
 template <typename T, typename Leave>
-DEVICE void matmul(u64 mapX, u64 mapW, int m, int across, int step, int apart, int cols, Leave leave) {
+DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apart, int cols, Leave leave) {
   alignas(8) __shared__ u64 barriers[2 * S];
   u8 *aligned = dynamic + (1023 & -shared_address(dynamic));
   u32 base = shared_address(aligned), full = shared_address(barriers), empty = full + 8 * S;
@@ -69,11 +82,17 @@ DEVICE void matmul(u64 mapX, u64 mapW, int m, int across, int step, int apart, i
   next();
   wait();
 
-  int down = (m + 255) / 256, steps = (cols + 63) / 64;
+  int steps = (cols + 63) / 64;
   auto tiles = [&](auto each) INLINE {
-    for (int i = (int)block_x() / 2; i < down * across; i += (int)blocks_x() / 2) {
-      int b = i / (band * across), r = i - b * band * across, high = min(band, down - b * band);
-      each((b * band + r % high) * 256 + rank * 128, r / high);
+    int i = (int)block_x() / 2; // less the tiles of the experts before
+    for (int e = 0, first = 0, n; e < rows.experts; e++, first += n) {
+      n = rows.of(e);
+      int down = (n + 255) / 256;
+      for (; i < down * across; i += (int)blocks_x() / 2) {
+        int b = i / (band * across), r = i - b * band * across, high = min(band, down - b * band);
+        each(first + (b * band + r % high) * 256 + rank * 128, first + n, r / high, mapW + e * sizeof(Map));
+      }
+      i -= down * across;
     }
   };
   int at = 0;
@@ -82,23 +101,23 @@ DEVICE void matmul(u64 mapX, u64 mapW, int m, int across, int step, int apart, i
     if (++at == S) at = 0, parity ^= 1;
   };
   if (thread() < 128) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
     if (thread() == 0) {
-      tiles([&](int row, int tile) INLINE {
+      tiles([&](int row, int, int tile, u64 w) INLINE {
         for (int k = 0; k < steps; k++, on()) {
           u32 to = base + at * stage_bytes, barrier = full + 8 * at;
           barrier_wait(empty + 8 * at, parity ^ 1);
           barrier_expect(barrier, stage_bytes);
           copy_box(to, mapX, barrier, 64 * k, row, 0);
-          copy_box_to(3, to + boxX + rank * (boxW / 2), mapW, barrier, 64 * k, step * tile + rank * apart, 0);
+          copy_box_to(3, to + boxX + rank * (boxW / 2), w, barrier, 64 * k, step * tile + rank * apart, 0);
         }
       });
     }
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
     int group = thread() / 128 - 1;
     u8 *lines = aligned + S * stage_bytes + group * lines_bytes;
-    tiles([&](int row, int tile) INLINE {
+    tiles([&](int row, int end, int tile, u64) INLINE {
       row += 64 * group;
       float d[128];
       int before = 0;
@@ -118,7 +137,7 @@ DEVICE void matmul(u64 mapX, u64 mapW, int m, int across, int step, int apart, i
       }
       multiply_wait<0>();
       free();
-      leave(lines, row, tile, d);
+      leave(lines, row, end - row, tile, d);
     });
   }
   cluster_sync(); // the other block may still send here
@@ -134,14 +153,29 @@ DEVICE float silu(float x) {
   return x * y;
 }
 
-template <typename T> DEVICE void swiglu(u64 mapX, u64 mapW, T *dst, int m, int ff, int cols) {
-  matmul<T>(mapX, mapW, m, (ff + 127) / 128, 128, ff, cols, [&](u8 *lines, int row, int tile, float (&d)[128]) INLINE {
+template <typename T> DEVICE void swiglu(u64 mapX, u64 mapW, T *dst, Rows rows, int ff, int cols) {
+  matmul<T>(mapX, mapW, rows, (ff + 127) / 128, 128, ff, cols, [&](u8 *lines, int row, int below, int tile, float (&d)[128]) INLINE {
     UNROLL for (int j = 0; j < 16; j++) {
       float *g = d + 4 * j, *u = d + 64 + 4 * j;
       UNROLL for (int y = 0; y < 4; y += 2) word(lines, own_row() + 4 * y, j) = pack<T>(silu(g[y]) * u[y], silu(g[y + 1]) * u[y + 1]);
     }
     int c = 128 * tile + id() % 16 * 8;
-    write(lines, dst + (i64)row * ff + c, ff, c < ff ? m - row : 0);
+    write(lines, dst + (i64)row * ff + c, ff, c < ff ? below : 0);
+  });
+}
+
+template <typename T> DEVICE void experts(u64 mapX, u64 mapW, float *y, Rows rows, int width, int cols) {
+  matmul<T>(mapX, mapW, rows, (width + 255) / 256, 256, 128, cols, [&](u8 *lines, int row, int below, int tile, float (&d)[128]) INLINE {
+    UNROLL for (int h = 0; h < 4; h++) { // lines of 64 numbers
+      UNROLL for (int j = 0; j < 8; j++) {
+        float *s = d + 32 * h + 4 * j;
+        int at = 2 * j + lane() % 4 / 2, half = lane() % 2 * 8;
+        UNROLL for (int y = 0; y < 2; y++)
+          *(f32x2 *)(vector(lines, own_row() + 8 * y, at) + half) = f32x2{s[2 * y], s[2 * y + 1]};
+      }
+      int c = 256 * tile + 64 * h + id() % 16 * 4;
+      write(lines, y + (i64)row * width + c, width, c < width ? below : 0);
+    }
   });
 }
 
@@ -151,7 +185,7 @@ template <typename T, int D>
 DEVICE void rotate(u64 mapX, u64 mapW, T *q, T *k, T *v, const float *bias, const float *turns, int m, int start, i64 n, int heads, int kvHeads, int cols) {
   const int pairs = D / 16; // vectors from a pair's first element to its second
   int rows = (heads + 2 * kvHeads) * D;
-  matmul<T>(mapX, mapW, m, (rows + 255) / 256, 256, 128, cols, [&](u8 *lines, int row, int tile, float (&d)[128]) INLINE {
+  matmul<T>(mapX, mapW, {m, nullptr, 1}, (rows + 255) / 256, 256, 128, cols, [&](u8 *lines, int row, int below, int tile, float (&d)[128]) INLINE {
     UNROLL for (int h = 0; h < 2; h++) {
       if (bias) {
         UNROLL for (int j = 0; j < 16; j++) {
@@ -189,10 +223,12 @@ DEVICE void rotate(u64 mapX, u64 mapW, T *q, T *k, T *v, const float *bias, cons
         to = (a < kvHeads ? k + (a * n + start) * D : v + ((a - kvHeads) * n + start) * D) + inner;
         step = D;
       }
-      write(lines, to + row * step, step, c < rows ? m - row : 0);
+      write(lines, to + row * step, step, c < rows ? below : 0);
     }
   });
 }
+
+struct Maps { Map of[16]; };
 
 #define ENTRY KERNEL __launch_bounds__(384, 1)
 #define ROTATE(T, name, D) \
@@ -201,7 +237,13 @@ DEVICE void rotate(u64 mapX, u64 mapW, T *q, T *k, T *v, const float *bias, cons
   }
 #define INSTANCE(T, name) \
   ENTRY matmul_swiglu_##name(Map x, Map w, T *dst, int m, int ff, int cols) { \
-    swiglu<T>(MAP("matmul_swiglu_" #name, 0), MAP("matmul_swiglu_" #name, 1), dst, m, ff, cols); \
+    swiglu<T>(MAP("matmul_swiglu_" #name, 0), MAP("matmul_swiglu_" #name, 1), dst, {m, nullptr, 1}, ff, cols); \
+  } \
+  ENTRY matmul_swiglu_experts_##name(Map x, Maps w, T *dst, const int *counts, int number, int ff, int cols) { \
+    swiglu<T>(MAP("matmul_swiglu_experts_" #name, 0), MAP("matmul_swiglu_experts_" #name, 1), dst, {0, counts, number}, ff, cols); \
+  } \
+  ENTRY matmul_experts_##name(Map x, Maps w, float *y, const int *counts, int number, int width, int cols) { \
+    experts<T>(MAP("matmul_experts_" #name, 0), MAP("matmul_experts_" #name, 1), y, {0, counts, number}, width, cols); \
   } \
   ROTATE(T, name, 64) \
   ROTATE(T, name, 128)

@@ -91,3 +91,69 @@ KERNEL mixture_add(float *sum, const float *y, const int *rows, const float *pro
   if (p == 0.f || j >= width) return;
   sum[r * width + j] = fma(p, y[i * width + j], sum[r * width + j]);
 }
+
+// Of many tokens each expert gets its own, one expert's behind another's, as
+// matmul_sm90a.cu multiplies them.
+//
+// mixture_rank: counts[e], the tokens that take expert e, and of those rank (m, experts),
+// how many come before. A block an expert.
+KERNEL mixture_rank(int *counts, int *rank, const float *probabilities, int m, int experts) {
+  __shared__ int taken[32];
+  next();
+  wait();
+  int e = (int)block_x(), before = 0;
+  for (int base = 0; base < m; base += threads()) {
+    int i = base + thread();
+    bool on = i < m && probabilities[(i64)i * experts + e] != 0.f;
+    u32 of_warp = __nvvm_vote_ballot_sync(~0u, on);
+    if (lane() == 0) taken[warp()] = __builtin_popcount(of_warp);
+    sync();
+    int place = before + __builtin_popcount(of_warp & ((1u << lane()) - 1));
+    for (int w = 0; w < threads() / 32; w++) {
+      if (w < warp()) place += taken[w];
+      before += taken[w];
+    }
+    if (on) rank[(i64)i * experts + e] = place;
+    sync();
+  }
+  if (thread() == 0) counts[e] = before;
+}
+
+// Calls each(row, probability) for the rows that are token i's, its experts in their order.
+template <typename F> DEVICE void rows_of(i64 i, const int *counts, const int *rank, const float *probabilities, int experts, F each) {
+  for (int e = 0, first = 0; e < experts; first += counts[e++]) {
+    float p = probabilities[i * experts + e];
+    if (p != 0.f) each((i64)first + rank[i * experts + e], p);
+  }
+}
+
+// mixture_gather: to[row] = x[i] for the rows of token i. A block a token.
+template <typename T> DEVICE void gather(T *to, const T *x, const int *counts, const int *rank, const float *probabilities, int experts, i64 width) {
+  next();
+  wait();
+  i64 i = block_x();
+  rows_of(i, counts, rank, probabilities, experts, [&](i64 row, float) INLINE {
+    for (i64 j = 8 * thread(); j < width; j += 8 * threads()) *(u32x4 *)(to + row * width + j) = *(const u32x4 *)(x + i * width + j);
+  });
+}
+
+// mixture_sum: dst[i] += Σ probability · y[row] over the rows of token i, rounded once. y
+// (rows, width) float, dst (m, width); blockIdx.x is i.
+template <typename T> DEVICE void sum(T *dst, const float *y, const int *counts, const int *rank, const float *probabilities, int experts, i64 width) {
+  next();
+  wait();
+  i64 i = block_x(), j = block_y() * threads() + thread();
+  if (j >= width) return;
+  float s = 0.f;
+  rows_of(i, counts, rank, probabilities, experts, [&](i64 row, float p) INLINE { s = fma(p, y[row * width + j], s); });
+  from_float(dst[i * width + j], to_float(dst[i * width + j]) + s);
+}
+#define MANY(T, name) \
+  KERNEL mixture_gather_##name(T *to, const T *x, const int *counts, const int *rank, const float *probabilities, int experts, i64 width) { \
+    gather(to, x, counts, rank, probabilities, experts, width); \
+  } \
+  KERNEL mixture_sum_##name(T *dst, const float *y, const int *counts, const int *rank, const float *probabilities, int experts, i64 width) { \
+    sum(dst, y, counts, rank, probabilities, experts, width); \
+  }
+MANY(f16, f16)
+MANY(bf16, bf16)
