@@ -22,6 +22,7 @@
 // is for judging, by plain float32 arithmetic (no tf32). Nothing is added up
 // in an order that depends on timing: two runs give the same bits. A row's bits do
 // not depend on its company up to 64 rows, where products are this package's own, nor,
-// in Float32, in a step of any number; larger products are cuBLAS's and may depend on
-// their size.
+// in Float32, in a step of any number. Larger products are cuBLAS's, which may depend on
+// their size, or, on 9.0, of gate and up, of queries, keys and values and of experts, the
+// package's own, which do not, but sum in another order than those of few rows.
 package cuda
