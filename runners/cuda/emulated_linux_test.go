@@ -215,3 +215,38 @@ func TestOldDriver(t *testing.T) {
 		t.Errorf("a driver for CUDA 11.8: %v", err)
 	}
 }
+
+// TestEmulatedMixtureBytes: what a plan is told of a mixture is what it takes, within what
+// the arena rounds.
+func TestEmulatedMixtureBytes(t *testing.T) {
+	const m, width, ff, experts, perToken = 300, 64, 128, 4, 2
+	for _, major := range []int{8, 9} {
+		d, _ := Emulated(t, emulatedCard(major, 0), engine.BFloat16)
+		load := func(rows, cols int) engine.Weight {
+			w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", rows, cols, 1}}, nil))
+			t.Cleanup(func() { d.FreeWeight(w) })
+			return w
+		}
+		e := engine.Experts{Router: load(experts, width), PerToken: perToken}
+		for range experts {
+			e.GateUp, e.Down = append(e.GateUp, load(2*ff, width)), append(e.Down, load(width, ff))
+		}
+		x := must[engine.Array](t)(d.New(d.kind, m*width))
+		d.Put(x, make([]float32, m*width))
+		if err := d.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		d.ResetPeak()
+		before := d.Memory().InUse
+		d.MixtureAdd(x, x, e)
+		if err := d.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		took, said := d.Memory().Peak-before, d.MixtureBytes(m, width, ff, experts, perToken)
+		t.Logf("%d.0: %d bytes, %d said", major, took, said)
+		if took > said || said > took+took/10 {
+			t.Errorf("%d.0: a mixture takes %d bytes, a plan is told %d", major, took, said)
+		}
+		d.Free(x)
+	}
+}

@@ -42,7 +42,7 @@ func (d *Device) tileMap(to *tensorMap, address uint64, rows, cols int) bool {
 	return d.encode(to, address, [3]int{cols, rows, 1}, [2]int{cols, rows * cols}, [2]int{128, 1})
 }
 
-// inTiles starts one of the kernels with what l has been given.
+// inTiles starts one of the kernels with the arguments there are.
 func (d *Device) inTiles(name string) {
 	d.launch.clusters(tileBlocks)
 	d.run(d.kernel("matmul_sm90a", name+"_"+d.suffix), max(tileBlocks, d.card.Multiprocessors/tileBlocks*tileBlocks), 1, tileThreads, tileShared)
@@ -86,10 +86,10 @@ func (d *Device) matMulSwiGLU(to, room, from uint64, m int, w *weight, used uint
 // MatMulRotate multiplies and takes the projections apart.
 func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array, ew engine.Weight, start int, h engine.Heads, er engine.Rotary, norm engine.QKNorm) {
 	w := d.weight("MatMulRotate", ew)
-	pointers := []uint64{d.pointer("MatMulRotate", q, d.kind), d.pointer("MatMulRotate", kv.K, d.kind), d.pointer("MatMulRotate", kv.V, d.kind),
-		d.pointer("MatMulRotate", x, d.kind), w.address, d.pointer("MatMulRotate", room, d.kind)}
+	at := func(a engine.Array) uint64 { return d.pointer("MatMulRotate", a, d.kind) }
+	to, k, v, from, turns := at(q), at(kv.K), at(kv.V), at(x), at(room) // cosines and sines take less than room
 	m := x.Len / w.cols
-	if h.Size != 64 && h.Size != 128 || norm.Query.Len+norm.Key.Len > 0 || !d.tiled(w.cols, pointers...) || !d.worthwhile(m, w.rows) {
+	if h.Size != 64 && h.Size != 128 || norm.Query.Len+norm.Key.Len > 0 || !d.tiled(w.cols, to, k, v, from, turns, w.address) || !d.worthwhile(m, w.rows) {
 		d.MatMul(room, x, ew)
 		d.Rotate(q, kv, room, start, h, er, norm)
 		return
@@ -104,11 +104,10 @@ func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array
 	if !ok {
 		return
 	}
-	turns := pointers[5]
 	d.with(turns, r.frequencies).float(r.scale).int(r.half, start, m)
 	d.run(d.kernel("rotate", "rotate_turns"), blocks(m*r.half, 256), 1, 256, 0)
-	if l, ok := d.mapped(pointers[3], m, w); ok {
-		l.ptr(pointers[:3]...).ptr(w.bias, turns).int(m, start).long(kv.Tokens).int(h.Query, h.KV, w.cols)
+	if l, ok := d.mapped(from, m, w); ok {
+		l.ptr(to, k, v, w.bias, turns).int(m, start).long(kv.Tokens).int(h.Query, h.KV, w.cols)
 		d.inTiles(fmt.Sprintf("matmul_rotate_%d", h.Size))
 	}
 }

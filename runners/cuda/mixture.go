@@ -53,26 +53,17 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			d.mixFew(to, from, m, router, gateUp, down, e.PerToken)
 			return
 		}
-		if m > fewRows && experts <= maxTiledExperts && d.tiled(width, to, from) && ff%8 == 0 {
+		if d.together(m, width, ff, experts) && aligned(0, to, from) {
 			d.mixMany(to, from, m, router, gateUp, down, e.PerToken)
 			return
 		}
 	}
-	// An expert's rows are multiplied in whole tiles of cuBLAS: it would choose, and load, a
-	// kernel for every other number of rows. What lies behind them is nobody's.
-	const tile = 128
-	whole := roundUp(int64(m), tile)
-	size := int64(d.kind.Size())
-	p, done, ok := d.scratches(
-		4*int64(m)*int64(experts), 4*int64(m)*int64(experts), 4*int64(experts), // logits, probabilities, used
-		4*int64(m)*int64(width), 4*whole*int64(width), // sum, y
-		whole*2*int64(ff)*size, whole*int64(ff)*size, // gate and up, joined
-	)
+	p, done, ok := d.scratches(d.apartBytes(m, width, ff, experts)...)
 	defer done()
 	if !ok {
 		return
 	}
-	logits, probabilities, used, sum, y, both, joined := p[0], p[1], p[2], p[3], p[4], p[5], p[6]
+	logits, probabilities, used, sum, y, both, joined, chosen := p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
 	d.product(logits, engine.Float32, from, m, router, false, 0)
 	d.clear(used, 4*int64(experts))
 	d.clear(sum, 4*int64(m)*int64(width))
@@ -94,11 +85,6 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		if !d.read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
 			return
 		}
-		chosen, done, ok := d.scratch(whole * int64(width) * size) // an expert's rows of x
-		if !ok {
-			return
-		}
-		defer done()
 		for i := range gateUp {
 			var rows []int32
 			for r := range m {
@@ -118,7 +104,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			d.run(d.kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
 			n := len(rows)
 			if n > fewRows {
-				n = int(roundUp(int64(n), tile))
+				n = int(roundUp(int64(n), apartTile))
 			}
 			d.matMulSwiGLU(joined, both, chosen, n, gateUp[i], 0)
 			d.product(y, engine.Float32, joined, n, down[i], false, 0)
@@ -127,6 +113,49 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	}
 	d.with(to, sum, 0).long(m * width).int(width)
 	d.run(d.kernel("bias", "bias_add_"+d.suffix), blocks(m*width, 256), 1, 256, 0)
+}
+
+// together says whether many tokens' experts are multiplied in one kernel.
+func (d *Device) together(m, width, ff, experts int) bool {
+	return m > fewRows && experts <= maxTiledExperts && d.tiled(width) && ff%8 == 0
+}
+
+// togetherBytes and apartBytes are what mixMany and what else MixtureAdd does for many
+// tokens take.
+func (d *Device) togetherBytes(m, width, ff, experts, perToken int) []int64 {
+	rows, size := int64(m)*int64(perToken), int64(d.kind.Size())
+	table := 4 * int64(m) * int64(experts)
+	return []int64{
+		table, table, table, 4 * int64(experts), // logits, probabilities, ranks, counts
+		rows * int64(width) * size, rows * int64(ff) * size, 4 * rows * int64(width), // of all experts: x, gate and up joined, results
+	}
+}
+
+// An expert's rows are multiplied in whole tiles of cuBLAS: it would choose, and load, a
+// kernel for every other number of rows. What lies behind them is nobody's.
+const apartTile = 128
+
+func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
+	whole, size := roundUp(int64(m), apartTile), int64(d.kind.Size())
+	table := 4 * int64(m) * int64(experts)
+	return []int64{
+		table, table, 4 * int64(experts), // logits, probabilities, used
+		4 * int64(m) * int64(width), 4 * whole * int64(width), // sum, y
+		whole * 2 * int64(ff) * size, whole * int64(ff) * size, // gate and up, joined
+		whole * int64(width) * size, // an expert's rows of x
+	}
+}
+
+// MixtureBytes is what MixtureAdd takes for so many tokens of a prompt.
+func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) (sum int64) {
+	sizes := append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and who goes where
+	if d.together(tokens, width, ff, experts) {
+		sizes = d.togetherBytes(tokens, width, ff, experts, perToken)
+	}
+	for _, n := range sizes {
+		sum += d.Takes(n)
+	}
+	return sum
 }
 
 // mixFew is MixtureAdd for at most eight tokens: at most count experts are taken, and
@@ -163,11 +192,8 @@ func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*
 // one before, and all experts' products are one kernel's.
 func (d *Device) mixMany(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
 	experts, width, ff := router.rows, router.cols, down[0].cols
-	rows, size := int64(m*perToken), int64(d.kind.Size())
-	p, done, ok := d.scratches(
-		4*int64(m*experts), 4*int64(m*experts), 4*int64(m*experts), 4*int64(experts), // logits, probabilities, ranks, counts
-		rows*int64(width)*size, rows*int64(ff)*size, 4*rows*int64(width), // of all experts: x, gate and up joined, results
-	)
+	rows := m * perToken
+	p, done, ok := d.scratches(d.togetherBytes(m, width, ff, experts, perToken)...)
 	defer done()
 	if !ok {
 		return
@@ -182,7 +208,7 @@ func (d *Device) mixMany(to, from uint64, m int, router *weight, gateUp, down []
 	d.run(d.kernel("mixture", "mixture_gather_"+d.suffix), m, 1, 256, 0)
 	multiply := func(name string, to, x uint64, weights []*weight, out int) bool {
 		cols, maps := weights[0].cols, d.launch.room()
-		ok := d.tileMap(&maps[0], x, int(rows), cols)
+		ok := d.tileMap(&maps[0], x, rows, cols)
 		for i, w := range weights {
 			ok = ok && d.tileMap(&maps[1+i], w.address, w.rows, cols)
 		}

@@ -23,6 +23,12 @@ type Packer interface {
 	Takes(bytes int64) int64
 }
 
+// Mixer is a device whose MixtureAdd takes memory of its own.
+type Mixer interface {
+	// MixtureBytes is how much, for so many tokens of a prompt.
+	MixtureBytes(tokens, width, ff, experts, perToken int) int64
+}
+
 // Plan computes what Prefill and a Decoder will ask the device for.
 func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan {
 	element := int64(m.device.Type().Size())
@@ -36,6 +42,9 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	for _, w := range m.widths() {
 		scratch += int64(w)
 		p.Prefill += array(min(m.block, n), w)
+	}
+	if d, ok := m.device.(Mixer); ok && m.Experts > 0 {
+		p.Prefill += d.MixtureBytes(min(m.block, n), m.Width, m.FF, m.Experts, m.PerToken)
 	}
 	rotation := 4 * int64(n+room) * int64(m.Heads.Size)
 	p.Prefill += array(n, m.Width) + 2*array(n, m.KVWidth()) + 4*int64(n) + 4*int64(m.Vocab) + rotation

@@ -26,12 +26,12 @@ template <typename T> DEVICE void multiply_values(float (&d)[48], const u32 *a, 
 template <typename T> DEVICE void multiply_values(float (&d)[32], const u32 *a, u64 b);
 #define KEYS(T, name) \
   template <> DEVICE void multiply_keys<T>(float (&d)[64], u64 a, u64 b, int add) { \
-    asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, %66, 0;\n\twgmma.mma_async.sync.aligned.m64n128k16.f32." name "." name " " SUMS64 ", %64, %65, p, 1, 1, 0, 0;\n\t}" \
+    asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, %66, 0;\n\twgmma.mma_async.sync.aligned.m64n128k16.f32." name "." name " " SUMS(64) ", %64, %65, p, 1, 1, 0, 0;\n\t}" \
                  : OUTPUTS64 : "l"(a), "l"(b), "r"(add)); \
   }
 #define VALUES(T, name, sums, n, a0, a1, a2, a3, at) \
   template <> DEVICE void multiply_values<T>(float (&d)[sums], const u32 *a, u64 b) { \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16.f32." name "." name " " SUMS##sums ", {" a0 "," a1 "," a2 "," a3 "}, " at ", 1, 1, 1, 1;" \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16.f32." name "." name " " SUMS(sums) ", {" a0 "," a1 "," a2 "," a3 "}, " at ", 1, 1, 1, 1;" \
                  : OUTPUTS##sums : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)); \
   }
 #define PRODUCTS(T, name) KEYS(T, name) \

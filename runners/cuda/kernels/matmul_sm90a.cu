@@ -30,7 +30,7 @@ const u32 lines_bytes = 64 * 256;                         // 64 rows, 128 column
 template <typename T> DEVICE void multiply(float (&d)[128], u64 a, u64 b, int add);
 #define MULTIPLY(T, name) \
   template <> DEVICE void multiply<T>(float (&d)[128], u64 a, u64 b, int add) { \
-    asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, %130, 0;\n\twgmma.mma_async.sync.aligned.m64n256k16.f32." name "." name " " SUMS128 ", %128, %129, p, 1, 1, 0, 0;\n\t}" \
+    asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, %130, 0;\n\twgmma.mma_async.sync.aligned.m64n256k16.f32." name "." name " " SUMS(128) ", %128, %129, p, 1, 1, 0, 0;\n\t}" \
                  : OUTPUTS128 : "l"(a), "l"(b), "r"(add)); \
   }
 MULTIPLY(bf16, "bf16")
@@ -101,7 +101,7 @@ DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apar
     if (++at == S) at = 0, parity ^= 1;
   };
   if (thread() < 128) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;"); // of 168, which the two others share
     if (thread() == 0) {
       tiles([&](int row, int, int tile, u64 w) INLINE {
         for (int k = 0; k < steps; k++, on()) {
