@@ -11,9 +11,6 @@ import (
 // maxExperts is what the router's kernel keeps in one word.
 const maxExperts = 64
 
-// maxTiledExperts is how many tensor maps the kernels of matmul_sm90a.cu take.
-const maxTiledExperts = 16
-
 // MixtureAdd runs each token through its experts, the experts in their order. Few
 // tokens go through every expert that any of them chose, those of up to eight side by
 // side. Of many each expert gets its own: on compute capability 9.0 all experts in one
@@ -115,26 +112,11 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	d.run(d.kernel("bias", "bias_add_"+d.suffix), blocks(m*width, 256), 1, 256, 0)
 }
 
-// together says whether many tokens' experts are multiplied in one kernel.
-func (d *Device) together(m, width, ff, experts int) bool {
-	return m > fewRows && experts <= maxTiledExperts && d.tiled(width) && ff%8 == 0
-}
-
-// togetherBytes and apartBytes are what mixMany and what else MixtureAdd does for many
-// tokens take.
-func (d *Device) togetherBytes(m, width, ff, experts, perToken int) []int64 {
-	rows, size := int64(m)*int64(perToken), int64(d.kind.Size())
-	table := 4 * int64(m) * int64(experts)
-	return []int64{
-		table, table, table, 4 * int64(experts), // logits, probabilities, ranks, counts
-		rows * int64(width) * size, rows * int64(ff) * size, 4 * rows * int64(width), // of all experts: x, gate and up joined, results
-	}
-}
-
 // An expert's rows are multiplied in whole tiles of cuBLAS: it would choose, and load, a
 // kernel for every other number of rows. What lies behind them is nobody's.
 const apartTile = 128
 
+// apartBytes are what MixtureAdd takes where experts are multiplied one after the other.
 func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
 	whole, size := roundUp(int64(m), apartTile), int64(d.kind.Size())
 	table := 4 * int64(m) * int64(experts)
@@ -156,96 +138,6 @@ func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) (sum int
 		sum += d.Takes(n)
 	}
 	return sum
-}
-
-// mixFew is MixtureAdd for at most eight tokens: at most count experts are taken, and
-// each operation is one kernel for all of them.
-func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
-	table, ok := d.expertTable(router, append(slices.Clone(gateUp), down...))
-	if !ok {
-		return
-	}
-	experts, width, ff := router.rows, router.cols, down[0].cols
-	count := min(experts, m*perToken)
-	outputs := int64(count * m) // of all products, rows
-	size := int64(d.kind.Size())
-	p, done, ok := d.scratches(
-		4*int64(m*experts), 4*int64(m*experts), 4*int64(count), // logits, probabilities, list
-		outputs*2*int64(ff)*size, outputs*int64(ff)*size, 4*outputs*int64(width), // gate and up, joined, results
-	)
-	defer done()
-	if !ok {
-		return
-	}
-	logits, probabilities, list, both, joined, results := p[0], p[1], p[2], p[3], p[4], p[5]
-	d.few(logits, engine.Float32, from, m, router, false, 0)
-	d.with(probabilities, list).int(count).ptr(logits).int(m, experts, perToken)
-	d.run(d.kernel("mixture", "route_few"), 1, 1, 32, 0)
-	d.fewOf(both, d.kind, from, m, gateUp[0], false, choice{list, table, count, 0, m * 2 * ff})
-	d.swiGLU(joined, both, count*m, ff)
-	d.fewOf(results, engine.Float32, joined, m, down[0], false, choice{list, table + 8*uint64(experts), count, m * ff, m * width})
-	d.with(to, results, list).int(count).ptr(probabilities).int(experts, m).long(width)
-	d.run(d.kernel("mixture", "mixture_join_"+d.suffix), blocks(width, 256), m, 256, 0)
-}
-
-// mixMany is MixtureAdd for many tokens: the rows of each expert lie behind those of the
-// one before, and all experts' products are one kernel's.
-func (d *Device) mixMany(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
-	experts, width, ff := router.rows, router.cols, down[0].cols
-	rows := m * perToken
-	p, done, ok := d.scratches(d.togetherBytes(m, width, ff, experts, perToken)...)
-	defer done()
-	if !ok {
-		return
-	}
-	logits, probabilities, ranks, counts, x, joined, y := p[0], p[1], p[2], p[3], p[4], p[5], p[6]
-	d.product(logits, engine.Float32, from, m, router, false, 0)
-	d.with(probabilities, counts, logits).int(m, experts, perToken)
-	d.run(d.kernel("mixture", "route"), blocks(m, 128), 1, 128, 0)
-	d.with(counts, ranks, probabilities).int(m, experts)
-	d.run(d.kernel("mixture", "mixture_rank"), experts, 1, 1024, 0)
-	d.with(x, from, counts, ranks, probabilities).int(experts).long(width)
-	d.run(d.kernel("mixture", "mixture_gather_"+d.suffix), m, 1, 256, 0)
-	multiply := func(name string, to, x uint64, weights []*weight, out int) bool {
-		cols, maps := weights[0].cols, d.launch.room()
-		ok := d.tileMap(&maps[0], x, rows, cols)
-		for i, w := range weights {
-			ok = ok && d.tileMap(&maps[1+i], w.address, w.rows, cols)
-		}
-		if ok {
-			d.with().maps(2).ptr(to, counts).int(experts, out, cols)
-			d.inTiles(name)
-		}
-		return ok
-	}
-	if !multiply("matmul_swiglu_experts", joined, x, gateUp, ff) || !multiply("matmul_experts", y, joined, down, width) {
-		return
-	}
-	d.with(to, y, counts, ranks, probabilities).int(experts).long(width)
-	d.run(d.kernel("mixture", "mixture_sum_"+d.suffix), m, blocks(width, 256), 256, 0)
-}
-
-// expertTable returns where the addresses of experts lie on the card, which stay with their
-// router.
-func (d *Device) expertTable(router *weight, experts []*weight) (uint64, bool) {
-	if router.table != 0 && slices.Equal(router.tabled, experts) {
-		return router.table, true
-	}
-	if router.table != 0 {
-		d.arena.give(router.table)
-		router.table = 0
-	}
-	addresses := make([]uint64, len(experts))
-	for i, w := range experts {
-		addresses[i] = w.address
-	}
-	p, err := d.take(8 * int64(len(addresses)))
-	if err != nil {
-		d.fail(err)
-		return 0, false
-	}
-	router.table, router.tabled = p, experts
-	return p, d.sendAll(p, bytesOf(addresses))
 }
 
 // read copies from the card and waits.
