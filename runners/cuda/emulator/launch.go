@@ -177,6 +177,7 @@ func (l *launch) start(at [3]int, slot int, b *block) *block {
 	b.bulk = b.bulk[:0]
 	b.groups = nil
 	b.registers = 0
+	registers := l.perThread()
 	for n, w := range b.warps {
 		w.live = all
 		if left := l.threads - n*lanes; left < lanes {
@@ -185,7 +186,7 @@ func (l *launch) start(at [3]int, slot int, b *block) *block {
 		w.others = append(w.others[:0], fragment{0, w.live, false})
 		w.waits, w.yielded, w.turn = -1, false, 0
 		w.arrived, w.awaited = 0, 0
-		w.registers = l.perThread()
+		w.registers = registers
 		w.copies, w.multiplying = [lanes]copies{}, multiplying{}
 	}
 	l.changes++

@@ -176,21 +176,17 @@ func execTensorCopy(w *warp, i *instruction, mask uint32) {
 	}
 }
 
-// tensorMap finds the map at a generic address: a kernel's parameter, or in global memory.
+// tensorMap finds the map at a generic address; it must be a kernel's parameter.
 func (w *warp) tensorMap(address uint64) (*tensorMap, error) {
 	l := w.block.launch
 	offset := address - paramWindow
-	parameter := address&windowMask == paramWindow && offset+128 <= uint64(8*len(l.parameters))
-	if parameter {
-		address = hostAddress(l.parameters) + offset
+	if address&windowMask != paramWindow || offset%64 != 0 || offset+128 > uint64(8*len(l.parameters)) {
+		return nil, fmt.Errorf("a tensor map at %#x: must be a parameter of the kernel that is aligned to 64 bytes", address)
 	}
-	if offset%64 != 0 || !parameter && !l.memory.Valid(address, 128) {
-		return nil, fmt.Errorf("a tensor map at %#x: must be a parameter of the kernel, or in global memory, and aligned to 64 bytes", address)
-	}
-	t := (*tensorMap)(pointer(address))
+	t := (*tensorMap)(pointer(hostAddress(l.parameters) + offset))
 	switch {
 	case t.magic != tensorMapMagic:
-		return nil, errors.New("there is no tensor map")
+		return nil, errors.New("the parameter is no tensor map")
 	case t.rank != 3:
 		return nil, fmt.Errorf("the tensor map has %d dimensions, not 3", t.rank)
 	case t.swizzle != swizzle128 || int(t.elements)*int(t.box[0]) != 128 || t.steps != [5]uint8{1, 1, 1} || t.nan:
