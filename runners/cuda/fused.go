@@ -37,21 +37,20 @@ func (d *Device) worthwhile(m, rows int) bool {
 	return float64(m)*float64(rows) >= least*float64(rounds*at*tileRows*tileRows)
 }
 
-// tileMap is how the kernels find their way in (rows, cols).
-func (d *Device) tileMap(to *tensorMap, address uint64, rows, cols int) bool {
-	return d.encode(to, address, [3]int{cols, rows, 1}, [2]int{cols, rows * cols}, [2]int{128, 1})
-}
-
 // inTiles starts one of the kernels with the arguments there are.
 func (d *Device) inTiles(name string) {
-	d.launch.clusters(tileBlocks)
+	d.launch.cluster = tileBlocks
 	d.run(d.kernel("matmul_sm90a", name+"_"+d.suffix), max(tileBlocks, d.card.Multiprocessors/tileBlocks*tileBlocks), 1, tileThreads, tileShared)
 }
 
-// mapped starts a list of arguments with the tensor maps of x (m, w.cols) and w.
-func (d *Device) mapped(x uint64, m int, w *weight) (*launch, bool) {
+// mapped starts a list of arguments with the tensor maps of x (m, cols) and of weights (·,
+// cols), which are one argument.
+func (d *Device) mapped(x uint64, m int, weights ...*weight) (*launch, bool) {
 	maps := d.launch.room()
-	ok := d.tileMap(&maps[0], x, m, w.cols) && d.tileMap(&maps[1], w.address, w.rows, w.cols)
+	ok := d.encodeMatrix(&maps[0], x, m, weights[0].cols, tileRows/tileBlocks)
+	for i, w := range weights {
+		ok = ok && d.encodeMatrix(&maps[1+i], w.address, w.rows, w.cols, tileRows/tileBlocks)
+	}
 	return d.with().maps(2), ok
 }
 

@@ -53,6 +53,11 @@ func (d *Device) encode(to *tensorMap, address uint64, dims [3]int, strides, box
 		0, swizzle128, promote256, 0))
 }
 
+// encodeMatrix makes the map of (rows, cols), read in boxes of so many rows.
+func (d *Device) encodeMatrix(to *tensorMap, address uint64, rows, cols, box int) bool {
+	return d.encode(to, address, [3]int{cols, rows, 1}, [2]int{cols, rows * cols}, [2]int{box, 1})
+}
+
 // hopper runs the attention kernel for compute capability 9.0 and says whether it
 // serves: 16-bit types, heads of 64, 96 and 128, aligned.
 func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, window int, scale float32) bool {

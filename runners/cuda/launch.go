@@ -10,7 +10,7 @@ import (
 type launch struct {
 	config     launchConfig
 	attributes [2]launchAttribute
-	cluster    int        // blocks of one, or 0
+	cluster    int        // how many blocks the next launch groups, or 0
 	slots      [32]uint64 // arguments of up to eight bytes
 	parameters [32]unsafe.Pointer
 	n          int
@@ -45,12 +45,6 @@ func (d *Device) with(pointers ...uint64) *launch {
 	l := d.launch
 	l.n, l.cluster = 0, 0
 	return l.ptr(pointers...)
-}
-
-// clusters has the next launch group its blocks.
-func (l *launch) clusters(blocks int) *launch {
-	l.cluster = blocks
-	return l
 }
 
 func (l *launch) add(v uint64) *launch {

@@ -130,9 +130,11 @@ func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
 
 // MixtureBytes is what MixtureAdd takes for so many tokens of a prompt.
 func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) (sum int64) {
-	sizes := append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and who goes where
+	var sizes []int64
 	if d.together(tokens, width, ff, experts) {
 		sizes = d.togetherBytes(tokens, width, ff, experts, perToken)
+	} else {
+		sizes = append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and who goes where
 	}
 	for _, n := range sizes {
 		sum += d.Takes(n)

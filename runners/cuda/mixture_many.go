@@ -39,13 +39,9 @@ func (d *Device) mixMany(to, from uint64, m int, router *weight, gateUp, down []
 	d.with(x, from, counts, ranks, probabilities).int(experts).long(width)
 	d.run(d.kernel("mixture", "mixture_gather_"+d.suffix), m, 1, 256, 0)
 	multiply := func(name string, to, x uint64, weights []*weight, out int) bool {
-		cols, maps := weights[0].cols, d.launch.room()
-		ok := d.tileMap(&maps[0], x, rows, cols)
-		for i, w := range weights {
-			ok = ok && d.tileMap(&maps[1+i], w.address, w.rows, cols)
-		}
+		l, ok := d.mapped(x, rows, weights...)
 		if ok {
-			d.with().maps(2).ptr(to, counts).int(experts, out, cols)
+			l.ptr(to, counts).int(experts, out, weights[0].cols)
 			d.inTiles(name)
 		}
 		return ok

@@ -142,7 +142,7 @@ func (d *Device) gemm(to uint64, t engine.Type, from uint64, m int, w *weight, a
 func (d *Device) ring(to uint64, name string, from uint64, m int, w *weight, add bool, used uint64) {
 	const warps, boxes, rows, boxBytes, resident = 8, 3, 32, 32 * 64 * 2, 2 // of kernels/matmul_few_sm90a.cu
 	maps := d.launch.room()
-	if !d.encode(&maps[0], w.address, [3]int{w.cols, w.rows, 1}, [2]int{w.cols, w.rows * w.cols}, [2]int{rows, 1}) {
+	if !d.encodeMatrix(&maps[0], w.address, w.rows, w.cols, rows) {
 		return
 	}
 	d.with().maps(1).ptr(to, from, w.bias).int(m, w.rows, w.cols, flag(add)).ptr(used)
