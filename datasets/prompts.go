@@ -29,7 +29,7 @@ func init() { Register("prompts", openPrompts) }
 //
 //	prompt    a text, sent as it is, or
 //	messages  a list of {role, content}, put through the model's chat template;
-//	answers   a list of strings, at least one;
+//	answers   a list of strings, at least one, none empty;
 //	id        optional, a string; else the line's number;
 //	metric    optional, a registered scorer, before Options.Metric;
 //	classes   optional, the names a classification may choose from;
@@ -124,6 +124,9 @@ func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, e
 	}
 	if len(row.answers) == 0 {
 		return row, errors.New(`field "answers" is an empty list`)
+	}
+	if i := slices.Index(row.answers, ""); i >= 0 { // every text holds it, so some metrics would find it in any
+		return row, fmt.Errorf(`field "answers": answer %d is empty: there is nothing to find`, i+1)
 	}
 	if _, ok := fields["id"]; ok {
 		if row.id, err = stringField(fields, "id"); err != nil {

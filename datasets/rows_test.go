@@ -360,6 +360,8 @@ func TestPromptsFile(t *testing.T) {
 		`:1: both "prompt" and "messages"`:                                    `{"prompt": "x", "messages": [], "answers": ["a"]}`,
 		`:2: field "answers" is missing: have prompt`:                         "{\"prompt\": \"x\", \"answers\": [\"a\"]}\n{\"prompt\": \"x\"}",
 		`:1: field "answers" is an empty list`:                                `{"prompt": "x", "answers": []}`,
+		`:1: field "answers": answer 1 is empty`:                              `{"prompt": "x", "answers": [""]}`,
+		`:2: field "answers": answer 2 is empty`:                              "{\"prompt\": \"x\", \"answers\": [\"a\"]}\n{\"prompt\": \"x\", \"answers\": [\"a\", \"\"], \"metric\": \"recalled\"}",
 		`:1: field "answers": want a list of strings, got a string`:           `{"prompt": "x", "answers": "a"}`,
 		`:1: field "prompt": want a string, got a number`:                     `{"prompt": 3, "answers": ["a"]}`,
 		`:1: field "prompt" is empty`:                                         `{"prompt": "", "answers": ["a"]}`,

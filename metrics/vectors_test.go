@@ -235,6 +235,13 @@ func TestExact(t *testing.T) {
 			t.Errorf("exact(%q, %q) = %v, want %v", c.prediction, c.answers, got, c.want)
 		}
 	}
+	s, err := Open("exact")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Score("x", Reference{Answers: []string{"1", ""}}); err == nil {
+		t.Errorf("an empty value scores %v", got)
+	}
 }
 
 // TestSharedNeedle grades the recorded answers of a small model under SnapKV and
