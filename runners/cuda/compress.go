@@ -287,7 +287,7 @@ func (d *Device) FreeCache(caches ...engine.Cache) {
 	}
 }
 
-// ArgMax finds each row's highest logit.
+// ArgMax finds each row's highest logit, -1 in a row that is not finite.
 func (d *Device) ArgMax(dst, logits engine.Array) {
 	if dst.Len == 0 || logits.Len%dst.Len != 0 {
 		panic(fmt.Sprintf("cuda: ArgMax: %d logits in %d rows", logits.Len, dst.Len))

@@ -148,9 +148,11 @@ type Device interface {
 	Replay(b Batch, step func())
 
 	// ArgMax: dst[i] = the index of the highest of logits[i], the lowest index
-	// among equals. logits Float32 (m, vocab), dst Int32 (m).
+	// among equals; -1 where the row holds a NaN or an infinity, for then nothing
+	// can be chosen. logits Float32 (m, vocab), dst Int32 (m).
 	ArgMax(dst, logits Array)
-	// Divergence: dst[i] = KL(softmax(logits[p[i]]) ‖ softmax(logits[q[i]])) in nats.
+	// Divergence: dst[i] = KL(softmax(logits[p[i]]) ‖ softmax(logits[q[i]])) in nats,
+	// of rows that are finite.
 	// logits Float32 (rows, vocab), dst Float32 (len(p)).
 	Divergence(dst, logits Array, vocab int, p, q []int)
 }

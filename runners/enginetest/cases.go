@@ -728,6 +728,27 @@ func argMax(b *bench) {
 			b.release()
 		}
 	}
+	// A row that holds one number which is not finite, wherever it stands; the rows
+	// beside it are chosen from as ever.
+	for _, vocab := range []int{1, 33, 5000} {
+		for _, broken := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			places := []int{0, vocab / 2, vocab - 1}
+			v := b.normal((len(places) + 1) * vocab)
+			for i, place := range places {
+				v[i*vocab+place] = float32(broken)
+			}
+			logits, dst := b.in32(v), b.outInts(len(places)+1)
+			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.ArgMax(at(dst), at(logits)) })
+			what := fmt.Sprintf("%v in %d logits", broken, vocab)
+			b.checkInts(what, dst)
+			for i, g := range b.getInts(dst.dev)[:len(places)] {
+				if g != -1 {
+					b.Errorf("%s: %d is chosen where logit %d is %v", what, g, places[i], broken)
+				}
+			}
+			b.release()
+		}
+	}
 }
 
 func divergence(b *bench) {
