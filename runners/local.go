@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -58,7 +56,7 @@ func (r *Local) Run(ctx context.Context, requests []Request) ([][]Completion, er
 	}
 	d := r.model.Device()
 	d.ResetPeak()
-	batch := &batch{runner: r, requests: requests, out: out}
+	batch := &batch{runner: r, requests: requests, out: out, looked: map[int]string{}}
 	defer batch.free()
 	for i := range requests {
 		if err := batch.prefill(ctx, i, room); err != nil {
@@ -108,6 +106,7 @@ type batch struct {
 	answers   []*answer
 	prefilled []*models.Prefilled
 	sequences []sequenceOf
+	looked    map[int]string // where a request's hidden states cease to be finite
 }
 
 // sequenceOf says whose sequence a row is.
@@ -170,6 +169,14 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 		return err
 	}
 	took := time.Since(start)
+	if !models.Finite(done.Logits) {
+		done.Free()
+		failed, err := b.notFinite(ctx, i, 0)
+		if err != nil {
+			return err
+		}
+		return &RequestError{failed}
+	}
 	b.prefilled = append(b.prefilled, done)
 	var own []*answer
 	var full *answer
@@ -232,13 +239,9 @@ func (b *batch) choose(a *answer, token int32, logits func() []float32) {
 	q := b.requests[a.request]
 	c := a.completion
 	if len(c.Tokens) < q.MinNew && slices.Contains(q.Stop.Tokens, token) {
-		l := slices.Clone(logits())
-		for _, end := range q.Stop.Tokens {
-			if int(end) < len(l) {
-				l[end] = float32(math.Inf(-1))
-			}
+		if other := models.Greedy(logits(), q.Stop.Tokens...); other >= 0 {
+			token = other
 		}
-		token = models.Greedy(l)
 	}
 	c.Tokens = append(c.Tokens, token)
 	a.last = token
@@ -314,17 +317,14 @@ func (b *batch) decode(ctx context.Context) error {
 			}
 			live = next
 		}
-		if err := b.step(decoder, live); err != nil {
+		if err := b.step(ctx, decoder, live); err != nil {
 			return err
 		}
 	}
 }
 
 func (b *batch) over(a *answer) bool {
-	if a.follow != nil {
-		return a.follow.done
-	}
-	return a.done
+	return a.done || a.follow != nil && a.follow.done
 }
 
 func (b *batch) open(live []int) (*models.Decoder, error) {
@@ -340,7 +340,7 @@ func (b *batch) open(live []int) (*models.Decoder, error) {
 	return b.runner.model.NewDecoder(list)
 }
 
-func (b *batch) step(decoder *models.Decoder, live []int) error {
+func (b *batch) step(ctx context.Context, decoder *models.Decoder, live []int) error {
 	feed := make([]int32, len(live))
 	for row, k := range live {
 		a := b.answers[k]
@@ -357,6 +357,9 @@ func (b *batch) step(decoder *models.Decoder, live []int) error {
 	}
 	chosen, err := decoder.Step(feed)
 	if err != nil {
+		return err
+	}
+	if err := b.broken(ctx, live, chosen); err != nil {
 		return err
 	}
 	if err := b.compare(decoder, live, chosen); err != nil {
@@ -384,50 +387,4 @@ func (b *batch) step(decoder *models.Decoder, live []int) error {
 		}
 	}
 	return nil
-}
-
-// compare measures the followers' distributions where the answer goes on.
-func (b *batch) compare(decoder *models.Decoder, live []int, chosen []int32) error {
-	var p, q []int
-	var who []*answer
-	for row, k := range live {
-		a := b.answers[k]
-		if a.follow == nil || a.follow.done || len(a.follow.pending) > 1 {
-			continue
-		}
-		p, q, who = append(p, a.follow.row), append(q, row), append(who, a)
-	}
-	if len(who) == 0 {
-		return nil
-	}
-	kl, err := decoder.Divergence(p, q)
-	if err != nil {
-		return err
-	}
-	for i, a := range who {
-		a.kl = append(a.kl, float64(kl[i]))
-		if chosen[p[i]] == chosen[q[i]] {
-			a.agreed++
-		} else if a.diverged < 0 {
-			a.diverged = len(a.follow.completion.Tokens)
-		}
-	}
-	return nil
-}
-
-func (b *batch) measured(a *answer) {
-	if a.completion.Fidelity != nil || len(a.kl) == 0 {
-		return
-	}
-	sum := 0.0
-	for _, v := range a.kl {
-		sum += v
-	}
-	sorted := slices.Clone(a.kl)
-	sort.Float64s(sorted)
-	a.completion.Fidelity = &Fidelity{
-		Tokens: len(a.kl), KLMean: sum / float64(len(a.kl)),
-		KLP99:     sorted[min(len(sorted)-1, int(math.Ceil(0.99*float64(len(sorted))))-1)],
-		Agreement: float64(a.agreed) / float64(len(a.kl)), FirstDivergence: a.diverged,
-	}
 }

@@ -153,6 +153,9 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 		}
 		s.Prefill = append(s.Prefill, time.Since(start))
 		held, feed = append(held, p.Sequences[0]), append(feed, models.Greedy(p.Logits))
+		if err := c.feedable(feed); err != nil {
+			return err
+		}
 		_, _, err = audit(d, c.Variant, p.Sequences[0], c.Length, m.Heads, false)
 		return err
 	}
@@ -191,6 +194,9 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 			s.Steps = append(s.Steps, time.Since(start))
 		}
 		feed = next
+		if err := c.feedable(feed); err != nil {
+			return nil, err
+		}
 		if progress != nil {
 			progress(Step{Prompt: s.Prompts, Prompts: s.Prompts, Prefill: 1, Decoded: i + 1, Max: room})
 		}
@@ -203,6 +209,21 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	s.StepBytes = stepBytes(m, s.Weights, s.Cache, held[0], c)
 	s.PrefillProducts, s.PrefillAttention = m.PrefillOperations(c.Length, c.Part)
 	return s, nil
+}
+
+// feedable refuses a step whose logits were not finite. Where only a part of the
+// prefill is computed they are not the model's, and what is fed is nothing to it.
+func (c Cell) feedable(feed []int32) error {
+	for i, token := range feed {
+		switch {
+		case token >= 0:
+		case c.Part == models.Part{}:
+			return fmt.Errorf("the logits of sequence %d are not finite: the model's weights are damaged, or its activations beyond the device's number format", i)
+		default:
+			feed[i] = 0
+		}
+	}
+	return nil
 }
 
 // warm has a prompt's first layer computed, of a mixture all, and the variant choose and

@@ -31,6 +31,10 @@ type Prompt struct {
 	// layer L (L = layers: after the final norm), "q" (m, heads, d), "logits"
 	// (m, vocab), rows start…, and at a layer's end "kv" (start = n, see KV).
 	Trace func(name string, layer, start int, a engine.Array)
+	// Look, where not nil, is shown the hidden states (m, width) of a block of tokens
+	// as they leave a layer, those of the embedding as BeforeLayers; of the last
+	// layer only what is computed. Its error ends the prefill.
+	Look func(layer int, hidden engine.Array) error
 	// TraceKV sees each layer's keys and values.
 	TraceKV func(layer int, kv engine.KV)
 }
@@ -131,6 +135,11 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			if p.Trace != nil {
 				p.Trace("hidden", li, start, x)
 			}
+			if p.Look != nil && li == 0 {
+				if err := p.Look(BeforeLayers, x); err != nil {
+					return nil, err
+				}
+			}
 			s := w.rows(rows)
 			d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
 			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary, y.qkNorm)
@@ -156,6 +165,11 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			}
 			d.MatMulAdd(x, attended, y.out)
 			m.feed(x, s, y)
+			if p.Look != nil {
+				if err := p.Look(li, x); err != nil {
+					return nil, err
+				}
+			}
 			if err := watch.report(d, min(li*blocks+b+1, watch.total)); err != nil {
 				return nil, err
 			}
