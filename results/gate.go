@@ -63,7 +63,8 @@ type GateLine struct {
 	PFail    float64 `json:"p_fail"` // of "the drop is at most the limit"
 	Method   string  `json:"method"`
 	Verdict  Verdict `json:"verdict"`
-	Needed   *int    `json:"needed,omitempty"` // samples it would take to decide, if all stays as seen; null where decided or none would do
+	Needed   *int    `json:"needed,omitempty"`  // samples it would take to decide, if all stays as seen; null where decided or none would do
+	Nothing  bool    `json:"nothing,omitempty"` // all scores of the subject are 0: undecided, for no drop could show
 }
 
 // Check is a limit that needs no statistics, or nearly: the budget audit, speed, memory, fidelity.
@@ -376,11 +377,16 @@ func (c contest) compatible() (reasons []string) {
 		if len(missingBase) > 0 {
 			say("%s: missing in the baseline: %s", task, few(missingBase))
 		}
-		if len(failedBase) > 0 {
-			say("%s: failed in the baseline: %s", task, few(failedBase))
-		}
-		if len(failedCand) > 0 {
-			say("%s: failed in the candidate: %s", task, few(failedCand))
+		for _, side := range []struct {
+			name   string
+			failed []string
+			of     int
+		}{{"baseline", failedBase, len(b)}, {"candidate", failedCand, len(d)}} {
+			if n := len(side.failed); n > 1 && n == side.of {
+				say("%s: all %d samples failed in the %s: %s", task, n, side.name, few(side.failed))
+			} else if n > 0 {
+				say("%s: failed in the %s: %s", task, side.name, few(side.failed))
+			}
 		}
 		for _, what := range order {
 			if list := differs[what]; len(list) > 0 {
@@ -502,6 +508,7 @@ func (g *GateResult) judge(contests []contest, reasons []string, limits Limits, 
 	}
 	pPass, pFail = holm(pPass), holm(pFail)
 	g.Verdict = Pass
+	silent := g.silent(contests)
 	for i, t := range tests {
 		l, c := t.line, &t.cmp
 		limit := t.limit.of(c.Base)
@@ -509,6 +516,8 @@ func (g *GateResult) judge(contests []contest, reasons []string, limits Limits, 
 		l.Baseline, l.Score, l.Drop, l.Lo, l.Hi = 100*c.Base, 100*c.Cand, 100*c.Drop, 100*c.Lo, 100*c.Hi
 		l.Limit, l.Asked, l.PPass, l.PFail = 100*limit, t.limit.String(), pPass[i], pFail[i]
 		switch {
+		case silent[l.Subject]:
+			l.Nothing = true
 		case l.PPass <= alpha:
 			l.Verdict = Pass
 		case l.PFail <= alpha:

@@ -51,6 +51,8 @@ func (l GateLine) need() string {
 	switch {
 	case l.Verdict != Undecided:
 		return ""
+	case l.Nothing:
+		return " (all scores are 0: no drop could show)"
 	case l.Needed == nil:
 		return " (the drop is at the limit: no number of samples would do)"
 	}

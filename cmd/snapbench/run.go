@@ -181,24 +181,33 @@ func (j *job) show(w io.Writer, progress *progress, dir string) error {
 		return err
 	}
 	files, err := j.pictures(set, dir)
-	if err != nil || len(files) == 0 {
+	if err != nil {
 		return err
 	}
-	progress.say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
-	return nil
+	if len(files) > 0 {
+		progress.say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
+	}
+	return fullFailed(set.Rows)
+}
+
+// failures counts the rows that have an error instead of a score, and says whose the
+// first is.
+func failures(rows []results.Row) (n int, first string) {
+	for _, r := range rows {
+		if r.Error == "" {
+			continue
+		}
+		if n++; n == 1 {
+			first = fmt.Sprintf("%s, %s, sample %s, %s: %s", r.Model, r.Task, r.Sample, r.Variant, r.Error)
+		}
+	}
+	return n, first
 }
 
 // scored says how many rows have an error instead of a score; with nothing else
 // the run has no result.
 func scored(rows []results.Row, progress *progress) error {
-	failed, first := 0, ""
-	for _, r := range rows {
-		if r.Error != "" {
-			if failed++; first == "" {
-				first = r.Error
-			}
-		}
-	}
+	failed, first := failures(rows)
 	if failed == len(rows) {
 		return fmt.Errorf("none of %d rows could be scored; the first: %s", len(rows), first)
 	}
@@ -206,6 +215,16 @@ func scored(rows []results.Row, progress *progress) error {
 		progress.say("%d of %d rows have an error and no score; the first: %s", failed, len(rows), first)
 	}
 	noted(rows, progress)
+	return nil
+}
+
+// fullFailed is an error where the full cache was asked for and failed in every
+// sample: there is nothing that the others' scores could be held to.
+func fullFailed(rows []results.Row) error {
+	full := slices.DeleteFunc(slices.Clone(rows), func(r results.Row) bool { return r.Variant != compress.Full.String() })
+	if failed, first := failures(full); failed > 0 && failed == len(full) {
+		return fmt.Errorf("the full cache failed in all of its %d samples, and nothing is left to hold the other variants to; the first: %s", failed, first)
+	}
 	return nil
 }
 
