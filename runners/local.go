@@ -136,7 +136,7 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 	for j, v := range q.Variants {
 		err := v.CheckLayers(m.Layers)
 		if err == nil {
-			err = v.CheckPrompt(m.Layers, len(q.Prompt))
+			err = v.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: len(q.Prompt), Heads: m.Heads, Sample: q.Sample})
 		}
 		if err == nil {
 			err = fits[j]
@@ -150,12 +150,7 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 	if len(variants) == 0 {
 		return nil
 	}
-	p := models.Prompt{IDs: q.Prompt, Variants: variants, Room: room, Twins: q.Fidelity}
-	if q.Recorded != nil {
-		for _, j := range index {
-			p.Recorded = append(p.Recorded, q.Recorded[j])
-		}
-	}
+	p := models.Prompt{IDs: q.Prompt, Sample: q.Sample, Variants: variants, Room: room, Twins: q.Fidelity}
 	if q.Progress != nil {
 		p.Progress = func(done, total int) { q.Progress(Progress{Prefill: float64(done) / float64(total), Max: q.MaxNew}) }
 	}
@@ -192,14 +187,14 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 			c.Err = err
 			continue
 		}
-		c.Kept, c.CacheBytes = kept, cacheBytes(done.Sequences[k], m.Device().Type())
+		c.Kept, c.CacheBytes, c.Host = kept, cacheBytes(done.Sequences[k], m.Device().Type()), done.Host[k]
 		if q.Positions {
 			c.Positions = positions
 		}
 		a := &answer{request: i, variant: j, completion: c, pending: q.Question, started: time.Now(), diverged: -1}
 		b.add(a, sequenceOf{done, k, false})
 		own = append(own, a)
-		if variants[k].IsFull() {
+		if whole(variants[k]) {
 			full = a
 		}
 		if len(q.Question) == 0 {
@@ -215,6 +210,9 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 	return nil
 }
 
+// whole says whether a variant is the full cache, which fidelity is measured against.
+func whole(v compress.Variant) bool { return v.Policy() == compress.FullName }
+
 func (b *batch) add(a *answer, s sequenceOf) {
 	b.answers = append(b.answers, a)
 	b.sequences = append(b.sequences, s)
@@ -228,7 +226,7 @@ func (b *batch) check(q Request) error {
 	if total := len(q.Prompt) + len(q.Question) + q.MaxNew; total > m.Context {
 		return fmt.Errorf("prompt of %d tokens and %d new ones exceed the model's context of %d", len(q.Prompt)+len(q.Question), q.MaxNew, m.Context)
 	}
-	if q.Fidelity && !slices.ContainsFunc(q.Variants, compress.Variant.IsFull) {
+	if q.Fidelity && !slices.ContainsFunc(q.Variants, whole) {
 		return errors.New("fidelity is measured against the full cache: add full to the variants")
 	}
 	return nil

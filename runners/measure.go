@@ -98,7 +98,7 @@ func Measure(ctx context.Context, m *models.Model, asked Cell, seed uint64, prog
 func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress func(Step)) (*Speed, error) {
 	d := m.Device()
 	room := c.Warmup + c.MaxNew
-	if err := c.Variant.CheckPrompt(m.Layers, c.Length); err != nil {
+	if err := c.Variant.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: c.Length, Heads: m.Heads}); err != nil {
 		return nil, err
 	}
 	s := &Speed{Length: c.Length, Batch: c.Batch, Prompts: c.Batch, Plan: c.Plan(m)}

@@ -22,6 +22,7 @@ type Runner interface {
 
 // Request is a prompt and how to complete it.
 type Request struct {
+	Sample   int     // the prompt's number in its data set: a random policy's draw rests on it
 	Prompt   []int32 // read by prefill; what every policy may evict
 	Question []int32 // read afterwards, through each variant's own cache
 	Variants []compress.Variant
@@ -31,8 +32,6 @@ type Request struct {
 	// Fidelity compares each variant's next-token distribution with the full
 	// cache's along the full cache's own answer; full must be among the variants.
 	Fidelity bool
-	// Recorded replaces the variants' own choices, as models.Prompt has it.
-	Recorded [][][][]int32
 	// Positions asks for the kept positions in each Completion.
 	Positions bool
 	// Progress is told where the request is.
@@ -60,6 +59,7 @@ type Completion struct {
 	Err     error
 
 	Kept       Kept
+	Host       bool        // the choice was computed in plain Go over copies
 	Positions  [][][]int32 // (layer, cache head, kept), where asked for
 	CacheBytes int64       // of the prompt's cache, all layers, without room for new tokens
 	PeakBytes  int64       // highest use of the device while the request ran, weights included

@@ -45,7 +45,7 @@ func (j *job) ask(m *model, w *worker, journal *results.Journal, progress *progr
 		Fidelity: j.run.fidelity, Progress: progress.within(s.Task, s.ID),
 	}
 	// Fidelity needs the full cache's answer, also where its own row is finished.
-	if a.hidden = j.run.fidelity && !slices.ContainsFunc(variants, compress.Variant.IsFull); a.hidden {
+	if a.hidden = j.run.fidelity && !slices.ContainsFunc(variants, isFull); a.hidden {
 		a.request.Variants = append([]compress.Variant{compress.Full}, variants...)
 	}
 	return a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/snapbench/snapbench/compress"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -22,7 +23,7 @@ func TestFits(t *testing.T) {
 	defer m.Close()
 	j := &job{}
 	of := func(tokens, variants int) asked {
-		v, err := (&variantFlags{variants: "full;snapkv(cap=64,w=8);snapkv(cap=96,w=8);snapkv(cap=128,w=8)"}).list(newLongBench())
+		v, err := compress.ParseAll("full;snapkv(cap=64,w=8);snapkv(cap=96,w=8);snapkv(cap=128,w=8)")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,59 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/snapbench/snapbench/compress"
 )
-
-// variantFlags say which variants are compared.
-type variantFlags struct {
-	budgets, kernels, pooling, windows, gqa []string
-	policy, variants                        string
-}
-
-func (f *variantFlags) register(cmd *cobra.Command) {
-	s := cmd.Flags()
-	s.StringSliceVar(&f.budgets, "budgets", []string{"full", "1024"}, "budgets: full, tokens per head (512, 1k), or shares of the prompt (25%)")
-	s.StringSliceVar(&f.kernels, "kernels", []string{"7"}, "pooling kernels, odd")
-	s.StringSliceVar(&f.pooling, "pooling", []string{"max"}, "poolings: max, avg")
-	s.StringSliceVar(&f.windows, "windows", []string{"32"}, "observation windows in tokens")
-	s.StringSliceVar(&f.gqa, "gqa", []string{"query_head"}, "groupings: "+strings.Join(compress.Sharings(), ", "))
-	s.StringVar(&f.policy, "policy", "snapkv", "policy: "+strings.Join(compress.Names(), ", "))
-	s.StringVar(&f.variants, "variants", "", "variants one by one instead: 'full;snapkv(cap=1024,w=32,k=7,pool=max,gqa=query_head)'")
-}
-
-// list returns the variants asked for: those named one by one, or the product.
-func (f *variantFlags) list(cmd *cobra.Command) ([]compress.Variant, error) {
-	if err := noEmptyLists(cmd); err != nil {
-		return nil, usage(err)
-	}
-	if f.variants != "" {
-		for _, name := range []string{"budgets", "kernels", "pooling", "windows", "gqa", "policy"} {
-			if cmd.Flags().Changed(name) {
-				return nil, usage(fmt.Errorf("--variants and --%s exclude each other", name))
-			}
-		}
-		v, err := compress.ParseAll(f.variants)
-		return v, usage(err)
-	}
-	if f.policy == "full" {
-		for _, name := range []string{"budgets", "kernels", "pooling", "windows", "gqa"} {
-			if cmd.Flags().Changed(name) {
-				return nil, usage(fmt.Errorf("--policy full keeps everything: --%s has no place beside it", name))
-			}
-		}
-		return []compress.Variant{compress.Full}, nil
-	}
-	for _, list := range [][]string{f.budgets, f.kernels, f.pooling, f.windows, f.gqa} {
-		for i := range list {
-			list[i] = strings.TrimSpace(list[i]) // 'full, 512'
-		}
-	}
-	v, err := compress.Grid{Policy: f.policy, Budgets: f.budgets, Axes: []compress.Axis{
-		{Name: "w", Values: f.windows}, {Name: "k", Values: f.kernels}, {Name: "pool", Values: f.pooling}, {Name: "gqa", Values: f.gqa},
-	}}.Variants()
-	return v, usage(err)
-}
 
 // noEmptyLists refuses a list that was given and has nothing in it: a default in
 // its place, or nothing measured, is not what was asked for.

@@ -28,15 +28,15 @@ func (j *job) row(m *model, w *worker, s datasets.Sample, v compress.Variant) re
 		Schema: results.Schema, Model: m.name, Revision: m.revision,
 		Task: s.Task, TaskVersion: s.TaskVersion, Sample: s.ID, Protocol: s.Protocol, PromptSHA256: s.PromptSHA256,
 		Variant: v.String(), Policy: v.Policy(), Budget: v.Budget(),
-		Window: oneNumber(v.Parameter("w")), Kernel: oneNumber(v.Parameter("k")), Pooling: v.Parameter("pool"), GQA: v.Parameter("gqa"),
+		Window: oneNumber(parameter(v, "w")), Kernel: oneNumber(parameter(v, "k")), Pooling: parameter(v, "pool"), GQA: parameter(v, "gqa"),
 		Device: m.kinds, DType: w.device.Type().String(),
 		PromptTail: tail(s.Prompt, 600), Metric: s.Metric, Note: s.Note,
 	}
 	n := len(s.IDs)
 	if s.Err == nil {
 		r.PromptTokens = pointer(n + len(s.Question))
-		if !v.IsFull() {
-			r.Capacity = pointer(v.Capacity(0, n))
+		if capacity, ok := v.Capacity(0, n); ok {
+			r.Capacity = pointer(capacity)
 			if v.KeepsAll(w.loaded.Layers, n) {
 				r.Note = strings.TrimPrefix(r.Note+"; the prompt is within the budget: everything is kept", "; ")
 			}
@@ -58,6 +58,20 @@ func (j *job) row(m *model, w *worker, s datasets.Sample, v compress.Variant) re
 	// Which of the devices it will be plays no part: a run goes on with more of them.
 	r.Device = w.device.Name()
 	return r
+}
+
+// isFull says whether a variant is the full cache.
+func isFull(v compress.Variant) bool { return v.Policy() == compress.FullName }
+
+// parameter returns a parameter's canonical text, "" where the policy has none of
+// that name.
+func parameter(v compress.Variant, name string) string {
+	for _, s := range v.Parameters() {
+		if s.Name == name {
+			return s.Text
+		}
+	}
+	return ""
 }
 
 func oneNumber(s string) *int {

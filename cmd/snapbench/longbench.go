@@ -33,7 +33,7 @@ variants with the averages of the six categories and of the sixteen English and
 code sets, 95 % intervals, and the drop against the full cache.
 
 A protocol says how a row becomes a prompt: ` + strings.Join(datasets.ProtocolNames(), ", ") + `.
-Where a protocol is named, its authors' own SnapKV settings are the defaults.`,
+Where a protocol is named, its authors' own policy and budgets are the defaults.`,
 		Example: `  snapbench datasets pull longbench
   snapbench longbench --model M --tasks all --budgets full,1024,2048,4096 --out runs/lb
   snapbench longbench --model M --tasks all --device cuda:all --out runs/cards
@@ -45,7 +45,7 @@ Where a protocol is named, its authors' own SnapKV settings are the defaults.`,
 				return usage(err)
 			}
 			if cmd.Flags().Changed("protocol") {
-				v.adopt(cmd, protocol.SnapKV)
+				v.adopt(cmd, protocol.Policy, protocol.Budgets)
 			}
 			variants, err := v.list(cmd)
 			if err != nil {
@@ -146,24 +146,6 @@ func printLengths(w io.Writer, dir string) error {
 		fmt.Fprintln(w, "  "+l.variant)
 	}
 	return nil
-}
-
-// adopt takes a protocol's own SnapKV settings where the user says nothing else.
-func (f *variantFlags) adopt(cmd *cobra.Command, d datasets.SnapKVDefaults) {
-	if d.Window == 0 {
-		return
-	}
-	for name, set := range map[string]func(){
-		"windows": func() { f.windows = []string{fmt.Sprint(d.Window)} },
-		"kernels": func() { f.kernels = []string{fmt.Sprint(d.Kernel)} },
-		"pooling": func() { f.pooling = []string{d.Pooling} },
-		"gqa":     func() { f.gqa = []string{d.GQA} },
-		"budgets": func() { f.budgets = d.Budgets },
-	} {
-		if !cmd.Flags().Changed(name) {
-			set()
-		}
-	}
 }
 
 // setNames resolves all, zh and e.

@@ -59,7 +59,7 @@ type taskQuestion struct {
 }
 
 func (j *job) execute(ctx context.Context, cmd *cobra.Command) error {
-	if j.run.fidelity && !slices.ContainsFunc(j.variants, compress.Variant.IsFull) {
+	if j.run.fidelity && !slices.ContainsFunc(j.variants, isFull) {
 		return usage(errors.New("--fidelity measures against the full cache: add full to the variants"))
 	}
 	progress := newProgress(cmd.ErrOrStderr(), j.run.quiet)

@@ -87,8 +87,8 @@ func (s *speedReport) labels() map[string]string {
 		row := results.Row{Variant: r.Variant}
 		if v, err := compress.Parse(r.Variant); err == nil {
 			row.Policy, row.Budget = v.Policy(), v.Budget()
-			row.Window, row.Kernel = oneNumber(v.Parameter("w")), oneNumber(v.Parameter("k"))
-			row.Pooling, row.GQA = v.Parameter("pool"), v.Parameter("gqa")
+			row.Window, row.Kernel = oneNumber(parameter(v, "w")), oneNumber(parameter(v, "k"))
+			row.Pooling, row.GQA = parameter(v, "pool"), parameter(v, "gqa")
 		}
 		rows = append(rows, row)
 	}

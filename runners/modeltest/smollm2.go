@@ -183,7 +183,7 @@ func (r realModel) needles(t *testing.T) {
 				}
 				want := p.Variants[names[i]]
 				limit := snapkvMargin
-				if c.Variant.IsFull() {
+				if c.Variant.Policy() == compress.FullName {
 					limit = fullMargin
 				}
 				compared++
