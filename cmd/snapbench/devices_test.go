@@ -144,7 +144,7 @@ func onTwo(t *testing.T, n int, change func(w []*worker)) (answer func() error, 
 	}
 	t.Cleanup(m.Close)
 	change(m.workers)
-	task, err := datasets.Open("prompts", datasets.Options{Data: prompts, Metric: "recalled", MaxNew: 3})
+	task, err := datasets.Open("prompts", datasets.Options{Own: &datasets.PromptsOptions{File: prompts}, Metric: "recalled", MaxNew: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

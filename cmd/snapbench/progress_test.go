@@ -13,7 +13,7 @@ import (
 // The time left counts the sample in hand, and is not deceived by samples that an
 // earlier run has finished.
 func TestETA(t *testing.T) {
-	task, err := datasets.Open("niah", datasets.Options{Needle: datasets.NeedleOptions{Lengths: []int{1000}, Depths: []float64{0, 25, 50, 75, 100}, Trials: 2}})
+	task, err := datasets.Open("niah", datasets.Options{Own: &datasets.NeedleOptions{Lengths: []int{1000}, Depths: []float64{0, 25, 50, 75, 100}, Trials: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
