@@ -39,6 +39,17 @@ func (c *Choice) Free() {
 	c.arrays = nil
 }
 
+// ChoiceError says that one of the variants cannot choose in a layer: the others may.
+type ChoiceError struct {
+	Index int // of the variant
+	Err   error
+}
+
+func (e *ChoiceError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *ChoiceError) Unwrap() error { return e.Err }
+
 // Choose asks every variant what it keeps in a layer. What several need is
 // measured once, and selections are made in one operation.
 func Choose(d engine.Device, s Source, l Layer, variants []Variant) (*Choice, error) {
@@ -52,8 +63,10 @@ func Choose(d engine.Device, s Source, l Layer, variants []Variant) (*Choice, er
 	for i, v := range variants {
 		o.copied = false
 		kept, err := v.keep(o, l)
-		if err == nil {
+		if o.err != nil {
 			err = o.err
+		} else if err != nil {
+			err = &ChoiceError{i, err}
 		}
 		if err != nil {
 			d.Free(o.arrays...)

@@ -178,6 +178,15 @@ func (v Variant) Parameters() []Setting {
 	return list
 }
 
+// Params is Parameters as a map.
+func (v Variant) Params() map[string]string {
+	m := map[string]string{}
+	for _, s := range v.Parameters() {
+		m[s.Name] = s.Text
+	}
+	return m
+}
+
 // String returns the canonical form, which [Parse] reads:
 // "snapkv(cap=1024,w=32,k=7,pool=max,gqa=kv_head_mean)".
 func (v Variant) String() string {

@@ -20,8 +20,9 @@ const longbenchVersion = 1
 func init() {
 	Register(Definition{
 		Family: "longbench", Help: "LongBench v1, prompted and graded as a published protocol does", Names: LongBenchSets(),
-		Own:  func() any { return &LongBenchOptions{Protocol: "longbench"} },
-		Open: openLongBench,
+		Groups: longBenchGroups(),
+		Own:    func() any { return &LongBenchOptions{Protocol: "longbench"} },
+		Open:   openLongBench,
 	})
 }
 
@@ -34,6 +35,25 @@ type LongBenchOptions struct {
 	Protocol string `option:"protocol" kind:"text" help:"how a row becomes a prompt: longbench, snapkv-repo, kvpress, factory"`
 	// MaxLength limits the prompt in tokens instead of the protocol's own number.
 	MaxLength int `option:"max-length" kind:"tokens" help:"longest prompt in tokens, instead of the protocol's own number"`
+	// CodeSim is the similarity that grades the two code sets.
+	CodeSim string `option:"code-sim" kind:"text" help:"similarity of the two code sets: levenshtein (default), difflib"`
+}
+
+// longBenchGroups are the sets in English and code, those in Chinese, and
+// LongBench-E's.
+func longBenchGroups() map[string][]string {
+	groups := map[string][]string{}
+	for _, set := range metrics.LongBench {
+		name := "longbench"
+		if set.Chinese {
+			name = "longbench-zh"
+		}
+		groups[name] = append(groups[name], set.Name)
+		if set.E {
+			groups["longbench-e"] = append(groups["longbench-e"], set.Name+"_e")
+		}
+	}
+	return groups
 }
 
 // LongBenchSets lists the sets of LongBench v1 by task name: the 16 in English
@@ -96,7 +116,14 @@ func openLongBench(name string, o Options) (Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &longbenchTask{name: name, set: set, maxLength: own.MaxLength, maxNew: o.MaxNew, metric: cmp.Or(o.Metric, set.Metric)}
+	t := &longbenchTask{name: name, set: set, maxLength: own.MaxLength, maxNew: o.MaxNew, metric: o.Metric}
+	if t.metric == "" {
+		scorer, _, err := set.Scorers(own.CodeSim)
+		if err != nil {
+			return nil, fmt.Errorf("task %s: %w", name, err)
+		}
+		t.metric = scorer.Name
+	}
 	if t.protocol, err = OpenProtocol(cmp.Or(own.Protocol, "longbench")); err != nil {
 		return nil, fmt.Errorf("task %s: %w", name, err)
 	}
@@ -123,6 +150,9 @@ func (t *longbenchTask) Name() string    { return t.name }
 func (t *longbenchTask) Version() int    { return longbenchVersion }
 func (t *longbenchTask) Len() int        { return len(t.rows) }
 func (t *longbenchTask) ID(i int) string { return t.rows[i].id }
+
+// Metric returns the scorer of all of its samples.
+func (t *longbenchTask) Metric() string { return t.metric }
 
 func (t *longbenchTask) Digest() string {
 	return digestOf(func(yield func(string) bool) {

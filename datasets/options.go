@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -14,12 +15,13 @@ import (
 //
 // A field without the tag is not an option. Kinds are text (a string), whole (an int),
 // seed (a uint64), tokens (an int, or a list: "4096", "4k", "1m") and depths (a list of
-// percents; a single number is a grid of so many).
+// percents; a single number is a grid of so many). The tag least bounds a whole.
 type Option struct {
-	Name string
-	Kind string
-	Help string
-	List bool // takes several values, separated by commas
+	Name  string
+	Kind  string
+	Help  string
+	List  bool // takes several values, separated by commas
+	Least int  // of a whole number
 
 	field reflect.Value
 }
@@ -31,7 +33,8 @@ func OptionsOf(own any) []Option {
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
 		if name := tag.Get("option"); name != "" {
-			list = append(list, Option{name, tag.Get("kind"), tag.Get("help"), v.Field(i).Kind() == reflect.Slice, v.Field(i)})
+			least, _ := strconv.Atoi(tag.Get("least"))
+			list = append(list, Option{name, tag.Get("kind"), tag.Get("help"), v.Field(i).Kind() == reflect.Slice, least, v.Field(i)})
 		}
 	}
 	return list
@@ -57,8 +60,8 @@ func (o Option) set(values []string) error {
 		o.field.SetString(values[0])
 	case "whole":
 		n, err := strconv.Atoi(values[0])
-		if err != nil {
-			return fmt.Errorf("%q: want a whole number", values[0])
+		if err != nil || n < o.Least {
+			return fmt.Errorf("%q: want a whole number, %d or more", values[0], o.Least)
 		}
 		o.field.SetInt(int64(n))
 	case "seed":
@@ -143,11 +146,21 @@ func parseDepths(list []string) ([]float64, error) {
 	return out, nil
 }
 
+// OptionError says that a task's options cannot be served.
+type OptionError struct{ Err error }
+
+func (e *OptionError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *OptionError) Unwrap() error { return e.Err }
+
 // Definition declares tasks that share their options: one, or a family of sets.
 type Definition struct {
 	Family string // "needle", "longbench": names their pictures and their command
 	Help   string // what it asks, in a sentence
 	Names  []string
+	// Groups are names that stand for several tasks.
+	Groups map[string][]string
 	// Own returns a pointer to the tasks' own options at their defaults; nil where
 	// they have none.
 	Own func() any
@@ -185,6 +198,43 @@ func Define(name string) (Definition, error) {
 		}
 	}
 	return Definition{}, fmt.Errorf("unknown task %q: have %s", name, strings.Join(Names(), ", "))
+}
+
+// Expand returns the tasks that names of tasks and groups stand for, each once.
+func Expand(asked []string) ([]string, error) {
+	var names []string
+	for _, a := range asked {
+		list := []string{a}
+		if _, err := Define(a); err != nil {
+			if list = group(a); list == nil {
+				return nil, fmt.Errorf("%w; or the groups %s", err, strings.Join(groupNames(), ", "))
+			}
+		}
+		for _, n := range list {
+			if !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	}
+	return names, nil
+}
+
+func group(name string) []string {
+	for _, d := range definitions {
+		if list, ok := d.Groups[name]; ok {
+			return list
+		}
+	}
+	return nil
+}
+
+func groupNames() []string {
+	var names []string
+	for _, d := range definitions {
+		names = slices.AppendSeq(names, maps.Keys(d.Groups))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Names lists the registered tasks, sorted.

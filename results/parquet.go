@@ -94,12 +94,12 @@ func digest(rows []Row) (string, error) {
 func ReadFile(path string) ([]Row, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, Explain(path, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, Explain(path, err)
 	}
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s: a folder, want a parquet file", path)

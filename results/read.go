@@ -27,7 +27,7 @@ type Set struct {
 func Read(path string) (Set, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return Set{}, explain(path, err)
+		return Set{}, Explain(path, err)
 	}
 	s := Set{Name: path}
 	if !info.IsDir() {

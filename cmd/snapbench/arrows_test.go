@@ -32,7 +32,9 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/models", "compress runners/engine runners/weights", "a model runs on any device, which it is given"},
 	{"runners/sharedtest", "", "finds files for tests"},
 	{"runners/modeltest", "compress runners", "a test of everything below the command"},
-	{"runners", "compress runners/engine runners/models", "a runner is given its model"},
+	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
+	{"runners/local", "compress datasets results runners", "our own engine: it finds models and devices, and knows what fits them"},
+	{"runners/speed", "compress runners", "measures the engine"},
 	{"cmd/snapbench", "compress configs datasets metrics plots results runners", "only the command knows everyone"},
 }
 

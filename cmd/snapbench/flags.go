@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 // noEmptyLists refuses a list that was given and has nothing in it: a default in
@@ -27,10 +28,20 @@ type modelFlags struct {
 
 func (f *modelFlags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
-	s.StringVar(&f.model, "model", defaultModel, "model: "+modelForms)
-	s.StringVar(&f.device, "device", "auto", "device: auto, "+strings.Join(deviceNames(), ", ")+"; samples are spread over several: cuda:0,cuda:1")
+	s.StringVar(&f.model, "model", local.DefaultModel, "model: "+local.ModelForms)
+	s.StringVar(&f.device, "device", "auto", "device: auto, "+strings.Join(local.DeviceNames(), ", ")+"; samples are spread over several: cuda:0,cuda:1")
 	s.StringVar(&f.dtype, "dtype", "auto", "number format of weights and cache: auto, float32, float16, bfloat16")
 	s.StringVar(&f.tokenizer, "tokenizer", "native", "tokenizer backend: native, sugarme")
+}
+
+// options returns how to open the model; one that reads no text, as for measuring
+// speed, needs no tokenizer.
+func (f *modelFlags) options(text bool) local.Options {
+	o := local.Options{Model: f.model, Device: f.device, DType: f.dtype}
+	if text {
+		o.Tokenizer = f.tokenizer
+	}
+	return o
 }
 
 // runFlags are common to everything that runs a model over samples.
@@ -53,31 +64,4 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	s.IntVar(&f.limit, "limit", 0, "only the first samples of each task")
 	s.BoolVar(&f.retry, "retry", false, "when continuing, also run samples again whose rows have an error")
 	s.BoolVar(&f.fidelity, "fidelity", false, "also compare next-token distributions with the full cache's, along its answer")
-}
-
-// tokens reads "4096", "4k" (4096), "1m".
-func tokens(s string) (int, error) {
-	factor, digits := 1, strings.ToLower(strings.TrimSpace(s))
-	if d, ok := strings.CutSuffix(digits, "k"); ok {
-		factor, digits = 1<<10, d
-	} else if d, ok := strings.CutSuffix(digits, "m"); ok {
-		factor, digits = 1<<20, d
-	}
-	n, err := strconv.Atoi(digits)
-	if err != nil || n < 1 || n > 1<<30/factor {
-		return 0, fmt.Errorf("length %q: want tokens, as 4096, 4k or 1m", s)
-	}
-	return n * factor, nil
-}
-
-func tokenList(list []string) ([]int, error) {
-	var out []int
-	for _, s := range list {
-		n, err := tokens(s)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, n)
-	}
-	return out, nil
 }

@@ -35,8 +35,7 @@ fourth. Columns are those of results.parquet.`,
 			}
 			var files []string
 			if a.X == "" && a.Y == "" {
-				files, err = pictures(painter{plots.NeedleMap, "score"}, painter{plots.TaskMap, "score"}, painter{plots.BudgetMap, "score"},
-					painter{plots.BudgetMap, "recalled"}, painter{plots.Curves, "score"})(set, dir)
+				files, err = pictures(set, dir)
 			} else {
 				if a.X == "" || a.Y == "" {
 					return usage(fmt.Errorf("--x and --y belong together"))

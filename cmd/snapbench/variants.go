@@ -95,6 +95,9 @@ func (f *variantFlags) adopt(cmd *cobra.Command, policy string, budgets []string
 	}
 }
 
+// isFull says whether a variant is the full cache.
+func isFull(v compress.Variant) bool { return v.Policy() == compress.FullName }
+
 func trimmed(list []string) []string {
 	var out []string
 	for _, s := range list {

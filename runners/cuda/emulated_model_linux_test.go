@@ -15,6 +15,7 @@ import (
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/cuda/emulator"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
 	"github.com/snapbench/snapbench/runners/modeltest"
@@ -62,8 +63,8 @@ func TestEmulatedModel(t *testing.T) {
 	answer := func(d engine.Device) []runners.Completion {
 		m := modeltest.Load(t, d, dir)
 		defer m.Close()
-		request := runners.Request{Prompt: prompt.IDs, Variants: variants, MaxNew: tokens, Stop: runners.Stop{Tokens: []int32{0}}, Positions: true}
-		out, err := runners.NewLocal(m, func([]int32) string { return "" }).Run(context.Background(), []runners.Request{request})
+		request := runners.Request{Prompt: prompt.IDs, Variants: runners.VariantsOf(variants), MaxNew: tokens, Stop: runners.Stop{Tokens: []int32{0}}, Positions: true}
+		out, err := local.New(m, func([]int32) string { return "" }).Run(context.Background(), []runners.Request{request})
 		if err != nil {
 			t.Fatal(err)
 		}

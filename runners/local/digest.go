@@ -1,4 +1,4 @@
-package main
+package local
 
 import (
 	"crypto/sha256"
@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 )
 
-// digest is a sha256 over files, "sha256:" and 16 hex digits. Large files are
+// Digest is a sha256 over files, "sha256:" and 16 hex digits. Large files are
 // hashed once: the result is remembered under the path, size and time of change.
-func digest(paths ...string) (string, error) {
+func Digest(paths ...string) (string, error) {
 	all := sha256.New()
 	for _, path := range paths {
 		sum, err := fileDigest(path)

@@ -1,4 +1,4 @@
-package main
+package local
 
 import (
 	"fmt"
@@ -7,14 +7,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// deviceNames are what --device takes beside auto.
-func deviceNames() []string { return []string{"cpu", "ref", "cuda", "cuda:N", "cuda:all"} }
+// DeviceNames are what --device takes beside auto.
+func DeviceNames() []string { return []string{"cpu", "ref", "cuda", "cuda:N", "cuda:all"} }
 
 // deviceList reads "cuda:0,cuda:1": the devices that samples are spread over. A
 // device may stand there more than once. "auto" is the first GPU where one is
@@ -40,7 +41,7 @@ func deviceList(list string) ([]string, error) {
 		case engine.OnHost(name) || isCUDA && isIndex(index):
 			names = append(names, name)
 		default:
-			return nil, usage(fmt.Errorf("unknown device %q: have auto, %s, or several of them: cuda:0,cuda:1", name, strings.Join(deviceNames(), ", ")))
+			return nil, runners.Mistake(fmt.Errorf("unknown device %q: have auto, %s, or several of them: cuda:0,cuda:1", name, strings.Join(DeviceNames(), ", ")))
 		}
 	}
 	return names, nil
@@ -81,7 +82,7 @@ func openDevices(names []string, dtype string) (list []engine.Device, err error)
 	}
 	for _, d := range list {
 		if first := list[0]; d.Type() != first.Type() {
-			return list, usage(fmt.Errorf("--device %s: %s computes in %s, %s in %s: --dtype float32 serves every device",
+			return list, runners.Mistake(fmt.Errorf("--device %s: %s computes in %s, %s in %s: --dtype float32 serves every device",
 				strings.Join(names, ","), first.Name(), first.Type(), d.Name(), d.Type()))
 		}
 	}
@@ -102,10 +103,10 @@ func openDevice(name, dtype string, threads int) (engine.Device, error) {
 	case "bfloat16":
 		t = engine.BFloat16
 	default:
-		return nil, usage(fmt.Errorf("unknown dtype %q: have auto, float32, float16, bfloat16", dtype))
+		return nil, runners.Mistake(fmt.Errorf("unknown dtype %q: have auto, float32, float16, bfloat16", dtype))
 	}
 	if engine.OnHost(name) && t != engine.Float32 {
-		return nil, usage(fmt.Errorf("--dtype %s: the %s device computes in float32 (weights stay as they are stored)", dtype, name))
+		return nil, runners.Mistake(fmt.Errorf("--dtype %s: the %s device computes in float32 (weights stay as they are stored)", dtype, name))
 	}
 	switch name {
 	case "ref":
@@ -127,11 +128,11 @@ func kindOf(d engine.Device) string {
 	return kind
 }
 
-// kindsOf joins the kinds of workers' devices, each once: "cpu,ref".
-func kindsOf(workers []*worker) string {
+// kindsOf joins the kinds of devices, each once: "cpu,ref".
+func kindsOf(devices []engine.Device) string {
 	var kinds []string
-	for _, w := range workers {
-		kinds = append(kinds, kindOf(w.device))
+	for _, d := range devices {
+		kinds = append(kinds, kindOf(d))
 	}
 	slices.Sort(kinds)
 	return strings.Join(slices.Compact(kinds), ",")

@@ -1,4 +1,4 @@
-package runners
+package local
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -21,7 +22,7 @@ func (e *AuditError) Error() string {
 	return fmt.Sprintf("audit: %s, layer %d: %s", e.Variant, e.Layer, e.What)
 }
 
-// audited is what audit found in one layer.
+// audited is what Audit found in one layer.
 type audited struct {
 	positions [][]int32 // by head
 	total     int
@@ -32,10 +33,10 @@ type audited struct {
 // positionRows are for rows of positions that nobody keeps.
 var positionRows = sync.Pool{New: func() any { return new([]int32) }}
 
-// audit reads back what the device really kept for a variant and holds it against the
+// Audit reads back what the device really kept for a variant and holds it against the
 // variant's budget. Where keep says so it returns the positions, by layer and head; those
 // of a layer are checked while the next one's are on their way.
-func audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engine.Heads, keep bool) (Kept, [][][]int32, error) {
+func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engine.Heads, keep bool) (runners.Kept, [][][]int32, error) {
 	layers := make([]audited, len(s.Caches))
 	var checking sync.WaitGroup
 	defer checking.Wait()
@@ -58,7 +59,7 @@ func audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 			}
 			d.GetInts(rows, c.Positions)
 			if err := d.Sync(); err != nil {
-				return Kept{}, nil, err
+				return runners.Kept{}, nil, err
 			}
 		}
 		checking.Go(func() {
@@ -75,7 +76,7 @@ func audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 		})
 	}
 	checking.Wait()
-	kept := Kept{Min: n}
+	kept := runners.Kept{Min: n}
 	var all [][][]int32
 	sum, heads := 0, 0
 	for i, l := range layers {
@@ -142,8 +143,8 @@ func checkPositions(p []int32, n, tail int) string {
 	return ""
 }
 
-// cacheBytes is what a sequence's prompt takes, without the room behind it.
-func cacheBytes(s engine.Sequence, t engine.Type) int64 {
+// CacheBytes is what a sequence's prompt takes, without the room behind it.
+func CacheBytes(s engine.Sequence, t engine.Type) int64 {
 	var bytes int64
 	for _, c := range s.Caches {
 		for _, length := range c.Len {

@@ -1,4 +1,4 @@
-package main
+package local
 
 import (
 	"context"
@@ -10,62 +10,65 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
 )
 
 const (
-	defaultModel = embedded.Name
-	modelForms   = embedded.Name + " (ships inside), org/name[@revision] of the Hugging Face hub, a directory, a .gguf file, or shape:NAME (random weights)"
-	shapePrefix  = "shape:"
+	// DefaultModel is the model that ships inside.
+	DefaultModel = embedded.Name
+	// ModelForms says what a model may be named as.
+	ModelForms  = embedded.Name + " (ships inside), org/name[@revision] of the Hugging Face hub, a directory, a .gguf file, or shape:NAME (random weights)"
+	shapePrefix = "shape:"
 )
 
-// located is where a model lies and what it is called in results.
-type located struct {
-	name     string // as rows have it
+// Located is where a model lies and what it is called in results.
+type Located struct {
+	Name     string // as rows have it
+	Revision string // commit, digest or shape
 	path     string // a directory or a .gguf file; empty for a shape
-	revision string // commit, digest or shape
 }
 
-// locate finds what --model names. A model of the hub that is not in the cache
+// Locate finds what a model is named as. A model of the hub that is not in the cache
 // is brought there.
-func locate(ctx context.Context, name string, say func(string, ...any)) (located, error) {
+func Locate(ctx context.Context, name string, say func(string, ...any)) (Located, error) {
 	switch {
 	case name == embedded.Name:
 		path, err := extract()
-		return located{name, path, "sha256:" + embedded.Digest()[:16]}, err
+		return Located{name, "sha256:" + embedded.Digest()[:16], path}, err
 	case strings.HasPrefix(name, shapePrefix):
-		return located{name: name, revision: name}, nil
+		return Located{Name: name, Revision: name}, nil
 	case isRepo(name):
-		client, err := newHub()
+		client, err := Hub()
 		if err != nil {
-			return located{}, err
+			return Located{}, err
 		}
-		client.Progress = reportBytes(say)
+		client.Progress = ReportBytes(say)
 		repo, err := hub.ParseRepo(hub.Model, name)
 		if err != nil {
-			return located{}, usage(err)
+			return Located{}, runners.Mistake(err)
 		}
 		snapshot, err := client.Ensure(ctx, repo, hub.ModelFiles...)
-		return located{repo.ID, snapshot.Dir, snapshot.Commit}, err
+		return Located{repo.ID, snapshot.Commit, snapshot.Dir}, err
 	}
 	if _, err := os.Stat(name); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return located{}, fmt.Errorf("model %q: there is no such file or directory: want %s", name, modelForms)
+			return Located{}, fmt.Errorf("model %q: there is no such file or directory: want %s", name, ModelForms)
 		}
-		return located{}, err
+		return Located{}, err
 	}
 	sum, err := revision(name)
 	// Where it lies plays no part; the digest says what it is.
-	return located{filepath.Base(filepath.Clean(name)), name, sum}, err
+	return Located{filepath.Base(filepath.Clean(name)), sum, name}, err
 }
 
-// open opens the located model's files.
-func (l located) open() (*models.Files, error) {
-	if shape, ok := strings.CutPrefix(l.name, shapePrefix); ok && l.path == "" {
+// Open opens the located model's files.
+func (l Located) Open() (*models.Files, error) {
+	if shape, ok := strings.CutPrefix(l.Name, shapePrefix); ok && l.path == "" {
 		files, err := models.OpenShape(shape)
-		return files, usage(err)
+		return files, runners.Mistake(err)
 	}
 	return models.Open(l.path)
 }
@@ -98,7 +101,7 @@ func revision(path string) (string, error) {
 		return "", err
 	}
 	if !info.IsDir() {
-		return digest(path)
+		return Digest(path)
 	}
 	var names []string
 	for _, pattern := range []string{"*.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"} {
@@ -108,13 +111,14 @@ func revision(path string) (string, error) {
 		}
 		names = append(names, found...)
 	}
-	return digest(names...)
+	return Digest(names...)
 }
 
-func newHub() (*hub.Client, error) { return hub.FromEnv(os.Getenv) }
+// Hub returns the client of the Hugging Face hub that the environment describes.
+func Hub() (*hub.Client, error) { return hub.FromEnv(os.Getenv) }
 
-// reportBytes says every twentieth of a download.
-func reportBytes(say func(string, ...any)) func(hub.Progress) {
+// ReportBytes says every twentieth of a download.
+func ReportBytes(say func(string, ...any)) func(hub.Progress) {
 	told := int64(-1)
 	return func(p hub.Progress) {
 		if p.Total == 0 {
@@ -131,7 +135,7 @@ func reportBytes(say func(string, ...any)) func(hub.Progress) {
 	}
 }
 
-// sayTo says lines to a writer.
-func sayTo(w io.Writer) func(string, ...any) {
+// SayTo says lines to a writer.
+func SayTo(w io.Writer) func(string, ...any) {
 	return func(format string, arguments ...any) { fmt.Fprintf(w, format+"\n", arguments...) }
 }

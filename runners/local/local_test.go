@@ -1,4 +1,4 @@
-package runners
+package local
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/ref"
@@ -27,10 +28,10 @@ func tinyOn(t *testing.T, d engine.Device) *models.Model {
 	return m
 }
 
-func tiny(t *testing.T) (*Local, *models.Model) {
+func tiny(t *testing.T) (*Engine, *models.Model) {
 	t.Helper()
 	m := tinyOn(t, ref.New())
-	return NewLocal(m, func(ids []int32) string { return fmt.Sprint(ids) }), m
+	return New(m, func(ids []int32) string { return fmt.Sprint(ids) }), m
 }
 
 func ids(n, seed int) []int32 {
@@ -40,6 +41,8 @@ func ids(n, seed int) []int32 {
 	}
 	return out
 }
+
+func oneVariant(t *testing.T, s string) compress.Variant { return variants(t, s)[0] }
 
 func variants(t *testing.T, s string) []compress.Variant {
 	t.Helper()
@@ -57,15 +60,15 @@ func TestSharedPrefillEqualsOneVariantAtATime(t *testing.T) {
 	r, m := tiny(t)
 	all := variants(t, five)
 	before := m.Device().Memory().InUse
-	request := Request{Prompt: ids(100, 3), Question: ids(5, 11), Variants: all, MaxNew: 9, Positions: true}
-	other := Request{Prompt: ids(61, 5), Variants: all[:2], MaxNew: 4, Positions: true}
-	out, err := r.Run(context.Background(), []Request{request, other})
+	request := runners.Request{Prompt: ids(100, 3), Question: ids(5, 11), Variants: runners.VariantsOf(all), MaxNew: 9, Positions: true}
+	other := runners.Request{Prompt: ids(61, 5), Variants: runners.VariantsOf(all[:2]), MaxNew: 4, Positions: true}
+	out, err := r.Run(context.Background(), []runners.Request{request, other})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for j := range all {
-		request.Variants = all[j : j+1]
-		alone, err := r.Run(context.Background(), []Request{request})
+		request.Variants = runners.VariantsOf(all[j : j+1])
+		alone, err := r.Run(context.Background(), []runners.Request{request})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +80,7 @@ func TestSharedPrefillEqualsOneVariantAtATime(t *testing.T) {
 			t.Errorf("%s: with others %v %+v, alone %v %+v", all[j], got.Tokens, got.Kept, want.Tokens, want.Kept)
 		}
 	}
-	if out[0][1].Kept != (Kept{24, 24, 24}) || out[0][4].Kept != (Kept{100, 100, 100}) {
+	if out[0][1].Kept != (runners.Kept{Min: 24, Max: 24, Mean: 24}) || out[0][4].Kept != (runners.Kept{Min: 100, Max: 100, Mean: 100}) {
 		t.Errorf("kept %+v and %+v", out[0][1].Kept, out[0][4].Kept)
 	}
 	if out[0][4].Text != out[0][0].Text {
@@ -93,9 +96,9 @@ func TestSharedPrefillEqualsOneVariantAtATime(t *testing.T) {
 
 func TestStops(t *testing.T) {
 	r, _ := tiny(t)
-	request := Request{Prompt: ids(50, 3), Variants: variants(t, "full"), MaxNew: 6}
-	run := func() Completion {
-		out, err := r.Run(context.Background(), []Request{request})
+	request := runners.Request{Prompt: ids(50, 3), Variants: runners.VariantsOf(variants(t, "full")), MaxNew: 6}
+	run := func() runners.Completion {
+		out, err := r.Run(context.Background(), []runners.Request{request})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +116,7 @@ func TestStops(t *testing.T) {
 	if c := run(); c.Tokens[0] == free.Tokens[0] {
 		t.Errorf("the end token %d was chosen before the least number of tokens", c.Tokens[0])
 	}
-	request.MinNew, request.Stop = 0, Stop{Strings: []string{fmt.Sprintf(" %d", free.Tokens[1])}}
+	request.MinNew, request.Stop = 0, runners.Stop{Strings: []string{fmt.Sprintf(" %d", free.Tokens[1])}}
 	if c := run(); !c.Ended || c.Text != fmt.Sprintf("[%d", free.Tokens[0]) {
 		t.Errorf("stop string: %q, tokens %v", c.Text, c.Tokens)
 	}
@@ -121,8 +124,8 @@ func TestStops(t *testing.T) {
 
 func TestFidelity(t *testing.T) {
 	r, _ := tiny(t)
-	request := Request{Prompt: ids(100, 3), Variants: variants(t, five), MaxNew: 9, Fidelity: true}
-	out, err := r.Run(context.Background(), []Request{request})
+	request := runners.Request{Prompt: ids(100, 3), Variants: runners.VariantsOf(variants(t, five)), MaxNew: 9, Fidelity: true}
+	out, err := r.Run(context.Background(), []runners.Request{request})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +143,7 @@ func TestFidelity(t *testing.T) {
 		}
 	}
 	request.Fidelity = false
-	plain, err := r.Run(context.Background(), []Request{request})
+	plain, err := r.Run(context.Background(), []runners.Request{request})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,14 +156,14 @@ func TestFidelity(t *testing.T) {
 
 func TestBadRequests(t *testing.T) {
 	r, _ := tiny(t)
-	good := Request{Prompt: ids(100, 3), Variants: variants(t, "full;snapkv(cap=20%,w=32)"), MaxNew: 2}
+	good := runners.Request{Prompt: ids(100, 3), Variants: runners.VariantsOf(variants(t, "full;snapkv(cap=20%,w=32)")), MaxNew: 2}
 	long := good
 	long.Prompt = ids(1<<22, 1)
 	empty := good
 	empty.Prompt = nil
 	lists := good
-	lists.Variants = variants(t, "snapkv(cap=24,w=8|8|8)")
-	out, err := r.Run(context.Background(), []Request{long, good, empty, lists})
+	lists.Variants = runners.VariantsOf(variants(t, "snapkv(cap=24,w=8|8|8)"))
+	out, err := r.Run(context.Background(), []runners.Request{long, good, empty, lists})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +180,7 @@ func TestBadRequests(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := r.Run(cancelled, []Request{good}); err != context.Canceled {
+	if _, err := r.Run(cancelled, []runners.Request{good}); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -187,13 +190,13 @@ func TestPlanCoversThePeak(t *testing.T) {
 	r, m := tiny(t)
 	for _, n := range []int{64, 700} {
 		for _, list := range []string{"full", "snapkv(cap=40,w=16,k=5)", five} {
-			request := Request{Prompt: ids(n, 3), Variants: variants(t, list), MaxNew: 5}
+			request := runners.Request{Prompt: ids(n, 3), Variants: runners.VariantsOf(variants(t, list)), MaxNew: 5}
 			before := m.Device().Memory().InUse
-			if _, err := r.Run(context.Background(), []Request{request}); err != nil {
+			if _, err := r.Run(context.Background(), []runners.Request{request}); err != nil {
 				t.Fatal(err)
 			}
 			peak := m.Device().Memory().Peak - before
-			plan := m.Plan(request.Variants, n, 5, false).Total()
+			plan := m.Plan(variants(t, list), n, 5, false).Total()
 			if plan < peak || float64(plan) > 1.5*float64(peak) {
 				t.Errorf("%d tokens, %s: planned %d bytes, the peak was %d", n, list, plan, peak)
 			}

@@ -1,4 +1,4 @@
-package runners
+package local
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
@@ -55,7 +56,7 @@ func (t damagedTensor) RawRow(i int) []byte {
 
 // damagedOn is shape:tiny with a number overwritten and an output of its own, so that
 // a token's embedding is no other token's affair.
-func damagedOn(t *testing.T, d engine.Device, role models.Role, layer, row int, value float32) *Local {
+func damagedOn(t *testing.T, d engine.Device, role models.Role, layer, row int, value float32) *Engine {
 	t.Helper()
 	files, err := models.OpenShape("tiny")
 	if err != nil {
@@ -68,7 +69,7 @@ func damagedOn(t *testing.T, d engine.Device, role models.Role, layer, row int, 
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	return NewLocal(m, func(ids []int32) string { return "" })
+	return New(m, func(ids []int32) string { return "" })
 }
 
 func newCPU(t *testing.T) engine.Device {
@@ -100,9 +101,9 @@ func TestDamagedWeight(t *testing.T) {
 			r := damagedOn(t, d, c.role, c.layer, 7, c.value)
 			before := d.Memory().InUse
 			for _, fidelity := range []bool{false, true} {
-				requests := []Request{
-					{Prompt: ids(60, 3), Question: ids(4, 5), Variants: variants(t, five), MaxNew: 5, Fidelity: fidelity},
-					{Prompt: ids(61, 5), Variants: variants(t, five), MaxNew: 5, MinNew: 2, Stop: Stop{Tokens: []int32{0, 1}}, Fidelity: fidelity},
+				requests := []runners.Request{
+					{Prompt: ids(60, 3), Question: ids(4, 5), Variants: runners.VariantsOf(variants(t, five)), MaxNew: 5, Fidelity: fidelity},
+					{Prompt: ids(61, 5), Variants: runners.VariantsOf(variants(t, five)), MaxNew: 5, MinNew: 2, Stop: runners.Stop{Tokens: []int32{0, 1}}, Fidelity: fidelity},
 				}
 				out, err := r.Run(context.Background(), requests)
 				if err != nil {
@@ -130,8 +131,8 @@ func TestDamagedToken(t *testing.T) {
 	const nowhere = -1
 	good := damagedOn(t, ref.New(), models.Embedding, -1, nowhere, 0)
 	prompt := ids(100, 3)
-	request := Request{Prompt: prompt, Variants: variants(t, five), MaxNew: 12}
-	want, err := good.Run(context.Background(), []Request{request})
+	request := runners.Request{Prompt: prompt, Variants: runners.VariantsOf(variants(t, five)), MaxNew: 12}
+	want, err := good.Run(context.Background(), []runners.Request{request})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func TestDamagedToken(t *testing.T) {
 		t.Fatal("no such token among the answers: choose another prompt")
 	}
 	r := damagedOn(t, ref.New(), models.Embedding, -1, int(token), float32(math.NaN()))
-	out, err := r.Run(context.Background(), []Request{request})
+	out, err := r.Run(context.Background(), []runners.Request{request})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestDamagedToken(t *testing.T) {
 	// With fidelity all follow the full cache's answer, which meets the token: what was
 	// asked for cannot be had of any variant.
 	request.Fidelity = true
-	if out, err = r.Run(context.Background(), []Request{request}); err != nil {
+	if out, err = r.Run(context.Background(), []runners.Request{request}); err != nil {
 		t.Fatalf("a variant's fault ends the run: %v", err)
 	}
 	for _, got := range out[0] {
@@ -187,7 +188,7 @@ func TestDamagedToken(t *testing.T) {
 		}
 	}
 	// A variant that meets it when the full cache does not fails alone.
-	request.Variants = []compress.Variant{compress.Full, request.Variants[1]}
+	request.Variants = []runners.Variant{compress.Full, request.Variants[1]}
 	var own []int32
 	for _, candidate := range want[0][1].Tokens[:11] {
 		if !slices.Contains(want[0][0].Tokens, candidate) && !slices.Contains(prompt, candidate) {
@@ -195,10 +196,10 @@ func TestDamagedToken(t *testing.T) {
 		}
 	}
 	if len(own) == 0 {
-		t.Fatalf("%s has no token of its own: choose another prompt", request.Variants[1])
+		t.Fatalf("%s has no token of its own: choose another prompt", request.Variants[1].(compress.Variant))
 	}
 	r = damagedOn(t, ref.New(), models.Embedding, -1, int(own[0]), float32(math.Inf(1)))
-	if out, err = r.Run(context.Background(), []Request{request}); err != nil {
+	if out, err = r.Run(context.Background(), []runners.Request{request}); err != nil {
 		t.Fatal(err)
 	}
 	if full, other := out[0][0], out[0][1]; full.Err != nil || full.Fidelity == nil || other.Err == nil {
@@ -207,10 +208,3 @@ func TestDamagedToken(t *testing.T) {
 }
 
 // A speed of such a model is none.
-func TestDamagedSpeed(t *testing.T) {
-	r := damagedOn(t, ref.New(), models.Value, 0, 7, float32(math.NaN()))
-	cell := Cell{Variant: compress.Full, Length: 40, Batch: 2, Warmup: 1, MaxNew: 2}
-	if _, err := Measure(context.Background(), r.model, cell, 1, nil); err == nil || !strings.Contains(err.Error(), "not finite") {
-		t.Errorf("a speed without logits: %v", err)
-	}
-}

@@ -1,4 +1,4 @@
-package runners
+package speed
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,6 @@
-package runners
+// Package speed measures throughput and memory: cells of prefill, decoding steps and
+// peak, the roofs that each is held to, and the report of them.
+package speed
 
 import (
 	"context"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
@@ -156,7 +159,7 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 		if err := c.feedable(feed); err != nil {
 			return err
 		}
-		_, _, err = audit(d, c.Variant, p.Sequences[0], c.Length, m.Heads, false)
+		_, _, err = local.Audit(d, c.Variant, p.Sequences[0], c.Length, m.Heads, false)
 		return err
 	}
 	// All prompts but one, the copies, the last prompt: that its prefill has room
@@ -204,7 +207,7 @@ func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress
 	memory := d.Memory()
 	s.Total, s.Peak, s.Taken = time.Since(began), memory.Peak, memory.Taken
 	for _, q := range held {
-		s.Cache += cacheBytes(q, d.Type())
+		s.Cache += local.CacheBytes(q, d.Type())
 	}
 	s.StepBytes = stepBytes(m, s.Weights, s.Cache, held[0], c)
 	s.PrefillProducts, s.PrefillAttention = m.PrefillOperations(c.Length, c.Part)
@@ -268,43 +271,4 @@ func Quantile(d []time.Duration, q float64) time.Duration {
 	s := slices.Clone(d)
 	slices.Sort(s)
 	return s[min(len(s)-1, int(q*float64(len(s))))]
-}
-
-// Shared is what one prompt under several variants together took: one prefill,
-// in which all choose and gather, and one batch that decodes them all.
-type Shared struct {
-	Prefill time.Duration // compression for all variants included
-	Decode  time.Duration // all new tokens of all variants, the batch's setting up included
-	Peak    int64
-}
-
-// MeasureShared reads one random prompt for all variants and decodes maxNew
-// tokens of each, the end token not obeyed.
-func MeasureShared(ctx context.Context, m *models.Model, length, maxNew int, variants []compress.Variant, seed uint64) (*Shared, error) {
-	d := m.Device()
-	plan := m.Plan(variants, length, maxNew, false)
-	if free := d.Memory().Free; free > 0 && plan.Total() > free {
-		return nil, &DoesNotFit{Need: plan.Total(), Free: free}
-	}
-	rng := rand.New(rand.NewPCG(seed, uint64(length)))
-	ids := make([]int32, length)
-	for i := range ids {
-		ids[i] = rng.Int32N(int32(m.Vocab))
-	}
-	d.ResetPeak()
-	r := NewLocal(m, func([]int32) string { return "" })
-	start := time.Now()
-	out, err := r.Run(ctx, []Request{{Prompt: ids, Variants: variants, MaxNew: maxNew}})
-	if err != nil {
-		return nil, err
-	}
-	took := time.Since(start)
-	for _, c := range out[0] {
-		if c.Err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Variant, c.Err)
-		}
-	}
-	s := &Shared{Prefill: out[0][0].Prefill, Peak: d.Memory().Peak}
-	s.Decode = took - s.Prefill
-	return s, nil
 }

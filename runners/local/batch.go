@@ -1,4 +1,4 @@
-package runners
+package local
 
 import (
 	"context"
@@ -9,29 +9,15 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// Local runs a model on a device of this machine.
-type Local struct {
-	model  *models.Model
-	decode func(ids []int32) string
-}
-
-// NewLocal returns a runner; decode turns an answer's tokens into text. The
-// model stays the caller's.
-func NewLocal(m *models.Model, decode func(ids []int32) string) *Local {
-	return &Local{m, decode}
-}
-
-// Close does nothing: the model is the caller's.
-func (r *Local) Close() error { return nil }
-
 // answer is one row of the batch.
 type answer struct {
 	request, variant int
-	completion       *Completion
+	completion       *runners.Completion
 	pending          []int32 // tokens to read before answering
 	last             int32   // fed next where nothing is pending
 	follow           *answer // fed what that one is fed, and compared with it
@@ -43,12 +29,12 @@ type answer struct {
 	row              int
 }
 
-// Run completes the requests, all their variants in one batch.
-func (r *Local) Run(ctx context.Context, requests []Request) ([][]Completion, error) {
-	out := make([][]Completion, len(requests))
+// complete answers the requests, all their variants in one batch.
+func (r *Engine) complete(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
+	out := make([][]runners.Completion, len(requests))
 	room := 0
 	for i, q := range requests {
-		out[i] = make([]Completion, len(q.Variants))
+		out[i] = make([]runners.Completion, len(q.Variants))
 		for j, v := range q.Variants {
 			out[i][j].Variant = v
 		}
@@ -100,9 +86,9 @@ func (e *RequestError) Error() string { return e.Err.Error() }
 func (e *RequestError) Unwrap() error { return e.Err }
 
 type batch struct {
-	runner    *Local
-	requests  []Request
-	out       [][]Completion
+	runner    *Engine
+	requests  []runners.Request
+	out       [][]runners.Completion
 	answers   []*answer
 	prefilled []*models.Prefilled
 	sequences []sequenceOf
@@ -127,41 +113,36 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 	if err := b.check(q); err != nil {
 		return &RequestError{err}
 	}
-	// A variant that cannot serve this prompt (a share of it too small for the
-	// window), or whose cache does not fit, is an error of its own; the others go on.
-	var variants []compress.Variant
-	var index []int
-	plan := m.Plan(q.Variants, len(q.Prompt), room, q.Fidelity)
-	fits := plan.Fitting(m.Device().Memory().Free)
-	for j, v := range q.Variants {
-		err := v.CheckLayers(m.Layers)
-		if err == nil {
-			err = v.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: len(q.Prompt), Heads: m.Heads, Sample: q.Sample})
-		}
-		if err == nil {
-			err = fits[j]
-		}
-		if err != nil {
-			b.out[i][j].Err = &RequestError{err}
-			continue
-		}
-		variants, index = append(variants, v), append(index, j)
-	}
-	if len(variants) == 0 {
-		return nil
-	}
-	p := models.Prompt{IDs: q.Prompt, Sample: q.Sample, Variants: variants, Room: room, Twins: q.Fidelity}
-	if q.Progress != nil {
-		p.Progress = func(done, total int) { q.Progress(Progress{Prefill: float64(done) / float64(total), Max: q.MaxNew}) }
-	}
-	start := time.Now()
-	done, err := m.Prefill(ctx, p)
+	variants, index, err := b.serving(i, room)
 	if err != nil {
-		var memory *engine.OutOfMemory
-		if errors.As(err, &memory) || errors.Is(err, models.ErrPrompt) {
-			return &RequestError{err}
+		return &RequestError{err}
+	}
+	p := models.Prompt{IDs: q.Prompt, Sample: q.Sample, Room: room, Twins: q.Fidelity}
+	if q.Progress != nil {
+		p.Progress = func(done, total int) {
+			q.Progress(runners.Progress{Prefill: float64(done) / float64(total), Max: q.MaxNew})
 		}
-		return err
+	}
+	var done *models.Prefilled
+	start := time.Now()
+	for done == nil {
+		if p.Variants = variants; len(variants) == 0 {
+			return nil
+		}
+		start = time.Now()
+		var cannot *compress.ChoiceError
+		var memory *engine.OutOfMemory
+		done, err = m.Prefill(ctx, p)
+		switch {
+		case errors.As(err, &memory) || errors.Is(err, models.ErrPrompt):
+			return &RequestError{err}
+		case errors.As(err, &cannot): // the others are read once more without it
+			b.out[i][index[cannot.Index]].Err = &RequestError{err}
+			variants = slices.Delete(slices.Clone(variants), cannot.Index, cannot.Index+1)
+			index = slices.Delete(index, cannot.Index, cannot.Index+1)
+		case err != nil:
+			return err
+		}
 	}
 	took := time.Since(start)
 	if !models.Finite(done.Logits) {
@@ -178,16 +159,20 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 	for k, j := range index {
 		c := &b.out[i][j]
 		c.Prefill = took
-		kept, positions, err := audit(m.Device(), variants[k], done.Sequences[k], len(q.Prompt), m.Heads, q.Positions)
+		kept, positions, err := Audit(m.Device(), variants[k], done.Sequences[k], len(q.Prompt), m.Heads, q.Positions)
 		if err != nil {
 			var failed *AuditError
 			if !errors.As(err, &failed) {
 				return err
 			}
-			c.Err = err
+			c.Err, c.Untrusted = err, true
 			continue
 		}
-		c.Kept, c.CacheBytes, c.Host = kept, cacheBytes(done.Sequences[k], m.Device().Type()), done.Host[k]
+		c.Kept, c.CacheBytes, c.Host = kept, CacheBytes(done.Sequences[k], m.Device().Type()), done.Host[k]
+		c.FullBytes = int64(m.Layers) * 2 * int64(len(q.Prompt)) * int64(m.KVWidth()) * int64(m.Device().Type().Size())
+		if !whole(variants[k]) && variants[k].KeepsAll(m.Layers, len(q.Prompt)) {
+			c.Note = "the prompt is within the budget: everything is kept"
+		}
 		if q.Positions {
 			c.Positions = positions
 		}
@@ -210,6 +195,33 @@ func (b *batch) prefill(ctx context.Context, i, room int) error {
 	return nil
 }
 
+// serving returns a request's variants that can serve its prompt, and their places. One
+// that cannot (a share of the prompt too small for its window), or whose cache does not
+// fit, is an error of its own; the others go on.
+func (b *batch) serving(i, room int) (variants []compress.Variant, index []int, err error) {
+	q, m := b.requests[i], b.runner.model
+	all, err := policiesOf(q.Variants)
+	if err != nil {
+		return nil, nil, err
+	}
+	fits := m.Plan(all, len(q.Prompt), room, q.Fidelity).Fitting(m.Device().Memory().Free)
+	for j, v := range all {
+		err := v.CheckLayers(m.Layers)
+		if err == nil {
+			err = v.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: len(q.Prompt), Heads: m.Heads, Sample: q.Sample})
+		}
+		if err == nil {
+			err = fits[j]
+		}
+		if err != nil {
+			b.out[i][j].Err = &RequestError{err}
+			continue
+		}
+		variants, index = append(variants, v), append(index, j)
+	}
+	return variants, index, nil
+}
+
 // whole says whether a variant is the full cache, which fidelity is measured against.
 func whole(v compress.Variant) bool { return v.Policy() == compress.FullName }
 
@@ -218,7 +230,7 @@ func (b *batch) add(a *answer, s sequenceOf) {
 	b.sequences = append(b.sequences, s)
 }
 
-func (b *batch) check(q Request) error {
+func (b *batch) check(q runners.Request) error {
 	m := b.runner.model
 	if q.MaxNew < 1 {
 		return fmt.Errorf("at most %d new tokens: want at least 1", q.MaxNew)
@@ -226,7 +238,7 @@ func (b *batch) check(q Request) error {
 	if total := len(q.Prompt) + len(q.Question) + q.MaxNew; total > m.Context {
 		return fmt.Errorf("prompt of %d tokens and %d new ones exceed the model's context of %d", len(q.Prompt)+len(q.Question), q.MaxNew, m.Context)
 	}
-	if q.Fidelity && !slices.ContainsFunc(q.Variants, whole) {
+	if q.Fidelity && !slices.ContainsFunc(q.Variants, func(v runners.Variant) bool { return v.Policy() == compress.FullName }) {
 		return errors.New("fidelity is measured against the full cache: add full to the variants")
 	}
 	return nil
@@ -252,7 +264,7 @@ func (b *batch) choose(a *answer, token int32, logits func() []float32) {
 	}
 	a.done = c.Ended || len(c.Tokens) >= q.MaxNew
 	if q.Progress != nil {
-		q.Progress(Progress{Prefill: 1, Decoded: len(c.Tokens), Max: q.MaxNew})
+		q.Progress(runners.Progress{Prefill: 1, Decoded: len(c.Tokens), Max: q.MaxNew})
 	}
 	if a.done {
 		b.finish(a)

@@ -1,4 +1,4 @@
-package runners
+package local
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -66,14 +67,14 @@ func TestAuditFinds(t *testing.T) {
 		for _, rows := range d.held {
 			change(rows, &s)
 		}
-		got, positions, err := audit(d, v, s, n, h, true)
+		got, positions, err := Audit(d, v, s, n, h, true)
 		var failed *AuditError
 		switch {
 		case want != "":
 			if !errors.As(err, &failed) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %q", err, want)
 			}
-		case err != nil || got != Kept{64, 64, 64} || len(positions) != 6 || fmt.Sprint(positions[5][3][:2], positions[5][3][63]) != "[0 1] 1999":
+		case err != nil || got != runners.Kept{Min: 64, Max: 64, Mean: 64} || len(positions) != 6 || fmt.Sprint(positions[5][3][:2], positions[5][3][63]) != "[0 1] 1999":
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
@@ -100,7 +101,7 @@ func BenchmarkAudit(b *testing.B) {
 	}
 	for b.Loop() {
 		for _, x := range all {
-			if _, _, err := audit(x.shelf, x.Variant, x.Sequence, 16384, h, false); err != nil {
+			if _, _, err := Audit(x.shelf, x.Variant, x.Sequence, 16384, h, false); err != nil {
 				b.Fatal(err)
 			}
 		}

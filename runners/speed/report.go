@@ -1,4 +1,4 @@
-package main
+package speed
 
 import (
 	"encoding/json"
@@ -9,13 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/snapbench/snapbench/plots"
-	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// speedRow is one cell of speed.json. Times are seconds, sizes bytes.
-type speedRow struct {
+// Row is one cell of speed.json. Times are seconds, sizes bytes.
+type Row struct {
 	Model        string `json:"model"`
 	Device       string `json:"device"`
 	DType        string `json:"dtype"`
@@ -49,37 +47,38 @@ type speedRow struct {
 	CacheBytes       int64   `json:"cache_bytes,omitempty"`
 	StepBytes        int64   `json:"step_bytes,omitempty"`
 
-	Plan  runners.Footprint `json:"plan"`
-	Notes []string          `json:"notes,omitempty"`
+	Plan  Footprint `json:"plan"`
+	Notes []string  `json:"notes,omitempty"`
 }
 
-// speedLongest is the longest prompt that fits by the plan.
-type speedLongest struct {
+// Longest is the longest prompt that fits by the plan.
+type Longest struct {
 	Batch   int    `json:"batch"`
 	Variant string `json:"variant"`
 	Length  int    `json:"length"` // 0: none
 }
 
-type speedReport struct {
-	Command string         `json:"command"`
-	Version string         `json:"version"`
-	Started time.Time      `json:"started"`
-	CPU     string         `json:"cpu"`
-	About   string         `json:"device"`
-	Block   int            `json:"block_tokens"` // that a prefill takes at a time
-	Roofs   runners.Roofs  `json:"roofs"`
-	Rows    []speedRow     `json:"rows"`
-	Longest []speedLongest `json:"longest_by_plan,omitempty"`
+// Report is speed.json.
+type Report struct {
+	Command string    `json:"command"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	CPU     string    `json:"cpu"`
+	About   string    `json:"device"`
+	Block   int       `json:"block_tokens"` // that a prefill takes at a time
+	Roofs   Roofs     `json:"roofs"`
+	Rows    []Row     `json:"rows"`
+	Longest []Longest `json:"longest_by_plan,omitempty"`
 }
 
-// readSpeed reads the report in a folder.
-func readSpeed(dir string) (*speedReport, error) {
+// Read reads the report in a folder.
+func Read(dir string) (*Report, error) {
 	path := filepath.Join(dir, "speed.json")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	var s speedReport
+	var s Report
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -89,10 +88,11 @@ func readSpeed(dir string) (*speedReport, error) {
 	return &s, nil
 }
 
-func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
+// GiB is an amount of memory in GiB.
+func GiB(bytes int64) float64 { return float64(bytes) / (1 << 30) }
 
 // size is a cell's batch or length, with a sign where it was looked for.
-func (r speedRow) size() (length, batch string) {
+func (r Row) size() (length, batch string) {
 	length, batch = fmt.Sprint(r.Length), fmt.Sprint(r.Batch)
 	if r.LongestAsked {
 		length = "max " + length
@@ -103,22 +103,23 @@ func (r speedRow) size() (length, batch string) {
 	return length, batch
 }
 
-func (r speedRow) misfit() string {
+func (r Row) misfit() string {
 	if r.Allocating {
 		return fmt.Sprintf("fits by the plan, but an allocation failed: needs %s, %s free", engine.Bytes(r.Need), engine.Bytes(r.Free))
 	}
 	return fmt.Sprintf("does not fit: needs %s, %s free", engine.Bytes(r.Need), engine.Bytes(r.Free))
 }
 
-func (r speedRow) line() string {
+// Line is a row in a sentence.
+func (r Row) Line() string {
 	if !r.Fits {
 		return fmt.Sprintf("%d × %d tokens, %s: %s", r.Batch, r.Length, r.Variant, r.misfit())
 	}
-	return fmt.Sprintf("%d × %d tokens, %s: prefill %.3f s, step %.2f ms, peak %.2f GiB, %.1f s in all", r.Batch, r.Length, r.Variant, r.PrefillSeconds, 1000*r.StepSeconds, gib(r.PeakBytes), r.TotalSeconds)
+	return fmt.Sprintf("%d × %d tokens, %s: prefill %.3f s, step %.2f ms, peak %.2f GiB, %.1f s in all", r.Batch, r.Length, r.Variant, r.PrefillSeconds, 1000*r.StepSeconds, GiB(r.PeakBytes), r.TotalSeconds)
 }
 
 // remarks say what of a row is not as usual.
-func (r speedRow) remarks() []string {
+func (r Row) remarks() []string {
 	var list []string
 	if r.Fits && r.Prompts < r.Batch {
 		list = append(list, fmt.Sprintf("of a batch %d prompts were read; the other sequences have copies of their caches, in memory of their own", r.Prompts))
@@ -132,7 +133,8 @@ func (r speedRow) remarks() []string {
 	return append(list, r.Notes...)
 }
 
-func (s *speedReport) table(w io.Writer) error {
+// Table prints the rows, what they need, and how they compare with the full cache.
+func (s *Report) Table(w io.Writer) error {
 	fmt.Fprintf(w, "%s\ncopy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s, measured here; prefill in blocks of %d tokens\n\n", s.About,
 		s.Roofs.Bandwidth/1e9, s.Roofs.Products/1e12, s.Roofs.Attention/1e12, s.Block)
 	fmt.Fprintf(w, "%11s %8s  %-52s %10s %6s %10s %9s %7s %7s %6s %10s %9s %7s %9s %9s\n", "length", "batch", "variant", "prefill s", "roof", "tokens/s", "step ms", "p10", "p90", "roof", "tokens/s", "peak GiB", "driver", "weights", "cache GiB")
@@ -143,10 +145,10 @@ func (s *speedReport) table(w io.Writer) error {
 		if r.Fits {
 			driver := "–"
 			if r.DriverBytes > 0 {
-				driver = fmt.Sprintf("%.2f", gib(r.DriverBytes))
+				driver = fmt.Sprintf("%.2f", GiB(r.DriverBytes))
 			}
 			fmt.Fprintf(w, "%10.3f %5.0f%% %10.0f %9.3f %7.3f %7.3f %5.0f%% %10.1f %9.2f %7s %9.2f %9.2f", r.PrefillSeconds, 100*r.PrefillRoof/r.PrefillSeconds, r.PrefillPerSecond,
-				1000*r.StepSeconds, 1000*r.StepP10, 1000*r.StepP90, 100*r.StepRoof/r.StepSeconds, r.TokensPerSecond, gib(r.PeakBytes), driver, gib(r.WeightBytes), gib(r.CacheBytes))
+				1000*r.StepSeconds, 1000*r.StepP10, 1000*r.StepP90, 100*r.StepRoof/r.StepSeconds, r.TokensPerSecond, GiB(r.PeakBytes), driver, GiB(r.WeightBytes), GiB(r.CacheBytes))
 		} else {
 			fmt.Fprint(w, r.misfit())
 		}
@@ -171,7 +173,7 @@ func (s *speedReport) table(w io.Writer) error {
 }
 
 // plans prints the bytes by part of the rows whose size was looked for.
-func (s *speedReport) plans(w io.Writer) {
+func (s *Report) plans(w io.Writer) {
 	title := fmt.Sprintf("\nGiB by the plan%78s %9s %9s %9s %9s %9s\n", "weights", "prefill", "caches", "decode", "in all", "there are")
 	for _, r := range s.Rows {
 		if !r.LongestAsked && !r.LargestAsked && r.Fits {
@@ -181,17 +183,17 @@ func (s *speedReport) plans(w io.Writer) {
 		title = ""
 		length, batch := r.size()
 		p := r.Plan
-		fmt.Fprintf(w, "%11s %8s  %-52s %18.2f %9.2f %9.2f %9.2f %9.2f", length, batch, r.Variant, gib(p.Weights), gib(p.Prefill), gib(p.Caches), gib(p.Decode), gib(p.Weights+p.Need()))
+		fmt.Fprintf(w, "%11s %8s  %-52s %18.2f %9.2f %9.2f %9.2f %9.2f", length, batch, r.Variant, GiB(p.Weights), GiB(p.Prefill), GiB(p.Caches), GiB(p.Decode), GiB(p.Weights+p.Need()))
 		if p.Free > 0 {
-			fmt.Fprintf(w, " %9.2f", gib(p.Weights+p.Free))
+			fmt.Fprintf(w, " %9.2f", GiB(p.Weights+p.Free))
 		}
 		fmt.Fprintln(w)
 	}
 }
 
-// full returns the full cache's row that a row is compared with: of the same
+// Full returns the full cache's row that a row is compared with: of the same
 // length and batch, where those were not looked for.
-func (s *speedReport) full(r speedRow) *speedRow {
+func (s *Report) Full(r Row) *Row {
 	for i := range s.Rows {
 		b := &s.Rows[i]
 		length := b.Length == r.Length || r.LongestAsked
@@ -205,39 +207,39 @@ func (s *speedReport) full(r speedRow) *speedRow {
 
 // bytesRatio is how much more tokens per second a row may give than b by the bytes
 // that their steps read.
-func (r speedRow) bytesRatio(b *speedRow) float64 {
+func (r Row) bytesRatio(b *Row) float64 {
 	return float64(r.Batch) / float64(b.Batch) * float64(b.StepBytes) / float64(r.StepBytes)
 }
 
 // ratios compares each variant with the full cache: at the same length and batch,
 // at the largest batch that each fits, and by the longest prompt.
-func (s *speedReport) ratios(w io.Writer) {
+func (s *Report) ratios(w io.Writer) {
 	for _, section := range []struct {
 		title string
-		of    func(r speedRow) bool
-		print func(r speedRow, b *speedRow) string
+		of    func(r Row) bool
+		print func(r Row, b *Row) string
 	}{
 		{fmt.Sprintf("against the full cache, same length and batch%41s %9s %9s %9s", "step", "by bytes", "reached", "memory"),
-			func(r speedRow) bool { return !r.LargestAsked && !r.LongestAsked },
-			func(r speedRow, b *speedRow) string {
+			func(r Row) bool { return !r.LargestAsked && !r.LongestAsked },
+			func(r Row, b *Row) string {
 				ratio, bytes := b.StepSeconds/r.StepSeconds, r.bytesRatio(b)
 				return fmt.Sprintf("%8.2f × %7.2f × %7.0f %% %7.2f ×", ratio, bytes, 100*ratio/bytes, float64(b.PeakBytes)/float64(r.PeakBytes))
 			}},
 		{fmt.Sprintf("against the full cache, each at its largest batch%37s %9s %9s %9s", "tokens/s", "by bytes", "reached", "batch"),
-			func(r speedRow) bool { return r.LargestAsked },
-			func(r speedRow, b *speedRow) string {
+			func(r Row) bool { return r.LargestAsked },
+			func(r Row, b *Row) string {
 				ratio, bytes := r.TokensPerSecond/b.TokensPerSecond, r.bytesRatio(b)
 				return fmt.Sprintf("%8.2f × %7.2f × %7.0f %% %7.1f ×", ratio, bytes, 100*ratio/bytes, float64(r.Batch)/float64(b.Batch))
 			}},
 		{fmt.Sprintf("against the full cache, each at its longest prompt%36s", "length"),
-			func(r speedRow) bool { return r.LongestAsked },
-			func(r speedRow, b *speedRow) string {
+			func(r Row) bool { return r.LongestAsked },
+			func(r Row, b *Row) string {
 				return fmt.Sprintf("%8.2f ×", float64(r.Length)/float64(b.Length))
 			}},
 	} {
 		told := false
 		for _, r := range s.Rows {
-			b := s.full(r)
+			b := s.Full(r)
 			if b == nil || r.Variant == "full" || !r.Fits || !section.of(r) {
 				continue
 			}
@@ -252,7 +254,7 @@ func (s *speedReport) ratios(w io.Writer) {
 }
 
 // longest prints where each variant runs out of memory.
-func (s *speedReport) longest(w io.Writer) error {
+func (s *Report) longest(w io.Writer) error {
 	full := map[int]int{}
 	for i, x := range s.Longest {
 		if i == 0 {
@@ -272,9 +274,9 @@ func (s *speedReport) longest(w io.Writer) error {
 	return nil
 }
 
-// compare prints how far the medians are from an earlier run's.
-func (s *speedReport) compare(w io.Writer, dir string, before *speedReport) error {
-	key := func(r speedRow) string {
+// Compare prints how far the medians are from an earlier run's.
+func (s *Report) Compare(w io.Writer, dir string, before *Report) error {
+	key := func(r Row) string {
 		length, batch := fmt.Sprint(r.Length), fmt.Sprint(r.Batch)
 		if r.LongestAsked {
 			length = "max"
@@ -284,7 +286,7 @@ func (s *speedReport) compare(w io.Writer, dir string, before *speedReport) erro
 		}
 		return strings.Join([]string{r.Model, r.Device, r.DType, length, batch, r.Variant, fmt.Sprint(r.Layers, r.Attending)}, " ")
 	}
-	old := map[string]speedRow{}
+	old := map[string]Row{}
 	for _, r := range before.Rows {
 		old[key(r)] = r
 	}
@@ -316,9 +318,9 @@ func (s *speedReport) compare(w io.Writer, dir string, before *speedReport) erro
 	return err
 }
 
-// benchmark writes the rows as Go benchmark results, which benchstat compares.
-func (s *speedReport) benchmark(w io.Writer) error {
-	name := func(kind string, r speedRow) string {
+// Benchmark writes the rows as Go benchmark results, which benchstat compares.
+func (s *Report) Benchmark(w io.Writer) error {
+	name := func(kind string, r Row) string {
 		length, batch := fmt.Sprint(r.Length), fmt.Sprint(r.Batch)
 		if r.LongestAsked {
 			length = "max"
@@ -348,8 +350,8 @@ func (s *speedReport) benchmark(w io.Writer) error {
 	return nil
 }
 
-// saveRows writes speed.json.
-func (s *speedReport) saveRows(dir string) error {
+// SaveRows writes speed.json.
+func (s *Report) SaveRows(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -358,20 +360,4 @@ func (s *speedReport) saveRows(dir string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "speed.json"), append(data, '\n'), 0o644)
-}
-
-// save writes speed.json, bench.txt and the pictures.
-func (s *speedReport) save(dir string, say func(string, ...any)) error {
-	if err := s.saveRows(dir); err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(dir, "bench.txt"), s.benchmark, false); err != nil {
-		return err
-	}
-	files, err := plots.Write(dir, s.figures())
-	if err != nil {
-		return err
-	}
-	say("in %s: speed.json, bench.txt and %d pictures", dir, len(files))
-	return nil
 }

@@ -1,9 +1,10 @@
-package runners
+package speed
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +12,9 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/ref"
 )
 
 // smallCard is a CPU with so much memory and no more. It says that more is free
@@ -63,10 +66,31 @@ func onSmallCard(t *testing.T, limit, over int64) (*models.Model, *smallCard) {
 	return tinyOn(t, d), d
 }
 
-func oneVariant(t *testing.T, s string) compress.Variant {
+// tinyOn is shape:tiny on a device.
+func tinyOn(t *testing.T, d engine.Device) *models.Model {
 	t.Helper()
-	return variants(t, s)[0]
+	files, err := models.OpenShape("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Load(d, files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
 }
+
+func variants(t *testing.T, s string) []compress.Variant {
+	t.Helper()
+	v, err := compress.ParseAll(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func oneVariant(t *testing.T, s string) compress.Variant { return variants(t, s)[0] }
 
 // The largest batch and the longest prompt run, one more does not fit, and what
 // they use is within the limit and near it.
@@ -147,7 +171,7 @@ func TestPlanThatCannotBeAllocated(t *testing.T) {
 }
 
 func TestLargestWithoutALimit(t *testing.T) {
-	_, m := tiny(t)
+	m := tinyOn(t, ref.New())
 	if _, err := (Cell{Length: 64, Variant: compress.Full, MaxNew: 1}).Largest(m); !errors.Is(err, ErrNoLimit) {
 		t.Errorf("on a device without a limit: %v", err)
 	}
@@ -162,8 +186,8 @@ func TestLargestWithoutALimit(t *testing.T) {
 
 // Copies hold what their source holds and go their own way.
 func TestCopiesDecodeLikeTheirSource(t *testing.T) {
-	_, m := tiny(t)
-	p, err := m.Prefill(context.Background(), models.Prompt{IDs: ids(90, 3), Variants: variants(t, "snapkv(cap=24,w=8,k=3)"), Room: 6})
+	m := tinyOn(t, ref.New())
+	p, err := m.Prefill(context.Background(), models.Prompt{IDs: ids(90, 3), Variants: []compress.Variant{oneVariant(t, "snapkv(cap=24,w=8,k=3)")}, Room: 6})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +213,7 @@ func TestCopiesDecodeLikeTheirSource(t *testing.T) {
 // A part of a prefill leaves caches of the whole one's size, counts what it
 // computes, and is not the whole.
 func TestPartOfAPrefill(t *testing.T) {
-	_, m := tiny(t)
+	m := tinyOn(t, ref.New())
 	v := variants(t, "snapkv(cap=24,w=8,k=3);full")
 	products, attention := m.PrefillOperations(2000, models.Part{})
 	var whole []float32
@@ -200,7 +224,7 @@ func TestPartOfAPrefill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range v {
-			if kept, _, err := audit(m.Device(), v[i], p.Sequences[i], 2000, m.Heads, true); err != nil {
+			if kept, _, err := local.Audit(m.Device(), v[i], p.Sequences[i], 2000, m.Heads, true); err != nil {
 				t.Errorf("%+v, %s: %+v, %v", part, v[i], kept, err)
 			}
 		}
@@ -232,37 +256,9 @@ func TestPartOfAPrefill(t *testing.T) {
 	}
 }
 
-// What cannot fit is left out with the reason, and the others answer as they do
-// without it.
-func TestFullCacheLeftOut(t *testing.T) {
-	m, _ := onSmallCard(t, 8<<20, 0)
-	r := NewLocal(m, func([]int32) string { return "" })
-	request := Request{Prompt: ids(9000, 3), Question: ids(3, 5), Variants: variants(t, "full;snapkv(cap=64,w=16,k=5);snapkv(cap=50%,w=16,k=5)"), MaxNew: 4}
-	out, err := r.Run(context.Background(), []Request{request})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, c := range out[0] {
-		var memory *engine.OutOfMemory
-		switch {
-		case i == 1:
-			if c.Err != nil || len(c.Tokens) != 4 || c.PeakBytes > 8<<20 {
-				t.Errorf("%s: %v, %d tokens, peak %d", c.Variant, c.Err, len(c.Tokens), c.PeakBytes)
-			}
-		case !errors.As(c.Err, &memory) || memory.Need <= memory.Free || !strings.Contains(c.Err.Error(), "does not fit"):
-			t.Errorf("%s: %v", c.Variant, c.Err)
-		}
-	}
-	request.Variants = request.Variants[1:2]
-	alone, err := r.Run(context.Background(), []Request{request})
-	if err != nil || alone[0][0].Err != nil || !slices.Equal(alone[0][0].Tokens, out[0][1].Tokens) {
-		t.Errorf("alone: %v, %v; beside what does not fit %v", err, alone[0][0].Tokens, out[0][1].Tokens)
-	}
-}
-
 // The tokens of a block are a matter of speed and scratch alone.
 func TestBlocks(t *testing.T) {
-	_, m := tiny(t)
+	m := tinyOn(t, ref.New())
 	var want []float32
 	plan := m.Plan(variants(t, "full"), 1100, 1, false).Prefill
 	for _, block := range []int{m.Block(), 300, 2000} {
@@ -354,5 +350,52 @@ func TestPrefillIsMeasuredWarm(t *testing.T) {
 		if s.Peak > s.Plan.Need()+s.Weights {
 			t.Errorf("%s: peak %d with the warm-up, the plan has %d", c.Variant, s.Peak, s.Plan.Need()+s.Weights)
 		}
+	}
+}
+
+// ids are a prompt.
+func ids(n, seed int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = int32((i*i*31 + i*seed + 7) % 256)
+	}
+	return out
+}
+
+// holed is a stored weight with one number that is NaN.
+type holed struct{ engine.Stored }
+
+func (h holed) ReadRow(i int, dst []float32) {
+	if h.Stored.ReadRow(i, dst); i == 7 {
+		dst[0] = float32(math.NaN())
+	}
+}
+
+// holedSource has a hole in the values' weights of the first layer.
+type holedSource struct{ models.Source }
+
+func (s holedSource) Tensor(role models.Role, layer, expert, rows, cols int) (engine.Stored, error) {
+	t, err := s.Source.Tensor(role, layer, expert, rows, cols)
+	if err == nil && role == models.Value && layer == 0 {
+		t = holed{t}
+	}
+	return t, err
+}
+
+// A model whose logits are not finite has no speed.
+func TestDamagedSpeed(t *testing.T) {
+	files, err := models.OpenShape("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files.Source = holedSource{files.Source}
+	m, err := models.Load(ref.New(), files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	cell := Cell{Variant: compress.Full, Length: 40, Batch: 2, Warmup: 1, MaxNew: 2}
+	if _, err := Measure(context.Background(), m, cell, 1, nil); err == nil || !strings.Contains(err.Error(), "not finite") {
+		t.Errorf("a speed without logits: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package runners
+package local
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 )
@@ -51,7 +52,7 @@ func (b *batch) notFinite(ctx context.Context, request, token int) (*NotFiniteEr
 }
 
 // fail ends a variant's answer, and what follows for its fidelity, with an error.
-func (b *batch) fail(c *Completion, err error) {
+func (b *batch) fail(c *runners.Completion, err error) {
 	c.Err = err
 	for _, a := range b.answers {
 		if a.completion == c {

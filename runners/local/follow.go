@@ -1,10 +1,11 @@
-package runners
+package local
 
 import (
 	"math"
 	"slices"
 	"sort"
 
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
@@ -47,7 +48,7 @@ func (b *batch) measured(a *answer) {
 	}
 	sorted := slices.Clone(a.kl)
 	sort.Float64s(sorted)
-	a.completion.Fidelity = &Fidelity{
+	a.completion.Fidelity = &runners.Fidelity{
 		Tokens: len(a.kl), KLMean: sum / float64(len(a.kl)),
 		KLP99:     sorted[min(len(sorted)-1, int(math.Ceil(0.99*float64(len(sorted))))-1)],
 		Agreement: float64(a.agreed) / float64(len(a.kl)), FirstDivergence: a.diverged,
