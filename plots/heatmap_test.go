@@ -115,7 +115,13 @@ func TestBudgetMap(t *testing.T) {
 	}
 	look(t, figs)
 	got := texts(figs[0].SVG())
-	for _, want := range []string{"128", "256", "512", "1K", "full", "k 5, max", "k 13, avg", "Kernel, pooling", "Budget (tokens kept per head)"} {
+	// A panel for each pooling, with the kernels, of which there are more, down.
+	for _, want := range []string{"128", "256", "512", "1K", "full", "k 5", "k 7", "k 13"} {
+		if count(got, want) != 2 {
+			t.Errorf("%d × %q in %q, want it in both panels", count(got, want), want, got)
+		}
+	}
+	for _, want := range []string{"pool max", "pool avg", "Budget (tokens kept per head)", "SmolLM2-135M-Instruct.Q4_1.gguf@b179c9523d0e, cpu float32; snapkv, gqa query_head, w 32"} {
 		if count(got, want) != 1 {
 			t.Errorf("%d × %q in %q", count(got, want), want, got)
 		}
@@ -127,7 +133,7 @@ func TestBudgetMap(t *testing.T) {
 	}{{"128", "max", 5}, {"1024", "avg", 13}, {"512", "max", 7}} {
 		sum, n := 0.0, 0
 		for _, r := range set.Rows {
-			if r.Budget == v.budget && r.Pooling == v.pooling && *r.Kernel == v.kernel && r.Recalled != nil {
+			if r.Budget == v.budget && r.Params["pool"] == v.pooling && r.Params["k"] == fmt.Sprint(v.kernel) && r.Recalled != nil {
 				sum, n = sum+*r.Recalled, n+1
 			}
 		}
@@ -144,7 +150,7 @@ func TestBudgetMap(t *testing.T) {
 	}
 	var kept []results.Row
 	for _, r := range set.Rows {
-		if r.Policy != "full" && !(r.Budget == "256" && r.Kernel != nil && *r.Kernel == 5) {
+		if r.Policy != "full" && !(r.Budget == "256" && r.Params["k"] == "5") {
 			kept = append(kept, r)
 		}
 	}
@@ -153,7 +159,7 @@ func TestBudgetMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = texts(figs[0].SVG())
-	if count(got, "12.5%") != 1 || count(got, "n/a") != 2 || count(got, "full") != 0 || count(got, "Budget (tokens or share of the prompt)") != 1 {
+	if count(got, "12.5%") != 2 || count(got, "n/a") != 2 || count(got, "full") != 0 || count(got, "Budget (tokens or share of the prompt)") != 1 {
 		t.Errorf("%q", got)
 	}
 }
@@ -166,7 +172,7 @@ func TestTaskMap(t *testing.T) {
 	}
 	look(t, figs)
 	got := texts(figs[0].SVG())
-	for _, want := range append([]string{"average of 16", "Code", "256 k5", "full"}, lb.Run.Tasks...) {
+	for _, want := range append([]string{"average of 16", "Code", "256, k 5", "full"}, lb.Run.Tasks...) {
 		if count(got, want) != 1 {
 			t.Errorf("%d × %q in %q", count(got, want), want, got)
 		}

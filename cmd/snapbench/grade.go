@@ -28,15 +28,17 @@ func (j *job) row(m *model, w *worker, s datasets.Sample, v compress.Variant) re
 		Schema: results.Schema, Model: m.name, Revision: m.revision,
 		Task: s.Task, TaskVersion: s.TaskVersion, Sample: s.ID, Protocol: s.Protocol, PromptSHA256: s.PromptSHA256,
 		Variant: v.String(), Policy: v.Policy(), Budget: v.Budget(),
-		Window: oneNumber(v.Parameter("w")), Kernel: oneNumber(v.Parameter("k")), Pooling: v.Parameter("pool"), GQA: v.Parameter("gqa"),
+		Params: params(v),
 		Device: m.kinds, DType: w.device.Type().String(),
 		PromptTail: tail(s.Prompt, 600), Metric: s.Metric, Note: s.Note,
 	}
 	n := len(s.IDs)
 	if s.Err == nil {
 		r.PromptTokens = pointer(n + len(s.Question))
+		r.FullCacheBytes = pointer(2 * int64(n) * int64(w.loaded.Layers) * int64(w.loaded.KVWidth()) * int64(w.device.Type().Size()))
 		if !v.IsFull() {
 			r.Capacity = pointer(v.Capacity(0, n))
+			r.Share = pointer(float64(*r.Capacity) / float64(*r.PromptTokens))
 			if v.KeepsAll(w.loaded.Layers, n) {
 				r.Note = strings.TrimPrefix(r.Note+"; the prompt is within the budget: everything is kept", "; ")
 			}
@@ -60,12 +62,18 @@ func (j *job) row(m *model, w *worker, s datasets.Sample, v compress.Variant) re
 	return r
 }
 
-func oneNumber(s string) *int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return nil // no such parameter, or a list with a value per layer
+// params are a variant's parameters as rows have them.
+func params(v compress.Variant) map[string]string {
+	var list map[string]string
+	for _, name := range []string{"w", "k", "pool", "gqa"} {
+		if text := v.Parameter(name); text != "" {
+			if list == nil {
+				list = map[string]string{}
+			}
+			list[name] = text
+		}
 	}
-	return &n
+	return list
 }
 
 // tail returns the last characters of a text.

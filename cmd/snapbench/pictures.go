@@ -13,16 +13,16 @@ type painter struct {
 	measure string
 }
 
-// needlePictures: length × depth for every variant, and accuracy against the
-// budget by score and by share recalled.
-var needlePictures = pictures(painter{plots.NeedleMap, "score"}, painter{plots.BudgetMap, "score"}, painter{plots.BudgetMap, "recalled"})
+// needlePictures: length × depth for every variant, accuracy against the budget
+// by score and by share recalled, and against the bytes of the cache.
+var needlePictures = pictures(painter{plots.NeedleMap, "score"}, painter{plots.BudgetMap, "score"}, painter{plots.BudgetMap, "recalled"}, painter{plots.ByteCurves, "score"})
 
-// scorePictures: accuracy against the budget.
-var scorePictures = pictures(painter{plots.BudgetMap, "score"}, painter{plots.Curves, "score"})
+// scorePictures: accuracy against the budget, and against the bytes of the cache.
+var scorePictures = pictures(painter{plots.BudgetMap, "score"}, painter{plots.Curves, "score"}, painter{plots.ByteCurves, "score"})
 
 // longBenchPictures: tasks × variants, accuracy against the budget for all
-// tasks and for each.
-var longBenchPictures = pictures(painter{plots.TaskMap, "score"}, painter{plots.BudgetMap, "score"}, painter{plots.Curves, "score"})
+// tasks and for each, and against the bytes of the cache.
+var longBenchPictures = pictures(painter{plots.TaskMap, "score"}, painter{plots.BudgetMap, "score"}, painter{plots.Curves, "score"}, painter{plots.ByteCurves, "score"})
 
 // pictures returns a function that draws what the rows have something for,
 // fidelity included where it was measured.

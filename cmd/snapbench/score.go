@@ -219,7 +219,7 @@ func saveScores(out, dir, model, protocol string, v compress.Variant, sets []pre
 			r := results.Row{
 				Schema: results.Schema, Model: model, Task: s.Name, TaskVersion: 1, Sample: strconv.Itoa(k), Protocol: protocol,
 				Variant: v.String(), Policy: v.Policy(), Budget: v.Budget(),
-				Window: oneNumber(v.Parameter("w")), Kernel: oneNumber(v.Parameter("k")), Pooling: v.Parameter("pool"), GQA: v.Parameter("gqa"),
+				Params: params(v),
 				Device: "unknown", DType: "unknown", Prediction: p.Pred,
 				Metric: graded[i].Metric, MetricVersion: graded[i].MetricVersion, Score: &graded[i].Scores[k],
 				Note: "predicted elsewhere",

@@ -87,8 +87,7 @@ func (s *speedReport) labels() map[string]string {
 		row := results.Row{Variant: r.Variant}
 		if v, err := compress.Parse(r.Variant); err == nil {
 			row.Policy, row.Budget = v.Policy(), v.Budget()
-			row.Window, row.Kernel = oneNumber(v.Parameter("w")), oneNumber(v.Parameter("k"))
-			row.Pooling, row.GQA = v.Parameter("pool"), v.Parameter("gqa")
+			row.Params = params(v)
 		}
 		rows = append(rows, row)
 	}
