@@ -84,8 +84,8 @@ func (h heat) figure(name string) Figure {
 	cols := max(h.columns, 1)
 	rows := (len(h.panels) + cols - 1) / cols
 	for _, p := range h.panels {
-		if w := small.Width(p.title) + 4; w > gridWidth+yw && len(h.panels) > 1 {
-			gridWidth = w - yw
+		if len(h.panels) > 1 {
+			gridWidth = max(gridWidth, small.Width(p.title)+4) // a title begins where the grid does
 		}
 	}
 	ylab := vg.Length(0)

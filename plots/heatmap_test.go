@@ -297,3 +297,38 @@ func TestNiceTicks(t *testing.T) {
 		}
 	}
 }
+
+// A panel's title ends before what is to the right of it: the next panel, or the scale.
+func TestTitlesEndInTheirPanels(t *testing.T) {
+	set := needleSet()
+	for i := range set.Rows {
+		if r := &set.Rows[i]; r.Policy != "full" {
+			r.Params["a_parameter_with_a_long_name"] = r.Params["pool"]
+		}
+	}
+	figs, err := BudgetMap(set, measure("recalled"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	look(t, renamed(figs, "longtitle_"))
+	svg := figs[0].SVG()
+	right := func(s string, size float64) float64 {
+		m := regexp.MustCompile(`<text x="([^"]*)"[^>]*>` + regexp.QuoteMeta(s) + `</text>`).FindSubmatch(svg)
+		if m == nil {
+			t.Fatalf("no text %q", s)
+		}
+		x, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x + size
+	}
+	bold := style(sizeTick, true, ink)
+	first, second := "a_parameter_with_a_long_name avg, pool avg", "a_parameter_with_a_long_name max, pool max"
+	if end, next := right(first, float64(bold.Width(first))), right(second, 0); !(end < next) {
+		t.Errorf("the first title ends at %.0f, the second begins at %.0f", end, next)
+	}
+	if end, scale := right(second, float64(bold.Width(second))), right("80", 0)-barWidth-4; !(end < scale) {
+		t.Errorf("the second title ends at %.0f, the scale begins at %.0f", end, scale)
+	}
+}
