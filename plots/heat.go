@@ -13,7 +13,7 @@ type panel struct {
 	title  string
 	xs, ys []string
 	values [][]float64
-	// side is a column apart, one tall cell over all rows: the full cache, which has no kernel to vary.
+	// side is a column apart, one tall cell over all rows: the full cache, which has nothing to vary.
 	side      string
 	sideValue float64
 	breaks    []int // a wider gap above these rows

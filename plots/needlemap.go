@@ -68,8 +68,8 @@ func needleHeats(set results.Set, g group, m results.Measure) (maps []heat, vari
 	return maps, variants
 }
 
-// arrange puts the panels of all variants into rows: the full cache first, then one row for each kernel and pooling
-// with the budgets side by side; or, where variants do not make such a grid, one after the other.
+// arrange puts the panels of all variants into rows: the full cache first, then one row for each policy and
+// combination of parameters with the budgets side by side; or, where variants do not make such a grid, one after the other.
 func (g group) arrange(variants []string, panels []panel) ([]panel, int) {
 	of := map[string]panel{}
 	for i, v := range variants {
