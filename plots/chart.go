@@ -72,6 +72,9 @@ func (ch chart) figure(name string) Figure {
 	plotW, plotH := vg.Length(138), vg.Length(92)
 	if n == 1 {
 		plotW, plotH = 270, 180
+		if len(ch.labels) > 8 { // lines that lie close together need room
+			plotW, plotH = 400, 270
+		}
 	} else if n <= 4 {
 		plotW, plotH = 190, 125
 	}
