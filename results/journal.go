@@ -85,6 +85,9 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 		if len(diff) > 0 {
 			return nil, &OtherQuestionError{Dir: dir, Fields: diff}
 		}
+		if had.Schema != Schema {
+			return nil, fmt.Errorf("%s holds a run of schema %d, written by an earlier snapbench, and this one adds rows of schema %d: choose another folder, or go on with that version (what is there can be read as it is)", dir, had.Schema, Schema)
+		}
 		j.run = had
 	}
 	return j, j.load()
@@ -186,8 +189,8 @@ func parseJournal(b []byte, take func(Row) error) (complete int, err error) {
 		if got := fmt.Sprintf("%08x", crc32.ChecksumIEEE(l.Row)); got != l.CRC32 {
 			return complete, fmt.Errorf(":%d: damaged: the row's checksum is %s, the line says %q", line, got, l.CRC32)
 		}
-		var r Row
-		if err := strictJSON(l.Row, &r); err != nil {
+		r, err := parseRow(l.Row)
+		if err != nil {
 			return complete, fmt.Errorf(":%d: %w", line, err)
 		}
 		if err := r.check(); err != nil {
@@ -367,5 +370,12 @@ func (r *Row) validUTF8() {
 		&r.Error, &r.Note, &r.Audit, &r.Answer,
 	} {
 		*s = strings.ToValidUTF8(*s, "\uFFFD")
+	}
+	if r.Params != nil {
+		valid := make(map[string]string, len(r.Params)) // the caller's may be another row's too
+		for name, text := range r.Params {
+			valid[strings.ToValidUTF8(name, "\uFFFD")] = strings.ToValidUTF8(text, "\uFFFD")
+		}
+		r.Params = valid
 	}
 }

@@ -74,6 +74,7 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 		if b, ok := v.(Budgeted); ok {
 			if tokens, ok := b.Capacity(0, n); ok {
 				r.Capacity = pointer(tokens)
+				r.Share = pointer(float64(tokens) / float64(*r.PromptTokens))
 			}
 		}
 	}
@@ -96,22 +97,14 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 
 // RowOf returns a row that says which variant it is, and nothing else.
 func RowOf(v Variant) results.Row {
-	params := v.Params()
-	return results.Row{
-		Schema: results.Schema, Variant: v.String(), Policy: v.Policy(), Budget: v.Budget(),
-		Window: oneNumber(params["w"]), Kernel: oneNumber(params["k"]), Pooling: params["pool"], GQA: params["gqa"],
+	r := results.Row{Schema: results.Schema, Variant: v.String(), Policy: v.Policy(), Budget: v.Budget()}
+	if params := v.Params(); len(params) > 0 {
+		r.Params = params
 	}
+	return r
 }
 
 func pointer[T any](v T) *T { return &v }
-
-func oneNumber(s string) *int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return nil // no such parameter, or a list with a value per layer
-	}
-	return &n
-}
 
 // tail returns the last characters of a text.
 func tail(s string, n int) string {

@@ -23,7 +23,8 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	}
 	r.Prediction, r.NewTokens = c.Text, pointer(len(c.Tokens))
 	r.KeptMin, r.KeptMean, r.KeptMax = pointer(c.Kept.Min), pointer(c.Kept.Mean), pointer(c.Kept.Max)
-	r.CacheBytes, r.PeakBytes = pointer(c.CacheBytes), pointer(c.PeakBytes)
+	r.CacheBytes, r.FullCacheBytes, r.PeakBytes = known(c.CacheBytes), known(c.FullBytes), known(c.PeakBytes)
+	r.Host = pointer(c.Host)
 	r.PrefillSeconds, r.DecodeSeconds = pointer(c.Prefill.Seconds()), pointer(c.Decode.Seconds())
 	if f := c.Fidelity; f != nil {
 		r.KLMean, r.KLP99, r.Top1Agreement = pointer(f.KLMean), pointer(f.KLP99), pointer(f.Agreement)
@@ -71,4 +72,12 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 		}
 	}
 	return nil
+}
+
+// known returns an amount, nil where it is 0: no runner has a cache or a peak of nothing.
+func known(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
 }
