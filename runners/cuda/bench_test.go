@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"testing"
-	"unsafe"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -199,9 +198,9 @@ func (m *decoder) caches(n, heads, room int) engine.Sequence {
 // noise fills an array with numbers in [-1, 1).
 func (m *decoder) noise(a engine.Array, seed uint64) {
 	d := m.d
-	d.inContext(func() {
-		d.with(d.pointer("noise", a, a.Type)).long(a.Len).long(int(seed)).float(1)
-		d.run(d.kernel("random", "random_"+d.suffixOf(a.Type)), 8*d.card.Multiprocessors, 1, 1024, 0)
+	d.card.Do(func() {
+		d.card.Args(d.pointer("noise", a, a.Type)).Long(a.Len).Long(int(seed)).Float(1)
+		d.card.Launch(d.card.Kernel("random", "random_"+suffixOf(a.Type)), 8*d.card.Multiprocessors, 1, 1024, 0)
 	})
 }
 
@@ -209,11 +208,7 @@ func (m *decoder) noise(a engine.Array, seed uint64) {
 // least), after one that is not counted.
 func measure(b *testing.B, d *Device, f func()) float64 {
 	b.Helper()
-	var start, stop uintptr
-	d.inContext(func() {
-		call(d.driver.EventCreate, uintptr(unsafe.Pointer(&start)), 0)
-		call(d.driver.EventCreate, uintptr(unsafe.Pointer(&stop)), 0)
-	})
+	start, stop := d.card.NewEvent(), d.card.NewEvent()
 	f()
 	if err := d.Sync(); err != nil {
 		b.Fatal(err)
@@ -221,18 +216,17 @@ func measure(b *testing.B, d *Device, f func()) float64 {
 	b.ResetTimer()
 	var times []float64
 	for range max(b.N, 5) {
-		d.inContext(func() { call(d.driver.EventRecord, start, d.stream) })
+		start.Record()
 		f()
-		d.inContext(func() { call(d.driver.EventRecord, stop, d.stream) })
+		stop.Record()
 		if err := d.Sync(); err != nil {
 			b.Fatal(err)
 		}
-		var ms float32
-		d.inContext(func() { call(d.driver.EventElapsedTime, uintptr(unsafe.Pointer(&ms)), start, stop) })
-		times = append(times, float64(ms))
+		times = append(times, stop.Since(start))
 	}
 	b.StopTimer()
-	d.inContext(func() { call(d.driver.EventDestroy, start); call(d.driver.EventDestroy, stop) })
+	start.Close()
+	stop.Close()
 	slices.Sort(times)
 	median := times[len(times)/2]
 	b.ReportMetric(median, "ms")

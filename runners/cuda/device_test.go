@@ -31,8 +31,9 @@ func open(t testing.TB, kind engine.Type) *Device {
 			t.Error(err)
 		}
 	})
-	// bench/sanitize.sh asks for what a memory checker can tell apart.
-	d.(*Device).arena.apart = os.Getenv("SNAPBENCH_APART") != ""
+	if os.Getenv("SNAPBENCH_APART") != "" { // bench/sanitize.sh asks for what a memory checker can tell apart
+		d.(*Device).card.TakeApart()
+	}
 	return d.(*Device)
 }
 
@@ -165,6 +166,19 @@ func (r random) Scale() float32          { return 0.02 }
 func (r random) ReadRow(i int, dst []float32) {
 	for j := range dst {
 		dst[j] = engine.RandomValue(r.seed, uint64(i*r.cols+j), r.Scale())
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	if _, err := Open(0, engine.Int32); err == nil || !strings.Contains(err.Error(), "int32") {
+		t.Errorf("a device of int32: %v", err)
+	}
+	if r := Probe(); len(r.Missing) == 0 {
+		if _, err := Open(1000, engine.Float32); err == nil || !strings.Contains(err.Error(), "1000") {
+			t.Errorf("device 1000: %v", err)
+		}
+	} else if _, err := Open(0, engine.Float32); err == nil {
+		t.Errorf("opened a device where this is missing: %v", r.Missing)
 	}
 }
 

@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"errors"
 	flags "flag"
 	"maps"
 	"os"
@@ -11,17 +10,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ebitengine/purego"
-
+	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/cuda/emulator"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/enginetest"
 )
 
-var (
-	emulatedDriver = sync.OnceValues(func() (*driver, error) { return newDriver(emulator.Symbol) })
-	emulatedCublas = sync.OnceValues(func() (*cublas, error) { return newCublas("the emulator", emulator.Symbol) })
-)
+var emulated = card.Other("the emulator", emulator.Symbol)
 
 // emulatedCard has few multiprocessors, for some kernels size their grids by them.
 func emulatedCard(major, minor int) emulator.Properties {
@@ -39,18 +34,18 @@ func Emulated(t testing.TB, p emulator.Properties, kind engine.Type) (*Device, *
 	return emulatedOn(t, card, kind), card
 }
 
-func emulatedOn(t testing.TB, card *emulator.Card, kind engine.Type) *Device {
+func emulatedOn(t testing.TB, plugged *emulator.Card, kind engine.Type) *Device {
 	t.Helper()
-	d, err := openOn(card.Index(), kind, emulatedDriver, emulatedCublas)
+	d, err := openOn(plugged.Index(), kind, emulated)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.arena.apart = true
+	d.card.TakeApart()
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
-		if n := card.Left(); n > 0 {
+		if n := plugged.Left(); n > 0 {
 			t.Errorf("%d allocations were never freed", n)
 		}
 	})
@@ -163,7 +158,7 @@ func TestEmulatedFault(t *testing.T) {
 			}
 			if c.freed {
 				d.Free(arrays[c.short])
-				d.inContext(d.arena.trim)
+				d.Trim()
 			}
 			d.RMSNorm(arrays[dst], arrays[x], arrays[weight], 1e-5)
 			err := d.Sync()
@@ -191,29 +186,6 @@ func TestEmulatedMemoryIsReturned(t *testing.T) {
 func TestEmulatedTwoDevices(t *testing.T) {
 	card := emulator.Plug(emulatedCard(9, 0))
 	twoDevices(t, emulatedOn(t, card, engine.Float32), emulatedOn(t, card, engine.BFloat16))
-}
-
-// TestOldDriver: a driver without a function, or for an earlier CUDA, is refused by name.
-func TestOldDriver(t *testing.T) {
-	_, err := newDriver(func(name string) (uintptr, error) {
-		if name == "cuLaunchKernelEx" {
-			return 0, errors.New("no such symbol")
-		}
-		return emulator.Symbol(name)
-	})
-	if err == nil || !strings.Contains(err.Error(), "cuLaunchKernelEx") || !strings.Contains(err.Error(), "12.0") {
-		t.Errorf("a driver without cuLaunchKernelEx: %v", err)
-	}
-	old := purego.NewCallback(func(to *int32) uintptr { *to = 11080; return 0 })
-	_, err = newDriver(func(name string) (uintptr, error) {
-		if name == "cuDriverGetVersion" {
-			return old, nil
-		}
-		return emulator.Symbol(name)
-	})
-	if err == nil || !strings.Contains(err.Error(), "CUDA 11.8") || !strings.Contains(err.Error(), "12.0") {
-		t.Errorf("a driver for CUDA 11.8: %v", err)
-	}
 }
 
 // TestEmulatedMixtureBytes: what a plan is told of a mixture is what it takes, within what

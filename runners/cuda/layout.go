@@ -8,11 +8,14 @@ import (
 
 // batchRow, batchHead and batchItem are Row, Head and Item of kernels/batch.h.
 type batchRow struct{ position, heads, first, _ int32 }
+
 type batchHead struct {
 	k, v, positions uint64
 	held, row       int32
 }
+
 type batchPart struct{ slot, stride, query, held int32 } // Part of kernels/attend_caches_sm90a.cu
+
 type batchItem struct {
 	k, v, positions                                    uint64
 	held, position, query, group, split, slot, head, _ int32 // head: which counter of arrived
@@ -20,33 +23,6 @@ type batchItem struct {
 
 // splitKeys is how many keys of a head one item has.
 const splitKeys = 256
-
-// itemParts is how many items of the kernel for 9.0 a head has where it has length; it
-// does not fall with the length. 32 heads of 1024 have one item for each of a card's 132
-// multiprocessors, of 2048 two.
-func itemParts(length int) int {
-	if length <= 2304 {
-		return max(min(blocks(length, 192), 4), blocks(length, 288))
-	}
-	return min(blocks(length, 256), 65)
-}
-
-// shares is how the keys of a head are shared out to such items, as in
-// kernels/attend_caches_sm90a.cu: in units, one more to the first of them.
-type shares struct{ parts, each, more int }
-
-const shareUnit = 64
-
-func share(length int) shares {
-	units, parts := blocks(length, shareUnit), itemParts(length)
-	return shares{parts: parts, each: units / parts, more: units % parts}
-}
-
-// first is the first key of an item.
-func (s shares) first(split int) int { return (split*s.each + min(split, s.more)) * shareUnit }
-
-// maxGroup is how many query heads an item of the kernel for 9.0 has at most.
-const maxGroup = 8
 
 // layout is a layer's tables as they are sent to the card.
 type layout struct {

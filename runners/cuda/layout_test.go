@@ -94,6 +94,19 @@ func TestLayOut(t *testing.T) {
 	}
 }
 
+// TestItems holds the room for a head's items to every length that it may have, and the
+// items to its keys: together they have all, and each has some.
+func TestItems(t *testing.T) {
+	before := 0
+	for n := 1; n < 70000; n++ {
+		s := share(n)
+		if s.parts < before || s.parts > 65 || s.first(s.parts-1) >= n || s.first(s.parts) < n || s.more >= s.parts {
+			t.Fatalf("%d keys: %+v (%d items for one key fewer)", n, s, before)
+		}
+		before = s.parts
+	}
+}
+
 // BenchmarkLayOut is the host's work for a batch of a grid's 19 sequences, a layer behind
 // the first.
 func BenchmarkLayOut(b *testing.B) {

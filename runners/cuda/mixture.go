@@ -5,6 +5,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -39,8 +40,8 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	}
 	ff := down[0].cols
 	to, from := d.pointer("MixtureAdd", dst, d.kind), d.pointer("MixtureAdd", x, d.kind)
-	ok := d.enter("MixtureAdd")
-	defer d.leave()
+	ok := d.card.Enter("MixtureAdd")
+	defer d.card.Leave()
 	if !ok || m == 0 {
 		return
 	}
@@ -55,20 +56,20 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			return
 		}
 	}
-	p, done, ok := d.scratches(d.apartBytes(m, width, ff, experts)...)
+	p, done, ok := d.card.Scratches(d.apartBytes(m, width, ff, experts)...)
 	defer done()
 	if !ok {
 		return
 	}
 	logits, probabilities, used, sum, y, both, joined, chosen := p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
 	d.product(logits, engine.Float32, from, m, router, false, 0)
-	d.clear(used, 4*int64(experts))
-	d.clear(sum, 4*int64(m)*int64(width))
-	d.with(probabilities, used, logits).int(m, experts, e.PerToken)
-	d.run(d.kernel("mixture", "route"), blocks(m, 128), 1, 128, 0)
+	d.card.Clear(used, 4*int64(experts))
+	d.card.Clear(sum, 4*int64(m)*int64(width))
+	d.card.Args(probabilities, used, logits).Int(m, experts, e.PerToken)
+	d.card.Launch(d.card.Kernel("mixture", "route"), blocks(m, 128), 1, 128, 0)
 	add := func(expert, count int, rows uint64) {
-		d.with(sum, y, rows, probabilities).int(expert, experts).long(width)
-		d.run(d.kernel("mixture", "mixture_add"), blocks(width, 256), count, 256, 0)
+		d.card.Args(sum, y, rows, probabilities).Int(expert, experts).Long(width)
+		d.card.Launch(d.card.Kernel("mixture", "mixture_add"), blocks(width, 256), count, 256, 0)
 	}
 	if m <= fewRows || d.stepping {
 		for i := range gateUp {
@@ -79,7 +80,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		}
 	} else {
 		host := make([]float32, m*experts)
-		if !d.read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
+		if !d.card.Read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
 			return
 		}
 		for i := range gateUp {
@@ -92,24 +93,23 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			if len(rows) == 0 {
 				continue
 			}
-			list, done, ok := table(d, rows)
+			list, done, ok := card.Table(d.card, rows)
 			defer done()
 			if !ok {
 				return
 			}
-			d.with(chosen, from, list).long(width).int(m).ptr(d.faultAddress)
-			d.run(d.kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
+			d.card.Args(chosen, from, list).Long(width).Int(m).Ptr(d.faultAddress)
+			d.card.Launch(d.card.Kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
 			n := len(rows)
 			if n > fewRows {
-				n = int(roundUp(int64(n), apartTile))
+				n = blocks(n, apartTile) * apartTile
 			}
 			d.matMulSwiGLU(joined, both, chosen, n, gateUp[i], 0)
 			d.product(y, engine.Float32, joined, n, down[i], false, 0)
 			add(i, len(rows), list)
 		}
 	}
-	d.with(to, sum, 0).long(m * width).int(width)
-	d.run(d.kernel("bias", "bias_add_"+d.suffix), blocks(m*width, 256), 1, 256, 0)
+	d.addBias(to, d.suffix, sum, 0, m, width)
 }
 
 // An expert's rows are multiplied in whole tiles of cuBLAS: it would choose, and load, a
@@ -118,7 +118,7 @@ const apartTile = 128
 
 // apartBytes are what MixtureAdd takes where experts are multiplied one after the other.
 func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
-	whole, size := roundUp(int64(m), apartTile), int64(d.kind.Size())
+	whole, size := int64(blocks(m, apartTile)*apartTile), int64(d.kind.Size())
 	table := 4 * int64(m) * int64(experts)
 	return []int64{
 		table, table, 4 * int64(experts), // logits, probabilities, used
@@ -137,21 +137,7 @@ func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) (sum int
 		sizes = append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and who goes where
 	}
 	for _, n := range sizes {
-		sum += d.Takes(n)
+		sum += card.Takes(n)
 	}
 	return sum
-}
-
-// read copies from the card and waits.
-func (d *Device) read(to []byte, from uint64) bool {
-	for len(to) > 0 {
-		n := min(len(to), pieceBytes)
-		p := d.staging.part(d, n)[:n]
-		if !d.fetch(p, from) || !d.wait() {
-			return false
-		}
-		copy(to, p)
-		to, from = to[n:], from+uint64(n)
-	}
-	return true
 }

@@ -3,6 +3,7 @@ package cuda
 import (
 	"fmt"
 
+	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -37,21 +38,20 @@ func (d *Device) worthwhile(m, rows int) bool {
 	return float64(m)*float64(rows) >= least*float64(rounds*at*tileRows*tileRows)
 }
 
-// inTiles starts one of the kernels with the arguments there are.
-func (d *Device) inTiles(name string) {
-	d.launch.cluster = tileBlocks
-	d.run(d.kernel("matmul_sm90a", name+"_"+d.suffix), max(tileBlocks, d.card.Multiprocessors/tileBlocks*tileBlocks), 1, tileThreads, tileShared)
+// inTiles starts one of the kernels.
+func (d *Device) inTiles(name string, a *card.Args) {
+	a.Cluster(tileBlocks)
+	d.card.Launch(d.card.Kernel("matmul_sm90a", name+"_"+d.suffix), max(tileBlocks, d.card.Multiprocessors/tileBlocks*tileBlocks), 1, tileThreads, tileShared)
 }
 
 // mapped starts a list of arguments with the tensor maps of x (m, cols) and of weights (·,
 // cols), which are one argument.
-func (d *Device) mapped(x uint64, m int, weights ...*weight) (*launch, bool) {
-	maps := d.launch.room()
-	ok := d.encodeMatrix(&maps[0], x, m, weights[0].cols, tileRows/tileBlocks)
+func (d *Device) mapped(x uint64, m int, weights ...*weight) (*card.Args, bool) {
+	ok := d.card.MapMatrix(0, x, d.kind, m, weights[0].cols, tileRows/tileBlocks)
 	for i, w := range weights {
-		ok = ok && d.encodeMatrix(&maps[1+i], w.address, w.rows, w.cols, tileRows/tileBlocks)
+		ok = ok && d.card.MapMatrix(1+i, w.address, d.kind, w.rows, w.cols, tileRows/tileBlocks)
 	}
-	return d.with().maps(2), ok
+	return d.card.Args().Maps(2), ok
 }
 
 // MatMulSwiGLU multiplies and joins gate and up.
@@ -62,8 +62,8 @@ func (d *Device) MatMulSwiGLU(dst, room, x engine.Array, ew engine.Weight) {
 		panic(fmt.Sprintf("cuda: MatMulSwiGLU: %d elements from %d by way of %d, w is (%d, %d)", dst.Len, x.Len, room.Len, w.rows, w.cols))
 	}
 	to, between, from := d.pointer("MatMulSwiGLU", dst, d.kind), d.pointer("MatMulSwiGLU", room, d.kind), d.pointer("MatMulSwiGLU", x, d.kind)
-	ok := d.enter("MatMulSwiGLU")
-	defer d.leave()
+	ok := d.card.Enter("MatMulSwiGLU")
+	defer d.card.Leave()
 	if ok && x.Len > 0 {
 		d.matMulSwiGLU(to, between, from, x.Len/w.cols, w, 0)
 	}
@@ -77,8 +77,7 @@ func (d *Device) matMulSwiGLU(to, room, from uint64, m int, w *weight, used uint
 		return
 	}
 	if l, ok := d.mapped(from, m, w); ok {
-		l.ptr(to).int(m, ff, w.cols)
-		d.inTiles("matmul_swiglu")
+		d.inTiles("matmul_swiglu", l.Ptr(to).Int(m, ff, w.cols))
 	}
 }
 
@@ -98,15 +97,15 @@ func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array
 	same("MatMulRotate", "x", x.Len, m*w.cols)
 	d.checkRotate("MatMulRotate", q, kv, m, start, h, er)
 	r := own("MatMulRotate", er, h)
-	ok := d.enter("MatMulRotate")
-	defer d.leave()
+	ok := d.card.Enter("MatMulRotate")
+	defer d.card.Leave()
 	if !ok {
 		return
 	}
-	d.with(turns, r.frequencies).float(r.scale).int(r.half, start, m)
-	d.run(d.kernel("rotate", "rotate_turns"), blocks(m*r.half, 256), 1, 256, 0)
+	d.card.Args(turns, r.frequencies).Float(r.scale).Int(r.half, start, m)
+	d.card.Launch(d.card.Kernel("rotate", "rotate_turns"), blocks(m*r.half, 256), 1, 256, 0)
 	if l, ok := d.mapped(from, m, w); ok {
-		l.ptr(to, k, v, w.bias, turns).int(m, start).long(kv.Tokens).int(h.Query, h.KV, w.cols)
-		d.inTiles(fmt.Sprintf("matmul_rotate_%d", h.Size))
+		l.Ptr(to, k, v, w.bias, turns).Int(m, start).Long(kv.Tokens).Int(h.Query, h.KV, w.cols)
+		d.inTiles(fmt.Sprintf("matmul_rotate_%d", h.Size), l)
 	}
 }

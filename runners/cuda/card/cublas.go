@@ -1,4 +1,4 @@
-package cuda
+package card
 
 import (
 	"fmt"
@@ -80,7 +80,7 @@ var openCublas = sync.OnceValues(func() (*cublas, error) {
 	return nil, fmt.Errorf("cuda: cuBLAS not found (%s): %s", strings.Join(tried, "; "), cublasHelp)
 })
 
-// newCublas looks the functions up.
+// newCublas looks the functions up in a file.
 func newCublas(file string, symbol func(name string) (uintptr, error)) (*cublas, error) {
 	b := &cublas{file: file}
 	for name, at := range map[string]*uintptr{
@@ -104,19 +104,10 @@ func (b *cublas) check(status uint32) error {
 	return fmt.Errorf("cuBLAS: %s (%d)", text(r), status)
 }
 
-// version formats what cublasGetVersion returns: 130100 is 13.1.0.
+// cublasVersion formats what cublasGetVersion returns: 130100 is 13.1.0.
 func cublasVersion(v int32) string {
 	if v >= 100000 {
 		return fmt.Sprintf("%d.%d.%d", v/10000, v/100%100, v%100)
 	}
 	return fmt.Sprintf("%d.%d.%d", v/1000, v/100%10, v%100)
 }
-
-// cudaDataType is CUDA's number for an element type.
-const (
-	dataFloat32  = 0
-	dataFloat16  = 2
-	dataBFloat16 = 14
-)
-
-const computeFloat32 = 68 // CUBLAS_COMPUTE_32F: float32 sums, no tf32 unless asked for

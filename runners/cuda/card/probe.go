@@ -1,4 +1,4 @@
-package cuda
+package card
 
 import (
 	"fmt"
@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Report is what a machine has for this package.
+// Report is what a machine has.
 type Report struct {
 	Driver  string // the highest CUDA version the driver supports: "13.0"; empty without a driver
-	Cards   []Card
+	Cards   []Properties
 	Cublas  string   // the file that was found; empty where none was
 	Missing []string // what is missing, and how to get it; empty: everything is there
 }
@@ -31,14 +31,14 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// Probe looks for the driver, cards and libraries. It opens no device.
-func Probe() Report {
+// Probe looks for the driver, its cards and cuBLAS. It opens no card.
+func (l Libraries) Probe() Report {
 	var r Report
 	if runtime.GOOS != "linux" {
 		r.Missing = append(r.Missing, "cuda runs on linux, this is "+runtime.GOOS)
 		return r
 	}
-	d, err := openDriver()
+	d, err := l.driver()
 	if err != nil {
 		r.Missing = append(r.Missing, err.Error()+": install the NVIDIA driver, 525 or later; in a container, start it with the GPUs passed in")
 	} else {
@@ -56,7 +56,7 @@ func Probe() Report {
 			}
 		}
 	}
-	if b, err := openCublas(); err != nil {
+	if b, err := l.cublas(); err != nil {
 		r.Missing = append(r.Missing, err.Error())
 	} else {
 		r.Cublas = b.file

@@ -1,4 +1,4 @@
-package cuda
+package card
 
 import (
 	"fmt"
@@ -143,8 +143,8 @@ const (
 	attributeL2Bytes         = 38
 )
 
-// Card is a GPU that the driver sees.
-type Card struct {
+// Properties are those of a GPU that the driver sees.
+type Properties struct {
 	Index           int
 	Name            string
 	Major, Minor    int   // compute capability
@@ -153,16 +153,16 @@ type Card struct {
 	L2              int64 // bytes of the second cache
 }
 
-func (c Card) String() string {
-	return fmt.Sprintf("cuda:%d %s, compute capability %d.%d, %.1f GiB", c.Index, c.Name, c.Major, c.Minor, float64(c.Memory)/(1<<30))
+func (p Properties) String() string {
+	return fmt.Sprintf("cuda:%d %s, compute capability %d.%d, %.1f GiB", p.Index, p.Name, p.Major, p.Minor, float64(p.Memory)/(1<<30))
 }
 
-func (d *driver) cards() ([]Card, error) {
+func (d *driver) cards() ([]Properties, error) {
 	var n int32
 	if err := d.check(call(d.DeviceGetCount, uintptr(unsafe.Pointer(&n)))); err != nil {
 		return nil, fmt.Errorf("cuda: counting devices: %w", err)
 	}
-	cards := make([]Card, n)
+	cards := make([]Properties, n)
 	for i := range cards {
 		var err error
 		if cards[i], _, err = d.card(i); err != nil {
@@ -173,8 +173,8 @@ func (d *driver) cards() ([]Card, error) {
 }
 
 // card describes a device and returns its handle.
-func (d *driver) card(index int) (Card, int32, error) {
-	c := Card{Index: index}
+func (d *driver) card(index int) (Properties, int32, error) {
+	c := Properties{Index: index}
 	var device int32
 	if err := d.check(call(d.DeviceGet, uintptr(unsafe.Pointer(&device)), uintptr(index))); err != nil {
 		return c, 0, fmt.Errorf("cuda: device %d: %w", index, err)

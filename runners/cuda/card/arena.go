@@ -1,4 +1,4 @@
-package cuda
+package card
 
 import (
 	"fmt"
@@ -13,11 +13,10 @@ type arena struct {
 	reserve func(bytes int64) (uint64, error) // asks the driver
 	release func(address uint64)              // gives back
 
-	chunks  []*chunk
-	blocks  map[uint64]block // what is held, by address
-	inUse   int64
-	peak    int64
-	weights int64
+	chunks []*chunk
+	blocks map[uint64]block // what is held, by address
+	inUse  int64
+	peak   int64
 
 	// apart gives every block an allocation of the driver's, as long as was asked for
 	// and given back before the next: a memory checker knows of no others, and would
@@ -62,7 +61,7 @@ func classOf(bytes int64) (c class, size, chunk int64) {
 
 // Takes is what a block of bytes takes from the driver where there are many like it:
 // its rounded size and its share of what is left over in their chunks.
-func (d *Device) Takes(bytes int64) int64 {
+func Takes(bytes int64) int64 {
 	c, size, chunk := classOf(bytes)
 	if bytes <= 0 || c == small {
 		return size * min(bytes, 1)
