@@ -8,6 +8,9 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
+// company are the numbers of rows a row is computed among.
+var company = []int{1, 2, 7, 25, 64}
+
 // companyCases hold that a row of a result has the same bits whatever other rows
 // the call computes. Each case computes 64 rows at once, then pieces of them.
 func companyCases(t *testing.T, d engine.Device, o Options) {

@@ -10,10 +10,6 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// TestReference runs the suite's checks that need no second device (unwritten
-// elements, inputs, accounts, shapes) on the reference itself.
-func TestReference(t *testing.T) { Run(t, ref.New(), Options{}) }
-
 // TestRounded runs the suite as devices of the half types are held to it.
 func TestRounded(t *testing.T) {
 	for _, kind := range []engine.Type{engine.BFloat16, engine.Float16} {
