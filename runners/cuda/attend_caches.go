@@ -1,8 +1,6 @@
 package cuda
 
-import (
-	"github.com/snapbench/snapbench/runners/engine"
-)
+import "github.com/snapbench/snapbench/runners/engine"
 
 // AttendCaches attends to everything that the caches hold.
 func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, window int, scale float32) {

@@ -1,8 +1,6 @@
 package cuda
 
-import (
-	"github.com/snapbench/snapbench/runners/engine"
-)
+import "github.com/snapbench/snapbench/runners/engine"
 
 // Embed reads rows of the table. An id outside it is an error of the next Sync.
 func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {

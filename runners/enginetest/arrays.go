@@ -1,8 +1,6 @@
 package enginetest
 
-import (
-	"github.com/snapbench/snapbench/runners/engine"
-)
+import "github.com/snapbench/snapbench/runners/engine"
 
 func arrays(b *bench) {
 	v := b.normal(1000)

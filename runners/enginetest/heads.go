@@ -1,8 +1,6 @@
 package enginetest
 
-import (
-	"github.com/snapbench/snapbench/runners/engine"
-)
+import "github.com/snapbench/snapbench/runners/engine"
 
 // headShapes are awkward ones and those of real families; the last two, the widest that
 // every device serves and one whose rows are of no round size, run fewer rows.
