@@ -2,7 +2,7 @@ package cuda
 
 import "github.com/snapbench/snapbench/runners/engine"
 
-// AttendCaches attends to everything that the caches hold.
+// AttendCaches is attention over everything that the caches hold.
 func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, window int, scale float32) {
 	b := d.batch("AttendCaches", eb)
 	h, t := b.heads, b.layer("AttendCaches", layer)
@@ -18,8 +18,8 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 		d.attendHopper(to, from, q.Bytes(), b, t, window, scale)
 		return
 	}
-	// A head's kernel follows from its own group, so a row has the same bits whatever
-	// rows are beside it.
+	// The size of a head's group alone decides which kernel it gets, so a row has the same
+	// bits whatever rows are beside it.
 	attend := func(name string, items uint64, n int) {
 		if n == 0 {
 			return

@@ -2,9 +2,9 @@ package cuda
 
 import "fmt"
 
-// itemParts is how many items of the kernel for 9.0 a head has where it has length; it
-// does not fall with the length. 32 heads of 1024 have one item for each of a card's 132
-// multiprocessors, of 2048 two.
+// itemParts is how many items of the kernel for 9.0 a head of length keys is shared out to.
+// A longer head has at least as many. 32 heads of 1024 keys have about one item for each of
+// a card's 132 multiprocessors, those of 2048 keys two.
 func itemParts(length int) int {
 	if length <= 2304 {
 		return max(min(blocks(length, 192), 4), blocks(length, 288))
@@ -13,7 +13,8 @@ func itemParts(length int) int {
 }
 
 // shares is how the keys of a head are shared out to such items, as in
-// kernels/attend_caches_sm90a.cu: in units, one more to the first of them.
+// kernels/attend_caches_sm90a.cu: `each` units of shareUnit keys to every item, one unit
+// more to the first `more` of them.
 type shares struct{ parts, each, more int }
 
 const shareUnit = 64
@@ -26,10 +27,10 @@ func share(length int) shares {
 // first is the first key of an item.
 func (s shares) first(split int) int { return (split*s.each + min(split, s.more)) * shareUnit }
 
-// maxGroup is how many query heads an item of the kernel for 9.0 has at most.
+// maxGroup is the most query heads of an item of the kernel for 9.0.
 const maxGroup = 8
 
-// attendHopper is AttendCaches on compute capability 9.0; q has so many bytes.
+// attendHopper is AttendCaches on compute capability 9.0; bytes is the size of q.
 func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTables, window int, scale float32) {
 	h := b.heads
 	if !aligned(0, from) {
@@ -48,7 +49,7 @@ func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTab
 	const warps, stages, rows, resident = 4, 2, 16, 2 // of kernels/attend_caches_sm90a.cu
 	shared := warps*maxGroup*h.Size*4 + (2*maxGroup+warps*stages*2*rows)*h.Size*d.kind.Size()
 	if t.groups <= d.card.Multiprocessors {
-		shared = max(shared, 120<<10) // more than half of a multiprocessor's: one block on each
+		shared = max(shared, 120<<10) // more than half of a multiprocessor's, so that each has one block
 	}
 	d.card.Args(to, from, t.group).Int(t.groups).Ptr(b.step, b.partial, b.state, b.arrived).Int(h.Size, window).Float(scale)
 	d.card.Launch(d.card.Kernel("attend_caches_sm90a", name+d.suffix), min(t.groups, resident*d.card.Multiprocessors), 1, 32*warps, shared)

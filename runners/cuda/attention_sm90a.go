@@ -6,8 +6,9 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// hopper runs the attention kernel for compute capability 9.0 and says whether it
-// serves: 16-bit types, heads of 64, 96 and 128, aligned.
+// hopper runs the attention kernel for compute capability 9.0. It returns false, and has
+// done nothing, where that kernel cannot be used: it needs a 16-bit type, heads of 64, 96
+// or 128, and aligned arrays.
 func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, window int, scale float32) bool {
 	if !d.hopperCard() || d.kind == engine.Float32 || !aligned(0, out, q, k, v) || m == 0 {
 		return false
@@ -21,10 +22,10 @@ func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, wi
 	ok = ok && d.card.Map(1, k, d.kind, [3]int{h.Size, seen, h.KV}, [2]int{h.Size, n * h.Size}, [2]int{tile, 1})
 	ok = ok && d.card.Map(2, v, d.kind, [3]int{h.Size, seen, h.KV}, [2]int{h.Size, n * h.Size}, [2]int{tile, 1})
 	if !ok {
-		return true // and has failed
+		return true // the operation has failed
 	}
-	// Heads at a time: a divisor of all, as many as two thirds of the second cache
-	// have room for the keys and values of; no fewer than four were tried and won.
+	// Heads at a time: as many as have keys and values that fit two thirds of the L2 cache,
+	// and a number that divides all. At least four: fewer were tried and are slower.
 	bytes := 2 * int64(seen) * int64(h.Size) * int64(d.kind.Size())
 	most := max(4, int(d.card.L2*2/3/bytes)*h.Group())
 	section := min(most, h.Query)

@@ -13,12 +13,12 @@ type batch struct {
 	device  *Device
 	heads   engine.Heads
 	rows    int
-	room    int // steps that every cache has room for
+	room    int // steps for which every cache has room
 	steps   int
 	layers  []layerTables
 	memory  []uint64 // blocks of the arena
 	step    uint64   // int32: steps
-	arrived uint64   // int32 per head, zero between operations; two for the kernel for 9.0
+	arrived uint64   // int32 per head, zero between operations; at least two, which the kernel for 9.0 needs
 	partial uint64   // float32 (slots, d)
 	state   uint64   // float32 (slots, 2)
 	replays int
@@ -29,9 +29,9 @@ type batch struct {
 // layerTables are one layer's tables on the card (kernels/batch.h).
 type layerTables struct {
 	rows, heads   uint64
-	single, group uint64 // items of heads that one query head has to itself, and of shared ones
+	single, group uint64 // items of heads with one query head, and with several
 	parts         uint64 // of the query heads, for the kernel for 9.0
-	singles       int    // how many; none where the kernel for 9.0 serves both
+	singles       int    // how many items; none in single where the kernel for 9.0 takes both lists
 	groups        int
 	most          int  // cache heads of a row, at most
 	shared        bool // heads may have several items
@@ -49,8 +49,8 @@ func (d *Device) batch(operation string, eb engine.Batch) *batch {
 	return b
 }
 
-// NewBatch lays out the tables for decoding. Blocks are laid out for the caches'
-// room, and those ahead of the present length return at once.
+// NewBatch makes the tables for decoding. There are items for all rows that the caches have
+// room for; the blocks of items that lie past the present length return at once.
 func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, error) {
 	if len(s) == 0 || h.KV <= 0 || h.Query%h.KV != 0 || h.Size > maxHead {
 		panic(fmt.Sprintf("cuda: NewBatch: %d sequences, %+v", len(s), h))
@@ -129,7 +129,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	return b, nil
 }
 
-// FreeBatch gives the tables and the record back, not the caches.
+// FreeBatch frees the tables and the recorded step, not the caches.
 func (d *Device) FreeBatch(eb engine.Batch) {
 	b := d.batch("FreeBatch", eb)
 	if b.graph != nil {

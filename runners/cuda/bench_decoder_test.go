@@ -46,7 +46,7 @@ type decoder struct {
 	norm                     engine.Array
 	rotary                   engine.Rotary
 	scale                    float32
-	rows                     int // that the arrays below have room for
+	rows                     int // for which the arrays below have room
 	ids                      engine.Array
 	hidden, x, fused, q, att engine.Array
 	both, joined, logits     engine.Array
@@ -110,7 +110,7 @@ func (m *decoder) room(rows int) {
 // step is one decoding step of a batch.
 func (m *decoder) step(batch engine.Batch) { m.stepWithout(batch, "") }
 
-// stepWithout leaves one of the step's parts out: what it costs where it stands.
+// stepWithout leaves one of the step's parts out, to see what the part costs in the step.
 func (m *decoder) stepWithout(batch engine.Batch, part string) {
 	d := m.d
 	product := d.MatMul

@@ -13,7 +13,7 @@ func BenchmarkProducts(b *testing.B) {
 	d := open(b, engine.BFloat16)
 	for _, c := range []struct{ rows, cols, m int }{{12288, 4096, 1}, {4096, 4096, 1}, {22016, 4096, 1}, {4096, 11008, 1}, {32000, 4096, 1}, {22016, 4096, 19}, {4096, 11008, 19}} {
 		var weights []engine.Weight
-		for i := range 8 { // more than the second cache holds
+		for i := range 8 { // more than the L2 cache holds
 			weights = append(weights, must[engine.Weight](b)(d.LoadWeight([]engine.Stored{random{"w", c.rows, c.cols, uint64(i) << 40}}, nil)))
 		}
 		x, y := must[engine.Array](b)(d.New(d.kind, c.m*c.cols)), must[engine.Array](b)(d.New(d.kind, c.m*c.rows))

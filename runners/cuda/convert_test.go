@@ -17,7 +17,7 @@ func TestConvert(t *testing.T) {
 			t.Fatalf("bfloat16 %#04x is %v, which is %#04x", h, f, toBFloat16(f))
 		}
 	}
-	// Others go to the nearest, ties to even: found among the neighbours.
+	// Other numbers go to the nearest: no neighbour is nearer.
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 200_000 {
 		v := math.Float32frombits(rng.Uint32())

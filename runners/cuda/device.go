@@ -13,7 +13,7 @@ type Device struct {
 	kind   engine.Type
 	suffix string // of the kernels: "bf16"
 
-	fault        *[2]int32 // in host memory that kernels write to: set, what
+	fault        *[2]int32 // host memory that kernels write to: whether something is wrong, and the token id that is
 	faultAddress uint64
 	arrived      uint64 // int32 (maxHeads), zero between operations
 	weights      int64  // bytes that weights hold
@@ -22,12 +22,12 @@ type Device struct {
 	items     []gatherItem
 	recording *recording // what Replay is capturing, or nil
 	stepping  bool       // inside Replay
-	anyTiles  bool       // for tests: products of however few rows go through the kernels for many
+	anyTiles  bool       // for tests: the kernels for many rows take any number of rows
 }
 
 // Open opens the card of this index as a device with activations, keys and values of type
-// t: Float32, Float16 or BFloat16. It fails, saying what is missing, where the
-// driver, the card or cuBLAS does not serve.
+// t: Float32, Float16 or BFloat16. The error says what is missing where the driver, the
+// card or cuBLAS cannot be used.
 func Open(index int, t engine.Type) (engine.Device, error) {
 	d, err := openOn(index, t, card.Installed())
 	if err != nil {
@@ -92,9 +92,9 @@ func (d *Device) Type() engine.Type { return d.kind }
 // Describe names the card, driver and cuBLAS.
 func (d *Device) Describe() string { return d.card.Describe() }
 
-// BlockTokens is how many tokens of a prompt go through a layer at a time: large
-// products run at their full rate, and 32 heads' tiles of 128 queries fill 132
-// multiprocessors sixteen times with none left over.
+// BlockTokens is how many tokens of a prompt go through a layer at a time. With so many,
+// large products run at their full rate, and the attention of 32 heads is 66·32 tiles of
+// 128 queries: exactly 16 for each of 132 multiprocessors.
 func (d *Device) BlockTokens() int { return 66 * 128 }
 
 // Sync waits for everything and returns the first error since the last Sync. What

@@ -37,7 +37,7 @@ func open(t testing.TB, kind engine.Type) *Device {
 	return d.(*Device)
 }
 
-// InTiles opens the first card with the kernels that wait for many rows taking few.
+// InTiles opens the first card and has the kernels for many rows take any number of them.
 func InTiles(t testing.TB, kind engine.Type) *Device {
 	d := open(t, kind)
 	d.anyTiles = true
@@ -49,7 +49,7 @@ func TestConformance(t *testing.T) {
 	for _, kind := range []engine.Type{engine.Float32, engine.BFloat16, engine.Float16} {
 		t.Run(kind.String(), func(t *testing.T) { conform(t, open(t, kind)) })
 	}
-	// What a card of compute capability 8.0 would run, on the card there is.
+	// The card at hand runs what a card of compute capability 8.0 would.
 	t.Run("for 8.0", func(t *testing.T) {
 		d := open(t, engine.BFloat16)
 		d.card.Major, d.card.Minor = 8, 0
@@ -66,7 +66,8 @@ func conform(t *testing.T, d *Device) {
 	}
 }
 
-// conformInTiles has the kernels that wait for many rows take few, where there are any.
+// conformInTiles runs the cases of the kernels for many rows with few rows, on devices that
+// have such kernels.
 func conformInTiles(t *testing.T, d *Device, work int) {
 	if d.kind == engine.Float32 || !d.hopperCard() {
 		return
@@ -79,7 +80,8 @@ func conformInTiles(t *testing.T, d *Device, work int) {
 	})
 }
 
-// companyInTiles: a row's bits are the same among however many others, if enough for a tile.
+// companyInTiles: a row's bits are the same whatever the number of other rows, as long as
+// they are multiplied in tiles.
 func companyInTiles(t *testing.T, d *Device) {
 	const m, width, ff = 300, 200, 136
 	w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", 2 * ff, width, 1}}, nil))
@@ -100,7 +102,7 @@ func companyInTiles(t *testing.T, d *Device) {
 	whole := rows(0, m)
 	for _, part := range [][2]int{{0, 65}, {64, 300}, {99, 228}} {
 		if !slices.Equal(rows(part[0], part[1]), whole[part[0]*ff:part[1]*ff]) {
-			t.Errorf("rows %d to %d are others alone", part[0], part[1])
+			t.Errorf("rows %d to %d have other bits alone", part[0], part[1])
 		}
 	}
 	if slices.Max(whole) == slices.Min(whole) {

@@ -62,8 +62,8 @@ func (d *Device) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Ca
 			}
 		}
 	}
-	// Segments in the order of the KV heads, so that a head's keys are in the second
-	// cache while all caches take what they want of it.
+	// Segments go in the order of the KV heads, so that a head's keys are in the L2 cache
+	// while all caches copy from it.
 	segments, items := d.segments[:0], d.items[:0]
 	taken := make([]int, len(kept))
 	for h := range kv.Heads {

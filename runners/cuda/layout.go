@@ -37,9 +37,9 @@ type layout struct {
 	sizes         []sized
 }
 
-// layOut makes the tables of a layer in place of those of another, whose memory they
-// take: the layers of a batch are alike. The items of the kernel for 9.0 (hopper) are
-// one list, the longest first.
+// layOut makes the tables of a layer in the memory of an earlier layer's tables: the layers
+// of a batch are alike. The items of the kernel for 9.0 (hopper) are one list, the longest
+// first.
 func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Heads, hopper bool) {
 	*l = layout{rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0]}
 	for i, q := range s {
@@ -92,14 +92,14 @@ func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Head
 	}
 }
 
-// sized are the items of so many keys.
+// sized are the items that have the same number of keys.
 type sized struct {
 	keys  int
 	items []batchItem
 }
 
-// put adds an item to those of its size: there are few sizes, and the last used come
-// again.
+// put adds an item to those of its size. There are few sizes, and those used last are
+// likely to come again.
 func (l *layout) put(keys int, item batchItem) {
 	for i := len(l.sizes) - 1; i >= 0; i-- {
 		if l.sizes[i].keys == keys {
@@ -108,6 +108,6 @@ func (l *layout) put(keys int, item batchItem) {
 		}
 	}
 	n := len(l.sizes)
-	l.sizes = slices.Grow(l.sizes, 1)[:n+1] // what lay there has memory
+	l.sizes = slices.Grow(l.sizes, 1)[:n+1] // an element left from an earlier layer has memory to use again
 	l.sizes[n] = sized{keys, append(l.sizes[n].items[:0], item)}
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// fewRows is the most rows of x that the package's own products take; more are
-// cuBLAS's, but for those of a step in float32, the type for judging, where no row is to
-// depend on its company.
+// fewRows is the most rows of x for which the kernels of matmul_few.cu multiply; above it
+// cuBLAS does. In a decoding step in float32, the type for judging, those kernels take any
+// number of rows, so that no row depends on the others.
 const fewRows = 64
 
 // MatMul multiplies: dst = x · wᵀ + bias.
@@ -40,8 +40,8 @@ func (d *Device) matMul(operation string, dst, x engine.Array, ew engine.Weight,
 	d.product(to, dst.Type, from, m, w, add, 0)
 }
 
-// product does the work of matMul on addresses. With used, an address of a number on
-// the card, nothing need be done where it is 0.
+// product is matMul on addresses. used is 0, or the address of a number on the card: where
+// that number is 0, the product is not wanted and may be left out.
 func (d *Device) product(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
 	if m <= fewRows || d.stepping && d.kind == engine.Float32 {
 		d.few(to, t, from, m, w, add, used)

@@ -6,20 +6,20 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// few has the package's own kernels multiply.
+// few multiplies with the kernels for few rows.
 func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
 	d.fewOf(to, t, from, m, w, add, choice{used: used, count: 1})
 }
 
-// choice is whether, or with which expert's weights, few rows are multiplied
-// (kernels/matmul_few.cu). More products than one are of eight rows at most.
+// choice says whether few rows are multiplied, or with which experts' weights
+// (kernels/matmul_few.cu). Where count is more than one, x has at most eight rows.
 type choice struct {
 	used, experts     uint64
 	count             int // of products, side by side
 	xStep, resultStep int // elements from one product's to the next one's
 }
 
-// fewOf is few where a mixture's tokens choose; w is any of the experts' weights.
+// fewOf is few with a choice; w is the weight, or any of the experts', which are alike.
 func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, c choice) {
 	name := d.suffix
 	if t == engine.Float32 {

@@ -2,8 +2,8 @@ package cuda
 
 import "fmt"
 
-// ring runs few's kernel for compute capability 9.0 and 9 to 32 rows of x; name is the
-// end of its name.
+// ring multiplies 9 to 32 rows of x on compute capability 9.0; name is the end of the
+// kernel's name.
 func (d *Device) ring(to uint64, name string, from uint64, m int, w *weight, add bool, used uint64) {
 	const warps, boxes, rows, boxBytes, resident = 8, 3, 32, 32 * 64 * 2, 2 // of kernels/matmul_few_sm90a.cu
 	if !d.card.MapMatrix(0, w.address, d.kind, w.rows, w.cols, rows) {

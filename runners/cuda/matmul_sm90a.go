@@ -7,8 +7,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// The kernels of matmul_sm90a.cu: products of many rows, most of whose results are used
-// before they leave the registers. A tile is 256 rows of x by 256 of w, two blocks' work.
+// Of the kernels of matmul_sm90a.cu, which multiply many rows: a tile is 256 rows of x by
+// 256 of w, the work of two blocks.
 const (
 	tileRows    = 256
 	tileBlocks  = 2
@@ -17,14 +17,14 @@ const (
 	tileShared  = tileStages*2*(128+256)*64 + 2*2*64*128 + 1024
 )
 
-// tiled says whether the kernels serve rows of so many numbers there: 16-bit types on
-// compute capability 9.0, whole vectors.
+// tiled says whether those kernels can multiply rows of n numbers that lie at pointers: they
+// need compute capability 9.0, a 16-bit type, and alignment.
 func (d *Device) tiled(n int, pointers ...uint64) bool {
 	return d.hopperCard() && d.kind != engine.Float32 && aligned(n, pointers...)
 }
 
-// worthwhile says whether a product of m rows of x and so many of w has not so few tiles
-// that a good part of the card would wait.
+// worthwhile says whether a product of m rows of x and so many rows of w has enough tiles,
+// and tiles that are full enough, to keep most of the card busy.
 func (d *Device) worthwhile(m, rows int) bool {
 	if m <= fewRows {
 		return false
@@ -32,9 +32,9 @@ func (d *Device) worthwhile(m, rows int) bool {
 	if d.anyTiles {
 		return true
 	}
-	at := max(1, d.card.Multiprocessors/tileBlocks) // a time
+	at := max(1, d.card.Multiprocessors/tileBlocks) // tiles at a time
 	rounds := blocks(blocks(m, tileRows)*blocks(rows, tileRows), at)
-	const least = 0.8 // of the tiles' area that is rows
+	const least = 0.8 // share of the rounds' area that must be rows
 	return float64(m)*float64(rows) >= least*float64(rounds*at*tileRows*tileRows)
 }
 
@@ -44,8 +44,8 @@ func (d *Device) inTiles(name string, a *card.Args) {
 	d.card.Launch(d.card.Kernel("matmul_sm90a", name+"_"+d.suffix), max(tileBlocks, d.card.Multiprocessors/tileBlocks*tileBlocks), 1, tileThreads, tileShared)
 }
 
-// mapped starts a list of arguments with the tensor maps of x (m, cols) and of weights (·,
-// cols), which are one argument.
+// mapped starts a list of arguments with two: the tensor map of x (m, cols), and an array of
+// those of weights (·, cols).
 func (d *Device) mapped(x uint64, m int, weights ...*weight) (*card.Args, bool) {
 	ok := d.card.MapMatrix(0, x, d.kind, m, weights[0].cols, tileRows/tileBlocks)
 	for i, w := range weights {
@@ -85,7 +85,7 @@ func (d *Device) matMulSwiGLU(to, room, from uint64, m int, w *weight, used uint
 func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array, ew engine.Weight, start int, h engine.Heads, er engine.Rotary, norm engine.QKNorm) {
 	w := d.weight("MatMulRotate", ew)
 	at := func(a engine.Array) uint64 { return d.pointer("MatMulRotate", a, d.kind) }
-	to, k, v, from, turns := at(q), at(kv.K), at(kv.V), at(x), at(room) // cosines and sines take less than room
+	to, k, v, from, turns := at(q), at(kv.K), at(kv.V), at(x), at(room) // the cosines and sines lie in room: they take less
 	m := x.Len / w.cols
 	if h.Size != 64 && h.Size != 128 || norm.Query.Len+norm.Key.Len > 0 || !d.tiled(w.cols, to, k, v, from, turns, w.address) || !d.worthwhile(m, w.rows) {
 		d.MatMul(room, x, ew)

@@ -42,15 +42,15 @@ func (d *Device) Free(arrays ...engine.Array) {
 	}
 }
 
-// Memory returns the account. Free counts what the driver says is free and what the
-// device keeps ready for New.
+// Memory returns the account. Free is what the driver reports as free and what the device
+// keeps ready for New.
 func (d *Device) Memory() engine.Memory {
 	m := d.card.Memory()
 	m.Weights = d.weights
 	return m
 }
 
-// Trim gives back to the driver what nothing lies in.
+// Trim gives unused memory back to the driver.
 func (d *Device) Trim() { d.card.Trim() }
 
 // ResetPeak starts the peak anew.

@@ -9,14 +9,18 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// maxExperts is what the router's kernel keeps in one word.
+// maxExperts is how many experts the router's kernel can keep in one word.
 const maxExperts = 64
 
-// MixtureAdd runs each token through its experts, the experts in their order. Few
-// tokens go through every expert that any of them chose, those of up to eight side by
-// side. Of many each expert gets its own: on compute capability 9.0 all experts in one
-// kernel, without the host; elsewhere one after the other, the host having learnt who goes
-// where, but in a step of decoding all go through all that any chose.
+// MixtureAdd runs each token through its experts and adds up in the order of the experts.
+//
+//   - At most eight tokens (mixture_few.go): all of them go through every expert that any
+//     of them chose, and one kernel multiplies by all those experts.
+//   - Many tokens on compute capability 9.0 (mixture_many.go): each expert gets the rows of
+//     its own tokens, and one kernel multiplies by all experts, without the host.
+//   - Otherwise one expert after the other: with up to 64 tokens, and in a decoding step,
+//     all tokens go through each expert that any chose; with more, the host reads which
+//     tokens chose an expert, and it gets their rows alone.
 func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	router := d.weight("MixtureAdd", e.Router)
 	experts, width := router.rows, router.cols
@@ -112,8 +116,8 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	d.addBias(to, d.suffix, sum, 0, m, width)
 }
 
-// An expert's rows are multiplied in whole tiles of cuBLAS: it would choose, and load, a
-// kernel for every other number of rows. What lies behind them is nobody's.
+// An expert's number of rows is rounded up to whole tiles of cuBLAS, which would otherwise
+// choose, and load, another kernel for every number. The rows added are never read.
 const apartTile = 128
 
 // apartBytes are what MixtureAdd takes where experts are multiplied one after the other.
@@ -134,7 +138,7 @@ func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) (sum int
 	if d.together(tokens, width, ff, experts) {
 		sizes = d.togetherBytes(tokens, width, ff, experts, perToken)
 	} else {
-		sizes = append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and who goes where
+		sizes = append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and the lists of rows
 	}
 	for _, n := range sizes {
 		sum += card.Takes(n)

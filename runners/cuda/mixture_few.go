@@ -7,8 +7,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// mixFew is MixtureAdd for at most eight tokens: at most count experts are taken, and
-// each operation is one kernel for all of them.
+// mixFew is MixtureAdd for at most eight tokens. They choose at most count experts, and each
+// operation is one kernel for all of those.
 func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
 	table, ok := d.expertTable(router, append(slices.Clone(gateUp), down...))
 	if !ok {
@@ -37,8 +37,8 @@ func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*
 	d.card.Launch(d.card.Kernel("mixture", "mixture_join_"+d.suffix), blocks(width, 256), m, 256, 0)
 }
 
-// expertTable returns where the addresses of experts lie on the card, which stay with their
-// router.
+// expertTable returns the address of a table of the experts' addresses on the card. It is
+// made once, and kept with the router.
 func (d *Device) expertTable(router *weight, experts []*weight) (uint64, bool) {
 	if router.table != 0 && slices.Equal(router.tabled, experts) {
 		return router.table, true

@@ -11,12 +11,12 @@ const maxTiledExperts = 16
 
 const _ = uint(card.MaxMaps - 1 - maxTiledExperts) // a launch has room for them
 
-// together says whether many tokens' experts are multiplied in one kernel.
+// together says whether one kernel multiplies by all experts.
 func (d *Device) together(m, width, ff, experts int) bool {
 	return m > fewRows && experts <= maxTiledExperts && d.tiled(width) && ff%8 == 0
 }
 
-// togetherBytes are what mixMany takes.
+// togetherBytes are the sizes of the scratch memory that mixMany takes.
 func (d *Device) togetherBytes(m, width, ff, experts, perToken int) []int64 {
 	rows, size := int64(m)*int64(perToken), int64(d.kind.Size())
 	table := 4 * int64(m) * int64(experts)
@@ -26,8 +26,8 @@ func (d *Device) togetherBytes(m, width, ff, experts, perToken int) []int64 {
 	}
 }
 
-// mixMany is MixtureAdd for many tokens: the rows of each expert lie behind those of the
-// one before, and all experts' products are one kernel's.
+// mixMany is MixtureAdd for many tokens: the rows of each expert's tokens follow those of
+// the expert before, and one kernel computes all experts' products.
 func (d *Device) mixMany(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
 	experts, width, ff := router.rows, router.cols, down[0].cols
 	rows := m * perToken

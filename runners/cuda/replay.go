@@ -11,8 +11,8 @@ type recording struct {
 	advances int // how often the step advances its batch
 }
 
-// Replay runs the step as it is the first time, which loads what it needs; the second
-// time it records it as a CUDA graph, and from then on launches that.
+// Replay runs the step as it is the first time, which loads the kernels that it needs. The
+// second time it records the step as a CUDA graph; from then on it launches the graph.
 func (d *Device) Replay(eb engine.Batch, step func()) {
 	b := d.batch("Replay", eb)
 	b.replays++

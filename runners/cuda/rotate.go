@@ -7,8 +7,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// rotary is the frequencies on the card: angles are taken when they are needed, in
-// double precision, which costs less than reading a table.
+// rotary is the frequencies on the card. Cosines and sines are computed when they are
+// needed, in double precision, which costs less than reading a table.
 type rotary struct {
 	frequencies uint64
 	half        int
@@ -47,7 +47,7 @@ func own(operation string, er engine.Rotary, h engine.Heads) *rotary {
 	return r
 }
 
-// turn checks what Rotate and RotateAppend have in common and adds its arguments.
+// turn checks and adds the arguments that Rotate and RotateAppend have in common.
 func (d *Device) turn(operation string, l *card.Args, h engine.Heads, er engine.Rotary, norm engine.QKNorm) *card.Args {
 	r := own(operation, er, h)
 	query, key := d.pointer(operation, norm.Query, engine.Float32), d.pointer(operation, norm.Key, engine.Float32)
@@ -79,7 +79,7 @@ func (d *Device) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start in
 	if aligned(0, qp, k, v, from) {
 		vec = flag(h.Size%4 == 0) + flag(h.Size%16 == 0)
 	}
-	const tokens = 4 // of a block
+	const tokens = 4 // per block
 	l.Int(start).Long(kv.Tokens).Int(h.Query, h.KV, h.Size, m, vec)
 	d.card.Launch(d.card.Kernel("rotate", "rotate_"+d.suffix), blocks(m, tokens), 1, 256, 4*h.Size*tokens)
 }
@@ -103,7 +103,7 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 	d.card.Launch(d.card.Kernel("rotate", "rotate_append_"+d.suffix), b.rows, blocks(h.Query+t.most, warps), 32*warps, 4*h.Size)
 }
 
-// checkRotate holds m rows from start on to where they go.
+// checkRotate panics where m rows from start on do not fit q, kv or the rotary.
 func (d *Device) checkRotate(operation string, q engine.Array, kv engine.KV, m, start int, h engine.Heads, er engine.Rotary) {
 	same(operation, "q", q.Len, m*h.Query*h.Size)
 	d.checkKV(operation, kv, h)

@@ -6,8 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// aligned says that rows of n elements of 16-bit type, or of float32, can be read 16
-// bytes at a time.
+// aligned says whether rows of n elements of a 16-bit type, or of float32, that begin at
+// pointers can be read 16 bytes at a time.
 func aligned(n int, pointers ...uint64) bool {
 	for _, p := range pointers {
 		if p%16 != 0 {
@@ -17,7 +17,7 @@ func aligned(n int, pointers ...uint64) bool {
 	return n%8 == 0
 }
 
-// same panics where a length does not fit.
+// same panics where a length is not the one wanted.
 func same(operation, what string, got, want int) {
 	if got != want {
 		panic(fmt.Sprintf("cuda: %s: %s has %d elements, want %d", operation, what, got, want))
@@ -27,7 +27,7 @@ func same(operation, what string, got, want int) {
 // blocks is how many blocks of size cover n.
 func blocks(n, size int) int { return (n + size - 1) / size }
 
-// flag is a truth as kernels take it.
+// flag is a bool as kernels take it.
 func flag(b bool) int {
 	if b {
 		return 1

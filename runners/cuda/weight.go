@@ -17,8 +17,8 @@ type weight struct {
 	rows, cols int
 	bytes      int64
 
-	// Of a mixture's router: the addresses of its experts' weights, gates and ups, then
-	// downs, as a table on the card.
+	// Of a mixture's router: a table on the card of the addresses of its experts' weights,
+	// first all of gate and up, then all of down; and those weights.
 	table  uint64
 	tabled []*weight
 }
@@ -29,7 +29,7 @@ func (w *weight) Cols() int { return w.cols }
 
 func (w *weight) Bytes() int64 { return w.bytes }
 
-// storageOf is the storage whose bytes are a type's own.
+// storageOf is the storage that has a type's own bytes.
 func storageOf(t engine.Type) engine.Storage {
 	switch t {
 	case engine.Float16:
@@ -40,8 +40,8 @@ func storageOf(t engine.Type) engine.Storage {
 	return engine.F32
 }
 
-// LoadWeight stacks the rows of parts. Numbers are converted to the device's type by
-// as many goroutines as there are processors, while earlier ones are on their way.
+// LoadWeight stacks the rows of parts. As many goroutines as there are processors convert
+// the numbers to the device's type while earlier pieces travel to the card.
 func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {
 	if len(parts) == 0 {
 		panic("cuda: LoadWeight without parts")

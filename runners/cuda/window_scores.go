@@ -20,8 +20,8 @@ type windowSum struct {
 
 // WindowScores adds up what the last w queries see in each earlier key.
 //
-// Of all windows the widest decides what each query sees, in one pass over the keys;
-// another adds up for two of them at a time.
+// The first pass over the keys finds the softmax of each query of the widest window; each
+// further pass adds up the scores of up to two windows.
 func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
 	row := h.Query * h.Size
 	if row == 0 || q.Len%row != 0 {
@@ -53,8 +53,8 @@ func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array,
 	if !ok || w == 0 {
 		return
 	}
-	// Keys of a split: enough splits to fill the card, few enough to be put together
-	// quickly; a function of n alone.
+	// Keys of a split: enough splits to fill the card, and few enough to be put together
+	// quickly. It depends on n alone.
 	const grain, most = 256, 64
 	length := max(2*grain, blocks(blocks(n, most), grain)*grain)
 	splits := blocks(n, length)
@@ -80,9 +80,8 @@ func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array,
 		}
 	}
 	first := d.card.Kernel("window_scores", "window_state_"+name)
-	// As many heads at a time as the second cache has room for the keys of, but no
-	// fewer than fill the card a few times over: short launches cost more than the
-	// keys do from memory.
+	// As many heads at a time as have keys that fit the L2 cache, but enough to fill the
+	// card a few times over: short launches cost more than reading the keys from memory.
 	headBytes := int64(n) * int64(h.Size) * int64(d.kind.Size())
 	kvHeads := max(int(d.card.L2*7/10/headBytes), blocks(12*d.card.Multiprocessors, splits*h.Group()), 1)
 	kvHeads = min(kvHeads, h.KV)

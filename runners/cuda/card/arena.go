@@ -18,19 +18,20 @@ type arena struct {
 	inUse  int64
 	peak   int64
 
-	// apart gives every block an allocation of the driver's, as long as was asked for
-	// and given back before the next: a memory checker knows of no others, and would
-	// not see a kernel read or write past a block's end.
+	// apart makes every block an allocation of the driver's, of exactly the size asked for,
+	// and gives it back as soon as it is free. A memory checker knows only of such
+	// allocations: it would not notice a kernel that reads or writes past a block's end
+	// inside one.
 	apart bool
 
-	// pressed: the driver had no more when last asked. Until it has again, chunks go
-	// back as soon as nothing lies in them: of the sizes that they have it was too much.
+	// pressed: the driver had no memory left when last asked. Until it has again, chunks are
+	// released as soon as they are empty, since a chunk of another size may be needed.
 	pressed bool
 }
 
-// chunk is one allocation of the driver's. Small blocks share chunks of their own,
-// and middle ones do, so that they do not keep large ones from being given back:
-// a cache of 9 MiB in a chunk of its own would take 10 from the driver.
+// chunk is one allocation of the driver's. Small blocks have chunks of their own, and so
+// have middle ones, so that they do not keep large chunks from being released. Middle ones
+// share chunks: a cache of 9 MiB in a chunk of its own would take 10 from the driver.
 type chunk struct {
 	base  uint64
 	size  int64
@@ -59,8 +60,8 @@ func classOf(bytes int64) (c class, size, chunk int64) {
 	return large, size, roundUp(size, chunkGrain)
 }
 
-// Takes is what a block of bytes takes from the driver where there are many like it:
-// its rounded size and its share of what is left over in their chunks.
+// Takes is how much of the driver's memory a block of bytes takes where there are many of
+// its size: the rounded size, and its share of what their chunks leave unused.
 func Takes(bytes int64) int64 {
 	c, size, chunk := classOf(bytes)
 	if bytes <= 0 || c == small {
@@ -176,7 +177,7 @@ func (a *arena) give(p uint64) {
 	}
 }
 
-// trim gives chunks back that nothing lies in.
+// trim releases empty chunks.
 func (a *arena) trim() {
 	a.chunks = slices.DeleteFunc(a.chunks, func(c *chunk) bool {
 		empty := len(c.free) == 1 && c.free[0].size == c.size
@@ -187,7 +188,7 @@ func (a *arena) trim() {
 	})
 }
 
-// idle is what the arena has from the driver and nobody holds.
+// idle is how much of the driver's memory the arena has and nobody holds.
 func (a *arena) idle() int64 {
 	n := int64(0)
 	for _, c := range a.chunks {

@@ -70,7 +70,7 @@ func TestArena(t *testing.T) {
 	if a.inUse != 0 || a.idle() != used {
 		t.Errorf("%d in use and %d idle after everything was given back, %d from the driver", a.inUse, a.idle(), used)
 	}
-	// What lies idle is given up for one large block.
+	// Idle memory is released to make room for one large block.
 	if _, err := a.take(limit - chunkGrain); err != nil {
 		t.Errorf("one block of nearly everything: %v", err)
 	}
@@ -89,7 +89,7 @@ func TestArena(t *testing.T) {
 	a.give(42)
 }
 
-// Caches of some megabytes each do not cost the driver's grain each.
+// TestArenaPacks: caches of some megabytes share chunks, so that little is lost to rounding.
 func TestArenaPacks(t *testing.T) {
 	const limit, size = 1 << 30, 9<<20 + 5000
 	used, full := int64(0), errors.New("full")
@@ -111,8 +111,8 @@ func TestArenaPacks(t *testing.T) {
 	}
 }
 
-// TestArenaPressed holds that what did not fit leaves nothing that a smaller attempt
-// could not use, and that Takes counts what fits.
+// TestArenaPressed: after an allocation that did not fit, a smaller one can use all the
+// memory; and Takes tells how many blocks fit.
 func TestArenaPressed(t *testing.T) {
 	const limit = 8 << 30
 	held, used, next := map[uint64]int64{}, int64(0), uint64(0)
@@ -146,8 +146,8 @@ func TestArenaPressed(t *testing.T) {
 	}
 }
 
-// TestArenaApart holds every block to an allocation of its own length, given back
-// before the next.
+// TestArenaApart: every block is an allocation of its own size, which is released before
+// the next is made.
 func TestArenaApart(t *testing.T) {
 	held, next := map[uint64]int64{}, uint64(1<<30)
 	a := newArena(func(n int64) (uint64, error) {

@@ -35,9 +35,9 @@ type Card struct {
 // workspaceBytes is what cuBLAS is advised to have on compute capability 9.0.
 const workspaceBytes = 64 << 20
 
-// Open opens the card of this index. source gives the PTX of a module, by name, for a
-// compute capability's major number. It fails, saying what is missing, where the driver,
-// the card or cuBLAS does not serve.
+// Open opens the card of this index. source returns the PTX of a module for compute
+// capabilities of a major number. The error says what is missing where the driver, the card
+// or cuBLAS cannot be used.
 func (l Libraries) Open(index int, source func(module string, major int) (string, error)) (*Card, error) {
 	c := &Card{}
 	c.kernels.open(source)
@@ -151,8 +151,9 @@ func (c *Card) Do(f func()) {
 	f()
 }
 
-// Enter starts an operation: it makes the context current on this thread until
-// Leave, and says whether to go on, which is no where an operation has failed.
+// Enter starts an operation: it makes the context current on this thread until Leave. It
+// returns false where an earlier operation has failed: the caller then does nothing but
+// Leave.
 func (c *Card) Enter(operation string) bool {
 	runtime.LockOSThread()
 	if c.context == 0 {
@@ -171,7 +172,7 @@ func (c *Card) Enter(operation string) bool {
 	return c.ok(call(c.driver.CtxSetCurrent, c.context))
 }
 
-// Leave ends what Enter started, whatever Enter said.
+// Leave ends an operation, also one for which Enter returned false.
 func (c *Card) Leave() { runtime.UnlockOSThread() }
 
 // ok keeps the first failure, named after the operation.
@@ -183,7 +184,7 @@ func (c *Card) ok(code uint32) bool {
 	return false
 }
 
-// Fail has the operation fail with err: the first failure is kept for Sync.
+// Fail records that the operation has failed with err; Sync returns the first failure.
 func (c *Card) Fail(err error) {
 	if c.err == nil && err != nil {
 		c.err = fmt.Errorf("%s: %s: %w", c.Name(), c.last, err)

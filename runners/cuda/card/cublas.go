@@ -23,8 +23,8 @@ type cublas struct {
 	Create, Destroy, SetStream, SetWorkspace, GetVersion, GemmEx, Status uintptr
 }
 
-// The names cuBLAS 12 and 13 go by, and the folders outside the loader's path
-// where toolkits and Python packages put them.
+// The file names of cuBLAS 13 and 12, and the folders outside the loader's path where
+// toolkits and Python packages put them.
 var (
 	cublasNames   = []string{"libcublas.so.13", "libcublas.so.12"}
 	cublasFolders = []string{
@@ -64,7 +64,7 @@ func cublasCandidates() []string {
 var openCublas = sync.OnceValues(func() (*cublas, error) {
 	var tried []string
 	for _, file := range cublasCandidates() {
-		// Its other half is not always on the loader's path.
+		// cuBLAS loads libcublasLt, which is not always on the loader's path.
 		if dir := filepath.Dir(file); dir != "." {
 			if half := strings.Replace(filepath.Base(file), "libcublas", "libcublasLt", 1); half != filepath.Base(file) {
 				_, _ = openLibrary(filepath.Join(dir, half))

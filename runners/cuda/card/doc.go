@@ -1,17 +1,17 @@
-// Package card drives an NVIDIA GPU: it loads the driver and cuBLAS, and gives out the
-// card's memory, carries numbers to and from it, loads modules of PTX, launches their
-// kernels, records launches as a graph and has cuBLAS multiply. It knows no operation:
-// those are package cuda's, one a file.
+// Package card drives an NVIDIA GPU. It loads the driver and cuBLAS, manages the card's
+// memory, copies to and from it, loads modules of PTX and launches their kernels, records
+// launches as graphs, and multiplies with cuBLAS. It knows nothing of the operations that
+// the kernels compute: those are package cuda's.
 //
 // # Order
 //
-// A [Card] has one stream: what is asked of it runs in the order of the calls, and memory
-// that is given back may be handed out again at once. The driver knows a context by the
-// thread it is current on, so calls stand between [Card.Enter] and [Card.Leave], or inside
-// [Card.Do]; any goroutine may make them, one at a time.
+// A [Card] has one stream: work runs in the order of the calls, and memory that is given
+// back may be handed out again at once. The driver's calls work on the context that is
+// current on the thread, so they are made between [Card.Enter] and [Card.Leave], or inside
+// [Card.Do]. Any goroutine may make them, one at a time.
 //
 // # Errors
 //
-// The card keeps the first error, named after the operation that Enter was told, and then
-// does nothing until [Card.Sync] reports it.
+// The card keeps the first error, with the name of the operation that Enter was given, and
+// launches nothing more until [Card.Sync] has returned it.
 package card

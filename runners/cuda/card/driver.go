@@ -56,7 +56,7 @@ var openDriver = sync.OnceValues(func() (*driver, error) {
 	return newDriver(func(name string) (uintptr, error) { return symbol(handle, name) })
 })
 
-// oldestDriver is the first that reads PTX 8.0.
+// oldestDriver is the first version that reads PTX 8.0.
 const oldestDriver = "CUDA 12.0 or later"
 
 // newDriver looks the functions up and initialises the driver.
@@ -77,9 +77,9 @@ func newDriver(symbol func(name string) (uintptr, error)) (*driver, error) {
 	return d, nil
 }
 
-// call calls a function that returns a CUresult or cublasStatus_t. Go variables that
-// it reads or writes before it returns are converted in the argument list itself,
-// uintptr(unsafe.Pointer(&v)): that is what keeps them in place.
+// call calls a function that returns a CUresult or cublasStatus_t. A Go variable that the
+// function reads or writes before it returns must be converted in the argument list itself,
+// uintptr(unsafe.Pointer(&v)): then it stays where it is during the call.
 //
 //go:uintptrescapes
 func call(f uintptr, arguments ...uintptr) uint32 {
@@ -87,10 +87,10 @@ func call(f uintptr, arguments ...uintptr) uint32 {
 	return uint32(r)
 }
 
-// at is memory that is not Go's.
+// at converts an address of memory that is not Go's.
 func at(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
-// text is a C string that is not Go's.
+// text copies a C string.
 func text(p uintptr) string {
 	if p == 0 {
 		return ""
@@ -150,7 +150,7 @@ type Properties struct {
 	Major, Minor    int   // compute capability
 	Memory          int64 // bytes
 	Multiprocessors int
-	L2              int64 // bytes of the second cache
+	L2              int64 // bytes of the L2 cache
 }
 
 func (p Properties) String() string {

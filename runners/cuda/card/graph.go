@@ -9,9 +9,9 @@ type Graph struct {
 	held       []uint64 // scratch memory of the kernels in it
 }
 
-// Capture records what step launches, without running it; nil, and the operation has
-// failed, where that cannot be. Errors name the operation that Capture is part of, not
-// those of step.
+// Capture records what step launches, without running it. It returns nil where that is not
+// possible; the operation has then failed. Errors name the operation that called Capture,
+// not those of step.
 func (c *Card) Capture(step func()) *Graph {
 	const relaxed = 2
 	operation := c.last

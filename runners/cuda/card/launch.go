@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// Args are the arguments of the next launch, with what else it points to; one set is used
-// again and again, since the driver has read it when the call returns.
+// Args are the arguments of the next launch, and all else that the launch points to. The
+// card has one and uses it for every launch: the driver has read it when the call returns.
 type Args struct {
 	config     launchConfig
 	attributes [2]launchAttribute
@@ -35,7 +35,7 @@ type launchAttribute struct {
 
 const (
 	clusterDimension          = 4
-	programmaticSerialization = 6 // lets a kernel start before the one ahead has finished
+	programmaticSerialization = 6 // lets a kernel start before the one before it has finished
 )
 
 // Args starts the list of a kernel's arguments, with addresses. Order and types are those
@@ -88,7 +88,7 @@ func (a *Args) Float(v ...float32) *Args {
 	return a
 }
 
-// Cluster has the launch group so many neighbouring blocks (compute capability 9.0).
+// Cluster makes the launch's blocks clusters of so many (compute capability 9.0).
 func (a *Args) Cluster(blocks int) *Args {
 	a.cluster = blocks
 	return a

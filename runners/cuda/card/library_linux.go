@@ -6,8 +6,8 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// openLibrary loads a shared library; what it exports serves those loaded after it. The
-// loader keeps what it says of a failure for the thread that asked.
+// openLibrary loads a shared library and makes its symbols available to those loaded later.
+// It stays on one thread, since the loader keeps an error's text per thread.
 func openLibrary(name string) (uintptr, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -17,7 +17,7 @@ func (c *Card) reserve(bytes int64) (uint64, error) {
 	return p, nil
 }
 
-// free returns what the driver says is free.
+// free returns what the driver reports as free.
 func (c *Card) free() (free, total int64) {
 	call(c.driver.MemGetInfo, uintptr(unsafe.Pointer(&free)), uintptr(unsafe.Pointer(&total)))
 	return free, total
@@ -40,9 +40,9 @@ func (c *Card) Take(bytes int64) (uint64, error) {
 // Give takes memory back. It panics where the address is not one that Take returned.
 func (c *Card) Give(address uint64) { c.arena.give(address) }
 
-// Scratch returns memory that only the kernels launched before done is called may
-// use; while launches are captured it stays with the graph. ok is false, and the
-// operation has failed, where there is none.
+// Scratch returns memory for the kernels that are launched before done is called. While
+// launches are captured, the memory stays with the graph. ok is false, and the operation has
+// failed, where there is not enough.
 func (c *Card) Scratch(bytes int64) (p uint64, done func(), ok bool) {
 	p, err := c.Take(bytes)
 	if err != nil {
@@ -74,9 +74,8 @@ func (c *Card) Scratches(bytes ...int64) (p []uint64, done func(), ok bool) {
 	return p, done, true
 }
 
-// Memory returns the account, but for the weights, which the card does not know from
-// other memory. Free counts what the driver says is free and what the card keeps ready
-// for Take.
+// Memory returns the account, without Weights: the card does not know what is a weight. Free
+// is what the driver reports as free and what the card keeps ready for Take.
 func (c *Card) Memory() engine.Memory {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -85,19 +84,19 @@ func (c *Card) Memory() engine.Memory {
 	return engine.Memory{Total: total, Free: free + c.arena.idle(), Taken: total - free, InUse: c.arena.inUse, Peak: c.arena.peak}
 }
 
-// Trim gives back to the driver what nothing lies in.
+// Trim gives unused memory back to the driver.
 func (c *Card) Trim() { c.Do(c.arena.trim) }
 
 // ResetPeak starts the peak anew.
 func (c *Card) ResetPeak() { c.arena.peak = c.arena.inUse }
 
-// TakeApart has every later Take be an allocation of the driver's own, as long as was
-// asked for and given back before the next: a memory checker knows of no others, and
-// would not see a kernel read or write past a block's end.
+// TakeApart makes every later Take an allocation of the driver's, of exactly the size asked
+// for, and gives it back as soon as it is free: a memory checker then notices accesses past
+// a block's end.
 func (c *Card) TakeApart() { c.arena.apart = true }
 
-// HostMemory returns page-locked memory of the host, and where kernels find it. It lasts
-// until Close.
+// HostMemory returns page-locked memory of the host, and its address for kernels. It is
+// freed by Close.
 func (c *Card) HostMemory(bytes int64) (p unsafe.Pointer, address uint64, err error) {
 	c.Do(func() {
 		if p, err = c.hostMemory(bytes); err != nil {

@@ -12,14 +12,14 @@ type tensorMap [128]byte
 // MaxMaps is how many tensor maps a launch may have among its arguments.
 const MaxMaps = 17
 
-// maps returns where tensor maps go, aligned as the driver wants them.
+// maps returns the memory of the tensor maps, with the alignment that the driver demands.
 func (a *Args) maps() *[MaxMaps]tensorMap {
 	p := unsafe.Pointer(&a.mapMemory)
 	return (*[MaxMaps]tensorMap)(unsafe.Add(p, (64-uintptr(p)%64)%64))
 }
 
-// Maps adds tensor maps 0 … n-1, as Map made them. Where a parameter is an array of maps,
-// its first stands for all: the others lie behind it.
+// Maps adds n arguments that are tensor maps, numbers 0 … n-1 as Map made them. For a
+// parameter that is an array of maps, count the array's first only: the others lie after it.
 func (a *Args) Maps(n int) *Args {
 	for i := range n {
 		a.parameters[a.n] = unsafe.Pointer(&a.maps()[i])

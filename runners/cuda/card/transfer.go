@@ -2,8 +2,8 @@ package card
 
 import "unsafe"
 
-// staging is page-locked host memory through which everything travels, used round and
-// round: what was put in stays until the stream has taken it.
+// staging is page-locked host memory through which all copies go. It is used as a ring:
+// what was put in stays until the stream has copied it.
 type staging struct {
 	memory []byte
 	next   int
@@ -50,7 +50,7 @@ func (c *Card) Send(to uint64, from []byte) bool {
 	return c.ok(call(c.driver.MemcpyHtoDAsync, uintptr(to), uintptr(unsafe.Pointer(&from[0])), uintptr(len(from)), c.stream))
 }
 
-// Fetch copies from the card to a stage, where it is after Wait.
+// Fetch copies from the card to a stage; the bytes are there after Wait.
 func (c *Card) Fetch(to []byte, from uint64) bool {
 	return c.ok(call(c.driver.MemcpyDtoHAsync, uintptr(unsafe.Pointer(&to[0])), uintptr(from), uintptr(len(to)), c.stream))
 }
