@@ -15,7 +15,7 @@ func attention(b *bench) {
 			}
 			for i, c := range []struct{ start, window int }{{0, 0}, {300, 0}, {37, 20}, {511, 1}, {300, 250}, {0, 100_000}} {
 				if m == 127 && i%2 == 0 || m == 129 && i%2 == 1 {
-					continue // the reference is slow: the two share the cases
+					continue // the reference is slow, so 127 and 129 rows take every other case each
 				}
 				n := c.start + m
 				seen := n
@@ -31,13 +31,13 @@ func attention(b *bench) {
 				b.both(func(d engine.Device, at func(*pair) engine.Array) {
 					d.Attention(at(out), at(q), kv.on(at), c.start, h, c.window, scale)
 				})
-				// The powers may be rounded before they meet the values.
+				// The probabilities may be rounded before they are multiplied by the values.
 				b.checkChain(fmt.Sprintf("%+v, %d rows from %d, window %d", h, m, c.start, c.window), out, h.Size, h.Size+n, 2)
 				b.release()
 			}
 		}
 	}
-	// Rows that begin anywhere.
+	// Arrays that are not aligned.
 	for _, h := range []engine.Heads{{Query: 2, KV: 1, Size: 64}, {Query: 2, KV: 2, Size: 128}} {
 		const m, start = 33, 40
 		kv := b.kvFrom(1, start+m, h)
@@ -48,7 +48,7 @@ func attention(b *bench) {
 		b.checkChain(fmt.Sprintf("%+v, rows from number 1", h), out, out.ref.Len, h.Size+start+m, 2)
 		b.release()
 	}
-	// Scores far apart: no power may overflow, and the far ones vanish.
+	// Logits far apart: no power may overflow, and small probabilities become 0.
 	h := engine.Heads{Query: 2, KV: 1, Size: 64}
 	if !b.affords(700 * 700 * 128) {
 		return
@@ -62,6 +62,6 @@ func attention(b *bench) {
 	b.both(func(d engine.Device, at func(*pair) engine.Array) {
 		d.Attention(at(out), at(qp), kv.on(at), 0, h, 0, 1)
 	})
-	// A score of 1500 carries 64·ε·1500 of its own sum's error into the power.
+	// A logit of 1500 is a sum that may be off by 64·ε·1500, which the power passes on.
 	b.check("steep", out, 700*128, 64*1000*1000)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// sequences gathers one layer's caches for several sequences out of one prompt:
-// the full cache, and ragged ones, per KV head and per query head.
+// sequences chooses what several sequences keep of one prompt in one layer: one everything,
+// the others a different number of positions in each head, per KV head and per query head.
 func (b *bench) sequences(h engine.Heads, n, room int) (kept []engine.Kept, positions []*pair) {
 	all := make([]int, h.KV)
 	for i := range all {

@@ -7,8 +7,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// operation is a subtest, and the methods of a device that it is the case of: it calls
-// each, and holds what comes of it to the reference or to the contract.
+// operation is a subtest, and the methods of a device that it tests: it calls each of them,
+// and holds the results to the reference or to the interface's description.
 type operation struct {
 	name    string
 	run     func(*bench)
@@ -43,7 +43,7 @@ var cases = []operation{
 	{"divergence", divergence, "Divergence"},
 }
 
-// interfaces are those that a device has or may have.
+// interfaces are engine.Device and the interfaces that a device may also implement.
 var interfaces = []reflect.Type{
 	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Trimmer](),
 }
@@ -51,7 +51,7 @@ var interfaces = []reflect.Type{
 // withoutCase are methods that no case can call, and why.
 var withoutCase = map[string]string{"Close": "the device is the caller's, and is used after the suite"}
 
-// uncovered names the methods of interfaces that are not among those of any case.
+// uncovered names the methods of interfaces that no case tests.
 func uncovered(interfaces []reflect.Type, cases []operation) []string {
 	covered := map[string]bool{}
 	for _, c := range cases {

@@ -23,8 +23,8 @@ func argMax(b *bench) {
 			b.release()
 		}
 	}
-	// A row that holds one number which is not finite, wherever it stands; the rows
-	// beside it are chosen from as ever.
+	// One number of a row is not finite, at the beginning, in the middle or at the end; the
+	// rows beside it are not affected.
 	for _, vocab := range []int{1, 33, 5000} {
 		for _, broken := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 			places := []int{0, vocab / 2, vocab - 1}

@@ -2,7 +2,7 @@ package enginetest
 
 import "github.com/snapbench/snapbench/runners/engine"
 
-// errors: a caller's mistake in shapes panics and says both.
+// errors: shapes that do not fit panic.
 func errors(b *bench) {
 	w := b.weight([]engine.Stored{b.matrix(engine.F32, 32, 64)}, nil)
 	x, dst := b.in(b.normal(128)), b.out(65)

@@ -8,7 +8,7 @@ import (
 
 func gather(b *bench) {
 	for i, h := range append(headShapes, headShapes...) {
-		kv := b.kvFrom(i/len(headShapes), 130, h) // rows that begin anywhere, too
+		kv := b.kvFrom(i/len(headShapes), 130, h) // the second time, rows that are not aligned
 		for _, heads := range []int{h.KV, h.Query} {
 			lens, all := make([]int, heads), make([]int, heads)
 			var positions []int32
@@ -39,8 +39,8 @@ func gather(b *bench) {
 	}
 }
 
-// sameCache compares what two caches hold, head by head: the layout of the heads
-// is the device's own.
+// sameCache compares what two caches hold, head by head: each device may lay out the heads
+// in its own way.
 func (b *bench) sameCache(what string, got, want engine.Cache) {
 	b.Helper()
 	if len(got.Len) != len(want.Len) || got.Size != want.Size || got.Room != want.Room || (got.Positions.Len == 0) != (want.Positions.Len == 0) {

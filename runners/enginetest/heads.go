@@ -2,12 +2,13 @@ package enginetest
 
 import "github.com/snapbench/snapbench/runners/engine"
 
-// headShapes are awkward ones and those of real families; the last two, the widest that
-// every device serves and one whose rows are of no round size, run fewer rows.
+// headShapes are those of real model families and awkward ones. The last two are the largest
+// heads that every device supports, and heads whose rows are no multiple of 16 bytes; they
+// run with fewer rows.
 var headShapes = []engine.Heads{{Query: 1, KV: 1, Size: 8}, {Query: 9, KV: 3, Size: 64}, {Query: 4, KV: 2, Size: 80}, {Query: 2, KV: 2, Size: 96}, {Query: 8, KV: 1, Size: 128},
 	{Query: 2, KV: 1, Size: 256}, {Query: 4, KV: 2, Size: 20}}
 
-// seldom says that a shape is one of the last two.
+// seldom says whether a shape is one of the last two.
 func seldom(h engine.Heads) bool { return h.Size == 256 || h.Size == 20 }
 
 // kvPair is a layer's keys and values on both devices.
@@ -15,7 +16,7 @@ type kvPair struct {
 	k, v *pair
 	n    int
 	h    engine.Heads
-	from int // the first number of either
+	from int // index of the first number in both arrays
 }
 
 func (kv kvPair) on(at func(*pair) engine.Array) engine.KV {
@@ -25,7 +26,7 @@ func (kv kvPair) on(at func(*pair) engine.Array) engine.KV {
 
 func (b *bench) kv(n int, h engine.Heads) kvPair { return b.kvFrom(0, n, h) }
 
-// kvFrom makes keys and values that begin with this number of their arrays.
+// kvFrom makes keys and values that begin at index from of their arrays.
 func (b *bench) kvFrom(from, n int, h engine.Heads) kvPair {
 	size := from + h.KV*n*h.Size
 	return kvPair{b.in(b.normal(size)), b.in(b.normal(size)), n, h, from}

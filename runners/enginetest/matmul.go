@@ -22,7 +22,7 @@ func matMul(b *bench) {
 			}
 		}
 	}
-	// Long sums, as in the widths of 7B models.
+	// Long sums: the widths of 7B models.
 	for _, cols := range []int{4096, 11008} {
 		w := b.weight([]engine.Stored{b.matrix(engine.F32, 35, cols)}, nil)
 		for _, m := range []int{1, 2, 33} {
@@ -62,7 +62,7 @@ func matMulStorages(b *bench) {
 			}
 		}
 	}
-	// A projection of q, k and v, stored each its own way, one without a bias.
+	// Projections of q, k and v in one weight, each stored in another way, some without bias.
 	w := b.weight([]engine.Stored{b.matrix(engine.Q4_1, 72, 192), b.matrix(engine.Q4_1, 24, 192), b.matrix(engine.BF16, 40, 192), b.matrix(engine.Q8_0, 9, 192)},
 		[]engine.Stored{b.matrix(engine.F32, 1, 72), nil, b.matrix(engine.BF16, 1, 40), nil})
 	for _, m := range []int{1, 3, 65} {

@@ -6,7 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// fusedRows are few rows, part of a tile, a few tiles, and more than stay on a card at once.
+// fusedRows are few rows, part of a tile, a few tiles, and more tiles than a card computes at
+// a time.
 var fusedRows = []int{3, 65, 300, 2900}
 
 func matMulSwiGLU(b *bench) {

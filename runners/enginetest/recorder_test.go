@@ -3,7 +3,7 @@ package enginetest
 import "github.com/snapbench/snapbench/runners/engine"
 
 // recorder is a device that notes which of its methods are called. A method that is not
-// here is the inner device's and leaves no note, which TestCases reports.
+// defined here is the inner device's and is not noted: TestReference then fails.
 type recorder struct {
 	engine.Device
 	called map[string]bool

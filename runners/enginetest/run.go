@@ -9,25 +9,25 @@ import (
 
 // Options say what a device does not promise.
 type Options struct {
-	// RowsDepend: a row may be rounded otherwise in other company.
+	// RowsDepend: a row's rounding may depend on the other rows of the call.
 	RowsDepend bool
 
-	// Work, where it is not 0, is how many multiplications an operation's cases may take
-	// on average: what the small ones leave, large ones use, and those that there is
-	// not enough for are left out. It is for devices that are thousands of times slower.
+	// Work, where it is not 0, limits the cases of each operation to so many multiplications
+	// on average: cases use up what smaller ones before them have left, and one that needs
+	// more than is left does not run. It is for devices that are thousands of times slower.
 	Work int
 
 	// Cases names the operations to run, as the subtests are named; none means all.
 	Cases []string
 }
 
-// budget is what is left of Options.Work in a test.
+// budget is what is left of Options.Work in a test, and how many cases ran and did not.
 type budget struct {
 	work, left int
 	ran, not   int
 }
 
-// affords says whether a case of so many multiplications is to run.
+// affords says whether the next case, of so many multiplications, is to run.
 func (b *budget) affords(multiplications int) bool {
 	b.left += b.work
 	if b.work != 0 && b.left < multiplications {
@@ -39,7 +39,8 @@ func (b *budget) affords(multiplications int) bool {
 	return true
 }
 
-// Run holds d to the reference.
+// Run holds d to the reference and, in every run, the suite to the operations: one without
+// a case fails.
 func Run(t *testing.T, d engine.Device, o Options) {
 	for _, method := range uncovered(interfaces, cases) {
 		t.Errorf("%s has no case: add one to cases.go", method)
@@ -72,7 +73,7 @@ func Run(t *testing.T, d engine.Device, o Options) {
 	}
 }
 
-// account says how much was left out.
+// account logs how many cases were left out.
 func (b *bench) account() {
 	if b.not > 0 {
 		b.Logf("%d cases, %d left out", b.ran, b.not)

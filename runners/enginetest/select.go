@@ -32,7 +32,7 @@ func selectRows(b *bench) {
 			b.dev.Put(src.dev, v)
 			b.ref.Put(src.ref, v)
 			src.input = v
-			// All in one call, as a layer asks for its variants.
+			// All in one call, as a layer does for its variants.
 			var dst []*pair
 			counts := []int{0, 1, m / 3, m - 1, m}
 			tails := []int{0, 32, 7, 0, 1}

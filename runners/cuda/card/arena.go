@@ -19,7 +19,7 @@ type arena struct {
 	peak   int64
 
 	// apart makes every block an allocation of the driver's, of exactly the size asked for,
-	// and gives it back as soon as it is free. A memory checker knows only of such
+	// and releases it, when it is free, before the next is made. A memory checker knows only of such
 	// allocations: it would not notice a kernel that reads or writes past a block's end
 	// inside one.
 	apart bool

@@ -152,8 +152,8 @@ func (c *Card) Do(f func()) {
 }
 
 // Enter starts an operation: it makes the context current on this thread until Leave. It
-// returns false where an earlier operation has failed: the caller then does nothing but
-// Leave.
+// returns false where that fails or an earlier operation has failed: the caller then does
+// nothing but Leave.
 func (c *Card) Enter(operation string) bool {
 	runtime.LockOSThread()
 	if c.context == 0 {

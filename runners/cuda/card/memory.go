@@ -91,8 +91,8 @@ func (c *Card) Trim() { c.Do(c.arena.trim) }
 func (c *Card) ResetPeak() { c.arena.peak = c.arena.inUse }
 
 // TakeApart makes every later Take an allocation of the driver's, of exactly the size asked
-// for, and gives it back as soon as it is free: a memory checker then notices accesses past
-// a block's end.
+// for, and releases it, when it is free, before the next Take: a memory checker then notices
+// accesses past a block's end.
 func (c *Card) TakeApart() { c.arena.apart = true }
 
 // HostMemory returns page-locked memory of the host, and its address for kernels. It is

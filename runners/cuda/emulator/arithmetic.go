@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What execWords and their kin apply to the operands of a lane.
+// The functions that execWord1, execLong1 and the like apply to the operands of a lane.
 type (
 	word1   = func(x uint32) uint32
 	word2   = func(x, y uint32) uint32
@@ -32,12 +32,12 @@ func ofDouble(x float64) uint64 { return math.Float64bits(x) }
 // masks is applied to the predicates of all lanes at once.
 type masks func(x, y uint32) uint32
 
-// arithmetic decodes what works on each lane alone, by the number and size of its
-// operands.
+// arithmetic decodes the instructions that work on each lane alone, by the number and size
+// of their operands.
 func (d *decoder) arithmetic() {
 	typ := d.parts[len(d.parts)-1]
 	modifiers := d.parts[1 : len(d.parts)-1]
-	if d.parts[0] == "div" && typ == "f32" || d.parts[0] == "ex2" || d.parts[0] == "lg2" { // .approx, .full, .rn: as near as can be
+	if d.parts[0] == "div" && typ == "f32" || d.parts[0] == "ex2" || d.parts[0] == "lg2" { // .approx, .full and .rn all give the nearest float
 		modifiers = without(modifiers, "approx", "full")
 	}
 	width := typeBits["."+typ]
@@ -132,7 +132,7 @@ func (d *decoder) arithmetic() {
 	if n != want {
 		d.fail("%d operands where %d should be", n, want)
 	}
-	// The most frequent have loops of their own.
+	// The most frequent instructions have loops of their own.
 	switch d.st.opcode {
 	case "add.rn.f32", "add.f32":
 		i.exec = execAddSingle
@@ -192,7 +192,7 @@ func function(name, typ string, width int, modifiers []string) any {
 	if width == 32 || f == nil {
 		return f
 	}
-	// 16 bits: operands are widened, results cut.
+	// 16 bits: operands are widened, and results cut to 16 bits.
 	wide := func(x uint32) uint32 {
 		if signed {
 			return uint32(int32(int16(x)))

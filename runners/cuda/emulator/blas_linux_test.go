@@ -69,7 +69,7 @@ func TestGemm(t *testing.T) {
 				b, ldb := numbers(c.kind, br, bc)
 				before, ldc := numbers(c.out, m, n)
 				if beta == 0 {
-					before[0] = float32(math.NaN()) // which is not read
+					before[0] = float32(math.NaN()) // C is not read
 				}
 				got, code := product(t, stream, how[0], how[1], m, n, k, a, b, before, c.kind, c.out, lda, ldb, ldc, beta)
 				ok(t, "cublasGemmEx", code)
@@ -114,8 +114,8 @@ func TestGemm(t *testing.T) {
 	}
 }
 
-// TestElements: every number of a half type stays what it is, and others go to the
-// nearest.
+// TestElements: every number of a half type is read and written unchanged, and others are
+// rounded to the nearest.
 func TestElements(t *testing.T) {
 	b, v := make([]byte, 2), make([]float32, 1)
 	for _, kind := range []element{float16Element, bfloat16Element} {

@@ -2,7 +2,7 @@ package emulator
 
 import "testing"
 
-// Bytes come to shared memory behind an mbarrier; its phases have parities.
+// A bulk copy's bytes are there when the mbarrier's phase is complete; phases have parities.
 func TestBulkCopies(t *testing.T) {
 	in := make([]uint64, 64)
 	for i := range in {
@@ -47,8 +47,8 @@ again:
 	}
 }
 
-// cp.async leaves what was there until its group is awaited, and zeros behind what
-// it was to read.
+// cp.async changes nothing until its group is waited for, and then writes zeros after the
+// bytes that it reads.
 func TestAsyncCopies(t *testing.T) {
 	in := []uint64{1, 2, 3, 4}
 	got := must(t, `

@@ -24,7 +24,7 @@ func TestModuleRefused(t *testing.T) {
 		h := &host{bytes: append([]byte(c.source), 0)}
 		log := make([]byte, 300)
 		var pins runtime.Pinner
-		pins.Pin(&log[0]) // options hide its address from the compiler, which must not put it on a stack
+		pins.Pin(&log[0]) // its address is hidden in the options, so the compiler might put it on the stack
 		options := &struct {
 			keys   [2]uint32
 			values [2]uintptr
@@ -144,7 +144,7 @@ func TestLaunch(t *testing.T) {
 	if got := c.Launches()["fill"]; got != 3 {
 		t.Errorf("%d launches were counted, want 3", got)
 	}
-	// What a captured launch takes is read when it is captured.
+	// A captured launch's arguments are read when it is captured.
 	ok(t, "begin", called("cuStreamBeginCapture_v2", stream, 2))
 	ok(t, "launch", launch(func() { arguments.from = 5 }))
 	ok(t, "end", called("cuStreamEndCapture", stream, uintptr(unsafe.Pointer(&h.handle))))

@@ -11,8 +11,8 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// called is a function of the driver, by name. Addresses of Go's go in as
-// uintptr(unsafe.Pointer(&v)) in the call itself.
+// called calls a function of the driver by name. Addresses of Go variables must be converted
+// in the call itself, uintptr(unsafe.Pointer(&v)).
 //
 //go:uintptrescapes
 func called(name string, arguments ...uintptr) cuResult {
@@ -38,7 +38,7 @@ func described(code cuResult) string {
 	return text(name) + ": " + text(message)
 }
 
-// host is memory that C may be given the address of.
+// host is memory whose address may be given to C.
 type host struct {
 	device, from, count uint64
 	handle              uintptr
@@ -102,7 +102,7 @@ func TestMemory(t *testing.T) {
 	if h.bytes[9] != poison || h.bytes[10] != 7 || h.bytes[29] != 7 || h.bytes[30] != poison {
 		t.Errorf("bytes around those set: %v", h.bytes[8:32])
 	}
-	// The limit, by what is free.
+	// No more than the free memory can be allocated.
 	ok(t, "info", called("cuMemGetInfo_v2", uintptr(unsafe.Pointer(&h.from)), uintptr(unsafe.Pointer(&h.count))))
 	if h.count != 1<<20 || h.from != 1<<20-2048 {
 		t.Errorf("%d of %d bytes are free with two allocations of 1000", h.from, h.count)
@@ -199,7 +199,7 @@ func TestCapture(t *testing.T) {
 			t.Errorf("after the graph's launch the byte is %d, want 5", v)
 		}
 	}
-	// What a graph refers to may not be freed before it is launched.
+	// A launch of a graph fails if memory that it uses has been freed.
 	ok(t, "free", called("cuMemFree_v2", uintptr(p)))
 	if code := called("cuGraphLaunch", h.handle, stream); code != illegalAddress {
 		t.Errorf("a graph that sets freed memory: %s", described(code))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Lanes leave a loop at different times and come together behind it.
+// Lanes leave a loop at different times and come together after it.
 func TestLoopsDiverge(t *testing.T) {
 	got := must(t, `
 	mov.u32 %r2, 0;
@@ -45,7 +45,7 @@ next:
 	}
 }
 
-// The lanes that others wait for are behind them, before them, or spin.
+// Lanes wait for others that are further back in the text, further on, or spinning.
 func TestLanesWaitForLanes(t *testing.T) {
 	got := must(t, `
 	setp.lt.u32 %p1, %r1, 16;
@@ -137,7 +137,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-// Warp 0 hands on what it made to warp 1 by barriers that not all wait at.
+// Warp 0 passes results to warp 1 by barriers at which only one of them waits.
 func TestNamedBarriers(t *testing.T) {
 	got := must(t, `
 	shr.u32 %r2, %r1, 5;
@@ -277,7 +277,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// Blocks wait for what the next one writes, all at once on the machine.
+// Each block waits for what the next one writes; all are resident.
 func TestBlocksWaitForBlocks(t *testing.T) {
 	const text = `.version 8.3
 .visible .entry test(.param .u64 flags)

@@ -33,7 +33,7 @@ func wordFunction(key string, signed bool) any {
 	case "mad.wide":
 		return pick(func(x, y uint32, z uint64) uint64 { return uint64(int64(int32(x))*int64(int32(y))) + z },
 			func(x, y uint32, z uint64) uint64 { return uint64(x)*uint64(y) + z })
-	case "div": // by zero: all ones, as machines have it
+	case "div": // by zero: all ones, as on a card
 		return pick(func(x, y uint32) uint32 {
 			if y == 0 {
 				return all
@@ -190,9 +190,9 @@ func longFunction(key string, signed bool) any {
 	return nil
 }
 
-// extract is bfe: length bits from a position, of which only eight bits count;
-// signed fields are extended by their highest bit, or that of x where they reach
-// further.
+// extract is bfe: length bits from a position. Only the lower eight bits of position and
+// length count. Signed fields are extended by their highest bit, or by x's where they reach
+// past x.
 func extract(x uint64, position, length uint32, width uint32, signed bool) uint64 {
 	position, length = position&255, length&255
 	if length == 0 {

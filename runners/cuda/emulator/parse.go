@@ -83,7 +83,7 @@ func (p *parser) skipLine() {
 	}
 }
 
-// declaration reads what stands outside functions; a kernel where it is one.
+// declaration reads a declaration outside functions; it returns a kernel, or nil for others.
 func (p *parser) declaration() (*Kernel, error) {
 	t := p.peek()
 	switch t.text {

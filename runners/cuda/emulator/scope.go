@@ -17,8 +17,8 @@ type variable struct {
 	order  int
 }
 
-// scope is a { } of a function: its registers, labels and arrays hide those
-// outside.
+// scope is a block { } of a function. Its registers, labels and arrays hide those of the same
+// names outside.
 type scope struct {
 	parent    *scope
 	registers map[string]register
