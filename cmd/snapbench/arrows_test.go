@@ -24,6 +24,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/ref", "runners/engine", "a device knows the contract"},
 	{"runners/cpu", "runners/engine", "a device knows the contract"},
 	{"runners/cuda", "runners/engine", "a device knows the contract"},
+	{"runners/cuda/card", "runners/engine", "a card has memory, transfers and launches in the contract's types; it knows no operation"},
 	{"runners/cuda/emulator", "", "a card knows no device"},
 	{"runners/enginetest", "runners/engine runners/ref", "any device is held against ref"},
 	{"runners/weights", "runners/engine", "files give engine.Stored"},

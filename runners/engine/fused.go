@@ -1,8 +1,8 @@
 package engine
 
-// Fuser is a device that takes some products and what a model does with them as one
-// operation: the product is not rounded in between and goes through no memory. Where it
-// does not serve, the device does one after the other, into the room it is given.
+// Fuser is a device that computes some products together with what a model does next with
+// them, so that the product is neither rounded nor written in between. Where it cannot, it
+// does one after the other, and writes the product to room.
 type Fuser interface {
 	MatMulSwiGLU(dst, room, x Array, w Weight)
 	MatMulRotate(q Array, kv KV, room, x Array, w Weight, start int, h Heads, r Rotary, norm QKNorm)
