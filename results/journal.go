@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 const (
@@ -100,7 +102,7 @@ func (run Run) write(w io.Writer) error {
 // load reads what is finished, cuts a torn line off the journal and leaves it open for appending.
 func (j *Journal) load() error {
 	path := filepath.Join(j.dir, journalFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	err := inputs.Check(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		rows, err := ReadFile(filepath.Join(j.dir, parquetFile))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -116,6 +118,10 @@ func (j *Journal) load() error {
 		}
 		return nil
 	}
+	if err != nil {
+		return explain(path, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
 		return explain(path, err)
 	}
@@ -350,7 +356,7 @@ func (j *Journal) Close() error {
 
 // readJournal reads a folder's journal without touching it, torn line or not.
 func readJournal(path string) ([]Row, error) {
-	b, err := os.ReadFile(path)
+	b, err := inputs.ReadFile(path)
 	if err != nil {
 		return nil, explain(path, err)
 	}

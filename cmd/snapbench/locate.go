@@ -13,6 +13,7 @@ import (
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 const (
@@ -90,6 +91,12 @@ func isRepo(name string) bool {
 	return err == nil && strings.Count(name, "/") == 1 && !strings.HasPrefix(name, ".")
 }
 
+// decisive are the files of a model's directory that decide an answer, besides
+// the weights.
+var decisive = []string{
+	"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
+}
+
 // revision is the digest of a file, or of a directory's files that decide an
 // answer.
 func revision(path string) (string, error) {
@@ -100,13 +107,17 @@ func revision(path string) (string, error) {
 	if !info.IsDir() {
 		return digest(path)
 	}
-	var names []string
-	for _, pattern := range []string{"*.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"} {
-		found, err := filepath.Glob(filepath.Join(path, pattern))
-		if err != nil {
+	names, err := weights.DirFiles(path)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range decisive {
+		name = filepath.Join(path, name)
+		if _, err := os.Stat(name); err == nil {
+			names = append(names, name)
+		} else if !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
-		names = append(names, found...)
 	}
 	return digest(names...)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -167,7 +168,7 @@ func (j *job) show(w io.Writer, progress *progress, dir string) error {
 		return err
 	}
 	if j.run.json {
-		data, err := os.ReadFile(filepath.Join(dir, "summary.json"))
+		data, err := inputs.ReadFile(filepath.Join(dir, "summary.json"))
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -75,7 +76,7 @@ type speedReport struct {
 // readSpeed reads the report in a folder.
 func readSpeed(dir string) (*speedReport, error) {
 	path := filepath.Join(dir, "speed.json")
-	data, err := os.ReadFile(path)
+	data, err := inputs.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // Snapshot is a repository's files at one commit, as they lie in the cache.
@@ -39,7 +41,7 @@ func (c *Client) Cached(repo Repo, patterns ...string) (Snapshot, error) {
 	root := filepath.Join(c.Cache, repo.folder())
 	commit := repo.revision()
 	if !commitPattern.MatchString(commit) {
-		data, err := os.ReadFile(filepath.Join(root, "refs", filepath.FromSlash(commit)))
+		data, err := inputs.ReadFile(filepath.Join(root, "refs", filepath.FromSlash(commit)))
 		if errors.Is(err, fs.ErrNotExist) {
 			return Snapshot{}, c.notCached(repo, root)
 		}
@@ -144,7 +146,7 @@ type treeEntry struct {
 
 func readTree(root, commit string) (listing, error) {
 	path := filepath.Join(root, "trees", commit+".json")
-	data, err := os.ReadFile(path)
+	data, err := inputs.ReadFile(path)
 	if err != nil {
 		return listing{}, err
 	}
@@ -205,7 +207,7 @@ func temporary(path string) string { return fmt.Sprintf("%s.%016x.tmp", path, ra
 
 // writeWhole writes a small file so that no reader sees a part of it.
 func writeWhole(path string, data []byte) error {
-	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
+	if old, err := inputs.ReadFile(path); err == nil && string(old) == string(data) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
@@ -281,7 +283,7 @@ func readRepo(root string, repo Repo) (CachedRepo, error) {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		data, err := os.ReadFile(p)
+		data, err := inputs.ReadFile(p)
 		if err != nil {
 			return err
 		}

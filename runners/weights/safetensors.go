@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // maxHeader is the format's own limit on the JSON header.
@@ -306,16 +308,7 @@ const maxIndex = maxHeader
 // Tensors that lie in a shard without being listed are taken as well, as the
 // format's other readers do.
 func openIndex(path string) (*File, error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	data, err := io.ReadAll(io.LimitReader(in, maxIndex+1))
-	if err != nil {
-		return nil, err
-	}
-	order, shardOf, err := parseIndex(path, data)
+	order, shardOf, err := readIndex(path)
 	if err != nil {
 		return nil, err
 	}
@@ -338,6 +331,19 @@ func openIndex(path string) (*File, error) {
 		}
 	}
 	return f, nil
+}
+
+func readIndex(path string) (shards []string, shardOf map[string]string, err error) {
+	in, err := inputs.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer in.Close()
+	data, err := io.ReadAll(io.LimitReader(in, maxIndex+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	return parseIndex(path, data)
 }
 
 // parseIndex returns the shards' file names, sorted, and each tensor's shard.
