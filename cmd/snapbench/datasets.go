@@ -101,6 +101,7 @@ func newDatasetsPull() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			sayReplaced(cmd.ErrOrStderr(), snapshot)
 			path := filepath.Join(snapshot.Dir, longBenchArchive)
 			list, err := datasets.List(path)
 			if err != nil {

@@ -124,6 +124,14 @@ func revision(path string) (string, error) {
 
 func newHub() (*hub.Client, error) { return hub.FromEnv(os.Getenv) }
 
+// sayReplaced says which files of the cache were not what the hub lists: a run
+// with them before was one of another model.
+func sayReplaced(w io.Writer, snapshot hub.Snapshot) {
+	for _, name := range snapshot.Replaced {
+		fmt.Fprintf(w, "%s was in the cache with another content than the hub's, and was replaced\n", name)
+	}
+}
+
 // reportBytes says every twentieth of a download.
 func reportBytes(say func(string, ...any)) func(hub.Progress) {
 	told := int64(-1)

@@ -124,6 +124,7 @@ func newModelsPull() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			sayReplaced(cmd.ErrOrStderr(), snapshot)
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%d files of %s at %s, all checked\n", snapshot.Dir, len(snapshot.Files), repo, snapshot.Commit)
 			return nil
 		},

@@ -21,6 +21,10 @@ type Snapshot struct {
 	Dir    string   // holds the files under their names
 	Files  []string // those asked for, with forward slashes, sorted
 
+	// Replaced are those of Files that lay in the cache with another content
+	// than the commit's, which Pull has replaced.
+	Replaced []string
+
 	// Complete says that the files were compared with the list of what the
 	// commit holds. False is possible where other programs filled the cache,
 	// or where the server gave an incomplete list.
@@ -214,11 +218,18 @@ func writeWhole(path string, data []byte) error {
 		return err
 	}
 	partial := temporary(path)
-	if err := os.WriteFile(partial, data, 0o666); err != nil {
-		os.Remove(partial)
+	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
 		return err
 	}
-	return os.Rename(partial, path)
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(partial, path)
+	}
+	if err != nil {
+		os.Remove(partial)
+	}
+	return err
 }
 
 // CachedRepo is a repository in the cache.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -44,10 +43,16 @@ type Client struct {
 	// stop without having got further; 0 is 5.
 	Attempts int
 	// Transport carries the requests; nil is one that knows HTTPS_PROXY and
-	// gives up on a server that is silent for Stall.
+	// gives up on a server that does not begin to answer for Stall.
 	Transport http.RoundTripper
-	// Stall is how long a server may say nothing; 0 is one minute.
+	// Stall is how long a server may take over the next Least bytes of any
+	// answer; 0 is one minute. What ends sooner may be smaller.
 	Stall time.Duration
+	// Least is how many bytes have to come in a Stall; 0 is 4096.
+	Least int64
+	// Answer is how long an answer that is no download may take in all; 0 is
+	// ten minutes.
+	Answer time.Duration
 
 	// sleep waits between attempts; tests replace it.
 	sleep func(context.Context, time.Duration) error
@@ -146,6 +151,20 @@ func (c *Client) stall() time.Duration {
 	return time.Minute
 }
 
+func (c *Client) least() int64 {
+	if c.Least > 0 {
+		return c.Least
+	}
+	return 4096
+}
+
+func (c *Client) answer() time.Duration {
+	if c.Answer > 0 {
+		return c.Answer
+	}
+	return 10 * time.Minute
+}
+
 // authorized puts the token on requests to the endpoint itself. It sits below
 // the http.Client, which therefore never sees the token and cannot carry it
 // along a redirect (it would, to a subdomain of the endpoint).
@@ -200,7 +219,7 @@ func (c *Client) session() (*session, error) {
 			IdleConnTimeout:       c.stall(),
 		}
 	}
-	transport := authorized{base: base, origin: origin, token: c.Token}
+	transport := authorized{patient{base, c.stall(), c.least()}, origin, c.Token}
 	return &session{
 		Client: c,
 		http:   &http.Client{Transport: transport},
@@ -300,7 +319,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 func (s *session) refused(ctx context.Context, repo Repo, file string, resp *http.Response) error {
 	message := resp.Header.Get("X-Error-Message")
 	if message == "" {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		// A message that does not come takes nothing from what the status says.
+		text, _ := readAnswer(resp, 200, s.stall())
 		message = strings.TrimSpace(string(text))
 	}
 	code := resp.Header.Get("X-Error-Code")
