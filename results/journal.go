@@ -19,7 +19,12 @@ const (
 	journalFile = "journal.jsonl"
 	parquetFile = "results.parquet"
 	lockFile    = ".lock"
+	summaryFile = "summary.json"
+	reportFile  = "summary.md"
 )
+
+// runFiles are the files of a run that WriteAtomic writes.
+var runFiles = []string{runFile, journalFile, parquetFile, summaryFile, reportFile}
 
 // Journal is a run in progress: a folder with run.json, and journal.jsonl to which finished rows are appended.
 //
@@ -28,7 +33,8 @@ const (
 // line anywhere else is an error with file and line, because rows that were finished would be lost in silence.
 //
 // Finish turns the rows into results.parquet and removes the journal; a folder without a journal continues from its
-// parquet. One process at a time: the folder is locked until Close. A Journal is not for concurrent use.
+// parquet. One process at a time: the folder is locked until Close, and Open removes what killed ones left half
+// written. A Journal is not for concurrent use.
 type Journal struct {
 	dir  string
 	run  Run
@@ -88,6 +94,9 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 			return nil, &OtherQuestionError{Dir: dir, Fields: diff}
 		}
 		j.run = had
+	}
+	if err := sweep(dir); err != nil {
+		return nil, err
 	}
 	return j, j.load()
 }
