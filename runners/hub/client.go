@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -82,7 +84,10 @@ func FromEnv(getenv func(string) string) (*Client, error) {
 		return nil, fmt.Errorf("HF_ENDPOINT: %w", err)
 	}
 	expand := func(path string) string {
-		path = os.Expand(path, getenv)
+		// As Python does: a $ that names no variable is part of the path.
+		path = variable.ReplaceAllStringFunc(path, func(s string) string {
+			return cmp.Or(getenv(strings.Trim(s, "${}")), s)
+		})
 		if path == "~" || strings.HasPrefix(path, "~/") {
 			path = filepath.Join(getenv("HOME"), path[1:])
 		}
@@ -119,6 +124,9 @@ func FromEnv(getenv func(string) string) (*Client, error) {
 	}
 	return c, nil
 }
+
+// variable is one in a path of the environment.
+var variable = regexp.MustCompile(`\$(\w+|\{\w+\})`)
 
 func isTrue(s string) bool {
 	switch strings.ToUpper(s) {
