@@ -10,17 +10,13 @@ import (
 )
 
 // within fails the test if f takes longer than anybody would wait.
-func within(t *testing.T, f func()) {
+func within(t *testing.T, f func(context.Context)) {
 	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(20 * time.Second):
-		t.Fatal("still waiting")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	f(ctx)
+	if ctx.Err() != nil {
+		t.Fatal("waited for to the test's own end")
 	}
 }
 
@@ -62,40 +58,40 @@ func TestAnswersThatDoNotCome(t *testing.T) {
 		}
 		t.Run(name+" of a listing", func(t *testing.T) {
 			h := hub(t, func(s seen) bool { return strings.Contains(s.path, "/revision/") }, http.StatusOK)
-			within(t, func() {
-				if _, err := h.Pull(context.Background(), model); !mentions(err, "asking for model org/name", "hub.test sends less than 4096 bytes in 150ms") {
+			within(t, func(ctx context.Context) {
+				if _, err := h.Pull(ctx, model); !mentions(err, "asking for model org/name", "hub.test sends less than 4096 bytes in 150ms") {
 					t.Errorf("%v", err)
 				}
 			})
 		})
 		t.Run(name+" of refs", func(t *testing.T) {
 			h := hub(t, func(s seen) bool { return strings.HasSuffix(s.path, "/refs") }, http.StatusOK)
-			within(t, func() {
-				if _, err := h.Pull(context.Background(), Repo{ID: "org/name", Revision: "v9"}); !errors.Is(err, ErrNotFound) || !mentions(err, `no revision "v9"`) {
+			within(t, func(ctx context.Context) {
+				if _, err := h.Pull(ctx, Repo{ID: "org/name", Revision: "v9"}); !errors.Is(err, ErrNotFound) || !mentions(err, `no revision "v9"`) {
 					t.Errorf("%v", err)
 				}
 			})
 		})
 		t.Run(name+" of the other kind", func(t *testing.T) {
 			h := hub(t, func(s seen) bool { return s.path == "/api/datasets/org/none" }, http.StatusOK)
-			within(t, func() {
-				if _, err := h.Pull(context.Background(), Repo{ID: "org/none"}); !errors.Is(err, ErrNotFound) {
+			within(t, func(ctx context.Context) {
+				if _, err := h.Pull(ctx, Repo{ID: "org/none"}); !errors.Is(err, ErrNotFound) {
 					t.Errorf("%v", err)
 				}
 			})
 		})
 		t.Run(name+" of an error", func(t *testing.T) {
 			h := hub(t, func(s seen) bool { return strings.Contains(s.path, "/revision/") }, http.StatusForbidden)
-			within(t, func() {
-				if _, err := h.Pull(context.Background(), model); !errors.Is(err, ErrGated) {
+			within(t, func(ctx context.Context) {
+				if _, err := h.Pull(ctx, model); !errors.Is(err, ErrGated) {
 					t.Errorf("%v", err)
 				}
 			})
 		})
 		t.Run(name+" of a busy server's", func(t *testing.T) {
 			h := hub(t, func(s seen) bool { return strings.Contains(s.path, "/revision/") }, http.StatusServiceUnavailable)
-			within(t, func() {
-				if _, err := h.Pull(context.Background(), model); !mentions(err, "503", "tried 2 times") {
+			within(t, func(ctx context.Context) {
+				if _, err := h.Pull(ctx, model); !mentions(err, "503", "tried 2 times") {
 					t.Errorf("%v", err)
 				}
 			})
@@ -113,8 +109,8 @@ func TestAnswersThatDoNotCome(t *testing.T) {
 				stuck(w, req)
 				return true
 			}
-			within(t, func() {
-				s, err := h.Pull(context.Background(), model, "model.safetensors")
+			within(t, func(ctx context.Context) {
+				s, err := h.Pull(ctx, model, "model.safetensors")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -133,8 +129,8 @@ func TestAnswerThatNeverEnds(t *testing.T) {
 		drip(w, r)
 		return true
 	}
-	within(t, func() {
-		if _, err := h.Pull(context.Background(), model); !mentions(err, "asking for model org/name", "hub.test takes longer than 200ms over an answer") {
+	within(t, func(ctx context.Context) {
+		if _, err := h.Pull(ctx, model); !mentions(err, "asking for model org/name", "hub.test takes longer than 200ms over an answer") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -176,8 +172,8 @@ func TestDownloadOfAFewBytesAtATime(t *testing.T) {
 					}
 				}
 			}
-			within(t, func() {
-				if _, err := h.Pull(context.Background(), model, "model.safetensors"); !mentions(err, "cdn.hub.test sends less than 4096 bytes in 100ms", "3 times at byte") {
+			within(t, func(ctx context.Context) {
+				if _, err := h.Pull(ctx, model, "model.safetensors"); !mentions(err, "cdn.hub.test sends less than 4096 bytes in 100ms", "3 times at byte") {
 					t.Errorf("after %d requests: %v", requests, err)
 				}
 			})
@@ -196,8 +192,8 @@ func TestSlowReaderIsNoSlowServer(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 		}
 	}
-	within(t, func() {
-		s, err := h.Pull(context.Background(), model, "model.safetensors")
+	within(t, func(ctx context.Context) {
+		s, err := h.Pull(ctx, model, "model.safetensors")
 		if err != nil {
 			t.Fatal(err)
 		}
