@@ -49,6 +49,9 @@ func locate(ctx context.Context, name string, say func(string, ...any)) (located
 			return located{}, usage(err)
 		}
 		snapshot, err := client.Ensure(ctx, repo, hub.ModelFiles...)
+		if err == nil {
+			err = verify(repo, snapshot)
+		}
 		return located{repo.ID, snapshot.Dir, snapshot.Commit}, err
 	}
 	if _, err := os.Stat(name); err != nil {
@@ -60,6 +63,26 @@ func locate(ctx context.Context, name string, say func(string, ...any)) (located
 	sum, err := revision(name)
 	// Where it lies plays no part; the digest says what it is.
 	return located{filepath.Base(filepath.Clean(name)), name, sum}, err
+}
+
+// verify holds the weights that lie in the cache to their commit, whose name
+// the rows will bear.
+func verify(repo hub.Repo, snapshot hub.Snapshot) error {
+	for _, name := range snapshot.Files {
+		want, known := snapshot.SHA256[name]
+		if !known {
+			continue
+		}
+		got, err := fileDigest(snapshot.Path(name))
+		if err != nil {
+			return err
+		}
+		if got != want {
+			return fmt.Errorf("%s is not what commit %s of %s holds (SHA-256 %s, should be %s): snapbench models pull %s brings it again",
+				snapshot.Path(name), snapshot.Commit, repo.ID, got, want, repo)
+		}
+	}
+	return nil
 }
 
 // open opens the located model's files.

@@ -21,6 +21,11 @@ type Snapshot struct {
 	Dir    string   // holds the files under their names
 	Files  []string // those asked for, with forward slashes, sorted
 
+	// SHA256 are the checksums, in hexadecimal, that the large ones of Files
+	// have in the commit, as far as they are known. Cached compares nothing
+	// with them.
+	SHA256 map[string]string
+
 	// Replaced are those of Files that lay in the cache with another content
 	// than the commit's, which Pull has replaced.
 	Replaced []string
@@ -29,6 +34,17 @@ type Snapshot struct {
 	// commit holds. False is possible where other programs filled the cache,
 	// or where the server gave an incomplete list.
 	Complete bool
+}
+
+// add takes a file up.
+func (s *Snapshot) add(f file) {
+	s.Files = append(s.Files, f.name)
+	if f.lfs {
+		if s.SHA256 == nil {
+			s.SHA256 = make(map[string]string)
+		}
+		s.SHA256[f.name] = f.sum
+	}
 }
 
 // Path returns where a file lies.
@@ -79,7 +95,7 @@ func (c *Client) Cached(repo Repo, patterns ...string) (Snapshot, error) {
 	var missing []string
 	for _, f := range matched {
 		if slices.ContainsFunc(here.files, func(h file) bool { return h.name == f.name }) {
-			snapshot.Files = append(snapshot.Files, f.name)
+			snapshot.add(f)
 		} else {
 			missing = append(missing, f.name)
 		}
@@ -175,7 +191,14 @@ func parseTree(data []byte) (listing, error) {
 		if err := checkName(name); err != nil {
 			return listing{}, err
 		}
-		l.files = append(l.files, file{name: name, size: e.Size})
+		f := file{name: name, size: e.Size}
+		if e.LFSSHA256 != "" {
+			if !sha256Pattern.MatchString(e.LFSSHA256) {
+				return listing{}, fmt.Errorf("file %q: lfs_sha256 %.80q", name, e.LFSSHA256)
+			}
+			f.sum, f.lfs = e.LFSSHA256, true
+		}
+		l.files = append(l.files, f)
 	}
 	slices.SortFunc(l.files, func(a, b file) int { return strings.Compare(a.name, b.name) })
 	return l, l.checkTree()

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -185,11 +186,25 @@ func TestDownloadOfAFewBytesAtATime(t *testing.T) {
 func TestSlowReaderIsNoSlowServer(t *testing.T) {
 	h := newFakeHub(t)
 	r := h.add("models/org/name")
-	h.Stall, h.Attempts = 200*time.Millisecond, 1
-	h.Workers = 1
+	h.Stall, h.Attempts = time.Second, 1
+	h.fault = func(s seen, w http.ResponseWriter, _ *http.Request) bool {
+		if !onCDN(s) {
+			return false
+		}
+		content := r.files["model.safetensors"]
+		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		for _, part := range []string{content[:1000], content[1000:2000], content[2000:]} {
+			w.Write([]byte(part))
+			w.(http.Flusher).Flush()
+			time.Sleep(150 * time.Millisecond) // progress is told every 100
+		}
+		return true
+	}
+	slept := false
 	h.Progress = func(p Progress) {
-		if p.File == "model.safetensors" {
-			time.Sleep(300 * time.Millisecond)
+		if !slept && p.Done > 0 && p.Done < p.Size {
+			slept = true
+			time.Sleep(2 * time.Second)
 		}
 	}
 	within(t, func(ctx context.Context) {
@@ -199,4 +214,7 @@ func TestSlowReaderIsNoSlowServer(t *testing.T) {
 		}
 		checkSnapshot(t, s, r, "model.safetensors")
 	})
+	if !slept {
+		t.Error("the reader was never slow")
+	}
 }

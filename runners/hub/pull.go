@@ -68,7 +68,7 @@ func (c *Client) Pull(ctx context.Context, repo Repo, patterns ...string) (Snaps
 				return Snapshot{}, err
 			}
 		}
-		snapshot.Files = append(snapshot.Files, files[i].name)
+		snapshot.add(files[i])
 	}
 	if err := checkSizes(files); err != nil {
 		return Snapshot{}, fmt.Errorf("%s describes %s %s in a way that can't be used: %w", s.Endpoint, repo.Kind, repo, err)
