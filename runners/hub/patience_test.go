@@ -214,7 +214,7 @@ func TestSlowReaderIsNoSlowServer(t *testing.T) {
 		}
 		checkSnapshot(t, s, r, "model.safetensors")
 	})
-	if !slept {
-		t.Error("the reader was never slow")
+	if n := h.count(onCDN); !slept || n != 1 {
+		t.Errorf("%d requests, want 1; the reader was slow: %v", n, slept)
 	}
 }
