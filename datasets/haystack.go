@@ -14,6 +14,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 //go:embed haystack/austen.txt.gz
@@ -64,7 +66,7 @@ func openHaystack(dir string) (*haystack, error) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		b, err := os.ReadFile(path)
+		b, err := inputs.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("haystack: %w", err)
 		}

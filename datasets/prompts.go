@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -70,7 +70,7 @@ func openPrompts(name string, o Options) (Task, error) {
 			return nil, fmt.Errorf("task prompts: %w", err)
 		}
 	}
-	f, err := os.Open(file)
+	f, err := inputs.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("task prompts: %w", err)
 	}

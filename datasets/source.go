@@ -14,6 +14,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // formats are the forms a set's file may have, by the end of its name.
@@ -55,7 +57,7 @@ func findSet(data, set string) (setFile, error) {
 		for i, f := range formats {
 			name := filepath.Join(dir, set+f.suffix)
 			if _, err := os.Stat(name); err == nil {
-				found = append(found, setFile{name, i, func() (io.ReadCloser, error) { return os.Open(name) }})
+				found = append(found, setFile{name, i, func() (io.ReadCloser, error) { return inputs.Open(name) }})
 			} else if !errors.Is(err, os.ErrNotExist) {
 				return setFile{}, fmt.Errorf("set %s: %w", set, err)
 			}
@@ -83,6 +85,9 @@ func exists(name string) bool {
 // is unpacked to disk; still an archive with an entry that points out of it is
 // refused as a whole, because what else is in it can't be trusted.
 func findInZip(archive, set string) (setFile, error) {
+	if err := inputs.Check(archive); err != nil {
+		return setFile{}, err
+	}
 	z, err := zip.OpenReader(archive)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return setFile{}, fmt.Errorf("%s: %w", archive, err)

@@ -5,17 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
 // WriteAtomic writes a file so that at every moment path is either what it was or complete: into a new file beside
 // it, synced, then renamed, then the folder synced. The file's mode is 0644 (os.CreateTemp would leave 0600, which
-// other users of a shared results folder cannot read).
+// other users of a shared results folder cannot read). A process that is killed leaves the new file behind: sweep.
 func WriteAtomic(path string, write func(io.Writer) error) (err error) {
-	tmp := fmt.Sprintf("%s.tmp-%d", path, os.Getpid())
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	tmp := fmt.Sprintf("%s%s%d", path, tmpMark, os.Getpid())
+	// A killed process may have had the same number; a link that lies there must not be written through.
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Explain(path, err)
+	}
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return Explain(path, err)
 	}
@@ -43,6 +51,29 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// tmpMark stands between the name of a file that is being written and the number of the process that writes it.
+const tmpMark = ".tmp-"
+
+// sweep removes what killed processes left of a run's files half written. The caller holds the folder's lock, so no
+// other process is writing them.
+func sweep(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return Explain(dir, err)
+	}
+	for _, e := range entries {
+		name, pid, ok := strings.Cut(e.Name(), tmpMark)
+		if _, err := strconv.ParseUint(pid, 10, 64); !ok || err != nil || !slices.Contains(runFiles, name) || !e.Type().IsRegular() {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Explain(path, err)
+		}
+	}
+	return nil
 }
 
 // syncDir makes a rename or a new file in a folder durable. Systems that cannot sync a folder say EINVAL.

@@ -11,13 +11,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 const (
 	journalFile = "journal.jsonl"
 	parquetFile = "results.parquet"
 	lockFile    = ".lock"
+	summaryFile = "summary.json"
+	reportFile  = "summary.md"
 )
+
+// runFiles are the files of a run that WriteAtomic writes.
+var runFiles = []string{runFile, journalFile, parquetFile, summaryFile, reportFile}
 
 // Journal is a run in progress: a folder with run.json, and journal.jsonl to which finished rows are appended.
 //
@@ -26,7 +33,8 @@ const (
 // line anywhere else is an error with file and line, because rows that were finished would be lost in silence.
 //
 // Finish turns the rows into results.parquet and removes the journal; a folder without a journal continues from its
-// parquet. One process at a time: the folder is locked until Close. A Journal is not for concurrent use.
+// parquet. One process at a time: the folder is locked until Close, and Open removes what killed ones left half
+// written. A Journal is not for concurrent use.
 type Journal struct {
 	dir  string
 	run  Run
@@ -90,6 +98,9 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 		}
 		j.run = had
 	}
+	if err := sweep(dir); err != nil {
+		return nil, err
+	}
 	return j, j.load()
 }
 
@@ -103,7 +114,7 @@ func (run Run) write(w io.Writer) error {
 // load reads what is finished, cuts a torn line off the journal and leaves it open for appending.
 func (j *Journal) load() error {
 	path := filepath.Join(j.dir, journalFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	err := inputs.Check(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		rows, err := ReadFile(filepath.Join(j.dir, parquetFile))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -119,6 +130,10 @@ func (j *Journal) load() error {
 		}
 		return nil
 	}
+	if err != nil {
+		return Explain(path, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
 		return Explain(path, err)
 	}
@@ -353,7 +368,7 @@ func (j *Journal) Close() error {
 
 // readJournal reads a folder's journal without touching it, torn line or not.
 func readJournal(path string) ([]Row, error) {
-	b, err := os.ReadFile(path)
+	b, err := inputs.ReadFile(path)
 	if err != nil {
 		return nil, Explain(path, err)
 	}

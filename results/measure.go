@@ -1,7 +1,5 @@
 package results
 
-import ()
-
 // Measure is a number of every row that tables and pictures can show.
 type Measure struct {
 	Name   string

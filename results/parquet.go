@@ -9,7 +9,6 @@ import (
 	"hash"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // Keys of the parquet file's own metadata.
@@ -92,7 +93,7 @@ func digest[T Row | row1](rows []T) (string, error) {
 // missing where one is needed). It reads by the file's own schema and refuses a column that it does not know, lacks,
 // or finds with another type: a converter that guesses reads a list as an empty string.
 func ReadFile(path string) ([]Row, error) {
-	f, err := os.Open(path)
+	f, err := inputs.Open(path)
 	if err != nil {
 		return nil, Explain(path, err)
 	}
@@ -100,9 +101,6 @@ func ReadFile(path string) ([]Row, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, Explain(path, err)
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s: a folder, want a parquet file", path)
 	}
 	rows, err := readParquet(f, info.Size())
 	if err != nil {

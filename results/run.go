@@ -9,11 +9,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // Run is what run.json says: what was asked, and with what. Question alone decides whether a folder may be
@@ -67,7 +68,7 @@ func Ask(question any) (json.RawMessage, error) {
 // ReadRun reads DIR/run.json. It is an error of os.ErrNotExist where there is none.
 func ReadRun(dir string) (Run, error) {
 	path := filepath.Join(dir, runFile)
-	b, err := os.ReadFile(path)
+	b, err := inputs.ReadFile(path)
 	if err != nil {
 		return Run{}, Explain(path, err)
 	}

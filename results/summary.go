@@ -199,7 +199,7 @@ func Markdown(set Set) string {
 // WriteSummary writes summary.json and summary.md into a folder.
 func WriteSummary(dir string, run Run, rows []Row) error {
 	set := Set{Run: run, Rows: rows}
-	err := WriteAtomic(filepath.Join(dir, "summary.json"), func(w io.Writer) error {
+	err := WriteAtomic(filepath.Join(dir, summaryFile), func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
@@ -208,7 +208,7 @@ func WriteSummary(dir string, run Run, rows []Row) error {
 	if err != nil {
 		return err
 	}
-	return WriteAtomic(filepath.Join(dir, "summary.md"), func(w io.Writer) error {
+	return WriteAtomic(filepath.Join(dir, reportFile), func(w io.Writer) error {
 		_, err := io.WriteString(w, Markdown(set))
 		return err
 	})

@@ -14,11 +14,12 @@ const module = "github.com/snapbench/snapbench/"
 // arrows say what each package of the project may import of the project: its
 // own subpackages, and the prefixes listed here. Imports point one way.
 var arrows = []struct{ from, to, reason string }{
+	{"inputs", "", "files only"},
 	{"runners/engine", "", "the contract knows nobody"},
 	{"compress", "runners/engine", "policies are written over a device's operations, never over a device"},
-	{"metrics", "", "grading text needs no model"},
-	{"datasets", "metrics", "a task names its metric; it runs no model"},
-	{"results", "", "rows are data"},
+	{"metrics", "inputs", "grading text needs no model"},
+	{"datasets", "inputs metrics", "a task names its metric; it runs no model"},
+	{"results", "inputs", "rows are data"},
 	{"plots", "results", "pictures are drawn from rows alone"},
 	{"configs", "", "presets are names, no behaviour"},
 	{"runners/ref", "runners/engine", "a device knows the contract"},
@@ -27,16 +28,16 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/cuda/card", "runners/engine", "a card has memory, transfers and launches in the contract's types; it knows no operation"},
 	{"runners/cuda/emulator", "", "a card knows no device"},
 	{"runners/enginetest", "runners/engine runners/ref", "any device is held against ref"},
-	{"runners/weights", "runners/engine", "files give engine.Stored"},
-	{"runners/tokenizer", "", "text and ids only"},
-	{"runners/hub", "", "files only"},
-	{"runners/models", "compress runners/engine runners/weights", "a model runs on any device, which it is given"},
+	{"runners/weights", "inputs runners/engine", "files give engine.Stored"},
+	{"runners/tokenizer", "inputs", "text and ids only"},
+	{"runners/hub", "inputs", "files only"},
+	{"runners/models", "compress inputs runners/engine runners/weights", "a model runs on any device, which it is given"},
 	{"runners/sharedtest", "", "finds files for tests"},
 	{"runners/modeltest", "compress runners", "a test of everything below the command"},
 	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
-	{"runners/local", "compress datasets results runners", "our own engine: it finds models and devices, and knows what fits them"},
-	{"runners/speed", "compress runners", "measures the engine"},
-	{"cmd/snapbench", "compress configs datasets metrics plots results runners", "only the command knows everyone"},
+	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
+	{"runners/speed", "compress inputs runners", "measures the engine"},
+	{"cmd/snapbench", "compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
 
 // forTests is what no package imports but in its tests.

@@ -102,6 +102,7 @@ func newDatasetsPull() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			local.SayReplaced(cmd.ErrOrStderr(), snapshot)
 			path := filepath.Join(snapshot.Dir, longBenchArchive)
 			list, err := datasets.List(path)
 			if err != nil {

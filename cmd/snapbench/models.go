@@ -125,6 +125,7 @@ func newModelsPull() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			local.SayReplaced(cmd.ErrOrStderr(), snapshot)
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%d files of %s at %s, all checked\n", snapshot.Dir, len(snapshot.Files), repo, snapshot.Commit)
 			return nil
 		},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
@@ -96,7 +96,7 @@ func (a *asking) show(w io.Writer, progress *progress, dir string) error {
 		return err
 	}
 	if a.run.json {
-		data, err := os.ReadFile(filepath.Join(dir, "summary.json"))
+		data, err := inputs.ReadFile(filepath.Join(dir, "summary.json"))
 		if err != nil {
 			return err
 		}

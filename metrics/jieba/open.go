@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // Files are the four files of the package jieba that hold its data, in the
@@ -78,7 +80,7 @@ func readDir(dir string) (files [4][]byte, err error) {
 		}
 	}
 	for i, name := range Files {
-		if files[i], err = os.ReadFile(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+		if files[i], err = inputs.ReadFile(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
 			return files, err
 		}
 	}
@@ -121,7 +123,7 @@ func readLimited(r io.Reader, member string) ([]byte, error) {
 }
 
 func readTar(path string) (files [4][]byte, err error) {
-	f, err := os.Open(path)
+	f, err := inputs.Open(path)
 	if err != nil {
 		return files, err
 	}
@@ -148,6 +150,9 @@ func readTar(path string) (files [4][]byte, err error) {
 }
 
 func readZip(path string) (files [4][]byte, err error) {
+	if err := inputs.Check(path); err != nil {
+		return files, err
+	}
 	archive, err := zip.OpenReader(path)
 	if err != nil {
 		return files, err

@@ -25,6 +25,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -132,7 +133,7 @@ func ReadFile(path string) (Set, error) {
 	if set.LongBenchSet, ok = metrics.LongBenchByName(base); !ok || e && !set.E {
 		return Set{}, fmt.Errorf("predictions: unknown set %q in %s: have %s", name, path, setNames())
 	}
-	f, err := os.Open(path)
+	f, err := inputs.Open(path)
 	if err != nil {
 		return Set{}, fmt.Errorf("predictions: %w", err)
 	}

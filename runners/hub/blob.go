@@ -9,12 +9,15 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // newHash starts the checksum of a file: SHA-256 of the content, or what git
@@ -38,49 +41,135 @@ func (f file) sumName() string {
 // errDamaged is wrapped when the bytes that came are not the ones promised.
 var errDamaged = errors.New("damaged")
 
-// fetch makes sure that the blob of f is in the cache: it waits for the blob's
-// lock, goes on with what an earlier download left, checks size and checksum,
-// and only then gives the blob its name.
-func (s *session) fetch(ctx context.Context, repo Repo, commit string, f file, progress func(done int64, waiting bool)) error {
+// fetch makes sure that the blob of f is in the cache. One that lies there is
+// read and checked like one that is downloaded: its name alone proves nothing.
+// Else fetch waits for the blob's lock, goes on with what an earlier download
+// left, checks size and checksum, and only then gives the blob its name. It
+// says whether another content of that name was replaced.
+func (s *session) fetch(ctx context.Context, repo Repo, commit string, f file, progress func(done int64, waiting bool)) (replaced bool, err error) {
 	root := filepath.Join(s.Cache, repo.folder())
 	blob := filepath.Join(root, "blobs", f.sum)
-	have := func() bool {
-		info, err := os.Stat(blob)
-		return err == nil && info.Mode().IsRegular() && info.Size() == f.size
+	have, err := f.look(ctx, blob)
+	if err != nil {
+		return false, err
 	}
-	if have() {
+	if have == right {
 		progress(f.size, false)
-		return nil
+		return false, nil
 	}
 	l, err := acquire(ctx, filepath.Join(s.Cache, ".locks", repo.folder(), f.sum+".lock"), func() { progress(0, true) })
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer l.release()
-	if have() { // somebody else was faster
+	if have, err = f.look(ctx, blob); err != nil {
+		return false, err
+	}
+	if have == right { // somebody else was faster
 		progress(f.size, false)
-		return nil
+		return false, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(blob), 0o777); err != nil {
-		return err
+		return false, err
 	}
-	partial, err := os.OpenFile(blob+".incomplete", os.O_RDWR|os.O_CREATE, 0o666)
+	partial, err := openOwn(blob + ".incomplete")
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer partial.Close()
 
 	d := download{session: s, repo: repo, commit: commit, f: f, out: partial, progress: progress}
 	if err := d.run(ctx); err != nil {
-		return fmt.Errorf("%s %s: %s: %w", repo.Kind, repo, f.name, err)
+		return false, fmt.Errorf("%s %s: %s: %w", repo.Kind, repo, f.name, err)
 	}
 	if err := partial.Sync(); err != nil {
-		return err
+		return false, err
 	}
 	if err := partial.Close(); err != nil {
-		return err
+		return false, err
 	}
-	return os.Rename(partial.Name(), blob)
+	return have == wrong, os.Rename(partial.Name(), blob)
+}
+
+// What look finds at a path.
+const (
+	absent = iota
+	wrong
+	right
+)
+
+// look says whether the content of f lies at a path, by its size and checksum.
+func (f file) look(ctx context.Context, path string) (int, error) {
+	in, err := inputs.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return absent, nil
+	}
+	if err != nil {
+		return absent, err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return absent, err
+	}
+	if info.Size() != f.size {
+		return wrong, nil
+	}
+	sum := f.newHash()
+	if _, err := io.Copy(sum, cancelled{ctx, in}); err != nil {
+		return absent, fmt.Errorf("%s: %w", path, err)
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != f.sum {
+		return wrong, nil
+	}
+	return right, nil
+}
+
+// cancelled reads until the context ends.
+type cancelled struct {
+	context.Context
+	io.Reader
+}
+
+func (c cancelled) Read(p []byte) (int, error) {
+	if c.Err() != nil {
+		return 0, context.Cause(c)
+	}
+	return c.Reader.Read(p)
+}
+
+// openOwn opens a file of the cache for writing, or makes it. A cache may be
+// shared with others: what lies at the path and is no plain file, a link above
+// all, is an error, for what is written would go elsewhere.
+func openOwn(path string) (*os.File, error) {
+	for range 100 {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666) // follows no link
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+		named, err := os.Lstat(path)
+		if err == nil && !named.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: not a plain file (%s), so nothing is written to it: remove it", path, named.Mode().Type())
+		}
+		if err == nil {
+			f, err = os.OpenFile(path, os.O_RDWR, 0)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // Python removes its locks
+		}
+		if err != nil {
+			return nil, err
+		}
+		opened, err := f.Stat()
+		if err == nil && os.SameFile(named, opened) {
+			return f, nil
+		}
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%s: another file at every look", path)
 }
 
 // A download fills one file, in as many requests as it takes.
@@ -101,8 +190,8 @@ func (d *download) run(ctx context.Context) error {
 		return err
 	}
 	damaged := 0
+	before, began := d.at, time.Now()
 	for stuck := 0; ; {
-		before := d.at
 		err := d.request(ctx)
 		if err == nil {
 			if err = d.check(); err == nil {
@@ -123,13 +212,16 @@ func (d *download) run(ctx context.Context) error {
 			}
 		case !errors.Is(err, errCut):
 			return err
-		case d.at > before:
+		case float64(d.at-before) > float64(d.least())*time.Since(began).Seconds()/d.stall().Seconds():
+			// A few bytes and then a cut or silence, again and again, would
+			// take for ever too.
 			stuck = 0
 		default:
 			if stuck++; stuck >= d.attempts() {
 				return fmt.Errorf("%w (%d times at byte %d of %d)", err, stuck, d.at, d.f.size)
 			}
 		}
+		before, began = d.at, time.Now()
 		if err := d.pause(ctx, stuck+1, 0); err != nil {
 			return err
 		}
@@ -178,8 +270,6 @@ func (d *download) request(ctx context.Context) error {
 	if d.at == d.f.size {
 		return nil
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	header := http.Header{}
 	if d.at > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", d.at))
@@ -211,15 +301,9 @@ func (d *download) request(ctx context.Context) error {
 		return d.refused(ctx, d.repo, d.f.name, resp)
 	}
 
-	// A server that says nothing for long is as good as cut off.
-	silent := time.AfterFunc(d.stall(), func() {
-		cancel(fmt.Errorf("%s says nothing for %s: %w", resp.Request.URL.Host, d.stall(), errCut))
-	})
-	defer silent.Stop()
 	buffer := make([]byte, 256<<10)
 	for {
 		n, err := resp.Body.Read(buffer)
-		silent.Reset(d.stall())
 		if int64(n) > d.f.size-d.at {
 			return fmt.Errorf("%s sends more than %d bytes: %w", resp.Request.URL.Host, d.f.size, errDamaged)
 		}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // Snapshot is a repository's files at one commit, as they lie in the cache.
@@ -19,10 +21,30 @@ type Snapshot struct {
 	Dir    string   // holds the files under their names
 	Files  []string // those asked for, with forward slashes, sorted
 
+	// SHA256 are the checksums, in hexadecimal, that the large ones of Files
+	// have in the commit, as far as they are known. Cached compares nothing
+	// with them.
+	SHA256 map[string]string
+
+	// Replaced are those of Files that lay in the cache with another content
+	// than the commit's, which Pull has replaced.
+	Replaced []string
+
 	// Complete says that the files were compared with the list of what the
 	// commit holds. False is possible where other programs filled the cache,
 	// or where the server gave an incomplete list.
 	Complete bool
+}
+
+// add takes a file up.
+func (s *Snapshot) add(f file) {
+	s.Files = append(s.Files, f.name)
+	if f.lfs {
+		if s.SHA256 == nil {
+			s.SHA256 = make(map[string]string)
+		}
+		s.SHA256[f.name] = f.sum
+	}
 }
 
 // Path returns where a file lies.
@@ -39,7 +61,7 @@ func (c *Client) Cached(repo Repo, patterns ...string) (Snapshot, error) {
 	root := filepath.Join(c.Cache, repo.folder())
 	commit := repo.revision()
 	if !commitPattern.MatchString(commit) {
-		data, err := os.ReadFile(filepath.Join(root, "refs", filepath.FromSlash(commit)))
+		data, err := inputs.ReadFile(filepath.Join(root, "refs", filepath.FromSlash(commit)))
 		if errors.Is(err, fs.ErrNotExist) {
 			return Snapshot{}, c.notCached(repo, root)
 		}
@@ -73,7 +95,7 @@ func (c *Client) Cached(repo Repo, patterns ...string) (Snapshot, error) {
 	var missing []string
 	for _, f := range matched {
 		if slices.ContainsFunc(here.files, func(h file) bool { return h.name == f.name }) {
-			snapshot.Files = append(snapshot.Files, f.name)
+			snapshot.add(f)
 		} else {
 			missing = append(missing, f.name)
 		}
@@ -144,7 +166,7 @@ type treeEntry struct {
 
 func readTree(root, commit string) (listing, error) {
 	path := filepath.Join(root, "trees", commit+".json")
-	data, err := os.ReadFile(path)
+	data, err := inputs.ReadFile(path)
 	if err != nil {
 		return listing{}, err
 	}
@@ -169,7 +191,14 @@ func parseTree(data []byte) (listing, error) {
 		if err := checkName(name); err != nil {
 			return listing{}, err
 		}
-		l.files = append(l.files, file{name: name, size: e.Size})
+		f := file{name: name, size: e.Size}
+		if e.LFSSHA256 != "" {
+			if !sha256Pattern.MatchString(e.LFSSHA256) {
+				return listing{}, fmt.Errorf("file %q: lfs_sha256 %.80q", name, e.LFSSHA256)
+			}
+			f.sum, f.lfs = e.LFSSHA256, true
+		}
+		l.files = append(l.files, f)
 	}
 	slices.SortFunc(l.files, func(a, b file) int { return strings.Compare(a.name, b.name) })
 	return l, l.checkTree()
@@ -205,18 +234,25 @@ func temporary(path string) string { return fmt.Sprintf("%s.%016x.tmp", path, ra
 
 // writeWhole writes a small file so that no reader sees a part of it.
 func writeWhole(path string, data []byte) error {
-	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
+	if old, err := inputs.ReadFile(path); err == nil && string(old) == string(data) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	partial := temporary(path)
-	if err := os.WriteFile(partial, data, 0o666); err != nil {
-		os.Remove(partial)
+	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
 		return err
 	}
-	return os.Rename(partial, path)
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(partial, path)
+	}
+	if err != nil {
+		os.Remove(partial)
+	}
+	return err
 }
 
 // CachedRepo is a repository in the cache.
@@ -281,7 +317,7 @@ func readRepo(root string, repo Repo) (CachedRepo, error) {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		data, err := os.ReadFile(p)
+		data, err := inputs.ReadFile(p)
 		if err != nil {
 			return err
 		}

@@ -1,16 +1,17 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -44,10 +45,16 @@ type Client struct {
 	// stop without having got further; 0 is 5.
 	Attempts int
 	// Transport carries the requests; nil is one that knows HTTPS_PROXY and
-	// gives up on a server that is silent for Stall.
+	// gives up on a server that does not begin to answer for Stall.
 	Transport http.RoundTripper
-	// Stall is how long a server may say nothing; 0 is one minute.
+	// Stall is how long a server may take over the next Least bytes of any
+	// answer; 0 is one minute. What ends sooner may be smaller.
 	Stall time.Duration
+	// Least is how many bytes have to come in a Stall; 0 is 4096.
+	Least int64
+	// Answer is how long an answer that is no download may take in all; 0 is
+	// ten minutes.
+	Answer time.Duration
 
 	// sleep waits between attempts; tests replace it.
 	sleep func(context.Context, time.Duration) error
@@ -77,7 +84,10 @@ func FromEnv(getenv func(string) string) (*Client, error) {
 		return nil, fmt.Errorf("HF_ENDPOINT: %w", err)
 	}
 	expand := func(path string) string {
-		path = os.Expand(path, getenv)
+		// As Python does: a $ that names no variable is part of the path.
+		path = variable.ReplaceAllStringFunc(path, func(s string) string {
+			return cmp.Or(getenv(strings.Trim(s, "${}")), s)
+		})
 		if path == "~" || strings.HasPrefix(path, "~/") {
 			path = filepath.Join(getenv("HOME"), path[1:])
 		}
@@ -115,6 +125,9 @@ func FromEnv(getenv func(string) string) (*Client, error) {
 	return c, nil
 }
 
+// variable is one in a path of the environment.
+var variable = regexp.MustCompile(`\$(\w+|\{\w+\})`)
+
 func isTrue(s string) bool {
 	switch strings.ToUpper(s) {
 	case "1", "ON", "YES", "TRUE":
@@ -144,6 +157,20 @@ func (c *Client) stall() time.Duration {
 		return c.Stall
 	}
 	return time.Minute
+}
+
+func (c *Client) least() int64 {
+	if c.Least > 0 {
+		return c.Least
+	}
+	return 4096
+}
+
+func (c *Client) answer() time.Duration {
+	if c.Answer > 0 {
+		return c.Answer
+	}
+	return 10 * time.Minute
 }
 
 // authorized puts the token on requests to the endpoint itself. It sits below
@@ -200,7 +227,7 @@ func (c *Client) session() (*session, error) {
 			IdleConnTimeout:       c.stall(),
 		}
 	}
-	transport := authorized{base: base, origin: origin, token: c.Token}
+	transport := authorized{patient{base, c.stall(), c.least()}, origin, c.Token}
 	return &session{
 		Client: c,
 		http:   &http.Client{Transport: transport},
@@ -300,7 +327,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 func (s *session) refused(ctx context.Context, repo Repo, file string, resp *http.Response) error {
 	message := resp.Header.Get("X-Error-Message")
 	if message == "" {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		// A message that does not come takes nothing from what the status says.
+		text, _ := readAnswer(resp, 200, s.stall())
 		message = strings.TrimSpace(string(text))
 	}
 	code := resp.Header.Get("X-Error-Code")

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -46,7 +45,7 @@ func (s *session) list(ctx context.Context, repo Repo) (listing, error) {
 	if resp.StatusCode != http.StatusOK {
 		return listing{}, s.refused(ctx, repo, "", resp)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxListing+1))
+	data, err := readAnswer(resp, maxListing, s.answer())
 	if err != nil {
 		return listing{}, fmt.Errorf("asking for %s %s: %w", repo.Kind, repo, err)
 	}
@@ -275,5 +274,9 @@ func (s *session) ask(ctx context.Context, path string, answer any) error {
 	if resp.StatusCode != http.StatusOK {
 		return errors.New(resp.Status)
 	}
-	return json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(answer)
+	data, err := readAnswer(resp, 1<<20, s.stall())
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, answer)
 }

@@ -22,7 +22,7 @@ func acquire(ctx context.Context, path string, waiting func()) (*lock, error) {
 		return nil, err
 	}
 	for told := false; ; {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+		f, err := openOwn(path)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,8 +35,9 @@ func (c *Client) Ensure(ctx context.Context, repo Repo, patterns ...string) (Sna
 
 // Pull asks the hub what the revision is now and downloads the files that
 // match one of the patterns (path.Match's, against the whole name; none stands
-// for all files) and are not in the cache yet. What an interrupted Pull has
-// downloaded is kept and taken up by the next.
+// for all files) and are not in the cache yet; what is there is read and
+// checked, and replaced where it is not what the hub lists. What an interrupted
+// Pull has downloaded is kept and taken up by the next.
 func (c *Client) Pull(ctx context.Context, repo Repo, patterns ...string) (Snapshot, error) {
 	if err := repo.check(); err != nil {
 		return Snapshot{}, err
@@ -66,7 +68,10 @@ func (c *Client) Pull(ctx context.Context, repo Repo, patterns ...string) (Snaps
 				return Snapshot{}, err
 			}
 		}
-		snapshot.Files = append(snapshot.Files, files[i].name)
+		snapshot.add(files[i])
+	}
+	if err := checkSizes(files); err != nil {
+		return Snapshot{}, fmt.Errorf("%s describes %s %s in a way that can't be used: %w", s.Endpoint, repo.Kind, repo, err)
 	}
 	if snapshot.Complete, err = writeTree(root, l); err != nil {
 		return Snapshot{}, err
@@ -74,7 +79,7 @@ func (c *Client) Pull(ctx context.Context, repo Repo, patterns ...string) (Snaps
 	if err := c.checkSpace(root, files); err != nil {
 		return Snapshot{}, err
 	}
-	if err := s.fetchAll(ctx, repo, l.commit, files, snapshot); err != nil {
+	if snapshot.Replaced, err = s.fetchAll(ctx, repo, l.commit, files, snapshot); err != nil {
 		return Snapshot{}, err
 	}
 	if rev := repo.revision(); rev != l.commit {
@@ -83,6 +88,21 @@ func (c *Client) Pull(ctx context.Context, repo Repo, patterns ...string) (Snaps
 		}
 	}
 	return snapshot, nil
+}
+
+// checkSizes finds files of the same checksum and different sizes: they would
+// share a blob, which can be right for one of them only.
+func checkSizes(files []file) error {
+	first := make(map[string]file)
+	for _, f := range files {
+		other, ok := first[f.sum]
+		if !ok {
+			first[f.sum] = f
+		} else if other.size != f.size {
+			return fmt.Errorf("files %q and %q have the same %s %s, and %d and %d bytes", other.name, f.name, f.sumName(), f.sum, other.size, f.size)
+		}
+	}
+	return nil
 }
 
 // checkSpace finds out before the download whether the disk can hold it.
@@ -117,8 +137,9 @@ func (c *Client) checkSpace(root string, files []file) error {
 }
 
 // fetchAll downloads several files at a time and links each when it is there.
-// The first error stops the others.
-func (s *session) fetchAll(ctx context.Context, repo Repo, commit string, files []file, snapshot Snapshot) error {
+// The first error stops the others. It returns the files whose content in the
+// cache was replaced, sorted.
+func (s *session) fetchAll(ctx context.Context, repo Repo, commit string, files []file, snapshot Snapshot) (replaced []string, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	account := newAccount(s.Progress, files)
@@ -137,6 +158,7 @@ func (s *session) fetchAll(ctx context.Context, repo Repo, commit string, files 
 	}
 	work := make(chan []file)
 	var wg sync.WaitGroup
+	var mu sync.Mutex // of replaced
 	workers := s.Workers
 	if workers <= 0 {
 		workers = 4
@@ -144,12 +166,17 @@ func (s *session) fetchAll(ctx context.Context, repo Repo, commit string, files 
 	for range min(workers, len(groups)) {
 		wg.Go(func() {
 			for group := range work {
-				err := s.fetch(ctx, repo, commit, group[0], func(done int64, waiting bool) {
+				other, err := s.fetch(ctx, repo, commit, group[0], func(done int64, waiting bool) {
 					account.report(group, done, waiting)
 				})
 				for _, f := range group {
 					if err == nil {
 						err = link(snapshot, f)
+					}
+					if other {
+						mu.Lock()
+						replaced = append(replaced, f.name)
+						mu.Unlock()
 					}
 				}
 				if err != nil {
@@ -169,7 +196,8 @@ feed:
 	}
 	close(work)
 	wg.Wait()
-	return context.Cause(ctx)
+	slices.Sort(replaced)
+	return replaced, context.Cause(ctx)
 }
 
 // link puts a file into the snapshot, as a relative link to its blob.

@@ -944,6 +944,7 @@ func TestFromEnv(t *testing.T) {
 		{map[string]string{"HF_HOME": hf, "HF_TOKEN": " hf_env ", "HF_HUB_OFFLINE": "yes"}, Client{Endpoint: DefaultEndpoint, Cache: hf + "/hub", Token: "hf_env", Offline: true}, ""},
 		{map[string]string{"HF_HOME": hf, "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_HUB_OFFLINE": "0"}, Client{Endpoint: DefaultEndpoint, Cache: hf + "/hub"}, ""},
 		{map[string]string{"HF_HOME": hf, "HF_HUB_CACHE": "$HF_HOME/elsewhere", "HF_TOKEN_PATH": "/none", "HF_ENDPOINT": "http://mirror:8080/"}, Client{Endpoint: "http://mirror:8080", Cache: hf + "/elsewhere"}, ""},
+		{map[string]string{"HF_HOME": hf, "HF_HUB_CACHE": "${HF_HOME}/50$/$none/${none}/a[b", "HF_TOKEN_PATH": "/none"}, Client{Endpoint: DefaultEndpoint, Cache: hf + "/50$/$none/${none}/a[b"}, ""},
 		{map[string]string{"HF_HOME": hf, "HF_ENDPOINT": "mirror"}, Client{}, `HF_ENDPOINT: "mirror" is not an endpoint`},
 		{map[string]string{"HF_HOME": hf, "HF_TOKEN": "two words"}, Client{}, "hub token"},
 		{map[string]string{}, Client{}, "HF_HUB_CACHE, HF_HOME"},

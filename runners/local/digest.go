@@ -4,15 +4,21 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
-// Digest is a sha256 over files, "sha256:" and 16 hex digits. Large files are
-// hashed once: the result is remembered under the path, size and time of change.
+// Digest is a sha256 over files, at least one: "sha256:" and 16 hex digits.
 func Digest(paths ...string) (string, error) {
+	if len(paths) == 0 {
+		return "", errors.New("no files to take a digest of")
+	}
 	all := sha256.New()
 	for _, path := range paths {
 		sum, err := fileDigest(path)
@@ -24,46 +30,107 @@ func Digest(paths ...string) (string, error) {
 	return "sha256:" + hex.EncodeToString(all.Sum(nil))[:16], nil
 }
 
+// remembered is a large file's checksum as it is kept in the user's cache, so
+// that weights are read for it once and not at every start. It holds while the
+// file's stamp is what it was.
 type remembered struct {
-	Size    int64  `json:"size"`
-	Changed int64  `json:"changed"`
-	SHA256  string `json:"sha256"`
+	stamp
+	SHA256 string `json:"sha256"`
 }
+
+// stamp is what a remembered checksum rests on. Size and time of modification
+// can be set back by anybody who changes the file (cp -p and rsync -t do so in
+// good faith); the inode tells another file in its place, and the time of
+// change, which no call can set, tells other bytes in the same file. Some
+// network file systems make these up, so a sample of the bytes must be the same
+// too. Where the system tells no time of change, nothing is remembered.
+type stamp struct {
+	Device   uint64 `json:"device"`
+	Inode    uint64 `json:"inode"`
+	Size     int64  `json:"size"`
+	Modified int64  `json:"modified"` // nanoseconds of Unix time
+	Changed  int64  `json:"changed"`  // likewise
+	Sample   string `json:"sample"`
+}
+
+// settled is how long a file must have been unchanged for its checksum to be
+// remembered: two changes within one tick of the file system's clock have the
+// same time.
+var settled = 2 * time.Second
+
+// remember is the least size that is worth it.
+const remember = 1 << 20
+
+// A sample is this many blocks of this many bytes, spread from the first to the
+// last.
+const sampleBlocks, sampleBlock = 64, 4096
 
 func fileDigest(path string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(absolute)
-	if err != nil {
-		return "", err
-	}
-	key := sha256.Sum256([]byte(absolute))
-	memo := ""
-	if cache, err := os.UserCacheDir(); err == nil {
-		memo = filepath.Join(cache, "snapbench", "digests", hex.EncodeToString(key[:8])+".json")
-	}
-	var r remembered
-	if data, err := os.ReadFile(memo); err == nil && json.Unmarshal(data, &r) == nil &&
-		r.Size == info.Size() && r.Changed == info.ModTime().UnixNano() && len(r.SHA256) == 64 {
-		return r.SHA256, nil
-	}
-	f, err := os.Open(absolute)
+	f, err := inputs.Open(absolute)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	now := time.Now()
+	before, ok, err := stampOf(f)
+	if err != nil {
+		return "", err
+	}
+	memo := ""
+	if cache, err := os.UserCacheDir(); err == nil && ok && before.Size > remember {
+		key := sha256.Sum256([]byte(absolute))
+		memo = filepath.Join(cache, "snapbench", "digests", hex.EncodeToString(key[:8])+".json")
+		var r remembered
+		if data, err := os.ReadFile(memo); err == nil && json.Unmarshal(data, &r) == nil && r.stamp == before && len(r.SHA256) == 64 {
+			return r.SHA256, nil
+		}
+	}
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", err
 	}
-	r = remembered{info.Size(), info.ModTime().UnixNano(), hex.EncodeToString(h.Sum(nil))}
-	if memo != "" && info.Size() > 1<<20 {
+	after, _, err := stampOf(f)
+	if err != nil {
+		return "", err
+	}
+	if after != before {
+		return "", fmt.Errorf("%s: changed while it was read", path)
+	}
+	r := remembered{before, hex.EncodeToString(h.Sum(nil))}
+	if memo != "" && now.Sub(time.Unix(0, before.Changed)) >= settled {
 		// A cache that cannot be written only costs the time of hashing again.
 		if data, err := json.Marshal(r); err == nil && os.MkdirAll(filepath.Dir(memo), 0o755) == nil {
 			os.WriteFile(memo, data, 0o644)
 		}
 	}
 	return r.SHA256, nil
+}
+
+// stampOf returns a file's stamp, and whether this system tells all of it.
+func stampOf(f *os.File) (s stamp, ok bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return stamp{}, false, err
+	}
+	s = stamp{Size: info.Size(), Modified: info.ModTime().UnixNano()}
+	if ok, err = s.identify(f); err != nil || !ok {
+		return s, false, err
+	}
+	h := sha256.New()
+	block := make([]byte, min(sampleBlock, s.Size))
+	last := s.Size - int64(len(block)) // where the last block begins
+	for i := range int64(sampleBlocks) {
+		// Divided first: last may be anything up to the largest int64.
+		at := last/(sampleBlocks-1)*i + last%(sampleBlocks-1)*i/(sampleBlocks-1)
+		if _, err := f.ReadAt(block, at); err != nil {
+			return stamp{}, false, fmt.Errorf("%s: byte %d: %w", f.Name(), at, err)
+		}
+		h.Write(block)
+	}
+	s.Sample = hex.EncodeToString(h.Sum(nil)[:16])
+	return s, true, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 const (
@@ -51,6 +52,9 @@ func Locate(ctx context.Context, name string, say func(string, ...any)) (Located
 			return Located{}, runners.Mistake(err)
 		}
 		snapshot, err := client.Ensure(ctx, repo, hub.ModelFiles...)
+		if err == nil {
+			err = verify(repo, snapshot)
+		}
 		return Located{repo.ID, snapshot.Commit, snapshot.Dir}, err
 	}
 	if _, err := os.Stat(name); err != nil {
@@ -93,6 +97,12 @@ func isRepo(name string) bool {
 	return err == nil && strings.Count(name, "/") == 1 && !strings.HasPrefix(name, ".")
 }
 
+// decisive are the files of a model's directory that decide an answer, besides
+// the weights.
+var decisive = []string{
+	"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
+}
+
 // revision is the digest of a file, or of a directory's files that decide an
 // answer.
 func revision(path string) (string, error) {
@@ -103,13 +113,17 @@ func revision(path string) (string, error) {
 	if !info.IsDir() {
 		return Digest(path)
 	}
-	var names []string
-	for _, pattern := range []string{"*.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"} {
-		found, err := filepath.Glob(filepath.Join(path, pattern))
-		if err != nil {
+	names, err := weights.DirFiles(path)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range decisive {
+		name = filepath.Join(path, name)
+		if _, err := os.Stat(name); err == nil {
+			names = append(names, name)
+		} else if !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
-		names = append(names, found...)
 	}
 	return Digest(names...)
 }
@@ -138,4 +152,32 @@ func ReportBytes(say func(string, ...any)) func(hub.Progress) {
 // SayTo says lines to a writer.
 func SayTo(w io.Writer) func(string, ...any) {
 	return func(format string, arguments ...any) { fmt.Fprintf(w, format+"\n", arguments...) }
+}
+
+// verify holds the weights that lie in the cache to their commit, whose name
+// the rows will bear.
+func verify(repo hub.Repo, snapshot hub.Snapshot) error {
+	for _, name := range snapshot.Files {
+		want, known := snapshot.SHA256[name]
+		if !known {
+			continue
+		}
+		got, err := fileDigest(snapshot.Path(name))
+		if err != nil {
+			return err
+		}
+		if got != want {
+			return fmt.Errorf("%s is not what commit %s of %s holds (SHA-256 %s, should be %s): snapbench models pull %s brings it again",
+				snapshot.Path(name), snapshot.Commit, repo.ID, got, want, repo)
+		}
+	}
+	return nil
+}
+
+// SayReplaced says which files of the cache were not what the hub lists: a run
+// with them before was one of another model.
+func SayReplaced(w io.Writer, snapshot hub.Snapshot) {
+	for _, name := range snapshot.Replaced {
+		fmt.Fprintf(w, "%s was in the cache with another content than the hub's, and was replaced\n", name)
+	}
 }

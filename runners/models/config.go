@@ -13,12 +13,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -112,13 +113,13 @@ type RawRope struct {
 // from generation_config.json where that names more.
 func ReadConfig(dir string) (Config, error) {
 	path := filepath.Join(dir, "config.json")
-	data, err := os.ReadFile(path)
+	data, err := inputs.ReadFile(path)
 	if err != nil {
 		return Config{}, err
 	}
-	var generation []byte
-	if g, err := os.ReadFile(filepath.Join(dir, "generation_config.json")); err == nil {
-		generation = g
+	generation, err := inputs.ReadFile(filepath.Join(dir, "generation_config.json"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Config{}, err
 	}
 	return ParseConfig(path, data, generation)
 }

@@ -4,6 +4,7 @@ package sharedtest
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,6 +25,22 @@ func Path(t testing.TB, elements ...string) string {
 		t.Skipf("the reference data are not there: %v (SNAPBENCH_SHARED names their folder)", err)
 	}
 	return path
+}
+
+// Glob returns the paths inside a folder of the reference data that match a
+// pattern (path.Match's), at least one. The folder's own name is no part of the
+// pattern.
+func Glob(t testing.TB, folder, pattern string) []string {
+	t.Helper()
+	dir := Path(t, folder)
+	found, err := fs.Glob(os.DirFS(dir), pattern)
+	if err != nil || len(found) == 0 {
+		t.Fatalf("nothing in %s is like %s (%v)", dir, pattern, err)
+	}
+	for i, name := range found {
+		found[i] = filepath.Join(dir, filepath.FromSlash(name))
+	}
+	return found
 }
 
 func root(t testing.TB) string {

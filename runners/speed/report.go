@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -74,7 +75,7 @@ type Report struct {
 // Read reads the report in a folder.
 func Read(dir string) (*Report, error) {
 	path := filepath.Join(dir, "speed.json")
-	data, err := os.ReadFile(path)
+	data, err := inputs.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

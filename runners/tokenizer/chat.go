@@ -7,12 +7,13 @@ import (
 	"io/fs"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/nikolalohinski/gonja/v2/exec"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // Message is one turn of a conversation.
@@ -134,7 +135,7 @@ func OpenChatTemplate(dir string) (*ChatTemplate, error) {
 	}
 	path := filepath.Join(dir, "chat_template.jinja")
 	var source string
-	switch data, err := os.ReadFile(path); {
+	switch data, err := inputs.ReadFile(path); {
 	case err == nil:
 		source = string(data)
 	case !errors.Is(err, fs.ErrNotExist):

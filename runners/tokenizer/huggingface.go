@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // Open reads the tokenizer of a Hugging Face directory with the native encoder: tokenizer.json, and, for the tokens that
@@ -83,7 +85,7 @@ func readTokenizerConfig(dir string) (tokenizerConfig, error) {
 
 // readOptional reads a JSON file that need not exist.
 func readOptional(path string, into any) error {
-	data, err := os.ReadFile(path)
+	data, err := inputs.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"os"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // file is a tokenizer.json. Its truncation and padding are not read: they are settings of the library that wrote the
@@ -44,7 +45,7 @@ type fileModel struct {
 
 // ReadJSON reads a tokenizer.json. Errors name the file, and the part of it that is broken or not supported.
 func ReadJSON(path string) (*Native, error) {
-	data, err := os.ReadFile(path)
+	data, err := inputs.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

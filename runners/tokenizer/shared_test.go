@@ -18,12 +18,8 @@ import (
 // sharedVocabularies lists the folders with a tokenizer.json.
 func sharedVocabularies(t testing.TB) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(sharedtest.Path(t, "tokenizers"), "*", "tokenizer.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no */tokenizer.json among the reference tokenizers (%v)", err)
-	}
 	var names []string
-	for _, f := range files {
+	for _, f := range sharedtest.Glob(t, "tokenizers", "*/tokenizer.json") {
 		names = append(names, filepath.Base(filepath.Dir(f)))
 	}
 	return names

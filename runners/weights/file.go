@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // ErrAbsent is wrapped by the error for a tensor or a metadata key that the
@@ -35,7 +37,7 @@ func Open(path string) (*File, error) {
 	if info.IsDir() {
 		return OpenDir(path)
 	}
-	f, err := os.Open(path)
+	f, err := inputs.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -51,20 +53,55 @@ func Open(path string) (*File, error) {
 // model.safetensors if it is there, else the shards that
 // model.safetensors.index.json names.
 func OpenDir(dir string) (*File, error) {
-	single, index := filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "model.safetensors.index.json")
-	if _, err := os.Stat(single); err == nil {
-		return OpenSafetensors(single)
-	} else if !errors.Is(err, os.ErrNotExist) {
+	path, indexed, err := dirEntry(dir)
+	switch {
+	case err != nil:
+		return nil, err
+	case indexed:
+		return openIndex(path)
+	}
+	return OpenSafetensors(path)
+}
+
+// DirFiles returns the paths of the files that OpenDir reads: one file of
+// weights, or the index and the shards that it names, sorted. Whether the
+// weights are sound it does not say.
+func DirFiles(dir string) ([]string, error) {
+	path, indexed, err := dirEntry(dir)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(index); err == nil {
-		return openIndex(index)
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	paths := []string{path}
+	if indexed {
+		shards, _, err := readIndex(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, shard := range shards {
+			at := filepath.Join(dir, shard)
+			if err := inputs.Check(at); err != nil {
+				return nil, fmt.Errorf("%s: shard %q: %w", path, shard, err)
+			}
+			paths = append(paths, at)
+		}
+	}
+	return paths, nil
+}
+
+// dirEntry finds the file that a directory's weights are opened by, and says
+// whether it is an index of shards.
+func dirEntry(dir string) (path string, indexed bool, err error) {
+	for _, name := range []string{"model.safetensors", "model.safetensors.index.json"} {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path, filepath.Ext(name) == ".json", nil
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return "", false, err
+		}
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return "", false, err
 	}
 	var have []string
 	for _, e := range entries {
@@ -74,9 +111,9 @@ func OpenDir(dir string) (*File, error) {
 		}
 	}
 	if len(have) == 0 {
-		return nil, fmt.Errorf("%s: neither model.safetensors nor model.safetensors.index.json, nor any other model file", dir)
+		return "", false, fmt.Errorf("%s: neither model.safetensors nor model.safetensors.index.json, nor any other model file", dir)
 	}
-	return nil, fmt.Errorf("%s: neither model.safetensors nor model.safetensors.index.json; it has %s", dir, listSome(have))
+	return "", false, fmt.Errorf("%s: neither model.safetensors nor model.safetensors.index.json; it has %s", dir, listSome(have))
 }
 
 // Path is what was opened: the file, or the index of the shards.

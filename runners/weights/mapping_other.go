@@ -2,13 +2,13 @@
 
 package weights
 
-import "os"
+import "github.com/snapbench/snapbench/inputs"
 
 // A mapping is a whole file in memory; here it is read, not mapped.
 type mapping struct{ data []byte }
 
 func openMapping(path string) (*mapping, error) {
-	data, err := os.ReadFile(path)
+	data, err := inputs.ReadFile(path)
 	return &mapping{data: data}, err
 }
 

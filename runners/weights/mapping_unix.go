@@ -4,16 +4,17 @@ package weights
 
 import (
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // A mapping is a whole file in memory, read-only.
 type mapping struct{ data []byte }
 
 func openMapping(path string) (*mapping, error) {
-	f, err := os.Open(path)
+	f, err := inputs.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -21,9 +22,6 @@ func openMapping(path string) (*mapping, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
 	size := info.Size()
 	if size == 0 {

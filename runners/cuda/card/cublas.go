@@ -2,7 +2,9 @@ package card
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -43,18 +45,18 @@ func cublasCandidates() []string {
 	}
 	files := append([]string(nil), cublasNames...)
 	for _, folder := range cublasFolders {
-		missing := false
-		folder = os.Expand(folder, func(name string) string {
-			v := os.Getenv(name)
-			missing = missing || v == ""
-			return v
-		})
-		if missing {
+		// What a variable says is a path; only what follows it is a pattern.
+		root, pattern, _ := strings.Cut(folder, "/")
+		if name, ok := strings.CutPrefix(root, "$"); !ok {
+			root = "/"
+		} else if root = os.Getenv(name); root == "" {
 			continue
 		}
 		for _, name := range cublasNames {
-			found, _ := filepath.Glob(filepath.Join(folder, name))
-			files = append(files, found...)
+			found, _ := fs.Glob(os.DirFS(root), path.Join(pattern, name))
+			for _, f := range found {
+				files = append(files, filepath.Join(root, filepath.FromSlash(f)))
+			}
 		}
 	}
 	return files

@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/snapbench/snapbench/inputs"
 )
 
 // Name is the model's name on the command line.
@@ -81,7 +83,7 @@ func read(name string) []byte {
 // write makes path hold content: a reader sees the old file or the new one,
 // never a part of it.
 func write(path string, content []byte) error {
-	have, err := os.ReadFile(path)
+	have, err := inputs.ReadFile(path)
 	if err == nil && sha256.Sum256(have) == sha256.Sum256(content) {
 		return nil
 	}

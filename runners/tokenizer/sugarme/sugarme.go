@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,6 +21,7 @@ import (
 	sugar "github.com/sugarme/tokenizer"
 	"github.com/sugarme/tokenizer/pretrained"
 
+	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/runners/tokenizer"
 )
 
@@ -72,6 +72,9 @@ func recovered(err *error) {
 
 func (t *Tokenizer) load(path string) (err error) {
 	defer recovered(&err)
+	if err := inputs.Check(path); err != nil {
+		return err
+	}
 	if t.lib, err = pretrained.FromFile(path); err != nil {
 		return err
 	}
@@ -92,7 +95,7 @@ func (t *Tokenizer) load(path string) (err error) {
 
 // readAdded reads from the file what the library does not carry over.
 func (t *Tokenizer) readAdded(path string) error {
-	data, err := os.ReadFile(path)
+	data, err := inputs.ReadFile(path)
 	if err != nil {
 		return err
 	}

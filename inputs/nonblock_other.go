@@ -1,0 +1,5 @@
+//go:build !unix
+
+package inputs
+
+const nonblock = 0
