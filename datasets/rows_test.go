@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/snapbench/snapbench/bounds"
 )
 
 // qasperRow is a row of the test's own in the upstream schema; fields replace
@@ -412,7 +414,7 @@ func FuzzRows(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		rows := 0
 		check := rowChecker{name: "qasper"}
-		err := readJSONL("f", bytes.NewReader(text), func(line int, row longbenchRow) error {
+		err := readJSONL("f", bytes.NewReader(text), nil, func(line int, row longbenchRow) error {
 			if rows++; line < rows || row.answers == nil {
 				t.Fatalf("line %d, row %d: %+v", line, rows, row)
 			}
@@ -478,7 +480,7 @@ func FuzzParquet(f *testing.F) {
 	}
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		err := parquetRows("f", bytes.NewReader(b), int64(len(b)), func(int, longbenchRow) error { return nil })
+		err := parquetRows("f", bytes.NewReader(b), int64(len(b)), bounds.Unpacking(int64(len(b))), func(int, longbenchRow) error { return nil })
 		if err != nil && !strings.HasPrefix(err.Error(), "f:") {
 			t.Fatalf("an error without the file: %v", err)
 		}
@@ -506,7 +508,7 @@ func TestParquetDamaged(t *testing.T) {
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		err := parquetRows("f", bytes.NewReader(b), int64(len(b)), func(int, longbenchRow) error { return nil })
+		err := parquetRows("f", bytes.NewReader(b), int64(len(b)), bounds.Unpacking(int64(len(b))), func(int, longbenchRow) error { return nil })
 		runtime.ReadMemStats(&after)
 		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
 			t.Errorf("variant %d: %d MB for a file of %d bytes (%v)", i, n>>20, len(b), err)

@@ -16,11 +16,12 @@ const module = "github.com/snapbench/snapbench/"
 var arrows = []struct{ from, to, reason string }{
 	{"runners/engine", "", "the contract knows nobody"},
 	{"compress", "runners/engine", "policies are written over a device's operations, never over a device"},
-	{"metrics", "", "grading text needs no model"},
-	{"datasets", "metrics", "a task names its metric; it runs no model"},
-	{"results", "", "rows are data"},
+	{"bounds", "", "how large a file may be depends on nobody"},
+	{"metrics", "bounds", "grading text needs no model"},
+	{"datasets", "bounds metrics", "a task names its metric; it runs no model"},
+	{"results", "bounds", "rows are data"},
 	{"plots", "results", "pictures are drawn from rows alone"},
-	{"configs", "", "presets are names, no behaviour"},
+	{"configs", "bounds", "presets are names, no behaviour"},
 	{"runners/ref", "runners/engine", "a device knows the contract"},
 	{"runners/cpu", "runners/engine", "a device knows the contract"},
 	{"runners/cuda", "runners/engine", "a device knows the contract"},
@@ -33,7 +34,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/sharedtest", "", "finds files for tests"},
 	{"runners/modeltest", "compress runners", "a test of everything below the command"},
 	{"runners", "compress runners/engine runners/models", "a runner is given its model"},
-	{"cmd/snapbench", "compress configs datasets metrics plots results runners", "only the command knows everyone"},
+	{"cmd/snapbench", "bounds compress configs datasets metrics plots results runners", "only the command knows everyone"},
 }
 
 // forTests is what no package imports but in its tests.

@@ -25,6 +25,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/snapbench/snapbench/bounds"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -139,11 +140,15 @@ func ReadFile(path string) (Set, error) {
 	defer f.Close()
 	var r io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
+		info, err := f.Stat()
+		if err != nil {
+			return Set{}, fmt.Errorf("predictions: %w", err)
+		}
 		unzipped, err := gzip.NewReader(bufio.NewReader(f))
 		if err != nil {
 			return Set{}, fmt.Errorf("predictions: %s: %w", path, err)
 		}
-		r = unzipped
+		r = bounds.Unpacking(info.Size()).Reader(unzipped)
 	}
 	set.Rows, err = Read(r, path, set.LongBenchSet)
 	if err != nil {
@@ -159,7 +164,7 @@ func Read(r io.Reader, file string, set metrics.LongBenchSet) ([]Row, error) {
 	bad := 0
 	in := bufio.NewReaderSize(r, 1<<16)
 	for line := 1; ; line++ {
-		text, err := in.ReadBytes('\n')
+		text, err := bounds.ReadLine(in)
 		if err != nil && err != io.EOF {
 			errs = append(errs, &RowError{file, line, err.Error()})
 			break
