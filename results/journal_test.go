@@ -18,6 +18,7 @@ import (
 
 func someRun() Run {
 	return Run{
+		Name:     "r",
 		Question: json.RawMessage(`{"model":"m","budgets":["full","64"],"needle":{"seed":9007199254740993,"depths":[0,50]}}`),
 		Tasks:    []string{"trec", "niah"}, Variants: []string{"snapkv(cap=64,w=32,k=7,pool=max,gqa=query_head)", "full"},
 	}

@@ -34,7 +34,7 @@ func file(t testing.TB, texts []string, e encoding.Encoding, c compress.Codec, v
 		"size": parquet.Optional(parquet.Int(64)),
 	})
 	var b bytes.Buffer
-	w := parquet.NewWriter(&b, schema, parquet.DataPageVersion(version))
+	w := parquet.NewWriter(&b, schema, parquet.DataPageVersion(version), parquet.SkipPageBounds("text"), parquet.DataPageStatistics(false))
 	for i, text := range texts {
 		row := map[string]any{"text": text, "list": []string{"a", "b"}}
 		if i%2 == 0 {
