@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml/parser"
 )
 
 // allocated is how many bytes f allocates.
@@ -158,4 +160,26 @@ func TestReadYAML(t *testing.T) {
 	if _, err := ReadYAML(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
+}
+
+// FuzzCheckYAML parses what was found to be within bounds: that takes little memory.
+func FuzzCheckYAML(f *testing.F) {
+	for _, text := range []string{"a: 1\nb:\n  - c\n  - {d: e, f: [1, 2]}\n", "- - ? - [[{a: b}]]\n", "a: |\n  b\nc: \"d\"\n", "? a\n: b\n---\n...\n", indented(40)} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := CheckYAML(text); err != nil {
+			if !strings.HasPrefix(err.Error(), ":") {
+				t.Fatalf("error %v does not follow a file's name", err)
+			}
+			return
+		}
+		n := allocated(func() {
+			defer func() { _ = recover() }() // the parser's panics are its callers' affair
+			_, _ = parser.ParseBytes(text, 0)
+		})
+		if n > 512<<20 {
+			t.Fatalf("%d MB for %d bytes", n>>20, len(text))
+		}
+	})
 }

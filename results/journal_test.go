@@ -481,6 +481,11 @@ func FuzzJournal(f *testing.F) {
 	}
 	f.Add(b)
 	f.Add(b[:len(b)-5])
+	other := someRows(1)[0]
+	other.Run, other.Error, other.Score = "another", "no memory", nil
+	failed, _ := appendLine(nil, &other)
+	f.Add(append(failed, failed...)) // a later attempt
+	f.Add(append(b[:len(b):len(b)], failed...))
 	f.Add([]byte("{\"crc32\":\"00000000\",\"row\":null}\n"))
 	f.Add([]byte("\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -147,6 +147,9 @@ func readParquet(r io.ReaderAt, size int64) (rows []Row, err error) {
 	}
 	buf := make([]parquet.Row, 64)
 	for _, g := range f.RowGroups() {
+		if g.NumRows() == 0 { // what other programs make of an empty table: a group whose pages the library looks for in vain
+			continue
+		}
 		if err := readGroup(g, fields, buf, budget, &rows); err != nil {
 			return nil, err
 		}

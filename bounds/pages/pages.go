@@ -49,12 +49,16 @@ func Open(r io.ReaderAt, size int64, budget *bounds.Budget) (f *parquet.File, er
 			return nil, fmt.Errorf("damaged parquet file: group %d has %d columns, the schema %d", i, len(g.Columns), len(leaves))
 		}
 		for k := range g.Columns {
+			name := strings.Join(leaves[k].Path(), ".")
+			if err := checkCodec(g.Columns[k].MetaData.Codec); err != nil {
+				return nil, fmt.Errorf("column %q is %w", name, err)
+			}
 			if err := c.chunk(&g.Columns[k].MetaData, leaves[k]); err != nil {
 				var over *bounds.UnpackedError
 				if errors.As(err, &over) {
 					return nil, over
 				}
-				return nil, fmt.Errorf("damaged parquet file: column %q: %w", strings.Join(leaves[k].Path(), "."), err)
+				return nil, fmt.Errorf("damaged parquet file: column %q: %w", name, err)
 			}
 		}
 	}

@@ -100,7 +100,7 @@ func allocated(f func()) uint64 {
 }
 
 var (
-	codecs    = []compress.Codec{&parquet.Uncompressed, &parquet.Snappy, &parquet.Gzip, &parquet.Brotli, &parquet.Zstd, &parquet.Lz4Raw}
+	codecs    = []compress.Codec{&parquet.Uncompressed, &parquet.Snappy, &parquet.Gzip, &parquet.Brotli, &parquet.Zstd}
 	encodings = []encoding.Encoding{&parquet.Plain, &parquet.RLEDictionary, &parquet.DeltaLengthByteArray, &parquet.DeltaByteArray}
 )
 
@@ -121,6 +121,9 @@ func TestOpen(t *testing.T) {
 			}
 		}
 	}
+	if _, err := read(file(t, all, &parquet.Plain, &parquet.Lz4Raw, 1)); err == nil || !strings.HasPrefix(err.Error(), `column "text" is compressed with LZ4_RAW: have `) {
+		t.Errorf("LZ4: %v", err)
+	}
 	if got, err := read(file(t, nil, &parquet.Plain, &parquet.Zstd, 1)); err != nil || got != 0 {
 		t.Errorf("no rows: %d, %v", got, err)
 	}
@@ -133,7 +136,7 @@ func TestOpenBombs(t *testing.T) {
 	for range 100 {
 		same = append(same, long)
 	}
-	for _, c := range []compress.Codec{&parquet.Gzip, &parquet.Brotli, &parquet.Zstd, &parquet.Lz4Raw} {
+	for _, c := range []compress.Codec{&parquet.Gzip, &parquet.Brotli, &parquet.Zstd} {
 		b := file(t, same, &parquet.Plain, c, 1)
 		n := allocated(func() {
 			_, err := read(b)
@@ -261,4 +264,21 @@ func TestDelta(t *testing.T) {
 			t.Errorf("cut to %d bytes, it has %d", i, n)
 		}
 	}
+}
+
+// FuzzOpen reads damaged files: whatever they are, they take little memory.
+func FuzzOpen(f *testing.F) {
+	for _, c := range codecs {
+		for _, e := range encodings {
+			for version := 1; version <= 2; version++ {
+				f.Add(file(f, []string{"a", "ab", "abc", "b"}, e, c, version))
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var err error
+		if n := allocated(func() { _, err = read(b) }); n > 512<<20 {
+			t.Fatalf("%d MB for a file of %d bytes (%v)", n>>20, len(b), err)
+		}
+	})
 }

@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/snapbench/snapbench/bounds"
 	"github.com/snapbench/snapbench/metrics"
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
@@ -285,6 +287,45 @@ func TestChineseNeedsJieba(t *testing.T) {
 	metrics.UseJieba(filepath.Join("..", "jieba", "testdata", "small"))
 	if _, err := set.Score(Options{}); err == nil || !strings.Contains(err.Error(), "not those of jieba 0.42.1") {
 		t.Errorf("with another dictionary: %v", err)
+	}
+}
+
+// A small file that unpacks to much, and a line without end, are refused at little cost.
+func TestBounds(t *testing.T) {
+	row := func(n int) string {
+		return `{"pred": "` + strings.Repeat("a", n) + `", "answers": ["a"], "all_classes": null, "length": 1}` + "\n"
+	}
+	defer bounds.SetUnpacked(0)
+	for text, want := range map[string]string{
+		strings.Repeat(row(1<<20), 70): ":64: its ",
+		row(bounds.MaxLine):            ":1: " + bounds.ErrLongLine.Error(),
+	} {
+		bounds.SetUnpacked(0)
+		if len(text) < 70<<20 { // this one may unpack
+			bounds.SetUnpacked(1 << 30)
+		}
+		path := filepath.Join(t.TempDir(), "qasper.jsonl.gz")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := gzip.NewWriter(f)
+		if _, err := z.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(z.Close(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = ReadFile(path)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.HasPrefix(err.Error(), path+want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<30 {
+			t.Errorf("%s takes %d MB", want, n>>20)
+		}
 	}
 }
 
