@@ -20,6 +20,12 @@ const (
 	maxUnpacked   = 1 << 30
 )
 
+// What a row and a text take in memory besides their bytes, at most.
+const (
+	rowBytes  = 512
+	textBytes = 32
+)
+
 // UnpackedFlag is the program's flag that replaces the limits above by one size.
 const UnpackedFlag = "--max-unpacked"
 
@@ -66,6 +72,10 @@ func (b *Budget) Fits(n int64) error {
 	}
 	return nil
 }
+
+// TakeRow takes what a row of a file of lines costs in memory besides its text,
+// with so many texts of lists in it: the shortest rows are a few bytes.
+func (b *Budget) TakeRow(texts int) error { return b.Take(rowBytes + textBytes*int64(texts)) }
 
 // Reader takes what is read from r off the budget. Its Read fails with an
 // [*UnpackedError] where that is used up.

@@ -176,6 +176,9 @@ func (f setFile) rows(name string) (rows []longbenchRow, info SetInfo, err error
 		if err := check.check(&row, line); err != nil {
 			return err
 		}
+		if err := budget.TakeRow(len(row.answers) + len(row.classes)); err != nil {
+			return err
+		}
 		rows = append(rows, row)
 		return nil
 	})

@@ -138,27 +138,28 @@ func ReadFile(path string) (Set, error) {
 		return Set{}, fmt.Errorf("predictions: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Set{}, fmt.Errorf("predictions: %w", err)
+	}
+	budget := bounds.Unpacking(info.Size())
 	var r io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
-		info, err := f.Stat()
-		if err != nil {
-			return Set{}, fmt.Errorf("predictions: %w", err)
-		}
 		unzipped, err := gzip.NewReader(bufio.NewReader(f))
 		if err != nil {
 			return Set{}, fmt.Errorf("predictions: %s: %w", path, err)
 		}
-		r = bounds.Unpacking(info.Size()).Reader(unzipped)
+		r = budget.Reader(unzipped)
 	}
-	set.Rows, err = Read(r, path, set.LongBenchSet)
+	set.Rows, err = read(r, path, set.LongBenchSet, budget)
 	if err != nil {
 		return Set{}, err
 	}
 	return set, nil
 }
 
-// Read reads the rows of one set. file is the name that errors give.
-func Read(r io.Reader, file string, set metrics.LongBenchSet) ([]Row, error) {
+// read reads the rows of one set. file is the name that errors give.
+func read(r io.Reader, file string, set metrics.LongBenchSet, budget *bounds.Budget) ([]Row, error) {
 	var rows []Row
 	var errs []error
 	bad := 0
@@ -174,6 +175,9 @@ func Read(r io.Reader, file string, set metrics.LongBenchSet) ([]Row, error) {
 		}
 		row, msg := parse(text, set)
 		if msg == "" {
+			if err := budget.TakeRow(len(row.Answers) + len(row.Classes)); err != nil {
+				return nil, &RowError{file, line, err.Error()}
+			}
 			row.Line = line
 			rows = append(rows, row)
 		} else if bad++; bad <= maxErrors {
