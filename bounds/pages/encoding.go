@@ -14,6 +14,9 @@ import (
 // the last run is filled up, by some writers to a whole group of groups.
 const runSlack = 512
 
+// plainDictionary is how old files name the encoding RLEDictionary.
+const plainDictionary format.Encoding = 2
+
 // errRuns says that few bytes stand for many values.
 var errRuns = errors.New("its runs hold more values than the page's header says")
 
@@ -141,7 +144,7 @@ func values(b []byte, encoding format.Encoding, kind parquet.Kind, n int64) (int
 	switch encoding {
 	case format.Plain, format.ByteStreamSplit:
 		return 0, nil
-	case format.PlainDictionary, format.RLEDictionary:
+	case plainDictionary, format.RLEDictionary:
 		if len(b) == 0 {
 			return 0, nil
 		}

@@ -19,12 +19,6 @@ import (
 	"github.com/snapbench/snapbench/bounds"
 )
 
-type texts struct {
-	Text string   `parquet:"text"`
-	List []string `parquet:"list,list"`
-	Size *int64   `parquet:"size"`
-}
-
 // file writes a parquet file of rows that the column text holds in the encoding.
 func file(t testing.TB, texts []string, e encoding.Encoding, c compress.Codec, version int) []byte {
 	t.Helper()
