@@ -20,6 +20,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/snapbench/snapbench/bounds"
 )
 
 //go:embed *.yaml
@@ -61,7 +63,7 @@ func Open(name string) (Preset, error) {
 	if (errors.Is(err, os.ErrNotExist) || err == nil && info.IsDir()) && filepath.Base(name) == name {
 		return Shipped(name)
 	}
-	data, err := os.ReadFile(name)
+	data, err := bounds.ReadYAML(name)
 	if err != nil {
 		return Preset{}, err
 	}
@@ -85,6 +87,9 @@ func Parse(source string, data []byte) (_ Preset, err error) {
 			err = fmt.Errorf("%s: not readable as YAML: %v", source, r)
 		}
 	}()
+	if err := bounds.CheckYAML(data); err != nil {
+		return p, fmt.Errorf("%s%w", source, err)
+	}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return p, fmt.Errorf("%s: %w", source, err)

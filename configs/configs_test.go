@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -79,8 +80,38 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// What nests deep is refused before it is parsed, with the line, at little cost.
+func TestNesting(t *testing.T) {
+	for _, n := range []int{1000, 50000, 100000} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Parse("a.yaml", []byte("command: needle\nlengths: "+strings.Repeat("[", n)))
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.HasPrefix(err.Error(), "a.yaml:") || !strings.Contains(err.Error(), map[bool]string{true: ":2: lists and mappings more than ", false: ": longer than "}[n < 60000]) {
+			t.Errorf("%d brackets: %v", n, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 64<<20 {
+			t.Errorf("%d brackets: %d MB", n, got>>20)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "long.yaml")
+	if err := os.WriteFile(path, []byte(strings.Repeat("[", 1<<20)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err == nil || !strings.HasPrefix(err.Error(), path+": longer than ") {
+		t.Errorf("a file: %v", err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"command: needle\nlengths: [1k]\n", "a: &x [*x]\n", "? a\n: b\n", "command: !!binary aa\n", "{command: x, b: [c, {d: e}]}"} {
+	for _, name := range Names() {
+		text, err := presets.ReadFile(name + ".yaml")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	for _, s := range []string{"command: x\na: [[[[[{b: [{c: d}]}]]]]]\n", "- - ? - a: b\n", "command: x\n<<: {a: 1}\n", "command: needle\nlengths: [1k]\n", "a: &x [*x]\n", "? a\n: b\n", "command: !!binary aa\n", "{command: x, b: [c, {d: e}]}"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -10,6 +10,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/bounds"
 )
 
 // RowError is a row that breaks its schema.
@@ -27,7 +29,7 @@ func eachLine(file string, r io.Reader, row func(line int, fields map[string]jso
 	in := bufio.NewReaderSize(r, 1<<16)
 	blank := 0 // first blank line of a run
 	for n := 1; ; n++ {
-		line, err := in.ReadBytes('\n')
+		line, err := bounds.ReadLine(in)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("%s:%d: %w", file, n, err)
 		}

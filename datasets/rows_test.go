@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -245,6 +244,7 @@ func TestParquetColumns(t *testing.T) {
 			{"q", "c\xff", []string{"a"}, 1, "qasper", "en", nil, nil}}),
 		`qasper.parquet:1: field "_id" is empty`: writeParquet(t, filepath.Join(dir, "9", "qasper.parquet"), []modernRow{
 			{"q", "c", []string{"a"}, 1, "qasper", "en", nil, new("")}}),
+		`qasper.parquet: column "input" is compressed with LZ4_RAW: have none, snappy`: writeParquet(t, filepath.Join(dir, "13", "qasper.parquet"), []modernRow{{"q", "c", []string{"a"}, 1, "qasper", "en", nil, nil}}, parquet.Compression(&parquet.Lz4Raw)),
 		`qasper.parquet: not a parquet`:   writeFile(t, filepath.Join(dir, "10", "qasper.parquet"), "PAR1 and then nothing PAR1"),
 		`qasper.parquet: no rows in it`:   writeParquet(t, filepath.Join(dir, "11", "qasper.parquet"), []modernRow{}),
 		`2/qasper.parquet: no rows in it`: writeFile(t, filepath.Join(dir, "12", "qasper.parquet"), ""),
@@ -414,7 +414,7 @@ func FuzzRows(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		rows := 0
 		check := rowChecker{name: "qasper"}
-		err := readJSONL("f", bytes.NewReader(text), func(line int, row longbenchRow) error {
+		err := readJSONL("f", bytes.NewReader(text), nil, func(line int, row longbenchRow) error {
 			if rows++; line < rows || row.answers == nil {
 				t.Fatalf("line %d, row %d: %+v", line, rows, row)
 			}
@@ -471,56 +471,4 @@ func FuzzZip(f *testing.F) {
 			t.Fatalf("files written: %v (%v)", left, err)
 		}
 	})
-}
-
-func FuzzParquet(f *testing.F) {
-	b, err := os.ReadFile(writeParquet(f, filepath.Join(f.TempDir(), "x"), []modernRow{{"q", "c", []string{"a", "b"}, 1, "qasper", "en", []string{"x"}, new("i")}}))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		err := parquetRows("f", bytes.NewReader(b), int64(len(b)), func(int, longbenchRow) error { return nil })
-		if err != nil && !strings.HasPrefix(err.Error(), "f:") {
-			t.Fatalf("an error without the file: %v", err)
-		}
-	})
-}
-
-// Damaged files are errors, whatever the library makes of them, and cost
-// little memory.
-func TestParquetDamaged(t *testing.T) {
-	whole, err := os.ReadFile(writeParquet(t, filepath.Join(t.TempDir(), "x"), []modernRow{{"q", "c", []string{"a", "b"}, 1, "qasper", "en", []string{"x"}, new("i")}}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	rng := newRandom("damage")
-	refused := 0
-	for i := range 1000 {
-		b := bytes.Clone(whole)
-		if i%4 == 0 {
-			b = b[:rng.intn(len(b))]
-		}
-		for range rng.intn(4) {
-			if len(b) > 0 {
-				b[rng.intn(len(b))] = byte(rng.intn(256))
-			}
-		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		err := parquetRows("f", bytes.NewReader(b), int64(len(b)), func(int, longbenchRow) error { return nil })
-		runtime.ReadMemStats(&after)
-		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
-			t.Errorf("variant %d: %d MB for a file of %d bytes (%v)", i, n>>20, len(b), err)
-		}
-		if err != nil {
-			refused++
-			if !strings.HasPrefix(err.Error(), "f:") {
-				t.Errorf("variant %d: an error without the file: %v", i, err)
-			}
-		}
-	}
-	if refused < 200 {
-		t.Errorf("%d of 1000 damaged files refused", refused)
-	}
 }

@@ -15,28 +15,26 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/snapbench/snapbench/bounds"
 	"github.com/snapbench/snapbench/inputs"
 )
 
 // formats are the forms a set's file may have, by the end of its name.
 var formats = []struct {
 	suffix string
-	read   func(file string, r io.Reader, row func(line int, row longbenchRow) error) error
+	read   func(file string, r io.Reader, budget *bounds.Budget, row func(line int, row longbenchRow) error) error
 }{
 	{".jsonl", readJSONL},
 	{".jsonl.gz", readGzip},
 	{".parquet", readParquet},
 }
 
-// maxSetBytes is the largest set that is read, unpacked: ten times upstream's
-// largest. A small archive can claim to hold any amount.
-const maxSetBytes = 2 << 30
-
 // setFile is a set's file in a folder or an archive.
 type setFile struct {
 	name   string // for errors: path, or archive and entry
 	format int
-	open   func() (io.ReadCloser, error)
+	size   int64 // as it lies on the disk, packed or not, in bytes
+	open   func(*bounds.Budget) (io.ReadCloser, error)
 }
 
 // findSet finds the file of a set in data: a folder, its subfolder "data" or
@@ -56,8 +54,8 @@ func findSet(data, set string) (setFile, error) {
 		var found []setFile
 		for i, f := range formats {
 			name := filepath.Join(dir, set+f.suffix)
-			if _, err := os.Stat(name); err == nil {
-				found = append(found, setFile{name, i, func() (io.ReadCloser, error) { return inputs.Open(name) }})
+			if info, err := os.Stat(name); err == nil {
+				found = append(found, setFile{name, i, info.Size(), func(*bounds.Budget) (io.ReadCloser, error) { return inputs.Open(name) }})
 			} else if !errors.Is(err, os.ErrNotExist) {
 				return setFile{}, fmt.Errorf("set %s: %w", set, err)
 			}
@@ -93,6 +91,11 @@ func findInZip(archive, set string) (setFile, error) {
 		return setFile{}, fmt.Errorf("%s: %w", archive, err)
 	}
 	defer z.Close()
+	info, err := os.Stat(archive)
+	if err != nil {
+		return setFile{}, err
+	}
+	size := info.Size() // an entry that says it is larger is not
 	var found *setFile
 	for _, entry := range z.File {
 		if !filepath.IsLocal(filepath.FromSlash(strings.TrimSuffix(entry.Name, "/"))) || strings.ContainsAny(entry.Name, "\\:") {
@@ -105,11 +108,8 @@ func findInZip(archive, set string) (setFile, error) {
 			if found != nil {
 				return setFile{}, fmt.Errorf("set %s is there twice: %s and %s:%s", set, found.name, archive, entry.Name)
 			}
-			if entry.UncompressedSize64 > maxSetBytes {
-				return setFile{}, fmt.Errorf("%s:%s: %d bytes are more than any set has", archive, entry.Name, entry.UncompressedSize64)
-			}
 			name := entry.Name
-			found = &setFile{archive + ":" + name, i, func() (io.ReadCloser, error) { return openEntry(archive, name) }}
+			found = &setFile{archive + ":" + name, i, int64(min(entry.CompressedSize64, uint64(size))), func(b *bounds.Budget) (io.ReadCloser, error) { return openEntry(archive, name, b) }}
 		}
 	}
 	if found == nil {
@@ -118,30 +118,37 @@ func findInZip(archive, set string) (setFile, error) {
 	return *found, nil
 }
 
-// openEntry opens an archive's entry; closing it closes the archive.
-func openEntry(archive, name string) (io.ReadCloser, error) {
+// openEntry opens an archive's entry, which unpacks within the budget; closing it
+// closes the archive.
+func openEntry(archive, name string, budget *bounds.Budget) (io.ReadCloser, error) {
 	z, err := zip.OpenReader(archive)
 	if err != nil {
 		return nil, err
 	}
 	for _, entry := range z.File {
 		if entry.Name == name {
+			if int64(entry.UncompressedSize64) < 0 {
+				return nil, errors.Join(fmt.Errorf("it says that it unpacks to %d bytes", entry.UncompressedSize64), z.Close())
+			}
+			if err := budget.Fits(int64(entry.UncompressedSize64)); err != nil {
+				return nil, errors.Join(err, z.Close())
+			}
 			r, err := entry.Open()
 			if err != nil {
 				return nil, errors.Join(err, z.Close())
 			}
-			return entryReader{r, z}, nil
+			return entryReader{budget.Reader(r), r, z}, nil
 		}
 	}
 	return nil, errors.Join(os.ErrNotExist, z.Close())
 }
 
 type entryReader struct {
-	io.ReadCloser
-	archive io.Closer
+	io.Reader
+	entry, archive io.Closer
 }
 
-func (e entryReader) Close() error { return errors.Join(e.ReadCloser.Close(), e.archive.Close()) }
+func (e entryReader) Close() error { return errors.Join(e.entry.Close(), e.archive.Close()) }
 
 // readSet reads and checks a set's rows.
 func readSet(data, name string) ([]longbenchRow, error) {
@@ -160,7 +167,8 @@ func (f setFile) rows(name string) (rows []longbenchRow, info SetInfo, err error
 	if err != nil {
 		return nil, info, err
 	}
-	r, err := f.open()
+	budget := bounds.Unpacking(f.size)
+	r, err := f.open(budget)
 	if err != nil {
 		return nil, info, fmt.Errorf("%s: %w", f.name, err)
 	}
@@ -168,8 +176,11 @@ func (f setFile) rows(name string) (rows []longbenchRow, info SetInfo, err error
 	hash := sha256.New()
 	counted := &counter{r: io.TeeReader(r, hash)}
 	check := rowChecker{name: name, set: set}
-	err = formats[f.format].read(f.name, counted, func(line int, row longbenchRow) error {
+	err = formats[f.format].read(f.name, counted, budget, func(line int, row longbenchRow) error {
 		if err := check.check(&row, line); err != nil {
+			return err
+		}
+		if err := budget.TakeRow(len(row.answers) + len(row.classes)); err != nil {
 			return err
 		}
 		rows = append(rows, row)
@@ -189,7 +200,7 @@ func (f setFile) rows(name string) (rows []longbenchRow, info SetInfo, err error
 	return rows, info, nil
 }
 
-// counter counts bytes read and stops at maxSetBytes.
+// counter counts bytes read.
 type counter struct {
 	r io.Reader
 	n int64
@@ -197,13 +208,11 @@ type counter struct {
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	if c.n += int64(n); c.n > maxSetBytes {
-		return n, fmt.Errorf("more than %d bytes", maxSetBytes)
-	}
+	c.n += int64(n)
 	return n, err
 }
 
-func readJSONL(file string, r io.Reader, row func(line int, row longbenchRow) error) error {
+func readJSONL(file string, r io.Reader, _ *bounds.Budget, row func(line int, row longbenchRow) error) error {
 	return eachLine(file, r, func(line int, fields map[string]json.RawMessage) error {
 		parsed, err := parseRow(fields)
 		if err != nil {
@@ -213,15 +222,15 @@ func readJSONL(file string, r io.Reader, row func(line int, row longbenchRow) er
 	})
 }
 
-func readGzip(file string, r io.Reader, row func(line int, row longbenchRow) error) error {
+func readGzip(file string, r io.Reader, budget *bounds.Budget, row func(line int, row longbenchRow) error) error {
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	return readJSONL(file, &counter{r: z}, row)
+	return readJSONL(file, budget.Reader(z), budget, row)
 }
 
-func readParquet(file string, r io.Reader, row func(line int, row longbenchRow) error) error {
+func readParquet(file string, r io.Reader, budget *bounds.Budget, row func(line int, row longbenchRow) error) error {
 	b, err := io.ReadAll(r) // the format is read from its end
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -229,7 +238,7 @@ func readParquet(file string, r io.Reader, row func(line int, row longbenchRow) 
 	if len(b) == 0 {
 		return nil // as an empty file of another form: no rows
 	}
-	return parquetRows(file, bytes.NewReader(b), int64(len(b)), row)
+	return parquetRows(file, bytes.NewReader(b), int64(len(b)), budget, row)
 }
 
 // SetInfo says what is there of a set.

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -377,7 +378,34 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// What nests deep is refused before it is parsed, with the line, at little cost.
+func TestLimitsNesting(t *testing.T) {
+	for text, want := range map[string]string{
+		"max_drop: 1\ntasks: " + strings.Repeat("[", 50000):              ":2: lists and mappings more than ",
+		strings.Repeat("[", 100000):                                      ": longer than ",
+		"max_drop: &a [1, 1]\ntasks: {x: [*a, *a]}\n":                    `:1: "&": anchors`,
+		"max_drop: 1\ntasks:\n  x: " + strings.Repeat("{max_drop: ", 50): ":3: lists and mappings more than ",
+	} {
+		path := filepath.Join(t.TempDir(), "gate.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := ReadLimits(path)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.HasPrefix(err.Error(), path+want) {
+			t.Errorf("%.40q: %v", text, err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
+			t.Errorf("%.40q: %d MB", text, n>>20)
+		}
+	}
+}
+
 func FuzzLimits(f *testing.F) {
+	f.Add([]byte("max_drop: 1\ntasks: {a: {max_drop: 2%}, b: {max_drop: [[[1]]]}}\nmax_slowdown: 1.2\n"))
+	f.Add([]byte("max_drop: !!float 1\naverage: &a {max_drop: 1}\n"))
 	f.Add([]byte("max_drop: 2%\ntasks:\n  trec: {max_drop: 3}\nmax_peak: 1e3MB\n"))
 	f.Add([]byte("average: {max_drop: 0x1p-3}\nmax_drop: .5\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -96,19 +96,18 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 		if had.Schema != Schema {
 			return nil, fmt.Errorf("%s holds a run of schema %d, written by an earlier snapbench, and this one adds rows of schema %d: choose another folder, or go on with that version (what is there can be read as it is)", dir, had.Schema, Schema)
 		}
+		if had.SHA256 == "" { // written before there was one: what follows from the question is taken from the question
+			had.Name, had.Tasks, had.Variants, had.Groups = run.Name, run.Tasks, run.Variants, run.Groups
+			if err := WriteAtomic(filepath.Join(dir, runFile), had.write); err != nil {
+				return nil, err
+			}
+		}
 		j.run = had
 	}
 	if err := sweep(dir); err != nil {
 		return nil, err
 	}
 	return j, j.load()
-}
-
-func (run Run) write(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(run)
 }
 
 // load reads what is finished, cuts a torn line off the journal and leaves it open for appending.
@@ -158,9 +157,12 @@ func (j *Journal) load() error {
 	return nil
 }
 
-// take adds a row in memory. A row with an error may be replaced by a later attempt; anything else twice is a
+// take adds a row of this run in memory. A row with an error may be replaced by a later attempt; anything else twice is a
 // mistake of whoever planned the work.
 func (j *Journal) take(r Row) error {
+	if j.run.Name != "" && r.Run != j.run.Name {
+		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is of the run %.40q, not of this one, %q", r.ID, r.Task, r.Sample, r.Variant, r.Run, j.run.Name)
+	}
 	if i, ok := j.at[r.ID]; ok {
 		if j.rows[i].Error == "" {
 			return fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is there twice", r.ID, r.Task, r.Sample, r.Variant)
@@ -271,6 +273,9 @@ func (j *Journal) Append(rows ...Row) error {
 			r.Run = j.run.Name
 		}
 		r.validUTF8()
+		if r.Run != j.run.Name {
+			return fmt.Errorf("%s: row %.12s is of the run %q, not of this one, %q", path, r.ID, r.Run, j.run.Name)
+		}
 		if err := r.check(); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -366,13 +371,13 @@ func (j *Journal) Close() error {
 	return err
 }
 
-// readJournal reads a folder's journal without touching it, torn line or not.
-func readJournal(path string) ([]Row, error) {
+// readJournal reads the journal of a run without touching it, torn line or not. Without a run.json, run is the zero Run.
+func readJournal(path string, run Run) ([]Row, error) {
 	b, err := inputs.ReadFile(path)
 	if err != nil {
 		return nil, Explain(path, err)
 	}
-	j := Journal{at: map[string]int{}}
+	j := Journal{run: run, at: map[string]int{}}
 	if _, err := parseJournal(b, j.take); err != nil {
 		return nil, fmt.Errorf("%s%w", path, err)
 	}

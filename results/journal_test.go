@@ -18,6 +18,7 @@ import (
 
 func someRun() Run {
 	return Run{
+		Name:     "r",
 		Question: json.RawMessage(`{"model":"m","budgets":["full","64"],"needle":{"seed":9007199254740993,"depths":[0,50]}}`),
 		Tasks:    []string{"trec", "niah"}, Variants: []string{"snapkv(cap=64,w=32,k=7,pool=max,gqa=query_head)", "full"},
 	}
@@ -480,6 +481,11 @@ func FuzzJournal(f *testing.F) {
 	}
 	f.Add(b)
 	f.Add(b[:len(b)-5])
+	other := someRows(1)[0]
+	other.Run, other.Error, other.Score = "another", "no memory", nil
+	failed, _ := appendLine(nil, &other)
+	f.Add(append(failed, failed...)) // a later attempt
+	f.Add(append(b[:len(b):len(b)], failed...))
 	f.Add([]byte("{\"crc32\":\"00000000\",\"row\":null}\n"))
 	f.Add([]byte("\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {

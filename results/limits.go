@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/snapbench/snapbench/bounds"
 )
 
 // Limits is what a gate allows. As YAML:
@@ -151,27 +152,34 @@ func scalar(b []byte) (string, error) {
 
 // ReadLimits reads a YAML file of limits.
 func ReadLimits(path string) (Limits, error) {
-	b, err := os.ReadFile(path)
+	b, err := bounds.ReadYAML(path)
 	if err != nil {
 		return Limits{}, err
 	}
 	l, err := parseLimits(b)
 	if err != nil {
-		return Limits{}, fmt.Errorf("%s: %w", path, err)
+		return Limits{}, fmt.Errorf("%s%w", path, err)
 	}
 	return l, nil
 }
 
+// parseLimits reads the text of a file of limits. Its errors begin with ":LINE: " or ": ", to follow a file's name.
 func parseLimits(b []byte) (l Limits, err error) {
 	defer func() {
 		if p := recover(); p != nil { // the YAML library on hostile input
-			err = fmt.Errorf("not readable as YAML: %v", p)
+			err = fmt.Errorf(": not readable as YAML: %v", p)
 		}
 	}()
-	if err := yaml.UnmarshalWithOptions(b, &l, yaml.Strict()); err != nil {
-		return Limits{}, errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	if err := bounds.CheckYAML(b); err != nil {
+		return Limits{}, err
 	}
-	return l, l.Check()
+	if err := yaml.UnmarshalWithOptions(b, &l, yaml.Strict()); err != nil {
+		return Limits{}, fmt.Errorf(": %s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	if err := l.Check(); err != nil {
+		return Limits{}, fmt.Errorf(": %w", err)
+	}
+	return l, nil
 }
 
 // Check reports limits that make no sense.

@@ -2,6 +2,7 @@ package results
 
 import (
 	"bytes"
+	le "encoding/binary"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
 )
 
 func TestParquetRoundTrip(t *testing.T) {
@@ -222,6 +224,41 @@ func TestParquetFlippedBits(t *testing.T) {
 		}
 	}
 	t.Logf("%d flips refused, the others left the rows as they were", refused)
+}
+
+// An empty table as Arrow and pandas write it, a group without rows whose columns have a dictionary and no data page, is
+// an empty table.
+func TestParquetEmptyForeign(t *testing.T) {
+	b := foreign(t, someRows(1))
+	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := *f.Metadata()
+	m.NumRows, m.RowGroups[0].NumRows = 0, 0
+	for i := range m.RowGroups[0].Columns {
+		c := &m.RowGroups[0].Columns[i].MetaData
+		c.NumValues, c.TotalCompressedSize, c.DictionaryPageOffset, c.DataPageOffset = 0, 0, c.DataPageOffset, 0
+	}
+	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = append(b[:len(b)-8-int(le.LittleEndian.Uint32(b[len(b)-8:]))], footer...)
+	b = append(le.LittleEndian.AppendUint32(b, uint32(len(footer))), "PAR1"...)
+	dir := t.TempDir()
+	path := filepath.Join(dir, parquetFile)
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, dir} {
+		if s, err := Read(p); err != nil || len(s.Rows) != 0 {
+			t.Errorf("%s: %d rows, %v", p, len(s.Rows), err)
+		}
+	}
+	if rows, err := ReadFile(path); err != nil || len(rows) != 0 {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
 }
 
 func FuzzParquet(f *testing.F) {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/snapbench/snapbench/bounds"
 )
 
 // leaf is what a leaf of a file's schema holds: a plain column, or the keys or the values of a map.
@@ -114,13 +116,20 @@ func accepts(c Column, t parquet.Type) bool {
 	return false
 }
 
-func readGroup[T Row | row1](g parquet.RowGroup, leaves []leaf, buf []parquet.Row, rows *[]T) error {
+func readGroup[T Row | row1](g parquet.RowGroup, leaves []leaf, buf []parquet.Row, budget *bounds.Budget, rows *[]T) error {
 	rr := g.Rows()
 	defer rr.Close()
 	for {
 		n, err := rr.ReadRows(buf)
 		for _, values := range buf[:n] {
 			var r T
+			for _, v := range values {
+				if v.Kind() == parquet.ByteArray {
+					if err := budget.Take(int64(len(v.ByteArray()))); err != nil { // a dictionary's texts may be many rows'
+						return err
+					}
+				}
+			}
 			if err := setAll(reflect.ValueOf(&r).Elem(), leaves, values); err != nil {
 				return fmt.Errorf("row %d: %w", len(*rows), err)
 			}

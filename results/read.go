@@ -48,7 +48,7 @@ func Read(path string) (Set, error) {
 	if err != nil && !noRun {
 		return Set{}, err
 	}
-	s.Rows, err = readJournal(filepath.Join(path, journalFile))
+	s.Rows, err = readJournal(filepath.Join(path, journalFile), s.Run)
 	if s.Partial = err == nil; s.Partial {
 		if s.Run.Schema == 1 {
 			findFullCaches(s.Rows)

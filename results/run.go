@@ -36,6 +36,9 @@ type Run struct {
 	Variants []string `json:"variants,omitempty"`
 	// Groups gives tasks an average of their own in tables, such as LongBench's six categories.
 	Groups []Group `json:"groups,omitempty"`
+
+	// SHA256 is of the file's own text without spacing, this one empty. Files of before it was there have none.
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // Group is a named set of tasks whose average is a line of its own.
@@ -99,7 +102,55 @@ func parseRun(b []byte) (Run, error) {
 	if _, err := flatten(run.Question); err != nil {
 		return Run{}, fmt.Errorf(": question: %w", err)
 	}
+	if run.SHA256 != "" {
+		got, err := runDigest(b, run.SHA256)
+		if err != nil {
+			return Run{}, fmt.Errorf(": %w", err)
+		}
+		if got != run.SHA256 {
+			return Run{}, fmt.Errorf(": damaged: its sha256 is %s, it says %.64q", got, run.SHA256)
+		}
+	}
 	return run, nil
+}
+
+// runDigest is the sha256 of a run.json that says said.
+func runDigest(text []byte, said string) (string, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, text); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(setDigest(compact.Bytes(), `"sha256":"`, said, ""))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// setDigest replaces the digest of a run.json, which is the last of its fields of this name: a question may have others.
+func setDigest(text []byte, name, from, to string) []byte {
+	at := bytes.LastIndex(text, []byte(name+from+`"`))
+	if at < 0 {
+		return text
+	}
+	at += len(name)
+	return slices.Concat(text[:at], []byte(to), text[at+len(from):])
+}
+
+// write writes run.json.
+func (run Run) write(w io.Writer) error {
+	const empty = "-" // a digest's place, before it is known
+	run.SHA256 = empty
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(run); err != nil {
+		return err
+	}
+	digest, err := runDigest(text.Bytes(), empty)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(setDigest(text.Bytes(), `"sha256": "`, empty, digest))
+	return err
 }
 
 func jsonOffset(err error, at int64) int64 {

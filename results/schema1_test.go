@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/snapbench/snapbench/bounds"
 )
 
 // The fixtures were written by the last version that wrote schema 1: a finished run, and one that was killed.
@@ -189,7 +191,7 @@ func TestSchema1Damage(t *testing.T) {
 		t.Fatal("the fixture has no checksum of rows")
 	}
 	// The checksum of the rows is over schema 1's columns; it is asked for, too.
-	old, err := readRows[row1](f, columns1)
+	old, err := readRows[row1](f, columns1, bounds.Unpacking(1<<20))
 	if err != nil {
 		t.Fatal(err)
 	}

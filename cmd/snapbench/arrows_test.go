@@ -17,11 +17,12 @@ var arrows = []struct{ from, to, reason string }{
 	{"inputs", "", "files only"},
 	{"runners/engine", "", "the contract knows nobody"},
 	{"compress", "runners/engine", "policies are written over a device's operations, never over a device"},
-	{"metrics", "inputs", "grading text needs no model"},
-	{"datasets", "inputs metrics", "a task names its metric; it runs no model"},
-	{"results", "inputs", "rows are data"},
+	{"bounds", "", "how large a file may be depends on nobody"},
+	{"metrics", "bounds inputs", "grading text needs no model"},
+	{"datasets", "bounds inputs metrics", "a task names its metric; it runs no model"},
+	{"results", "bounds inputs", "rows are data"},
 	{"plots", "results", "pictures are drawn from rows alone"},
-	{"configs", "", "presets are names, no behaviour"},
+	{"configs", "bounds", "presets are names, no behaviour"},
 	{"runners/ref", "runners/engine", "a device knows the contract"},
 	{"runners/cpu", "runners/engine", "a device knows the contract"},
 	{"runners/cuda", "runners/engine", "a device knows the contract"},
@@ -37,7 +38,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
 	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
 	{"runners/speed", "compress inputs runners", "measures the engine"},
-	{"cmd/snapbench", "compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
+	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
 
 // forTests is what no package imports but in its tests.

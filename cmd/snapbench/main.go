@@ -103,6 +103,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	registerUnpacked(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newModels(), newDatasets(),
 		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())

@@ -81,7 +81,7 @@ func quickstart(cmd *cobra.Command) error {
 	asked := false
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		switch f.Name {
-		case "out", "json", "quiet", "device": // where, not what
+		case "out", "json", "quiet", "device", "max-unpacked": // where, not what
 		default:
 			asked = asked || f.Changed
 		}

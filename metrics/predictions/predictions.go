@@ -25,6 +25,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/snapbench/snapbench/bounds"
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/metrics"
 )
@@ -138,29 +139,34 @@ func ReadFile(path string) (Set, error) {
 		return Set{}, fmt.Errorf("predictions: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Set{}, fmt.Errorf("predictions: %w", err)
+	}
+	budget := bounds.Unpacking(info.Size())
 	var r io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
 		unzipped, err := gzip.NewReader(bufio.NewReader(f))
 		if err != nil {
 			return Set{}, fmt.Errorf("predictions: %s: %w", path, err)
 		}
-		r = unzipped
+		r = budget.Reader(unzipped)
 	}
-	set.Rows, err = Read(r, path, set.LongBenchSet)
+	set.Rows, err = read(r, path, set.LongBenchSet, budget)
 	if err != nil {
 		return Set{}, err
 	}
 	return set, nil
 }
 
-// Read reads the rows of one set. file is the name that errors give.
-func Read(r io.Reader, file string, set metrics.LongBenchSet) ([]Row, error) {
+// read reads the rows of one set. file is the name that errors give.
+func read(r io.Reader, file string, set metrics.LongBenchSet, budget *bounds.Budget) ([]Row, error) {
 	var rows []Row
 	var errs []error
 	bad := 0
 	in := bufio.NewReaderSize(r, 1<<16)
 	for line := 1; ; line++ {
-		text, err := in.ReadBytes('\n')
+		text, err := bounds.ReadLine(in)
 		if err != nil && err != io.EOF {
 			errs = append(errs, &RowError{file, line, err.Error()})
 			break
@@ -170,6 +176,9 @@ func Read(r io.Reader, file string, set metrics.LongBenchSet) ([]Row, error) {
 		}
 		row, msg := parse(text, set)
 		if msg == "" {
+			if err := budget.TakeRow(len(row.Answers) + len(row.Classes)); err != nil {
+				return nil, &RowError{file, line, err.Error()}
+			}
 			row.Line = line
 			rows = append(rows, row)
 		} else if bad++; bad <= maxErrors {

@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/snapbench/snapbench/bounds"
 	"github.com/snapbench/snapbench/metrics"
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
@@ -288,6 +290,46 @@ func TestChineseNeedsJieba(t *testing.T) {
 	}
 }
 
+// A small file that unpacks to much, and a line without end, are refused at little cost.
+func TestBounds(t *testing.T) {
+	row := func(n int) string {
+		return `{"pred": "` + strings.Repeat("a", n) + `", "answers": ["a"], "all_classes": null, "length": 1}` + "\n"
+	}
+	defer bounds.SetUnpacked(0)
+	for text, want := range map[string]string{
+		strings.Repeat(row(1<<20), 70): ":64: its ",
+		strings.Repeat(row(0), 500000): ":", // of which each takes more than its text
+		row(bounds.MaxLine):            ":1: " + bounds.ErrLongLine.Error(),
+	} {
+		bounds.SetUnpacked(0)
+		if strings.HasSuffix(want, bounds.ErrLongLine.Error()) { // this one may unpack
+			bounds.SetUnpacked(1 << 30)
+		}
+		path := filepath.Join(t.TempDir(), "qasper.jsonl.gz")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := gzip.NewWriter(f)
+		if _, err := z.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(z.Close(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = ReadFile(path)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.HasPrefix(err.Error(), path+want) || bounds.Unpacked(1) < 1<<30 && !strings.Contains(err.Error(), bounds.UnpackedFlag) {
+			t.Errorf("%v, want %s", err, want)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<30 {
+			t.Errorf("%s takes %d MB", want, n>>20)
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(qasper), 0)
 	f.Add([]byte(trec), 12)
@@ -295,7 +337,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("{\"pred\":\"\\ud800\",\"answers\":[\"\"],\"all_classes\":[],\"length\":1e3}\r\n"), 1)
 	f.Fuzz(func(t *testing.T, data []byte, n int) {
 		set := metrics.LongBench[uint(n)%uint(len(metrics.LongBench))]
-		rows, err := Read(bytes.NewReader(data), "x.jsonl", set)
+		rows, err := read(bytes.NewReader(data), "x.jsonl", set, bounds.Unpacking(int64(len(data))))
 		if err != nil {
 			if rows != nil || !strings.HasPrefix(err.Error(), "x.jsonl:") {
 				t.Errorf("%d rows and the error %q", len(rows), err)
@@ -323,7 +365,7 @@ func FuzzRead(f *testing.F) {
 			}
 			again.Write(append(line, '\n'))
 		}
-		second, err := Read(&again, "x.jsonl", set)
+		second, err := read(&again, "x.jsonl", set, bounds.Unpacking(int64(len(data))))
 		if err != nil || !reflect.DeepEqual(rows, second) {
 			t.Errorf("%+v became %+v, %v", rows, second, err)
 		}

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,6 +16,26 @@ type addedToken struct {
 	normalized     bool
 	lstrip, rstrip bool // white space on that side belongs to the token
 	singleWord     bool // only where no word character touches it
+}
+
+// How long an added token may be, and all of them together, in bytes: the trie takes some fifty bytes for each of theirs.
+const (
+	maxAddedToken  = 16 << 10
+	maxAddedTokens = 4 << 20
+)
+
+// checkAdded holds added tokens, in the spelling they are looked for in, against how long they may be.
+func checkAdded(tokens []addedToken) error {
+	all := 0
+	for _, a := range tokens {
+		if len(a.content) > maxAddedToken {
+			return fmt.Errorf("token %d, %.40q…, is %d bytes long: an added token has %d at most", a.id, a.content, len(a.content), maxAddedToken)
+		}
+		if all += len(a.content); all > maxAddedTokens {
+			return fmt.Errorf("with token %d, %.40q, they are longer than %d MiB together, the most that is read", a.id, a.content, maxAddedTokens>>20)
+		}
+	}
+	return nil
 }
 
 // addedSet finds the leftmost, among them the longest, of a set of added tokens, with a trie of bytes.

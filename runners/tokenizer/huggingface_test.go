@@ -3,9 +3,11 @@ package tokenizer
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -175,4 +177,33 @@ func replaced(t *testing.T, data []byte, path []string, value string) []byte {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// Added tokens that are too long are refused and named, before the search for them takes memory.
+func TestLongAddedTokens(t *testing.T) {
+	made := func(extra, normalizer string) []byte {
+		return []byte(strings.Replace(strings.Replace(tiny, `"added_tokens": [`, `"added_tokens": [`+extra, 1), `"normalizer": null`, `"normalizer": `+normalizer, 1))
+	}
+	var many strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&many, `{"id": %d, "content": "%d%s"}, `, 10+i, i, strings.Repeat("x", 16000))
+	}
+	for want, text := range map[string][]byte{
+		`added_tokens: token 5, "xxxxxxxx`:           made(`{"id": 5, "content": "`+strings.Repeat("x", 8<<20)+`"}, `, "null"),
+		`added_tokens: token 6, "yyyyyyyy`:           made(`{"id": 6, "content": "`+strings.Repeat("y", 8<<20)+`", "special": true}, `, "null"),
+		`added_tokens: with token 272, "262xxxxxxxx`: made(many.String(), "null"),
+		`added_tokens: token 7, "zzzzzzzz`: made(`{"id": 7, "content": "`+strings.Repeat("a", 1<<10)+`", "normalized": true}, `,
+			`{"type": "Replace", "pattern": {"String": "a"}, "content": "`+strings.Repeat("z", 100)+`"}`),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := FromJSON(text)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.HasPrefix(err.Error(), want) || len(err.Error()) > 300 {
+			t.Errorf("%.300v, want %s", err, want)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 200<<20 {
+			t.Errorf("%s takes %d MB", want, n>>20)
+		}
+	}
 }

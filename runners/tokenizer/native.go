@@ -200,6 +200,9 @@ func (t *Native) setVocabulary(vocab map[string]int32, added []addedToken) error
 // setAdded prepares the search for added tokens; the normalizers must be known. Tokens that are found in normalised text
 // also decode to it.
 func (t *Native) setAdded(added []addedToken) error {
+	if err := checkAdded(added); err != nil {
+		return err
+	}
 	var raw, normalized []addedToken
 	for _, a := range added {
 		if a.normalized {
@@ -216,6 +219,9 @@ func (t *Native) setAdded(added []addedToken) error {
 		}
 		normalized[i].content = s
 		t.tokens[a.id].text = s
+	}
+	if err := checkAdded(normalized); err != nil { // a normalizer may make them longer
+		return err
 	}
 	t.normalizedAdded = newAddedSet(normalized)
 	return nil

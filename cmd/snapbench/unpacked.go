@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapbench/snapbench/bounds"
+	"github.com/snapbench/snapbench/results"
+)
+
+// registerUnpacked adds, for every command, the flag that says what a packed file
+// may unpack to.
+func registerUnpacked(root *cobra.Command) {
+	bounds.SetUnpacked(0)
+	root.PersistentFlags().Var(&unpackedFlag{}, strings.TrimPrefix(bounds.UnpackedFlag, "--"),
+		"most that one packed file (.gz, .zip, .parquet) may unpack to, such as 4GiB (default 64 MiB, or 100 times its size up to 1 GiB)")
+}
+
+// unpackedFlag is a size that bounds works by from the moment it is read.
+type unpackedFlag struct{ text string }
+
+func (f *unpackedFlag) Set(s string) error {
+	size, err := results.ParseSize(s)
+	if err != nil || size.Bytes < 1 || size.Bytes > 1<<62 {
+		return fmt.Errorf("want a size, such as 4GiB or 800MiB")
+	}
+	f.text = s
+	bounds.SetUnpacked(int64(size.Bytes))
+	return nil
+}
+
+func (f *unpackedFlag) String() string { return f.text }
+func (f *unpackedFlag) Type() string   { return "size" }
