@@ -262,10 +262,10 @@ var others = map[string]string{
 	"Markup":     " encode maketrans translate escape ",
 	"list":       " ",
 	"dict":       " fromkeys ",
-	"int":        " as_integer_ratio bit_count bit_length conjugate denominator from_bytes imag numerator real to_bytes ",
-	"bool":       " as_integer_ratio bit_count bit_length conjugate denominator from_bytes imag numerator real to_bytes ",
-	"float":      " as_integer_ratio conjugate fromhex hex imag real ",
-	"range":      " count index start step stop ",
+	"int":        " as_integer_ratio bit_count bit_length conjugate from_bytes to_bytes ",
+	"bool":       " as_integer_ratio bit_count bit_length conjugate from_bytes to_bytes ",
+	"float":      " as_integer_ratio conjugate fromhex hex ",
+	"range":      " count index ",
 	"dict_items": " isdisjoint mapping ", "dict_keys": " isdisjoint mapping ", "dict_values": " mapping ",
 	"generator": " close gi_code gi_frame gi_running gi_suspended gi_yieldfrom send throw ",
 }
@@ -297,6 +297,10 @@ func (r *run) ownAttribute(x Value, name string) (_ Value, ok bool, err error) {
 		if x.group && (name == "grouper" || name == "list") {
 			return x.items[slices.Index([]string{"grouper", "list"}, name)], true, nil
 		}
+	case *rangeValue:
+		if v, ok := map[string]int64{"start": x.start, "stop": x.stop, "step": x.step}[name]; ok {
+			return v, true, nil
+		}
 	case *cycler:
 		switch name {
 		case "current":
@@ -315,6 +319,9 @@ func (r *run) ownAttribute(x Value, name string) (_ Value, ok bool, err error) {
 				return v, nil
 			}}, true, nil
 		}
+	}
+	if v, ok := numberAttribute(x, name); ok {
+		return v, true, nil
 	}
 	kind := typeName(x)
 	if strings.HasPrefix(name, "__") && strings.HasSuffix(name, "__") || strings.Contains(mutating[kind], " "+name+" ") {
@@ -352,6 +359,26 @@ func macroAttribute(m *macroValue, name string) (Value, bool) {
 		return m.varargs != nil, true
 	case "caller":
 		return m.usesCaller(), true
+	}
+	return nil, false
+}
+
+func numberAttribute(x Value, name string) (Value, bool) {
+	if !isNumber(x) {
+		return nil, false
+	}
+	n, whole := wholeOf(x)
+	switch {
+	case name == "real" && !whole:
+		return x, true
+	case name == "imag" && !whole:
+		return 0.0, true
+	case (name == "real" || name == "numerator") && whole:
+		return integer(n), true
+	case name == "imag" && whole:
+		return int64(0), true
+	case name == "denominator" && whole:
+		return int64(1), true
 	}
 	return nil, false
 }

@@ -153,12 +153,12 @@ func (f *frame) bindOne(n node) (err error) {
 		n.slot, err = f.name(n.id, n.line)
 	case *filter:
 		if n.known = filters[n.name]; n.known == nil && !f.soft {
-			return syntaxError(n.line, "No filter named '%s'.", n.name)
+			return errorAt(n.line, "TemplateAssertionError", "No filter named '%s'.", n.name)
 		}
 		return f.bind(children(n)...)
 	case *test:
 		if n.known = tests[n.name]; n.known == nil && !f.soft {
-			return syntaxError(n.line, "No test named '%s'.", n.name)
+			return errorAt(n.line, "TemplateAssertionError", "No test named '%s'.", n.name)
 		}
 		return f.bind(children(n)...)
 	case *condition:
@@ -222,7 +222,7 @@ func (f *frame) bindLoop(n *forLoop) error {
 	var renamed error
 	inspect(n, func(n node) bool {
 		if n, ok := n.(*name); ok && n.store && n.id == "loop" {
-			renamed = syntaxError(n.line, "Can't assign to special loop variable in for-loop target")
+			renamed = errorAt(n.line, "TemplateAssertionError", "Can't assign to special loop variable in for-loop target")
 		}
 		return true
 	})
@@ -305,7 +305,7 @@ func (f *frame) bindSignature(s *signature, line int) error {
 		at := i.slot(i.refs[p.id])
 		s.given = append(s.given, at)
 		if p.id == "caller" && used["caller"] && k < len(s.parameters)-len(s.defaults) {
-			return syntaxError(line, `When defining macros or call blocks the special "caller" argument must be omitted or be given a default.`)
+			return errorAt(line, "TemplateAssertionError", `When defining macros or call blocks the special "caller" argument must be omitted or be given a default.`)
 		}
 		own[p.id] = &at
 	}

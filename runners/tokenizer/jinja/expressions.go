@@ -434,7 +434,7 @@ func (p *parser) arguments() (a arguments, err error) {
 			x, err = p.expression()
 			for _, k := range a.named {
 				if k.name == t.text {
-					return a, syntaxError(line, "keyword argument repeated: %s", t.text)
+					return a, errorAt(line, "SyntaxError", "keyword argument repeated: %s", t.text)
 				}
 			}
 			a.named = append(a.named, namedNode{t.text, x})

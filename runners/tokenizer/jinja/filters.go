@@ -308,7 +308,7 @@ func filesizeFilter(r *run, a []Value) (Value, error) {
 func xmlattrFilter(r *run, a []Value) (Value, error) {
 	d, ok := a[0].(*dictValue)
 	if !ok {
-		return nil, missing(a[0], "items").fail()
+		return nil, noItems(a[0])
 	}
 	t := text{r: r}
 	for i, k := range d.keys {

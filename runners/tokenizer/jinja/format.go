@@ -3,6 +3,7 @@ package jinja
 import (
 	"math"
 	"math/big"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -78,11 +79,6 @@ func (r *run) percent(like Value, s string, values Value) (Value, error) {
 			return nil, fail("ValueError", "incomplete format")
 		}
 		c := rest[0]
-		if c == '%' {
-			t.add("%")
-			s = rest[1:]
-			continue
-		}
 		if value == nil {
 			if value, err = next(); err != nil {
 				return nil, err
@@ -245,6 +241,9 @@ func (r *run) percentOne(c byte, rest string, p spec, v Value, safe bool) (strin
 }
 
 func (r *run) percentWhole(c byte, p spec, v Value) (string, error) {
+	if u, ok := v.(*undefined); ok {
+		return "", u.fail()
+	}
 	n, ok := wholeOf(v)
 	if f, isFloat := v.(float64); isFloat && c == 'd' {
 		if math.IsInf(f, 0) || math.IsNaN(f) {
@@ -454,6 +453,12 @@ func (f *formatter) value(s string) (Value, error) {
 		n = len(s)
 	}
 	first, rest := s[:n], s[n:]
+	if rest == "" {
+		var err error
+		if first, err = f.number(first); err != nil {
+			return nil, err
+		}
+	}
 	v, err := f.first(first)
 	for err == nil && rest != "" {
 		if rest[0] == '.' {
@@ -490,31 +495,27 @@ func (f *formatter) value(s string) (Value, error) {
 	return v, err
 }
 
-func (f *formatter) first(s string) (Value, error) {
-	digits := all(s, func(r rune) bool { return r >= '0' && r <= '9' })
-	index := 0
+// number gives a field without a name its number. A name that goes on behind a
+// point or bracket does not count as one.
+func (f *formatter) number(s string) (string, error) {
 	switch {
 	case s == "":
 		if f.numbered {
-			return nil, fail("ValueError", "cannot switch from manual field specification to automatic field numbering")
+			return "", fail("ValueError", "cannot switch from manual field specification to automatic field numbering")
 		}
-		index = f.automatic
 		f.automatic++
-	case digits:
+		return strconv.Itoa(f.automatic - 1), nil
+	case isDigits(s):
 		if f.automatic > 0 {
-			return nil, fail("ValueError", "cannot switch from automatic field numbering to manual field specification")
+			return "", fail("ValueError", "cannot switch from manual field to automatic field numbering")
 		}
 		f.numbered = true
-		n, err := readInteger(s, 10)
-		if err != nil {
-			return nil, err
-		}
-		small, ok := n.(int64)
-		if !ok || small > int64(len(f.args)) {
-			small = int64(len(f.args))
-		}
-		index = int(small)
-	default:
+	}
+	return s, nil
+}
+
+func (f *formatter) first(s string) (Value, error) {
+	if !all(s, func(r rune) bool { return r >= '0' && r <= '9' }) {
 		d, ok := f.names.(*dictValue)
 		if !ok {
 			return nil, fail("TypeError", "'%s' object is not subscriptable", typeName(f.names))
@@ -525,8 +526,9 @@ func (f *formatter) first(s string) (Value, error) {
 		}
 		return v, nil
 	}
-	if index >= len(f.args) {
-		return nil, fail("IndexError", "Replacement index %d out of range for positional args tuple", index)
+	index, err := strconv.Atoi(s)
+	if err != nil || index >= len(f.args) {
+		return nil, fail("IndexError", "Replacement index %s out of range for positional args tuple", s)
 	}
 	return f.args[index], nil
 }

@@ -129,7 +129,6 @@ func (r *run) reversed(v Value) (next iterator, ok bool, err error) {
 			return v.item(i), true, r.step(1)
 		}, true, nil
 	case *undefined:
-		return nil, true, v.fail()
 	default:
 		return nil, false, nil
 	}

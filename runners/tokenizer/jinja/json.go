@@ -219,10 +219,6 @@ func (w *jsonWriter) string(s string) {
 		}
 		switch {
 		case c < 0x20 || w.ascii && c > 0x7e && c < 0x10000:
-			if c == 0x7f {
-				b.WriteRune(c)
-				break
-			}
 			fmt.Fprintf(&b, `\u%04x`, c)
 		case w.ascii && c > utf8.RuneSelf:
 			high, low := utf16.EncodeRune(c)

@@ -104,7 +104,13 @@ func isDecimal(s string) bool   { return all(s, unicode.IsDigit) }
 func isSpaces(s string) bool    { return all(s, isSpace) }
 func isPrintable(s string) bool { return s == "" || all(s, unicode.IsPrint) }
 func isDigits(s string) bool    { return all(s, isDigitRune) }
-func isNumeric(s string) bool   { return all(s, unicode.IsNumber) }
+
+// numerals are the letters of Chinese that are numbers.
+const numerals = "㐅㒃㠪㭍一七万三九二五亖亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零參拾兩零六陸什𠀁𠁤𠃢𠄡𠤪𠦃𠦌𠦜𠫪𠫽𠬙𢎐𢦘𣬛𦉭廾"
+
+func isNumeric(s string) bool {
+	return all(s, func(r rune) bool { return unicode.IsNumber(r) || strings.ContainsRune(numerals, r) })
+}
 
 func isAlnum(s string) bool {
 	return all(s, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) })

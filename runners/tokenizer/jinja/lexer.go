@@ -1,7 +1,6 @@
 package jinja
 
 import (
-	"math"
 	"math/big"
 	"regexp"
 	"strconv"
@@ -61,10 +60,14 @@ func (t token) describe() string {
 
 const syntax = "TemplateSyntaxError"
 
-func syntaxError(line int, format string, args ...any) error {
-	err := fail(syntax, format, args...).(*Error)
+func errorAt(line int, kind, format string, args ...any) error {
+	err := fail(kind, format, args...).(*Error)
 	err.Line = line
 	return err
+}
+
+func syntaxError(line int, format string, args ...any) error {
+	return errorAt(line, syntax, format, args...)
 }
 
 // isSpace is Python's idea of white space, which knows four separators more
@@ -209,6 +212,9 @@ func (l *lexer) close(i int, sign string, trim bool) {
 
 func (l *lexer) comment(begin int) error {
 	n := strings.Index(l.source[l.at:], "#}")
+	if l.at == len(l.source) {
+		return nil // nothing is missing where nothing follows
+	}
 	if n < 0 {
 		return syntaxError(l.lineAt(begin), "Missing end of comment tag")
 	}
@@ -222,6 +228,9 @@ func (l *lexer) comment(begin int) error {
 
 func (l *lexer) raw() error {
 	m := endRaw.FindStringSubmatchIndex(l.source[l.at:])
+	if l.at == len(l.source) {
+		return nil
+	}
 	if m == nil {
 		return syntaxError(l.lineAt(l.at), "Missing end of raw directive")
 	}
@@ -268,8 +277,8 @@ func (l *lexer) tag(variable bool) error {
 func (l *lexer) inside(rest string) error {
 	if m := floatPattern.FindString(rest); m != "" && !(l.at > 0 && l.source[l.at-1] == '.') {
 		f, err := strconv.ParseFloat(strings.ReplaceAll(m, "_", ""), 64)
-		if err != nil && !math.IsInf(f, 0) {
-			return syntaxError(l.lineAt(l.at), "number %s: %v", m, err)
+		if err != nil {
+			return errorAt(l.lineAt(l.at), Unsupported, "the number %s, which is beyond a float", m)
 		}
 		l.add(token{kind: tokenFloat, value: f, text: m})
 		l.at += len(m)

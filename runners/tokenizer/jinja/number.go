@@ -260,11 +260,8 @@ func (r *run) wholePower(a, b *big.Int) (Value, error) {
 	if a.BitLen() > 1 && (!b.IsInt64() || b.Int64() > maxBits || int64(a.BitLen()-1)*b.Int64() > maxBits) {
 		return nil, fail(OverLimit, "a number of more than %d bits", maxBits)
 	}
-	if a.BitLen() <= 1 { // -1, 0 or 1
-		b = new(big.Int).Add(big.NewInt(2), new(big.Int).Mod(b, big.NewInt(2)))
-		if b.Bit(0) == 0 && a.Sign() == 0 {
-			b = big.NewInt(2)
-		}
+	if a.BitLen() <= 1 && b.Sign() > 0 { // -1, 0 or 1: only whether the exponent is even matters
+		b = big.NewInt(2 - int64(b.Bit(0)))
 	}
 	return boundedInteger(new(big.Int).Exp(a, b, nil))
 }

@@ -218,16 +218,14 @@ func (p *parser) statement(ends []string) (node, error) {
 	case "break", "continue":
 		p.next()
 		if p.loops == 0 {
-			return nil, syntaxError(t.line, "'%s' outside loop", t.text)
+			return nil, errorAt(t.line, "SyntaxError", "'%s' outside loop", t.text)
 		}
 		if t.text == "break" {
 			return &breakNode{t.line}, nil
 		}
 		return &continueNode{t.line}, nil
 	case "block", "extends", "include", "import", "from", "autoescape":
-		err := fail(Unsupported, "the statement %s", t.text).(*Error)
-		err.Line = t.line
-		return nil, err
+		return nil, errorAt(t.line, Unsupported, "the statement %s", t.text)
 	}
 	p.tags = p.tags[:len(p.tags)-1]
 	err = p.openError(fmt.Sprintf("Encountered unknown tag '%s'.", t.text), ends)
@@ -388,7 +386,7 @@ func (p *parser) signature(s *signature) error {
 		}
 		for _, other := range s.parameters {
 			if other.id == t.text {
-				return syntaxError(t.line, "duplicate argument '%s'", t.text)
+				return errorAt(t.line, "SyntaxError", "duplicate argument '%s'", t.text)
 			}
 		}
 		if p.skipOperator("=") {

@@ -88,7 +88,7 @@ func dictsortFilter(r *run, a []Value) (Value, error) {
 	}
 	d, ok := a[0].(*dictValue)
 	if !ok {
-		return nil, missing(a[0], "items").fail()
+		return nil, noItems(a[0])
 	}
 	items, err := r.collect(&view{"dict_items", d})
 	if err != nil {
@@ -139,4 +139,12 @@ func groupbyFilter(r *run, a []Value) (Value, error) {
 		}
 	}
 	return groups, nil
+}
+
+// noItems is what Python says of a value that is no dictionary where one is wanted.
+func noItems(v Value) error {
+	if u, ok := v.(*undefined); ok {
+		return u.fail()
+	}
+	return fail("AttributeError", "'%s' object has no attribute 'items'", typeName(v))
 }
