@@ -32,13 +32,13 @@ type Options struct {
 
 // Limits bound a rendering. A limit of zero is the default.
 type Limits struct {
-	Steps  int   // expressions and statements evaluated, elements and text gone over; default 16 Mi
+	Steps  int   // expressions and statements evaluated, elements and text gone over; default 8 Mi
 	Memory int64 // bytes of text and lists made, kept or not; default 64 MiB
 	Depth  int   // expressions, statements and macros within one another; default 1000
 }
 
 // DefaultLimits are the limits where none are given.
-var DefaultLimits = Limits{Steps: 1 << 24, Memory: 64 << 20, Depth: 1000}
+var DefaultLimits = Limits{Steps: 1 << 23, Memory: 64 << 20, Depth: 1000}
 
 // Variables are what a template sees by name: nil, bool, int, int64, float64,
 // string, []any, map[string]any (in the order of its keys) and [Pairs].

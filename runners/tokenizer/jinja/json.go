@@ -127,7 +127,7 @@ func (w *jsonWriter) write(v Value, depth int, outer *within) {
 }
 
 func (w *jsonWriter) circular(v Value, outer *within) bool {
-	if outer.has(v) {
+	if outer.has(w.r, v) {
 		w.err = fail("ValueError", "Circular reference detected")
 		return true
 	}

@@ -72,8 +72,9 @@ type within struct {
 	outer *within
 }
 
-func (w *within) has(v Value) bool {
+func (w *within) has(r *run, v Value) bool {
 	for ; w != nil; w = w.outer {
+		r.steps++ // whoever writes looks at the limit
 		if w.value == v {
 			return true
 		}
@@ -177,7 +178,7 @@ func (r *run) write(t *text, v Value, w *within) {
 }
 
 func (r *run) writeItems(t *text, begin, end string, v Value, items []Value, w *within) {
-	if w.has(v) {
+	if w.has(r, v) {
 		t.add(begin + "..." + strings.TrimPrefix(end, ","))
 		return
 	}
@@ -195,7 +196,7 @@ func (r *run) writeItems(t *text, begin, end string, v Value, items []Value, w *
 }
 
 func (r *run) writeDict(t *text, d *dictValue, w *within) {
-	if w.has(d) {
+	if w.has(r, d) {
 		t.add("{...}")
 		return
 	}

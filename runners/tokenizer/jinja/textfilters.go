@@ -132,7 +132,7 @@ func indentFilter(r *run, a []Value) (Value, error) {
 		}
 		by = strings.Repeat(" ", int(max(n, 0)))
 	}
-	if err := r.take(itemBytes * (1 + len(s)/8)); err != nil {
+	if err := r.takeTimes(int64(countLines(s)), itemBytes); err != nil {
 		return nil, err
 	}
 	t := text{r: r}

@@ -263,6 +263,9 @@ func split(r *run, x Value, a []Value) (Value, error) {
 		return nil, err
 	}
 	if space {
+		if err := r.takeTimes(int64(countFields(s)), itemBytes); err != nil {
+			return nil, err
+		}
 		return r.textList(x, fields(s, n))
 	}
 	if err := r.takeTimes(int64(strings.Count(s, sep)), itemBytes); err != nil {
@@ -277,7 +280,11 @@ func rsplit(r *run, x Value, a []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.takeTimes(int64(len(s)), itemBytes); err != nil {
+	most := countFields(s)
+	if !space {
+		most = strings.Count(s, sep)
+	}
+	if err := r.takeTimes(int64(most), itemBytes); err != nil {
 		return nil, err
 	}
 	var parts []string
@@ -311,6 +318,18 @@ func rsplit(r *run, x Value, a []Value) (Value, error) {
 	return r.textList(x, parts)
 }
 
+func countFields(s string) int {
+	n, in := 0, false
+	for _, c := range s {
+		space := isSpace(c)
+		if !space && !in {
+			n++
+		}
+		in = !space
+	}
+	return n
+}
+
 // fields divides a text at white space into n parts at most, -1 for all.
 func fields(s string, n int) []string {
 	if n < 0 {
@@ -333,6 +352,16 @@ func fields(s string, n int) []string {
 
 // lineBreaks are where Python's splitlines divides, beside \r\n.
 const lineBreaks = "\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029"
+
+func countLines(s string) int {
+	n := 1
+	for _, c := range s {
+		if strings.ContainsRune(lineBreaks, c) {
+			n++
+		}
+	}
+	return n
+}
 
 func lines(s string, ends bool) []string {
 	var all []string
@@ -358,7 +387,7 @@ func lines(s string, ends bool) []string {
 func splitLines(r *run, x Value, a []Value) (Value, error) {
 	s, _ := textOf(x)
 	keep := a[0] != nil && truth(a[0])
-	if err := r.take(itemBytes * (1 + len(s)/8)); err != nil {
+	if err := r.takeTimes(int64(countLines(s)), itemBytes); err != nil {
 		return nil, err
 	}
 	return r.textList(x, lines(s, keep))
