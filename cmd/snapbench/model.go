@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/runners"
@@ -20,6 +21,7 @@ type model struct {
 	files   *models.Files
 	text    tokenizer.Tokenizer
 	chat    *tokenizer.ChatTemplate // nil: the model has none
+	date    time.Time               // what the template sees as today
 	workers []*worker
 	*worker        // the first
 	kinds   string // of their devices: what rows depend on
@@ -117,7 +119,7 @@ func (m *model) dataset() datasets.Model {
 			for i, x := range messages {
 				list[i] = tokenizer.Message{Role: x.Role, Content: x.Content}
 			}
-			return m.chat.Render(list, tokenizer.RenderOptions{AddGenerationPrompt: true, Variables: variables})
+			return m.chat.Render(list, tokenizer.RenderOptions{AddGenerationPrompt: true, Now: m.date, Variables: variables})
 		}
 	}
 	return d

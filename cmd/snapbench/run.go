@@ -49,6 +49,7 @@ type question struct {
 	Variants []string         `json:"variants"`
 	CodeSim  string           `json:"code_sim,omitempty"`
 	Fidelity bool             `json:"fidelity,omitempty"`
+	Date     string           `json:"date,omitempty"` // only where the model's chat template asks for it
 }
 
 type taskQuestion struct {
@@ -59,6 +60,11 @@ type taskQuestion struct {
 }
 
 func (j *job) execute(ctx context.Context, cmd *cobra.Command) error {
+	if j.run.date != "" {
+		if _, err := parseDate(j.run.date); err != nil {
+			return usage(err)
+		}
+	}
 	if j.run.fidelity && !slices.ContainsFunc(j.variants, compress.Variant.IsFull) {
 		return usage(errors.New("--fidelity measures against the full cache: add full to the variants"))
 	}
@@ -123,14 +129,27 @@ func (j *job) open(m *model) (*results.Journal, error) {
 		q.Variants = append(q.Variants, v.String())
 		run.Variants = append(run.Variants, v.String())
 	}
+	dated := m.chat != nil && m.chat.UsesDate()
+	if dated {
+		q.Date = j.run.date
+	}
 	asked, err := results.Ask(q)
 	if err != nil {
 		return nil, err
 	}
-	run.Question = asked
-	if j.out == "" {
+	if j.out == "" { // the same for the same command, on any day
 		j.out = filepath.Join("runs", j.command+"-"+shortHash(asked))
 	}
+	if dated {
+		q.Date = dateOf(j.run.date, j.out)
+		if m.date, err = parseDate(q.Date); err != nil {
+			return nil, fmt.Errorf("%s: run.json: %w", j.out, err)
+		}
+		if asked, err = results.Ask(q); err != nil {
+			return nil, err
+		}
+	}
+	run.Question = asked
 	return results.Open(j.out, run)
 }
 
