@@ -265,7 +265,6 @@ var others = map[string]string{
 	"int":        " as_integer_ratio bit_count bit_length conjugate from_bytes to_bytes ",
 	"bool":       " as_integer_ratio bit_count bit_length conjugate from_bytes to_bytes ",
 	"float":      " as_integer_ratio conjugate fromhex hex ",
-	"range":      " count index ",
 	"dict_items": " isdisjoint mapping ", "dict_keys": " isdisjoint mapping ", "dict_values": " mapping ",
 	"generator": " close gi_code gi_frame gi_running gi_suspended gi_yieldfrom send throw ",
 }

@@ -23,6 +23,10 @@ func methodOf(x Value, name string) *builtin {
 		}
 	case *dictValue:
 		m = dictMethods[name]
+	case *rangeValue:
+		if m = sequenceMethods[name]; name == "copy" {
+			m = nil
+		}
 	case float64:
 		m = floatMethods[name]
 	}
@@ -34,6 +38,17 @@ func methodOf(x Value, name string) *builtin {
 			if err := r.scan(len(s)); err != nil {
 				return nil, err
 			}
+		}
+		if v, ok := x.(*rangeValue); ok {
+			items, err := r.collect(v)
+			if err != nil {
+				return nil, err
+			}
+			a, err := bindArguments(name, "value /", args, names)
+			if err != nil {
+				return nil, err
+			}
+			return m.call(r, &listValue{items}, append(a, nil, nil))
 		}
 		if m.raw != nil {
 			return m.raw(r, x, args, names)
