@@ -47,20 +47,6 @@ func wholeOf(v Value) (*big.Int, bool) {
 	return nil, false
 }
 
-// smallOf returns a whole number within int64.
-func smallOf(v Value) (int64, bool) {
-	switch v := v.(type) {
-	case bool:
-		if v {
-			return 1, true
-		}
-		return 0, true
-	case int64:
-		return v, true
-	}
-	return 0, false
-}
-
 func isNumber(v Value) bool {
 	switch v.(type) {
 	case bool, int64, *big.Int, float64:
