@@ -22,6 +22,9 @@ type Job struct {
 	// Subject is what the rows are about; Device is the kinds of all the runners'
 	// devices.
 	Subject results.Subject
+	// Date is the day that the model's chat template sees as today, as 2026-01-02;
+	// empty where it does not ask.
+	Date string
 	// Settings are whatever else decides an answer, each as "name=value".
 	Settings []string
 }

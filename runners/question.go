@@ -22,6 +22,7 @@ type question struct {
 	Tasks    []taskQuestion `json:"tasks"`
 	Variants []string       `json:"variants"`
 	Fidelity bool           `json:"fidelity,omitempty"`
+	Date     string         `json:"date,omitempty"` // only where the model's chat template asks for it
 }
 
 type taskQuestion struct {
@@ -38,7 +39,7 @@ type taskQuestion struct {
 func (j *Job) Describe(team []Runner, options []datasets.Options) (results.Run, error) {
 	q := question{
 		Command: j.Name, Model: j.Subject.Model, Revision: j.Subject.Revision, Device: j.Subject.Device, DType: j.Subject.DType,
-		Settings: j.Settings, Fidelity: j.Baseline != nil,
+		Settings: j.Settings, Fidelity: j.Baseline != nil, Date: j.Date,
 	}
 	run := results.Run{
 		Started: time.Now().UTC(),

@@ -19,7 +19,7 @@ type asking struct {
 	model    modelFlags
 	run      runFlags
 	jieba    string
-	options  map[string]*[]string // the tasks' own, by flag
+	options  map[string]*ownFlag // the tasks' own, by flag
 	families []string             // whose options there are
 }
 
@@ -28,7 +28,7 @@ func (a *asking) register(cmd *cobra.Command, families ...string) {
 	a.model.register(cmd)
 	a.variants.register(cmd)
 	a.run.register(cmd)
-	a.options, a.families = map[string]*[]string{}, families
+	a.options, a.families = map[string]*ownFlag{}, families
 	for _, d := range datasets.Definitions() {
 		if !slices.Contains(families, d.Family) || d.Own == nil {
 			continue
@@ -39,7 +39,12 @@ func (a *asking) register(cmd *cobra.Command, families ...string) {
 				if v := o.Default(); v != "" && !strings.Contains(help, "default") {
 					help += fmt.Sprintf(" (default %s)", v)
 				}
-				a.options[o.Name] = cmd.Flags().StringSlice(o.Name, nil, help)
+				f := &ownFlag{}
+				if a.options[o.Name] = f; o.List {
+					cmd.Flags().StringSliceVar(&f.list, o.Name, nil, help)
+				} else {
+					cmd.Flags().StringVar(&f.one, o.Name, "", help)
+				}
 			}
 		}
 	}
@@ -48,11 +53,21 @@ func (a *asking) register(cmd *cobra.Command, families ...string) {
 	}
 }
 
-// set gives an option a value where the user gave none.
-func (a *asking) set(name string, values ...string) {
-	if len(*a.options[name]) == 0 {
-		*a.options[name] = values
+// ownFlag is what a user gave for an option of a task: one text, or a list.
+type ownFlag struct {
+	one  string
+	list []string
+}
+
+// values returns what was given, nothing where nothing was.
+func (f *ownFlag) values() []string {
+	switch {
+	case f == nil:
+		return nil
+	case f.one != "":
+		return []string{f.one}
 	}
+	return trimmed(f.list)
 }
 
 // open opens tasks with the options given. An option that none of them has is a
@@ -74,12 +89,12 @@ func (a *asking) open(cmd *cobra.Command, names []string, metric string) (tasks 
 		if d.Own != nil {
 			o.Own = d.Own()
 			for _, option := range datasets.OptionsOf(o.Own) {
-				values := a.options[option.Name]
-				if values == nil || len(*values) == 0 {
+				values := a.options[option.Name].values()
+				if len(values) == 0 {
 					continue
 				}
 				used[option.Name] = true
-				if err := option.Set(trimmed(*values)); err != nil {
+				if err := option.Set(values); err != nil {
 					return nil, nil, usage(err)
 				}
 			}
@@ -102,8 +117,8 @@ func (a *asking) open(cmd *cobra.Command, names []string, metric string) (tasks 
 		}
 		tasks, options = append(tasks, task), append(options, o)
 	}
-	for option, values := range a.options {
-		if len(*values) > 0 && !used[option] {
+	for option, given := range a.options {
+		if len(given.values()) > 0 && !used[option] {
 			return nil, nil, usage(fmt.Errorf("--%s: none of the tasks %s has this option", option, strings.Join(names, ", ")))
 		}
 	}

@@ -53,6 +53,7 @@ type runFlags struct {
 	limit    int
 	fidelity bool
 	retry    bool
+	date     string
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -63,5 +64,6 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	s.IntVar(&f.maxNew, "max-new", 0, "most new tokens, below the task's own number")
 	s.IntVar(&f.limit, "limit", 0, "only the first samples of each task")
 	s.BoolVar(&f.retry, "retry", false, "when continuing, also run samples again whose rows have an error")
+	s.StringVar(&f.date, "date", "", "day that the model's chat template sees as today, where it asks for one, as 2026-01-02 (default: today, or the day on which the folder's run began)")
 	s.BoolVar(&f.fidelity, "fidelity", false, "also compare next-token distributions with the full cache's, along its answer")
 }

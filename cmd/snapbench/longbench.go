@@ -34,7 +34,7 @@ Where a protocol is named, its authors' own policy and budgets are the defaults.
   snapbench longbench --model M --tasks trec,lcc --data DIR --limit 20 --protocol snapkv-repo --budgets full,512`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if asked := *a.options["protocol"]; len(asked) == 1 {
+			if asked := a.options["protocol"].values(); len(asked) == 1 {
 				protocol, err := datasets.OpenProtocol(asked[0])
 				if err != nil {
 					return usage(err)

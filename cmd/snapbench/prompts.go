@@ -22,7 +22,7 @@ optionally "id", "metric", "classes" and "max_new".`,
 			if _, err := metrics.Open(metric); err != nil {
 				return usage(err)
 			}
-			a.set("file", args[0])
+			a.options["file"].one = args[0]
 			return a.ask(cmd, "prompts", []string{"prompts"}, metric)
 		},
 	}

@@ -23,6 +23,11 @@ import (
 // ask asks tasks of a model: it opens both, answers what has no finished row yet, and
 // shows what came of it.
 func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric string) error {
+	if a.run.date != "" {
+		if _, err := parseDate(a.run.date); err != nil {
+			return usage(err)
+		}
+	}
 	variants, err := a.variants.list(cmd)
 	if err != nil {
 		return err
@@ -51,7 +56,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	if err := j.Check(team); err != nil {
 		return err
 	}
-	journal, err := a.journal(j, team, options)
+	journal, err := a.journal(j, m, options)
 	if err != nil {
 		return err
 	}
@@ -72,19 +77,31 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 }
 
 // journal starts or continues the folder of a job.
-func (a *asking) journal(j *runners.Job, team []runners.Runner, options []datasets.Options) (*results.Journal, error) {
-	run, err := j.Describe(team, options)
+func (a *asking) journal(j *runners.Job, m *local.Opened, options []datasets.Options) (*results.Journal, error) {
+	if m.UsesDate() {
+		j.Date = a.run.date
+	}
+	run, err := j.Describe(m.Runners(), options)
 	if err != nil {
 		return nil, err
+	}
+	if a.run.out == "" { // the same for the same command, on any day
+		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", j.Name, sha256.Sum256(run.Question)))
+	}
+	if m.UsesDate() {
+		j.Date = dateOf(a.run.date, a.run.out)
+		if m.Today, err = parseDate(j.Date); err != nil {
+			return nil, fmt.Errorf("%s: run.json: %w", a.run.out, err)
+		}
+		if run, err = j.Describe(m.Runners(), options); err != nil {
+			return nil, err
+		}
 	}
 	run.Command, run.Version = commandLine(), version()
 	for _, t := range j.Tasks {
 		if d, err := datasets.Define(t.Name()); err == nil && d.Family == "longbench" {
 			run.Groups = longBenchGroups()
 		}
-	}
-	if a.run.out == "" {
-		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", j.Name, sha256.Sum256(run.Question)))
 	}
 	return results.Open(a.run.out, run)
 }

@@ -31,6 +31,8 @@ type Opened struct {
 	Located
 	Engines []*Engine
 	Kinds   string // of the engines' devices, each once: what rows depend on
+	// Today is the day that the chat template sees.
+	Today time.Time
 
 	files   *models.Files
 	text    tokenizer.Tokenizer
@@ -61,6 +63,9 @@ func (m *Opened) Runners() []runners.Runner {
 	}
 	return list
 }
+
+// UsesDate says whether the model's chat template asks for the day.
+func (m *Opened) UsesDate() bool { return m.chat != nil && m.chat.UsesDate() }
 
 // Subject is what rows of this model are about.
 func (m *Opened) Subject() results.Subject {
@@ -203,7 +208,7 @@ func (m *Opened) Reader() datasets.Model {
 			for i, x := range messages {
 				list[i] = tokenizer.Message{Role: x.Role, Content: x.Content}
 			}
-			return m.chat.Render(list, tokenizer.RenderOptions{AddGenerationPrompt: true, Variables: variables})
+			return m.chat.Render(list, tokenizer.RenderOptions{AddGenerationPrompt: true, Now: m.Today, Variables: variables})
 		}
 	}
 	return d

@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/exec"
-
 	"github.com/snapbench/snapbench/inputs"
+	"github.com/snapbench/snapbench/runners/tokenizer/jinja"
 )
 
 // Message is one turn of a conversation.
@@ -25,7 +23,7 @@ type Message struct {
 // ChatTemplate renders conversations as a model was trained to read them. The language is Jinja2, as the transformers
 // library sets it up. It is safe for concurrent use.
 type ChatTemplate struct {
-	template *exec.Template
+	template *jinja.Template
 	from     string // the file, and ": "
 	// BOS and EOS are what the template sees as bos_token and eos_token.
 	BOS, EOS string
@@ -42,87 +40,54 @@ type RenderOptions struct {
 var ErrNoChatTemplate = errors.New("the model has no chat template")
 
 // ParseChatTemplate reads a template. Rendering can only put out text: templates have no access to files.
-func ParseChatTemplate(source string) (c *ChatTemplate, err error) {
-	defer recovered(&err, "chat template")
-	if len(source) > maxTemplate {
-		return nil, fmt.Errorf("chat template: %d bytes, more than %d", len(source), maxTemplate)
-	}
-	if n := openBrackets(source); n > maxBrackets {
-		return nil, fmt.Errorf("chat template: %d brackets open at once, more than %d", n, maxBrackets)
-	}
-	t, err := exec.NewTemplate(templateName, templateConfig, sourceLoader(source), templateEnvironment)
-	if err != nil {
-		// The parser's error begins with the whole source.
-		msg := strings.TrimPrefix(err.Error(), "failed to parse template '"+source+"': ")
-		return nil, fmt.Errorf("chat template does not parse: %s", msg)
-	}
-	if err := guardTemplate(t.Root()); err != nil {
+func ParseChatTemplate(source string) (*ChatTemplate, error) {
+	t, err := jinja.Parse(source, jinja.Options{Generation: true})
+	var e *jinja.Error
+	switch {
+	case errors.As(err, &e) && (e.Kind == jinja.Unsupported || e.Kind == jinja.OverLimit):
 		return nil, fmt.Errorf("chat template: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("chat template does not parse: %w", err)
 	}
 	return &ChatTemplate{template: t}, nil
 }
 
+// UsesDate says whether the template asks for the date, so that its text may depend on [RenderOptions].Now.
+func (c *ChatTemplate) UsesDate() bool { return c.template.UsesNow() }
+
+// What a rendering may take grows with the conversation: a template copies a message many times over.
+const memoryPerByte = 64
+
 // Render returns the text of a conversation. A template that refuses it (roles that do not alternate, say) is an error
 // with the template's words; one that would take too much memory or time is an error, too.
-func (c *ChatTemplate) Render(messages []Message, opts RenderOptions) (text string, err error) {
-	defer recovered(&err, c.from+"chat template")
+func (c *ChatTemplate) Render(messages []Message, opts RenderOptions) (string, error) {
 	now := opts.Now
 	if now.IsZero() {
 		now = time.Now()
 	}
+	vars := jinja.Variables{}
+	maps.Copy(vars, opts.Variables)
 	list := make([]any, len(messages))
-	size := int64(0)
+	size := 0
 	for i, m := range messages {
-		size += int64(len(m.Role) + len(m.Content))
-		list[i] = map[string]any{"role": m.Role, "content": m.Content}
+		size += len(m.Role) + len(m.Content)
+		list[i] = jinja.Pairs{{Key: "role", Value: m.Role}, {Key: "content", Value: m.Content}}
 	}
-	data := map[string]any{}
-	for k, v := range opts.Variables {
-		data[k] = v
-	}
-	data["messages"] = list
-	data["add_generation_prompt"] = opts.AddGenerationPrompt
-	data["bos_token"] = c.BOS
-	data["eos_token"] = c.EOS
-	size += sizeOf(exec.AsValue(opts.Variables), math.MaxInt64)
-	e := &effort{budget: templateMemory + templateMemoryPerByte*size}
-	e.memory = e.budget
-	data["raise_exception"] = func(_ *exec.Evaluator, args *exec.VarArgs) (string, error) {
-		if err := e.use(args.First()); err != nil {
-			return "", err
-		}
-		return "", e.fail(fmt.Errorf("the template refuses the conversation: %s", args.First().String()))
-	}
-	data["strftime_now"] = func(_ *exec.Evaluator, args *exec.VarArgs) (string, error) {
-		if err := e.use(args.First()); err != nil {
-			return "", err
-		}
-		return strftime(now, args.First().String())
-	}
-	maps.Copy(data, e.functions())
-	data[effortName] = e
-	var out strings.Builder
-	err = exec.NewRenderer(&exec.Environment{
-		Context:           templateEnvironment.Context.Inherit().Update(exec.NewContext(data)),
-		Filters:           e.filters(),
-		Tests:             templateEnvironment.Tests,
-		ControlStructures: templateEnvironment.ControlStructures,
-		Methods:           e.methods(),
-	}, &out, templateConfig, sourceLoader(""), c.template).Execute()
-	if e.err != nil { // the engine's own words around it name the nodes it passed
-		err = e.err
-	}
-	if err != nil {
+	vars["messages"] = list
+	vars["add_generation_prompt"] = opts.AddGenerationPrompt
+	vars["bos_token"] = c.BOS
+	vars["eos_token"] = c.EOS
+	limits := jinja.DefaultLimits
+	limits.Memory += memoryPerByte * int64(size)
+	text, err := c.template.Render(vars, now, limits)
+	var e *jinja.Error
+	switch {
+	case errors.As(err, &e) && e.Kind == jinja.Refused:
+		return "", fmt.Errorf("%schat template: the template refuses the conversation: %s", c.from, e.Text)
+	case err != nil:
 		return "", fmt.Errorf("%schat template: %w", c.from, err)
 	}
-	return out.String(), nil
-}
-
-// recovered turns a panic of the template engine into an error.
-func recovered(err *error, what string) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("%s: the template engine failed: %v", what, r)
-	}
+	return text, nil
 }
 
 // OpenChatTemplate reads the chat template of a Hugging Face directory: chat_template.jinja, or chat_template in

@@ -1,12 +1,14 @@
 package tokenizer
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/snapbench/snapbench/runners/sharedtest"
+	"github.com/snapbench/snapbench/runners/tokenizer/jinja"
 )
 
 // chatVectors are conversations rendered by Jinja2.
@@ -35,12 +37,6 @@ func (v *chatVectors) check(t *testing.T) {
 	for _, c := range v.Cases {
 		name := c.Family + "/" + c.Conversation
 		tmpl, err := ParseChatTemplate(c.Template)
-		if c.Family == "gemma3" {
-			if err == nil || !strings.Contains(err.Error(), "chat template does not parse") || len(err.Error()) > 300 {
-				t.Errorf("%s: error %v, want one that says that the template does not parse", name, err)
-			}
-			continue
-		}
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -79,19 +75,18 @@ func TestChatTemplates(t *testing.T) {
 func TestChatTemplateErrors(t *testing.T) {
 	messages := []Message{{"user", "Hi"}}
 	for _, c := range []struct{ source, want string }{
-		{`{% if x %}`, "does not parse"},
+		{"a\n{% if x %}", "chat template does not parse: line 2: "},
 		{`{{ messages | nosuchfilter }}`, "nosuchfilter"},
-		{`{% include "/etc/passwd" %}`, "does not parse"},
-		{`{% import "x" as y %}`, "does not parse"},
-		{`{{ raise_exception("no tools here") }}`, "the template refuses the conversation: no tools here"},
-		{`{{ strftime_now("%Q") }}`, "%Q is not supported"},
-		{`{% for i in range(2000000) %}{% endfor %}`, "more than 262144 steps"},
-		{`{% for i in range(2000) %}{% for j in range(2000) %}{% endfor %}{% endfor %}`, "more than 262144 steps"},
-		{`{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}`, "macros nested deeper than 64"},
-		{`{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ g() }}`, "macros nested deeper than 64"},
-		{"{{ " + strings.Repeat("(", maxTemplate-9), "brackets open at once, more than 1000"},
-		{"{{ " + strings.Repeat("(')'~", 500), "does not parse"},
-		{strings.Repeat(" ", maxTemplate+1), "more than 65536"},
+		{`{% include "/etc/passwd" %}`, "chat template: line 1: not supported: the statement include"},
+		{`{% import "x" as y %}`, "not supported: the statement import"},
+		{"\n\n{{ raise_exception('no tools here') }}", "chat template: the template refuses the conversation: no tools here"},
+		{`{{ strftime_now("%Q") }}`, "not supported: strftime_now('%Q'): %Q"},
+		{`{{ messages[9].role }}`, "line 1: UndefinedError: list object has no element 9"},
+		{`{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}`, "limit: more than 8388608 steps"},
+		{`{{ 'a' * 10 ** 12 }}`, "limit: more than 64 MiB of text and lists"},
+		{`{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}`, "limit: nested deeper than 1000"},
+		{"{{ " + strings.Repeat("(", 60000), "nested deeper than 200"},
+		{strings.Repeat(" ", jinja.MaxSource+1), "chat template: limit: 65537 bytes, more than 65536"},
 	} {
 		tmpl, err := ParseChatTemplate(c.source)
 		if err == nil {
@@ -116,5 +111,63 @@ func TestChatTemplateVariables(t *testing.T) {
 	})
 	if want := "<s>think user=a;assistant=b;06 Jul 2024, 188, 100%</s>"; err != nil || got != want {
 		t.Errorf("rendered %q (%v), want %q", got, err, want)
+	}
+}
+
+// Only a template that names strftime_now depends on the date, which is the caller's.
+func TestChatTemplateDate(t *testing.T) {
+	for source, want := range map[string]struct {
+		uses bool
+		text string
+	}{
+		`{{ bos_token }}plain`: {false, "plain"},
+		`{% if strftime_now is defined %}{{ strftime_now('%Y-%m-%d') }}{% endif %}`: {true, "2026-01-02"},
+	} {
+		tmpl, err := ParseChatTemplate(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := tmpl.Render(nil, RenderOptions{Now: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)})
+		if err != nil || text != want.text || tmpl.UsesDate() != want.uses {
+			t.Errorf("%s: %q, uses the date %v (%v), want %q, %v", source, text, tmpl.UsesDate(), err, want.text, want.uses)
+		}
+	}
+}
+
+// An error names the file that the template came from.
+func TestBadTemplateNamesItsFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tokenizer_config.json")
+	if err := os.WriteFile(path, []byte(`{"chat_template": "{{ 'a' * 1000000000000 }}"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tmpl, err := OpenChatTemplate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tmpl.Render(nil, RenderOptions{})
+	if want := path + ": chat template: line 1: limit: more than 64 MiB of text and lists"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// What templates do in earnest has room, for prompts of millions of tokens too.
+func TestLongConversations(t *testing.T) {
+	tmpl, err := ParseChatTemplate(`{% for m in messages %}{% if m.content.startswith('x') %}{% set c = m['content'].split('\n')[-1]|trim %}{% else %}` +
+		`{% set c = m.content | trim %}{% set c = c.replace('  ', ' ') %}{% endif %}{{ '<|' + m.role + '|>\n' + c + '<|end|>' + '-' * 3 }}{% for n in messages[::-1] %}{% endfor %}{% endfor %}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const line = "All work and no play.\n"
+	for _, c := range []struct{ messages, lines int }{{1, 1 << 20}, {500, 10}, {500, 1000}} {
+		content := strings.Repeat(line, c.lines)
+		var messages []Message
+		for range c.messages {
+			messages = append(messages, Message{"user", content})
+		}
+		text, err := tmpl.Render(messages, RenderOptions{})
+		if want := c.messages * (len("<|user|>\n<|end|>---") + len(content) - 1); err != nil || len(text) != want {
+			t.Errorf("%d messages of %d bytes: %d bytes of text, want %d (%v)", c.messages, len(content), len(text), want, err)
+		}
 	}
 }

@@ -1,14 +1,10 @@
 package tokenizer
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
-
-	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // FuzzTokenizerJSON loads hostile files. What loads must encode and decode without a panic.
@@ -198,26 +194,5 @@ func FuzzGGUF(f *testing.F) {
 			}
 		}
 		checkStream(t, tok, ids)
-	})
-}
-
-// FuzzChatTemplate parses and renders hostile templates.
-func FuzzChatTemplate(f *testing.F) {
-	var v chatVectors
-	sharedtest.JSON(f, filepath.Join("testdata", "chat_templates.json"), &v)
-	for _, c := range v.Cases {
-		f.Add(c.Template)
-	}
-	f.Add(`{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}`)
-	f.Add(`{% for i in range(9) %}{% if i is divisibleby 2 %}{{ loop.index }}{% continue %}{% endif %}{% break %}{% endfor %}`)
-	f.Add(`{%- set ns = namespace(x=1) -%}{% set ns.x = ns.x + 1 %}{{ ns.x | tojson }}{{ messages[::-1] }}{{ 'a' * 3 }}`)
-	messages := []Message{{"user", "a"}, {"assistant", "b"}, {"user", "c"}}
-	f.Fuzz(func(t *testing.T, source string) {
-		tmpl, err := ParseChatTemplate(source)
-		if err != nil {
-			return
-		}
-		// Only that it returns: the text is the template's affair.
-		_, _ = tmpl.Render(messages, RenderOptions{AddGenerationPrompt: true, Now: time.Unix(0, 0)})
 	})
 }
