@@ -127,8 +127,9 @@ type Device interface {
 	GroupScores(dst, src Array, h Heads, how Grouping)
 	// PoolScores along each row, stride 1, same length; kernel is odd. (rows, m) Float32.
 	PoolScores(dst, src Array, rows, kernel int, kind Pooling)
-	// Select answers each selection: the Count highest scores, ties to the
-	// earliest position, NaN below everything; written as ascending positions.
+	// Select answers each selection: of each row the first Head positions, then the
+	// highest scores, as many as are asked for in all; ties to the earliest position, NaN
+	// below everything; written as ascending positions.
 	Select(s []Selection)
 	// Gather copies what each Kept chose into caches of its own, with room for
 	// more rows behind each head. Kept with more heads than kv reads KV head

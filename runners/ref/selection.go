@@ -54,7 +54,8 @@ func (d *Device) PoolScores(dst, src engine.Array, rows, kernel int, kind engine
 func (d *Device) Select(selections []engine.Selection) {
 	for _, s := range selections {
 		m := s.Scores.Len / s.Rows
-		same("Select", s.Dst.Len, s.Rows*(s.Count+s.Tail))
+		same("Select", s.Dst.Len, s.Len())
+		dst := ints(s.Dst)
 		for r := range s.Rows {
 			row := floats(s.Scores)[r*m : (r+1)*m]
 			order := make([]int, m)
@@ -62,18 +63,22 @@ func (d *Device) Select(selections []engine.Selection) {
 				order[j] = j
 			}
 			sort.SliceStable(order, func(a, b int) bool {
-				x, y := row[order[a]], row[order[b]]
+				i, j := order[a], order[b]
+				if i < s.Head || j < s.Head {
+					return i < s.Head && j >= s.Head
+				}
+				x, y := row[i], row[j]
 				return x > y || x == x && y != y // NaN comes last
 			})
-			order = order[:s.Count]
+			order = order[:s.CountOf(r)]
 			sort.Ints(order)
-			dst := ints(s.Dst)[r*(s.Count+s.Tail) : (r+1)*(s.Count+s.Tail)]
+			for j := range s.Tail {
+				order = append(order, m+j)
+			}
 			for j, p := range order {
 				dst[j] = int32(p)
 			}
-			for j := range s.Tail {
-				dst[s.Count+j] = int32(m + j)
-			}
+			dst = dst[len(order):]
 		}
 	}
 }
