@@ -67,7 +67,7 @@ func TestEmulatedConformance(t *testing.T) {
 	}
 	long := os.Getenv("SNAPBENCH_LONG") != ""
 	// What has kernels of its own for a type; the rest is in float32 for all.
-	ofType := []string{"arrays", "embed", "rms norm", "matmul", "matmul storages", "swiglu", "mixture", "matmul swiglu", "matmul rotate", "rotate", "attention", "window scores", "column sums", "gather", "batch", "company"}
+	ofType := []string{"arrays", "embed", "rms norm", "matmul", "matmul storages", "swiglu", "mixture", "matmul swiglu", "matmul rotate", "rotate", "attention", "window scores", "column sums", "row norms", "weighted rows", "row dots", "gather", "batch", "company"}
 	var mu sync.Mutex
 	launched := map[string]int{}
 	t.Run("cards", func(t *testing.T) {

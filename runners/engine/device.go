@@ -122,6 +122,16 @@ type Device interface {
 	// need no zeros to begin with. Columns behind stay as they are. Every sum has one
 	// fixed order, which is the blocks' too. q (m, heads, d), dst Float32 (heads, n).
 	ColumnSums(dst, q Array, kv KV, start int, h Heads, window int, scale float32)
+	// RowNorms: dst[g][j] = ‖x[g][j]‖₂. x (kvHeads, n, d) keys or values, dst Float32
+	// (kvHeads, n).
+	RowNorms(dst, x Array, size int)
+	// WeightedRows: dst[g] = Σ_j w[g][j] · x[g][j]. x (kvHeads, n, d) keys or values, w
+	// Float32 (kvHeads, n), dst Float32 (kvHeads, d).
+	WeightedRows(dst, x, w Array, size int)
+	// RowDots: dst[g][j] = x[g][j]·v[g]; where cosine is set, divided by the lengths of
+	// both, and 0 where one has none. x (kvHeads, n, d) keys or values, v Float32
+	// (kvHeads, d), dst Float32 (kvHeads, n).
+	RowDots(dst, x, v Array, size int, cosine bool)
 	// GroupScores: dst[g][j] = mean or max of src[h][j] over the group's query
 	// heads. src (heads, m), dst (kvHeads, m), Float32.
 	GroupScores(dst, src Array, h Heads, how Grouping)
