@@ -134,7 +134,7 @@ func (o *ops) Group(s Scores, how engine.Grouping) Scores {
 	if o.err != nil {
 		return Scores{}
 	}
-	if h.Group() == 1 {
+	if h.Group() == 1 && how != engine.GroupAll {
 		return s // one query head per KV head: nothing to reduce
 	}
 	return o.once(fmt.Sprintf("%s, group %d", s.question, how), h.KV, s.Array.Len/h.Query, func(dst engine.Array) {

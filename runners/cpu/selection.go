@@ -16,8 +16,11 @@ func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.G
 	if d.err != nil {
 		return
 	}
-	in, out, n := f32(op, src), f32(op, dst), h.Group()
-	d.pool.run(h.KV, func(g, _ int) {
+	in, out, n, groups := f32(op, src), f32(op, dst), h.Group(), h.KV
+	if how == engine.GroupAll {
+		n, groups = h.Query, 1 // and then a copy for each
+	}
+	d.pool.run(groups, func(g, _ int) {
 		to := out[g*m : (g+1)*m]
 		copy(to, in[g*n*m:])
 		for a := 1; a < n; a++ {
@@ -34,12 +37,15 @@ func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.G
 				}
 			}
 		}
-		if how == engine.GroupMean && n > 1 {
+		if how != engine.GroupMax && n > 1 {
 			for j := range to {
 				to[j] /= float32(n)
 			}
 		}
 	})
+	for g := groups; g < h.KV; g++ {
+		copy(out[g*m:(g+1)*m], out[:m])
+	}
 }
 
 // PoolScores smooths each row.

@@ -113,6 +113,11 @@ func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.G
 	if !ok {
 		return
 	}
+	if how == engine.GroupAll {
+		d.with(to, from).long(m).int(h.Query, h.KV)
+		d.run(d.kernel("scores", "group_all"), blocks(m, 256), 1, 256, 0)
+		return
+	}
 	d.with(to, from).long(dst.Len, m).int(h.Group(), flag(how == engine.GroupMax))
 	d.run(d.kernel("scores", "group_scores"), blocks(dst.Len, 256), 1, 256, 0)
 }

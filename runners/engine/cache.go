@@ -110,6 +110,17 @@ type Grouping uint8
 const (
 	GroupMean Grouping = iota
 	GroupMax
+	GroupAll // the mean over all query heads, the same for every KV head
+)
+
+// Combination is how two rows of scores become one.
+type Combination uint8
+
+// The combinations, number by number.
+const (
+	ScoresTimes Combination = iota // a · b
+	ScoresOver                     // a / b
+	ScoresPlus                     // a + b
 )
 
 // Pooling smooths scores along the positions.

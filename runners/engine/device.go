@@ -133,8 +133,16 @@ type Device interface {
 	// (kvHeads, d), dst Float32 (kvHeads, n).
 	RowDots(dst, x, v Array, size int, cosine bool)
 	// GroupScores: dst[g][j] = mean or max of src[h][j] over the group's query
-	// heads. src (heads, m), dst (kvHeads, m), Float32.
+	// heads, or the mean over all. src (heads, m), dst (kvHeads, m), Float32.
 	GroupScores(dst, src Array, h Heads, how Grouping)
+	// CombineScores: dst[r][j] = factor · (a[r][j] ∘ b[r][j]), ∘ being how. dst (rows, m);
+	// a (rows, n), n ≥ m, whose first m columns count, or empty for ones; b (rows, m), or
+	// (m) for all rows the same, or empty, then dst = factor · a. Float32. dst may be a
+	// where n = m, or b where that has its shape.
+	CombineScores(dst, a, b Array, rows int, how Combination, factor float32)
+	// ChunkMeans: dst[r][j] = the mean of row r over the chunk of size positions that j is
+	// in, of which the last may be shorter: over as many as it has. (rows, m) Float32.
+	ChunkMeans(dst, src Array, rows, size int)
 	// PoolScores along each row, stride 1, same length; kernel is odd. (rows, m) Float32.
 	PoolScores(dst, src Array, rows, kernel int, kind Pooling)
 	// Select answers each selection: of each row the first Head positions, then the

@@ -488,7 +488,7 @@ func windowScores(b *bench) {
 func groupScores(b *bench) {
 	for _, h := range headShapes {
 		for _, m := range sizes {
-			for _, how := range []engine.Grouping{engine.GroupMean, engine.GroupMax} {
+			for _, how := range []engine.Grouping{engine.GroupMean, engine.GroupMax, engine.GroupAll} {
 				src, dst := b.in32(b.normal(h.Query*m)), b.out32(h.KV*m)
 				b.both(func(d engine.Device, at func(*pair) engine.Array) { d.GroupScores(at(dst), at(src), h, how) })
 				b.check(fmt.Sprintf("%+v, %d, grouping %d", h, m, how), dst, m, 0)

@@ -64,7 +64,7 @@ func Run(t *testing.T, d engine.Device, o Options) {
 		{"weights", weights}, {"vector", vector}, {"embed", embed},
 		{"rms norm", rmsNorm}, {"matmul", matMul}, {"matmul storages", matMulStorages}, {"swiglu", swiGLU}, {"mixture", mixture},
 		{"matmul swiglu", matMulSwiGLU}, {"matmul rotate", matMulRotate}, {"rotate", rotate}, {"attention", attention}, {"window scores", windowScores}, {"column sums", columnSums},
-		{"row norms", rowNorms}, {"weighted rows", weightedRows}, {"row dots", rowDots}, {"group scores", groupScores}, {"pool scores", poolScores}, {"select", selectRows}, {"select counts", selectCounts},
+		{"row norms", rowNorms}, {"weighted rows", weightedRows}, {"row dots", rowDots}, {"group scores", groupScores}, {"combine scores", combineScores}, {"chunk means", chunkMeans}, {"pool scores", poolScores}, {"select", selectRows}, {"select counts", selectCounts},
 		{"gather", gather}, {"batch", decode}, {"argmax", argMax}, {"divergence", divergence},
 	} {
 		all = append(all, operation{c.name, func(t *testing.T) {

@@ -13,17 +13,21 @@ func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.G
 	same("GroupScores", dst.Len, h.KV*m)
 	in, out := floats(src), floats(dst)
 	for g := range h.KV {
+		first, number := g*h.Group(), h.Group()
+		if how == engine.GroupAll {
+			first, number = 0, h.Query
+		}
 		for j := range m {
 			sum, top := 0.0, math.Inf(-1)
-			for a := range h.Group() {
-				v := float64(in[(g*h.Group()+a)*m+j])
+			for a := range number {
+				v := float64(in[(first+a)*m+j])
 				sum += v
 				top = math.Max(top, v)
 			}
 			if how == engine.GroupMax {
 				out[g*m+j] = float32(top)
 			} else {
-				out[g*m+j] = float32(sum / float64(h.Group()))
+				out[g*m+j] = float32(sum / float64(number))
 			}
 		}
 	}
