@@ -30,7 +30,7 @@ func columnSums(b *bench) {
 			if c.window > 0 {
 				seen = min(m, c.window+32)
 			}
-			if m > 129 && seldom(h) || !b.affords(4*m*h.Query*h.Size*seen) {
+			if m > 129 && (m*h.Query*h.Size > 300_000 || seldom(h)) || !b.affords(4*m*h.Query*h.Size*seen) {
 				continue
 			}
 			kv := b.kv(n, h)
