@@ -41,22 +41,26 @@ func parseAmount(s string) (amount, error) {
 	return amount{tokens: n * factor}, nil
 }
 
-// At returns a layer's budget in tokens for a prompt of n; shares are rounded
-// down, as kvpress does.
-func (b Budget) At(layer, n int) int {
+// At returns a layer's capacity for a prompt of n tokens; shares are rounded down,
+// as kvpress does.
+func (b Budget) At(layer, n int) Capacity {
 	a := b.list.At(layer)
 	if a.tokens > 0 {
-		return a.tokens
+		return Capacity{a.tokens, float64(a.tokens)}
 	}
 	// A share is taken as it is written, in decimal: 0.2·200 must give 40 whatever
 	// 1-0.8 rounds to. The nudge is far below 1/n and above the rounding of n·p.
-	return int(math.Floor(float64(n)*a.percent/100 + 1e-9))
+	exact := float64(n) * a.percent / 100
+	return Capacity{int(math.Floor(exact + 1e-9)), exact}
 }
+
+// fixed says whether a layer's budget is in tokens, the same for every prompt.
+func (b Budget) fixed(layer int) bool { return b.list.At(layer).tokens > 0 }
 
 func (b Budget) String() string {
 	return b.list.text(func(a amount) string {
 		if a.tokens > 0 {
-			return itoa(a.tokens)
+			return strconv.Itoa(a.tokens)
 		}
 		return strconv.FormatFloat(a.percent, 'f', -1, 64) + "%"
 	})

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// List is a parameter: one value for all layers, or one per layer, written
-// "5" or "5|5|7|7".
+// List is a parameter's values: one for all layers, or one per layer, written
+// "5" or "5|5|7|7"; "[5,5,7,7]" is read too.
 type List[T any] []T
 
 // At returns a layer's value.
@@ -27,8 +27,12 @@ func (l List[T]) text(one func(T) string) string {
 }
 
 func parseList[T any](what, text string, one func(string) (T, error)) (List[T], error) {
+	separator := "|"
+	if inside, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inside, "]") {
+		text, separator = strings.TrimSuffix(inside, "]"), ","
+	}
 	var l List[T]
-	for _, part := range strings.Split(text, "|") {
+	for part := range strings.SplitSeq(text, separator) {
 		v, err := one(strings.TrimSpace(part))
 		if err != nil {
 			return nil, fmt.Errorf("%s %w", what, err)
@@ -38,23 +42,10 @@ func parseList[T any](what, text string, one func(string) (T, error)) (List[T], 
 	return l, nil
 }
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 func positive(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
 		return 0, fmt.Errorf("%q: want a whole number above 0", s)
-	}
-	return n, nil
-}
-
-func odd(s string) (int, error) {
-	n, err := positive(s)
-	if err != nil {
-		return 0, err
-	}
-	if n%2 == 0 {
-		return 0, fmt.Errorf("%q: want an odd number, so that pooling keeps positions where they are", s)
 	}
 	return n, nil
 }

@@ -1,21 +1,19 @@
 // Package compress holds the policies that decide which keys and values of a
-// prompt survive in the cache, one method a file, written once over a few array
-// operations that every device provides ([Ops]).
+// prompt survive in the cache, one policy a file, written once over what every
+// device can measure ([Ops]).
 //
 // A [Variant] is a policy with its parameters and its budget. All variants of a
 // sample share one prefill: in each layer [Choose] asks every variant what it
 // keeps, and whatever two of them both need (a window's scores, a pooled row)
 // is computed once.
+//
+// A policy declares its parameters as data ([Definition]); flags, labels and
+// columns are made from that. Most policies only score positions ([Scorer]) and
+// leave the choosing to [ByScore]; others are built on such a policy, as
+// "ada(snapkv)" is.
 package compress
 
-import (
-	"fmt"
-	"slices"
-	"sort"
-	"strings"
-
-	"github.com/snapbench/snapbench/runners/engine"
-)
+import "github.com/snapbench/snapbench/runners/engine"
 
 // Layer is the place a policy decides in.
 type Layer struct {
@@ -23,56 +21,65 @@ type Layer struct {
 	Layers int // of how many
 	Tokens int // n, the prompt's length
 	Heads  engine.Heads
+	Sample int // the prompt's number in its data set, from 0
+
+	// What the model does in this layer; not known before the prompt is read.
+	Sliding int       // the model's own sliding window, 0 for none
+	Scale   float32   // of the attention, 1/√d in most models
+	Angles  []float32 // position p turns the pair (i, i+d/2) of a head by p·Angles[i]
 }
 
-// Needs says what prefill must hold ready.
+// Capacity is what a budget gives each cache head of a layer.
+type Capacity struct {
+	Tokens int     // positions, everything included
+	Exact  float64 // the same before it was rounded down: 62.5 for 31.25 % of 200 tokens
+}
+
+// Needs says what prefill must hold ready for a layer's choice.
 type Needs struct {
-	Window int // the last w queries, rotated
+	Window  int  // what the last w queries look at
+	Queries int  // copies of the last so many queries, rotated; [AllQueries] for every one
+	Columns bool // the attention that all queries together pay to each position
+	Output  bool // the weights that attention's output goes through
 }
 
-// Ops are the measurements and choices of one layer. Arrays are on the device;
-// a result is shared by all who ask for the same one, must not be changed, and
-// lives until the layer is done. Failures are kept and reported by [Choose].
-type Ops interface {
-	// WindowScores returns Σ over the last w queries of their attention: (heads, n-w),
-	// what each query head's window looks at.
-	WindowScores(w int) Scores
-	// Group reduces the rows of a group's query heads to one per KV head.
-	Group(s Scores, how engine.Grouping) Scores
-	// Pool smooths each row.
-	Pool(s Scores, kernel int, kind engine.Pooling) Scores
-	// Top keeps, in each row of m scores, the count highest (ties to the earliest
-	// position) and the tail positions behind the scores. A row is a cache head.
-	Top(s Scores, count, tail int) engine.Kept
-	// Everything keeps all n positions of every KV head.
-	Everything() engine.Kept
-}
+// AllQueries asks for the queries of the whole prompt.
+const AllQueries = 1 << 30
 
-// Scores are numbers for positions on the device, Float32 (rows, m): a row per
-// query head or per KV head.
-type Scores struct {
-	Array engine.Array
-	Rows  int
+// Held is how many of a prompt's n queries prefill must hold.
+func (n Needs) Held(tokens int) int { return min(max(n.Window, n.Queries), tokens) }
 
-	question string // what was asked, so that it is asked once
+// join returns what serves both.
+func (a Needs) join(b Needs) Needs {
+	return Needs{max(a.Window, b.Window), max(a.Queries, b.Queries), a.Columns || b.Columns, a.Output || b.Output}
 }
 
 // Policy chooses what survives. It is a value without state: the same layer
 // gives the same choice.
 type Policy interface {
-	// Name is the method's name in the field.
-	Name() string
-	// Parameters are the policy's own, in the canonical order, without its budget.
-	Parameters() []Parameter
 	// Needs says what a layer's choice needs.
-	Needs(layer int) Needs
-	// Check reports parameters that cannot work with a budget of capacity tokens
-	// in a layer, before anything runs.
-	Check(layer, capacity int) error
-	// Expect says what a layer's cache must then hold, for the audit.
-	Expect(l Layer, capacity int) Expectation
-	// Keep chooses capacity positions per head; capacity ≤ n.
-	Keep(ops Ops, l Layer, capacity int) (engine.Kept, error)
+	Needs(l Layer) Needs
+	// Check reports parameters that cannot work with a capacity in a layer. Before
+	// a prompt is known l.Tokens is 0, and the model's heads are unknown too.
+	Check(l Layer, c Capacity) error
+	// Expect says what a layer's cache must then hold, for the audit and for
+	// planning memory.
+	Expect(l Layer, c Capacity) Expectation
+	// Keep chooses. It is not asked where the prompt is shorter than the capacity:
+	// then everything is kept, whatever the policy.
+	Keep(ops Ops, l Layer, c Capacity) (Kept, error)
+}
+
+// Auditor is a policy whose choice has more to hold than an [Expectation] says.
+type Auditor interface {
+	// Audit reports what is wrong with the positions that were kept, by cache head.
+	Audit(l Layer, c Capacity, kept [][]int32) error
+}
+
+// Placer is a policy after which decoding does not go on at position n.
+type Placer interface {
+	// Place returns the position of the first new token.
+	Place(l Layer, c Capacity) int
 }
 
 // Expectation is what a layer's cache must hold.
@@ -80,50 +87,19 @@ type Expectation struct {
 	Heads   int // cache heads
 	PerHead int // positions in each head; 0 where heads differ
 	Total   int // positions in all heads together
+	Spread  int // how far from Total the sum may be, where the prompt decides
 	Tail    int // the last positions of the prompt, present in every head
 }
 
-// Parameter is a name and its canonical text.
-type Parameter struct{ Name, Text string }
+// Most is the largest sum of positions that the expectation allows.
+func (e Expectation) Most() int { return e.Total + e.Spread }
 
-// Definition is how a policy is made from its parameters' texts.
-type Definition struct {
-	Name       string
-	Parameters []string // the names New understands, in canonical order
-	New        func(arguments map[string]string) (Policy, error)
-}
-
-var registry = map[string]Definition{}
-
-// Register makes a policy known by its name. It is called from init.
-func Register(d Definition) {
-	if _, twice := registry[d.Name]; twice {
-		panic("compress: policy " + d.Name + " is registered twice")
-	}
-	registry[d.Name] = d
-}
-
-// Names lists the policies there are, "full" first.
-func Names() []string {
-	names := []string{"full"}
-	for name := range registry {
-		names = append(names, name)
-	}
-	sort.Strings(names[1:])
-	return names
-}
-
-// Open makes a policy from its name and its parameters' texts; parameters left
-// out have their defaults.
-func Open(name string, arguments map[string]string) (Policy, error) {
-	d, ok := registry[name]
-	if !ok {
-		return nil, fmt.Errorf("unknown policy %q: have %s", name, strings.Join(Names(), ", "))
-	}
-	for a := range arguments {
-		if !slices.Contains(d.Parameters, a) {
-			return nil, fmt.Errorf("policy %s has no parameter %q: have cap, %s", name, a, strings.Join(d.Parameters, ", "))
-		}
-	}
-	return d.New(arguments)
+// Kept is what a policy chose in a layer.
+type Kept struct {
+	engine.Kept
+	// Edit, where not nil, changes the gathered keys: those of each cache head,
+	// (kept, d) one position after the other, and their positions.
+	Edit func(head int, keys []float32, positions []int32)
+	// Host says that the choice was computed in plain Go over copies.
+	Host bool
 }

@@ -2,152 +2,135 @@ package compress
 
 import (
 	"fmt"
-	"slices"
+	"math"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Sharing is how the query heads of one KV head come to a choice.
-type Sharing string
-
-// The four ways in use with grouped-query attention. With one query head per
-// KV head they are the same.
+// The ways in which the query heads of one KV head come to a choice. With one
+// query head per KV head the first four are the same.
 const (
-	// QueryHead: every query head selects for itself and keeps a copy of its own
-	// (the SnapKV authors' code).
-	QueryHead Sharing = "query_head"
-	// KVHeadMean: the group's scores are averaged before pooling (KVCache-Factory).
-	KVHeadMean Sharing = "kv_head_mean"
-	// KVHeadMax: the group's highest score counts, before pooling (KVCache-Factory).
-	KVHeadMax Sharing = "kv_head_max"
-	// KVPress: each query head is pooled, then the group averaged (kvpress).
-	KVPress Sharing = "kvpress"
+	queryHead  = "query_head"   // each selects for itself and keeps a copy of its own (the authors' code)
+	kvHeadMean = "kv_head_mean" // the group's scores are averaged before pooling (KVCache-Factory)
+	kvHeadMax  = "kv_head_max"  // the group's highest score counts, before pooling (KVCache-Factory)
+	kvpress    = "kvpress"      // each query head is pooled, then the group averaged (kvpress)
+	rkv        = "rkv"          // the group's highest logit counts, before a softmax without the window (R-KV)
 )
 
-// Sharings lists them.
-func Sharings() []string {
-	return []string{string(QueryHead), string(KVHeadMean), string(KVHeadMax), string(KVPress)}
-}
-
-// SnapKV keeps what the prompt's last queries look at, smoothed by pooling, and
-// the last w positions (arXiv 2404.14469, section 4.1). Every parameter may be a
-// list with a value per layer.
-type SnapKV struct {
-	Window  List[int]            // w, the observation window; kept itself
-	Kernel  List[int]            // of the pooling, odd
-	Pooling List[engine.Pooling] // how scores are smoothed
-	Sharing List[Sharing]        // how a group of query heads chooses
-}
+var windowParameter = Parameter{Name: "w", Flag: "windows", Kind: Whole, Default: "32", Least: 1,
+	Help: "observation windows in tokens"}
 
 func init() {
 	Register(Definition{
-		Name:       "snapkv",
-		Parameters: []string{"w", "k", "pool", "gqa"},
-		New: func(arguments map[string]string) (Policy, error) {
-			return newSnapKV(arguments)
+		Name: "snapkv", Title: "SnapKV", Paper: "2404.14469",
+		Help: "keeps what the prompt's last queries look at, smoothed by pooling, and the last w positions",
+		Parameters: []Parameter{
+			windowParameter,
+			{Name: "k", Flag: "kernels", Kind: Odd, Default: "7", Least: 1, Help: "pooling kernels, odd"},
+			{Name: "pool", Flag: "pooling", Kind: Word, Default: "max", Allowed: []string{"max", "avg"}, Help: "poolings: max, avg"},
+			{Name: "gqa", Flag: "gqa", Kind: Word, Default: kvHeadMean, Allowed: []string{queryHead, kvHeadMean, kvHeadMax, kvpress, rkv},
+				Help: "groupings of the query heads that share a KV head: query_head, kv_head_mean, kv_head_max, kvpress, rkv"},
+		},
+		New: func(a Arguments) (Policy, error) {
+			return ByScore(snapKV{a.Whole("w"), a.Whole("k"), a.Word("pool"), a.Word("gqa")}), nil
 		},
 	})
 }
 
-func newSnapKV(arguments map[string]string) (*SnapKV, error) {
-	text := func(name, otherwise string) string {
-		if s, ok := arguments[name]; ok {
-			return s
+// snapKV scores by what the observation window looks at (arXiv 2404.14469,
+// section 4.1).
+type snapKV struct {
+	window, kernel List[int]
+	pooling, gqa   List[string]
+}
+
+func (p snapKV) Needs(l Layer) Needs {
+	w := p.window.At(l.Index)
+	if p.gqa.At(l.Index) == rkv {
+		return Needs{Queries: w}
+	}
+	return Needs{Window: w}
+}
+
+func (p snapKV) Bounds(l Layer) Bounds {
+	b := Bounds{Heads: l.Heads.KV, Tail: p.window.At(l.Index)}
+	if p.gqa.At(l.Index) == queryHead {
+		b.Heads = l.Heads.Query
+	}
+	return b
+}
+
+func (p snapKV) Score(ops Ops, l Layer) (Scores, error) {
+	w, k := p.window.At(l.Index), p.kernel.At(l.Index)
+	pool := engine.MaxPooling
+	if p.pooling.At(l.Index) == "avg" {
+		pool = engine.AveragePooling
+	}
+	switch gqa := p.gqa.At(l.Index); gqa {
+	case queryHead:
+		return ops.Pool(ops.WindowScores(w), k, pool), nil
+	case kvHeadMean:
+		return ops.Pool(ops.Group(ops.WindowScores(w), engine.GroupMean), k, pool), nil
+	case kvHeadMax:
+		return ops.Pool(ops.Group(ops.WindowScores(w), engine.GroupMax), k, pool), nil
+	case kvpress:
+		return ops.Group(ops.Pool(ops.WindowScores(w), k, pool), engine.GroupMean), nil
+	case rkv:
+		return ops.Pool(groupLogits(ops, l, w), k, pool), nil
+	default:
+		return Scores{}, fmt.Errorf("no grouping %q", gqa)
+	}
+}
+
+// groupLogits scores as R-KV does: the largest logit of the group's query heads, a
+// softmax over the positions before the window alone, the mean over its queries.
+// (KV heads, n-w)
+func groupLogits(ops Ops, l Layer, w int) Scores {
+	return ops.Compute(fmt.Sprintf("window %d by the group's logits", w), func() [][]float32 {
+		h, before := l.Heads, l.Tokens-w
+		queries, keys := ops.Queries(w), ops.Keys()
+		scale := float64(l.Scale)
+		out := make([][]float32, h.KV)
+		logits, sums := make([]float64, before), make([]float64, before)
+		for g := range out {
+			clear(sums)
+			for i := range w {
+				top := math.Inf(-1)
+				for j := range logits {
+					logits[j] = math.Inf(-1)
+					if l.Sliding > 0 && j <= before+i-l.Sliding {
+						continue
+					}
+					for a := g * h.Group(); a < (g+1)*h.Group(); a++ {
+						logits[j] = max(logits[j], scale*dot(queries[a][i*h.Size:(i+1)*h.Size], keys[g][j*h.Size:(j+1)*h.Size]))
+					}
+					top = max(top, logits[j])
+				}
+				if math.IsInf(top, -1) {
+					continue // the model's own window hides all of them from this query
+				}
+				sum := 0.0
+				for j, z := range logits {
+					logits[j] = math.Exp(z - top)
+					sum += logits[j]
+				}
+				for j, e := range logits {
+					sums[j] += e / sum / float64(w)
+				}
+			}
+			out[g] = make([]float32, before)
+			for j, s := range sums {
+				out[g][j] = float32(s)
+			}
 		}
-		return otherwise
-	}
-	var p SnapKV
-	var err error
-	if p.Window, err = parseList("window w", text("w", "32"), positive); err != nil {
-		return nil, err
-	}
-	if p.Kernel, err = parseList("kernel k", text("k", "7"), odd); err != nil {
-		return nil, err
-	}
-	if p.Pooling, err = parseList("pooling pool", text("pool", "max"), parsePooling); err != nil {
-		return nil, err
-	}
-	p.Sharing, err = parseList("grouping gqa", text("gqa", string(QueryHead)), func(s string) (Sharing, error) {
-		if !slices.Contains(Sharings(), s) {
-			return "", fmt.Errorf("%q: have query_head, kv_head_mean, kv_head_max, kvpress", s)
-		}
-		return Sharing(s), nil
+		return out
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &p, nil
 }
 
-func parsePooling(s string) (engine.Pooling, error) {
-	switch s {
-	case "max":
-		return engine.MaxPooling, nil
-	case "avg":
-		return engine.AveragePooling, nil
+func dot(a, b []float32) float64 {
+	sum := 0.0
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
 	}
-	return 0, fmt.Errorf("%q: have max, avg", s)
-}
-
-func poolingText(p engine.Pooling) string {
-	if p == engine.MaxPooling {
-		return "max"
-	}
-	return "avg"
-}
-
-// Name returns "snapkv".
-func (p *SnapKV) Name() string { return "snapkv" }
-
-// Parameters returns w, k, pool and gqa.
-func (p *SnapKV) Parameters() []Parameter {
-	return []Parameter{
-		{"w", p.Window.text(itoa)},
-		{"k", p.Kernel.text(itoa)},
-		{"pool", p.Pooling.text(poolingText)},
-		{"gqa", p.Sharing.text(func(s Sharing) string { return string(s) })},
-	}
-}
-
-// Needs returns the layer's window.
-func (p *SnapKV) Needs(layer int) Needs { return Needs{Window: p.Window.At(layer)} }
-
-// lists returns the lengths of the per-layer lists.
-func (p *SnapKV) lists() []int {
-	return []int{len(p.Window), len(p.Kernel), len(p.Pooling), len(p.Sharing)}
-}
-
-// Check refuses a capacity that the window alone would fill.
-func (p *SnapKV) Check(layer, capacity int) error {
-	if w := p.Window.At(layer); capacity <= w {
-		return fmt.Errorf("capacity %d leaves nothing beside the window of %d: it must be larger", capacity, w)
-	}
-	return nil
-}
-
-// Expect asks for capacity positions in every head, the window among them; the
-// heads are the query heads where each keeps its own copy.
-func (p *SnapKV) Expect(l Layer, capacity int) Expectation {
-	heads := l.Heads.KV
-	if p.Sharing.At(l.Index) == QueryHead {
-		heads = l.Heads.Query
-	}
-	return Expectation{Heads: heads, PerHead: capacity, Total: heads * capacity, Tail: p.Window.At(l.Index)}
-}
-
-// Keep scores, pools and chooses.
-func (p *SnapKV) Keep(ops Ops, l Layer, capacity int) (engine.Kept, error) {
-	w, k, pool := p.Window.At(l.Index), p.Kernel.At(l.Index), p.Pooling.At(l.Index)
-	scores := ops.WindowScores(w)
-	switch p.Sharing.At(l.Index) {
-	case QueryHead:
-		scores = ops.Pool(scores, k, pool)
-	case KVHeadMean:
-		scores = ops.Pool(ops.Group(scores, engine.GroupMean), k, pool)
-	case KVHeadMax:
-		scores = ops.Pool(ops.Group(scores, engine.GroupMax), k, pool)
-	case KVPress:
-		scores = ops.Group(ops.Pool(scores, k, pool), engine.GroupMean)
-	}
-	return ops.Top(scores, capacity-w, w), nil
+	return sum
 }

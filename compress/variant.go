@@ -1,240 +1,235 @@
 package compress
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"github.com/snapbench/snapbench/runners/engine"
 )
 
 // Variant is a policy with its parameters and its budget: one cell of a
-// comparison. The zero Variant is the full cache.
+// comparison. It is made by [Parse], [NewVariant] or a [Grid].
 type Variant struct {
-	policy Policy // nil: the full cache
-	budget Budget
+	method method
+	budget Budget // without values for a policy that has none
+}
+
+// method is a policy and how it is written.
+type method struct {
+	definition *Definition
+	settings   []Setting // every parameter's canonical text
+	inner      *method
+	policy     Policy
+	lengths    []int // of per-layer lists, those of the inner policy included
 }
 
 // Full is the cache nothing is dropped from.
-var Full = Variant{}
+var Full Variant
 
-// NewVariant joins a policy and a budget.
-func NewVariant(p Policy, b Budget) (Variant, error) {
-	v := Variant{p, b}
+func init() {
+	Register(Definition{
+		Name: FullName, Title: "full cache", Help: "keeps everything: what the others are measured against",
+		Unbudgeted: true,
+		New:        func(Arguments) (Policy, error) { return full{}, nil },
+	})
+	var err error
+	if Full, err = Parse(FullName); err != nil {
+		panic(err)
+	}
+}
+
+// Made returns a variant of a policy that no text describes, for tests and tools
+// that bring a choice of their own.
+func Made(name string, p Policy) Variant {
+	return Variant{method: method{definition: &Definition{Name: name, Unbudgeted: true}, policy: p}}
+}
+
+// NewVariant makes a variant from a call and a budget's text. The budget may also
+// stand in the call, as its argument cap.
+func NewVariant(c Call, budget string) (Variant, error) {
+	if text, ok := c.argument("cap"); ok {
+		if budget != "" {
+			return Variant{}, fmt.Errorf("%s: it has a capacity, and %s is asked besides", c, budget)
+		}
+		budget = text
+	}
+	m, err := newMethod(c)
+	if err != nil {
+		return Variant{}, err
+	}
+	v := Variant{method: m}
+	if m.definition.Unbudgeted {
+		if budget != "" {
+			return Variant{}, fmt.Errorf("%s has no capacity", m.definition.Name)
+		}
+		return v, v.check()
+	}
+	if budget == "" {
+		return Variant{}, errors.New("it has no capacity: add cap=1024")
+	}
+	if v.budget, err = ParseBudget(budget); err != nil {
+		return Variant{}, err
+	}
+	return v, v.check()
+}
+
+func newMethod(c Call) (method, error) {
+	d, err := Define(c.Name)
+	if err != nil {
+		return method{}, err
+	}
+	given := map[string]string{}
+	for _, a := range c.Arguments {
+		if a.Name != "cap" {
+			given[a.Name] = a.Text
+		}
+	}
+	m := method{definition: d}
+	var a Arguments
+	if a, m.settings, err = d.read(given); err != nil {
+		return m, err
+	}
+	m.lengths = a.lengths
+	switch {
+	case d.Inner == "" && c.Inner != nil:
+		return m, fmt.Errorf("policy %s is not built on another: %s has no place in it", d.Name, c.Inner.Name)
+	case d.Inner != "":
+		inner := Call{Name: d.Inner}
+		if c.Inner != nil {
+			inner = *c.Inner
+		}
+		if _, ok := inner.argument("cap"); ok {
+			return m, fmt.Errorf("%s inside of %s has no capacity of its own", inner.Name, d.Name)
+		}
+		built, err := newMethod(inner)
+		if err != nil {
+			return m, err
+		}
+		m.inner, a.Inner = &built, built.policy
+		m.lengths = append(m.lengths, built.lengths...)
+	}
+	m.policy, err = d.New(a)
+	return m, err
+}
+
+// check reports lists of different lengths, and parameters that can't work with
+// the budget whatever the prompt.
+func (v Variant) check() error {
 	layers := 1
-	for _, n := range v.lists() {
+	for _, n := range v.lengths() {
 		if n != 1 && layers != 1 && n != layers {
-			return v, fmt.Errorf("%s: one list has %d values, another %d", v, layers, n)
+			return fmt.Errorf("%s: one list has %d values, another %d", v, layers, n)
 		}
 		layers = max(layers, n)
 	}
-	for l := range layers {
-		a := b.list.At(l)
-		if a.tokens == 0 {
-			continue // a share is checked against each prompt
+	for i := range layers {
+		c := Capacity{}
+		if !v.method.definition.Unbudgeted {
+			if !v.budget.fixed(i) {
+				continue // a share is checked against each prompt
+			}
+			c = v.budget.At(i, 0)
 		}
-		if err := p.Check(l, a.tokens); err != nil {
-			return v, fmt.Errorf("%s: %w", v, err)
+		if err := v.method.policy.Check(Layer{Index: i, Layers: layers}, c); err != nil {
+			return fmt.Errorf("%s: %w", v, err)
 		}
 	}
-	return v, nil
+	return nil
 }
 
-// lists returns the lengths of the per-layer lists, 1 for one value.
-func (v Variant) lists() []int {
-	lengths := []int{len(v.budget.list)}
-	if p, ok := v.policy.(interface{ lists() []int }); ok {
-		lengths = append(lengths, p.lists()...)
+// lengths returns the lengths of the per-layer lists, 1 for one value.
+func (v Variant) lengths() []int {
+	if v.method.definition.Unbudgeted {
+		return v.method.lengths
 	}
-	return lengths
+	return append([]int{len(v.budget.list)}, v.method.lengths...)
 }
 
-// IsFull reports whether the variant is the full cache.
-func (v Variant) IsFull() bool { return v.policy == nil }
+// Policy returns the policy's name, and of what it is built on: "ada(snapkv)".
+func (v Variant) Policy() string { return v.method.name() }
 
-// Policy returns the policy's name, "full" for the full cache.
-func (v Variant) Policy() string {
-	if v.IsFull() {
-		return "full"
+func (m *method) name() string {
+	if m.inner == nil {
+		return m.definition.Name
 	}
-	return v.policy.Name()
+	return m.definition.Name + "(" + m.inner.name() + ")"
 }
 
-// Budget returns the budget as written, "full" for the full cache.
+// Budget returns the budget as written, "full" where the policy has none.
 func (v Variant) Budget() string {
-	if v.IsFull() {
-		return "full"
+	if v.method.definition.Unbudgeted {
+		return FullName
 	}
 	return v.budget.String()
 }
 
-// Parameter returns a parameter's canonical text, "" where the policy has none
-// of that name.
-func (v Variant) Parameter(name string) string {
-	if !v.IsFull() {
-		for _, p := range v.policy.Parameters() {
-			if p.Name == name {
-				return p.Text
-			}
+// Parameters returns every parameter's canonical text, those of the policy it is
+// built on behind that one's name: "alpha", "snapkv.w".
+func (v Variant) Parameters() []Setting {
+	var list []Setting
+	prefix := ""
+	for m := &v.method; m != nil; m = m.inner {
+		if m != &v.method {
+			prefix += m.definition.Name + "."
+		}
+		for _, s := range m.settings {
+			list = append(list, Setting{prefix + s.Name, s.Text})
 		}
 	}
-	return ""
+	return list
+}
+
+// Params is Parameters as a map.
+func (v Variant) Params() map[string]string {
+	m := map[string]string{}
+	for _, s := range v.Parameters() {
+		m[s.Name] = s.Text
+	}
+	return m
 }
 
 // String returns the canonical form, which [Parse] reads:
-// "snapkv(cap=1024,w=32,k=7,pool=max,gqa=query_head)".
+// "snapkv(cap=1024,w=32,k=7,pool=max,gqa=kv_head_mean)".
 func (v Variant) String() string {
-	if v.IsFull() {
-		return "full"
+	budget := ""
+	if !v.method.definition.Unbudgeted {
+		budget = "cap=" + v.budget.String()
 	}
-	var s strings.Builder
-	fmt.Fprintf(&s, "%s(cap=%s", v.policy.Name(), v.budget)
-	for _, p := range v.policy.Parameters() {
-		fmt.Fprintf(&s, ",%s=%s", p.Name, p.Text)
-	}
-	return s.String() + ")"
+	return v.method.text(budget)
 }
 
-// Needs returns what prefill must hold ready for a prompt of n tokens in a model
-// of so many layers: nothing where nothing will be dropped.
-func (v Variant) Needs(layers, n int) Needs {
-	var all Needs
-	for i := range layers {
-		all.Window = max(all.Window, v.needs(Layer{Index: i, Tokens: n}).Window)
+func (m *method) text(first string) string {
+	var parts []string
+	if first != "" {
+		parts = append(parts, first)
 	}
-	return all
-}
-
-func (v Variant) needs(l Layer) Needs {
-	if v.keepsAll(l) {
-		return Needs{}
+	for _, s := range m.settings {
+		parts = append(parts, s.Name+"="+s.Text)
 	}
-	return v.policy.Needs(l.Index)
-}
-
-// CheckLayers reports a per-layer list whose length is not the model's.
-func (v Variant) CheckLayers(layers int) error {
-	if v.IsFull() {
-		return nil
+	if m.inner != nil {
+		parts = append(parts, m.inner.text(""))
 	}
-	for _, n := range v.lists() {
-		if n != 1 && n != layers {
-			return fmt.Errorf("%s: a list has %d values, the model has %d layers", v, n, layers)
-		}
+	if len(parts) == 0 {
+		return m.definition.Name
 	}
-	return nil
-}
-
-// CheckPrompt reports a budget that cannot serve a prompt of n tokens: a share
-// of it that the window alone would fill.
-func (v Variant) CheckPrompt(layers, n int) error {
-	for i := range layers {
-		if v.keepsAll(Layer{Index: i, Tokens: n}) {
-			continue
-		}
-		if err := v.policy.Check(i, v.budget.At(i, n)); err != nil {
-			return fmt.Errorf("%s on a prompt of %d tokens: %w", v, n, err)
-		}
-	}
-	return nil
-}
-
-// Capacity returns how many positions each head of a layer keeps of a prompt of
-// n tokens: the budget, or n where the prompt is no longer than that.
-func (v Variant) Capacity(layer, n int) int {
-	if v.IsFull() {
-		return n
-	}
-	return min(n, v.budget.At(layer, n))
-}
-
-// Expect says what the variant's cache of a layer must hold. Where nothing is
-// dropped there is one copy per KV head, whatever the policy does otherwise.
-func (v Variant) Expect(l Layer) Expectation {
-	if v.keepsAll(l) {
-		return Expectation{Heads: l.Heads.KV, PerHead: l.Tokens, Total: l.Heads.KV * l.Tokens, Tail: l.Tokens}
-	}
-	return v.policy.Expect(l, v.budget.At(l.Index, l.Tokens))
-}
-
-// keepsAll: a prompt below the budget loses nothing (SnapKV's own rule; a
-// prompt exactly as long runs through, and keeps everything too).
-func (v Variant) keepsAll(l Layer) bool {
-	return v.IsFull() || l.Tokens < v.budget.At(l.Index, l.Tokens)
-}
-
-// KeepsAll reports whether the variant drops nothing of a prompt of n tokens in
-// any of the layers.
-func (v Variant) KeepsAll(layers, n int) bool {
-	for i := range layers {
-		if v.Capacity(i, n) < n {
-			return false
-		}
-	}
-	return true
-}
-
-func (v Variant) keep(ops Ops, l Layer) (engine.Kept, error) {
-	if v.keepsAll(l) {
-		return ops.Everything(), nil
-	}
-	capacity := v.budget.At(l.Index, l.Tokens)
-	if err := v.policy.Check(l.Index, capacity); err != nil {
-		return engine.Kept{}, fmt.Errorf("%s on a prompt of %d tokens: %w", v, l.Tokens, err)
-	}
-	return v.policy.Keep(ops, l, capacity)
+	return m.definition.Name + "(" + strings.Join(parts, ",") + ")"
 }
 
 // Parse reads one variant: "full" or "NAME(cap=…,…)".
 func Parse(s string) (Variant, error) {
-	s = strings.TrimSpace(s)
-	if s == "full" {
-		return Full, nil
-	}
-	name, rest, ok := strings.Cut(s, "(")
-	name = strings.TrimSpace(name)
-	if !ok || !strings.HasSuffix(rest, ")") {
-		if !slices.Contains(Names(), name) {
-			return Variant{}, fmt.Errorf("unknown policy %q: have %s", name, strings.Join(Names(), ", "))
+	c, err := ParseCall(s)
+	if err == nil {
+		var v Variant
+		if v, err = NewVariant(c, ""); err == nil {
+			return v, nil
 		}
-		return Variant{}, fmt.Errorf("variant %q: want NAME(cap=…,…), for example snapkv(cap=1024,w=32,k=7,pool=max)", s)
 	}
-	arguments := map[string]string{}
-	for _, part := range strings.Split(strings.TrimSuffix(rest, ")"), ",") {
-		key, value, ok := strings.Cut(part, "=")
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		if !ok || key == "" || value == "" {
-			return Variant{}, fmt.Errorf("variant %q: %q is not name=value", s, part)
-		}
-		if _, twice := arguments[key]; twice {
-			return Variant{}, fmt.Errorf("variant %q: %s is given twice", s, key)
-		}
-		arguments[key] = value
-	}
-	if name == "full" {
-		return Variant{}, fmt.Errorf("variant %q: full has no parameters", s)
-	}
-	capacity, ok := arguments["cap"]
-	delete(arguments, "cap")
-	p, err := Open(name, arguments)
-	if err != nil {
-		return Variant{}, fmt.Errorf("variant %q: %w", s, err)
-	}
-	if !ok {
-		return Variant{}, fmt.Errorf("variant %q: it has no capacity: add cap=1024", s)
-	}
-	b, err := ParseBudget(capacity)
-	if err != nil {
-		return Variant{}, fmt.Errorf("variant %q: %w", s, err)
-	}
-	return NewVariant(p, b)
+	return Variant{}, fmt.Errorf("variant %q: %w", strings.TrimSpace(s), err)
 }
 
 // ParseAll reads variants separated by semicolons; doubles are an error.
 func ParseAll(s string) ([]Variant, error) {
 	var all []Variant
-	seen := map[string]bool{}
-	for _, part := range strings.Split(s, ";") {
+	for part := range strings.SplitSeq(s, ";") {
 		if strings.TrimSpace(part) == "" {
 			continue
 		}
@@ -242,54 +237,21 @@ func ParseAll(s string) ([]Variant, error) {
 		if err != nil {
 			return nil, err
 		}
-		if seen[v.String()] {
-			return nil, fmt.Errorf("variant %s is named twice", v)
-		}
-		seen[v.String()] = true
 		all = append(all, v)
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no variants in %q", s)
 	}
-	return all, nil
+	return all, distinct(all)
 }
 
-// Grid is a product of parameters' texts.
-type Grid struct {
-	Policy  string
-	Budgets []string // "full" appears once, whatever the other parameters
-	// Parameters to vary, by the policy's names: {"k", {"5", "7"}}.
-	Axes []Axis
-}
-
-// Axis is one parameter's values.
-type Axis struct {
-	Name   string
-	Values []string
-}
-
-// Variants returns the product, the full cache first where it was asked for,
-// then by budget and the axes in their order.
-func (g Grid) Variants() ([]Variant, error) {
-	var texts []string
-	for _, b := range g.Budgets {
-		if b == "full" {
-			texts = append([]string{"full"}, texts...)
-			continue
+func distinct(all []Variant) error {
+	seen := map[string]bool{}
+	for _, v := range all {
+		if seen[v.String()] {
+			return fmt.Errorf("variant %s is named twice", v)
 		}
-		cells := []string{fmt.Sprintf("%s(cap=%s", g.Policy, b)}
-		for _, axis := range g.Axes {
-			var next []string
-			for _, c := range cells {
-				for _, value := range axis.Values {
-					next = append(next, c+","+axis.Name+"="+value)
-				}
-			}
-			cells = next
-		}
-		for _, c := range cells {
-			texts = append(texts, c+")")
-		}
+		seen[v.String()] = true
 	}
-	return ParseAll(strings.Join(texts, ";"))
+	return nil
 }

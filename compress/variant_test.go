@@ -1,6 +1,7 @@
 package compress
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,10 +11,12 @@ import (
 func TestParse(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"full", "full"},
-		{" snapkv( cap=1024 ) ", "snapkv(cap=1024,w=32,k=7,pool=max,gqa=query_head)"},
+		{" snapkv( cap=1024 ) ", "snapkv(cap=1024,w=32,k=7,pool=max,gqa=kv_head_mean)"},
 		{"snapkv(gqa=kvpress,k=5,cap=2k,pool=avg,w=64)", "snapkv(cap=2048,w=64,k=5,pool=avg,gqa=kvpress)"},
-		{"snapkv(cap=12.50%)", "snapkv(cap=12.5%,w=32,k=7,pool=max,gqa=query_head)"},
-		{"snapkv(cap=64|128,w=16,k=5|7)", "snapkv(cap=64|128,w=16,k=5|7,pool=max,gqa=query_head)"},
+		{"snapkv(cap=12.50%)", "snapkv(cap=12.5%,w=32,k=7,pool=max,gqa=kv_head_mean)"},
+		{"snapkv(cap=64|128,w=16,k=5|7)", "snapkv(cap=64|128,w=16,k=5|7,pool=max,gqa=kv_head_mean)"},
+		{"snapkv(cap=[64,128],w=16,k=[5, 7])", "snapkv(cap=64|128,w=16,k=5|7,pool=max,gqa=kv_head_mean)"},
+		{"random( seed=3, cap = 64 )", "random(cap=64,w=32,seed=3)"},
 	} {
 		v, err := Parse(c.in)
 		if err != nil || v.String() != c.want {
@@ -28,24 +31,27 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for in, want := range map[string]string{
-		"snap":                           `unknown policy "snap": have full, snapkv`,
-		"snap(cap=3)":                    `unknown policy "snap": have full, snapkv`,
-		"snapkv":                         "want NAME(cap=",
+		"snap":                           `unknown policy "snap": have full, `,
+		"snap(cap=3)":                    `unknown policy "snap": have full, `,
+		"snapkv":                         "no capacity: add cap=",
 		"snapkv()":                       "not name=value",
 		"snapkv(w=8)":                    "no capacity",
 		"snapkv(cap=32)":                 "capacity 32 leaves nothing beside the window of 32",
-		"snapkv(cap=64,k=4)":             `kernel k "4": want an odd number`,
-		"snapkv(cap=64,k=0)":             `kernel k "0"`,
-		"snapkv(cap=64,pool=min)":        `pooling pool "min": have max, avg`,
-		"snapkv(cap=64,gqa=mean)":        `grouping gqa "mean": have query_head, kv_head_mean, kv_head_max, kvpress`,
+		"snapkv(cap=64,k=4)":             `parameter k "4": want an odd number`,
+		"snapkv(cap=64,k=0)":             `parameter k "0": want a whole number, 1 or more`,
+		"snapkv(cap=64,pool=min)":        `parameter pool "min": have max, avg`,
+		"snapkv(cap=64,gqa=mean)":        `parameter gqa "mean": have query_head, kv_head_mean, kv_head_max, kvpress, rkv`,
 		"snapkv(cap=64,kernel=5)":        `no parameter "kernel": have cap, w, k, pool, gqa`,
 		"snapkv(cap=64,k=5,k=7)":         "k is given twice",
 		"snapkv(cap=0)":                  `capacity cap "0"`,
 		"snapkv(cap=101%)":               `want a share above 0% up to 100%`,
 		"snapkv(cap=99999999k)":          "want tokens",
 		"snapkv(cap=64|16,w=32)":         "capacity 16 leaves nothing",
-		"full(cap=1)":                    "full has no parameters",
-		"snapkv(cap=9999999999999999999": "want NAME(cap=",
+		"full(cap=1)":                    "full has no capacity",
+		"snapkv(cap=9999999999999999999": "want a comma or a closing parenthesis",
+		"snapkv(cap=64,snapkv)":          "snapkv is not built on another",
+		"snapkv(cap=64) ;":               "follows",
+		"(cap=64)":                       "a policy's name is missing",
 	} {
 		if v, err := Parse(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Parse(%q) = %v, %v; want an error with %q", in, v, err, want)
@@ -57,11 +63,11 @@ func TestParseErrors(t *testing.T) {
 }
 
 func TestGrid(t *testing.T) {
-	v, err := Grid{Policy: "snapkv", Budgets: []string{"128", "full", "256"}, Axes: []Axis{{"k", []string{"5", "7"}}, {"pool", []string{"max", "avg"}}}}.Variants()
+	v, err := Grid{Policies: []Call{{Name: "snapkv"}}, Budgets: []string{"128", "full", "256"}, Axes: []Axis{{"k", "--kernels", []string{"5", "7"}}, {"pool", "--pooling", []string{"max", "avg"}}}}.Variants()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(v) != 9 || !v[0].IsFull() || v[1].String() != "snapkv(cap=128,w=32,k=5,pool=max,gqa=query_head)" || v[8].String() != "snapkv(cap=256,w=32,k=7,pool=avg,gqa=query_head)" {
+	if len(v) != 9 || v[0].Policy() != FullName || v[1].String() != "snapkv(cap=128,w=32,k=5,pool=max,gqa=kv_head_mean)" || v[8].String() != "snapkv(cap=256,w=32,k=7,pool=avg,gqa=kv_head_mean)" {
 		t.Errorf("%v", v)
 	}
 }
@@ -76,15 +82,15 @@ func TestBudgets(t *testing.T) {
 		{"64", 50, 64}, {"1k", 9, 1024},
 	} {
 		b, err := ParseBudget(c.budget)
-		if err != nil || b.At(0, c.n) != c.want {
-			t.Errorf("%s of %d is %d (%v), want %d", c.budget, c.n, b.At(0, c.n), err, c.want)
+		if err != nil || b.At(0, c.n).Tokens != c.want {
+			t.Errorf("%s of %d is %d (%v), want %d", c.budget, c.n, b.At(0, c.n).Tokens, err, c.want)
 		}
 	}
 }
 
 func TestExpectations(t *testing.T) {
 	h := engine.Heads{Query: 8, KV: 2, Size: 4}
-	v, err := Parse("snapkv(cap=40,w=8)")
+	v, err := Parse("snapkv(cap=40,w=8,gqa=query_head)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,14 +106,14 @@ func TestExpectations(t *testing.T) {
 			t.Errorf("n = %d: %+v, want %+v", c.n, got, c.want)
 		}
 	}
-	if v.Needs(3, 39).Window != 0 || v.Needs(3, 40).Window != 8 {
+	if v.Needs(Layer{Layers: 3, Tokens: 39}).Window != 0 || v.Needs(Layer{Layers: 3, Tokens: 40}).Window != 8 {
 		t.Error("a prompt that loses nothing needs no window, one at the budget does")
 	}
 	share, err := Parse("snapkv(cap=10%,w=8)")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if share.CheckPrompt(3, 80) == nil || share.CheckPrompt(3, 90) != nil {
+	if share.CheckPrompt(Layer{Layers: 3, Tokens: 80}) == nil || share.CheckPrompt(Layer{Layers: 3, Tokens: 90}) != nil {
 		t.Error("10 % of 80 is the window alone, of 90 it is not")
 	}
 	lists, err := Parse("snapkv(cap=40|50,w=8)")
@@ -120,7 +126,7 @@ func TestExpectations(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"full", "snapkv(cap=64|128,w=16,k=5|7)", "snapkv(cap=12.5%)", "snapkv(", "a=b", "snapkv(cap=1e9%)"} {
+	for _, s := range []string{"full", "snapkv(cap=64|128,w=16,k=5|7)", "snapkv(cap=12.5%)", "snapkv(", "a=b", "snapkv(cap=1e9%)", "random(cap=[3,4],w=0)", "full(full(full))"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -135,4 +141,55 @@ func FuzzParse(f *testing.F) {
 		v.CheckLayers(2)
 		v.Capacity(0, 1000)
 	})
+}
+
+// A grid's axes go to every policy that has the parameter, however deep.
+func TestGridOfPolicies(t *testing.T) {
+	calls := func(list ...string) (out []Call) {
+		for _, s := range list {
+			c, err := ParseCall(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, c)
+		}
+		return out
+	}
+	v, err := Grid{Policies: calls("full", "snapkv(k=5)", "recent", "random(cap=99)"), Budgets: []string{"64", "128"},
+		Axes: []Axis{{"k", "--kernels", []string{"7", "9"}}, {"w", "--windows", []string{"8", "16"}}}}.Variants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, x := range v {
+		got = append(got, x.String())
+	}
+	want := []string{"full",
+		"snapkv(cap=64,w=8,k=5,pool=max,gqa=kv_head_mean)", "snapkv(cap=64,w=16,k=5,pool=max,gqa=kv_head_mean)",
+		"snapkv(cap=128,w=8,k=5,pool=max,gqa=kv_head_mean)", "snapkv(cap=128,w=16,k=5,pool=max,gqa=kv_head_mean)",
+		"recent(cap=64)", "recent(cap=128)", "random(cap=99,w=8,seed=0)", "random(cap=99,w=16,seed=0)"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+	_, err = Grid{Policies: calls("recent"), Budgets: []string{"64"}, Axes: []Axis{{"k", "--kernels", []string{"7"}}}}.Variants()
+	if err == nil || !strings.Contains(err.Error(), "--kernels: none of the policies recent has the parameter k") {
+		t.Errorf("an axis that nothing takes: %v", err)
+	}
+}
+
+// The published vectors of the hash, and a whole draw.
+func TestRandom(t *testing.T) {
+	key := func(seed, sample, layer, head, j uint64) uint64 {
+		return splitMix(splitMix(splitMix(splitMix(splitMix(seed)^sample)^layer)^head) ^ j)
+	}
+	if a, b, c := key(0, 0, 0, 0, 0), key(1, 2, 3, 4, 5), key(42, 199, 31, 7, 131071); a != 0x78ae5a9a6b5fd45e || b != 0x90bb69b7166551de || c != 0xe5d4b71fffc23499 {
+		t.Errorf("keys %x %x %x", a, b, c)
+	}
+	r := random{List[int]{4}, List[int]{0}}
+	l := Layer{Tokens: 20}
+	for head, want := range [][]int32{{2, 7, 8, 10, 12, 13, 16, 17, 18, 19}, {0, 1, 7, 8, 11, 12, 16, 17, 18, 19}} {
+		if got := r.draw(l, head, 10); !slices.Equal(got, want) {
+			t.Errorf("head %d keeps %v, want %v", head, got, want)
+		}
+	}
 }

@@ -18,9 +18,42 @@ import (
 const longbenchVersion = 1
 
 func init() {
-	for _, name := range LongBenchSets() {
-		Register(name, openLongBench)
+	Register(Definition{
+		Family: "longbench", Help: "LongBench v1, prompted and graded as a published protocol does", Names: LongBenchSets(),
+		Groups: longBenchGroups(),
+		Own:    func() any { return &LongBenchOptions{Protocol: "longbench"} },
+		Open:   openLongBench,
+	})
+}
+
+// LongBenchOptions say where LongBench's rows lie and how they become prompts.
+type LongBenchOptions struct {
+	// Data is a folder with SET.jsonl, SET.jsonl.gz or SET.parquet, or an archive of
+	// such (.zip).
+	Data string `option:"data" kind:"text" help:"folder with SET.jsonl, .jsonl.gz or .parquet, or the archive (default: what datasets pull longbench brought)" json:"-"`
+	// Protocol names the rules for prompts.
+	Protocol string `option:"protocol" kind:"text" help:"how a row becomes a prompt: longbench, snapkv-repo, kvpress, factory"`
+	// MaxLength limits the prompt in tokens instead of the protocol's own number.
+	MaxLength int `option:"max-length" kind:"tokens" help:"longest prompt in tokens, instead of the protocol's own number"`
+	// CodeSim is the similarity that grades the two code sets.
+	CodeSim string `option:"code-sim" kind:"text" help:"similarity of the two code sets: levenshtein (default), difflib"`
+}
+
+// longBenchGroups are the sets in English and code, those in Chinese, and
+// LongBench-E's.
+func longBenchGroups() map[string][]string {
+	groups := map[string][]string{}
+	for _, set := range metrics.LongBench {
+		name := "longbench"
+		if set.Chinese {
+			name = "longbench-zh"
+		}
+		groups[name] = append(groups[name], set.Name)
+		if set.E {
+			groups["longbench-e"] = append(groups["longbench-e"], set.Name+"_e")
+		}
 	}
+	return groups
 }
 
 // LongBenchSets lists the sets of LongBench v1 by task name: the 16 in English
@@ -75,24 +108,35 @@ type longbenchTask struct {
 }
 
 func openLongBench(name string, o Options) (Task, error) {
+	own := o.Own.(*LongBenchOptions)
+	if own.MaxLength < 0 {
+		return nil, fmt.Errorf("task %s: maximum length %d is negative", name, own.MaxLength)
+	}
 	set, err := longbenchSet(name)
 	if err != nil {
 		return nil, err
 	}
-	t := &longbenchTask{name: name, set: set, maxLength: o.MaxLength, maxNew: o.MaxNew, metric: cmp.Or(o.Metric, set.Metric)}
-	if t.protocol, err = OpenProtocol(cmp.Or(o.Protocol, "longbench")); err != nil {
+	t := &longbenchTask{name: name, set: set, maxLength: own.MaxLength, maxNew: o.MaxNew, metric: o.Metric}
+	if t.metric == "" {
+		scorer, _, err := set.Scorers(own.CodeSim)
+		if err != nil {
+			return nil, fmt.Errorf("task %s: %w", name, err)
+		}
+		t.metric = scorer.Name
+	}
+	if t.protocol, err = OpenProtocol(cmp.Or(own.Protocol, "longbench")); err != nil {
 		return nil, fmt.Errorf("task %s: %w", name, err)
 	}
 	if _, err := metrics.Open(t.metric); err != nil {
 		return nil, fmt.Errorf("task %s: %w", name, err)
 	}
-	if o.MaxLength == 1 {
-		return nil, fmt.Errorf("task %s: maximum length %d: want at least 2 tokens, the prompt's first and last", name, o.MaxLength)
+	if own.MaxLength == 1 {
+		return nil, fmt.Errorf("task %s: maximum length %d: want at least 2 tokens, the prompt's first and last", name, own.MaxLength)
 	}
-	if o.Data == "" {
+	if own.Data == "" {
 		return nil, fmt.Errorf("task %s: no data: want a folder with %s.jsonl, .jsonl.gz or .parquet, or the benchmark's archive", name, name)
 	}
-	if t.rows, err = readSet(o.Data, name); err != nil {
+	if t.rows, err = readSet(own.Data, name); err != nil {
 		return nil, err
 	}
 	t.rows = t.rows[:limited(len(t.rows), o.Limit)]
@@ -106,6 +150,9 @@ func (t *longbenchTask) Name() string    { return t.name }
 func (t *longbenchTask) Version() int    { return longbenchVersion }
 func (t *longbenchTask) Len() int        { return len(t.rows) }
 func (t *longbenchTask) ID(i int) string { return t.rows[i].id }
+
+// Metric returns the scorer of all of its samples.
+func (t *longbenchTask) Metric() string { return t.metric }
 
 func (t *longbenchTask) Digest() string {
 	return digestOf(func(yield func(string) bool) {

@@ -50,7 +50,7 @@ func TestLongBenchReferencePrompts(t *testing.T) {
 	}
 	count := map[string]int{}
 	for _, c := range cases {
-		k, err := Open(c.Task, Options{Data: sharedtest.Path(t, "longbench", "data"), Protocol: c.Protocol, MaxLength: c.MaxLength, MaxNew: 64})
+		k, err := Open(c.Task, Options{Own: &LongBenchOptions{Data: sharedtest.Path(t, "longbench", "data"), Protocol: c.Protocol, MaxLength: c.MaxLength}, MaxNew: 64})
 		if err != nil {
 			t.Error(err)
 			continue
@@ -96,7 +96,7 @@ func TestLongBenchRealSets(t *testing.T) {
 			continue
 		}
 		for _, protocol := range ProtocolNames() {
-			k, err := Open(set.Set, Options{Data: data, Protocol: protocol, Limit: 2})
+			k, err := Open(set.Set, Options{Own: &LongBenchOptions{Data: data, Protocol: protocol}, Limit: 2})
 			if err != nil {
 				t.Error(err)
 				continue

@@ -20,9 +20,12 @@ import (
 const needleVersion = 1
 
 func init() {
-	for name := range needleKinds {
-		Register(name, openNeedle)
-	}
+	Register(Definition{
+		Family: "needle", Help: "find a hidden sentence: length × depth", Names: NeedleNames(),
+		Groups: map[string][]string{"needle": NeedleNames()},
+		Own:    func() any { return &NeedleOptions{Seed: 42} },
+		Open:   openNeedle,
+	})
 }
 
 // needleKinds are the needle tasks by name.
@@ -51,26 +54,28 @@ func NeedleNames() []string { return slices.Sorted(maps.Keys(needleKinds)) }
 type NeedleOptions struct {
 	// Lengths are the prompts' lengths in tokens, chat template included;
 	// default 1024, 2048, 4096.
-	Lengths []int
+	Lengths []int `option:"lengths" kind:"tokens" help:"prompt lengths in tokens, template included (default 1k,2k,4k)"`
+	// MaxLength asks for a sweep instead: 1024, 2048, 4096 … below it, and itself.
+	MaxLength int `option:"max-len" kind:"tokens" help:"sweep 1k, 2k, 4k … and this length instead" json:",omitempty"`
 	// Depths are the places of the needle, 0 to 100 percent of the haystack's
 	// tokens; default 0, 25, 50, 75, 100.
-	Depths []float64
+	Depths []float64 `option:"depths" kind:"depths" help:"how many depths from 0 to 100, or the depths in percent: 0,25,50,75,100, one alone with its sign: 50% (default 5)"`
 	// Trials is the number of prompts per length and depth, default 1, each
 	// with its own stretch of text, key and value.
-	Trials int
+	Trials int `option:"trials" kind:"whole" least:"1" help:"prompts per length and depth, each with its own text, key and value (default 1)"`
 	// Seed changes every key, value and stretch of text.
-	Seed uint64
+	Seed uint64 `option:"seed" kind:"seed" help:"of keys, values and stretches of text"`
 	// Needles is the number of sentences to hide; default by task.
-	Needles int
+	Needles int `option:"needles" kind:"whole" least:"1" help:"sentences to hide (default by task)"`
 	// Wording is "ruler" (default) or "kamradt", which has niah alone.
-	Wording string
+	Wording string `option:"wording" kind:"text" help:"wording: ruler, kamradt (default ruler)"`
 	// Haystack is a folder of *.txt files; default the embedded text.
-	Haystack string
+	Haystack string `option:"haystack" kind:"text" help:"folder of *.txt files (default the embedded text)" json:"-"`
 	// Value is the kind of value: "numbers" (default), "words" or "uuids".
-	Value string
+	Value string `option:"value" kind:"text" help:"kind of value: numbers, words, uuids (default numbers)"`
 	// ValueLength is the number of digits (default 7) or words (default 2) of
 	// a value.
-	ValueLength int
+	ValueLength int `option:"value-length" kind:"whole" least:"1" help:"digits or words of a value"`
 }
 
 // LengthSweep is 1024, 2048, 4096 … below longest, and longest itself.
@@ -111,13 +116,18 @@ type needleTask struct {
 }
 
 func openNeedle(name string, opts Options) (Task, error) {
-	o := opts.Needle
+	o := *opts.Own.(*NeedleOptions)
 	t := &needleTask{name: name, maxNew: opts.MaxNew}
 	bad := func(format string, args ...any) (Task, error) {
-		return nil, fmt.Errorf("task %s: %w", name, fmt.Errorf(format, args...))
+		return nil, &OptionError{fmt.Errorf("task %s: %w", name, fmt.Errorf(format, args...))}
 	}
-	if len(o.Lengths) == 0 {
-		o.Lengths = []int{1024, 2048, 4096}
+	switch {
+	case o.MaxLength > 0 && len(o.Lengths) > 0:
+		return bad("--max-len and --lengths exclude each other")
+	case o.MaxLength > 0:
+		o.Lengths = LengthSweep(o.MaxLength)
+	case len(o.Lengths) == 0:
+		o.Lengths = LengthSweep(4096)
 	}
 	if len(o.Depths) == 0 {
 		o.Depths = DepthGrid(5)
@@ -203,6 +213,9 @@ func (t *needleTask) Name() string   { return t.name }
 func (t *needleTask) Version() int   { return needleVersion }
 func (t *needleTask) Len() int       { return t.n }
 func (t *needleTask) Size(i int) int { length, _, _ := t.cell(i); return length }
+
+// Lengths returns the prompts' lengths in tokens, exactly as they will be.
+func (t *needleTask) Lengths() []int { return t.o.Lengths }
 
 func (t *needleTask) Digest() string { return digestOf(slices.Values([]string{t.hay.text})) }
 

@@ -22,14 +22,25 @@ const promptsVersion = 1
 // promptsNew is the most new tokens of a prompt whose line names no number.
 const promptsNew = 128
 
-func init() { Register("prompts", openPrompts) }
+func init() {
+	Register(Definition{
+		Family: "prompts", Help: "a file of prompts and answers of one's own", Names: []string{"prompts"},
+		Own:  func() any { return &PromptsOptions{} },
+		Open: openPrompts,
+	})
+}
+
+// PromptsOptions say where the prompts lie.
+type PromptsOptions struct {
+	File string `option:"file" kind:"text" help:"the file of prompts and answers, FILE.jsonl" json:"-"`
+}
 
 // promptsTask is a user's own prompts and answers: a JSONL file, each line an
 // object with
 //
 //	prompt    a text, sent as it is, or
 //	messages  a list of {role, content}, put through the model's chat template;
-//	answers   a list of strings, at least one;
+//	answers   a list of strings, at least one, none empty;
 //	id        optional, a string; else the line's number;
 //	metric    optional, a registered scorer, before Options.Metric;
 //	classes   optional, the names a classification may choose from;
@@ -50,7 +61,8 @@ type promptRow struct {
 }
 
 func openPrompts(name string, o Options) (Task, error) {
-	if o.Data == "" {
+	file := o.Own.(*PromptsOptions).File
+	if file == "" {
 		return nil, errors.New("task prompts: which file? it needs one of prompts and answers, FILE.jsonl")
 	}
 	if o.Metric != "" {
@@ -58,14 +70,14 @@ func openPrompts(name string, o Options) (Task, error) {
 			return nil, fmt.Errorf("task prompts: %w", err)
 		}
 	}
-	f, err := os.Open(o.Data)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("task prompts: %w", err)
 	}
 	defer f.Close()
 	t := &promptsTask{maxNew: o.MaxNew}
 	var seen ids
-	err = eachLine(o.Data, f, func(line int, fields map[string]json.RawMessage) error {
+	err = eachLine(file, f, func(line int, fields map[string]json.RawMessage) error {
 		row, err := parsePrompt(fields, cmp.Or(o.Metric, "exact"))
 		if err != nil {
 			return err
@@ -78,7 +90,7 @@ func openPrompts(name string, o Options) (Task, error) {
 		return nil, err
 	}
 	if len(t.rows) == 0 {
-		return nil, fmt.Errorf("%s: no prompts in it", o.Data)
+		return nil, fmt.Errorf("%s: no prompts in it", file)
 	}
 	t.rows = t.rows[:limited(len(t.rows), o.Limit)]
 	return t, nil
@@ -124,6 +136,9 @@ func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, e
 	}
 	if len(row.answers) == 0 {
 		return row, errors.New(`field "answers" is an empty list`)
+	}
+	if i := slices.Index(row.answers, ""); i >= 0 { // every text holds it, so some metrics would find it in any
+		return row, fmt.Errorf(`field "answers": answer %d is empty: there is nothing to find`, i+1)
 	}
 	if _, ok := fields["id"]; ok {
 		if row.id, err = stringField(fields, "id"); err != nil {

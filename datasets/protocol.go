@@ -46,25 +46,16 @@ var texts = sync.OnceValue(func() *longbenchTexts {
 type Protocol struct {
 	Name  string
 	About string // one line for lists
-	// SnapKV is how the protocol's authors ran it; its Window is 0 where they
-	// did not.
-	SnapKV SnapKVDefaults
+	// Policy and Budgets are what the protocol's authors ran, in the spelling of
+	// variants; empty where they ran none.
+	Policy  string
+	Budgets []string
 
 	minNew   func(set string) int
 	extraNew int
 	end      End
 	newline  func(set string) bool // a newline token ends the answer
 	build    func(s *Sample, r prompting) error
-}
-
-// SnapKVDefaults are a protocol's own SnapKV settings, in the spelling of the
-// command line.
-type SnapKVDefaults struct {
-	Window  int
-	Kernel  int
-	Pooling string
-	GQA     string
-	Budgets []string // "full", tokens or shares of the prompt
 }
 
 // protocols in the order of documentation.
@@ -80,7 +71,8 @@ var protocols = []Protocol{
 	{
 		Name:    "snapkv-repo",
 		About:   "as FasterDecoding/SnapKV: the same, at least one new token, Mistral and Mixtral without template",
-		SnapKV:  SnapKVDefaults{Window: 32, Kernel: 7, Pooling: "max", GQA: "query_head", Budgets: []string{"full", "1024", "2048", "4096"}},
+		Policy:  "snapkv(w=32,k=7,pool=max,gqa=query_head)",
+		Budgets: []string{"full", "1024", "2048", "4096"},
 		minNew:  onAll,
 		end:     EndOfText,
 		newline: isSamsum,
@@ -89,7 +81,8 @@ var protocols = []Protocol{
 	{
 		Name:     "kvpress",
 		About:    "as NVIDIA/kvpress: the context alone is compressed, the question read through the compressed cache",
-		SnapKV:   SnapKVDefaults{Window: 64, Kernel: 5, Pooling: "avg", GQA: "kvpress", Budgets: []string{"full", "75%", "50%", "25%", "12.5%"}},
+		Policy:   "snapkv(w=64,k=5,pool=avg,gqa=kvpress)",
+		Budgets:  []string{"full", "75%", "50%", "25%", "12.5%"},
 		minNew:   func(string) int { return 0 },
 		extraNew: texts().KVPress.ExtraNewTokens,
 		end:      EndGeneration,
@@ -99,7 +92,8 @@ var protocols = []Protocol{
 	{
 		Name:    "factory",
 		About:   "as Zefan-Cai/KVCache-Factory: Llama-2's template before the cut, Llama-3's after it, others none",
-		SnapKV:  SnapKVDefaults{Window: 8, Kernel: 7, Pooling: "max", GQA: "query_head", Budgets: []string{"full", "128", "2048"}},
+		Policy:  "snapkv(w=8,k=7,pool=max,gqa=query_head)",
+		Budgets: []string{"full", "128", "2048"},
 		minNew:  onAll,
 		end:     EndOfTextOrTurn,
 		newline: isSamsum,

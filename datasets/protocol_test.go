@@ -110,10 +110,15 @@ func TestLongBenchTexts(t *testing.T) {
 func protocolSamples(t *testing.T, set, context, input string, m Model, o Options) map[string]Sample {
 	t.Helper()
 	row := qasperRow("a", map[string]any{"dataset": set, "context": context, "input": input, "all_classes": []string{"Date"}})
-	o.Data = filepath.Dir(writeFile(t, filepath.Join(t.TempDir(), set+".jsonl"), row))
+	own := LongBenchOptions{}
+	if o.Own != nil {
+		own = *o.Own.(*LongBenchOptions)
+	}
+	own.Data = filepath.Dir(writeFile(t, filepath.Join(t.TempDir(), set+".jsonl"), row))
 	samples := map[string]Sample{}
 	for _, p := range ProtocolNames() {
-		o.Protocol = p
+		own.Protocol = p
+		o.Own = &own
 		k, err := Open(set, o)
 		if err != nil {
 			t.Fatal(err)
@@ -228,7 +233,7 @@ func TestProtocolTruncation(t *testing.T) {
 	// BOS and the 6 words of lcc's template leave 5 of the first 12 tokens to
 	// the context, the 5 words behind it and the last newline 7 of the last 12.
 	m := Model{Name: "any", Tokenizer: wordwise(), Chat: bracketed}
-	for p, s := range protocolSamples(t, "lcc", numbered(100)+" ", "", m, Options{MaxLength: 25}) {
+	for p, s := range protocolSamples(t, "lcc", numbered(100)+" ", "", m, Options{Own: &LongBenchOptions{MaxLength: 25}}) {
 		want := "Please complete the code given below. w0 w1 w2 w3 w4 w93 w94 w95 w96 w97 w98 w99 Next line of code:"
 		if p == "kvpress" { // BOS and [INST] are two tokens
 			want = "<s>[INST] Please complete the code given below. " + numbered(17) + " [/INST]Next line of code:"
@@ -263,7 +268,7 @@ func TestProtocolTruncation(t *testing.T) {
 		}
 	}
 	m.ContextLength = 100
-	for p, s := range protocolSamples(t, "hotpotqa", numbered(1000), "q", m, Options{MaxLength: 500}) {
+	for p, s := range protocolSamples(t, "hotpotqa", numbered(1000), "q", m, Options{Own: &LongBenchOptions{MaxLength: 500}}) {
 		if s.Err == nil || !strings.Contains(s.Err.Error(), "the model's context 100") || s.IDs != nil || s.Prompt != "" {
 			t.Errorf("%s: a limit above the context: %v", p, s.Err)
 		}

@@ -103,7 +103,7 @@ func TestLongBenchBadRows(t *testing.T) {
 		`: no rows in it`:                                             "\n\n",
 	} {
 		path := writeFile(t, filepath.Join(t.TempDir(), "qasper.jsonl"), text)
-		_, err := Open("qasper", Options{Data: filepath.Dir(path)})
+		_, err := Open("qasper", Options{Own: &LongBenchOptions{Data: filepath.Dir(path)}})
 		if err == nil || !strings.Contains(err.Error(), path+want) {
 			t.Errorf("want %s%s\n got %v", path, want, err)
 		}
@@ -123,7 +123,7 @@ func TestLongBenchSources(t *testing.T) {
 	})
 	m := Model{Tokenizer: wordwise()}
 	for _, data := range []string{plainFile, packed, zipped, filepath.Dir(zipped), table} {
-		k, err := Open("qasper", Options{Data: data})
+		k, err := Open("qasper", Options{Own: &LongBenchOptions{Data: data}})
 		if err != nil {
 			t.Error(err)
 			continue
@@ -152,7 +152,7 @@ func TestLongBenchSources(t *testing.T) {
 		"qasper is there twice: ":                    archive(t, filepath.Join(dir, "13", "data.zip"), "a/qasper.jsonl", rows, "b/qasper.jsonl", rows),
 		"data/qasper.jsonl:1: not JSON":              archive(t, filepath.Join(dir, "14", "data.zip"), "data/qasper.jsonl", "{"),
 	} {
-		if _, err := Open("qasper", Options{Data: data}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Open("qasper", Options{Own: &LongBenchOptions{Data: data}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
@@ -249,7 +249,7 @@ func TestParquetColumns(t *testing.T) {
 		`qasper.parquet: no rows in it`:   writeParquet(t, filepath.Join(dir, "11", "qasper.parquet"), []modernRow{}),
 		`2/qasper.parquet: no rows in it`: writeFile(t, filepath.Join(dir, "12", "qasper.parquet"), ""),
 	} {
-		_, err := Open("qasper", Options{Data: filepath.Dir(file)})
+		_, err := Open("qasper", Options{Own: &LongBenchOptions{Data: filepath.Dir(file)}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
@@ -320,7 +320,7 @@ func TestParquetListItem(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		return Open("trec", Options{Data: filepath.Dir(writeFile(t, filepath.Join(t.TempDir(), "trec.parquet"), b.String()))})
+		return Open("trec", Options{Own: &LongBenchOptions{Data: filepath.Dir(writeFile(t, filepath.Join(t.TempDir(), "trec.parquet"), b.String()))}})
 	}
 	k, err := read(values([]any{"Date", "Year"}, []any{"Date", "Place", ""}, nil), values([]any{""}, []any{"Date"}, "x"))
 	if err != nil {
@@ -360,6 +360,8 @@ func TestPromptsFile(t *testing.T) {
 		`:1: both "prompt" and "messages"`:                                    `{"prompt": "x", "messages": [], "answers": ["a"]}`,
 		`:2: field "answers" is missing: have prompt`:                         "{\"prompt\": \"x\", \"answers\": [\"a\"]}\n{\"prompt\": \"x\"}",
 		`:1: field "answers" is an empty list`:                                `{"prompt": "x", "answers": []}`,
+		`:1: field "answers": answer 1 is empty`:                              `{"prompt": "x", "answers": [""]}`,
+		`:2: field "answers": answer 2 is empty`:                              "{\"prompt\": \"x\", \"answers\": [\"a\"]}\n{\"prompt\": \"x\", \"answers\": [\"a\", \"\"], \"metric\": \"recalled\"}",
 		`:1: field "answers": want a list of strings, got a string`:           `{"prompt": "x", "answers": "a"}`,
 		`:1: field "prompt": want a string, got a number`:                     `{"prompt": 3, "answers": ["a"]}`,
 		`:1: field "prompt" is empty`:                                         `{"prompt": "", "answers": ["a"]}`,
@@ -376,14 +378,14 @@ func TestPromptsFile(t *testing.T) {
 		`: no prompts in it`:                                                  "",
 	} {
 		path := writeFile(t, filepath.Join(t.TempDir(), "p.jsonl"), text)
-		if _, err := Open("prompts", Options{Data: path}); err == nil || !strings.HasPrefix(err.Error(), path+want) {
+		if _, err := Open("prompts", Options{Own: &PromptsOptions{File: path}}); err == nil || !strings.HasPrefix(err.Error(), path+want) {
 			t.Errorf("want %s\n got %v", path+want, err)
 		}
 	}
 	path := writeFile(t, filepath.Join(t.TempDir(), "p.jsonl"), `{"prompt": "<s>as it is", "answers": ["a", "b"], "id": "first", "metric": "qa_f1", "max_new": 7}
 {"messages": [{"role": "user", "content": "hello there"}], "answers": ["c"]}
 `)
-	k, err := Open("prompts", Options{Data: path, Metric: "recalled", MaxNew: 20})
+	k, err := Open("prompts", Options{Own: &PromptsOptions{File: path}, Metric: "recalled", MaxNew: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -430,7 +432,7 @@ func FuzzPrompts(f *testing.F) {
 	m := Model{Tokenizer: wordwise(), Chat: bracketed}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		path := writeFile(t, filepath.Join(t.TempDir(), "p.jsonl"), string(text))
-		k, err := Open("prompts", Options{Data: path})
+		k, err := Open("prompts", Options{Own: &PromptsOptions{File: path}})
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), path+":") {
 				t.Fatalf("an error without the file: %v", err)

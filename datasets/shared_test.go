@@ -75,7 +75,7 @@ func TestNeedleRealVocabularies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, task := range []string{"niah", "multikey", "multivalue", "variable"} {
-				k, err := Open(task, Options{Needle: NeedleOptions{Lengths: []int{500, 2048, 8192}, Depths: DepthGrid(5), Seed: 3}})
+				k, err := Open(task, Options{Own: &NeedleOptions{Lengths: []int{500, 2048, 8192}, Depths: DepthGrid(5), Seed: 3}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -145,7 +145,7 @@ func TestNeedleReferenceWording(t *testing.T) {
 		t.Error("no prompts")
 	}
 	// The same through the task "prompts".
-	k, err := Open("prompts", Options{Data: f.Name(), Metric: "recalled"})
+	k, err := Open("prompts", Options{Own: &PromptsOptions{File: f.Name()}, Metric: "recalled"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestNeedleMillion(t *testing.T) {
 	}
 	m := smolLM2(t)
 	m.ContextLength = 0
-	k, err := Open("niah", Options{Needle: NeedleOptions{Lengths: []int{128 * 1024, 1_000_000}, Depths: []float64{50}}})
+	k, err := Open("niah", Options{Own: &NeedleOptions{Lengths: []int{128 * 1024, 1_000_000}, Depths: []float64{50}}})
 	if err != nil {
 		t.Fatal(err)
 	}

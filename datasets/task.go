@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strings"
-	"sync"
 )
 
 // Sample is one prompt, ready for a model, and what its answer is held to.
@@ -133,74 +130,38 @@ func digestOf(next func(yield func(string) bool)) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Options say how to open a task. Each task reads what concerns it; the zero
-// value of every field is its default.
+// Options say how to open a task; the zero value of every field is its default.
 type Options struct {
-	// Data is where a data set's rows lie: a folder with SET.jsonl,
-	// SET.jsonl.gz or SET.parquet, or an archive of such (.zip). For "prompts"
-	// it is the file.
-	Data string
-	// Protocol names the rules for prompts; default "longbench".
-	Protocol string
-	// MaxLength limits the prompt in tokens instead of the protocol's own
-	// number.
-	MaxLength int
 	// MaxNew caps the task's own number of new tokens.
 	MaxNew int
 	// Limit keeps only the first samples.
 	Limit int
 	// Metric replaces the task's own metric.
 	Metric string
-	// Needle is for the needle tasks.
-	Needle NeedleOptions
-}
-
-// Opener makes a task of a registered name.
-type Opener func(name string, o Options) (Task, error)
-
-var registry = struct {
-	sync.RWMutex
-	openers map[string]Opener
-}{openers: map[string]Opener{}}
-
-// Register makes a task known under a name. It panics if the name is taken.
-func Register(name string, open Opener) {
-	if name == "" || open == nil {
-		panic(fmt.Sprintf("datasets: Register of an incomplete task %q", name))
-	}
-	registry.Lock()
-	defer registry.Unlock()
-	if _, taken := registry.openers[name]; taken {
-		panic(fmt.Sprintf("datasets: Register called twice for %q", name))
-	}
-	registry.openers[name] = open
+	// Own are the task's own options, as its Definition's Own returns them; nil for
+	// their defaults.
+	Own any
 }
 
 // Open opens the task of that name. Data are read and checked here, so that a
 // run stops before its first prompt; the error names file and line.
 func Open(name string, o Options) (Task, error) {
-	registry.RLock()
-	open, ok := registry.openers[name]
-	registry.RUnlock()
-	if !ok {
-		return nil, fmt.Errorf("unknown task %q: have %s", name, strings.Join(Names(), ", "))
+	d, err := Define(name)
+	if err != nil {
+		return nil, err
 	}
 	for _, f := range []struct {
 		flag  string
 		value int
-	}{{"limit", o.Limit}, {"maximum length", o.MaxLength}, {"maximum of new tokens", o.MaxNew}} {
+	}{{"limit", o.Limit}, {"maximum of new tokens", o.MaxNew}} {
 		if f.value < 0 {
 			return nil, fmt.Errorf("task %s: %s %d is negative", name, f.flag, f.value)
 		}
 	}
-	return open(name, o)
-}
-
-// Names lists the registered tasks, sorted.
-func Names() []string {
-	registry.RLock()
-	defer registry.RUnlock()
-	return slices.Sorted(maps.Keys(registry.openers))
+	if o.Own == nil && d.Own != nil {
+		o.Own = d.Own()
+	}
+	return d.Open(name, o)
 }
 
 // Order returns the numbers of a task's samples, longest first and otherwise

@@ -13,7 +13,7 @@ import (
 // code sets, so which one was used has to be named.
 func init() {
 	Register(Scorer{
-		Name: "code_sim", Version: 1,
+		Name: "code_sim", Version: 2,
 		About: "similarity of the first line of code with the answer, by Levenshtein's ratio",
 		Score: bestAnswer(never(func(prediction, answer string) float64 {
 			return similarity(firstCodeLine(prediction), answer, levenshteinRatio)
@@ -52,10 +52,14 @@ func similarity(a, b string, ratio func(a, b []rune) float64) float64 {
 	return math.RoundToEven(100*ratio([]rune(a), []rune(b))) / 100
 }
 
-// levenshteinRatio is 2·LCS/(len(a)+len(b)) over characters, which is what a
-// Levenshtein distance whose replacements cost 2 leaves of the total length.
+// levenshteinRatio is 1 − d/(len(a)+len(b)) over characters, d being the fewest
+// insertions and deletions that turn a into b. The difference is taken last, as
+// the library behind published scores does: 2·LCS/(len(a)+len(b)) is the same
+// number but rounds to another double, which shows at half a hundredth.
 func levenshteinRatio(a, b []rune) float64 {
-	return float64(2*lcsLength(a, b)) / float64(len(a)+len(b))
+	total := len(a) + len(b)
+	edits := total - 2*lcsLength(a, b)
+	return 1 - float64(edits)/float64(total)
 }
 
 // lcsLength is the length of the longest common subsequence, in one row of

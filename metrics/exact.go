@@ -1,6 +1,10 @@
 package metrics
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 func init() {
 	Register(Scorer{
@@ -9,6 +13,9 @@ func init() {
 		Score: func(prediction string, ref Reference) (float64, error) {
 			if len(ref.Answers) == 0 {
 				return 0, ErrNoAnswers
+			}
+			if slices.Contains(ref.Answers, "") { // which every prediction holds
+				return 0, fmt.Errorf("metrics: an empty value among the answers %q can't be found", ref.Answers)
 			}
 			for _, value := range ref.Answers {
 				if !strings.Contains(prediction, value) {

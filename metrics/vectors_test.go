@@ -15,7 +15,7 @@ import (
 
 // TestOriginals compares with pairs of texts that the original programs graded:
 // LongBench's metrics.py with rouge 1.0.1 and jieba 0.42.1; its two code
-// similarities by difflib and by 2·LCS/(a+b).
+// similarities by difflib and by 2·LCS/(a+b), which is 1 − d/(a+b) but for halves.
 func TestOriginals(t *testing.T) {
 	var pairs []struct {
 		Metric, Prediction string
@@ -235,6 +235,13 @@ func TestExact(t *testing.T) {
 			t.Errorf("exact(%q, %q) = %v, want %v", c.prediction, c.answers, got, c.want)
 		}
 	}
+	s, err := Open("exact")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Score("x", Reference{Answers: []string{"1", ""}}); err == nil {
+		t.Errorf("an empty value scores %v", got)
+	}
 }
 
 // TestSharedNeedle grades the recorded answers of a small model under SnapKV and
@@ -360,6 +367,21 @@ func TestCodeSimHalves(t *testing.T) {
 				t.Errorf("%s(%q, %q) = %v, want %v", metric, c.prediction, c.answer, got, c.want)
 			}
 		}
+	}
+}
+
+// TestCodeSimHalfInDoubles: 34 of 80 characters are common. The half of a hundredth
+// is exact as 34/80, 0.425, and just above as 1 − 46/80, 0.42500000000000004, which
+// is how Levenshtein's library has it.
+func TestCodeSimHalfInDoubles(t *testing.T) {
+	common := strings.Repeat("a", 17)
+	prediction, answer := common+strings.Repeat("x", 23), common+strings.Repeat("y", 23)
+	if got := score(t, "code_sim", prediction, Reference{Answers: []string{answer}}); got != 0.43 {
+		t.Errorf("code_sim of 34 common characters in 80 = %v, want 0.43", got)
+	}
+	// difflib divides 2·17 by 80.
+	if got := score(t, "code_sim_difflib", prediction, Reference{Answers: []string{answer}}); got != 0.42 {
+		t.Errorf("code_sim_difflib of 34 common characters in 80 = %v, want 0.42", got)
 	}
 }
 

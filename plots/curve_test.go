@@ -35,9 +35,9 @@ func TestCurves(t *testing.T) {
 func TestXY(t *testing.T) {
 	needle, lb := needleSet(), longbenchSet(6)
 	for _, a := range []Axes{
-		{X: "length", Y: "recalled", Facet: "kernel", Series: "budget"},
-		{X: "kl_mean", Y: "recalled", Facet: "pooling"},
-		{X: "budget", Y: "score", Facet: "task", Series: "kernel"},
+		{X: "length", Y: "recalled", Facet: "k", Series: "budget"},
+		{X: "kl_mean", Y: "recalled", Facet: "pool"},
+		{X: "budget", Y: "score", Facet: "task", Series: "k"},
 		{X: "variant", Y: "decode_seconds"},
 		{X: "depth", Y: "top1_agreement"},
 		{X: "task", Y: "cache_bytes"},
@@ -55,12 +55,12 @@ func TestXY(t *testing.T) {
 			t.Errorf("%+v: a coordinate is no number", a)
 		}
 	}
-	f, err := XY(needle, Axes{X: "length", Y: "recalled", Facet: "kernel", Series: "budget"})
+	f, err := XY(needle, Axes{X: "length", Y: "recalled", Facet: "k", Series: "budget"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := texts(f.SVG())
-	for _, want := range []string{"kernel 5", "kernel 7", "kernel 13", "full", "1024", "Length (tokens)", "Recalled (0–100)", "Recalled by length"} {
+	for _, want := range []string{"k 5", "k 7", "k 13", "full", "1024", "Length (tokens)", "Recalled (0–100)", "Recalled by length"} {
 		if count(got, want) != 1 {
 			t.Errorf("%d × %q in %q", count(got, want), want, got)
 		}
@@ -72,8 +72,8 @@ func TestXY(t *testing.T) {
 		a    Axes
 		want string
 	}{
-		{Axes{X: "lenght", Y: "score"}, `unknown column "lenght": have schema`},
-		{Axes{X: "length", Y: "prediction"}, "is text and has no mean"},
+		{Axes{X: "lenght", Y: "score"}, `first_divergence; and of the parameters gqa, k, pool, w`},
+		{Axes{X: "length", Y: "prediction"}, "is no number and has no mean"},
 		{Axes{X: "length", Y: "score", Facet: "nothing"}, `unknown column "nothing"`},
 		{Axes{X: "length", Y: "score", Series: "sample"}, "too many for a picture"},
 		{Axes{X: "id", Y: "score"}, "too many for a picture"},

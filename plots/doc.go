@@ -1,10 +1,11 @@
 // Package plots draws results: heat maps, curves, and the HTML report.
 //
 //	NeedleMap   length × depth, one panel per variant
-//	BudgetMap   accuracy, budget against kernel and pooling
-//	Curves      score against budget, one line per kernel and pooling, one panel per task
+//	BudgetMap   a measure, budget against policies or parameters
+//	Curves      a measure against the budget, one line per policy and parameters, one panel per task
+//	ByteCurves  the same against the bytes of the cache
 //	TaskMap     tasks × variants
-//	XY          any two columns against each other
+//	XY          any two columns or parameters against each other
 //	Report      one HTML file with all of it
 //
 // Pictures are for printing: vector and 300 dots per inch, axes with units, one colour scale per figure that stays

@@ -17,6 +17,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // Figure is one picture. Name is its file name without extension.
@@ -69,7 +71,7 @@ func Write(dir string, figures []Figure) ([]string, error) {
 		for ext, b := range map[string][]byte{".png": f.PNG(), ".svg": f.SVG()} {
 			path := filepath.Join(dir, f.Name+ext)
 			if err := os.WriteFile(path, b, 0o644); err != nil {
-				return paths, err
+				return paths, results.Explain(path, err)
 			}
 		}
 		paths = append(paths, filepath.Join(dir, f.Name+".png"), filepath.Join(dir, f.Name+".svg"))

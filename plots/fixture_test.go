@@ -37,19 +37,20 @@ func needleSet() results.Set {
 				for _, v := range variants {
 					r := results.Row{
 						Schema: results.Schema, Run: "needle", Model: "SmolLM2-135M-Instruct.Q4_1.gguf", Revision: "b179c9523d0e6a0f", Task: "niah", TaskVersion: 1,
-						Sample: fmt.Sprintf("%d-%g-%d", length, depth, trial), Variant: v.name, Policy: "snapkv", Budget: v.budget, Pooling: v.pooling, GQA: "query_head",
+						Sample: fmt.Sprintf("%d-%g-%d", length, depth, trial), Variant: v.name, Policy: "snapkv", Budget: v.budget,
 						Device: "cpu", DType: "float32", Metric: "exact", MetricVersion: 1, Length: new(length), Depth: new(depth),
 						PromptTokens: new(length), NewTokens: new(10), Answer: "7841256", Prediction: " 7841256.",
 						PromptTail: "…one of the special magic numbers for apple is mentioned.\nWhat is the special magic number for apple?", PrefillSeconds: new(float64(length) / 400), DecodeSeconds: new(0.4), PeakBytes: new(int64(1) << 30),
 					}
 					p := 1.0
 					if v.name == "full" {
-						r.Policy, r.GQA = "full", ""
+						r.Policy = "full"
 						r.KLMean, r.Top1Agreement = new(0.0), new(1.0)
 					} else {
 						var b float64
 						fmt.Sscan(v.budget, &b)
-						r.Kernel, r.Window, r.Capacity = new(v.kernel), new(32), new(int(b))
+						r.Capacity = new(int(b))
+						r.Params = map[string]string{"w": "32", "k": fmt.Sprint(v.kernel), "pool": v.pooling, "gqa": "query_head"}
 						p = math.Min(1, 0.1+0.16*math.Log2(b/64)+0.03*float64(v.kernel)-0.1*math.Log2(float64(length)/1024))
 						if v.pooling == "avg" {
 							p -= 0.1
@@ -111,7 +112,7 @@ func longbenchSet(samples int) results.Set {
 					r := results.Row{
 						Schema: results.Schema, Run: "longbench", Model: "mistralai/Mistral-7B-Instruct-v0.2", Task: task, TaskVersion: 1, Sample: fmt.Sprint(i),
 						Protocol: "longbench", Policy: "snapkv", Budget: b, Device: "cuda", DType: "bfloat16", Metric: "qa_f1", MetricVersion: 1,
-						Pooling: "max", GQA: "query_head", PromptSHA256: fmt.Sprintf("%08x", i*31+ti), PromptTail: "Question: where was it?\n\nAnswer:",
+						PromptSHA256: fmt.Sprintf("%08x", i*31+ti), PromptTail: "Question: where was it?\n\nAnswer:",
 						Prediction: fmt.Sprintf("In the %s of 19%d, according to the passage.", task, i), Answer: "in the garden",
 						PrefillSeconds: new(0.7), DecodeSeconds: new(0.2), NewTokens: new(20), PromptTokens: new(9000 + 100*i), PeakBytes: new(int64(16) << 30), CacheBytes: new(int64(64) << 20),
 					}
@@ -119,13 +120,14 @@ func longbenchSet(samples int) results.Set {
 						if k != 5 {
 							continue
 						}
-						r.Policy, r.Pooling, r.GQA, r.Variant = "full", "", "", "full"
+						r.Policy, r.Variant = "full", "full"
 						r.Score = new(base)
 					} else {
 						var n float64
 						fmt.Sscan(b, &n)
 						r.Variant = fmt.Sprintf("snapkv(cap=%s,w=32,k=%d,pool=max,gqa=query_head)", b, k)
-						r.Kernel, r.Window, r.Capacity = new(k), new(32), new(int(n))
+						r.Capacity = new(int(n))
+						r.Params = map[string]string{"w": "32", "k": fmt.Sprint(k), "pool": "max", "gqa": "query_head"}
 						r.Score = new(min(1, max(0, base-40/n+0.002*float64(k)+0.1*rng.NormFloat64())))
 					}
 					r.ID = r.Key()
@@ -146,4 +148,52 @@ func look(t *testing.T, figures []Figure) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// policySet is several policies at several budgets: h2o keeps a copy per query head, of which there are three to a KV
+// head; recent keeps one per KV head and scores least.
+func policySet(budgets ...int) results.Set {
+	rng := rand.New(rand.NewPCG(3, 1))
+	s := results.Set{Run: results.Run{Name: "policies", Tasks: []string{"niah", "multikey"}, Variants: []string{"full"}}}
+	type policy struct {
+		name   string
+		params map[string]string
+		copies int64
+		score  float64
+	}
+	policies := []policy{
+		{"snapkv", map[string]string{"w": "32", "k": "7", "pool": "max", "gqa": "kv_head_mean"}, 1, 0.7},
+		{"h2o", map[string]string{"recent": "half"}, 3, 0.6},
+		{"recent", nil, 1, 0.2},
+		{"ada(snapkv)", map[string]string{"alpha": "0.2", "snapkv.w": "32", "snapkv.k": "7"}, 1, 0.8},
+	}
+	for _, p := range policies {
+		for _, b := range budgets {
+			s.Run.Variants = append(s.Run.Variants, fmt.Sprintf("%s at %d", p.name, b))
+		}
+	}
+	const prompt, bytes = 1024, int64(6144)
+	for _, task := range s.Run.Tasks {
+		for i := range 12 {
+			add := func(r results.Row, tokens int64, score float64) {
+				r.Schema, r.Run, r.Model, r.Task, r.TaskVersion, r.Sample = results.Schema, "policies", "embedded", task, 1, fmt.Sprint(i)
+				r.Device, r.DType, r.Metric, r.MetricVersion = "cpu", "float32", "exact", 1
+				r.PromptTokens, r.FullCacheBytes, r.CacheBytes, r.KeptMean = new(prompt), new(prompt*bytes), new(tokens*bytes), new(float64(min(tokens, prompt)))
+				r.Score = new(0.0)
+				if rng.Float64() < score {
+					r.Score = new(1.0)
+				}
+				r.ID = r.Key()
+				s.Rows = append(s.Rows, r)
+			}
+			add(results.Row{Variant: "full", Policy: "full", Budget: "full"}, prompt, 0.97)
+			for _, p := range policies {
+				for _, b := range budgets {
+					r := results.Row{Variant: fmt.Sprintf("%s at %d", p.name, b), Policy: p.name, Budget: fmt.Sprint(b), Params: p.params, Capacity: new(b), Share: new(float64(b) / prompt)}
+					add(r, int64(b)*p.copies, p.score*(0.4+0.2*math.Log2(float64(b)/64)))
+				}
+			}
+		}
+	}
+	return s
 }

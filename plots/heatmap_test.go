@@ -115,7 +115,13 @@ func TestBudgetMap(t *testing.T) {
 	}
 	look(t, figs)
 	got := texts(figs[0].SVG())
-	for _, want := range []string{"128", "256", "512", "1K", "full", "k 5, max", "k 13, avg", "Kernel, pooling", "Budget (tokens kept per head)"} {
+	// A panel for each pooling, with the kernels, of which there are more, down.
+	for _, want := range []string{"128", "256", "512", "1K", "full", "k 5", "k 7", "k 13"} {
+		if count(got, want) != 2 {
+			t.Errorf("%d × %q in %q, want it in both panels", count(got, want), want, got)
+		}
+	}
+	for _, want := range []string{"pool max", "pool avg", "Budget (tokens kept per head)", "SmolLM2-135M-Instruct.Q4_1.gguf@b179c9523d0e, cpu float32; snapkv, gqa query_head, w 32"} {
 		if count(got, want) != 1 {
 			t.Errorf("%d × %q in %q", count(got, want), want, got)
 		}
@@ -127,7 +133,7 @@ func TestBudgetMap(t *testing.T) {
 	}{{"128", "max", 5}, {"1024", "avg", 13}, {"512", "max", 7}} {
 		sum, n := 0.0, 0
 		for _, r := range set.Rows {
-			if r.Budget == v.budget && r.Pooling == v.pooling && *r.Kernel == v.kernel && r.Recalled != nil {
+			if r.Budget == v.budget && r.Params["pool"] == v.pooling && r.Params["k"] == fmt.Sprint(v.kernel) && r.Recalled != nil {
 				sum, n = sum+*r.Recalled, n+1
 			}
 		}
@@ -144,7 +150,7 @@ func TestBudgetMap(t *testing.T) {
 	}
 	var kept []results.Row
 	for _, r := range set.Rows {
-		if r.Policy != "full" && !(r.Budget == "256" && r.Kernel != nil && *r.Kernel == 5) {
+		if r.Policy != "full" && !(r.Budget == "256" && r.Params["k"] == "5") {
 			kept = append(kept, r)
 		}
 	}
@@ -153,7 +159,7 @@ func TestBudgetMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = texts(figs[0].SVG())
-	if count(got, "12.5%") != 1 || count(got, "n/a") != 2 || count(got, "full") != 0 || count(got, "Budget (tokens or share of the prompt)") != 1 {
+	if count(got, "12.5%") != 2 || count(got, "n/a") != 2 || count(got, "full") != 0 || count(got, "Budget (tokens or share of the prompt)") != 1 {
 		t.Errorf("%q", got)
 	}
 }
@@ -166,7 +172,7 @@ func TestTaskMap(t *testing.T) {
 	}
 	look(t, figs)
 	got := texts(figs[0].SVG())
-	for _, want := range append([]string{"average of 16", "Code", "256 k5", "full"}, lb.Run.Tasks...) {
+	for _, want := range append([]string{"average of 16", "Code", "256, k 5", "full"}, lb.Run.Tasks...) {
 		if count(got, want) != 1 {
 			t.Errorf("%d × %q in %q", count(got, want), want, got)
 		}
@@ -289,5 +295,40 @@ func TestNiceTicks(t *testing.T) {
 		if got := fmt.Sprint(niceTicks(c.lo, c.hi, 5)); got != c.want {
 			t.Errorf("%v to %v: %s, want %s", c.lo, c.hi, got, c.want)
 		}
+	}
+}
+
+// A panel's title ends before what is to the right of it: the next panel, or the scale.
+func TestTitlesEndInTheirPanels(t *testing.T) {
+	set := needleSet()
+	for i := range set.Rows {
+		if r := &set.Rows[i]; r.Policy != "full" {
+			r.Params["a_parameter_with_a_long_name"] = r.Params["pool"]
+		}
+	}
+	figs, err := BudgetMap(set, measure("recalled"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	look(t, renamed(figs, "longtitle_"))
+	svg := figs[0].SVG()
+	right := func(s string, size float64) float64 {
+		m := regexp.MustCompile(`<text x="([^"]*)"[^>]*>` + regexp.QuoteMeta(s) + `</text>`).FindSubmatch(svg)
+		if m == nil {
+			t.Fatalf("no text %q", s)
+		}
+		x, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x + size
+	}
+	bold := style(sizeTick, true, ink)
+	first, second := "a_parameter_with_a_long_name avg, pool avg", "a_parameter_with_a_long_name max, pool max"
+	if end, next := right(first, float64(bold.Width(first))), right(second, 0); !(end < next) {
+		t.Errorf("the first title ends at %.0f, the second begins at %.0f", end, next)
+	}
+	if end, scale := right(second, float64(bold.Width(second))), right("80", 0)-barWidth-4; !(end < scale) {
+		t.Errorf("the second title ends at %.0f, the scale begins at %.0f", end, scale)
 	}
 }

@@ -138,7 +138,7 @@ func TestReportInABrowser(t *testing.T) {
 			out.atEnd = document.querySelector("#window .row:last-child").textContent;
 			set("show", "failed"); out.failed = $("count").textContent;
 			set("show", "changed"); set("task", "trec"); out.changed = $("count").textContent;
-			set("variant", "256 k13"); out.one = document.querySelectorAll("#window .row").length;
+			set("variant", "256, k 13"); out.one = document.querySelectorAll("#window .row").length;
 			set("show", "all"); set("task", ""); set("variant", "");
 			[...$("head").children].find(h => h.textContent === "Score").click();
 			out.lowest = document.querySelector("#window .row").children[3].textContent;

@@ -25,22 +25,22 @@ const (
 // or text; numbers with many values are binned, each bin holding as many rows as the next. Rows in which one of the
 // columns is null are left out; how many is in the subtitle.
 func XY(set results.Set, a Axes) (Figure, error) {
-	x, err := column(a.X)
+	x, err := column(set.Rows, a.X)
 	if err != nil {
 		return Figure{}, err
 	}
-	y, err := column(a.Y)
+	y, err := column(set.Rows, a.Y)
 	if err != nil {
 		return Figure{}, err
 	}
-	if y.Type == "string" {
-		return Figure{}, fmt.Errorf("column %q is text and has no mean: choose a number for y, such as score", a.Y)
+	if y.kind == "string" {
+		return Figure{}, fmt.Errorf("column %q is no number and has no mean: choose a number for y, such as score", a.Y)
 	}
 	text := func(name string, most int) (func(*results.Row) string, []string, error) {
 		if name == "" {
 			return func(*results.Row) string { return "" }, []string{""}, nil
 		}
-		c, err := column(name)
+		c, err := column(set.Rows, name)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -49,7 +49,10 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			labels = results.Labels(set.Rows)
 		}
 		of := func(r *results.Row) string {
-			switch v := c.Value(r).(type) {
+			if text, ok := r.Params[c.name]; c.parameter && ok {
+				return c.name + " " + text // "7" alone does not say of what
+			}
+			switch v := c.value(r).(type) {
 			case nil:
 				return absent
 			case float64:
@@ -79,15 +82,16 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		return Figure{}, err
 	}
 
-	// A row without a variant's parameter, such as the full cache's, belongs beside every value of it.
-	everywhere := len(facets) > 1 && slices.Contains([]string{"capacity", "window", "kernel", "pooling", "gqa"}, a.Facet)
+	// A row without the parameter, such as the full cache's, belongs beside every value of it.
+	facet, _ := column(set.Rows, a.Facet)
+	everywhere := len(facets) > 1 && facet.ofVariant()
 	if everywhere {
 		facets = slices.DeleteFunc(facets, func(f string) bool { return f == absent })
 	}
 	inFacet := func(r *results.Row, f string) bool { v := facetOf(r); return v == f || everywhere && v == absent }
 
 	yScale, points := 1.0, false
-	ylabel := axisLabel(y)
+	ylabel := y.axisLabel()
 	for _, m := range results.Measures() {
 		if m.Name == a.Y && m.Points {
 			yScale, points, ylabel = 100, true, barTitle(m)
@@ -96,14 +100,14 @@ func XY(set results.Set, a Axes) (Figure, error) {
 
 	// Where every row stands on x.
 	place := make([]float64, len(set.Rows)) // NaN: left out
-	axisX := axis{label: axisLabel(x)}
-	numbers := x.Type != "string"
+	axisX := axis{label: x.axisLabel()}
+	numbers := x.kind != "string"
 	var values []float64
 	missing := 0
 	for i := range set.Rows {
 		r := &set.Rows[i]
 		place[i] = math.NaN()
-		vx, vy := x.Value(r), y.Value(r)
+		vx, vy := x.value(r), y.value(r)
 		if vx == nil || vy == nil {
 			missing++
 			continue
@@ -133,24 +137,24 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			unique = slices.Compact(unique)
 			axisX.label += ", in bins"
 		}
-		axisX = numberAxis(axisX.label, unique, x.Name)
+		axisX = numberAxis(axisX.label, unique, x.name)
 	} else {
 		seen := map[string]bool{}
 		var texts []string
 		for i := range set.Rows {
-			if s, ok := x.Value(&set.Rows[i]).(string); ok && !math.IsNaN(place[i]) && !seen[s] {
+			if s, ok := x.value(&set.Rows[i]).(string); ok && !math.IsNaN(place[i]) && !seen[s] {
 				seen[s] = true
 				texts = append(texts, s)
 			}
 		}
-		order := map[string][]string{"task": set.Run.Tasks, "variant": set.Run.Variants}[x.Name]
+		order := map[string][]string{"task": set.Run.Tasks, "variant": set.Run.Variants}[x.name]
 		slices.SortStableFunc(texts, results.Natural)
 		slices.SortStableFunc(texts, orderOf(order))
 		if len(texts) > mostPlaces {
 			return Figure{}, fmt.Errorf("column %q has %d values, too many for a picture (at most %d)", a.X, len(texts), mostPlaces)
 		}
 		labels := map[string]string{}
-		if x.Name == "variant" {
+		if x.name == "variant" {
 			labels = results.Labels(set.Rows)
 		}
 		at := map[string]float64{}
@@ -160,7 +164,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			if short, ok := labels[s]; ok {
 				l = short
 			}
-			if x.Name == "budget" {
+			if x.name == "budget" {
 				l = budgetName(s)
 			}
 			axisX.ticks = append(axisX.ticks, tickMark{float64(i), l})
@@ -168,14 +172,28 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		axisX.lo, axisX.hi = -0.6, float64(len(texts))-0.4
 		for i := range set.Rows {
 			if !math.IsNaN(place[i]) {
-				place[i] = at[x.Value(&set.Rows[i]).(string)]
+				place[i] = at[x.value(&set.Rows[i]).(string)]
 			}
 		}
 	}
 
+	// A panel or a line in which no row has a place says nothing.
+	drawn := func(list []string, in func(*results.Row, string) bool) []string {
+		return slices.DeleteFunc(list, func(s string) bool {
+			for i := range set.Rows {
+				if !math.IsNaN(place[i]) && in(&set.Rows[i], s) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	facets = drawn(facets, inFacet)
+	names = drawn(names, func(r *results.Row, s string) bool { return seriesOf(r) == s })
+
 	ch := chart{
-		title: noUnit(axisLabel(y)) + " by " + lower(noUnit(axisLabel(x))), x: axisX, ylabel: ylabel,
-		connect: numbers || x.Name == "budget",
+		title: noUnit(y.axisLabel()) + " by " + lower(noUnit(x.axisLabel())), x: axisX, ylabel: ylabel,
+		connect: numbers || x.name == "budget",
 	}
 	subjects, _ := results.Subjects(set.Rows)
 	if len(subjects) == 1 {
@@ -192,7 +210,10 @@ func XY(set results.Set, a Axes) (Figure, error) {
 	for _, f := range facets {
 		p := chartPanel{}
 		if a.Facet != "" {
-			p.title = strings.ReplaceAll(a.Facet, "_", " ") + " " + f
+			p.title = f
+			if !facet.parameter {
+				p.title = strings.ReplaceAll(a.Facet, "_", " ") + " " + f
+			}
 		}
 		for _, s := range names {
 			at := map[float64][]float64{}
@@ -205,7 +226,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 				if at[place[i]] == nil {
 					xs = append(xs, place[i])
 				}
-				at[place[i]] = append(at[place[i]], number(y.Value(r)))
+				at[place[i]] = append(at[place[i]], number(y.value(r)))
 			}
 			slices.Sort(xs)
 			ln := line{label: s}
@@ -254,113 +275,3 @@ func lower(s string) string {
 }
 
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-// column finds a column by name.
-func column(name string) (results.Column, error) {
-	var have []string
-	for _, c := range results.Columns() {
-		if c.Name == name {
-			return c, nil
-		}
-		have = append(have, c.Name)
-	}
-	return results.Column{}, fmt.Errorf("unknown column %q: have %s", name, strings.Join(have, ", "))
-}
-
-// axisLabel is the column's name with its unit.
-func axisLabel(c results.Column) string {
-	unit := map[string]string{
-		"depth": "%", "length": "tokens", "window": "tokens", "kernel": "tokens", "capacity": "tokens", "budget": "tokens or share",
-		"kept_min": "positions", "kept_mean": "positions", "kept_max": "positions", "kl_mean": "nats", "kl_p99": "nats",
-	}[c.Name]
-	words := strings.Split(c.Name, "_")
-	switch last := words[len(words)-1]; last {
-	case "seconds", "bytes":
-		unit, words = last, words[:len(words)-1]
-		if last == "seconds" {
-			unit = "s"
-		}
-	case "tokens":
-		unit = "tokens"
-		words = words[:len(words)-1]
-		if len(words) == 1 && words[0] == "new" {
-			words = []string{"generated"}
-		}
-	}
-	label := strings.Join(words, " ")
-	label = strings.NewReplacer("kl ", "KL ", "rouge1 r", "ROUGE-1 recall", "rouge1 f", "ROUGE-1 F", "gqa", "GQA").Replace(label)
-	if unit != "" {
-		label += " (" + unit + ")"
-	}
-	return upper(label)
-}
-
-// bin moves every value to the middle of its bin; sorted has the values in order.
-func bin(place, sorted []float64) {
-	const bins = 12
-	edge := make([]float64, bins)
-	for b := range edge {
-		edge[b] = sorted[b*len(sorted)/bins]
-	}
-	sum, n := make([]float64, bins), make([]float64, bins)
-	of := func(v float64) int {
-		b := bins - 1
-		for b > 0 && v < edge[b] {
-			b--
-		}
-		return b
-	}
-	for _, v := range sorted {
-		sum[of(v)] += v
-		n[of(v)]++
-	}
-	for i, v := range place {
-		if !math.IsNaN(v) {
-			place[i] = sum[of(v)] / n[of(v)]
-		}
-	}
-}
-
-// numberAxis is logarithmic where positive values span a factor of sixteen or more; numbers of tokens, which are asked
-// for by doubling, from four on.
-func numberAxis(label string, unique []float64, name string) axis {
-	a := axis{label: label}
-	lo, hi := unique[0], unique[len(unique)-1]
-	tokens := slices.Contains([]string{"length", "capacity", "prompt_tokens", "window", "kernel"}, name)
-	a.log = lo > 0 && (hi/lo >= 16 || tokens && hi/lo >= 4)
-	at := unique
-	if len(unique) > 9 {
-		at = niceTicks(lo, hi, 5)
-		if a.log {
-			at = nil
-			step := 10.0
-			switch {
-			case tokens && hi/lo > 256:
-				step = 4
-			case tokens || hi/lo < 30:
-				step = 2
-			}
-			for v := math.Pow(step, math.Ceil(math.Log(lo)/math.Log(step)-1e-9)); v <= hi*1.0001; v *= step {
-				at = append(at, v)
-			}
-		}
-	}
-	for _, v := range at {
-		s := strconv.FormatFloat(v, 'g', 4, 64)
-		if tokens && v == math.Round(v) {
-			s = Tokens(int(v))
-		}
-		a.ticks = append(a.ticks, tickMark{v, s})
-	}
-	if a.log {
-		span := math.Pow(hi/lo, 0.06)
-		a.lo, a.hi = lo/span, hi*span
-	} else {
-		room := (hi - lo) * 0.06
-		if room == 0 {
-			room = 1
-		}
-		a.lo, a.hi = lo-room, hi+room
-	}
-	return a
-}

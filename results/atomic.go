@@ -17,13 +17,13 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	tmp := fmt.Sprintf("%s.tmp-%d", path, os.Getpid())
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
-		return explain(path, err)
+		return Explain(path, err)
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(tmp)
-			err = explain(path, err)
+			err = Explain(path, err)
 		}
 	}()
 	w := bufio.NewWriterSize(f, 1<<16)
@@ -58,8 +58,8 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// explain words the errors of writing that a user can do something about.
-func explain(path string, err error) error {
+// Explain words the errors of writing that a user can do something about.
+func Explain(path string, err error) error {
 	switch {
 	case err == nil:
 		return nil

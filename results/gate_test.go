@@ -75,6 +75,60 @@ func TestGateVerdicts(t *testing.T) {
 	}
 }
 
+// Where baseline and candidate score 0 throughout no drop could show, so nothing passes.
+// One task or one variant of zeros among others is as good as any.
+func TestGateOverZeros(t *testing.T) {
+	zeros := func(variants, tasks string) Set {
+		return grid([]string{"a", "b"}, []string{"full", "64"}, 250, func(task, v string, i int) float64 {
+			if strings.Contains(variants, v) && strings.Contains(tasks, task) {
+				return 0
+			}
+			return 1
+		})
+	}
+	all := zeros("full 64", "a b")
+	against, err := GateAgainst(all, "full", points(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := Gate(all, zeros("full 64", "a b"), points(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range []*GateResult{against, two} {
+		if g.Verdict != Undecided || g.Verdict.ExitStatus() != 4 || !strings.Contains(g.Text(100), "score 0 on every sample") || strings.Contains(g.Text(100), "at the limit") {
+			t.Errorf("%s", g.Text(100))
+		}
+		for _, l := range g.Lines {
+			if l.Verdict != Undecided || l.Needed != nil {
+				t.Errorf("%+v", l)
+			}
+		}
+	}
+	for name, set := range map[string]Set{"a task": zeros("full 64", "a"), "another": zeros("full 64", "b")} {
+		if g, err := GateAgainst(set, "full", points(5)); err != nil || g.Verdict != Pass || len(g.Notes) > 0 {
+			t.Errorf("%s of zeros: %v %v", name, g, err)
+		}
+	}
+	small := zeros("64", "a b")
+	if g, err := Gate(small, small, points(5)); err != nil || g.Verdict != Pass || len(g.Notes) > 0 {
+		t.Errorf("a variant of zeros: %v %v", g, err)
+	}
+	if g, err := Gate(zeros("", ""), all, points(5)); err != nil || g.Verdict != Fail {
+		t.Errorf("everything lost: %v %v", g, err)
+	}
+	// Of two models the broken one alone is named.
+	other := zeros("", "")
+	for i := range other.Rows {
+		other.Rows[i].Model = "good"
+	}
+	other.Rows = append(other.Rows, all.Rows...)
+	g, err := GateAgainst(other, "full", points(5))
+	if err != nil || g.Verdict != Undecided || len(g.Notes) != 1 || !strings.Contains(g.Notes[0], "tiny") {
+		t.Errorf("one of two models: %v %v", g, err)
+	}
+}
+
 func TestGateTwoRuns(t *testing.T) {
 	base, cand := drops(1000, 0, "a", "b"), drops(1000, 0.1, "a", "b")
 	base.Name, cand.Name = "main", "candidate"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,10 @@ func (g *GateResult) Grids() []Grid {
 		if several {
 			head.Head = append([]string{"variant"}, head.Head...)
 		}
+		var caches []Footprint
+		if slices.ContainsFunc(part, func(l GateLine) bool { return l.CacheTimesFull != nil }) {
+			head.Head = append(head.Head, cacheColumn)
+		}
 		for _, l := range part {
 			limit := fixed(l.Limit, 2)
 			if strings.HasSuffix(l.Asked, "%") {
@@ -30,8 +35,12 @@ func (g *GateResult) Grids() []Grid {
 			if several {
 				row = append([]string{l.Label}, row...)
 			}
+			if head.Head[len(head.Head)-1] == cacheColumn {
+				row, caches = append(row, l.cache.String()), append(caches, l.cache)
+			}
 			head.Rows, head.Strong = append(head.Rows, row), append(head.Strong, l.Average || l.Verdict == Fail)
 		}
+		head.Notes = explainAbove(caches)
 		list = append(list, head)
 	}
 	if len(g.Checks) > 0 {
@@ -51,6 +60,8 @@ func (l GateLine) need() string {
 	switch {
 	case l.Verdict != Undecided:
 		return ""
+	case l.Nothing:
+		return " (all scores are 0: no drop could show)"
 	case l.Needed == nil:
 		return " (the drop is at the limit: no number of samples would do)"
 	}

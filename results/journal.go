@@ -44,7 +44,7 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, explain(dir, err)
+		return nil, Explain(dir, err)
 	}
 	j := &Journal{dir: dir, at: map[string]int{}}
 	defer func() {
@@ -54,7 +54,7 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 	}()
 	path := filepath.Join(dir, lockFile)
 	if j.lock, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644); err != nil {
-		return nil, explain(path, err)
+		return nil, Explain(path, err)
 	}
 	switch ok, err := lock(j.lock); {
 	case err != nil:
@@ -84,6 +84,9 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 		}
 		if len(diff) > 0 {
 			return nil, &OtherQuestionError{Dir: dir, Fields: diff}
+		}
+		if had.Schema != Schema {
+			return nil, fmt.Errorf("%s holds a run of schema %d, written by an earlier snapbench, and this one adds rows of schema %d: choose another folder, or go on with that version (what is there can be read as it is)", dir, had.Schema, Schema)
 		}
 		j.run = had
 	}
@@ -117,12 +120,12 @@ func (j *Journal) load() error {
 		return nil
 	}
 	if err != nil {
-		return explain(path, err)
+		return Explain(path, err)
 	}
 	j.file = f
 	b, err := io.ReadAll(f)
 	if err != nil {
-		return explain(path, err)
+		return Explain(path, err)
 	}
 	complete, err := parseJournal(b, j.take)
 	if err != nil {
@@ -131,10 +134,10 @@ func (j *Journal) load() error {
 	j.size = int64(complete)
 	if complete < len(b) {
 		if err := f.Truncate(j.size); err != nil {
-			return explain(path, err)
+			return Explain(path, err)
 		}
 		if err := f.Sync(); err != nil {
-			return explain(path, err)
+			return Explain(path, err)
 		}
 	}
 	return nil
@@ -186,8 +189,8 @@ func parseJournal(b []byte, take func(Row) error) (complete int, err error) {
 		if got := fmt.Sprintf("%08x", crc32.ChecksumIEEE(l.Row)); got != l.CRC32 {
 			return complete, fmt.Errorf(":%d: damaged: the row's checksum is %s, the line says %q", line, got, l.CRC32)
 		}
-		var r Row
-		if err := strictJSON(l.Row, &r); err != nil {
+		r, err := parseRow(l.Row)
+		if err != nil {
 			return complete, fmt.Errorf(":%d: %w", line, err)
 		}
 		if err := r.check(); err != nil {
@@ -280,7 +283,7 @@ func (j *Journal) Append(rows ...Row) error {
 		if terr := j.file.Truncate(j.size); terr != nil {
 			err = errors.Join(err, terr)
 		}
-		return fmt.Errorf("%w (the %d rows before it are safe: with the cause removed, the same command continues)", explain(path, err), len(j.rows))
+		return fmt.Errorf("%w (the %d rows before it are safe: with the cause removed, the same command continues)", Explain(path, err), len(j.rows))
 	}
 	j.size += int64(len(buf))
 	for _, r := range rows {
@@ -306,7 +309,7 @@ func (j *Journal) create(path string) error {
 	}
 	j.size = int64(len(buf))
 	if j.file, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0); err != nil {
-		return explain(path, err)
+		return Explain(path, err)
 	}
 	return nil
 }
@@ -329,7 +332,7 @@ func (j *Journal) Finish() error {
 	}
 	path := filepath.Join(j.dir, journalFile)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return explain(path, err)
+		return Explain(path, err)
 	}
 	return nil
 }
@@ -352,7 +355,7 @@ func (j *Journal) Close() error {
 func readJournal(path string) ([]Row, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, Explain(path, err)
 	}
 	j := Journal{at: map[string]int{}}
 	if _, err := parseJournal(b, j.take); err != nil {
@@ -367,5 +370,12 @@ func (r *Row) validUTF8() {
 		&r.Error, &r.Note, &r.Audit, &r.Answer,
 	} {
 		*s = strings.ToValidUTF8(*s, "\uFFFD")
+	}
+	if r.Params != nil {
+		valid := make(map[string]string, len(r.Params)) // the caller's may be another row's too
+		for name, text := range r.Params {
+			valid[strings.ToValidUTF8(name, "\uFFFD")] = strings.ToValidUTF8(text, "\uFFFD")
+		}
+		r.Params = valid
 	}
 }

@@ -1,7 +1,6 @@
 package results
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,8 +48,10 @@ func WriteFile(path string, rows []Row) error {
 			parquet.Compression(&zstd.Codec{}),
 			parquet.CreatedBy("snapbench", fmt.Sprint(Schema), ""),
 		)
-		if _, err := pw.Write(rows); err != nil {
-			return err
+		for batch := range slices.Chunk(rows, 256) {
+			if _, err := pw.WriteRows(parquetRows(batch)); err != nil {
+				return err
+			}
 		}
 		if err := pw.Flush(); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (h *hashWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func digest(rows []Row) (string, error) {
+func digest[T Row | row1](rows []T) (string, error) {
 	h := sha256.New()
 	enc := json.NewEncoder(h)
 	for i := range rows {
@@ -94,12 +94,12 @@ func digest(rows []Row) (string, error) {
 func ReadFile(path string) ([]Row, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, Explain(path, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, Explain(path, err)
 	}
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s: a folder, want a parquet file", path)
@@ -151,22 +151,52 @@ func readParquet(r io.ReaderAt, size int64) (rows []Row, err error) {
 	if err := checkBody(f, r, size); err != nil {
 		return nil, err
 	}
-	fields, err := matchColumns(f.Schema())
-	if err != nil {
-		return nil, err
-	}
 	total := f.NumRows()
 	if total < 0 || total > math.MaxInt32 {
 		return nil, fmt.Errorf("damaged parquet file: %d rows", total)
 	}
+	var version int
+	if ofSchema1(f.Schema()) {
+		version = 1
+		var old []row1
+		if old, err = readRows[row1](f, columns1); err == nil {
+			rows = upgrade(old)
+			findFullCaches(rows)
+		}
+	} else {
+		version = Schema
+		rows, err = readRows[Row](f, columns)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if s := rows[i].Schema; s != version {
+			return nil, fmt.Errorf("row %d: schema %d, its columns are those of schema %d (this snapbench reads 1 to %d)", i, s, version, Schema)
+		}
+		rows[i].Schema = Schema
+		if err := rows[i].check(); err != nil {
+			return nil, fmt.Errorf("row %d: %w", i, err)
+		}
+	}
+	return rows, nil
+}
+
+// readRows reads all rows of a file whose columns are T's.
+func readRows[T Row | row1](f *parquet.File, columns []Column) ([]T, error) {
+	leaves, err := matchColumns(f.Schema(), columns)
+	if err != nil {
+		return nil, err
+	}
+	var rows []T
 	buf := make([]parquet.Row, 64)
 	for _, g := range f.RowGroups() {
-		if err := readGroup(g, fields, buf, &rows); err != nil {
+		if err := readGroup(g, leaves, buf, &rows); err != nil {
 			return nil, err
 		}
 	}
-	if int64(len(rows)) != total {
-		return nil, fmt.Errorf("damaged parquet file: %d rows, its footer says %d", len(rows), total)
+	if n := f.NumRows(); int64(len(rows)) != n {
+		return nil, fmt.Errorf("damaged parquet file: %d rows, its footer says %d", len(rows), n)
 	}
 	if want, ok := f.Lookup(keyRows); ok {
 		got, err := digest(rows)
@@ -175,15 +205,6 @@ func readParquet(r io.ReaderAt, size int64) (rows []Row, err error) {
 		}
 		if got != want {
 			return nil, fmt.Errorf("damaged: the rows' sha256 is %s, the file says %s", got, want)
-		}
-	}
-	for i := range rows {
-		if s := rows[i].Schema; s < 1 || s > Schema {
-			return nil, fmt.Errorf("row %d: schema %d, this snapbench reads 1 to %d", i, s, Schema)
-		}
-		rows[i].Schema = Schema
-		if err := rows[i].check(); err != nil {
-			return nil, fmt.Errorf("row %d: %w", i, err)
 		}
 	}
 	return rows, nil
@@ -220,136 +241,6 @@ func checkBody(f *parquet.File, r io.ReaderAt, size int64) error {
 				return fmt.Errorf("damaged parquet file: column %q says %d bytes at %d, %d values", name, m.TotalCompressedSize, m.DataPageOffset, m.NumValues)
 			}
 		}
-	}
-	return nil
-}
-
-// matchColumns finds for every leaf of a file's schema the field of Row that it fills.
-func matchColumns(schema *parquet.Schema) ([]Column, error) {
-	want := map[string]Column{}
-	for _, c := range columns {
-		want[c.Name] = c
-	}
-	var fields []Column
-	for _, path := range schema.Columns() {
-		name := path[0]
-		c, ok := want[name]
-		if !ok {
-			return nil, fmt.Errorf("column %q is not one of a results file", name)
-		}
-		leaf, ok := schema.Lookup(path...)
-		if !ok || len(path) != 1 || leaf.Node.Repeated() {
-			return nil, fmt.Errorf("column %q is nested, want %s", name, c.Type)
-		}
-		if !accepts(c, leaf.Node.Type()) {
-			return nil, fmt.Errorf("column %q has type %s, want %s", name, leaf.Node.Type(), c.Type)
-		}
-		if leaf.ColumnIndex != len(fields) {
-			return nil, fmt.Errorf("damaged parquet file: column %q is number %d, want %d", name, leaf.ColumnIndex, len(fields))
-		}
-		fields = append(fields, c)
-		delete(want, name)
-	}
-	for _, c := range columns {
-		if _, missing := want[c.Name]; missing && !c.Nullable {
-			return nil, fmt.Errorf("column %q is missing", c.Name)
-		}
-	}
-	return fields, nil
-}
-
-// accepts says whether a column of a file can hold values of a Column's type. A logical type that would change their
-// meaning (a date in an integer, a decimal in bytes) is refused. pandas turns integers with nulls into floats, which
-// set takes where they are whole, and a column of nulls alone into one without a type.
-func accepts(c Column, t parquet.Type) bool {
-	var logical any
-	if lt := t.LogicalType(); lt != nil {
-		logical = lt.Value
-	}
-	_, isInt := logical.(*format.IntType)
-	_, isString := logical.(*format.StringType)
-	if _, null := logical.(*format.NullType); null {
-		return c.Nullable
-	}
-	switch c.Type {
-	case "int":
-		if c.Nullable && t.Kind() == parquet.Double && logical == nil {
-			return true
-		}
-		return (t.Kind() == parquet.Int64 || t.Kind() == parquet.Int32) && (logical == nil || isInt)
-	case "float":
-		return (t.Kind() == parquet.Double || t.Kind() == parquet.Float) && logical == nil
-	case "string":
-		return t.Kind() == parquet.ByteArray && (logical == nil || isString)
-	}
-	return false
-}
-
-func readGroup(g parquet.RowGroup, fields []Column, buf []parquet.Row, rows *[]Row) error {
-	rr := g.Rows()
-	defer rr.Close()
-	for {
-		n, err := rr.ReadRows(buf)
-		for _, values := range buf[:n] {
-			var r Row
-			if len(values) != len(fields) {
-				return fmt.Errorf("row %d: %d values for %d columns", len(*rows), len(values), len(fields))
-			}
-			for _, v := range values {
-				if v.Column() < 0 || v.Column() >= len(fields) {
-					return fmt.Errorf("row %d: damaged: column number %d", len(*rows), v.Column())
-				}
-				if err := fields[v.Column()].set(&r, v); err != nil {
-					return fmt.Errorf("row %d: column %q: %w", len(*rows), fields[v.Column()].Name, err)
-				}
-			}
-			*rows = append(*rows, r)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("damaged parquet file after row %d: %w", len(*rows), err)
-		}
-		if n == 0 {
-			return fmt.Errorf("damaged parquet file after row %d: no progress", len(*rows))
-		}
-	}
-}
-
-// set stores a parquet value in the column's field.
-func (c Column) set(r *Row, v parquet.Value) error {
-	f := reflect.ValueOf(r).Elem().Field(c.field)
-	if v.IsNull() {
-		if !c.Nullable {
-			return errors.New("null where a value is needed")
-		}
-		return nil
-	}
-	if f.Kind() == reflect.Pointer {
-		f.Set(reflect.New(f.Type().Elem()))
-		f = f.Elem()
-	}
-	switch v.Kind() {
-	case parquet.Int32:
-		f.SetInt(int64(v.Int32()))
-	case parquet.Int64:
-		f.SetInt(v.Int64())
-	case parquet.Float:
-		f.SetFloat(float64(v.Float()))
-	case parquet.Double:
-		if x := v.Double(); f.CanInt() {
-			if x != math.Trunc(x) || math.Abs(x) > 1<<53 {
-				return fmt.Errorf("%v is no whole number", x)
-			}
-			f.SetInt(int64(x))
-		} else {
-			f.SetFloat(x)
-		}
-	case parquet.ByteArray:
-		f.SetString(string(bytes.ToValidUTF8(slices.Clone(v.ByteArray()), []byte("\uFFFD"))))
-	default:
-		return fmt.Errorf("a value of kind %s", v.Kind())
 	}
 	return nil
 }

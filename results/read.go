@@ -27,7 +27,7 @@ type Set struct {
 func Read(path string) (Set, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return Set{}, explain(path, err)
+		return Set{}, Explain(path, err)
 	}
 	s := Set{Name: path}
 	if !info.IsDir() {
@@ -50,6 +50,9 @@ func Read(path string) (Set, error) {
 	}
 	s.Rows, err = readJournal(filepath.Join(path, journalFile))
 	if s.Partial = err == nil; s.Partial {
+		if s.Run.Schema == 1 {
+			findFullCaches(s.Rows)
+		}
 		s.Run.Sort(s.Rows)
 		return s, nil
 	}
@@ -91,7 +94,10 @@ func Merge(sets ...Set) (Set, error) {
 			}
 			a, b := all.Rows[i].timeless(), r.timeless()
 			for _, c := range columns {
-				if va, vb := c.Value(&a), c.Value(&b); va != vb {
+				// Where schema 1 could not say, schema 2 may.
+				if va, vb := c.Value(&a), c.Value(&b); c.since2() && (va == nil || vb == nil) {
+					c.fill(&all.Rows[i], &r)
+				} else if va != vb {
 					return Set{}, fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is in %s and in %s with different %s: %s and %s",
 						r.ID, r.Task, r.Sample, r.Variant, from[r.ID], s.Name, c.Name, quote(va), quote(vb))
 				}

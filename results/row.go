@@ -5,16 +5,19 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 )
 
 // Schema is the version of Row's columns. It rises whenever a column is added, renamed or changes its meaning; Read
 // understands this version and every earlier one.
 //
-// Changes: 1, the first.
-const Schema = 1
+// Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
+// full_cache_bytes are new.
+const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
 //
@@ -35,16 +38,15 @@ type Row struct {
 	Protocol     string `parquet:"protocol,optional" json:"protocol,omitempty" desc:"rules for prompt, truncation and stopping, by name"`
 	PromptSHA256 string `parquet:"prompt_sha256,optional" json:"prompt_sha256,omitempty" desc:"sha256 of the final prompt, template included"`
 
-	Variant  string `parquet:"variant" json:"variant" desc:"policy with all parameters, as text"`
-	Policy   string `parquet:"policy" json:"policy" desc:"name of the policy"`
-	Budget   string `parquet:"budget" json:"budget" desc:"budget as asked: full, a number of tokens, or a share of the prompt such as 25%"`
-	Capacity *int   `parquet:"capacity,optional" json:"capacity,omitempty" desc:"budget in tokens as applied to this prompt; null for the full cache"`
-	Window   *int   `parquet:"window,optional" json:"window,omitempty" desc:"observation window in tokens; null where the policy has none or it differs by layer"`
-	Kernel   *int   `parquet:"kernel,optional" json:"kernel,omitempty" desc:"pooling kernel in tokens; null where the policy has none or it differs by layer"`
-	Pooling  string `parquet:"pooling,optional" json:"pooling,omitempty" desc:"pooling over positions: max or avg"`
-	GQA      string `parquet:"gqa,optional" json:"gqa,omitempty" desc:"grouping of query heads that share a KV head"`
-	Device   string `parquet:"device" json:"device" desc:"what computed it"`
-	DType    string `parquet:"dtype" json:"dtype" desc:"number format of weights and cache"`
+	Variant  string            `parquet:"variant" json:"variant" desc:"policy with all parameters, as text"`
+	Policy   string            `parquet:"policy" json:"policy" desc:"name of the policy"`
+	Budget   string            `parquet:"budget" json:"budget" desc:"budget as asked: full, a number of tokens, or a share of the prompt such as 25%"`
+	Params   map[string]string `parquet:"params,optional" json:"params,omitempty" desc:"the policy's parameters, name to canonical text; those of an inner policy begin with its name and a dot; null where there are none"`
+	Capacity *int              `parquet:"capacity,optional" json:"capacity,omitempty" desc:"budget in tokens as applied to this prompt; null for the full cache"`
+	Share    *float64          `parquet:"share,optional" json:"share,omitempty" desc:"capacity divided by the prompt's tokens; null for the full cache or where unknown"`
+	Device   string            `parquet:"device" json:"device" desc:"what computed it"`
+	DType    string            `parquet:"dtype" json:"dtype" desc:"number format of weights and cache"`
+	Host     *bool             `parquet:"host,optional" json:"host,omitempty" desc:"true where the policy chose in plain Go over copies, because the device has no kernel for it; null where unknown"`
 
 	PromptTokens *int   `parquet:"prompt_tokens,optional" json:"prompt_tokens,omitempty" desc:"tokens of the prompt; null where unknown"`
 	NewTokens    *int   `parquet:"new_tokens,optional" json:"new_tokens,omitempty" desc:"tokens generated; null where unknown"`
@@ -62,6 +64,7 @@ type Row struct {
 	KeptMax        *int     `parquet:"kept_max,optional" json:"kept_max,omitempty" desc:"most positions kept over layers and KV heads"`
 	Audit          string   `parquet:"audit,optional" json:"audit,omitempty" desc:"null where the cache is what the budget says, else the difference"`
 	CacheBytes     *int64   `parquet:"cache_bytes,optional" json:"cache_bytes,omitempty" desc:"bytes of the compressed prompt's cache"`
+	FullCacheBytes *int64   `parquet:"full_cache_bytes,optional" json:"full_cache_bytes,omitempty" desc:"bytes of the full cache of the same prompt, one copy per KV head; null where unknown"`
 	PeakBytes      *int64   `parquet:"peak_bytes,optional" json:"peak_bytes,omitempty" desc:"peak bytes of memory while the sample ran"`
 	PrefillSeconds *float64 `parquet:"prefill_seconds,optional" json:"prefill_seconds,omitempty" desc:"time of the prompt's forward pass, shared by all variants of the sample"`
 	DecodeSeconds  *float64 `parquet:"decode_seconds,optional" json:"decode_seconds,omitempty" desc:"time of decoding, shared by what was decoded with it"`
@@ -85,7 +88,8 @@ type Row struct {
 
 // Key is a row's identity: a sha256 over the fields that are known before it is run and could change its text, and
 // over what the caller adds, such as the weights' digest, the tokenizer or the limit of new tokens, each as
-// "name=value". Its result belongs into ID. Whatever is measured plays no part.
+// "name=value". Its result belongs into ID. Whatever is measured plays no part, nor does Schema: how a row is stored
+// changes no text. The version in front rises only where the key itself is made otherwise.
 func (r *Row) Key(extra ...string) string {
 	h := sha256.New()
 	write := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) } // length first, so that no two lists run together alike
@@ -141,7 +145,7 @@ func (r *Row) Answers() []string {
 // Column describes one column of the parquet file for documentation and exports.
 type Column struct {
 	Name     string
-	Type     string // int, float or string
+	Type     string // int, float, bool, string, or map: texts by name
 	Nullable bool
 	Desc     string
 	field    int
@@ -150,8 +154,9 @@ type Column struct {
 var columns = Columns()
 
 // Columns lists the columns of Row in file order.
-func Columns() []Column {
-	t := reflect.TypeFor[Row]()
+func Columns() []Column { return columnsOf(reflect.TypeFor[Row]()) }
+
+func columnsOf(t reflect.Type) []Column {
 	list := make([]Column, 0, t.NumField())
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -168,6 +173,10 @@ func Columns() []Column {
 			c.Type = "float"
 		case reflect.String:
 			c.Type = "string"
+		case reflect.Bool:
+			c.Type = "bool"
+		case reflect.Map:
+			c.Type = "map"
 		default:
 			panic("results: column " + name + " has the unknown type " + ft.String())
 		}
@@ -176,9 +185,16 @@ func Columns() []Column {
 	return list
 }
 
-// Value returns the column's value in a row: an int64, float64 or string, or nil for null.
+// Value returns the column's value in a row: an int64, float64, bool or string, or nil for null. A map is its text, as
+// [Params] writes it.
 func (c Column) Value(r *Row) any {
 	v := reflect.ValueOf(r).Elem().Field(c.field)
+	if c.Type == "map" {
+		if v.Len() == 0 {
+			return nil
+		}
+		return Params(v.Interface().(map[string]string))
+	}
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			return nil
@@ -193,8 +209,19 @@ func (c Column) Value(r *Row) any {
 			return nil
 		}
 		return v.String()
+	case reflect.Bool:
+		return v.Bool()
 	}
 	return v.Int()
+}
+
+// Params writes parameters in one line, by name: "k=7 w=32".
+func Params(params map[string]string) string {
+	words := make([]string, 0, len(params))
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		words = append(words, name+"="+params[name])
+	}
+	return strings.Join(words, " ")
 }
 
 // check reports a row that breaks the rules every reader relies on.
@@ -212,6 +239,11 @@ func (r *Row) check() error {
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): both a score and the error %q", r.ID, r.Task, r.Sample, r.Variant, r.Error)
 	case r.Score != nil && !(*r.Score >= 0 && *r.Score <= 1): // written so that NaN fails
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): score %v is not within 0 to 1", r.ID, r.Task, r.Sample, r.Variant, *r.Score)
+	}
+	for name, text := range r.Params {
+		if name == "" || text == "" {
+			return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): params has %q as %q: a parameter has a name and a text", r.ID, r.Task, r.Sample, r.Variant, name, text)
+		}
 	}
 	for _, c := range columns {
 		if v, ok := c.Value(r).(float64); ok && (math.IsNaN(v) || math.IsInf(v, 0)) {

@@ -69,7 +69,7 @@ func ReadRun(dir string) (Run, error) {
 	path := filepath.Join(dir, runFile)
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return Run{}, explain(path, err)
+		return Run{}, Explain(path, err)
 	}
 	run, err := parseRun(b)
 	if err != nil {

@@ -65,6 +65,7 @@ type CostSummary struct {
 	PrefillTokensPerSecond *float64 `json:"prefill_tokens_per_second"`
 	DecodeTokensPerSecond  *float64 `json:"decode_tokens_per_second"`
 	CacheBytes             *float64 `json:"cache_bytes"`
+	CacheTimesFull         *float64 `json:"cache_times_full"`
 	KeptMean               *float64 `json:"kept_mean"`
 	PeakBytes              *int64   `json:"peak_bytes"`
 	AuditFailures          int      `json:"audit_failures"`
@@ -115,7 +116,7 @@ func Summarize(set Set) Summary {
 			cs := CostSummary{
 				Variant: c.Variant, Rows: c.Rows, PromptTokens: known(c.PromptTokens), PrefillSeconds: known(c.PrefillSeconds),
 				PrefillTokensPerSecond: known(c.PrefillTokensPerSecond), DecodeTokensPerSecond: known(c.DecodeTokensPerSecond),
-				CacheBytes: known(c.CacheBytes), KeptMean: known(c.KeptMean), AuditFailures: c.AuditFailures,
+				CacheBytes: known(c.CacheBytes), CacheTimesFull: known(c.Cache.TimesFull), KeptMean: known(c.KeptMean), AuditFailures: c.AuditFailures,
 			}
 			if c.PeakBytes > 0 {
 				cs.PeakBytes = &c.PeakBytes

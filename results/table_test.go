@@ -24,7 +24,7 @@ func grid(tasks, variants []string, n int, score func(task, variant string, samp
 				if v == "full" {
 					r.Policy = "full"
 				} else {
-					r.Kernel, r.Window, r.Pooling = new(7), new(32), "max"
+					r.Params = map[string]string{"k": "7", "w": "32", "pool": "max"}
 				}
 				r.ID = r.Key()
 				s.Rows = append(s.Rows, r)
@@ -132,11 +132,11 @@ func TestLabels(t *testing.T) {
 	if l["full"] != "full" || l["64"] != "64" || l["128"] != "128" {
 		t.Errorf("%v", l)
 	}
-	set.Rows[1].Kernel = new(13)
-	if l := Labels(set.Rows); l["64"] != "64 k13" || l["128"] != "128 k7" {
+	set.Rows[1].Params["k"] = "13"
+	if l := Labels(set.Rows); l["64"] != "64, k 13" || l["128"] != "128, k 7" {
 		t.Errorf("%v", l)
 	}
-	set.Rows[1].Kernel, set.Rows[1].Budget = new(7), "128" // differs in something that no column holds
+	set.Rows[1].Params["k"], set.Rows[1].Budget = "7", "128" // differs in something that no column holds
 	if l := Labels(set.Rows); l["64"] != "64" || l["128"] != "128" || l["full"] != "full" {
 		t.Errorf("%v", l)
 	}

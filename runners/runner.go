@@ -1,17 +1,26 @@
-// Package runners runs prompts through a model under several variants of its
-// cache at once: one prefill, in which every variant chooses and gathers what it
-// keeps, then one ragged batch that decodes all of them.
+// Package runners answers samples. [Job.Run] is the project's one sentence: every
+// sample of a plan becomes a prompt, prompts that fit together become a batch, a
+// [Runner] answers it under every variant, the answers are graded, and one writer
+// appends the rows.
+//
+// A Runner is what answers: the project's own engine (package local), or anything
+// else that takes tokens or text.
 package runners
 
 import (
 	"context"
 	"time"
-
-	"github.com/snapbench/snapbench/compress"
 )
 
-// Runner completes prompts.
+// Runner completes prompts. It is used by one goroutine at a time.
 type Runner interface {
+	// Describe says who answers, and what it can do.
+	Describe() Description
+	// Check reports a variant that cannot be served whatever the prompt.
+	Check(v []Variant) error
+	// Fits says whether a request may be completed together with those that wait.
+	// One alone always may: what does not fit then is an error of its variants.
+	Fits(waiting []Request, next Request) bool
 	// Run completes each request under each of its variants: out[i][j] belongs to
 	// requests[i].Variants[j]. What goes wrong with one request or variant is that
 	// completion's Err; the returned error means that nothing can go on (the
@@ -20,19 +29,61 @@ type Runner interface {
 	Close() error
 }
 
+// Description is what a row and run.json say of a runner.
+type Description struct {
+	Model    string // as named in results
+	Revision string // commit, digest or version of what answers
+	Device   string // "cuda:0", "cpu", "server"
+	DType    string // number format of weights and cache
+	Name     string // names it among several: "cpu (1 of 2)"
+	About    string // what computes: "AMD EPYC, avx2, 2 threads"
+	Context  int    // most tokens of a prompt and its answer; 0 where unknown
+
+	// What it can take and give.
+	Text      bool // prompts as text, without tokens
+	Fidelity  bool // comparison with the full cache's distributions
+	Positions bool // the positions that were kept
+}
+
+// Variant is one way to answer: a cache policy of our own engine, or a server with
+// its settings. Its text is its identity.
+type Variant interface {
+	String() string
+	Policy() string            // the policy's name; rows of one policy share a curve
+	Budget() string            // as asked, "full" where there is none
+	Params() map[string]string // every parameter's canonical text
+}
+
+// Budgeted is a variant whose budget is a number of positions.
+type Budgeted interface {
+	// Capacity returns the budget of a layer for a prompt of n tokens; ok is false
+	// where there is none.
+	Capacity(layer, n int) (tokens int, ok bool)
+}
+
+// VariantsOf returns variants of one kind as Variants.
+func VariantsOf[T Variant](list []T) []Variant {
+	out := make([]Variant, len(list))
+	for i, v := range list {
+		out[i] = v
+	}
+	return out
+}
+
 // Request is a prompt and how to complete it.
 type Request struct {
+	Task     string  // whose sample it is
+	Sample   int     // its number in the task: a random policy's draw rests on it
+	Text     string  // the prompt as text, Question's at its end
 	Prompt   []int32 // read by prefill; what every policy may evict
 	Question []int32 // read afterwards, through each variant's own cache
-	Variants []compress.Variant
+	Variants []Variant
 	MaxNew   int // most new tokens, at least 1
 	MinNew   int // end tokens cannot be chosen before
 	Stop     Stop
 	// Fidelity compares each variant's next-token distribution with the full
 	// cache's along the full cache's own answer; full must be among the variants.
 	Fidelity bool
-	// Recorded replaces the variants' own choices, as models.Prompt has it.
-	Recorded [][][][]int32
 	// Positions asks for the kept positions in each Completion.
 	Positions bool
 	// Progress is told where the request is.
@@ -53,15 +104,21 @@ type Progress struct {
 
 // Completion is one variant's answer to one request.
 type Completion struct {
-	Variant compress.Variant
+	Variant Variant
 	Tokens  []int32
 	Text    string
 	Ended   bool // by a stop token or string, not by MaxNew
 	Err     error
+	// Untrusted is set where Err throws doubt on every other figure of the run, such
+	// as a cache that does not hold what its budget says.
+	Untrusted bool
+	Note      string // what a reader of the row should know
 
 	Kept       Kept
+	Host       bool        // the choice was computed in plain Go over copies
 	Positions  [][][]int32 // (layer, cache head, kept), where asked for
 	CacheBytes int64       // of the prompt's cache, all layers, without room for new tokens
+	FullBytes  int64       // of the full cache of the same prompt
 	PeakBytes  int64       // highest use of the device while the request ran, weights included
 	// Prefill is the time of the one prefill that all variants share; Decode the
 	// time of the steps this answer took part in, which it shared too.

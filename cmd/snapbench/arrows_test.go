@@ -24,6 +24,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/ref", "runners/engine", "a device knows the contract"},
 	{"runners/cpu", "runners/engine", "a device knows the contract"},
 	{"runners/cuda", "runners/engine", "a device knows the contract"},
+	{"runners/cuda/card", "runners/engine", "a card has memory, transfers and launches in the contract's types; it knows no operation"},
 	{"runners/cuda/emulator", "", "a card knows no device"},
 	{"runners/enginetest", "runners/engine runners/ref", "any device is held against ref"},
 	{"runners/weights", "runners/engine", "files give engine.Stored"},
@@ -32,7 +33,9 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/models", "compress runners/engine runners/weights", "a model runs on any device, which it is given"},
 	{"runners/sharedtest", "", "finds files for tests"},
 	{"runners/modeltest", "compress runners", "a test of everything below the command"},
-	{"runners", "compress runners/engine runners/models", "a runner is given its model"},
+	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
+	{"runners/local", "compress datasets results runners", "our own engine: it finds models and devices, and knows what fits them"},
+	{"runners/speed", "compress runners", "measures the engine"},
 	{"cmd/snapbench", "compress configs datasets metrics plots results runners", "only the command knows everyone"},
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 func newDatasets() *cobra.Command {
@@ -90,12 +91,12 @@ func newDatasetsPull() *cobra.Command {
 			if args[0] != "longbench" {
 				return usage(fmt.Errorf("unknown dataset %q: have longbench", args[0]))
 			}
-			client, err := newHub()
+			client, err := local.Hub()
 			if err != nil {
 				return err
 			}
 			if !quiet {
-				client.Progress = reportBytes(sayTo(cmd.ErrOrStderr()))
+				client.Progress = local.ReportBytes(local.SayTo(cmd.ErrOrStderr()))
 			}
 			snapshot, err := client.Pull(cmd.Context(), longBenchRepo, longBenchArchive)
 			if err != nil {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,25 +18,8 @@ import (
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/cuda"
-	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 )
-
-func TestDeviceList(t *testing.T) {
-	for list, want := range map[string]string{
-		"cpu": "cpu", "cpu,cpu": "cpu cpu", "ref, cpu": "ref cpu", "cuda": "cuda:0", "cuda:0,cuda:12": "cuda:0 cuda:12", "cuda,cuda:0": "cuda:0 cuda:0",
-	} {
-		if got, err := deviceList(list); err != nil || strings.Join(got, " ") != want {
-			t.Errorf("%q: %q, %v, want %s", list, got, err, want)
-		}
-	}
-	for list, named := range map[string]string{
-		"": `""`, "cpu,": `""`, "gpu": `"gpu"`, "cpu,gpu": `"gpu"`, "cuda:-1": `"cuda:-1"`, "cuda:01": `"cuda:01"`, "cuda1": `"cuda1"`, "cuda:": `"cuda:"`,
-	} {
-		if got, err := deviceList(list); err == nil || !strings.Contains(err.Error(), "unknown device "+named) {
-			t.Errorf("%q: %q, %v, want an error that names %s", list, got, err, named)
-		}
-	}
-}
 
 // askedOn runs a file of prompts as a process of its own and returns the rows.
 func askedOn(t *testing.T, model, prompts, device, out string, more ...string) []results.Row {
@@ -126,9 +108,9 @@ func TestEveryCommandTakesDevices(t *testing.T) {
 	}
 }
 
-// onTwo opens the tiny model on two CPU workers and a run over n prompts, which the
+// onTwo opens the tiny model on two CPU engines and a run over n prompts, which the
 // returned function carries out.
-func onTwo(t *testing.T, n int, change func(w []*worker)) (answer func() error, journal *results.Journal, said *strings.Builder) {
+func onTwo(t *testing.T, n int, change func(team []runners.Runner)) (answer func() error, journal *results.Journal, said *strings.Builder) {
 	t.Helper()
 	work := t.TempDir()
 	prompts := filepath.Join(work, "prompts.jsonl")
@@ -137,14 +119,15 @@ func onTwo(t *testing.T, n int, change func(w []*worker)) (answer func() error, 
 	}
 	said = &strings.Builder{}
 	progress := newProgress(said, false)
-	flags := modelFlags{model: tinyModel(t), device: "cpu,cpu", dtype: "auto", tokenizer: "native"}
-	m, err := open(t.Context(), flags, progress.say, true)
+	m, err := local.Open(t.Context(), local.Options{Model: tinyModel(t), Device: "cpu,cpu", DType: "auto", Tokenizer: "native"}, progress.Say)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	change(m.workers)
-	task, err := datasets.Open("prompts", datasets.Options{Data: prompts, Metric: "recalled", MaxNew: 3})
+	team := m.Runners()
+	change(team)
+	options := datasets.Options{Own: &datasets.PromptsOptions{File: prompts}, Metric: "recalled", MaxNew: 3}
+	task, err := datasets.Open("prompts", options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,12 +135,16 @@ func onTwo(t *testing.T, n int, change func(w []*worker)) (answer func() error, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &job{command: "prompts", out: filepath.Join(work, "run"), tasks: []datasets.Task{task}, variants: variants, model: flags}
-	if journal, err = j.open(m); err != nil {
+	j := &runners.Job{Name: "prompts", Tasks: []datasets.Task{task}, Variants: runners.VariantsOf(variants), Reader: m.Reader(), Stop: m.Stop, Subject: m.Subject()}
+	run, err := j.Describe(team, []datasets.Options{options})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if journal, err = results.Open(filepath.Join(work, "run"), run); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { journal.Close() })
-	return func() error { return j.answer(t.Context(), m, journal, progress) }, journal, said
+	return func() error { return j.Run(t.Context(), team, journal, progress) }, journal, said
 }
 
 // flawed is a pair of runners: the second fails at its second batch, once the first
@@ -192,10 +179,10 @@ func (f *flawed) Run(ctx context.Context, requests []runners.Request) ([][]runne
 // down, nothing more is begun, and the run can go on.
 func TestOneDeviceFails(t *testing.T) {
 	var first, second *flawed
-	answer, journal, said := onTwo(t, 100, func(w []*worker) {
-		first = &flawed{Runner: w[0].runner, begun: make(chan struct{}), lost: make(chan struct{})}
-		second = &flawed{Runner: w[1].runner, other: first}
-		w[0].runner, w[1].runner = first, second
+	answer, journal, said := onTwo(t, 100, func(team []runners.Runner) {
+		first = &flawed{Runner: team[0], begun: make(chan struct{}), lost: make(chan struct{})}
+		second = &flawed{Runner: team[1], other: first}
+		team[0], team[1] = first, second
 	})
 	err := answer()
 	if !errors.Is(err, errLost) || !strings.HasPrefix(err.Error(), "cpu (2 of 2): ") {
@@ -213,67 +200,6 @@ func TestOneDeviceFails(t *testing.T) {
 	}
 	if len(journal.Rows()) != 200 {
 		t.Errorf("%d rows after going on, want 200", len(journal.Rows()))
-	}
-}
-
-// scarce is the memory of two devices that has room for one request at a time.
-type scarce struct {
-	mu         sync.Mutex
-	held, most int
-	refused    int
-}
-
-type scarceRunner struct {
-	runners.Runner
-	memory *scarce
-}
-
-func (r scarceRunner) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
-	m := r.memory
-	m.mu.Lock()
-	if m.held+len(requests) > 1 {
-		m.refused++
-		m.mu.Unlock()
-		out := make([][]runners.Completion, len(requests))
-		for i := range out {
-			out[i] = make([]runners.Completion, len(requests[i].Variants))
-			for k := range out[i] {
-				out[i][k].Err = &runners.RequestError{Err: &engine.OutOfMemory{Device: "cpu", Need: 2, Free: 1}}
-			}
-		}
-		return out, nil
-	}
-	m.held++
-	m.most = max(m.most, m.held)
-	m.mu.Unlock()
-	defer func() {
-		m.mu.Lock()
-		m.held--
-		m.mu.Unlock()
-	}()
-	time.Sleep(time.Millisecond) // so that they meet
-	return r.Runner.Run(ctx, requests)
-}
-
-// Where two devices share a memory that has room for one of them, no row has an
-// error for it.
-func TestTwoDevicesLackMemory(t *testing.T) {
-	room := &scarce{}
-	answer, journal, _ := onTwo(t, 40, func(w []*worker) {
-		for _, w := range w {
-			w.runner = scarceRunner{w.runner, room}
-		}
-	})
-	if err := answer(); err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range journal.Rows() {
-		if r.Error != "" {
-			t.Fatalf("sample %s, %s: %s", r.Sample, r.Variant, r.Error)
-		}
-	}
-	if len(journal.Rows()) != 80 || room.most != 1 || room.refused < 3 {
-		t.Errorf("%d rows, %d at a time, %d times refused: want 80, one at a time, after refusals", len(journal.Rows()), room.most, room.refused)
 	}
 }
 

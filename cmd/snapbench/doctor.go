@@ -9,6 +9,7 @@ import (
 
 	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/cuda"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 func newDoctor() *cobra.Command {
@@ -26,7 +27,7 @@ func newDoctor() *cobra.Command {
 			defer d.Close()
 			gpu := cuda.Probe()
 			cache := "none"
-			client, err := newHub()
+			client, err := local.Hub()
 			if err == nil {
 				cache = client.Cache
 			}

@@ -23,7 +23,8 @@ func newGate() *cobra.Command {
 		Long: `gate pairs the rows of two runs by sample, or the variants of one run with its
 full cache, and tests for each task and on average whether the drop stays below a
 limit: pass when it surely does, fail when it surely does not or a budget audit
-failed, undecided otherwise, with the samples it would take. Results that cannot
+failed, undecided otherwise, with the samples it would take, or where all scores
+are 0 and no drop could show. Results that cannot
 be compared (missing or failed samples, other prompts, models, metric versions)
 are refused with the reason and status 1.`,
 		Example: `  snapbench gate runs/main runs/candidate --max-drop 1.0

@@ -10,21 +10,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/datasets"
-	"github.com/snapbench/snapbench/metrics"
 	"github.com/snapbench/snapbench/metrics/predictions"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/hub"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 func newLongBench() *cobra.Command {
-	var v variantFlags
-	var m modelFlags
-	var r runFlags
-	var f struct {
-		tasks                             []string
-		data, protocol, codeSim, maxInput string
-		jieba                             string
-	}
+	var a asking
+	var sets []string
 	cmd := &cobra.Command{
 		Use:   "longbench",
 		Short: "The LongBench sets, prompted and graded as a published protocol does",
@@ -33,90 +27,49 @@ variants with the averages of the six categories and of the sixteen English and
 code sets, 95 % intervals, and the drop against the full cache.
 
 A protocol says how a row becomes a prompt: ` + strings.Join(datasets.ProtocolNames(), ", ") + `.
-Where a protocol is named, its authors' own SnapKV settings are the defaults.`,
+Where a protocol is named, its authors' own policy and budgets are the defaults.`,
 		Example: `  snapbench datasets pull longbench
   snapbench longbench --model M --tasks all --budgets full,1024,2048,4096 --out runs/lb
   snapbench longbench --model M --tasks all --device cuda:all --out runs/cards
   snapbench longbench --model M --tasks trec,lcc --data DIR --limit 20 --protocol snapkv-repo --budgets full,512`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			protocol, err := datasets.OpenProtocol(f.protocol)
-			if err != nil {
-				return usage(err)
-			}
-			if cmd.Flags().Changed("protocol") {
-				v.adopt(cmd, protocol.SnapKV)
-			}
-			variants, err := v.list(cmd)
-			if err != nil {
-				return err
-			}
-			names, err := setNames(f.tasks)
-			if err != nil {
-				return usage(err)
-			}
-			options := datasets.Options{Data: f.data, Protocol: f.protocol, MaxNew: r.maxNew, Limit: r.limit}
-			if f.maxInput != "" {
-				if options.MaxLength, err = tokens(f.maxInput); err != nil {
+			if asked := *a.options["protocol"]; len(asked) == 1 {
+				protocol, err := datasets.OpenProtocol(asked[0])
+				if err != nil {
 					return usage(err)
 				}
+				a.variants.adopt(cmd, protocol.Policy, protocol.Budgets)
 			}
-			if f.jieba != "" {
-				metrics.UseJieba(f.jieba)
+			names, err := setNames(sets)
+			if err != nil {
+				return usage(err)
 			}
-			if options.Data == "" {
-				if options.Data, err = cachedLongBench(); err != nil {
-					return err
-				}
-			}
-			j := &job{command: "longbench", out: r.out, options: options, variants: variants, codeSim: f.codeSim,
-				groups: longBenchGroups(), run: r, model: m, pictures: longBenchPictures}
-			for _, name := range names {
-				options.Metric = ""
-				if set, ok := metrics.LongBenchByName(strings.TrimSuffix(name, "_e")); ok {
-					primary, _, err := set.Scorers(f.codeSim)
-					if err != nil {
-						return usage(err)
-					}
-					if primary.Ready != nil {
-						if err := primary.Ready(); err != nil {
-							return fmt.Errorf("%s: %w", name, err)
-						}
-					}
-					options.Metric = primary.Name
-				}
-				task, err := datasets.Open(name, options)
-				if err != nil {
-					return err
-				}
-				j.tasks = append(j.tasks, task)
-			}
-			if err := j.execute(cmd.Context(), cmd); err != nil || r.json {
-				return err
-			}
-			return printLengths(cmd.OutOrStdout(), j.out)
+			return a.ask(cmd, "longbench", names, "")
 		},
 	}
-	m.register(cmd)
-	v.register(cmd)
-	r.register(cmd)
-	s := cmd.Flags()
-	s.StringSliceVar(&f.tasks, "tasks", []string{"all"}, "sets: all (the 16 English and code sets), zh, e, or names")
-	s.StringVar(&f.data, "data", "", "folder with SET.jsonl, .jsonl.gz or .parquet, or the archive (default: what datasets pull longbench brought)")
-	s.StringVar(&f.protocol, "protocol", "longbench", "protocol: "+strings.Join(datasets.ProtocolNames(), ", "))
-	s.StringVar(&f.maxInput, "max-length", "", "longest prompt in tokens, instead of the protocol's own number")
-	s.StringVar(&f.codeSim, "code-sim", "", "similarity of the two code sets: levenshtein (default), difflib")
-	s.StringVar(&f.jieba, "jieba", "", "for the Chinese sets: folder, wheel or archive of jieba 0.42.1 (default SNAPBENCH_JIEBA)")
+	a.register(cmd, "longbench")
+	cmd.Flags().StringSliceVar(&sets, "tasks", []string{"all"}, "sets: all (the 16 English and code sets), zh, e, or names")
 	return cmd
+}
+
+// setNames resolves all, zh and e.
+func setNames(asked []string) ([]string, error) {
+	var list []string
+	for _, a := range asked {
+		if group, ok := map[string]string{"all": "longbench", "zh": "longbench-zh", "e": "longbench-e"}[a]; ok {
+			a = group
+		} else if !slices.Contains(datasets.LongBenchSets(), a) {
+			return nil, fmt.Errorf("unknown set %q: have all, zh, e, %s", a, strings.Join(datasets.LongBenchSets(), ", "))
+		}
+		list = append(list, a)
+	}
+	return datasets.Expand(list)
 }
 
 // printLengths prints the scores of LongBench-E's sets by length of the row, as
 // its authors report them.
-func printLengths(w io.Writer, dir string) error {
-	set, err := results.Read(dir)
-	if err != nil {
-		return err
-	}
+func printLengths(w io.Writer, set results.Set) error {
 	type line struct{ task, variant string }
 	var lines []line
 	lengths, scores := map[line][]int{}, map[line][]float64{}
@@ -148,54 +101,6 @@ func printLengths(w io.Writer, dir string) error {
 	return nil
 }
 
-// adopt takes a protocol's own SnapKV settings where the user says nothing else.
-func (f *variantFlags) adopt(cmd *cobra.Command, d datasets.SnapKVDefaults) {
-	if d.Window == 0 {
-		return
-	}
-	for name, set := range map[string]func(){
-		"windows": func() { f.windows = []string{fmt.Sprint(d.Window)} },
-		"kernels": func() { f.kernels = []string{fmt.Sprint(d.Kernel)} },
-		"pooling": func() { f.pooling = []string{d.Pooling} },
-		"gqa":     func() { f.gqa = []string{d.GQA} },
-		"budgets": func() { f.budgets = d.Budgets },
-	} {
-		if !cmd.Flags().Changed(name) {
-			set()
-		}
-	}
-}
-
-// setNames resolves all, zh and e.
-func setNames(asked []string) ([]string, error) {
-	var names []string
-	add := func(list ...string) {
-		for _, n := range list {
-			if !slices.Contains(names, n) {
-				names = append(names, n)
-			}
-		}
-	}
-	for _, a := range asked {
-		switch a {
-		case "all", "zh", "e":
-			for _, n := range datasets.LongBenchSets() {
-				set, _ := metrics.LongBenchByName(n)
-				isE := strings.HasSuffix(n, "_e")
-				if a == "e" && isE || a == "zh" && set.Chinese || a == "all" && !isE && !set.Chinese {
-					add(n)
-				}
-			}
-		default:
-			if !slices.Contains(datasets.LongBenchSets(), a) {
-				return nil, fmt.Errorf("unknown set %q: have all, zh, e, %s", a, strings.Join(datasets.LongBenchSets(), ", "))
-			}
-			add(a)
-		}
-	}
-	return names, nil
-}
-
 // longBenchRepo is where the benchmark's authors publish it.
 var longBenchRepo = hub.Repo{Kind: hub.Dataset, ID: "THUDM/LongBench"}
 
@@ -203,7 +108,7 @@ const longBenchArchive = "data.zip"
 
 // cachedLongBench finds the archive that datasets pull longbench brought.
 func cachedLongBench() (string, error) {
-	client, err := newHub()
+	client, err := local.Hub()
 	if err != nil {
 		return "", err
 	}

@@ -523,7 +523,7 @@ func TestScore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := set.Rows[1]; len(set.Rows) != 60 || r.Variant != "snapkv(cap=512,w=32,k=7,pool=max,gqa=query_head)" || *r.Length != 4099 || *r.Score != 0 || r.Sample != "1" {
+	if r := set.Rows[1]; len(set.Rows) != 60 || r.Variant != "snapkv(cap=512,w=32,k=7,pool=max,gqa=kv_head_mean)" || *r.Length != 4099 || *r.Score != 0 || r.Sample != "1" {
 		t.Errorf("%d rows, the second %+v", len(set.Rows), r)
 	}
 	if _, err := os.Stat(filepath.Join(out("small"), "tasks_score.png")); err != nil {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/snapbench/snapbench/runners"
 )
 
 // The exit statuses. CI jobs rely on them.
@@ -48,8 +50,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = errors.New("interrupted")
 	}
 	var exit *exitError
+	var mistake *runners.MistakeError
 	if !errors.As(err, &exit) {
 		exit = &exitError{exitCannotRun, err}
+		if errors.As(err, &mistake) {
+			exit.code = exitUsage
+		}
 		// cobra's own: an unknown command or a missing argument
 		if strings.HasPrefix(err.Error(), "unknown command") || strings.HasPrefix(err.Error(), "accepts ") || strings.HasPrefix(err.Error(), "requires ") {
 			exit.code = exitUsage
@@ -98,7 +104,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newNeedle(), newLongBench(), newPrompts(), newScore(), newModels(), newDatasets(),
+	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newModels(), newDatasets(),
 		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())
 	return root
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/hub"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
 )
@@ -57,7 +58,7 @@ func newModelsList() *cobra.Command {
 		Example: "  snapbench models list --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := newHub()
+			client, err := local.Hub()
 			if err != nil {
 				return err
 			}
@@ -109,7 +110,7 @@ func newModelsPull() *cobra.Command {
   HF_TOKEN=… snapbench models pull meta-llama/Llama-3.1-8B-Instruct@main`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := newHub()
+			client, err := local.Hub()
 			if err != nil {
 				return err
 			}
@@ -118,7 +119,7 @@ func newModelsPull() *cobra.Command {
 				return usage(err)
 			}
 			if !quiet {
-				client.Progress = reportBytes(sayTo(cmd.ErrOrStderr()))
+				client.Progress = local.ReportBytes(local.SayTo(cmd.ErrOrStderr()))
 			}
 			snapshot, err := client.Pull(cmd.Context(), repo, hub.ModelFiles...)
 			if err != nil {
@@ -141,11 +142,11 @@ func newModelsShow() *cobra.Command {
   snapbench models show shape:llama-2-7b --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			at, err := locate(cmd.Context(), args[0], sayTo(cmd.ErrOrStderr()))
+			at, err := local.Locate(cmd.Context(), args[0], local.SayTo(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
-			files, err := at.open()
+			files, err := at.Open()
 			if err != nil {
 				return err
 			}

@@ -13,32 +13,25 @@ type painter struct {
 	measure string
 }
 
-// needlePictures: length × depth for every variant, and accuracy against the
-// budget by score and by share recalled.
-var needlePictures = pictures(painter{plots.NeedleMap, "score"}, painter{plots.BudgetMap, "score"}, painter{plots.BudgetMap, "recalled"})
+// painters draw what rows have something for: length × depth for every variant of a
+// needle test, tasks × variants, accuracy against the budget, fidelity where it was
+// measured.
+var painters = []painter{
+	{plots.NeedleMap, "score"}, {plots.TaskMap, "score"}, {plots.BudgetMap, "score"}, {plots.BudgetMap, "recalled"}, {plots.Curves, "score"},
+	{plots.ByteCurves, "score"}, {plots.Curves, "kl_mean"}, {plots.Curves, "top1_agreement"},
+}
 
-// scorePictures: accuracy against the budget.
-var scorePictures = pictures(painter{plots.BudgetMap, "score"}, painter{plots.Curves, "score"})
-
-// longBenchPictures: tasks × variants, accuracy against the budget for all
-// tasks and for each.
-var longBenchPictures = pictures(painter{plots.TaskMap, "score"}, painter{plots.BudgetMap, "score"}, painter{plots.Curves, "score"})
-
-// pictures returns a function that draws what the rows have something for,
-// fidelity included where it was measured.
-func pictures(list ...painter) func(results.Set, string) ([]string, error) {
-	list = append(list, painter{plots.Curves, "kl_mean"}, painter{plots.Curves, "top1_agreement"})
-	return func(set results.Set, dir string) ([]string, error) {
-		var figures []plots.Figure
-		for _, p := range list {
-			more, err := p.draw(set, measure(p.measure))
-			if err != nil && !errors.Is(err, plots.ErrNothing) {
-				return nil, err
-			}
-			figures = append(figures, more...)
+// pictures draws a run into its folder.
+func pictures(set results.Set, dir string) ([]string, error) {
+	var figures []plots.Figure
+	for _, p := range painters {
+		more, err := p.draw(set, measure(p.measure))
+		if err != nil && !errors.Is(err, plots.ErrNothing) {
+			return nil, err
 		}
-		return plots.Write(dir, figures)
+		figures = append(figures, more...)
 	}
+	return plots.Write(dir, figures)
 }
 
 // measure returns one of the columns that tables and pictures are made of.

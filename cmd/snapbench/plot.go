@@ -20,9 +20,9 @@ func newPlot() *cobra.Command {
 		Short: "Draw results: the usual pictures, or any column against any other",
 		Long: `plot draws the pictures of a run again, or, with --x and --y, the mean of one
 column with its 95 % interval against another, in panels by a third and lines by a
-fourth. Columns are those of results.parquet.`,
+fourth. Columns are those of results.parquet, and the parameters of policies.`,
 		Example: `  snapbench plot runs/first --out pictures
-  snapbench plot runs/first --x budget --y recalled --facet length --series kernel`,
+  snapbench plot runs/first --x budget --y recalled --facet length --series k`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			set, err := readAll(cmd.ErrOrStderr(), args)
@@ -35,8 +35,7 @@ fourth. Columns are those of results.parquet.`,
 			}
 			var files []string
 			if a.X == "" && a.Y == "" {
-				files, err = pictures(painter{plots.NeedleMap, "score"}, painter{plots.TaskMap, "score"}, painter{plots.BudgetMap, "score"},
-					painter{plots.BudgetMap, "recalled"}, painter{plots.Curves, "score"})(set, dir)
+				files, err = pictures(set, dir)
 			} else {
 				if a.X == "" || a.Y == "" {
 					return usage(fmt.Errorf("--x and --y belong together"))

@@ -37,8 +37,8 @@ const lineEvery = 10 * time.Second
 
 func newProgress(w io.Writer, quiet bool) *progress { return &progress{w: w, quiet: quiet} }
 
-// say prints a line beside the bar.
-func (p *progress) say(format string, arguments ...any) {
+// Say prints a line beside the bar.
+func (p *progress) Say(format string, arguments ...any) {
 	if p.quiet {
 		return
 	}
@@ -50,8 +50,8 @@ func (p *progress) say(format string, arguments ...any) {
 	fmt.Fprintf(p.w, format+"\n", arguments...)
 }
 
-// plan counts the work ahead, in tokens.
-func (p *progress) plan(tasks []datasets.Task) {
+// Plan counts the work ahead, in tokens.
+func (p *progress) Plan(tasks []datasets.Task) {
 	p.size, p.share = map[string]float64{}, map[string]float64{}
 	for _, t := range tasks {
 		for i := range t.Len() {
@@ -75,8 +75,8 @@ func (p *progress) begin() {
 		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetWidth(30))
 }
 
-// within reports a sample's own progress.
-func (p *progress) within(task, id string) func(runners.Progress) {
+// Within reports a sample's own progress.
+func (p *progress) Within(task, id string) func(runners.Progress) {
 	return func(r runners.Progress) {
 		// Reading is most of the work of a long prompt.
 		share := 0.9 * r.Prefill
@@ -92,9 +92,9 @@ func (p *progress) within(task, id string) func(runners.Progress) {
 	}
 }
 
-// finished counts a sample. One that never went through within had nothing left
+// Finished counts a sample. One that never went through Within had nothing left
 // to do.
-func (p *progress) finished(t datasets.Task, i int) {
+func (p *progress) Finished(t datasets.Task, i int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := t.Name() + " " + t.ID(i)

@@ -13,13 +13,13 @@ import (
 // The time left counts the sample in hand, and is not deceived by samples that an
 // earlier run has finished.
 func TestETA(t *testing.T) {
-	task, err := datasets.Open("niah", datasets.Options{Needle: datasets.NeedleOptions{Lengths: []int{1000}, Depths: []float64{0, 25, 50, 75, 100}, Trials: 2}})
+	task, err := datasets.Open("niah", datasets.Options{Own: &datasets.NeedleOptions{Lengths: []int{1000}, Depths: []float64{0, 25, 50, 75, 100}, Trials: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var w bytes.Buffer
 	p := newProgress(&w, false)
-	p.plan([]datasets.Task{task})
+	p.Plan([]datasets.Task{task})
 	said := func(want string) {
 		t.Helper()
 		if line := strings.TrimSpace(w.String()); !strings.Contains(line, want) {
@@ -30,11 +30,11 @@ func TestETA(t *testing.T) {
 	due := func() { p.told = time.Time{} }
 	for i := range 5 { // finished before
 		due()
-		p.finished(task, i)
+		p.Finished(task, i)
 	}
 	said("5/10  niah length=1000,depth=50,trial=0  ETA ?")
 	p.start = time.Now().Add(-100 * time.Second)
 	due()
-	p.within("niah", task.ID(5))(runners.Progress{Prefill: 1, Max: 10, Decoded: 0}) // nine tenths of the sixth
+	p.Within("niah", task.ID(5))(runners.Progress{Prefill: 1, Max: 10, Decoded: 0}) // nine tenths of the sixth
 	said("5/10  niah length=1000,depth=50,trial=1: token 0  ETA 7m3")               // 100 s × 4.1 / 0.9 = 456 s
 }

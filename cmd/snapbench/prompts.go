@@ -3,14 +3,11 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
 )
 
 func newPrompts() *cobra.Command {
-	var v variantFlags
-	var m modelFlags
-	var r runFlags
+	var a asking
 	var metric string
 	cmd := &cobra.Command{
 		Use:   "prompts FILE.jsonl",
@@ -22,26 +19,15 @@ optionally "id", "metric", "classes" and "max_new".`,
   snapbench prompts mine.jsonl --model M --device cuda:0,cuda:1 --out runs/cards`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			variants, err := v.list(cmd)
-			if err != nil {
-				return err
-			}
 			if _, err := metrics.Open(metric); err != nil {
 				return usage(err)
 			}
-			options := datasets.Options{Data: args[0], Metric: metric, MaxNew: r.maxNew, Limit: r.limit}
-			task, err := datasets.Open("prompts", options)
-			if err != nil {
-				return err
-			}
-			j := &job{command: "prompts", out: r.out, tasks: []datasets.Task{task}, options: options, variants: variants,
-				run: r, model: m, pictures: scorePictures}
-			return j.execute(cmd.Context(), cmd)
+			a.set("file", args[0])
+			return a.ask(cmd, "prompts", []string{"prompts"}, metric)
 		},
 	}
-	m.register(cmd)
-	v.register(cmd)
-	r.register(cmd)
+	a.register(cmd, "prompts")
+	cmd.Flags().MarkHidden("file")
 	cmd.Flags().StringVar(&metric, "metric", "exact", "metric for lines that name none")
 	return cmd
 }

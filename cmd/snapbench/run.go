@@ -2,92 +2,63 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
-// job is a question and how to answer it: a model, tasks, variants. This page is
-// the program's one sentence: every sample is read once, answers under every
-// variant, is graded, and becomes a row.
-type job struct {
-	command  string // needle, longbench, prompts
-	out      string
-	tasks    []datasets.Task
-	options  datasets.Options
-	variants []compress.Variant
-	codeSim  string
-	groups   []results.Group
-	run      runFlags
-	model    modelFlags
-	pictures func(set results.Set, dir string) ([]string, error)
-}
-
-// question is what decides a row, and so what a folder may be continued with.
-type question struct {
-	Command  string           `json:"command"`
-	Model    string           `json:"model"`
-	Revision string           `json:"revision"`
-	Device   string           `json:"device"`
-	DType    string           `json:"dtype"`
-	Backend  string           `json:"tokenizer"`
-	Tasks    []taskQuestion   `json:"tasks"`
-	Options  datasets.Options `json:"options"`
-	Variants []string         `json:"variants"`
-	CodeSim  string           `json:"code_sim,omitempty"`
-	Fidelity bool             `json:"fidelity,omitempty"`
-}
-
-type taskQuestion struct {
-	Name    string `json:"name"`
-	Version int    `json:"version"`
-	Samples int    `json:"samples"`
-	Data    string `json:"data"` // a digest: a path stays when its file changes
-}
-
-func (j *job) execute(ctx context.Context, cmd *cobra.Command) error {
-	if j.run.fidelity && !slices.ContainsFunc(j.variants, compress.Variant.IsFull) {
-		return usage(errors.New("--fidelity measures against the full cache: add full to the variants"))
+// ask asks tasks of a model: it opens both, answers what has no finished row yet, and
+// shows what came of it.
+func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric string) error {
+	variants, err := a.variants.list(cmd)
+	if err != nil {
+		return err
 	}
-	progress := newProgress(cmd.ErrOrStderr(), j.run.quiet)
+	tasks, options, err := a.open(cmd, names, metric)
+	if err != nil {
+		return err
+	}
+	j := &runners.Job{Name: command, Tasks: tasks, Variants: runners.VariantsOf(variants), Retry: a.run.retry,
+		Settings: []string{"tokenizer=" + a.model.tokenizer}}
+	if a.run.fidelity {
+		if !slices.ContainsFunc(variants, isFull) {
+			return usage(errors.New("--fidelity measures against the full cache: add full to the variants"))
+		}
+		j.Baseline = compress.Full
+	}
+	progress := newProgress(cmd.ErrOrStderr(), a.run.quiet)
 	defer progress.close()
-	m, err := open(ctx, j.model, progress.say, true)
+	m, err := local.Open(cmd.Context(), a.model.options(true), progress.Say)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	for _, v := range j.variants {
-		if err := v.CheckLayers(m.loaded.Layers); err != nil {
-			return usage(err)
-		}
+	team := m.Runners()
+	j.Reader, j.Stop, j.Subject = m.Reader(), m.Stop, m.Subject()
+	if err := j.Check(team); err != nil {
+		return err
 	}
-	for _, n := range j.options.Needle.Lengths {
-		if n >= m.loaded.Context {
-			return usage(fmt.Errorf("length %d: the context of %s is %d tokens: ask by --lengths or --max-len for prompts that leave an answer room in it, or take a model with a longer one",
-				n, m.name, m.loaded.Context))
-		}
-	}
-	journal, err := j.open(m)
+	journal, err := a.journal(j, team, options)
 	if err != nil {
 		return err
 	}
 	defer journal.Close()
-	progress.say("results in %s", journal.Dir())
+	progress.Say("results in %s", journal.Dir())
 
-	if err := j.answer(ctx, m, journal, progress); err != nil {
+	if err := j.Run(cmd.Context(), team, journal, progress); err != nil {
 		if errors.Is(err, context.Canceled) {
 			return fmt.Errorf("interrupted with %d rows finished: the same command continues", len(journal.Rows()))
 		}
@@ -97,76 +68,34 @@ func (j *job) execute(ctx context.Context, cmd *cobra.Command) error {
 	if err := journal.Finish(); err != nil {
 		return err
 	}
-	return j.show(cmd.OutOrStdout(), progress, journal.Dir())
+	return a.show(cmd.OutOrStdout(), progress, journal.Dir())
 }
 
-// open starts or continues the folder of this question.
-func (j *job) open(m *model) (*results.Journal, error) {
-	q := question{
-		Command: j.command, Model: m.name, Revision: m.revision, Device: m.kinds, DType: m.device.Type().String(),
-		Backend: j.model.tokenizer, Options: j.options, CodeSim: j.codeSim, Fidelity: j.run.fidelity,
-	}
-	run := results.Run{
-		Command: commandLine(), Version: version(), Started: time.Now().UTC(), Groups: j.groups,
-		Machine: results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), Threads: runtime.GOMAXPROCS(0)},
-	}
-	for _, w := range m.workers {
-		run.Machine.Devices = append(run.Machine.Devices, w.label+": "+w.device.Describe())
-	}
-	// Where data lies plays no part; the tasks' digests say what it is.
-	q.Options.Data, q.Options.Needle.Haystack = "", ""
-	for _, t := range j.tasks {
-		q.Tasks = append(q.Tasks, taskQuestion{t.Name(), t.Version(), t.Len(), t.Digest()[:16]})
-		run.Tasks = append(run.Tasks, t.Name())
-	}
-	for _, v := range j.variants {
-		q.Variants = append(q.Variants, v.String())
-		run.Variants = append(run.Variants, v.String())
-	}
-	asked, err := results.Ask(q)
+// journal starts or continues the folder of a job.
+func (a *asking) journal(j *runners.Job, team []runners.Runner, options []datasets.Options) (*results.Journal, error) {
+	run, err := j.Describe(team, options)
 	if err != nil {
 		return nil, err
 	}
-	run.Question = asked
-	if j.out == "" {
-		j.out = filepath.Join("runs", j.command+"-"+shortHash(asked))
-	}
-	return results.Open(j.out, run)
-}
-
-// answer runs every sample that has no finished row yet, as many at a time as may
-// be decoded together, on every device at once.
-func (j *job) answer(ctx context.Context, m *model, journal *results.Journal, progress *progress) error {
-	progress.plan(j.tasks)
-	q := &queue{job: j, model: m, data: m.dataset(), progress: progress, journal: journal, tasks: j.tasks}
-	var wait sync.WaitGroup
-	for _, w := range m.workers {
-		wait.Go(func() { q.work(ctx, w) })
-	}
-	wait.Wait()
-	return q.err
-}
-
-func cpuName() string {
-	data, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for _, line := range strings.Split(string(data), "\n") {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
+	run.Command, run.Version = commandLine(), version()
+	for _, t := range j.Tasks {
+		if d, err := datasets.Define(t.Name()); err == nil && d.Family == "longbench" {
+			run.Groups = longBenchGroups()
 		}
 	}
-	return runtime.GOARCH
+	if a.run.out == "" {
+		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", j.Name, sha256.Sum256(run.Question)))
+	}
+	return results.Open(a.run.out, run)
 }
 
 // show prints the summary and draws the pictures.
-func (j *job) show(w io.Writer, progress *progress, dir string) error {
+func (a *asking) show(w io.Writer, progress *progress, dir string) error {
 	set, err := results.Read(dir)
 	if err != nil {
 		return err
 	}
-	if j.run.json {
+	if a.run.json {
 		data, err := os.ReadFile(filepath.Join(dir, "summary.json"))
 		if err != nil {
 			return err
@@ -176,36 +105,57 @@ func (j *job) show(w io.Writer, progress *progress, dir string) error {
 		}
 	} else if err := printTables(w, set); err != nil {
 		return err
+	} else if err := printLengths(w, set); err != nil {
+		return err
 	}
 	if err := scored(set.Rows, progress); err != nil {
 		return err
 	}
-	files, err := j.pictures(set, dir)
-	if err != nil || len(files) == 0 {
+	files, err := pictures(set, dir)
+	if err != nil {
 		return err
 	}
-	progress.say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
-	return nil
+	if len(files) > 0 {
+		progress.Say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
+	}
+	return fullFailed(set.Rows)
+}
+
+// failures counts the rows that have an error instead of a score, and says whose the
+// first is.
+func failures(rows []results.Row) (n int, first string) {
+	for _, r := range rows {
+		if r.Error == "" {
+			continue
+		}
+		if n++; n == 1 {
+			first = fmt.Sprintf("%s, %s, sample %s, %s: %s", r.Model, r.Task, r.Sample, r.Variant, r.Error)
+		}
+	}
+	return n, first
 }
 
 // scored says how many rows have an error instead of a score; with nothing else
 // the run has no result.
 func scored(rows []results.Row, progress *progress) error {
-	failed, first := 0, ""
-	for _, r := range rows {
-		if r.Error != "" {
-			if failed++; first == "" {
-				first = r.Error
-			}
-		}
-	}
+	failed, first := failures(rows)
 	if failed == len(rows) {
 		return fmt.Errorf("none of %d rows could be scored; the first: %s", len(rows), first)
 	}
 	if failed > 0 {
-		progress.say("%d of %d rows have an error and no score; the first: %s", failed, len(rows), first)
+		progress.Say("%d of %d rows have an error and no score; the first: %s", failed, len(rows), first)
 	}
 	noted(rows, progress)
+	return nil
+}
+
+// fullFailed is an error where the full cache was asked for and failed in every
+// sample: there is nothing that the others' scores could be held to.
+func fullFailed(rows []results.Row) error {
+	full := slices.DeleteFunc(slices.Clone(rows), func(r results.Row) bool { return r.Variant != compress.Full.String() })
+	if failed, first := failures(full); failed > 0 && failed == len(full) {
+		return fmt.Errorf("the full cache failed in all of its %d samples, and nothing is left to hold the other variants to; the first: %s", failed, first)
+	}
 	return nil
 }
 
@@ -226,9 +176,9 @@ func noted(rows []results.Row, progress *progress) {
 	const most = 4
 	for i, text := range order {
 		if i == most {
-			progress.say("and %d notes more, in the column note", len(order)-most)
+			progress.Say("and %d notes more, in the column note", len(order)-most)
 			break
 		}
-		progress.say("%d of %d rows: %s", count[text], len(rows), text)
+		progress.Say("%d of %d rows: %s", count[text], len(rows), text)
 	}
 }

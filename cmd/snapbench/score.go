@@ -15,6 +15,8 @@ import (
 	"github.com/snapbench/snapbench/metrics"
 	"github.com/snapbench/snapbench/metrics/predictions"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 func newScore() *cobra.Command {
@@ -194,7 +196,7 @@ func saveScores(out, dir, model, protocol string, v compress.Variant, sets []pre
 	for _, s := range sets {
 		files = append(files, s.File)
 	}
-	sum, err := digest(files...)
+	sum, err := local.Digest(files...)
 	if err != nil {
 		return err
 	}
@@ -216,16 +218,12 @@ func saveScores(out, dir, model, protocol string, v compress.Variant, sets []pre
 	for i, s := range sets {
 		var rows []results.Row
 		for k, p := range s.Rows {
-			r := results.Row{
-				Schema: results.Schema, Model: model, Task: s.Name, TaskVersion: 1, Sample: strconv.Itoa(k), Protocol: protocol,
-				Variant: v.String(), Policy: v.Policy(), Budget: v.Budget(),
-				Window: oneNumber(v.Parameter("w")), Kernel: oneNumber(v.Parameter("k")), Pooling: v.Parameter("pool"), GQA: v.Parameter("gqa"),
-				Device: "unknown", DType: "unknown", Prediction: p.Pred,
-				Metric: graded[i].Metric, MetricVersion: graded[i].MetricVersion, Score: &graded[i].Scores[k],
-				Note: "predicted elsewhere",
-			}
+			r := runners.RowOf(v)
+			r.Model, r.Task, r.TaskVersion, r.Sample, r.Protocol = model, s.Name, 1, strconv.Itoa(k), protocol
+			r.Device, r.DType, r.Prediction, r.Note = "unknown", "unknown", p.Pred, "predicted elsewhere"
+			r.Metric, r.MetricVersion, r.Score = graded[i].Metric, graded[i].MetricVersion, &graded[i].Scores[k]
 			if p.Length >= 0 {
-				r.Length = pointer(p.Length)
+				r.Length = &p.Length
 			}
 			r.SetAnswers(p.Answers)
 			for metric, scores := range graded[i].Others {
@@ -259,7 +257,7 @@ func saveScores(out, dir, model, protocol string, v compress.Variant, sets []pre
 	if err != nil {
 		return err
 	}
-	_, err = longBenchPictures(set, out)
+	_, err = pictures(set, out)
 	return err
 }
 

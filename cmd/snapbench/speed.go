@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -13,9 +14,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/speed"
 )
 
 // speedFlags are speed's own.
@@ -37,7 +42,7 @@ type speedPlan struct {
 	lengths, batches []int // 0: the most that fits
 	variants         []compress.Variant
 	limit            int64
-	before           *speedReport // --against
+	before           *speed.Report // --against
 }
 
 func newSpeed() *cobra.Command {
@@ -79,37 +84,38 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 			return err
 		}
 		if attending != "" {
-			if f.part.Attending, err = tokens(attending); err != nil {
+			if f.part.Attending, err = datasets.ParseTokens(attending); err != nil {
 				return usage(fmt.Errorf("--attending: %w", err))
 			}
 		}
 		blockTokens := 0
 		if block != "" {
-			if blockTokens, err = tokens(block); err != nil {
+			if blockTokens, err = datasets.ParseTokens(block); err != nil {
 				return usage(fmt.Errorf("--block: %w", err))
 			}
 		}
 		progress := newProgress(cmd.ErrOrStderr(), f.quiet)
 		defer progress.close()
-		loaded, err := open(cmd.Context(), m, progress.say, false)
+		opened, err := local.Open(cmd.Context(), m.options(false), progress.Say)
 		if err != nil {
 			return err
 		}
-		defer loaded.Close()
+		defer opened.Close()
+		m, about := opened.Engines[0].Model(), opened.Engines[0].Describe()
 		if blockTokens > 0 {
-			loaded.loaded.SetBlock(blockTokens)
+			m.SetBlock(blockTokens)
 		}
-		if err := plan.check(loaded); err != nil {
+		if err := plan.check(m); err != nil {
 			return usage(err)
 		}
 		if f.shared {
-			return measureShared(cmd, loaded, plan.lengths, plan.variants, f.maxNew, f.repeat, f.seed, f.json)
+			return measureShared(cmd, m, plan.lengths, plan.variants, f.maxNew, f.repeat, f.seed, f.json)
 		}
-		report := &speedReport{Command: commandLine(), Version: version(), Started: time.Now().UTC(), CPU: cpuName(),
-			About: loaded.device.Name() + ": " + loaded.device.Describe(), Block: loaded.loaded.Block()}
-		if err := report.measure(cmd.Context(), loaded, plan, &f, progress); err != nil {
+		report := &speed.Report{Command: commandLine(), Version: version(), Started: time.Now().UTC(), CPU: runners.Processor(),
+			About: about.Device + ": " + about.About, Block: m.Block()}
+		if err := measureAll(cmd.Context(), report, opened, plan, &f, progress); err != nil {
 			if f.out != "" && len(report.Rows) > 0 { // what was measured is not lost
-				err = errors.Join(err, report.save(f.out, progress.say))
+				err = errors.Join(err, save(report, f.out, progress.Say))
 			}
 			return err
 		}
@@ -117,19 +123,19 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 		w := cmd.OutOrStdout()
 		switch {
 		case f.bench:
-			err = report.benchmark(w)
+			err = report.Benchmark(w)
 		case f.json:
 			err = json.NewEncoder(w).Encode(report)
 		default:
-			err = report.table(w)
+			err = report.Table(w)
 		}
 		if err == nil && plan.before != nil && !f.bench && !f.json {
-			err = report.compare(w, f.against, plan.before)
+			err = report.Compare(w, f.against, plan.before)
 		}
 		if err != nil || f.out == "" {
 			return err
 		}
-		return report.save(f.out, progress.say)
+		return save(report, f.out, progress.Say)
 	}
 	m.register(cmd)
 	v.register(cmd)
@@ -168,7 +174,7 @@ func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speedPlan, err
 	for _, s := range f.lengths {
 		n := 0
 		if s = strings.TrimSpace(s); s != "max" {
-			if n, err = tokens(s); err != nil {
+			if n, err = datasets.ParseTokens(s); err != nil {
 				return p, usage(fmt.Errorf("%w, or max", err))
 			}
 		}
@@ -208,7 +214,7 @@ func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speedPlan, err
 		return p, usage(err)
 	}
 	if f.against != "" {
-		if p.before, err = readSpeed(f.against); err != nil {
+		if p.before, err = speed.Read(f.against); err != nil {
 			return p, err
 		}
 	}
@@ -231,9 +237,9 @@ func (p speedPlan) open(list []int) bool {
 }
 
 // check holds the plan against the model and its device.
-func (p speedPlan) check(m *model) error {
+func (p speedPlan) check(m *models.Model) error {
 	for _, x := range p.variants {
-		if err := x.CheckLayers(m.loaded.Layers); err != nil {
+		if err := x.CheckLayers(m.Layers); err != nil {
 			return err
 		}
 	}
@@ -241,7 +247,7 @@ func (p speedPlan) check(m *model) error {
 		return nil
 	}
 	// A CPU's memory is everybody's: filling it takes the machine from others.
-	if name := m.device.Name(); engine.OnHost(name) {
+	if name := m.Device().Name(); engine.OnHost(name) {
 		return fmt.Errorf("max on %s: it has no memory of its own to fill; say with --memory how much to use, as 4g", name)
 	}
 	return nil
@@ -264,7 +270,8 @@ func sizeBytes(s string) (int64, error) {
 }
 
 // measure runs every cell.
-func (s *speedReport) measure(ctx context.Context, m *model, p speedPlan, f *speedFlags, progress *progress) error {
+func measureAll(ctx context.Context, s *speed.Report, opened *local.Opened, p speedPlan, f *speedFlags, progress *progress) error {
+	m := opened.Engines[0].Model()
 	longest := 0
 	for _, n := range p.lengths {
 		longest = max(longest, n)
@@ -273,31 +280,31 @@ func (s *speedReport) measure(ctx context.Context, m *model, p speedPlan, f *spe
 		longest = 16 << 10
 	}
 	var err error
-	if s.Roofs, err = runners.MeasureRoofs(m.loaded, longest); err != nil {
+	if s.Roofs, err = speed.MeasureRoofs(m, longest); err != nil {
 		return err
 	}
-	progress.say("measured here: copy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s",
+	progress.Say("measured here: copy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s",
 		s.Roofs.Bandwidth/1e9, s.Roofs.Products/1e12, s.Roofs.Attention/1e12)
-	var cells []runners.Cell
+	var cells []speed.Cell
 	for _, n := range p.lengths {
 		for _, b := range p.batches {
 			for _, x := range p.variants {
-				cells = append(cells, runners.Cell{Length: n, Batch: b, Variant: x, MaxNew: f.maxNew, Warmup: f.warmup, Prompts: f.prompts, Part: f.part, Limit: p.limit})
+				cells = append(cells, speed.Cell{Length: n, Batch: b, Variant: x, MaxNew: f.maxNew, Warmup: f.warmup, Prompts: f.prompts, Part: f.part, Limit: p.limit})
 			}
 		}
 	}
 	s.Longest = longestPrompts(m, p, f)
 	clock := newCellProgress(progress, m, s.Roofs, cells)
 	for i, c := range cells {
-		row, err := measureCell(ctx, m, s.Roofs, c, f.seed, clock.within(i))
+		row, err := speed.MeasureRow(ctx, opened.Engines[0], s.Roofs, c, f.seed, clock.within(i))
 		if err != nil {
 			return err
 		}
-		clock.finished(i)
+		clock.finishedCell(i)
 		s.Rows = append(s.Rows, row)
-		progress.say("%s", row.line())
+		progress.Say("%s", row.Line())
 		if f.out != "" { // minutes of work, whatever becomes of the rest
-			if err := s.saveRows(f.out); err != nil {
+			if err := s.SaveRows(f.out); err != nil {
 				return err
 			}
 		}
@@ -307,47 +314,38 @@ func (s *speedReport) measure(ctx context.Context, m *model, p speedPlan, f *spe
 
 // longestPrompts plans, for each batch that is a number, the longest prompt of
 // each variant. There are none where no limit of memory is known.
-func longestPrompts(m *model, p speedPlan, f *speedFlags) []speedLongest {
-	var list []speedLongest
+func longestPrompts(m *models.Model, p speedPlan, f *speedFlags) []speed.Longest {
+	var list []speed.Longest
 	for _, b := range p.batches {
 		if b == 0 {
 			continue
 		}
 		for _, x := range p.variants {
-			c, err := runners.Cell{Batch: b, Variant: x, MaxNew: f.maxNew, Warmup: f.warmup, Limit: p.limit}.Largest(m.loaded)
-			if errors.Is(err, runners.ErrNoLimit) {
+			c, err := speed.Cell{Batch: b, Variant: x, MaxNew: f.maxNew, Warmup: f.warmup, Limit: p.limit}.Largest(m)
+			if errors.Is(err, speed.ErrNoLimit) {
 				return nil
 			}
 			if err != nil {
 				c.Length = 0 // not even the shortest
 			}
-			list = append(list, speedLongest{b, x.String(), c.Length})
+			list = append(list, speed.Longest{Batch: b, Variant: x.String(), Length: c.Length})
 		}
 	}
 	return list
 }
 
-func measureCell(ctx context.Context, m *model, roofs runners.Roofs, c runners.Cell, seed uint64, step func(runners.Step)) (speedRow, error) {
-	row := speedRow{Model: m.name, Device: m.device.Name(), DType: m.device.Type().String(), Length: c.Length, Batch: c.Batch, Variant: c.Variant.String(),
-		LongestAsked: c.Length == 0, LargestAsked: c.Batch == 0, Layers: c.Part.Layers, Attending: c.Part.Attending}
-	s, err := runners.Measure(ctx, m.loaded, c, seed, step)
-	var large *runners.DoesNotFit
-	if errors.As(err, &large) {
-		row.Need, row.Free, row.Plan, row.Allocating = large.Need, large.Free, large.Plan, large.Allocating
-		return row, nil
+// save writes speed.json, bench.txt and the pictures.
+func save(s *speed.Report, dir string, say func(string, ...any)) error {
+	if err := s.SaveRows(dir); err != nil {
+		return err
 	}
+	if err := writeFile(filepath.Join(dir, "bench.txt"), s.Benchmark, false); err != nil {
+		return err
+	}
+	files, err := plots.Write(dir, figures(s))
 	if err != nil {
-		return row, err
+		return err
 	}
-	row.Fits, row.NewTokens = true, c.MaxNew
-	row.Length, row.Batch, row.Prompts, row.Plan, row.Notes = s.Length, s.Batch, s.Prompts, s.Plan, s.Notes
-	prefill, step50 := runners.Quantile(s.Prefill, 0.5), runners.Quantile(s.Steps, 0.5)
-	row.PrefillSeconds, row.PrefillPerSecond = prefill.Seconds(), float64(s.Length)/prefill.Seconds()
-	row.PrefillRoof = s.PrefillProducts/roofs.Products + s.PrefillAttention/roofs.Attention
-	row.StepSeconds, row.StepP10, row.StepP90 = step50.Seconds(), runners.Quantile(s.Steps, 0.1).Seconds(), runners.Quantile(s.Steps, 0.9).Seconds()
-	row.StepRoof = float64(s.StepBytes) / roofs.Bandwidth
-	row.TokensPerSecond = float64(s.Batch) / step50.Seconds()
-	row.TotalSeconds = s.Total.Seconds()
-	row.PeakBytes, row.DriverBytes, row.WeightBytes, row.CacheBytes, row.StepBytes = s.Peak, s.Taken, s.Weights, s.Cache, s.StepBytes
-	return row, nil
+	say("in %s: speed.json, bench.txt and %d pictures", dir, len(files))
+	return nil
 }

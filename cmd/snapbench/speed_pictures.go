@@ -8,14 +8,16 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/speed"
 )
 
 // figures draws over the length, a panel for each batch: a step's time, tokens per
 // second, the peak memory, and the last two against the full cache's; prefill over
 // the length; and over the batch the longest prompt that fits. A line ends where its
 // variant does not fit any more, a cross says where that was.
-func (s *speedReport) figures() []plots.Figure {
-	labels := s.labels()
+func figures(s *speed.Report) []plots.Figure {
+	labels := labels(s)
 	var step, rate, prefill, memory, faster, less []plots.Point
 	read := map[string]bool{}
 	for _, r := range s.Rows {
@@ -32,7 +34,7 @@ func (s *speedReport) figures() []plots.Figure {
 		rate = append(rate, at(r.TokensPerSecond, r.TokensPerSecond, r.TokensPerSecond))
 		if !r.LargestAsked { // there all are as slow and use as much as they can
 			step = append(step, at(1000*r.StepSeconds, 1000*r.StepP10, 1000*r.StepP90))
-			memory = append(memory, at(gib(r.PeakBytes), gib(r.PeakBytes), gib(r.PeakBytes)))
+			memory = append(memory, at(speed.GiB(r.PeakBytes), speed.GiB(r.PeakBytes), speed.GiB(r.PeakBytes)))
 		}
 		if once := fmt.Sprint(r.Variant, r.Length); r.Fits && !read[once] && r.Layers == 0 && r.Attending == 0 {
 			read[once] = true
@@ -40,7 +42,7 @@ func (s *speedReport) figures() []plots.Figure {
 			p.Panel = ""
 			prefill = append(prefill, p)
 		}
-		if b := s.full(r); b != nil && r.Fits {
+		if b := s.Full(r); b != nil && r.Fits {
 			ratio := r.TokensPerSecond / b.TokensPerSecond
 			faster = append(faster, at(ratio, ratio, ratio))
 			if ratio = float64(b.PeakBytes) / float64(r.PeakBytes); !r.LargestAsked {
@@ -81,16 +83,14 @@ func (s *speedReport) figures() []plots.Figure {
 }
 
 // labels gives every variant a short name.
-func (s *speedReport) labels() map[string]string {
+func labels(s *speed.Report) map[string]string {
 	var rows []results.Row
 	for _, r := range s.Rows {
-		row := results.Row{Variant: r.Variant}
 		if v, err := compress.Parse(r.Variant); err == nil {
-			row.Policy, row.Budget = v.Policy(), v.Budget()
-			row.Window, row.Kernel = oneNumber(v.Parameter("w")), oneNumber(v.Parameter("k"))
-			row.Pooling, row.GQA = v.Parameter("pool"), v.Parameter("gqa")
+			rows = append(rows, runners.RowOf(v))
+		} else {
+			rows = append(rows, results.Row{Variant: r.Variant})
 		}
-		rows = append(rows, row)
 	}
 	labels := results.Labels(rows)
 	for variant, label := range labels {

@@ -3,7 +3,8 @@ package main
 import (
 	"fmt"
 
-	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/speed"
 )
 
 // cellProgress tells where speed is: cell, prompt, layer, step. What is ahead is
@@ -12,7 +13,7 @@ import (
 type cellProgress struct {
 	*progress
 	layers int
-	cells  []runners.Cell
+	cells  []speed.Cell
 	costs  []cellCost
 }
 
@@ -27,8 +28,8 @@ func (c cellCost) total(steps int) float64 {
 	return float64(c.prompts)*c.prefill + float64(steps)*c.step
 }
 
-func newCellProgress(p *progress, m *model, roofs runners.Roofs, cells []runners.Cell) *cellProgress {
-	c := &cellProgress{progress: p, layers: m.loaded.Layers, cells: cells}
+func newCellProgress(p *progress, m *models.Model, roofs speed.Roofs, cells []speed.Cell) *cellProgress {
+	c := &cellProgress{progress: p, layers: m.Layers, cells: cells}
 	if k := cells[0].Part.Layers; k > 0 {
 		c.layers = min(k, c.layers)
 	}
@@ -37,13 +38,13 @@ func newCellProgress(p *progress, m *model, roofs runners.Roofs, cells []runners
 	for i, cell := range cells {
 		cost := cellCost{}
 		// One that does not fit takes no time.
-		if full, err := cell.Largest(m.loaded); err == nil && full.Plan(m.loaded).Fits() {
-			products, attention := m.loaded.PrefillOperations(full.Length, cell.Part)
+		if full, err := cell.Largest(m); err == nil && full.Plan(m).Fits() {
+			products, attention := m.PrefillOperations(full.Length, cell.Part)
 			cost.prefill, cost.prompts = products/roofs.Products+attention/roofs.Attention, full.Batch
 			if cell.Prompts > 0 {
 				cost.prompts = min(cell.Prompts, full.Batch)
 			}
-			plan := full.Plan(m.loaded)
+			plan := full.Plan(m)
 			cost.step = float64(plan.Weights+plan.Caches) / roofs.Bandwidth
 		}
 		c.costs = append(c.costs, cost)
@@ -57,8 +58,8 @@ func newCellProgress(p *progress, m *model, roofs runners.Roofs, cells []runners
 func (c *cellProgress) name(i int) string { return fmt.Sprint(i) }
 
 // within reports a cell's own progress.
-func (c *cellProgress) within(i int) func(runners.Step) {
-	return func(s runners.Step) {
+func (c *cellProgress) within(i int) func(speed.Step) {
+	return func(s speed.Step) {
 		cost, cell := c.costs[i], c.cells[i]
 		done := (float64(s.Prompt-1)+s.Prefill)*cost.prefill + float64(s.Decoded)*cost.step
 		c.mu.Lock()
@@ -71,7 +72,7 @@ func (c *cellProgress) within(i int) func(runners.Step) {
 }
 
 // doing says what a step is about: "prompt 1 of 2, layer 3 of 32".
-func (c *cellProgress) doing(s runners.Step) string {
+func (c *cellProgress) doing(s speed.Step) string {
 	if s.Decoded > 0 {
 		return fmt.Sprintf("step %d of %d", s.Decoded, s.Max)
 	}
@@ -79,7 +80,8 @@ func (c *cellProgress) doing(s runners.Step) string {
 	return fmt.Sprintf("prompt %d of %d, layer %d of %d (%.0f %%)", s.Prompt, s.Prompts, layer, c.layers, 100*s.Prefill)
 }
 
-func (c *cellProgress) finished(i int) {
+// finishedCell counts a cell.
+func (c *cellProgress) finishedCell(i int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.done += c.size[c.name(i)]
@@ -88,7 +90,7 @@ func (c *cellProgress) finished(i int) {
 }
 
 // cellName is "2 × 16384 tokens, full".
-func cellName(c runners.Cell) string {
+func cellName(c speed.Cell) string {
 	batch, length := fmt.Sprint(c.Batch), fmt.Sprintf("%d tokens", c.Length)
 	if c.Batch == 0 {
 		batch = "most"

@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
-	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/speed"
 )
 
 // sharedRow is a line of speed --shared: medians, in seconds.
@@ -22,11 +23,11 @@ type sharedRow struct {
 }
 
 // measureShared times the grid as one run, and its first variant alone, in turn.
-func measureShared(cmd *cobra.Command, m *model, lengths []int, variants []compress.Variant, maxNew, repeat int, seed uint64, asJSON bool) error {
+func measureShared(cmd *cobra.Command, m *models.Model, lengths []int, variants []compress.Variant, maxNew, repeat int, seed uint64, asJSON bool) error {
 	var rows []sharedRow
 	w := cmd.OutOrStdout()
 	if !asJSON {
-		fmt.Fprintf(w, "%s: %s\n%7s %8s %10s %10s %10s %9s\n", m.device.Name(), m.device.Describe(), "length", "variants", "prefill s", "decode s", "total s", "peak GiB")
+		fmt.Fprintf(w, "%s: %s\n%7s %8s %10s %10s %10s %9s\n", m.Device().Name(), m.Device().Describe(), "length", "variants", "prefill s", "decode s", "total s", "peak GiB")
 	}
 	for _, n := range lengths {
 		groups := [][]compress.Variant{variants[:1], variants}
@@ -34,7 +35,7 @@ func measureShared(cmd *cobra.Command, m *model, lengths []int, variants []compr
 		peaks := make([]int64, len(groups))
 		for i := range repeat + 1 {
 			for g, list := range groups {
-				s, err := runners.MeasureShared(cmd.Context(), m.loaded, n, maxNew, list, seed+uint64(i))
+				s, err := speed.MeasureShared(cmd.Context(), m, n, maxNew, list, seed+uint64(i))
 				if err != nil {
 					return err
 				}
@@ -47,10 +48,10 @@ func measureShared(cmd *cobra.Command, m *model, lengths []int, variants []compr
 			}
 		}
 		for g, list := range groups {
-			r := sharedRow{n, len(list), runners.Quantile(times[g][0], 0.5).Seconds(), runners.Quantile(times[g][1], 0.5).Seconds(), runners.Quantile(times[g][2], 0.5).Seconds(), peaks[g]}
+			r := sharedRow{n, len(list), speed.Quantile(times[g][0], 0.5).Seconds(), speed.Quantile(times[g][1], 0.5).Seconds(), speed.Quantile(times[g][2], 0.5).Seconds(), peaks[g]}
 			rows = append(rows, r)
 			if !asJSON {
-				fmt.Fprintf(w, "%7d %8d %10.3f %10.3f %10.3f %9.2f\n", r.Length, r.Variants, r.Prefill, r.Decode, r.Total, gib(r.Peak))
+				fmt.Fprintf(w, "%7d %8d %10.3f %10.3f %10.3f %9.2f\n", r.Length, r.Variants, r.Prefill, r.Decode, r.Total, speed.GiB(r.Peak))
 			}
 		}
 		if last := rows[len(rows)-2:]; !asJSON {

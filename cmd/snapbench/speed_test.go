@@ -11,20 +11,21 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
-	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/local"
+	"github.com/snapbench/snapbench/runners/speed"
 )
 
 // madeUp is the report of a card with 80 GiB that reaches nine tenths of its bandwidth.
-func madeUp() *speedReport {
+func madeUp() *speed.Report {
 	const weights, perToken, room = int64(12) << 30, int64(512) << 10, int64(80) << 30
-	s := &speedReport{About: "cuda:0: a made-up card", Roofs: runners.Roofs{Bandwidth: 3e12, Products: 7e14, Attention: 7e14}, Started: time.Unix(1e9, 0).UTC()}
+	s := &speed.Report{About: "cuda:0: a made-up card", Roofs: speed.Roofs{Bandwidth: 3e12, Products: 7e14, Attention: 7e14}, Started: time.Unix(1e9, 0).UTC()}
 	row := func(length, batch int, variant string, kept int, largest bool) {
 		if largest {
 			batch = int((room - weights - int64(length)*24<<10) / (int64(kept) * perToken))
 		}
 		cache := int64(batch) * int64(kept) * perToken
-		r := speedRow{Model: "shape:llama-2-7b", Device: "cuda:0", DType: "bfloat16", Length: length, Batch: batch, LargestAsked: largest, Variant: variant,
-			Plan: runners.Footprint{Weights: weights, Prefill: int64(length) * 24 << 10, Caches: cache, Free: room - weights}}
+		r := speed.Row{Model: "shape:llama-2-7b", Device: "cuda:0", DType: "bfloat16", Length: length, Batch: batch, LargestAsked: largest, Variant: variant,
+			Plan: speed.Footprint{Weights: weights, Prefill: int64(length) * 24 << 10, Caches: cache, Free: room - weights}}
 		if r.Need = r.Plan.Need(); !r.Plan.Fits() {
 			r.Free = r.Plan.Free
 			s.Rows = append(s.Rows, r)
@@ -50,9 +51,9 @@ func madeUp() *speedReport {
 		}
 	}
 	for _, batch := range []int{1, 2, 4, 8} {
-		s.Longest = append(s.Longest, speedLongest{batch, "full", 131072 / batch},
-			speedLongest{batch, "snapkv(cap=1024,w=32,k=7,pool=max,gqa=query_head)", 2_900_000},
-			speedLongest{batch, "snapkv(cap=2048,w=32,k=7,pool=max,gqa=query_head)", 2_800_000 - 50_000*batch})
+		s.Longest = append(s.Longest, speed.Longest{Batch: batch, Variant: "full", Length: 131072 / batch},
+			speed.Longest{Batch: batch, Variant: "snapkv(cap=1024,w=32,k=7,pool=max,gqa=query_head)", Length: 2_900_000},
+			speed.Longest{Batch: batch, Variant: "snapkv(cap=2048,w=32,k=7,pool=max,gqa=query_head)", Length: 2_800_000 - 50_000*batch})
 	}
 	return s
 }
@@ -61,7 +62,7 @@ func TestSpeedReport(t *testing.T) {
 	s := madeUp()
 	s.Rows[4].Notes = []string{"a note"}
 	var w bytes.Buffer
-	if err := s.table(&w); err != nil {
+	if err := s.Table(&w); err != nil {
 		t.Fatal(err)
 	}
 	text := w.String()
@@ -102,7 +103,7 @@ func TestSpeedAgainst(t *testing.T) {
 	if at := os.Getenv("SNAPBENCH_SPEED_PICTURES"); at != "" { // to look at them
 		dir = at
 	}
-	if err := s.save(dir, func(string, ...any) {}); err != nil {
+	if err := save(s, dir, func(string, ...any) {}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"speed.json", "bench.txt", "speed_step.png", "speed_tokens.svg", "speed_prefill.png", "speed_memory.png", "speed_ratio.png", "speed_memory_ratio.png", "speed_longest.svg"} {
@@ -110,7 +111,7 @@ func TestSpeedAgainst(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	before, err := readSpeed(dir)
+	before, err := speed.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func TestSpeedAgainst(t *testing.T) {
 	s.Rows[4].PrefillSeconds *= 0.96
 	s.Rows[4].Batch-- // the largest batch need not be the same
 	var w bytes.Buffer
-	if err := s.compare(&w, dir, before); err != nil {
+	if err := s.Compare(&w, dir, before); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"    +2.0 %\n", "    -4.0 %", "the largest difference of a median is 4.0 %"} {
@@ -129,7 +130,7 @@ func TestSpeedAgainst(t *testing.T) {
 	for i := range s.Rows {
 		s.Rows[i].Length += 7
 	}
-	if err := s.compare(&w, dir, before); err == nil {
+	if err := s.Compare(&w, dir, before); err == nil {
 		t.Error("runs without a cell in common are compared")
 	}
 }
@@ -147,14 +148,14 @@ func TestSizeBytes(t *testing.T) {
 	}
 }
 
-func speedOf(t *testing.T, args ...string) speedReport {
+func speedOf(t *testing.T, args ...string) speed.Report {
 	t.Helper()
 	var out, told bytes.Buffer
 	args = append([]string{"speed", "--device", "cpu", "--model", "shape:tiny", "--windows", "16", "--max-new", "3", "--warmup", "1", "--json", "--quiet"}, args...)
 	if code := run(args, &out, &told); code != 0 {
 		t.Fatalf("%q: exit status %d: %s", args, code, told.String())
 	}
-	var s speedReport
+	var s speed.Report
 	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
 		t.Fatal(err)
 	}
@@ -190,24 +191,24 @@ func TestSpeedMax(t *testing.T) {
 
 // Inside a prompt the lines say where it is and how long the rest takes.
 func TestSpeedProgress(t *testing.T) {
-	m, err := open(context.Background(), modelFlags{model: "shape:tiny,layers=8", device: "ref", dtype: "auto"}, func(string, ...any) {}, false)
+	m, err := local.Open(context.Background(), local.Options{Model: "shape:tiny,layers=8", Device: "ref", DType: "auto"}, func(string, ...any) {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
 	var w bytes.Buffer
 	p := newProgress(&w, false)
-	cells := []runners.Cell{{Length: 4096, Batch: 2, Variant: compress.Full, MaxNew: 10}, {Length: 4096, Batch: 2, Variant: compress.Full, MaxNew: 10}}
-	c := newCellProgress(p, m, runners.Roofs{Bandwidth: 1e30, Products: 1e9, Attention: 1e9}, cells)
+	cells := []speed.Cell{{Length: 4096, Batch: 2, Variant: compress.Full, MaxNew: 10}, {Length: 4096, Batch: 2, Variant: compress.Full, MaxNew: 10}}
+	c := newCellProgress(p, m.Engines[0].Model(), speed.Roofs{Bandwidth: 1e30, Products: 1e9, Attention: 1e9}, cells)
 	p.start = time.Now().Add(-100 * time.Second)
 	for _, x := range []struct {
-		step runners.Step
+		step speed.Step
 		want string
 	}{
 		// A quarter of the first of four prompts in 100 s: fifteen times that are ahead.
-		{runners.Step{Prompt: 1, Prompts: 2, Prefill: 0.25, Max: 10}, "0/2  2 × 4096 tokens, full: prompt 1 of 2, layer 3 of 8 (25 %)  ETA 25m0s"},
-		{runners.Step{Prompt: 2, Prompts: 2, Prefill: 0.999, Max: 10}, "prompt 2 of 2, layer 8 of 8 (100 %)  ETA 1m40s"},
-		{runners.Step{Prompt: 2, Prompts: 2, Prefill: 1, Decoded: 4, Max: 10}, "full: step 4 of 10  ETA 1m40s"},
+		{speed.Step{Prompt: 1, Prompts: 2, Prefill: 0.25, Max: 10}, "0/2  2 × 4096 tokens, full: prompt 1 of 2, layer 3 of 8 (25 %)  ETA 25m0s"},
+		{speed.Step{Prompt: 2, Prompts: 2, Prefill: 0.999, Max: 10}, "prompt 2 of 2, layer 8 of 8 (100 %)  ETA 1m40s"},
+		{speed.Step{Prompt: 2, Prompts: 2, Prefill: 1, Decoded: 4, Max: 10}, "full: step 4 of 10  ETA 1m40s"},
 	} {
 		w.Reset()
 		p.told = time.Time{}
@@ -217,7 +218,7 @@ func TestSpeedProgress(t *testing.T) {
 		}
 	}
 	w.Reset()
-	c.within(0)(runners.Step{Prompt: 2, Prompts: 2, Prefill: 1, Decoded: 5, Max: 10})
+	c.within(0)(speed.Step{Prompt: 2, Prompts: 2, Prefill: 1, Decoded: 5, Max: 10})
 	if w.Len() > 0 {
 		t.Errorf("a line at once behind another: %q", w.String())
 	}

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allocate returns n numbers outside Go's heap where they are many: the
-// collector would let the heap grow to twice what lives, and large pages (2 MB)
-// spare the products most misses of the translation buffer.
+// allocate returns n numbers. If they are many, they lie outside Go's heap: the garbage
+// collector would let the heap grow to twice what is in use, and large pages (2 MB) avoid
+// most TLB misses of the products.
 func allocate(n int) ([]float32, func()) {
 	const large = 1 << 20
 	if n < large/4 {
@@ -18,6 +18,6 @@ func allocate(n int) ([]float32, func()) {
 	if err != nil {
 		return make([]float32, n), nil
 	}
-	unix.Madvise(m, unix.MADV_HUGEPAGE) // a wish
+	unix.Madvise(m, unix.MADV_HUGEPAGE) // a hint: it may fail
 	return unsafe.Slice((*float32)(unsafe.Pointer(&m[0])), n), func() { unix.Munmap(m) }
 }

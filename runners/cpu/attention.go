@@ -7,17 +7,17 @@ import (
 )
 
 const (
-	// keyBlock is about how many keys go through the running softmax at a time.
-	// The blocks begin at key 0 wherever the queries are: their borders decide
-	// how a row is rounded.
+	// keyBlock is about how many keys go through the running softmax at a time. Blocks
+	// are counted from key 0, wherever the queries are, since their borders decide how a
+	// row is rounded.
 	keyBlock = 240
-	// queryPanels is how many panels of queries share a block of keys while it
-	// is in the second-level cache.
+	// queryPanels is how many panels of queries use a block of keys while it is in the L2
+	// cache.
 	queryPanels = 4
-	// packBytes is the most that packed keys take at a time, roughly.
+	// packBytes is about the most memory that packed keys take at a time.
 	packBytes = 64 << 20
-	// lowest is what running maxima start with: finite, so that a block in which
-	// a query sees nothing leaves it as it was.
+	// lowest is what running maxima start with. It is finite, so that a block in which a
+	// query sees no key changes nothing for the query.
 	lowest = -3e38
 )
 
@@ -27,8 +27,8 @@ func (d *Device) keysPerBlock() int { return keyBlock / d.k.tileRows * d.k.tileR
 // Attention is causal attention in blocks of keys with a running softmax
 // (FlashAttention, arXiv 2205.14135). Queries lie in the lanes: scores are
 // computed transposed, (keys, queries), so that maxima, powers and sums of a
-// query never leave its lane, and the powers are in the order that the product
-// with the values reads.
+// query never leave its lane, and the powers are in the order in which the product with
+// the values reads them.
 func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
 	const op = "attention"
 	size := h.Size
@@ -58,7 +58,7 @@ func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, h engin
 	for g0 := 0; g0 < h.KV; g0 += together {
 		heads := min(together, h.KV-g0)
 		a.keys = d.packKeys(keys[g0*kv.Tokens*size:], kv.Tokens, heads, size, first, n)
-		// The chunks that see most go first, so that the end is even.
+		// The longest chunks go first, so that all threads end at about the same time.
 		d.pool.run(chunks*heads*h.Group(), func(t, worker int) {
 			head := t % (heads * h.Group())
 			chunk := chunks - 1 - t/(heads*h.Group())
@@ -173,7 +173,7 @@ func packQueries(dst, q []float32, m, heads, head, size, i0, width int, scale fl
 	}
 }
 
-// scores computes the scores of n keys (in whole tiles; there are have keys).
+// scores computes the scores of n keys, rounded up to whole tiles, of which `have` exist.
 func (d *Device) scores(dst, keys, q []float32, size, n, have int) {
 	k, width := d.k, d.k.panelWidth
 	for j := 0; j < n; j += k.tileRows {
@@ -184,7 +184,7 @@ func (d *Device) scores(dst, keys, q []float32, size, n, have int) {
 
 var minusInf = float32(math.Inf(-1))
 
-// mask hides from each lane the keys it may not see; its positions are low…high.
+// mask hides from each lane the keys that it may not see; the lanes' positions are low…high.
 func (a *attention) mask(scores []float32, j0, n, low, high int) {
 	mask(scores, a.d.k.panelWidth, j0, n, low, high, a.window)
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// segmentRows is how many cache rows one thread takes at a time. A cache is cut
-// at multiples of it, whatever else is in the batch, so that one long cache
-// keeps every thread busy and a row is rounded the same in any company.
+// segmentRows is how many cache rows one thread takes at a time, so that one long cache keeps
+// every thread busy. A cache is cut at multiples of it, whatever else is in the batch, so that
+// a row is always rounded in the same way.
 const segmentRows = 512
 
 type batch struct {

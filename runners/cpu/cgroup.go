@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// controlGroups is where a version of Linux's control groups says what their members
-// may use together and do.
+// controlGroups is where a version of Linux's control groups reports how much memory a
+// group's members may use together, and how much they use.
 type controlGroups struct {
 	mount, limit, used string
-	cache              []string // fields of memory.stat: files in memory, given back when asked for
+	cache              []string // fields of memory.stat: cached files, whose memory the system takes back when needed
 }
 
 var (
@@ -21,9 +21,9 @@ var (
 	controlGroups2 = controlGroups{"sys/fs/cgroup", "memory.max", "memory.current", []string{"inactive_file", "active_file"}}
 )
 
-// controlGroupFree returns how many bytes the control groups of this process leave it:
-// the least of its own and those around it. It returns false where none has a limit.
-// root is / but in tests.
+// controlGroupFree returns how many bytes this process may still take by its control group
+// and those that contain it: the least of them. It returns false where none has a limit.
+// root is /, except in tests.
 func controlGroupFree(root string) (least int64, limited bool) {
 	b, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if err != nil {
@@ -53,7 +53,8 @@ func controlGroupFree(root string) (least int64, limited bool) {
 	return least, limited
 }
 
-// free returns what the group of a folder leaves; false where it has no limit.
+// free returns how many bytes the group of a folder may still take; false where it has no
+// limit.
 func (c controlGroups) free(folder string) (int64, bool) {
 	number := func(file string) (int64, bool) {
 		b, err := os.ReadFile(filepath.Join(folder, file))

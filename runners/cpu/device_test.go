@@ -13,7 +13,7 @@ import (
 	"github.com/snapbench/snapbench/runners/enginetest"
 )
 
-// TestDevice holds every set of kernels that this processor has to the reference.
+// TestDevice holds every set of kernels that this processor can run to the reference.
 func TestDevice(t *testing.T) {
 	for _, k := range available() {
 		t.Run(k.name, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// TestPool: every task runs once, also when the workers have gone to sleep.
+// TestPool: every task runs once, even if the workers have gone to sleep.
 func TestPool(t *testing.T) {
 	p := newPool(4, pause())
 	defer p.close()
@@ -209,7 +209,7 @@ func TestTimesMinus8(t *testing.T) {
 	}
 }
 
-// TestLargeScales: a block whose minimum no half holds keeps its exact values.
+// TestLargeScales: a block whose minimum is out of a half's range keeps its exact values.
 func TestLargeScales(t *testing.T) {
 	d := open(available()[0], 1)
 	defer d.Close()

@@ -3,7 +3,7 @@
 // device opens and named by [Device.Describe]. The environment variable
 // SNAPBENCH_CPU (avx512, avx2, go) asks for one of them.
 //
-// # How a row stays independent of its company
+// # Why a row does not depend on the other rows
 //
 // Each output number is one lane of a vector. Its sum runs over k in ascending
 // order by fused multiply-adds, in blocks of a length that depends on the

@@ -27,10 +27,10 @@ func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) 
 	})
 }
 
-// fewNumbers is what one thread does faster than two.
+// fewNumbers is the most numbers that one thread computes faster than two.
 const fewNumbers = 4096
 
-// eachRow shares rows of width numbers out, whole rows at a time.
+// eachRow shares out rows of width numbers to the threads.
 func (d *Device) eachRow(rows, width int, f func(lo, hi int)) {
 	if rows*width <= fewNumbers {
 		f(0, rows)

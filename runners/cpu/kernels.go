@@ -11,9 +11,9 @@ type (
 // maxRows is the most rows of x that a kernel for few rows takes.
 const maxRows = 3
 
-// kernels are the inner loops of one instruction set. Strides are in elements.
-// A panel is panelWidth outputs side by side; sizes that the comments call
-// multiples are the caller's duty.
+// kernels are the inner loops of one instruction set. Strides are in elements. A panel is
+// panelWidth outputs side by side. Where a comment says that a size is a multiple, the caller
+// must see to it.
 type kernels struct {
 	name       string
 	tileRows   int // most rows of a tile

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// goKernels are plain Go. Each is also the description of its assembly twins.
+// goKernels are plain Go. Each also documents the assembly kernels for the same task.
 var goKernels = &kernels{
 	name: "go", tileRows: 4, panelWidth: 8,
 	tile:         []tileFunc{nil, tileGo(1), tileGo(2), tileGo(3), tileGo(4)},
@@ -31,7 +31,8 @@ func tileGo(rows int) tileFunc {
 			sum := from
 			for i := range k {
 				x, y := av[i*as+r], (*[goPanel]float32)(bv[i*bs:])
-				// Rounded products: the compiler must not fuse here and not there.
+				// The conversion rounds the product: the compiler must not fuse it with the
+				// sum on some machines only.
 				sum[0] += float32(x * y[0])
 				sum[1] += float32(x * y[1])
 				sum[2] += float32(x * y[2])

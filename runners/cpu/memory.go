@@ -60,9 +60,9 @@ func meminfo(field string) (int64, bool) {
 	return 0, false
 }
 
-// availableMemory returns the bytes that may be taken, at least 1: what the system has
-// available or, where that is less, what the process's control groups leave, without
-// the reserve. It returns false where neither is known.
+// availableMemory returns how many bytes may still be taken, at least 1: what the system has
+// available or, where that is less, what the process's control groups allow, less the
+// reserve. It returns false where neither is known.
 func availableMemory() (int64, bool) {
 	free, known := meminfo("MemAvailable")
 	if left, limited := controlGroupFree("/"); limited && (!known || left < free) {
@@ -106,7 +106,7 @@ func (d *Device) New(t engine.Type, n int) (engine.Array, error) {
 	return a, nil
 }
 
-// Free gives arrays back; each whole, as New returned it.
+// Free gives arrays back, each as New returned it, not a slice of it.
 func (d *Device) Free(arrays ...engine.Array) {
 	for _, a := range arrays {
 		b, ok := a.Buffer.(*buffer)

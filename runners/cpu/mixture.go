@@ -6,8 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// MixtureAdd sends each row to its experts. Every expert takes its rows as one
-// product; a row's sum runs over its experts from the highest logit down.
+// MixtureAdd sends each row to its experts. Each expert multiplies all its rows at once; a
+// row adds up its experts from the highest logit down.
 func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	const op = "mixture add"
 	router := own(op, e.Router)

@@ -6,7 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// ArgMax: dst[i] = the index of the highest of logits[i].
+// ArgMax: dst[i] = the index of the highest of logits[i], -1 in a row that is not
+// finite.
 func (d *Device) ArgMax(dst, logits engine.Array) {
 	const op = "argmax"
 	if dst.Len == 0 {
@@ -21,11 +22,15 @@ func (d *Device) ArgMax(dst, logits engine.Array) {
 	d.pool.run(len(out), func(i, _ int) {
 		best := 0
 		row := in[i*vocab : (i+1)*vocab]
-		top := row[0]
+		top, zero := row[0], float32(0)
 		for j, v := range row {
+			zero += v - v // NaN for a NaN or an infinity, and from then on
 			if v > top {
 				best, top = j, v
 			}
+		}
+		if zero != 0 {
+			best = -1
 		}
 		out[i] = int32(best)
 	})

@@ -31,7 +31,7 @@ type job struct {
 	next  atomic.Int64
 	_     [56]byte
 	done  atomic.Int64
-	// asleep: whoever does the last task wakes the caller.
+	// asleep: the caller sleeps, and the worker that does the last task wakes it.
 	asleep atomic.Bool
 }
 
@@ -62,7 +62,7 @@ func (p *pool) run(n int, f func(task, worker int)) {
 	for i := 1; j.done.Load() < j.n; i++ {
 		p.pause()
 		if i%16 == 0 && time.Since(began) > spin {
-			// A worker is held up: its processor may be the one this loop burns.
+			// A worker is late: it may need the processor that this loop occupies.
 			j.asleep.Store(true)
 			if j.done.Load() < j.n || !j.asleep.CompareAndSwap(true, false) {
 				<-p.ended
@@ -72,9 +72,9 @@ func (p *pool) run(n int, f func(task, worker int)) {
 	}
 }
 
-// each splits 0…n into about equal ranges, a multiple of step long.
+// each splits 0…n into ranges of about equal length, multiples of step.
 func (p *pool) each(n, step int, f func(lo, hi, worker int)) {
-	const perWorker = 3 // so that a worker that is held up does not hold up all
+	const perWorker = 3 // so that one late worker does not delay all
 	size := (n + perWorker*p.workers - 1) / (perWorker * p.workers)
 	size = max((size+step-1)/step*step, step)
 	p.run((n+size-1)/size, func(t, worker int) { f(t*size, min(n, (t+1)*size), worker) })

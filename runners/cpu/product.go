@@ -7,17 +7,17 @@ import (
 )
 
 const (
-	// blockK is the most k that are summed before the sum goes to memory: a panel
-	// of that many stays in the first-level cache.
+	// blockK is the most k that are summed before the sum is written to memory: a panel
+	// of that depth stays in the L1 cache.
 	blockK = 640
-	// blockTiles times the tile's rows of x, blockK deep, stay in the second.
+	// blockTiles tiles of rows of x, blockK deep, stay in the L2 cache.
 	blockTiles = 24
 	// blockRows is the most rows of x packed at a time.
 	blockRows = 1024
 )
 
-// depth returns the length of the blocks that k is cut into. It depends on cols
-// alone: the blocks decide how a row's sum is rounded.
+// depth returns the length of the blocks into which k is cut. It depends on cols alone, since
+// the blocks decide how a row's sum is rounded.
 func depth(cols int) int {
 	blocks := max(1, (cols+blockK-1)/blockK)
 	return ((cols+blocks-1)/blocks + 31) / 32 * 32
@@ -42,7 +42,7 @@ func (d *Device) matMul(op string, dst, x engine.Array, weight engine.Weight, ad
 	}
 }
 
-// tiles are rows 0…m cut into pieces of about equal height, at most most.
+// tiles are rows 0…m cut into pieces of about equal height, each of at most `most` rows.
 type tiles struct{ m, n int }
 
 func cut(m, most int) tiles { return tiles{m, (m + most - 1) / most} }
@@ -60,7 +60,7 @@ func (d *Device) product(c, x []float32, m int, w *weight, add int) {
 		t := cut(rows, d.k.tileRows)
 		a := d.packRows(x[first*w.cols:(first+rows)*w.cols], w.cols, t)
 		out := c[first*w.rows : (first+rows)*w.rows]
-		// Panels go in pairs, which is what kernels for one row take.
+		// Panels go in pairs, since kernels for one row take two.
 		for i := range w.segments {
 			s := &w.segments[i]
 			d.pool.each(s.panels(w.width), 2, func(lo, hi, worker int) {
@@ -111,7 +111,7 @@ func interleave(dst, x []float32, rows, cols int) {
 	}
 }
 
-// start returns what the sums of a panel begin with.
+// start returns the initial value of a panel's sums.
 func (d *Device) start(w *weight, panel int, k0 int) *float32 {
 	if w.bias == nil || k0 > 0 {
 		return &d.zeros[0]

@@ -6,8 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// rotary holds cosines and sines of every position asked for so far, a block of
-// positions at a time: a model that could go to 128K positions seldom does.
+// rotary holds the cosines and sines of the positions that have been needed, in blocks of
+// positions: a model for 128K positions is seldom given so many.
 type rotary struct {
 	frequencies []float32
 	scale       float32

@@ -97,8 +97,7 @@ func maxPool(out, in []float32, kernel int) {
 	}
 }
 
-// rank maps scores to integers in the order of their worth: NaN is 0, equal
-// numbers (the two zeros) are equal.
+// rank maps scores to integers in the same order. NaN is 0, and the two zeros are equal.
 func rank(v float32) uint32 {
 	if v != v {
 		return 0
@@ -174,9 +173,8 @@ func choose(dst []int32, scores []float32, head int, buf []uint32) {
 		ranks[j] = b
 		count[b>>21]++
 	}
-	// The rank of the lowest score that is chosen, eleven or ten bits at a time;
-	// left are the ranks that share the bits found so far, of which the want-th
-	// highest is looked for.
+	// Find the rank of the lowest score that is chosen, eleven or ten bits at a time. left
+	// has the ranks that begin with the bits found so far; wanted is the want-th highest.
 	left, rest := ranks, buf[len(scores):len(scores)]
 	want := len(dst)
 	var last uint32

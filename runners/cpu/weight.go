@@ -50,7 +50,7 @@ func formatOf(m engine.Stored) format {
 		return formatQ8
 	case engine.Q4_1:
 		return formatQ4
-	case engine.Q4_0: // d·(q-8) is d·q + (-8d), exactly, if the half holds 8d
+	case engine.Q4_0: // d·(q-8) is exactly d·q + (-8d), if a half can hold 8d
 		for r := range m.Rows() {
 			for raw := m.RawRow(r); len(raw) >= 18; raw = raw[18:] {
 				if _, ok := timesMinus8(binary.LittleEndian.Uint16(raw)); !ok {
@@ -70,7 +70,7 @@ func timesMinus8(h uint16) (uint16, bool) {
 		return sign | (exp+3)<<10 | frac, exp+3 < 31
 	}
 	frac <<= 3
-	for exp = 1; frac >= 2048; exp++ { // no bit is lost: three zeros came in
+	for exp = 1; frac >= 2048; exp++ { // no bit is lost: multiplying by 8 has added three zeros
 		frac >>= 1
 	}
 	if frac < 1024 {
@@ -79,7 +79,7 @@ func timesMinus8(h uint16) (uint16, bool) {
 	return sign | exp<<10 | frac&0x3ff, true
 }
 
-// WeightBytes returns what LoadWeight takes for a part, padding left out.
+// WeightBytes returns how much memory LoadWeight takes for a part, without padding.
 func (d *Device) WeightBytes(part engine.Stored) int64 {
 	f := formatQ4
 	if part.Storage() != engine.Q4_0 { // whose format may follow from its numbers: see formatOf
@@ -175,7 +175,7 @@ func (w *weight) biasIndex(row int) int {
 	return s.panel*w.width + row - s.first
 }
 
-// stack is several matrices seen as one.
+// stack is several matrices as one, their rows one after the other.
 type stack []engine.Stored
 
 func (s stack) row(i int) (engine.Stored, int) {

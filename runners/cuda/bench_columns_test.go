@@ -17,7 +17,7 @@ import (
 // and 16384 tokens, 4.3·10⁹ pairs: attention 2.2·10¹² operations, 3.2 ms at 690 TFLOP/s; the
 // sums 1.1·10¹², and as many powers as take 1.2 ms at 1.75 GHz; 1.6 ms is expected for the
 // sums besides attention, half its time, and 4.8 ms, one and a half times its, for the sums
-// alone. Bytes: 32 KB of queries for each 128 · 128 pairs, 8.6 GB from the second cache; q, k
+// alone. Bytes: 32 KB of queries for each 128 · 128 pairs, 8.6 GB from the L2 cache; q, k
 // and sums themselves are less than 0.4 GB.
 func BenchmarkColumnSums(b *testing.B) {
 	d := open(b, engine.BFloat16)

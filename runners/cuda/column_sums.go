@@ -1,10 +1,6 @@
 package cuda
 
-import (
-	"fmt"
-
-	"github.com/snapbench/snapbench/runners/engine"
-)
+import "github.com/snapbench/snapbench/runners/engine"
 
 // lse is where attention leaves the logarithm of each row's sum of powers: float32
 // (heads, pitch), none where the address is 0.
@@ -38,15 +34,15 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 	same(operation, "dst", dst.Len, h.Query*n)
 	to, sums := d.pointer(operation, out, d.kind), d.pointer(operation, dst, engine.Float32)
 	qp, k, v := d.pointer(operation, q, d.kind), d.pointer(operation, kv.K, d.kind), d.pointer(operation, kv.V, d.kind)
-	ok := d.enter(operation)
-	defer d.leave()
+	ok := d.card.Enter(operation)
+	defer d.card.Leave()
 	if !ok || m == 0 {
 		return
 	}
 	// Rows of lse are read 16 bytes at a time, and whole tiles of queries of it.
-	rows := lse{pitch: int(roundUp(int64(m), 4)) + columnTile}
+	rows := lse{pitch: 4*blocks(m, 4) + columnTile}
 	var done func()
-	if rows.address, done, ok = d.scratch(4 * int64(h.Query) * int64(rows.pitch)); !ok {
+	if rows.address, done, ok = d.card.Scratch(4 * int64(h.Query) * int64(rows.pitch)); !ok {
 		return
 	}
 	defer done()
@@ -70,30 +66,6 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 			name, keys = "mma_256", 64
 		}
 	}
-	d.with(sums, rows.address).int(rows.pitch).ptr(qp, k).int(m, start).long(n).int(h.Query, h.KV, h.Size, low, window).float(scale)
-	d.run(d.kernel("column_sums", "column_sums_"+name+"_"+d.suffix), blocks(start+m-low, keys), h.Query, threads, shared)
-}
-
-// columnTile is the keys of a block of column_sums_sm90a.cu, and the queries of a step.
-const columnTile = 128
-
-// hopperColumnSums runs the kernel for compute capability 9.0 and says whether it serves:
-// where attention's does.
-func (d *Device) hopperColumnSums(dst uint64, rows lse, q, k uint64, m, start, n int, h engine.Heads, low, window int, scale float32) bool {
-	if !d.hopperHeads(h.Size, q, k) {
-		return false
-	}
-	maps := d.launch.room()
-	ok := d.encode(&maps[0], q, [3]int{h.Size, h.Query, m}, [2]int{h.Size, h.Query * h.Size}, [2]int{1, columnTile})
-	ok = ok && d.encode(&maps[1], k, [3]int{h.Size, start + m, h.KV}, [2]int{h.Size, n * h.Size}, [2]int{columnTile, 1})
-	if !ok {
-		return true // and has failed
-	}
-	const stages = 4 // of kernels/column_sums_sm90a.cu
-	first := low / columnTile
-	tiles := blocks(start+m, columnTile) - first
-	d.with().maps(2).ptr(dst, rows.address).int(rows.pitch, m, start).long(n).int(h.Query, h.KV, first, tiles, window).float(scale * log2e)
-	shared := (1+stages)*columnTile*blocks(h.Size, 64)*64*2 + stages*columnTile*4 + 1024
-	d.run(d.kernel("column_sums_sm90a", fmt.Sprintf("column_sums_%d_%s", h.Size, d.suffix)), tiles*h.Query, 1, 384, shared)
-	return true
+	d.card.Args(sums, rows.address).Int(rows.pitch).Ptr(qp, k).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, low, window).Float(scale)
+	d.card.Launch(d.card.Kernel("column_sums", "column_sums_"+name+"_"+d.suffix), blocks(start+m-low, keys), h.Query, threads, shared)
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -14,7 +15,7 @@ func encode(dst []byte, src []float32, t engine.Type) {
 	}
 	switch t {
 	case engine.Float32:
-		copy(dst, bytesOf(src))
+		copy(dst, card.Bytes(src))
 	case engine.BFloat16:
 		to := unsafe.Slice((*uint16)(unsafe.Pointer(&dst[0])), len(src))
 		for i, v := range src {
@@ -37,7 +38,7 @@ func decode(dst []float32, src []byte, t engine.Type) {
 	}
 	switch t {
 	case engine.Float32:
-		copy(bytesOf(dst), src)
+		copy(card.Bytes(dst), src)
 	case engine.BFloat16:
 		for i, v := range unsafe.Slice((*uint16)(unsafe.Pointer(&src[0])), len(dst)) {
 			dst[i] = math.Float32frombits(uint32(v) << 16)

@@ -31,12 +31,13 @@ func open(t testing.TB, kind engine.Type) *Device {
 			t.Error(err)
 		}
 	})
-	// bench/sanitize.sh asks for what a memory checker can tell apart.
-	d.(*Device).arena.apart = os.Getenv("SNAPBENCH_APART") != ""
+	if os.Getenv("SNAPBENCH_APART") != "" { // bench/sanitize.sh asks for what a memory checker can tell apart
+		d.(*Device).card.TakeApart()
+	}
 	return d.(*Device)
 }
 
-// InTiles opens the first card with the kernels that wait for many rows taking few.
+// InTiles opens the first card and has the kernels for many rows take any number of them.
 func InTiles(t testing.TB, kind engine.Type) *Device {
 	d := open(t, kind)
 	d.anyTiles = true
@@ -48,7 +49,7 @@ func TestConformance(t *testing.T) {
 	for _, kind := range []engine.Type{engine.Float32, engine.BFloat16, engine.Float16} {
 		t.Run(kind.String(), func(t *testing.T) { conform(t, open(t, kind)) })
 	}
-	// What a card of compute capability 8.0 would run, on the card there is.
+	// The card at hand runs what a card of compute capability 8.0 would.
 	t.Run("for 8.0", func(t *testing.T) {
 		d := open(t, engine.BFloat16)
 		d.card.Major, d.card.Minor = 8, 0
@@ -65,7 +66,8 @@ func conform(t *testing.T, d *Device) {
 	}
 }
 
-// conformInTiles has the kernels that wait for many rows take few, where there are any.
+// conformInTiles runs the cases of the kernels for many rows with few rows, on devices that
+// have such kernels.
 func conformInTiles(t *testing.T, d *Device, work int) {
 	if d.kind == engine.Float32 || !d.hopperCard() {
 		return
@@ -78,7 +80,8 @@ func conformInTiles(t *testing.T, d *Device, work int) {
 	})
 }
 
-// companyInTiles: a row's bits are the same among however many others, if enough for a tile.
+// companyInTiles: a row's bits are the same whatever the number of other rows, as long as
+// they are multiplied in tiles.
 func companyInTiles(t *testing.T, d *Device) {
 	const m, width, ff = 300, 200, 136
 	w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", 2 * ff, width, 1}}, nil))
@@ -99,7 +102,7 @@ func companyInTiles(t *testing.T, d *Device) {
 	whole := rows(0, m)
 	for _, part := range [][2]int{{0, 65}, {64, 300}, {99, 228}} {
 		if !slices.Equal(rows(part[0], part[1]), whole[part[0]*ff:part[1]*ff]) {
-			t.Errorf("rows %d to %d are others alone", part[0], part[1])
+			t.Errorf("rows %d to %d have other bits alone", part[0], part[1])
 		}
 	}
 	if slices.Max(whole) == slices.Min(whole) {
@@ -165,6 +168,19 @@ func (r random) Scale() float32          { return 0.02 }
 func (r random) ReadRow(i int, dst []float32) {
 	for j := range dst {
 		dst[j] = engine.RandomValue(r.seed, uint64(i*r.cols+j), r.Scale())
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	if _, err := Open(0, engine.Int32); err == nil || !strings.Contains(err.Error(), "int32") {
+		t.Errorf("a device of int32: %v", err)
+	}
+	if r := Probe(); len(r.Missing) == 0 {
+		if _, err := Open(1000, engine.Float32); err == nil || !strings.Contains(err.Error(), "1000") {
+			t.Errorf("device 1000: %v", err)
+		}
+	} else if _, err := Open(0, engine.Float32); err == nil {
+		t.Errorf("opened a device where this is missing: %v", r.Missing)
 	}
 }
 

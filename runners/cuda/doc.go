@@ -3,11 +3,11 @@
 //
 // # Loaded, not linked
 //
-// The package needs no cgo and no CUDA toolkit: it opens the driver (libcuda) and
-// cuBLAS when a device is opened, and [Probe] says what a machine lacks. Kernels
-// are CUDA C in kernels/, one operation a file, and the PTX that clang makes of
+// The package needs no cgo and no CUDA toolkit: package card opens the driver (libcuda)
+// and cuBLAS when a device is opened, and [Probe] says what a machine lacks. Kernels
+// are CUDA C in kernels/, one operation per file, and the PTX that clang makes of
 // them (kernels/build.sh) is embedded; the driver compiles it for the card and
-// keeps the result on disk.
+// keeps the result on disk. Each operation's Go file has its kernel file's name.
 //
 // # Order
 //
@@ -20,9 +20,12 @@
 //
 // 16-bit types are multiplied on the tensor cores with float32 sums; Float32, which
 // is for judging, by plain float32 arithmetic (no tf32). Nothing is added up
-// in an order that depends on timing: two runs give the same bits. A row's bits do
-// not depend on its company up to 64 rows, where products are this package's own, nor,
-// in Float32, in a step of any number. Larger products are cuBLAS's, which may depend on
-// their size, or, on 9.0, of gate and up, of queries, keys and values and of experts, the
-// package's own, which do not, but sum in another order than those of few rows.
+// in an order that depends on timing: two runs give the same bits.
+//
+// The bits of a row do not depend on the rows beside it where this package multiplies
+// itself: up to 64 rows, and in Float32 in decoding steps of any size. Above that cuBLAS
+// multiplies, and a row's bits may depend on the number of rows. On 9.0 the large products
+// of gate and up, of queries, keys and values, and of experts are this package's, too; their
+// bits do not depend on the number of rows, but they sum in another order than the products
+// of few rows.
 package cuda

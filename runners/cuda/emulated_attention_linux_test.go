@@ -10,10 +10,10 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// TestEmulatedAttention has the kernel with wgmma work on several tiles of queries and
-// blocks of keys: the everyday cases of the conformance suite are shorter. Their starts
-// and windows bring queries to every one of its loops, over blocks that are whole and
-// over those that the diagonal or the window's edge crosses.
+// TestEmulatedAttention runs the kernel with wgmma on several tiles of queries and blocks of
+// keys, which are more than the conformance suite's cases have in an everyday run. The
+// starts and windows are such that each of the kernel's loops runs: over blocks of keys that
+// are seen whole, and over those that the diagonal or the window's edge crosses.
 func TestEmulatedAttention(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")

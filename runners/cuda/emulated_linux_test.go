@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"errors"
 	flags "flag"
 	"maps"
 	"os"
@@ -11,17 +10,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ebitengine/purego"
-
+	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/cuda/emulator"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/enginetest"
 )
 
-var (
-	emulatedDriver = sync.OnceValues(func() (*driver, error) { return newDriver(emulator.Symbol) })
-	emulatedCublas = sync.OnceValues(func() (*cublas, error) { return newCublas("the emulator", emulator.Symbol) })
-)
+var emulated = card.Other("the emulator", emulator.Symbol)
 
 // emulatedCard has few multiprocessors, for some kernels size their grids by them.
 func emulatedCard(major, minor int) emulator.Properties {
@@ -31,26 +26,26 @@ func emulatedCard(major, minor int) emulator.Properties {
 }
 
 // Emulated opens a device on an emulated card for the length of a test: this package's
-// own code on a driver and a cuBLAS that run on the processor. Every array is an
-// allocation of its own length, so that no kernel reads or writes past an end unseen.
+// own code on a driver and a cuBLAS that run on the processor. Every array is an allocation
+// of exactly its length, so that a read or write past an array's end is noticed.
 func Emulated(t testing.TB, p emulator.Properties, kind engine.Type) (*Device, *emulator.Card) {
 	t.Helper()
 	card := emulator.Plug(p)
 	return emulatedOn(t, card, kind), card
 }
 
-func emulatedOn(t testing.TB, card *emulator.Card, kind engine.Type) *Device {
+func emulatedOn(t testing.TB, plugged *emulator.Card, kind engine.Type) *Device {
 	t.Helper()
-	d, err := openOn(card.Index(), kind, emulatedDriver, emulatedCublas)
+	d, err := openOn(plugged.Index(), kind, emulated)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.arena.apart = true
+	d.card.TakeApart()
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
-		if n := card.Left(); n > 0 {
+		if n := plugged.Left(); n > 0 {
 			t.Errorf("%d allocations were never freed", n)
 		}
 	})
@@ -58,15 +53,15 @@ func emulatedOn(t testing.TB, card *emulator.Card, kind engine.Type) *Device {
 }
 
 // TestEmulatedConformance holds the kernels to the reference without a card: what they
-// compute and what they touch, not how fast, and not what depends on how a card orders
-// memory. Every kernel must run. SNAPBENCH_LONG=1 runs the cases that take too long for
-// every day.
+// compute and which memory they touch, but neither their speed nor what depends on the order
+// in which a card makes writes visible. Every kernel must run. SNAPBENCH_LONG=1 also runs
+// the cases that take too long for every day.
 func TestEmulatedConformance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
 	long := os.Getenv("SNAPBENCH_LONG") != ""
-	// What has kernels of its own for a type; the rest is in float32 for all.
+	// The operations with kernels for each type; the others compute in float32 for all.
 	ofType := []string{"arrays", "embed", "rms norm", "matmul", "matmul storages", "swiglu", "mixture", "matmul swiglu", "matmul rotate", "rotate", "attention", "window scores", "column sums", "row norms", "weighted rows", "row dots", "gather", "batch", "company"}
 	var mu sync.Mutex
 	launched := map[string]int{}
@@ -75,8 +70,8 @@ func TestEmulatedConformance(t *testing.T) {
 			name         string
 			major, minor int
 			kind         engine.Type
-			work         int      // what an operation's cases may take on the average, in multiplications
-			cases        []string // where cards differ
+			work         int      // enginetest.Options.Work
+			cases        []string // none: all
 		}{
 			{"float32", 9, 0, engine.Float32, 120_000, nil},
 			{"bfloat16", 9, 0, engine.BFloat16, 400_000, nil},
@@ -125,7 +120,7 @@ func TestEmulatedConformance(t *testing.T) {
 	}
 }
 
-// TestEmulatedFault plants accesses past an array's end, and one to freed memory.
+// TestEmulatedFault has a kernel access memory past an array's end, and freed memory.
 func TestEmulatedFault(t *testing.T) {
 	const x, dst, weight = 0, 1, 2
 	for _, c := range []struct {
@@ -163,7 +158,7 @@ func TestEmulatedFault(t *testing.T) {
 			}
 			if c.freed {
 				d.Free(arrays[c.short])
-				d.inContext(d.arena.trim)
+				d.Trim()
 			}
 			d.RMSNorm(arrays[dst], arrays[x], arrays[weight], 1e-5)
 			err := d.Sync()
@@ -193,31 +188,8 @@ func TestEmulatedTwoDevices(t *testing.T) {
 	twoDevices(t, emulatedOn(t, card, engine.Float32), emulatedOn(t, card, engine.BFloat16))
 }
 
-// TestOldDriver: a driver without a function, or for an earlier CUDA, is refused by name.
-func TestOldDriver(t *testing.T) {
-	_, err := newDriver(func(name string) (uintptr, error) {
-		if name == "cuLaunchKernelEx" {
-			return 0, errors.New("no such symbol")
-		}
-		return emulator.Symbol(name)
-	})
-	if err == nil || !strings.Contains(err.Error(), "cuLaunchKernelEx") || !strings.Contains(err.Error(), "12.0") {
-		t.Errorf("a driver without cuLaunchKernelEx: %v", err)
-	}
-	old := purego.NewCallback(func(to *int32) uintptr { *to = 11080; return 0 })
-	_, err = newDriver(func(name string) (uintptr, error) {
-		if name == "cuDriverGetVersion" {
-			return old, nil
-		}
-		return emulator.Symbol(name)
-	})
-	if err == nil || !strings.Contains(err.Error(), "CUDA 11.8") || !strings.Contains(err.Error(), "12.0") {
-		t.Errorf("a driver for CUDA 11.8: %v", err)
-	}
-}
-
-// TestEmulatedMixtureBytes: what a plan is told of a mixture is what it takes, within what
-// the arena rounds.
+// TestEmulatedMixtureBytes: MixtureBytes is what a mixture takes, up to the arena's
+// rounding.
 func TestEmulatedMixtureBytes(t *testing.T) {
 	const m, width, ff, experts, perToken = 300, 64, 128, 4, 2
 	for _, major := range []int{8, 9} {

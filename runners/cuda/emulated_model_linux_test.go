@@ -15,6 +15,7 @@ import (
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/cuda/emulator"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
 	"github.com/snapbench/snapbench/runners/modeltest"
@@ -41,9 +42,9 @@ func TestEmulatedMeasures(t *testing.T) {
 	modeltest.Measures(t, d, 1e-5)
 }
 
-// TestEmulatedModel has the embedded model answer on an emulated card: the first tokens
-// are those that transformers chose, and what a policy keeps, and what is then answered,
-// is as on the reference.
+// TestEmulatedModel has the embedded model answer on an emulated card: the first tokens are
+// those that transformers chose, and under a policy the kept positions and the answer are
+// those of the reference device.
 func TestEmulatedModel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -72,8 +73,8 @@ func TestEmulatedModel(t *testing.T) {
 	answer := func(d engine.Device) []runners.Completion {
 		m := modeltest.Load(t, d, dir)
 		defer m.Close()
-		request := runners.Request{Prompt: prompt.IDs, Variants: variants, MaxNew: tokens, Stop: runners.Stop{Tokens: []int32{0}}, Positions: true}
-		out, err := runners.NewLocal(m, func([]int32) string { return "" }).Run(context.Background(), []runners.Request{request})
+		request := runners.Request{Prompt: prompt.IDs, Variants: runners.VariantsOf(variants), MaxNew: tokens, Stop: runners.Stop{Tokens: []int32{0}}, Positions: true}
+		out, err := local.New(m, func([]int32) string { return "" }).Run(context.Background(), []runners.Request{request})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +94,8 @@ func TestEmulatedModel(t *testing.T) {
 	t.Logf("%d kernels ran", len(card.Launches()))
 }
 
-// TestEmulatedMixtral: all of Mixtral, 87 GiB, is refused by a card of 80 before any of it is made.
+// TestEmulatedMixtral: a card of 80 GiB refuses the whole of Mixtral, 87 GiB, before any
+// weight is made.
 func TestEmulatedMixtral(t *testing.T) {
 	d, card := cuda.Emulated(t, emulator.H100, engine.BFloat16)
 	files, err := models.OpenShape("mixtral-8x7b")
@@ -110,15 +112,15 @@ func TestEmulatedMixtral(t *testing.T) {
 	}
 }
 
-// TestEmulatedCompany: in float32 a sequence's logits are the same to the last bit
-// decoded alone and among more than the package's own products take in other types.
+// TestEmulatedCompany: in float32 a sequence's logits have the same bits decoded alone and
+// in a batch of more rows than go through the package's own products in other types.
 func TestEmulatedCompany(t *testing.T) {
 	const rows, steps = 72, 2
 	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
 	m := modeltest.Load(t, d, "shape:tiny")
 	defer m.Close()
 	var sequences []engine.Sequence
-	for i := range 3 { // three prompts, over and over
+	for i := range 3 { // three different prompts; the other rows repeat them
 		ids := make([]int32, 20+i)
 		for j := range ids {
 			ids[j] = int32(31*i+7*j) % int32(m.Vocab)

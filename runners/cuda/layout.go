@@ -8,11 +8,14 @@ import (
 
 // batchRow, batchHead and batchItem are Row, Head and Item of kernels/batch.h.
 type batchRow struct{ position, heads, first, _ int32 }
+
 type batchHead struct {
 	k, v, positions uint64
 	held, row       int32
 }
+
 type batchPart struct{ slot, stride, query, held int32 } // Part of kernels/attend_caches_sm90a.cu
+
 type batchItem struct {
 	k, v, positions                                    uint64
 	held, position, query, group, split, slot, head, _ int32 // head: which counter of arrived
@@ -20,33 +23,6 @@ type batchItem struct {
 
 // splitKeys is how many keys of a head one item has.
 const splitKeys = 256
-
-// itemParts is how many items of the kernel for 9.0 a head has where it has length; it
-// does not fall with the length. 32 heads of 1024 have one item for each of a card's 132
-// multiprocessors, of 2048 two.
-func itemParts(length int) int {
-	if length <= 2304 {
-		return max(min(blocks(length, 192), 4), blocks(length, 288))
-	}
-	return min(blocks(length, 256), 65)
-}
-
-// shares is how the keys of a head are shared out to such items, as in
-// kernels/attend_caches_sm90a.cu: in units, one more to the first of them.
-type shares struct{ parts, each, more int }
-
-const shareUnit = 64
-
-func share(length int) shares {
-	units, parts := blocks(length, shareUnit), itemParts(length)
-	return shares{parts: parts, each: units / parts, more: units % parts}
-}
-
-// first is the first key of an item.
-func (s shares) first(split int) int { return (split*s.each + min(split, s.more)) * shareUnit }
-
-// maxGroup is how many query heads an item of the kernel for 9.0 has at most.
-const maxGroup = 8
 
 // layout is a layer's tables as they are sent to the card.
 type layout struct {
@@ -61,9 +37,9 @@ type layout struct {
 	sizes         []sized
 }
 
-// layOut makes the tables of a layer in place of those of another, whose memory they
-// take: the layers of a batch are alike. The items of the kernel for 9.0 (hopper) are
-// one list, the longest first.
+// layOut makes the tables of a layer in the memory of an earlier layer's tables: the layers
+// of a batch are alike. The items of the kernel for 9.0 (hopper) are one list, the longest
+// first.
 func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Heads, hopper bool) {
 	*l = layout{rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0]}
 	for i, q := range s {
@@ -116,14 +92,14 @@ func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Head
 	}
 }
 
-// sized are the items of so many keys.
+// sized are the items that have the same number of keys.
 type sized struct {
 	keys  int
 	items []batchItem
 }
 
-// put adds an item to those of its size: there are few sizes, and the last used come
-// again.
+// put adds an item to those of its size. There are few sizes, and those used last are
+// likely to come again.
 func (l *layout) put(keys int, item batchItem) {
 	for i := len(l.sizes) - 1; i >= 0; i-- {
 		if l.sizes[i].keys == keys {
@@ -132,6 +108,6 @@ func (l *layout) put(keys int, item batchItem) {
 		}
 	}
 	n := len(l.sizes)
-	l.sizes = slices.Grow(l.sizes, 1)[:n+1] // what lay there has memory
+	l.sizes = slices.Grow(l.sizes, 1)[:n+1] // an element left from an earlier layer has memory to use again
 	l.sizes[n] = sized{keys, append(l.sizes[n].items[:0], item)}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// ragged makes sequences of one layer without a card: the sum of their caches' rows is
-// what matters, not where they lie.
+// ragged makes sequences of one layer without a card: their lengths matter, not the
+// addresses.
 func ragged(d *Device, h engine.Heads, room int, lengths ...[]int) []engine.Sequence {
 	var s []engine.Sequence
 	for _, lens := range lengths {
@@ -35,16 +35,16 @@ func same32(lens, n int) []int {
 	return out
 }
 
-// TestLayOut holds the tables to what the kernel makes of them: at every length each
-// query head's keys are in one item each, whose results have places of their own, and
-// these are the ones that its part says.
+// TestLayOut reads the tables as the kernel does. At every length, each key of a query head
+// is in exactly one item, no two items have the same place for their results, and the places
+// are those that the head's part names.
 func TestLayOut(t *testing.T) {
 	d := &Device{kind: engine.BFloat16}
 	const room = 70
 	for _, h := range []engine.Heads{{Query: 1, KV: 1, Size: 64}, {Query: 32, KV: 8, Size: 128}, {Query: 24, KV: 2, Size: 64}} {
 		s := ragged(d, h, room, same32(h.KV, 1), same32(h.KV, 700), same32(h.Query, 2040), same32(h.KV, 16384))
 		var l layout
-		l.layOut(d, ragged(d, h, room, same32(h.KV, 5000), same32(h.KV, 3)), 0, h, true) // nothing of which stays
+		l.layOut(d, ragged(d, h, room, same32(h.KV, 5000), same32(h.KV, 3)), 0, h, true) // nothing of it must stay
 		l.layOut(d, s, 0, h, true)
 		for i := 1; i < len(l.group); i++ {
 			length := func(i batchItem) int {
@@ -94,8 +94,21 @@ func TestLayOut(t *testing.T) {
 	}
 }
 
-// BenchmarkLayOut is the host's work for a batch of a grid's 19 sequences, a layer behind
-// the first.
+// TestItems: as a head grows its number of items does not fall, and at every length its
+// items have all its keys between them, each at least one.
+func TestItems(t *testing.T) {
+	before := 0
+	for n := 1; n < 70000; n++ {
+		s := share(n)
+		if s.parts < before || s.parts > 65 || s.first(s.parts-1) >= n || s.first(s.parts) < n || s.more >= s.parts {
+			t.Fatalf("%d keys: %+v (%d items for one key fewer)", n, s, before)
+		}
+		before = s.parts
+	}
+}
+
+// BenchmarkLayOut is the host's work for a batch of a grid's 19 sequences, for one layer
+// after the first.
 func BenchmarkLayOut(b *testing.B) {
 	d := &Device{kind: engine.BFloat16}
 	for _, h := range []engine.Heads{llama2.heads, mistral.heads} {

@@ -5,17 +5,22 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// maxExperts is what the router's kernel keeps in one word.
+// maxExperts is how many experts the router's kernel can keep in one word.
 const maxExperts = 64
 
-// MixtureAdd runs each token through its experts, the experts in their order. Few
-// tokens go through every expert that any of them chose, those of up to eight side by
-// side. Of many each expert gets its own: on compute capability 9.0 all experts in one
-// kernel, without the host; elsewhere one after the other, the host having learnt who goes
-// where, but in a step of decoding all go through all that any chose.
+// MixtureAdd runs each token through its experts and adds up in the order of the experts.
+//
+//   - At most eight tokens, experts without biases (mixture_few.go): all tokens go through every expert that any
+//     of them chose, and one kernel multiplies by all those experts.
+//   - Many tokens, where together says so (mixture_many.go): each expert gets the rows of
+//     its own tokens, and one kernel multiplies by all experts, without the host.
+//   - Otherwise one expert after the other: with up to 64 tokens, and in a decoding step,
+//     all tokens go through each expert that any chose; with more, the host reads which
+//     tokens chose an expert, and it gets their rows alone.
 func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	router := d.weight("MixtureAdd", e.Router)
 	experts, width := router.rows, router.cols
@@ -39,8 +44,8 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	}
 	ff := down[0].cols
 	to, from := d.pointer("MixtureAdd", dst, d.kind), d.pointer("MixtureAdd", x, d.kind)
-	ok := d.enter("MixtureAdd")
-	defer d.leave()
+	ok := d.card.Enter("MixtureAdd")
+	defer d.card.Leave()
 	if !ok || m == 0 {
 		return
 	}
@@ -55,20 +60,20 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			return
 		}
 	}
-	p, done, ok := d.scratches(d.apartBytes(m, width, ff, experts)...)
+	p, done, ok := d.card.Scratches(d.apartBytes(m, width, ff, experts)...)
 	defer done()
 	if !ok {
 		return
 	}
 	logits, probabilities, used, sum, y, both, joined, chosen := p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
 	d.product(logits, engine.Float32, from, m, router, false, 0)
-	d.clear(used, 4*int64(experts))
-	d.clear(sum, 4*int64(m)*int64(width))
-	d.with(probabilities, used, logits).int(m, experts, e.PerToken)
-	d.run(d.kernel("mixture", "route"), blocks(m, 128), 1, 128, 0)
+	d.card.Clear(used, 4*int64(experts))
+	d.card.Clear(sum, 4*int64(m)*int64(width))
+	d.card.Args(probabilities, used, logits).Int(m, experts, e.PerToken)
+	d.card.Launch(d.card.Kernel("mixture", "route"), blocks(m, 128), 1, 128, 0)
 	add := func(expert, count int, rows uint64) {
-		d.with(sum, y, rows, probabilities).int(expert, experts).long(width)
-		d.run(d.kernel("mixture", "mixture_add"), blocks(width, 256), count, 256, 0)
+		d.card.Args(sum, y, rows, probabilities).Int(expert, experts).Long(width)
+		d.card.Launch(d.card.Kernel("mixture", "mixture_add"), blocks(width, 256), count, 256, 0)
 	}
 	if m <= fewRows || d.stepping {
 		for i := range gateUp {
@@ -79,7 +84,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		}
 	} else {
 		host := make([]float32, m*experts)
-		if !d.read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
+		if !d.card.Read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
 			return
 		}
 		for i := range gateUp {
@@ -92,33 +97,32 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			if len(rows) == 0 {
 				continue
 			}
-			list, done, ok := table(d, rows)
+			list, done, ok := card.Table(d.card, rows)
 			defer done()
 			if !ok {
 				return
 			}
-			d.with(chosen, from, list).long(width).int(m).ptr(d.faultAddress)
-			d.run(d.kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
+			d.card.Args(chosen, from, list).Long(width).Int(m).Ptr(d.faultAddress)
+			d.card.Launch(d.card.Kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
 			n := len(rows)
 			if n > fewRows {
-				n = int(roundUp(int64(n), apartTile))
+				n = blocks(n, apartTile) * apartTile
 			}
 			d.matMulSwiGLU(joined, both, chosen, n, gateUp[i], 0)
 			d.product(y, engine.Float32, joined, n, down[i], false, 0)
 			add(i, len(rows), list)
 		}
 	}
-	d.with(to, sum, 0).long(m * width).int(width)
-	d.run(d.kernel("bias", "bias_add_"+d.suffix), blocks(m*width, 256), 1, 256, 0)
+	d.addBias(to, d.suffix, sum, 0, m, width)
 }
 
-// An expert's rows are multiplied in whole tiles of cuBLAS: it would choose, and load, a
-// kernel for every other number of rows. What lies behind them is nobody's.
+// An expert's number of rows is rounded up to whole tiles of cuBLAS, which would otherwise
+// choose, and load, another kernel for every number. The rows added are never read.
 const apartTile = 128
 
 // apartBytes are what MixtureAdd takes where experts are multiplied one after the other.
 func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
-	whole, size := roundUp(int64(m), apartTile), int64(d.kind.Size())
+	whole, size := int64(blocks(m, apartTile)*apartTile), int64(d.kind.Size())
 	table := 4 * int64(m) * int64(experts)
 	return []int64{
 		table, table, 4 * int64(experts), // logits, probabilities, used
@@ -134,24 +138,10 @@ func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) (sum int
 	if d.together(tokens, width, ff, experts) {
 		sizes = d.togetherBytes(tokens, width, ff, experts, perToken)
 	} else {
-		sizes = append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and who goes where
+		sizes = append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and the lists of rows
 	}
 	for _, n := range sizes {
-		sum += d.Takes(n)
+		sum += card.Takes(n)
 	}
 	return sum
-}
-
-// read copies from the card and waits.
-func (d *Device) read(to []byte, from uint64) bool {
-	for len(to) > 0 {
-		n := min(len(to), pieceBytes)
-		p := d.staging.part(d, n)[:n]
-		if !d.fetch(p, from) || !d.wait() {
-			return false
-		}
-		copy(to, p)
-		to, from = to[n:], from+uint64(n)
-	}
-	return true
 }

@@ -3,11 +3,12 @@ package cuda
 import (
 	"slices"
 
+	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// mixFew is MixtureAdd for at most eight tokens: at most count experts are taken, and
-// each operation is one kernel for all of them.
+// mixFew is MixtureAdd for at most eight tokens. They choose at most count experts, and each
+// operation is one kernel for all of those.
 func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
 	table, ok := d.expertTable(router, append(slices.Clone(gateUp), down...))
 	if !ok {
@@ -17,7 +18,7 @@ func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*
 	count := min(experts, m*perToken)
 	outputs := int64(count * m) // of all products, rows
 	size := int64(d.kind.Size())
-	p, done, ok := d.scratches(
+	p, done, ok := d.card.Scratches(
 		4*int64(m*experts), 4*int64(m*experts), 4*int64(count), // logits, probabilities, list
 		outputs*2*int64(ff)*size, outputs*int64(ff)*size, 4*outputs*int64(width), // gate and up, joined, results
 	)
@@ -27,34 +28,34 @@ func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*
 	}
 	logits, probabilities, list, both, joined, results := p[0], p[1], p[2], p[3], p[4], p[5]
 	d.few(logits, engine.Float32, from, m, router, false, 0)
-	d.with(probabilities, list).int(count).ptr(logits).int(m, experts, perToken)
-	d.run(d.kernel("mixture", "route_few"), 1, 1, 32, 0)
+	d.card.Args(probabilities, list).Int(count).Ptr(logits).Int(m, experts, perToken)
+	d.card.Launch(d.card.Kernel("mixture", "route_few"), 1, 1, 32, 0)
 	d.fewOf(both, d.kind, from, m, gateUp[0], false, choice{list, table, count, 0, m * 2 * ff})
 	d.swiGLU(joined, both, count*m, ff)
 	d.fewOf(results, engine.Float32, joined, m, down[0], false, choice{list, table + 8*uint64(experts), count, m * ff, m * width})
-	d.with(to, results, list).int(count).ptr(probabilities).int(experts, m).long(width)
-	d.run(d.kernel("mixture", "mixture_join_"+d.suffix), blocks(width, 256), m, 256, 0)
+	d.card.Args(to, results, list).Int(count).Ptr(probabilities).Int(experts, m).Long(width)
+	d.card.Launch(d.card.Kernel("mixture", "mixture_join_"+d.suffix), blocks(width, 256), m, 256, 0)
 }
 
-// expertTable returns where the addresses of experts lie on the card, which stay with their
-// router.
+// expertTable returns the address of a table of the experts' addresses on the card. It is
+// made once, and kept with the router.
 func (d *Device) expertTable(router *weight, experts []*weight) (uint64, bool) {
 	if router.table != 0 && slices.Equal(router.tabled, experts) {
 		return router.table, true
 	}
 	if router.table != 0 {
-		d.arena.give(router.table)
+		d.card.Give(router.table)
 		router.table = 0
 	}
 	addresses := make([]uint64, len(experts))
 	for i, w := range experts {
 		addresses[i] = w.address
 	}
-	p, err := d.take(8 * int64(len(addresses)))
+	p, err := d.card.Take(8 * int64(len(addresses)))
 	if err != nil {
-		d.fail(err)
+		d.card.Fail(err)
 		return 0, false
 	}
 	router.table, router.tabled = p, experts
-	return p, d.sendAll(p, bytesOf(addresses))
+	return p, d.card.Write(p, card.Bytes(addresses))
 }

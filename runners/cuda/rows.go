@@ -31,45 +31,45 @@ func (d *Device) RowNorms(dst, x engine.Array, size int) {
 	}
 	same("RowNorms", "x", x.Len, dst.Len*size)
 	to, from := d.pointer("RowNorms", dst, engine.Float32), d.pointer("RowNorms", x, d.kind)
-	ok := d.enter("RowNorms")
-	defer d.leave()
+	ok := d.card.Enter("RowNorms")
+	defer d.card.Leave()
 	if !ok {
 		return
 	}
-	d.with(to, from).long(dst.Len).int(size, rowsEach, flag(aligned(size, from)))
-	d.run(d.kernel("rows", "row_norms_"+d.suffix), blocks(dst.Len, rowsEach), 1, 256, 0)
+	d.card.Args(to, from).Long(dst.Len).Int(size, rowsEach, flag(aligned(size, from)))
+	d.card.Launch(d.card.Kernel("rows", "row_norms_"+d.suffix), blocks(dst.Len, rowsEach), 1, 256, 0)
 }
 
 // WeightedRows adds up each head's rows: blocks of them, then the blocks in their order.
 func (d *Device) WeightedRows(dst, x, w engine.Array, size int) {
 	heads, n := headsOf("WeightedRows", dst, w, x, size)
 	to, from, weights := d.pointer("WeightedRows", dst, engine.Float32), d.pointer("WeightedRows", x, d.kind), d.pointer("WeightedRows", w, engine.Float32)
-	ok := d.enter("WeightedRows")
-	defer d.leave()
+	ok := d.card.Enter("WeightedRows")
+	defer d.card.Leave()
 	if !ok {
 		return
 	}
 	parts := blocks(n, rowsEach)
-	partial, done, ok := d.scratch(4 * int64(heads) * int64(parts) * int64(size))
+	partial, done, ok := d.card.Scratch(4 * int64(heads) * int64(parts) * int64(size))
 	defer done()
 	if !ok {
 		return
 	}
-	d.with(partial, from, weights).long(n).int(size, rowsEach, flag(aligned(size, from)))
-	d.run(d.kernel("rows", "weighted_rows_"+d.suffix), parts, heads, 256, 0)
-	d.with(to, partial).int(parts, size)
-	d.run(d.kernel("rows", "weighted_rows_join"), heads, 1, 256, 0)
+	d.card.Args(partial, from, weights).Long(n).Int(size, rowsEach, flag(aligned(size, from)))
+	d.card.Launch(d.card.Kernel("rows", "weighted_rows_"+d.suffix), parts, heads, 256, 0)
+	d.card.Args(to, partial).Int(parts, size)
+	d.card.Launch(d.card.Kernel("rows", "weighted_rows_join"), heads, 1, 256, 0)
 }
 
 // RowDots multiplies each row by its head's vector.
 func (d *Device) RowDots(dst, x, v engine.Array, size int, cosine bool) {
 	heads, n := headsOf("RowDots", v, dst, x, size)
 	to, from, vectors := d.pointer("RowDots", dst, engine.Float32), d.pointer("RowDots", x, d.kind), d.pointer("RowDots", v, engine.Float32)
-	ok := d.enter("RowDots")
-	defer d.leave()
+	ok := d.card.Enter("RowDots")
+	defer d.card.Leave()
 	if !ok {
 		return
 	}
-	d.with(to, from, vectors).long(n).int(size, rowsEach, flag(cosine), flag(aligned(size, from)))
-	d.run(d.kernel("rows", "row_dots_"+d.suffix), blocks(n, rowsEach), heads, 256, 0)
+	d.card.Args(to, from, vectors).Long(n).Int(size, rowsEach, flag(cosine), flag(aligned(size, from)))
+	d.card.Launch(d.card.Kernel("rows", "row_dots_"+d.suffix), blocks(n, rowsEach), heads, 256, 0)
 }

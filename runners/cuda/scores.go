@@ -6,6 +6,28 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
+// GroupScores reduces the query heads of each group, or all.
+func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.Grouping) {
+	if h.KV <= 0 || h.Query%h.KV != 0 || src.Len%h.Query != 0 {
+		panic(fmt.Sprintf("cuda: GroupScores: %d scores for %+v", src.Len, h))
+	}
+	m := src.Len / h.Query
+	same("GroupScores", "dst", dst.Len, h.KV*m)
+	to, from := d.pointer("GroupScores", dst, engine.Float32), d.pointer("GroupScores", src, engine.Float32)
+	ok := d.card.Enter("GroupScores")
+	defer d.card.Leave()
+	if !ok {
+		return
+	}
+	if how == engine.GroupAll {
+		d.card.Args(to, from).Long(m).Int(h.Query, h.KV)
+		d.card.Launch(d.card.Kernel("scores", "group_all"), blocks(m, 256), 1, 256, 0)
+		return
+	}
+	d.card.Args(to, from).Long(dst.Len, m).Int(h.Group(), flag(how == engine.GroupMax))
+	d.card.Launch(d.card.Kernel("scores", "group_scores"), blocks(dst.Len, 256), 1, 256, 0)
+}
+
 // CombineScores takes two rows' numbers together.
 func (d *Device) CombineScores(dst, a, b engine.Array, rows int, how engine.Combination, factor float32) {
 	const operation = "CombineScores"
@@ -22,13 +44,13 @@ func (d *Device) CombineScores(dst, a, b engine.Array, rows int, how engine.Comb
 	}
 	to := d.pointer(operation, dst, engine.Float32)
 	left, right := d.pointer(operation, a, engine.Float32), d.pointer(operation, b, engine.Float32)
-	ok := d.enter(operation)
-	defer d.leave()
+	ok := d.card.Enter(operation)
+	defer d.card.Leave()
 	if !ok {
 		return
 	}
-	d.with(to, left, right).long(m, n, pitch).int(int(how)).float(factor)
-	d.run(d.kernel("scores", "combine_scores"), blocks(m, 256), rows, 256, 0)
+	d.card.Args(to, left, right).Long(m, n, pitch).Int(int(how)).Float(factor)
+	d.card.Launch(d.card.Kernel("scores", "combine_scores"), blocks(m, 256), rows, 256, 0)
 }
 
 // ChunkMeans smooths chunk by chunk.
@@ -40,11 +62,28 @@ func (d *Device) ChunkMeans(dst, src engine.Array, rows, size int) {
 	same(operation, "dst", dst.Len, src.Len)
 	m := src.Len / rows
 	to, from := d.pointer(operation, dst, engine.Float32), d.pointer(operation, src, engine.Float32)
-	ok := d.enter(operation)
-	defer d.leave()
+	ok := d.card.Enter(operation)
+	defer d.card.Leave()
 	if !ok {
 		return
 	}
-	d.with(to, from).long(m, size)
-	d.run(d.kernel("scores", "chunk_means"), blocks(m, 256), rows, 256, 0)
+	d.card.Args(to, from).Long(m, size)
+	d.card.Launch(d.card.Kernel("scores", "chunk_means"), blocks(m, 256), rows, 256, 0)
+}
+
+// PoolScores smooths each row.
+func (d *Device) PoolScores(dst, src engine.Array, rows, kernel int, kind engine.Pooling) {
+	if rows <= 0 || src.Len%rows != 0 || kernel <= 0 || kernel%2 == 0 {
+		panic(fmt.Sprintf("cuda: PoolScores: %d scores in %d rows, kernel %d (odd)", src.Len, rows, kernel))
+	}
+	same("PoolScores", "dst", dst.Len, src.Len)
+	m := src.Len / rows
+	to, from := d.pointer("PoolScores", dst, engine.Float32), d.pointer("PoolScores", src, engine.Float32)
+	ok := d.card.Enter("PoolScores")
+	defer d.card.Leave()
+	if !ok {
+		return
+	}
+	d.card.Args(to, from).Long(m).Int(kernel, flag(kind == engine.MaxPooling))
+	d.card.Launch(d.card.Kernel("scores", "pool_scores"), blocks(m, 256), rows, 256, 0)
 }

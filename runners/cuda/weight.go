@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -16,17 +17,19 @@ type weight struct {
 	rows, cols int
 	bytes      int64
 
-	// Of a mixture's router: the addresses of its experts' weights, gates and ups, then
-	// downs, as a table on the card.
+	// Of a mixture's router: a table on the card of the addresses of its experts' weights,
+	// first all of gate and up, then all of down; and those weights.
 	table  uint64
 	tabled []*weight
 }
 
-func (w *weight) Rows() int    { return w.rows }
-func (w *weight) Cols() int    { return w.cols }
+func (w *weight) Rows() int { return w.rows }
+
+func (w *weight) Cols() int { return w.cols }
+
 func (w *weight) Bytes() int64 { return w.bytes }
 
-// storageOf is the storage whose bytes are a type's own.
+// storageOf is the storage that has a type's own bytes.
 func storageOf(t engine.Type) engine.Storage {
 	switch t {
 	case engine.Float16:
@@ -37,8 +40,8 @@ func storageOf(t engine.Type) engine.Storage {
 	return engine.F32
 }
 
-// LoadWeight stacks the rows of parts. Numbers are converted to the device's type by
-// as many goroutines as there are processors, while earlier ones are on their way.
+// LoadWeight stacks the rows of parts. As many goroutines as there are processors convert
+// the numbers to the device's type while earlier pieces travel to the card.
 func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {
 	if len(parts) == 0 {
 		panic("cuda: LoadWeight without parts")
@@ -65,25 +68,22 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 	if biased {
 		w.bytes += 4 * int64(w.rows)
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	call(d.driver.CtxSetCurrent, d.context)
 	var err error
 	if w.address, err = d.take(size); err != nil {
 		return nil, err
 	}
 	if biased {
 		if w.bias, err = d.take(4 * int64(w.rows)); err != nil {
-			d.arena.give(w.address)
+			d.card.Give(w.address)
 			return nil, err
 		}
 	}
-	if !d.enter("LoadWeight") {
-		d.leave()
+	if !d.card.Enter("LoadWeight") {
+		d.card.Leave()
 		d.release(w)
 		return nil, d.Sync()
 	}
-	defer d.leave()
+	defer d.card.Leave()
 	at := w.address
 	for _, p := range parts {
 		d.upload(at, p, d.kind)
@@ -98,24 +98,24 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 			}
 			all = append(all, v...)
 		}
-		d.sendAll(w.bias, bytesOf(all))
+		d.card.Write(w.bias, card.Bytes(all))
 	}
-	if d.err != nil {
+	if d.card.Failed() {
 		d.release(w)
 		return nil, d.Sync()
 	}
-	d.arena.weights += w.bytes
+	d.weights += w.bytes
 	return w, nil
 }
 
 // release gives a weight's memory back.
 func (d *Device) release(w *weight) {
-	d.arena.give(w.address)
+	d.card.Give(w.address)
 	if w.bias != 0 {
-		d.arena.give(w.bias)
+		d.card.Give(w.bias)
 	}
 	if w.table != 0 {
-		d.arena.give(w.table)
+		d.card.Give(w.table)
 	}
 	w.address, w.bias, w.table, w.tabled = 0, 0, 0, nil
 }
@@ -123,7 +123,7 @@ func (d *Device) release(w *weight) {
 // FreeWeight gives a weight back.
 func (d *Device) FreeWeight(ew engine.Weight) {
 	w := d.weight("FreeWeight", ew)
-	d.arena.weights -= w.bytes
+	d.weights -= w.bytes
 	d.release(w)
 }
 
@@ -139,22 +139,18 @@ func (d *Device) weight(operation string, ew engine.Weight) *weight {
 func (d *Device) upload(to uint64, p engine.Stored, t engine.Type) {
 	rows, cols := p.Rows(), p.Cols()
 	if r, ok := p.(engine.Random); ok {
-		total := rows * cols
-		d.with(to).long(total).long(int(r.Seed())).float(r.Scale())
-		d.run(d.kernel("random", "random_"+d.suffixOf(t)), min(blocks(total, 1024), 8*d.card.Multiprocessors), 1, 1024, 0)
-		// Products read weights before they wait for the kernels ahead of them.
-		d.wait()
+		d.random(to, rows*cols, r, t)
 		return
 	}
 	rowBytes := cols * t.Size()
-	if rowBytes > pieceBytes {
+	if rowBytes > card.PieceBytes {
 		// A row longer than a piece: rare, so simple.
 		row := make([]float32, cols)
 		b := make([]byte, rowBytes)
 		for i := range rows {
 			p.ReadRow(i, row)
 			encode(b, row, t)
-			if !d.sendAll(to+uint64(i)*uint64(rowBytes), b) {
+			if !d.card.Write(to+uint64(i)*uint64(rowBytes), b) {
 				return
 			}
 		}
@@ -162,8 +158,8 @@ func (d *Device) upload(to uint64, p engine.Stored, t engine.Type) {
 	}
 	raw := p.Storage() == storageOf(t)
 	for first := 0; first < rows; {
-		n := min(rows-first, pieceBytes/rowBytes)
-		piece := d.staging.part(d, n*rowBytes)[:n*rowBytes]
+		n := min(rows-first, card.PieceBytes/rowBytes)
+		piece := d.card.Stage(n * rowBytes)
 		var group sync.WaitGroup
 		workers := min(runtime.GOMAXPROCS(0), n)
 		for g := range workers {
@@ -183,21 +179,11 @@ func (d *Device) upload(to uint64, p engine.Stored, t engine.Type) {
 			}()
 		}
 		group.Wait()
-		if !d.send(to+uint64(first)*uint64(rowBytes), piece) {
+		if !d.card.Send(to+uint64(first)*uint64(rowBytes), piece) {
 			return
 		}
 		first += n
 	}
-}
-
-func (d *Device) suffixOf(t engine.Type) string {
-	switch t {
-	case engine.Float16:
-		return "f16"
-	case engine.BFloat16:
-		return "bf16"
-	}
-	return "f32"
 }
 
 // LoadVector returns a Float32 array.
@@ -209,12 +195,12 @@ func (d *Device) LoadVector(v engine.Stored) (engine.Array, error) {
 	if err != nil {
 		return engine.Array{}, err
 	}
-	if !d.enter("LoadVector") {
-		d.leave()
+	if !d.card.Enter("LoadVector") {
+		d.card.Leave()
 		d.Free(a)
 		return engine.Array{}, d.Sync()
 	}
-	defer d.leave()
+	defer d.card.Leave()
 	d.upload(d.pointer("LoadVector", a, engine.Float32), v, engine.Float32)
 	return a, nil
 }

@@ -61,9 +61,9 @@ type Batch interface {
 }
 
 // Rotary is a device's rotation of queries and keys by their positions (RoPE,
-// arXiv 2104.09864): pair i of a head is (i, i+d/2), its angle
-// position × frequency[i], both factors and the product in float32 as
-// transformers computes it; cosine and sine are multiplied by a scale.
+// arXiv 2104.09864). Pair i of a head is (i, i+d/2); its angle is
+// position × frequency[i], a product of float32 numbers rounded to float32, as
+// transformers computes it. Cosine and sine are multiplied by a scale.
 type Rotary interface {
 	Positions() int // it serves positions below this
 }

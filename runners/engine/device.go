@@ -4,9 +4,9 @@ import "fmt"
 
 // Memory is a device's account of its memory, in bytes.
 type Memory struct {
-	Total   int64 // of the device; 0 where there is no limit to speak of
-	Free    int64 // what the driver says is free now, and what is held without use; 0 as above
-	Taken   int64 // what the driver says is taken now, by whomever; 0 as above
+	Total   int64 // the device's memory; 0 where it is not limited or not known
+	Free    int64 // what New can still have: free in the system, or kept by the device unused; 0 as above
+	Taken   int64 // what all programs on the device have taken, as the driver reports it; 0 as above
 	Weights int64 // held by weights
 	InUse   int64 // held by arrays, caches and weights
 	Peak    int64 // highest InUse since the last ResetPeak
@@ -35,7 +35,8 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// Trimmer is a device that holds memory back for later and can give it to others.
+// Trimmer is a device that keeps freed memory for later. Trim gives it back, so that other
+// programs can have it.
 type Trimmer interface{ Trim() }
 
 // OnHost says whether a device of that name computes on the processor, in the
@@ -48,7 +49,7 @@ type Device interface {
 	Name() string
 	// Type is the element type of activations, keys and values.
 	Type() Type
-	// Describe names what computes, for a row's record: "AMD EPYC, avx2, 2 threads".
+	// Describe says what computes, for the record of a run: "AMD EPYC, avx2, 2 threads".
 	Describe() string
 	Close() error
 
@@ -169,15 +170,16 @@ type Device interface {
 	AttendCaches(out, q Array, b Batch, layer int, window int, scale float32)
 	// Advance moves every sequence on by one token, after its last layer.
 	Advance(b Batch)
-	// Replay runs step, a list of operations on this device whose arguments do not
-	// change while the batch lives. A device may record it at the first call and
-	// repeat the record after that.
+	// Replay runs step, operations on this device whose arguments do not change while
+	// the batch lives. A device may record them and repeat the record at later calls.
 	Replay(b Batch, step func())
 
 	// ArgMax: dst[i] = the index of the highest of logits[i], the lowest index
-	// among equals. logits Float32 (m, vocab), dst Int32 (m).
+	// among equals; -1 where the row holds a NaN or an infinity, since nothing can
+	// be chosen from it. logits Float32 (m, vocab), dst Int32 (m).
 	ArgMax(dst, logits Array)
-	// Divergence: dst[i] = KL(softmax(logits[p[i]]) ‖ softmax(logits[q[i]])) in nats.
+	// Divergence: dst[i] = KL(softmax(logits[p[i]]) ‖ softmax(logits[q[i]])) in nats,
+	// of rows that are finite.
 	// logits Float32 (rows, vocab), dst Float32 (len(p)).
 	Divergence(dst, logits Array, vocab int, p, q []int)
 }

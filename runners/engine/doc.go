@@ -19,10 +19,10 @@
 //
 // # Errors
 //
-// An operation returns nothing: a device may still be at work when the call
-// comes back. What goes wrong is kept by the device, later operations do
-// nothing, and [Device.Sync] reports it with the name of the operation.
-// Shapes that do not fit are the caller's bug and panic with both shapes.
+// An operation returns nothing: the device may still be at work when the call returns. The
+// device keeps the first error, later operations do nothing, and [Device.Sync] returns the
+// error with the operation's name. Shapes that do not fit are the caller's bug: the
+// operation panics and names both shapes.
 //
 // # Rows do not depend on their company
 //

@@ -1,9 +1,8 @@
 package engine
 
-// Fuser is a device that takes some operations and what a model does with their results as
-// one: a product is not rounded in between and goes through no memory, a softmax is taken
-// once. Where it does not serve, the device does one after the other, into the room it is
-// given.
+// Fuser is a device that computes some operations together with what a model does next with
+// their results: a product is then neither rounded nor written in between, and a softmax is
+// computed once. Where it cannot, it does one after the other, and writes a product to room.
 type Fuser interface {
 	MatMulSwiGLU(dst, room, x Array, w Weight)
 	MatMulRotate(q Array, kv KV, room, x Array, w Weight, start int, h Heads, r Rotary, norm QKNorm)

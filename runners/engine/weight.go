@@ -2,7 +2,7 @@ package engine
 
 import "fmt"
 
-// Storage is how a weight's numbers lie in a model file.
+// Storage is how a weight's numbers are stored in a model file.
 type Storage uint8
 
 // The storages that can be read. The names of the blocks are GGUF's.
@@ -29,8 +29,8 @@ func (s Storage) String() string {
 	return fmt.Sprintf("Storage(%d)", uint8(s))
 }
 
-// Stored is a matrix as it lies in a model file: (rows, cols), a row is one
-// output feature; a vector is (1, n). Reading is safe from several goroutines.
+// Stored is a matrix (rows, cols) in a model file. A row is one output feature; a vector is
+// (1, n). Several goroutines may read it at once.
 type Stored interface {
 	Name() string
 	Rows() int
@@ -42,7 +42,7 @@ type Stored interface {
 	ReadRow(i int, dst []float32)
 }
 
-// Weight is a matrix (rows, cols) on a device, in the form its products like,
+// Weight is a matrix (rows, cols) on a device, in the form that suits the device's products,
 // with its bias if it has one.
 type Weight interface {
 	Rows() int
@@ -59,8 +59,8 @@ type Experts struct {
 	PerToken int      // experts each token uses
 }
 
-// Random is a Stored whose numbers follow from a seed, so that a device can make
-// them itself instead of reading them: number i of the matrix (row-major) is
+// Random is a Stored whose numbers are computed from a seed, so that a device can make them
+// itself instead of reading them: number i of the matrix (row-major) is
 // RandomValue(Seed(), i, Scale()).
 type Random interface {
 	Stored

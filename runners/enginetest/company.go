@@ -8,11 +8,14 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// companyCases hold that a row of a result has the same bits whatever other rows
-// the call computes. Each case computes 64 rows at once, then pieces of them.
+// company are the numbers of rows that are computed together.
+var company = []int{1, 2, 7, 25, 64}
+
+// companyCases test that a row of a result has the same bits whatever other rows the call
+// computes. Each case computes 64 rows at once, then pieces of them.
 func companyCases(t *testing.T, d engine.Device, o Options) {
 	const m = 64
-	const many = 200 // a case is as long as so many others
+	const many = 200 // a case here may take as much as so many of the others
 	open := func(t *testing.T) *bench {
 		b := newBench(t, d)
 		b.work, b.left = o.Work, many*o.Work
@@ -84,7 +87,7 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 	t.Run("elementwise", func(t *testing.T) {
 		b := open(t)
 		g := b.in32(b.normal(576))
-		b.all = nil // g outlives the case's release
+		b.all = nil // release must not free g
 		rows(t, "rms norm", b, 576, 576, func(dst, x engine.Array) { d.RMSNorm(dst, x, g.dev, 1e-5) })
 		rows(t, "swiglu", b, 2*1536, 1536, func(dst, x engine.Array) { d.SwiGLU(dst, x, 1536) })
 		d.Free(g.dev)
@@ -121,7 +124,7 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 		b := open(t)
 		for _, h := range []engine.Heads{{Query: 3, KV: 1, Size: 64}, {Query: 2, KV: 2, Size: 80}} {
 			for _, window := range []int{0, 400} {
-				const start = 900 // the window crosses a border of the blocks of keys
+				const start = 900 // the window crosses the border between two blocks of keys
 				if !b.affords(2 * all * h.Query * h.Size * (start + m)) {
 					continue
 				}
@@ -146,7 +149,7 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 		b := open(t)
 		for _, h := range []engine.Heads{{Query: 9, KV: 3, Size: 64}, {Query: 4, KV: 2, Size: 80}} {
 			for _, window := range []int{0, 300} {
-				if b.affords(2 * 2 * 4 * 25 * 300 * h.Query * h.Size) { // steps, keys and values, times, rows, keys on the average
+				if b.affords(2 * 2 * 4 * 25 * 300 * h.Query * h.Size) { // steps, keys and values, times, rows, keys on average
 					companyBatch(b, h, window)
 					b.release()
 				}

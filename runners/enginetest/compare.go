@@ -24,11 +24,11 @@ func epsilon(t engine.Type) float64 {
 //	4 · ε(float32) · √k · s   +   ε(stored) · s   (the second for half types only)
 //
 // where k is the length of the sums behind a number and s the largest |want| of
-// the row. The first is what sums in float32 lose; the second is twice the half
-// unit that rounding to a half type costs, for a result is held to at most twice
-// the error that the formula makes when it is written in that type.
-// Equal infinities agree, NaN agrees with NaN alone. A float16 may be off by half
-// its smallest number too, and is infinite where want is beyond its range.
+// the row. The first term is what sums in float32 lose. The second is twice the largest
+// error of rounding to a half type, which is half a unit: a result may be off by at most
+// twice what rounding the exact value would cost.
+// Equal infinities agree, and NaN agrees with NaN only. A float16 may also be off by half of
+// the smallest float16, and must be infinite where want is beyond its range.
 func Compare(got, want []float32, width, k int, stored engine.Type) error {
 	return compareChain(got, want, width, k, stored, 1)
 }

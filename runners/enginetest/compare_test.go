@@ -81,8 +81,8 @@ func TestHalf(t *testing.T) {
 	}
 }
 
-// TestRandom reads the blocks back by the words of the format: low nibbles are
-// the first 16 numbers.
+// TestRandom decodes the blocks as the format is specified: the low nibbles are the first 16
+// numbers.
 func TestRandom(t *testing.T) {
 	m := Random("w", engine.Q4_1, 3, 64, rand.New(rand.NewPCG(3, 4)))
 	for r := range 3 {

@@ -10,11 +10,7 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// TestReference runs the suite's checks that need no second device (unwritten
-// elements, inputs, accounts, shapes) on the reference itself.
-func TestReference(t *testing.T) { Run(t, ref.New(), Options{}) }
-
-// TestRounded runs the suite as devices of the half types are held to it.
+// TestRounded runs the suite on devices of the half types.
 func TestRounded(t *testing.T) {
 	for _, kind := range []engine.Type{engine.BFloat16, engine.Float16} {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -26,7 +22,7 @@ func TestRounded(t *testing.T) {
 	}
 }
 
-// TestRounding holds Rounded's rounding to the formats written another way.
+// TestRounding compares Rounded's rounding with another implementation of the formats.
 func TestRounding(t *testing.T) {
 	b, h := Rounded(engine.BFloat16).(*rounded), Rounded(engine.Float16).(*rounded)
 	rng := rand.New(rand.NewPCG(7, 8))
@@ -50,7 +46,7 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-// The judge is judged by the formulas written another way.
+// The tests below hold the reference itself to the formulas, written in another way.
 
 func TestReferenceAttention(t *testing.T) {
 	b := newBench(t, ref.New())
@@ -63,7 +59,8 @@ func TestReferenceAttention(t *testing.T) {
 		got := b.get(out.dev)
 		for i := range m {
 			for a := range h.Query {
-				// The whole row of weights, hidden ones as e^-∞ = 0, no maximum taken off.
+				// The whole row of probabilities, hidden keys as e^-∞ = 0, without
+				// subtracting the maximum.
 				p, total := make([]float64, n), 0.0
 				for j := range n {
 					if j > start+i || window > 0 && j <= start+i-window {
@@ -90,8 +87,7 @@ func TestReferenceAttention(t *testing.T) {
 	}
 }
 
-// TestReferenceWindowScores: the scores of all query rows and the weights the
-// window pays to itself add up to w per head.
+// TestReferenceWindowScores compares scores with what attention gives each key.
 func TestReferenceWindowScores(t *testing.T) {
 	b := newBench(t, ref.New())
 	h := engine.Heads{Query: 4, KV: 2, Size: 8}
@@ -102,7 +98,8 @@ func TestReferenceWindowScores(t *testing.T) {
 	dst := b.out32(4 * (n - w))
 	b.dev.WindowScores([]engine.Array{dst.dev}, []int{w}, q.dev, kv.on(on), h, 0, 0.3)
 	got := b.get(dst.dev)
-	// Attention to values that are 1 at one key and 0 elsewhere is that key's weight.
+	// With values that are 1 at one key and 0 elsewhere, attention returns that key's
+	// probability.
 	for _, j := range []int{0, 17, n - w - 1} {
 		v := make([]float32, 2*n*8)
 		for g := range 2 {
@@ -167,8 +164,8 @@ func TestReferenceSelect(t *testing.T) {
 	}
 }
 
-// TestReferenceRotation: turning keeps lengths, and the product of a query and
-// a key depends on the distance of their positions alone.
+// TestReferenceRotation: the product of a turned query and a turned key depends on the
+// distance of their positions only.
 func TestReferenceRotation(t *testing.T) {
 	b := newBench(t, ref.New())
 	h := engine.Heads{Query: 1, KV: 1, Size: 16}
@@ -247,7 +244,7 @@ func TestReferenceDivergence(t *testing.T) {
 	}
 }
 
-// TestReferenceNorm: SwiGLU and RMSNorm at numbers one can check by eye.
+// TestReferenceNorm: SwiGLU and RMSNorm of numbers that can be checked by eye.
 func TestReferenceNorm(t *testing.T) {
 	b := newBench(t, ref.New())
 	x, g, dst := b.in([]float32{3, -4, 0, 0}), b.in32([]float32{1, 2, 1, 1}), b.out(4)

@@ -8,10 +8,10 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// Rounded returns the reference device with everything that a device of the half
-// type t keeps in that type rounded to it: weights, activations, keys and values,
-// each result once. What holds for every device of a half type can so be tested
-// without a card. Numbers are stored as float32, which is what Memory counts.
+// Rounded returns the reference device as a device of the half type t: weights,
+// activations, keys and values are rounded to t, each result once. It serves to test,
+// without a card, what holds for every device of a half type. Numbers are stored as
+// float32, and Memory counts them so.
 func Rounded(t engine.Type) engine.Device {
 	r := &rounded{Device: ref.New(), kind: t}
 	switch t {
@@ -171,7 +171,7 @@ func (r *rounded) FreeCache(caches ...engine.Cache) {
 	}
 }
 
-// roundedBatch remembers whose caches a step appends to.
+// roundedBatch remembers the sequences, since a step appends to their caches.
 type roundedBatch struct {
 	engine.Batch
 	sequences []engine.Sequence

@@ -44,7 +44,7 @@ func (m *Matrix) ReadRow(i int, dst []float32) {
 	copy(dst, m.values[i*m.cols:])
 }
 
-// Storages are those that [Random] can make.
+// Storages are the storages of matrices that [Random] can make.
 var Storages = []engine.Storage{
 	engine.F32, engine.F16, engine.BF16, engine.Q8_0, engine.Q4_0, engine.Q4_1, engine.Q5_0, engine.Q5_1,
 }

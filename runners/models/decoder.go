@@ -75,7 +75,8 @@ func (b *Decoder) Close() {
 // Rows returns the number of sequences.
 func (b *Decoder) Rows() int { return len(b.sequences) }
 
-// Step feeds one token to each sequence and returns the greedy choice of each.
+// Step feeds one token to each sequence and returns the greedy choice of each, -1
+// for one whose logits are not finite.
 func (b *Decoder) Step(feed []int32) ([]int32, error) {
 	if len(feed) != b.Rows() {
 		panic(fmt.Sprintf("models: %d tokens for %d sequences", len(feed), b.Rows()))
@@ -116,15 +117,20 @@ func (b *Decoder) step() {
 	d.Advance(b.batch)
 }
 
-// Greedy returns the index of the highest logit, the lowest index among equals.
-func Greedy(logits []float32) int32 {
-	best := 0
+// Greedy returns the index of the highest logit, the lowest index among equals, -1
+// where one is not finite. Those that are excepted are not chosen; -1 where that
+// leaves none.
+func Greedy(logits []float32, except ...int32) int32 {
+	best := int32(-1)
+	if !Finite(logits) {
+		return best
+	}
 	for i, v := range logits {
-		if v > logits[best] {
-			best = i
+		if (best < 0 || v > logits[best]) && !slices.Contains(except, int32(i)) {
+			best = int32(i)
 		}
 	}
-	return int32(best)
+	return best
 }
 
 // Logits copies a row of the last step's logits, (vocab).
@@ -133,7 +139,7 @@ func (b *Decoder) Logits(row int, dst []float32) {
 }
 
 // Divergence returns KL(p ‖ q) in nats between pairs of rows of the last step's
-// next-token distributions.
+// next-token distributions, whose logits must be finite.
 func (b *Decoder) Divergence(p, q []int) ([]float32, error) {
 	a, err := b.m.device.New(engine.Float32, len(p))
 	if err != nil {

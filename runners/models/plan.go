@@ -53,29 +53,35 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		rows *= 2
 	}
 	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
-	widest, chosen := 0, int64(0)
+	l := compress.Layer{Layers: m.Layers, Tokens: n, Heads: m.Heads}
+	chosen := int64(0)
 	for _, v := range variants {
 		var bytes int64
 		for i := range m.Layers {
-			e := v.Expect(compress.Layer{Index: i, Layers: m.Layers, Tokens: n, Heads: m.Heads})
-			held := e.Total + e.Heads*room
+			l.Index = i
+			e := v.Expect(l)
+			held := e.Most() + e.Heads*room
 			bytes += 2 * array(held, m.Heads.Size)
-			if !v.IsFull() {
-				bytes += takes(4 * int64(held)) // positions
+			if e.Tail < n { // something may be dropped: positions say what is kept
+				bytes += takes(4 * int64(held))
 			}
 			if i == 0 {
-				chosen += 4 * int64(e.Total)
+				chosen += 4 * int64(e.Most())
 			}
 		}
 		if twins {
 			bytes *= 2
 		}
 		p.Caches = append(p.Caches, bytes)
-		widest = max(widest, v.Needs(m.Layers, n).Window)
 	}
-	if widest > 0 {
+	needs := compress.NeedsOf(variants, l)
+	scores := takes(4 * int64(m.Heads.Query) * int64(n))
+	if held := needs.Held(n); held > 0 {
 		// Queries held, and scores with two poolings of them at a time at least.
-		p.Prefill += array(widest, m.QueryWidth()) + chosen + 3*takes(4*int64(m.Heads.Query)*int64(n))
+		p.Prefill += array(held, m.QueryWidth()) + chosen + 3*scores
+	}
+	if needs.Columns {
+		p.Prefill += chosen + 2*scores
 	}
 	return p
 }

@@ -14,12 +14,10 @@ import (
 // Prompt is what one prefill works on.
 type Prompt struct {
 	IDs      []int32
+	Sample   int // the prompt's number in its data set: a random policy's draw rests on it
 	Variants []compress.Variant
 	Room     int // tokens that will be decoded behind each cache
 
-	// Recorded, where not nil, replaces the variants' own choices: positions by
-	// variant (nil: its own choice), layer, cache head, ascending.
-	Recorded [][][][]int32
 	// Twins asks for a second cache of the same content for each variant, for
 	// decoding along another's answer.
 	Twins bool
@@ -31,6 +29,10 @@ type Prompt struct {
 	// layer L (L = layers: after the final norm), "q" (m, heads, d), "logits"
 	// (m, vocab), rows start…, and at a layer's end "kv" (start = n, see KV).
 	Trace func(name string, layer, start int, a engine.Array)
+	// Look, where not nil, is shown the hidden states (m, width) of a block of tokens
+	// as they leave a layer, those of the embedding as BeforeLayers; of the last
+	// layer only what is computed. Its error ends the prefill.
+	Look func(layer int, hidden engine.Array) error
 	// TraceKV sees each layer's keys and values.
 	TraceKV func(layer int, kv engine.KV)
 }
@@ -41,6 +43,7 @@ type Prefilled struct {
 	Logits    []float32
 	Sequences []engine.Sequence // by variant
 	Twins     []engine.Sequence // by variant, where asked for
+	Host      []bool            // by variant: chosen, in some layer, in plain Go over copies
 
 	device engine.Device
 }
@@ -78,25 +81,23 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	ids := w.array(engine.Int32, n)
 	kv := engine.KV{Tokens: n, Heads: m.Heads.KV, Size: m.Heads.Size}
 	kv.K, kv.V = w.array(d.Type(), n*m.KVWidth()), w.array(d.Type(), n*m.KVWidth())
-	widest := 0
-	for _, v := range p.Variants {
-		widest = max(widest, v.Needs(m.Layers, n).Window)
-	}
-	widest = min(widest, n)
-	queries := w.array(d.Type(), widest*m.QueryWidth())
+	place := compress.Layer{Layers: m.Layers, Tokens: n, Heads: m.Heads, Sample: p.Sample}
+	needs := compress.NeedsOf(p.Variants, place)
+	held := needs.Held(n)
+	queries := w.array(d.Type(), held*m.QueryWidth())
 	last := w.array(engine.Float32, m.Vocab)
 	if w.err != nil {
 		return nil, w.err
 	}
 
-	result := &Prefilled{device: d, Sequences: make([]engine.Sequence, len(p.Variants))}
+	result := &Prefilled{device: d, Sequences: make([]engine.Sequence, len(p.Variants)), Host: make([]bool, len(p.Variants))}
 	if p.Twins {
 		result.Twins = make([]engine.Sequence, len(p.Variants))
 	}
-	for i := range p.Variants {
-		result.Sequences[i].Position = n
+	for i, v := range p.Variants {
+		result.Sequences[i].Position = v.Place(place)
 		if p.Twins {
-			result.Twins[i].Position = n
+			result.Twins[i].Position = v.Place(place)
 		}
 	}
 	defer func() {
@@ -131,13 +132,18 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			if p.Trace != nil {
 				p.Trace("hidden", li, start, x)
 			}
+			if p.Look != nil && li == 0 {
+				if err := p.Look(BeforeLayers, x); err != nil {
+					return nil, err
+				}
+			}
 			s := w.rows(rows)
 			d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
 			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary, y.qkNorm)
 			if p.Trace != nil {
 				p.Trace("q", li, start, s.q)
 			}
-			m.holdQueries(queries, s.q, start, rows, n, widest)
+			m.holdQueries(queries, s.q, start, rows, n, held)
 			if li == m.Layers-1 && p.Trace == nil {
 				// Nothing above the last layer reads any token but the last.
 				if b < blocks-1 {
@@ -156,6 +162,11 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			}
 			d.MatMulAdd(x, attended, y.out)
 			m.feed(x, s, y)
+			if p.Look != nil {
+				if err := p.Look(li, x); err != nil {
+					return nil, err
+				}
+			}
 			if err := watch.report(d, min(li*blocks+b+1, watch.total)); err != nil {
 				return nil, err
 			}
@@ -163,7 +174,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		if p.TraceKV != nil {
 			p.TraceKV(li, kv)
 		}
-		if err := m.compress(p, result, li, compress.Source{KV: kv, Queries: queries, Scale: scale, Window: y.window}); err != nil {
+		place.Index, place.Sliding, place.Scale, place.Angles = li, y.window, scale, m.Rope.Frequencies(m.Heads.Size)
+		source := compress.Source{KV: kv, Queries: queries, Output: y.out, Width: m.Width}
+		if err := m.compress(p, result, place, source); err != nil {
 			return nil, err
 		}
 	}
@@ -217,64 +230,4 @@ func (m *Model) holdQueries(held, q engine.Array, start, rows, n, last int) {
 	}
 	w := m.QueryWidth()
 	m.device.Copy(held.Slice((lo-(n-last))*w, (start+rows-(n-last))*w), q.Slice((lo-start)*w, rows*w))
-}
-
-// compress lets the variants choose in a layer and gathers their caches.
-func (m *Model) compress(p Prompt, result *Prefilled, li int, s compress.Source) error {
-	d := m.device
-	l := compress.Layer{Index: li, Layers: m.Layers, Tokens: len(p.IDs), Heads: m.Heads}
-	variants := append([]compress.Variant(nil), p.Variants...)
-	for i := range variants {
-		if i < len(p.Recorded) && p.Recorded[i] != nil {
-			variants[i] = compress.Full // its choice is given
-		}
-	}
-	choice, err := compress.Choose(d, s, l, variants)
-	if err != nil {
-		return fmt.Errorf("layer %d: %w", li, err)
-	}
-	defer choice.Free()
-	for i := range variants {
-		if i < len(p.Recorded) && p.Recorded[i] != nil {
-			kept, err := m.recorded(p.Recorded[i][li])
-			if err != nil {
-				return err
-			}
-			defer d.Free(kept.Positions)
-			choice.Kept[i] = kept
-		}
-	}
-	caches, err := d.Gather(s.KV, choice.Kept, p.Room)
-	if err != nil {
-		return fmt.Errorf("layer %d: %w", li, err)
-	}
-	for i, c := range caches {
-		result.Sequences[i].Caches = append(result.Sequences[i].Caches, c)
-	}
-	if p.Twins {
-		twins, err := d.Gather(s.KV, choice.Kept, p.Room)
-		if err != nil {
-			return fmt.Errorf("layer %d: %w", li, err)
-		}
-		for i, c := range twins {
-			result.Twins[i].Caches = append(result.Twins[i].Caches, c)
-		}
-	}
-	return nil
-}
-
-func (m *Model) recorded(heads [][]int32) (engine.Kept, error) {
-	var k engine.Kept
-	var all []int32
-	for _, h := range heads {
-		k.Len = append(k.Len, len(h))
-		all = append(all, h...)
-	}
-	a, err := m.device.New(engine.Int32, len(all))
-	if err != nil {
-		return k, err
-	}
-	m.device.PutInts(a, all)
-	k.Positions = a
-	return k, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
@@ -202,9 +203,9 @@ func Twice(t *testing.T, open func(t *testing.T) engine.Device, w workload) {
 			defer m.Close()
 			var requests []runners.Request
 			for _, ids := range slices.Concat(w.prompts, w.prompts, w.prompts) { // more rows than are few
-				requests = append(requests, runners.Request{Prompt: ids, Variants: w.variants, MaxNew: w.steps, Fidelity: true, Positions: true})
+				requests = append(requests, runners.Request{Prompt: ids, Variants: runners.VariantsOf(w.variants), MaxNew: w.steps, Fidelity: true, Positions: true})
 			}
-			local := runners.NewLocal(m, func(ids []int32) string { return fmt.Sprint(ids) })
+			local := local.New(m, func(ids []int32) string { return fmt.Sprint(ids) })
 			completions, err := local.Run(context.Background(), requests)
 			if err != nil {
 				t.Fatal(err)

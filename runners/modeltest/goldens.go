@@ -324,7 +324,7 @@ func positions(d engine.Device, s engine.Sequence) [][][]int32 {
 func (c *checker) decoded(name string) (logits []float32, chosen []int32) {
 	p := models.Prompt{IDs: c.ids, Variants: []compress.Variant{c.parsed(name)}, Room: 12}
 	if recorded := c.recorded(name); recorded != nil {
-		p.Recorded = [][][][]int32{recorded}
+		p.Variants[0] = compress.Recorded(recorded)
 	}
 	done, err := c.m.Prefill(context.Background(), p)
 	if err != nil {
@@ -395,7 +395,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 	}
 	p := models.Prompt{IDs: c.ids}
 	n := len(c.ids)
-	w := v.Needs(c.m.Layers, n).Window
+	w := v.Needs(compress.Layer{Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads}).Window
 	held, err := c.d.New(c.d.Type(), w*c.m.QueryWidth())
 	if err != nil {
 		c.t.Fatal(err)
@@ -414,8 +414,8 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
 		spy.layer = layer
-		l := compress.Layer{Index: layer, Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads}
-		choice, err := compress.Choose(spy, compress.Source{KV: kv, Queries: held, Scale: float32(1 / math.Sqrt(float64(c.m.Heads.Size)))}, l, []compress.Variant{v})
+		l := compress.Layer{Index: layer, Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads, Scale: float32(1 / math.Sqrt(float64(c.m.Heads.Size)))}
+		choice, err := compress.Choose(spy, compress.Source{KV: kv, Queries: held}, l, []compress.Variant{v})
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -223,7 +223,7 @@ func flat(rows [][][]float32) []float32 {
 // k.L (KV heads, n, d): scores and kept positions by layer and cache head.
 func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]float32, [][][]int32) {
 	n, h := len(c.ids), c.m.Heads
-	w := v.Needs(c.m.Layers, n).Window
+	w := v.Needs(compress.Layer{Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads}).Window
 	var scores [][][]float32
 	var kept [][][]int32
 	for l := range c.m.Layers {
@@ -244,9 +244,10 @@ func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]f
 		keys := put(pass[fmt.Sprintf("k.%d", l)])
 		s := compress.Source{
 			KV:      engine.KV{K: keys, V: keys, Tokens: n, Heads: h.KV, Size: h.Size}, // values decide nothing
-			Queries: put(last), Scale: float32(1 / math.Sqrt(float64(h.Size))), Window: c.m.Windows[l],
+			Queries: put(last),
 		}
-		choice, err := compress.Choose(d, s, compress.Layer{Index: l, Layers: c.m.Layers, Tokens: n, Heads: h}, []compress.Variant{v})
+		place := compress.Layer{Index: l, Layers: c.m.Layers, Tokens: n, Heads: h, Scale: float32(1 / math.Sqrt(float64(h.Size))), Sliding: c.m.Windows[l]}
+		choice, err := compress.Choose(d, s, place, []compress.Variant{v})
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/sharedtest"
 	"github.com/snapbench/snapbench/runners/tokenizer"
@@ -49,7 +50,7 @@ func Real(t *testing.T, d engine.Device) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	r := realModel{m, text, runners.NewLocal(m, func(ids []int32) string { return text.Decode(ids, true) })}
+	r := realModel{m, text, local.New(m, func(ids []int32) string { return text.Decode(ids, true) })}
 	t.Run("chats", r.chats)
 	t.Run("needles", r.needles)
 }
@@ -57,7 +58,7 @@ func Real(t *testing.T, d engine.Device) {
 type realModel struct {
 	m    *models.Model
 	text tokenizer.Tokenizer
-	run  *runners.Local
+	run  *local.Engine
 }
 
 func (r realModel) chats(t *testing.T) {
@@ -79,7 +80,7 @@ func (r realModel) chats(t *testing.T) {
 			}
 			r.top10(t, ids, c.Top10IDs, c.Top10Logits)
 			out, err := r.run.Run(context.Background(), []runners.Request{{
-				Prompt: ids, Variants: []compress.Variant{compress.Full}, MaxNew: 48, Stop: runners.Stop{Tokens: []int32{2}},
+				Prompt: ids, Variants: []runners.Variant{compress.Full}, MaxNew: 48, Stop: runners.Stop{Tokens: []int32{2}},
 			}})
 			if err != nil {
 				t.Fatal(err)
@@ -172,7 +173,7 @@ func (r realModel) needles(t *testing.T) {
 				variants = append(variants, v)
 			}
 			out, err := r.run.Run(context.Background(), []runners.Request{{
-				Prompt: ids, Variants: variants, MaxNew: 10, Stop: runners.Stop{Tokens: []int32{2}}, Positions: true,
+				Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: 10, Stop: runners.Stop{Tokens: []int32{2}}, Positions: true,
 			}})
 			if err != nil {
 				t.Fatal(err)
@@ -183,7 +184,7 @@ func (r realModel) needles(t *testing.T) {
 				}
 				want := p.Variants[names[i]]
 				limit := snapkvMargin
-				if c.Variant.IsFull() {
+				if c.Variant.Policy() == compress.FullName {
 					limit = fullMargin
 				}
 				compared++
@@ -228,7 +229,7 @@ func (r realModel) kept(t *testing.T, ids []int32, completions []runners.Complet
 			t.Fatal(err)
 		}
 		heads, per := tensor.Shape()[1], tensor.Shape()[2]
-		scores := c.ownScores(completions[i].Variant)
+		scores := c.ownScores(completions[i].Variant.(compress.Variant))
 		swapped := 0
 		for l, layer := range completions[i].Positions {
 			for h, got := range layer {

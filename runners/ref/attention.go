@@ -139,7 +139,7 @@ func headOf(kv engine.KV, g int) (keys, values []float32) {
 	return floats(kv.K)[lo:hi], floats(kv.V)[lo:hi]
 }
 
-// WindowScores sums what the last queries look at.
+// WindowScores adds up the attention that the last queries pay to each key.
 func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
 	row := h.Query * h.Size
 	for x := range dst {

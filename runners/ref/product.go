@@ -195,13 +195,17 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	}
 }
 
-// ArgMax finds each row's highest logit.
+// ArgMax finds each row's highest logit, -1 in a row that is not finite.
 func (d *Device) ArgMax(dst, logits engine.Array) {
 	vocab := logits.Len / dst.Len
 	l := floats(logits)
 	for i := range dst.Len {
 		best := 0
 		for j, v := range l[i*vocab : (i+1)*vocab] {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				best = -1
+				break
+			}
 			if v > l[i*vocab+best] {
 				best = j
 			}

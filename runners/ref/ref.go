@@ -1,6 +1,6 @@
-// Package ref computes every operation of [engine.Device] as plain loops with
-// float64 sums over float32 arrays. It is never tuned: it is what the fast
-// devices are judged by, and its loops are the formulas of package engine.
+// Package ref computes every operation of [engine.Device] as plain loops with float64 sums
+// over float32 arrays. It is never tuned: its loops are the formulas of package engine, and
+// the fast devices are held to it.
 package ref
 
 import (
@@ -26,7 +26,7 @@ func (d *Device) Type() engine.Type { return engine.Float32 }
 // Describe says what computes.
 func (d *Device) Describe() string { return "plain Go, float64 sums, 1 thread" }
 
-// Close does nothing: arrays are the collector's.
+// Close does nothing: the garbage collector frees the arrays.
 func (d *Device) Close() error { return nil }
 
 // New returns an array of n elements.

@@ -38,7 +38,7 @@ func (w width) softmax() {
 		VSUBPS(top[j], t, t)
 		w.exp2(e, t, whole, dst)
 		VMOVUPS(dst, Mem{Base: f, Disp: j * w.bytes})
-		// l·f waits in memory: every register is taken.
+		// l·f is kept in memory: every register is in use.
 		VMULPS(Mem{Base: l, Disp: j * w.bytes}, dst, dst)
 		VMOVUPS(dst, Mem{Base: l, Disp: j * w.bytes})
 	}

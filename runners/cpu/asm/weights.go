@@ -115,7 +115,8 @@ func (w width) unpackQ4() {
 	for k := range 8 {
 		for j := range q {
 			w.nibble(q[j], mask, t[j], k)
-			// d·q is exact in float32 (15 bits), so that one rounding is two.
+			// d·q is exact in float32 (15 bits), so the fused multiply-add rounds as a
+			// product and a sum would.
 			VFMADD213PS(m[j], d[j], t[j])
 			VMOVUPS(t[j], Mem{Base: dst, Disp: k*2*w.bytes + j*w.bytes})
 		}
@@ -144,8 +145,8 @@ type row struct {
 	t     []reg.VecVirtual   // unpacked numbers
 }
 
-// fewRows are the kernels made, as (rows, panels): sums enough to hide the
-// latency of the multiply-adds, registers enough to hold them.
+// fewRows are the kernels that are made, as (rows, panels): with enough sums to hide the
+// latency of the multiply-adds, and few enough to hold them in registers.
 var fewRows = [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 1}}
 
 func (w width) row(format, count string, rows, panels int) *row {
@@ -274,7 +275,7 @@ func (w width) rowQ4(rows, panels int) {
 	i := GP64()
 	Label("block")
 	for j := range d {
-		// The minima wait on the stack: two panels leave no registers for them.
+		// The minima are kept on the stack: with two panels no registers are left.
 		VCVTPH2PS(Mem{Base: r.b[j/2], Disp: w.bytes + j%2*w.bytes/2}, d[j])
 		VMOVUPS(d[j], minima.Offset(j*w.bytes))
 	}

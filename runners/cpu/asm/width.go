@@ -91,7 +91,7 @@ const (
 	bitsOne         = 0x3f800000
 	bitsMinus127    = 0xc2fe0000
 	bitsMinusLog2e  = 0xbfb8aa3b
-	bitsMinusLog2eR = 0xb2a57060 // what the above lacks
+	bitsMinusLog2eR = 0xb2a57060 // the difference between it and the exact value
 )
 
 // exp2Constants holds what exp2 needs in registers.

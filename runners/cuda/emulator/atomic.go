@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// atomic decodes atom and red: lanes one by one, in their order.
+// atomic decodes atom and red, which work lane by lane, in order.
 func (d *decoder) atomic() {
 	i, o := d.i, d.st.operands
 	red := d.parts[0] == "red"
@@ -59,7 +59,8 @@ func (d *decoder) atomic() {
 	i.exec = execAtomic
 }
 
-// atomicFunction returns what the new value is of the old one and the operands.
+// atomicFunction returns the function that gives the new value from the old one and the
+// operands.
 func atomicFunction(operation, typ string, width int) func(old, x, y uint64) uint64 {
 	switch operation {
 	case "exch":
@@ -125,7 +126,7 @@ func execAtomic(w *warp, i *instruction, mask uint32) {
 				w.r[i.d][l] = uint32(old)
 			}
 		}
-		if v != old { // else a spinning lock would pass for progress
+		if v != old { // otherwise spinning on a lock would count as progress
 			w.block.launch.changes++
 		}
 	}

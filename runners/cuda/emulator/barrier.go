@@ -44,8 +44,7 @@ func (d *decoder) barrier() {
 	}
 }
 
-// arrive counts a warp at a barrier, and lets those that wait go on when all have
-// come.
+// arrive counts a warp at a barrier and, when all have come, lets those that wait go on.
 func (b *block) arrive(w *warp, i *instruction, mask uint32) {
 	lane := bits.TrailingZeros32(mask) & 31
 	id := int(w.r[i.a][lane])

@@ -17,7 +17,7 @@ const (
 	bfloat16Element element = 14
 )
 
-// size is 0 for a type that is not served.
+// size is 0 for a type that is not supported.
 func (e element) size() int {
 	switch e {
 	case float32Element:
@@ -99,7 +99,7 @@ type matrix struct {
 	leading       int
 }
 
-// bytes is how far the matrix reaches.
+// bytes is the number of bytes from the matrix's first to its last.
 func (a matrix) bytes() int {
 	if a.rows == 0 || a.columns == 0 {
 		return 0
@@ -107,8 +107,7 @@ func (a matrix) bytes() int {
 	return ((a.columns-1)*a.leading + a.rows) * a.kind.size()
 }
 
-// read returns the matrix as rows of a, or, transposed, of its transpose: so many rows
-// of so many numbers, one after another.
+// read returns the rows of the matrix, or of its transpose, one after the other.
 func (a matrix) read(memory []byte, byColumns bool) []float32 {
 	stored := make([]float32, a.rows*a.columns)
 	size := a.kind.size()
@@ -183,7 +182,7 @@ func gemm(memory *memory, transposeA, transposeB bool, a, b, c matrix, inner int
 					}
 					v := float64(alpha) * (s[0] + s[1] + s[2] + s[3])
 					out := to[(column*c.leading+row)*c.kind.size():]
-					if beta != 0 { // else C need not be a number
+					if beta != 0 { // otherwise C may hold NaN
 						c.kind.read(before[:], out)
 						v += float64(beta) * float64(before[0])
 					}
@@ -236,7 +235,7 @@ func cublasText(status cuResult) string {
 	return s
 }
 
-// gemmEx is cublasGemmEx for numbers that lie on the host, alpha and beta.
+// gemmEx is cublasGemmEx with alpha and beta in host memory.
 func gemmEx(a []uintptr) cuResult {
 	b, ok := of[*blas](a[0])
 	if !ok || b.stream == nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// bulk is a copy under way to a block that completes bytes of a barrier there.
+// bulk is a copy under way to a block, which completes bytes of a barrier in that block.
 type bulk struct {
 	copy  interface{ finish() }
 	bytes int
@@ -74,10 +74,10 @@ func (d *decoder) bulkCopy(parts []string) {
 	}
 }
 
-// send puts a copy of n bytes under way to a shared address, with its barrier at another.
-// Where the instruction has a mask, each block of it gets one of its own, to the same
-// place and with its barrier there: late, as other copies, or at once, in turns that
-// follow no loop of a kernel's, since the others neither asked for it nor know when.
+// send starts a copy of n bytes to one shared address, with its barrier at another. Where the
+// instruction has a mask, each block of the mask gets a copy of its own, to the same place
+// and with its barrier there. Those arrive late, as other copies do, or at once, in an order
+// that follows no loop of a kernel, since the receiving blocks cannot know when they come.
 func (w *warp) send(i *instruction, lane, n int, to, barrier uint64, copyTo func(b *block, to uint64) interface{ finish() }) {
 	at := uint32(1) << lane
 	own, to, err := w.block.locate(i.space, to, n)

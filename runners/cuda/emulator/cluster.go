@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Blocks of a cluster see each other's shared memory. In a shared::cluster address the
-// rank of the block, plus one, stands above the address that the block itself has for
-// the place; 0 is the block that uses the address, so that its own shared::cta
-// addresses serve too. Nobody else can use them: what a block hands to another without
-// mapa leads the other to its own memory, as on a card.
+// Blocks of a cluster see each other's shared memory. The upper bits of a shared::cluster
+// address are the block's rank plus one; the lower ones are the address that the block
+// itself has for the place. Upper bits of 0 mean the block that uses the address, so that a
+// block's own shared::cta addresses are valid, too. They are valid for it alone: an address
+// that a block passes to another without mapa means the other's own memory, as on a card.
 const rankShift = 24
 
-// maxCluster is how many blocks every card has room for.
+// maxCluster is the largest cluster, in blocks, that every card supports.
 const maxCluster = 8
 
-// cluster is blocks that are on the machine together; every block is in one.
+// cluster is a set of blocks that are on the machine together; every block is in one.
 type cluster struct {
 	at     [3]int // among the clusters of the grid
 	blocks []*block
@@ -36,7 +36,7 @@ func checkCluster(grid, size [3]int) error {
 	return nil
 }
 
-// clusters is how many of them the grid has in each dimension.
+// clusters is how many clusters the grid has in each dimension.
 func (l *launch) clusters() (n [3]int) {
 	for i := range n {
 		n[i] = l.grid[i] / l.cluster[i]
@@ -44,7 +44,7 @@ func (l *launch) clusters() (n [3]int) {
 	return n
 }
 
-// gather puts a cluster's blocks on the machine, in the rooms that others have left.
+// gather puts a cluster's blocks on the machine, in the places of blocks that have exited.
 func (l *launch) gather(number, slot int, free *[]*block) *cluster {
 	n, s := l.clusters(), l.cluster
 	c := &cluster{at: [3]int{number % n[0], number / n[0] % n[1], number / n[0] / n[1]}, left: s[0] * s[1] * s[2]}
@@ -61,8 +61,8 @@ func (l *launch) gather(number, slot int, free *[]*block) *cluster {
 	return c
 }
 
-// leave takes a block that has exited from its cluster. Copies that are still on their
-// way to it would write to memory that is the next block's.
+// leave removes a block that has exited from its cluster. Copies still under way to it would
+// write to the next block's memory.
 func (b *block) leave() error {
 	b.exited = true
 	b.cluster.left--
@@ -99,7 +99,7 @@ func (l *launch) within(address uint64, n int) bool {
 // host is where a block's shared memory would begin at address 0.
 func (b *block) host() uint64 { return hostAddress(b.shared) - sharedStart }
 
-// sharedOf is the space of .shared, ::cta where it does not say.
+// sharedOf is the space that .shared means: ::cta where it says nothing else.
 func sharedOf(which string) space {
 	if which == "cluster" {
 		return clusterSpace

@@ -2,8 +2,8 @@ package emulator
 
 import "strings"
 
-// The barrier of a cluster has phases, and every warp that has not exited goes through
-// them in order: it arrives, and then waits, so that counts of both tell all there is.
+// The barrier of a cluster has phases. Every warp that has not exited goes through them in
+// order, and arrives and waits in turn; so counting each warp's arrivals and waits is enough.
 
 // clusterBarrier decodes barrier.cluster.arrive and wait.
 func (d *decoder) clusterBarrier() {

@@ -27,8 +27,8 @@ const ranks = `.version 8.0
 }
 `
 
-// A launch's clusters are those of its attribute, captured or not, next to the other
-// attribute; cards before 9.0 have none.
+// A launch's clusters are as its attribute says, captured or not, with the other attribute
+// beside it or not; cards before 9.0 refuse the attribute.
 func TestLaunchClusters(t *testing.T) {
 	const blocks = 8
 	type arguments struct {

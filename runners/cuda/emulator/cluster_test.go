@@ -101,8 +101,8 @@ func TestClusterRegisters(t *testing.T) {
 	}
 }
 
-// Blocks read, write and count in each other's memory; they go on together whatever the
-// room for blocks.
+// Blocks read, write and count in each other's memory; a cluster's blocks run together
+// whatever the number of resident blocks.
 func TestClustersShareMemory(t *testing.T) {
 	const body = `
 	mov.u32 %r10, %cluster_nctarank;
@@ -139,7 +139,7 @@ func TestClustersShareMemory(t *testing.T) {
 	}
 }
 
-// Who has exited is not waited for: warps of a block, and blocks.
+// Barriers do not wait for warps and blocks that have exited.
 func TestClusterBarrierWithoutTheExited(t *testing.T) {
 	const body = `
 	setp.ge.u32 %p3, %r1, 20;
@@ -211,7 +211,8 @@ func TestClusterMistakes(t *testing.T) {
 	}
 }
 
-// Bytes may come before anybody has said how many; the phase is not over until both.
+// Bytes may come before a thread has said how many to expect; the phase is complete only
+// after both.
 func TestBytesBeforeTheirNumber(t *testing.T) {
 	got := must(t, `
 	mov.u32 %r2, room;
@@ -278,8 +279,8 @@ func rounds(n int, without string) string {
 	return body + "\tst.global.u64 [%rd1], %rd10;\n"
 }
 
-// A box goes to both blocks, and every step that keeps one from overtaking the other is
-// needed.
+// A box goes to both blocks. Without any one of the steps that keep one block from
+// overtaking the other, the result is wrong.
 func TestMulticast(t *testing.T) {
 	const n = 6
 	old := stallBudget

@@ -125,8 +125,8 @@ func wholeComparison[T int16 | int32 | int64 | uint32 | uint64](name string) fun
 	return nil
 }
 
-// comparison of floats; those that end in u are true where an operand is NaN, the
-// others false.
+// comparison of floats. Where an operand is NaN, those that end in u are true and the others
+// false.
 func comparison[T float32 | float64](name string) func(x, y T) bool {
 	switch name {
 	case "eq":
@@ -169,8 +169,8 @@ func execCompareLong(w *warp, i *instruction, mask uint32) {
 	i.setPredicates(w, compareLanes(&w.q[i.a], &w.q[i.b], i.f.(func(x, y uint64) bool), mask), mask)
 }
 
-// The most frequent comparisons have loops of their own; i.signed asks for the
-// contrary.
+// The most frequent comparisons have loops of their own; with i.signed they give the
+// opposite.
 
 func execLess(w *warp, i *instruction, mask uint32) {
 	a, b := &w.r[i.a], &w.r[i.b]
@@ -200,8 +200,8 @@ func execEqual(w *warp, i *instruction, mask uint32) {
 	i.setPredicates(w, v, mask)
 }
 
-// setPredicates combines the comparison, and its contrary for the second
-// predicate, with the third operand.
+// setPredicates combines the comparison, and its opposite for the second predicate, with the
+// third operand.
 func (i *instruction) setPredicates(w *warp, v, mask uint32) {
 	not := ^v
 	if len(i.list) > 0 {

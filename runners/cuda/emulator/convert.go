@@ -120,8 +120,8 @@ func (d *decoder) convert() {
 	}
 }
 
-// function returns what makes the bits of one type from those of another; whole
-// rounds a float to a whole number that stays a float.
+// function returns the function that converts the bits of one type to those of another. With
+// whole it rounds a float to a whole number that is still a float.
 func (c conversion) function(whole bool) long1 {
 	fromMask, toMask := ^uint64(0)>>(64-c.fromBits), ^uint64(0)>>(64-c.toBits)
 	signed := c.from[0] == 's'

@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// Asynchronous copies happen as late as they may, so that a kernel that reads too
-// early finds what was there before: cp.async when its lane waits for its group,
-// bulk copies (bulk.go) when a thread of the block looks at their barrier.
+// Asynchronous copies happen as late as is allowed, so that a kernel that reads too early
+// finds what was there before: those of cp.async when the lane waits for the group, bulk
+// copies (bulk.go) when a thread of the block looks at their barrier.
 
 // transfer is a copy under way: n bytes, then zeros up to size.
 type transfer struct {
@@ -25,7 +25,8 @@ func (t transfer) finish() {
 	clear(to[t.n:])
 }
 
-// copies are a lane's copies: those committed by group, and the open ones behind.
+// copies are a lane's copies: those that are committed, by group, and then those that are
+// not.
 type copies struct {
 	groups [][]transfer
 	open   []transfer

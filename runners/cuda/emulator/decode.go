@@ -93,8 +93,8 @@ type decoder struct {
 	err       error
 }
 
-// sharedStart is the address of the first byte of shared memory: what lies below
-// belongs to the system, as on compute capability 9.0, so 0 is no address.
+// sharedStart is the address of the first byte of shared memory. The bytes below belong to
+// the system, as on compute capability 9.0, so that 0 is no valid address.
 const sharedStart = 1024
 
 func (k *Kernel) decode(statements []statement, counts [3]int, end int) error {
@@ -133,8 +133,8 @@ func (k *Kernel) decode(statements []statement, counts [3]int, end int) error {
 
 func execInvalid(w *warp, i *instruction, mask uint32) { w.fail(i, mask, "%v", i.f.(error)) }
 
-// place lays out the arrays that the statements name, in the order of their
-// declaration, those of dynamic shared memory last.
+// place lays out the arrays that the statements use, in the order of their declaration, with
+// those in dynamic shared memory last.
 func (d *decoder) place(statements []statement) error {
 	var used []*variable
 	see := func(st *statement, o *operand) {
@@ -209,7 +209,8 @@ func (d *decoder) destination(o *operand, file int) int32 {
 	return 0
 }
 
-// word returns where a 32-bit operand lies; numbers become constants, cut to bits.
+// word returns the register of an operand of up to 32 bits; a number becomes a constant, cut
+// to so many bits.
 func (d *decoder) word(o *operand, bits int) int32 {
 	var v uint32
 	switch o.kind {
@@ -262,7 +263,7 @@ func (d *decoder) long(o *operand) int32 {
 	return constant(d.longs, &d.k.constants64, d.counts[longs], v)
 }
 
-// constant returns where v lies behind the registers, each value once.
+// constant returns the place of v behind the registers; each value is there once.
 func constant[T number](known map[T]int32, list *[]T, registers int, v T) int32 {
 	at, ok := known[v]
 	if !ok {
@@ -289,7 +290,7 @@ func (d *decoder) predicate(o *operand) int32 {
 	return d.negatable(o)
 }
 
-// negatable is predicate where o.not is seen to.
+// negatable is predicate for callers that handle o.not.
 func (d *decoder) negatable(o *operand) int32 {
 	if o.kind == registerOperand && o.reg.width == 1 {
 		return int32(o.reg.index)
@@ -364,8 +365,8 @@ func init() {
 		"wgmma": (*decoder).warpgroup, "setmaxnreg": (*decoder).registerCount,
 		"mapa": (*decoder).mapAddress,
 		"mma":  (*decoder).mma, "ldmatrix": (*decoder).loadMatrix, "cp": (*decoder).copy,
-		// Blocks run in turns and memory is one: fences hold. Launches come one after
-		// another: griddepcontrol has nothing to wait for.
+		// Blocks take turns on one memory, so fences have nothing to do; launches run one
+		// after the other, so griddepcontrol has nothing to wait for.
 		"membar": nothing, "fence": nothing, "griddepcontrol": nothing, "prefetch": nothing, "nanosleep": nothing,
 	}
 	for _, name := range []string{"add", "sub", "mul", "mad", "fma", "div", "rem", "min", "max", "abs", "neg", "and", "or", "xor", "not",

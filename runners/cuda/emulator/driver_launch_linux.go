@@ -27,8 +27,8 @@ type kernelHandle struct {
 
 var targetLine = regexp.MustCompile(`(?m)^\.target\s+sm_(\d+)(a?)`)
 
-// loadModule reads PTX. The compiler's options that are looked at are where to say
-// what is wrong (CU_JIT_ERROR_LOG_BUFFER and its size).
+// loadModule reads PTX. Of the compiler's options it looks at those for the error log only
+// (CU_JIT_ERROR_LOG_BUFFER and its size).
 func loadModule(c *Card, a []uintptr) cuResult {
 	source := text(a[1])
 	fail := func(code cuResult, err error) cuResult {
@@ -81,11 +81,12 @@ func getFunction(c *Card, a []uintptr) cuResult {
 	return store(a[0], add(f))
 }
 
-// sharedUnasked is the shared memory that a block may have without asking, what the
-// kernel declares included.
+// sharedUnasked is how much shared memory a block may have by default, including what the
+// kernel declares.
 const sharedUnasked = 48 << 10
 
-// sharedMost is what it may ask for (CUDA C++ Programming Guide, compute capabilities).
+// sharedMost is how much a kernel can be allowed (CUDA C++ Programming Guide, compute
+// capabilities).
 func (c *Card) sharedMost() int {
 	switch {
 	case c.Major >= 9:
@@ -125,8 +126,8 @@ type launchAttribute struct {
 	value [16]uint32
 }
 
-// attributes reads a launch's: the size of its clusters, and that it may begin before
-// the launch ahead has ended, which nothing here does.
+// attributes reads the attributes of a launch: the size of its clusters, and whether it may
+// begin before the launch before it has ended, which no launch does here.
 func (c *Card) attributes(f *kernelHandle, config *launchConfig, grid [3]int) (cluster [3]int, code cuResult) {
 	const clusterDimension, programmaticSerialization = 4, 6
 	cluster = [3]int{1, 1, 1}
@@ -203,7 +204,7 @@ func launchKernel(c *Card, a []uintptr) cuResult {
 // resident is how many blocks run at a time.
 func (c *Card) resident() int { return 2 * c.Multiprocessors }
 
-// watched is a card's memory that remembers whether a kernel went astray.
+// watched is a card's memory that remembers whether a kernel used an invalid address.
 type watched struct {
 	*memory
 	mu     sync.Mutex

@@ -24,8 +24,8 @@ type Properties struct {
 // H100 is a card like the one that the kernels are tuned for.
 var H100 = Properties{Name: "emulated H100", Major: 9, Multiprocessors: 132, Memory: 80 << 30, L2: 50 << 20}
 
-// Card is an emulated card. Work is done at once, by the thread that asks for it: that
-// keeps the order of streams.
+// Card is an emulated card. The thread that asks for work does it at once, which keeps the
+// order of a stream.
 type Card struct {
 	Properties
 	index    int
@@ -53,7 +53,7 @@ var machine = struct {
 	current map[int]*Card // whose context is current, by thread
 }{handles: map[uintptr]any{}, current: map[int]*Card{}, next: 0x5eed0000}
 
-// Plug adds a card to the machine, which it stays in until the process ends.
+// Plug adds a card to the machine, where it stays until the process ends.
 func Plug(p Properties) *Card {
 	machine.Lock()
 	defer machine.Unlock()
@@ -79,14 +79,14 @@ func (c *Card) Launches() map[string]int {
 	return maps.Clone(c.launches)
 }
 
-// Left is how many allocations were never freed when the context was given up.
+// Left is how many allocations had not been freed when the context was released.
 func (c *Card) Left() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.left
 }
 
-// fails ends the context.
+// fails records an error after which the context is of no more use.
 func (c *Card) fails(code cuResult, err error) cuResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -198,7 +198,7 @@ func onDevice(arguments, index int, do func(c *Card, a []uintptr) cuResult) entr
 	}}
 }
 
-// entries are filled in when the package starts, for they refer to themselves.
+// entries are filled in by init, since they refer to themselves.
 var entries map[string]entry
 
 func init() {
@@ -296,14 +296,13 @@ func init() {
 	}
 }
 
-// The functions are made into C's once for the process, for their number is limited.
+// C functions are made of the entries once for the process, since their number is limited.
 var callable struct {
 	sync.Mutex
 	at map[string]uintptr
 }
 
-// Symbol returns the address of a function of the driver or cuBLAS, to be called as
-// C does, as dlsym of either library would.
+// Symbol returns the address of a C function of the driver or cuBLAS, as dlsym would.
 func Symbol(name string) (uintptr, error) {
 	callable.Lock()
 	defer callable.Unlock()
@@ -337,7 +336,7 @@ func keep(name string, p uintptr) uintptr {
 	return p
 }
 
-// guarded turns a panic, which may not cross C, into an error.
+// guarded turns a panic into an error: a panic must not unwind through C.
 func guarded(name string, e entry, a []uintptr) (code cuResult) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -11,9 +11,9 @@ import (
 	"unsafe"
 )
 
-// reservation is where the memory of all cards lies: one reservation of the host's
-// addresses, none of which is given out twice, so that what was freed stays invalid
-// for good. Pages are the host's only while an allocation holds them.
+// reservation is a range of the host's addresses in which the memory of all cards lies. No
+// address is given out twice, so that freed memory stays invalid for good. Only allocations
+// take pages of the host's memory.
 type reservation struct {
 	sync.Mutex
 	all  []byte
@@ -23,7 +23,7 @@ type reservation struct {
 const (
 	spaceBytes = 1 << 40
 	pageBytes  = 4096
-	alignment  = 512 // what an allocation is aligned to and no more, as the driver's are
+	alignment  = 512 // allocations are aligned to this and no more, as the driver's are
 	poison     = 0xCB
 )
 
@@ -35,7 +35,7 @@ var addresses = sync.OnceValues(func() (*reservation, error) {
 	return &reservation{all: all}, nil
 })
 
-// take returns memory with pages on either side that nobody may touch.
+// take returns memory between pages that cannot be accessed.
 func (s *reservation) take(bytes int) (*allocation, error) {
 	s.Lock()
 	defer s.Unlock()
@@ -71,8 +71,8 @@ type allocation struct {
 
 func (a *allocation) end() uint64 { return a.address + uint64(len(a.memory)) }
 
-// memory is what a card's kernels may touch, by address. Kernels read the list while
-// others allocate, so it is replaced, never changed.
+// memory is the allocations that a card's kernels may access, by address. Kernels read the
+// list while other threads allocate, so it is replaced and never changed.
 type memory struct {
 	sync.Mutex
 	held atomic.Pointer[[]*allocation]
@@ -137,7 +137,7 @@ func (m *memory) release(a *allocation) {
 	s.give(a)
 }
 
-// clear frees everything and returns how much of the card's own there was.
+// clear frees everything and returns how many allocations on the card there were.
 func (m *memory) clear() (number int) {
 	m.Lock()
 	defer m.Unlock()
@@ -167,7 +167,7 @@ func (m *memory) find(address uint64, bytes int) *allocation {
 // Valid says whether the bytes lie in one allocation.
 func (m *memory) Valid(address uint64, bytes int) bool { return m.find(address, bytes) != nil }
 
-// bytes returns memory to copy from or to, or an error that says what lies there.
+// bytes returns memory to copy from or to, or an error that describes the address.
 func (m *memory) bytes(what string, address uint64, n int) ([]byte, error) {
 	if a := m.find(address, n); a != nil {
 		return a.memory[address-a.address:][:n:n], nil
@@ -211,7 +211,7 @@ func allocateHost(c *Card, a []uintptr) cuResult {
 	return store(a[0], uintptr(m.address))
 }
 
-// give frees memory, after a fault too.
+// give frees memory; it works after a fault, too.
 func give(address uint64, host bool) cuResult {
 	c := current()
 	if c == nil {

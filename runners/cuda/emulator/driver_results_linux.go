@@ -48,7 +48,7 @@ var results = map[cuResult][2]string{
 	unknown:            {"CUDA_ERROR_UNKNOWN", "unknown error"},
 }
 
-// said is the last error of a call that no card's context stands for.
+// said is the last error of a call that belongs to no card's context.
 var said struct {
 	sync.Mutex
 	code cuResult
@@ -62,7 +62,7 @@ func refuse(code cuResult, format string, a ...any) cuResult {
 	return code
 }
 
-// describe is the text of an error, with what the emulator knows of the last such.
+// describe is the text of an error, with the details of the last error of that kind.
 func describe(code cuResult) string {
 	text := results[code][1]
 	var err error
@@ -84,7 +84,7 @@ func describe(code cuResult) string {
 	return text
 }
 
-// kept holds C strings, which callers may read for good.
+// kept holds C strings, which must stay readable.
 var kept struct {
 	sync.Mutex
 	texts map[string][]byte

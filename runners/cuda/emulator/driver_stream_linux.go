@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// stream runs its work at once, or, while it captures, keeps it.
+// stream runs its work at once or, while it captures, records it.
 type stream struct {
 	*Card
 	capture *graph

@@ -43,7 +43,7 @@ func (f format) encode(x float64, mode rounding) uint32 {
 	e--
 	m := uint64(math.Ldexp(fraction, 53)) // 53 bits
 	if e > bias {
-		e, m = bias, 1<<53-1 // rounds to what is out of range as well
+		e, m = bias, 1<<53-1 // is rounded to a number out of range, too
 	}
 	drop := 52 - f.fraction
 	if e < 1-bias { // a subnormal
@@ -70,7 +70,7 @@ func (f format) encode(x float64, mode rounding) uint32 {
 			kept++
 		}
 	}
-	// The leading one adds to the exponent; a carry makes it larger by itself.
+	// The leading one adds to the exponent, and so does a carry.
 	v := uint32(e+bias-1)<<f.fraction + uint32(kept)
 	if v >= infinity {
 		if mode == toZero || mode == down && sign == 0 || mode == up && sign != 0 {
@@ -141,7 +141,7 @@ func fma(a, b, c float32) float32 {
 	return float32(math.Float64frombits(v))
 }
 
-// result is the bits of a float; all NaNs are one, as on the card.
+// result is the bits of a float; every NaN has the same bits, as on the card.
 func result(x float32) uint32 {
 	if x != x {
 		return 0x7fffffff
@@ -149,7 +149,7 @@ func result(x float32) uint32 {
 	return math.Float32bits(x)
 }
 
-// flush makes zeros of subnormals (.ftz).
+// flush turns subnormal numbers into zeros (.ftz).
 func flush(x float32) float32 {
 	if b := math.Float32bits(x); b&0x7f800000 == 0 {
 		return math.Float32frombits(b & 0x80000000)
@@ -157,8 +157,8 @@ func flush(x float32) float32 {
 	return x
 }
 
-// largest and smallest are max and min of PTX: a NaN gives way to the other, and
-// +0 is above -0.
+// largest and smallest are max and min of PTX: where one operand is NaN they return the
+// other, and +0 is greater than -0.
 func largest[F float32 | float64](x, y F) F {
 	switch {
 	case x != x:
@@ -230,8 +230,8 @@ func (r rounding) whole(x float64) float64 {
 	return math.Ceil(x)
 }
 
-// toWhole rounds to a whole number of bits; what is out of range becomes the
-// nearest in range, NaN 0.
+// toWhole rounds to a whole number of so many bits. Numbers out of range become the nearest
+// in range, and NaN becomes 0.
 func toWhole(x float64, mode rounding, bits int, signed bool) uint64 {
 	x = mode.whole(x)
 	if x != x {

@@ -387,7 +387,7 @@ func TestMemoryAccess(t *testing.T) {
 	if want := uint64(0x80)<<32 | 0xffffff80; got[0] != want {
 		t.Errorf("bytes are %#x, not %#x", got[0], want)
 	}
-	// What nobody wrote is garbage.
+	// Memory that was not written holds garbage.
 	if got := must(t, "ld.shared.u64 %rd10, [room]; st.global.u64 [%rd2], %rd10;", 1, 8, nil)[0]; got != garbage {
 		t.Errorf("shared memory begins as %#x", got)
 	}

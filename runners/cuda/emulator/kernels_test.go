@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// source is the text of a file of kernels as it is loaded on compute capability
-// 9.0 and later.
+// source is the text of a file of kernels as it is loaded on compute capability 9.0.
 func source(t testing.TB, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "kernels", name))

@@ -5,8 +5,8 @@ import "math/bits"
 // number is what a register holds for a lane.
 type number interface{ uint32 | uint64 }
 
-// The lanes of mask get what f makes of theirs; they are visited by the bits of the
-// mask, all 32 in a plain loop.
+// apply1, apply2 and apply3 set each lane of mask to f of the lane's operands. A full mask is
+// a plain loop; otherwise they go through the bits of the mask.
 
 func apply1[D, A number](d *[lanes]D, a *[lanes]A, f func(A) D, mask uint32) {
 	if mask == all {

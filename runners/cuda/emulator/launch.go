@@ -30,7 +30,7 @@ type launch struct {
 	threads    int
 	sharedSize int
 	parameters []uint64 // bytes
-	changes    uint64   // counts what others may wait for
+	changes    uint64   // counts events that others may wait for
 	clock      uint64   // instructions so far
 	multicasts uint     // copies to blocks of a mask
 }
@@ -49,7 +49,7 @@ type block struct {
 	bulk     []bulk
 	groups   []warpgroup
 
-	registers int // that its warps gave back, a thread's of a warp
+	registers int // per thread of a warp, that its warps have given back
 }
 
 // position is the index of a thread of the block in its three dimensions.
@@ -68,8 +68,8 @@ func (k *Kernel) Launch(memory Memory, grid, block [3]int, shared int, arguments
 	return k.LaunchClusters(memory, grid, block, [3]int{1, 1, 1}, shared, arguments, resident)
 }
 
-// LaunchClusters is Launch of a grid in clusters, of as many blocks as their size says.
-// They are resident as a whole, one at least.
+// LaunchClusters is Launch of a grid that is divided into clusters. A cluster's blocks are all
+// resident or none is; at least one cluster is.
 func (k *Kernel) LaunchClusters(memory Memory, grid, block, cluster [3]int, shared int, arguments [][]byte, resident int) error {
 	l, err := k.launch(memory, grid, block, shared, arguments)
 	if err == nil {
@@ -136,10 +136,10 @@ func (k *Kernel) launch(memory Memory, grid, size [3]int, shared int, arguments 
 // in every type of floats.
 const garbage = 0xCBCBCBCBCBCBCBCB
 
-// start puts a block on the machine, in the room that another has left.
+// start puts a block on the machine, in the place of one that has exited.
 func (l *launch) start(at [3]int, slot int, b *block) *block {
 	k := l.kernel
-	if b == nil { // rooms of earlier launches will do
+	if b == nil { // a place from an earlier launch, if there is one
 		b, _ = k.rooms.Get().(*block)
 	}
 	if b == nil || len(b.warps) != (l.threads+lanes-1)/lanes {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// numbers are 16 bits each, with what they stand for.
+// numbers are 16-bit floats, and their values.
 type numbers struct {
 	bits []uint16
 	half bool
@@ -29,8 +29,8 @@ func fresh(n int, half bool) numbers {
 	return v
 }
 
-// near holds a number to what it should be, to the rounding of its type and that of sums
-// in float32.
+// near holds a number to the expected one, up to the rounding of its type and of float32
+// sums.
 func (n numbers) near(t *testing.T, what string, i int, want float64) bool {
 	t.Helper()
 	unit := 1.0 / 256
@@ -72,7 +72,8 @@ func floats(random *rand.Rand, n int) []float32 {
 	return v
 }
 
-// Products of clusters of two blocks, with what follows them, at sizes that fill no tile.
+// The products of clusters of two blocks, and what they do with the results, at sizes that
+// leave tiles partly empty.
 func TestMatmulTiles(t *testing.T) {
 	const m, cols = 300, 136
 	for _, half := range []bool{false, true} {

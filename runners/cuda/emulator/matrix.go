@@ -1,8 +1,6 @@
 package emulator
 
-import (
-	"slices"
-)
+import "slices"
 
 // mma decodes mma.sync.aligned.m16n8k16.row.col of f16 or bf16 with float sums.
 func (d *decoder) mma() {

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// Where generic addresses of shared and local memory and of parameters begin; the host
-// has none there.
+// Where the generic addresses of shared memory, local memory and parameters begin; the host
+// has no memory at such addresses.
 const (
 	sharedWindow = 1 << 60
 	localWindow  = 2 << 60
@@ -84,7 +84,7 @@ func (d *decoder) access() (count int) {
 	return count
 }
 
-// values takes the registers of ld and st, as many as count.
+// values takes the count registers of ld and st.
 func (d *decoder) values(o *operand, count int, number bool) {
 	i := d.i
 	list := vector(o)
@@ -155,18 +155,18 @@ func (d *decoder) store() {
 	d.i.exec = execStore
 }
 
-// pointer is memory at an address. It goes by way of memory, since the address is
-// the launcher's word (Memory), not arithmetic on a Go pointer.
+// pointer converts an address to a pointer. It does so through memory, because the address
+// comes from the launcher (Memory) and not from a Go pointer, which go vet would expect.
 func pointer(address uint64) unsafe.Pointer {
 	a := uintptr(address)
 	return *(*unsafe.Pointer)(unsafe.Pointer(&a))
 }
 
-// hostAddress is where a slice of the launch lies; the launch keeps it.
+// hostAddress is the address of a slice; the launch keeps the slice alive.
 func hostAddress(s []uint64) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(s)))) }
 
-// addresses finds where the lanes of the mask access n bytes; false, and the warp
-// has failed, where one may not.
+// addresses finds the host addresses at which the lanes of the mask access n bytes. It
+// returns false, and the warp has failed, where a lane may not access them.
 func (w *warp) addresses(i *instruction, mask uint32, n int, at *[lanes]uint64) bool {
 	var address [lanes]uint64
 	switch {
@@ -213,7 +213,7 @@ func (w *warp) resolve(i *instruction, mask uint32, in space, n int, address *[l
 	}
 	switch {
 	case in == globalSpace || in == genericSpace && low < sharedWindow && high < sharedWindow:
-		// One question for all; lanes in several allocations are asked for one by one.
+		// One check for all lanes; lanes in several allocations are checked one by one.
 		const reach = 1 << 30
 		memory := w.block.launch.memory
 		if high-low < reach && memory.Valid(low, int(high-low)+n) {

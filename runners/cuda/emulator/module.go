@@ -22,7 +22,7 @@ type Kernel struct {
 	minBlocks        int // on a multiprocessor together; 0: not said
 	code             []instruction
 	registers        [3]int   // of predicates, 32 and 64 bits, without constants
-	constants32      []uint32 // stand behind the registers
+	constants32      []uint32 // they follow the registers
 	constants64      []uint64
 	shared           int       // bytes of static shared memory
 	dynamic          int       // where dynamic shared memory begins
@@ -38,7 +38,7 @@ type Memory interface {
 	Valid(address uint64, bytes int) bool
 }
 
-// Kernel returns an entry function, or an error that offers the names there are.
+// Kernel returns an entry function, or an error that lists the names that exist.
 func (m *Module) Kernel(name string) (*Kernel, error) {
 	if k := m.kernels[name]; k != nil {
 		return k, nil

@@ -7,8 +7,8 @@ import (
 
 // phase is an mbarrier (PTX ISA 9.7.13.15), eight bytes in shared memory: arrivals
 // that a phase expects (bits 0–14) and still lacks (15–29), the phase's parity
-// (30), a bit that garbage has and a barrier has not (31), and bytes still to come
-// (32–63), fewer than none while they are ahead of their announcement.
+// (30), a bit that is set in garbage and clear in a barrier (31), and bytes still to come
+// (32–63), a negative number while more bytes have come than were announced.
 type phase uint64
 
 const (
@@ -23,8 +23,8 @@ func (p phase) lacking() uint32  { return uint32(p) >> 15 & maxArrivals }
 func (p phase) parity() uint32   { return uint32(p) >> 30 & 1 }
 func (p phase) bytes() int32     { return int32(p >> 32) }
 
-// with sets what is lacking; a phase that lacks nothing is complete, and the next
-// begins.
+// with sets how much a phase still lacks; if that is nothing, it is complete and the next
+// phase begins.
 func (p phase) with(arrivals uint32, bytes int32) phase {
 	parity := p.parity()
 	if arrivals == 0 && bytes == 0 {
@@ -166,7 +166,7 @@ func execPhase(w *warp, i *instruction, mask uint32) {
 }
 
 func (w *warp) initialised(i *instruction, lane int, p phase) bool {
-	// Arrivals can not exceed what is expected: garbage is told apart by that.
+	// More arrivals than expected cannot be: that is how garbage is recognised.
 	if p&uninitialised != 0 || p.expected() == 0 || p.lacking() > p.expected() {
 		w.fail(i, 1<<lane, "the barrier holds %#x: it was not initialised", uint64(p))
 		return false
@@ -174,8 +174,7 @@ func (w *warp) initialised(i *instruction, lane int, p phase) bool {
 	return true
 }
 
-// execPhaseWait tells whether the phase has been completed; where not, the warp
-// gives its turn to others.
+// execPhaseWait tells whether the phase is complete. If it is not, the warp lets others run.
 func execPhaseWait(w *warp, i *instruction, mask uint32) {
 	var at [lanes]uint64
 	if !w.addresses(i, mask, 8, &at) {

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// arrays are the memory of a test: what was handed to address, and is kept.
+// arrays are the memory of a test: the slices that were given to address.
 type arrays struct {
 	ranges [][2]uint64
 	kept   []any
@@ -56,7 +56,7 @@ func kernel(t testing.TB, file, name string) *Kernel {
 	return k
 }
 
-// gaussians are numbers that have a bfloat16 each, and those.
+// gaussians are random numbers, as bfloat16 and as the same numbers in float32.
 func gaussians(random *rand.Rand, n int) (values []float32, bf16 []uint16) {
 	values, bf16 = make([]float32, n), make([]uint16, n)
 	for i := range values {
@@ -146,8 +146,8 @@ type item struct {
 }
 type part struct{ Slot, Stride, Query, Held int32 }
 
-// Decoding: warps run ahead by bulk copies, blocks take items from a counter, and a
-// second kernel joins what they leave.
+// Decoding: warps copy ahead, blocks take items from a counter, and a second kernel joins
+// their results.
 func TestAttendCaches(t *testing.T) {
 	const d, heads, group, steps = 128, 3, 4, 2
 	held := [heads]int{700, 37, 191}

@@ -2,8 +2,8 @@ package emulator
 
 import "strings"
 
-// perThread is how many registers a thread begins with: the machine code's number is not
-// known here, but a kernel that says setmaxnreg gets as many as its bounds leave it.
+// perThread is how many registers a thread begins with. The number in the machine code is
+// not known here, but a kernel with setmaxnreg gets as many as its launch bounds allow.
 func (l *launch) perThread() int {
 	const all, most = 64 << 10, 248
 	threads, blocks := l.kernel.maxThreads, max(1, l.kernel.minBlocks)
@@ -13,8 +13,8 @@ func (l *launch) perThread() int {
 	return min(most, all/(threads*blocks)/8*8)
 }
 
-// registerCount decodes setmaxnreg: a warp gives registers back to its block, or takes of
-// what others gave and waits until there is enough.
+// registerCount decodes setmaxnreg: a warp gives registers back to its block, or takes
+// registers that others have given back and waits until there are enough.
 func (d *decoder) registerCount() {
 	o := d.st.operands
 	take := false

@@ -2,7 +2,7 @@ package emulator
 
 import "unsafe"
 
-// encodeTiled is cuTensorMapEncodeTiled: it refuses what the driver's documentation
+// encodeTiled is cuTensorMapEncodeTiled. It refuses arguments that the driver's documentation
 // does not allow.
 func encodeTiled(c *Card, a []uintptr) cuResult {
 	const name = "cuTensorMapEncodeTiled"

@@ -37,7 +37,7 @@ const (
 	swizzle128
 )
 
-// newTensorMap checks what cuTensorMapEncodeTiled demands of its arguments.
+// newTensorMap makes a map, or says which demand of cuTensorMapEncodeTiled is not met.
 func newTensorMap(kind, rank uint32, address uint64, dims, strides []uint64, box, steps []uint32, swizzle, promotion, fill uint32) (tensorMap, error) {
 	m := tensorMap{magic: tensorMapMagic, address: address, kind: uint8(kind), rank: uint8(rank), swizzle: uint8(swizzle), nan: fill == 1}
 	switch {
@@ -79,9 +79,9 @@ func newTensorMap(kind, rank uint32, address uint64, dims, strides []uint64, box
 	return m, nil
 }
 
-// swizzled is where the 128-byte swizzle puts a byte: the number of its chunk of 16
-// bytes is xored with that of its row of 128 bytes, modulo eight, both by shared memory
-// address.
+// swizzled is where the 128-byte swizzle puts a byte: the number of its chunk of 16 bytes is
+// xored with the number of its row of 128 bytes, modulo eight. Both are counted by the
+// address in shared memory.
 func swizzled(address uint64) uint64 { return address ^ (address>>7&7)<<4 }
 
 // box is a copy of a map's box under way.
@@ -92,8 +92,8 @@ type box struct {
 	to     uint64   // shared address
 }
 
-// rows calls f with each of a box's rows of 128 bytes: its number, where it begins and
-// how many of its bytes lie in the array. Where the first lie outside, there are skip.
+// rows calls f for each of a box's rows of 128 bytes with its number, its address and how many
+// of its bytes lie in the array; the first `skip` of the row lie outside.
 func (b *box) rows(f func(row int, from uint64, skip, n int)) {
 	size, wide := int64(b.elements), int64(b.box[0])
 	low, high := max(0, -int64(b.at[0])), min(wide, int64(b.dims[0])-int64(b.at[0]))

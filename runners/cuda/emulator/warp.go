@@ -11,17 +11,17 @@ const lanes = 32
 // all are the lanes of a full warp.
 const all = ^uint32(0)
 
-// fragment is lanes of a warp that are at the same instruction.
+// fragment is a set of lanes of a warp that are at the same instruction.
 type fragment struct {
 	pc     int
 	mask   uint32
 	parked bool // waits for other lanes of the warp
 }
 
-// warp runs 32 lanes. Lanes that took different ways are fragments; the fragment
-// with the lowest program counter runs, so that those behind catch up and
-// fragments that meet become one. Where an instruction needs lanes together
-// (shfl.sync, bar.warp.sync, mma), a fragment is parked until they have come.
+// warp runs 32 lanes. Lanes that are at different instructions are fragments. The fragment
+// with the lowest program counter runs, so that it catches up with the others; fragments
+// that meet become one. Where an instruction needs several lanes at once (shfl.sync,
+// bar.warp.sync, mma), a fragment is parked until they have come.
 type warp struct {
 	block   *block
 	index   int
@@ -59,8 +59,8 @@ func (w *warp) fail(i *instruction, mask uint32, format string, v ...any) {
 		b.at[0], b.at[1], b.at[2], x, y, z, fmt.Sprintf(format, v...))
 }
 
-// schedule puts a fragment to the others and takes one to run, and the program
-// counter at which it must look at the others again; false where none can run.
+// schedule adds a fragment to the others and takes one to run. It returns the program counter
+// at which that one must look at the others again, and false where none can run.
 func (w *warp) schedule(pc int, mask uint32, parked, highest bool) (fragment, int, bool) {
 	if mask != 0 {
 		found := false
@@ -91,7 +91,7 @@ func (w *warp) schedule(pc int, mask uint32, parked, highest bool) (fragment, in
 	return f, w.limit(f.pc), true
 }
 
-// limit is the next program counter behind pc at which there are other lanes.
+// limit is the next program counter after pc at which there are other lanes.
 func (w *warp) limit(pc int) int {
 	next := math.MaxInt
 	for n := range w.others {
@@ -106,7 +106,7 @@ func (w *warp) limit(pc int) int {
 // where the warp waits, has exited or failed.
 func (w *warp) run(quantum int) int {
 	w.turn++
-	// Now and then the lanes ahead go first: those behind may wait for them.
+	// Now and then the lanes that are ahead run first: others may wait for them.
 	f, next, ok := w.schedule(0, 0, false, w.turn%4 == 0)
 	if !ok {
 		w.stuck()
@@ -125,7 +125,7 @@ func (w *warp) run(quantum int) int {
 				active &= g
 			}
 			if active != mask && i.flow != straight && i.flow != branch {
-				// Those that skip it go their own way.
+				// The lanes that skip the instruction become a fragment of their own.
 				if active == 0 {
 					if pc++; pc >= next {
 						if f, next, ok = w.schedule(pc, mask, false, false); !ok {
@@ -180,7 +180,7 @@ func (w *warp) run(quantum int) int {
 			if w.live == 0 {
 				return n + 1
 			}
-			for n := range w.others { // who waited for these looks again
+			for n := range w.others { // fragments that waited for these lanes check again
 				w.others[n].parked = false
 			}
 			mask, reschedule = 0, true
@@ -259,7 +259,7 @@ func (w *warp) schedulePause(pc int, mask uint32) {
 	w.merge()
 }
 
-// merge makes one of the last fragment and another at the same instruction.
+// merge joins the last fragment with another that is at the same instruction.
 func (w *warp) merge() {
 	last := len(w.others) - 1
 	for n := range last {
@@ -272,8 +272,8 @@ func (w *warp) merge() {
 	}
 }
 
-// meet lets the lanes that are parked at bar.warp.sync go on where they and mask
-// are all that are needed.
+// meet lets the lanes that are parked at bar.warp.sync go on if, with those of mask, all that
+// are needed have come.
 func (w *warp) meet(code []instruction, mask, need uint32) bool {
 	here := mask
 	at := func(f *fragment) bool { return f.parked && code[f.pc].flow == warpBarrier && f.mask&^need == 0 }

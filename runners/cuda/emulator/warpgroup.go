@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Four warps from a multiple of four multiply together (wgmma, PTX ISA 9.7.15), and
-// nothing is computed before one of them waits for it: shared memory and the registers
-// of A are read then, as late as a card may. Sums stay out of the registers, which hold
-// a NaN, until each warp has waited itself.
+// Four warps, the first of which has a number that is a multiple of four, multiply together
+// (wgmma, PTX ISA 9.7.15). Nothing is computed before one of them waits for it: shared memory
+// and the registers of A are read only then, as late as a card may. Until a warp has waited
+// itself, its registers for the sums hold NaN.
 
-// warpgroup is the multiplications that its warps have issued. The first were done.
+// warpgroup is the multiplications that its warps have issued; the first of them are done.
 type warpgroup struct {
 	done int
 	next []multiplication
@@ -25,7 +25,7 @@ type multiplication struct {
 	add  bool
 }
 
-// multiplying is what a warp has to do with its group.
+// multiplying is a warp's state as a member of its group.
 type multiplying struct {
 	issued  int
 	commits []int // issued, at each commit that was not waited for
@@ -40,7 +40,7 @@ type sums struct {
 	rows      [16][256]uint32 // bits of floats
 }
 
-// underWay is what the registers hold in the meantime.
+// underWay is what the registers for sums hold until then.
 const underWay = 0x7FCBCBCB
 
 // wgmma is what a wgmma.mma_async multiplies.
@@ -221,7 +221,7 @@ func (s *sums) each(w *warp, f func(register, sum *uint32, lane int)) {
 	}
 }
 
-// take leaves marks in the registers.
+// take writes underWay to the registers.
 func (s *sums) take(w *warp) {
 	s.each(w, func(register, sum *uint32, _ int) { *sum, *register = *register, underWay })
 }
@@ -325,9 +325,9 @@ func (p *wgmma) value(v uint16) float32 {
 	return single(uint32(v) << 16)
 }
 
-// tile reads an operand of 16 by rows: each row's 16 numbers lie side by side, or
-// (transposed) the rows' numbers do, 64 at a time. Eight of these lines, each in 128
-// bytes, are a group in the 128-byte swizzle.
+// tile reads an operand of 16 numbers by some rows. Either the 16 numbers of each row lie
+// side by side or, transposed, the numbers of 64 rows do. Eight such lines of 128 bytes are
+// a group in the 128-byte swizzle.
 func (b *block) tile(descriptor uint64, rows int, p *wgmma, transposed bool, f func(k, row int, v float32)) error {
 	at, leading, stride := descriptor&0x3fff<<4, descriptor>>16&0x3fff<<4, descriptor>>32&0x3fff<<4
 	const used = 0x3fff | 0x3fff<<16 | 0x3fff<<32 | 3<<62

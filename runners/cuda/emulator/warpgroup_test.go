@@ -81,7 +81,7 @@ func randomTensor(random *rand.Rand, half bool, planes, rows, columns int) *tens
 	return m
 }
 
-// at is zero outside.
+// at returns a number of the tensor, zero outside.
 func (m *tensor) at(plane, row, column int) (float32, uint16) {
 	if plane < 0 || plane >= m.planes || row < 0 || row >= m.rows || column < 0 || column >= m.columns {
 		return 0, 0
@@ -237,7 +237,7 @@ func TestTensorMapRefuses(t *testing.T) {
 	}
 }
 
-// list is {%x0, %x1, …}.
+// list is the text {%x0, %x1, …}.
 func list(name string, first, n int) string {
 	var s []string
 	for i := range n {
@@ -374,7 +374,7 @@ func TestMultiplyFromRegisters(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	for _, half := range []bool{false, true} {
 		for _, n := range []int{8, 64, 96, 128, 192} {
-			// Warps come at different times: the second waits for the last.
+			// Warps come at different times, and one has to wait for the last.
 			late := "\tsetp.lt.u32 %p4, %r1, 96;\n\t@%p4 bra on;\n\tmov.u32 %r9, 0;\nslow:\n\tadd.u32 %r9, %r9, 1;\n\tsetp.lt.u32 %p5, %r9, 3000;\n\t@%p5 bra slow;\non:\n"
 			out, a, b, err := fromRegisters(t, random, half, n, late+fence, "", wait)
 			if err != nil {

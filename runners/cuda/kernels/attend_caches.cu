@@ -1,20 +1,20 @@
-// attend_caches: decoding. Each row's queries over everything its caches hold,
-// the token just appended included. A block has one head's chunk of keys (an
-// Item) and the query heads that share the head; the last block of a head to
-// finish puts the chunks together, in their order. Chunks depend on the head's
-// own length alone, so a row's bits do not depend on the other rows.
+// attend_caches: the attention of decoding. Each row's queries attend to everything
+// that its caches hold, the token just appended included. A block takes one chunk of a
+// head's keys (an Item) and the query heads that share the head; the head's last block to
+// finish puts the chunks together, in their order. Chunks depend on the head's own length
+// alone, so a row's bits do not depend on the other rows.
 // out and q (rows, heads, d). partial (slots, d) and state (slots, 2: maximum of
 // the logits in units of log2, sum) hold the chunks' results; arrived counts a
 // head's finished chunks and is left at zero.
 #include "batch.h"
 
-DEVICE float load_fresh(const float *p) { // from the second cache: another block wrote it
+DEVICE float load_fresh(const float *p) { // from L2: another block wrote it
   float v;
   asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(v) : "l"(p) : "memory");
   return v;
 }
 
-// Eight elements of a row of which left remain, as floats when asked for.
+// Eight elements of a row that has `left` more, converted to float when asked for.
 template <typename T> struct Packed { // rows of a multiple of eight, aligned
   u32x4 w;
   DEVICE void clear() { w = u32x4{0, 0, 0, 0}; }
@@ -30,7 +30,7 @@ template <typename T> struct Loose { // any
 
 const int warps = 8;
 
-// Logits (in units of log2) of count queries become powers; their maxima and sums.
+// Turns the logits of count queries (in units of log2) into powers; their maxima and sums.
 template <int G> DEVICE void softmax(float (&weight)[G][chunk], float (&top)[G], float (&total)[G], int count) {
   for (int g = warp(); g < count; g += warps) {
     float x[chunk / 32], m = -INF, s = 0.f;
@@ -65,9 +65,9 @@ DEVICE void leave(T *out, float *partial, float *state, const Item &item, const 
   }
 }
 
-// The last block of a head to come here puts the chunks together. The warps share out
-// the query heads, and where these are few, the chunks: warp u takes chunks part,
-// part+parts, … of head u/parts, and the parts are added up in order.
+// The head's last block to come here puts the chunks together. The warps share out the
+// query heads and, where there are fewer heads than warps, the chunks as well: warp u takes
+// chunks part, part+parts, … of head u/parts, and the parts are added up in order.
 // room has 8·d floats.
 template <typename T>
 DEVICE void join(T *out, const float *partial, const float *state, int *arrived, const Item &item, const Place &p, int d, float *room) {
@@ -84,7 +84,7 @@ DEVICE void join(T *out, const float *partial, const float *state, int *arrived,
   sync();
   if (!last) return;
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
-  const int batch = 4, most = 8; // chunks in flight, numbers of a row that a lane has
+  const int batch = 4, most = 8; // chunks in flight; elements of a row that a lane has
   int parts = max(1, warps / item.group);
   for (int u = warp(); u < item.group * parts; u += warps) {
     int g = u / parts, part = u % parts;
@@ -146,11 +146,11 @@ DEVICE bool find(Place &p, const Item &item, int now, int window) {
   return p.find(item, now, window, first, first + chunk, (item.held + now + chunk) / chunk);
 }
 
-// One query head at a time: LANES lanes hold a key, eight numbers each (d ≤ 8·LANES);
-// ahead loads in flight, the first values' during the softmax. For query heads with a
-// cache of their own, for heads larger than attend_group takes, and for any type.
-// (Through shared memory by cp.async, keys and values all under way at once, was
-// tried: a sixth slower.)
+// One query head at a time: LANES lanes hold a key, eight elements each (d ≤ 8·LANES);
+// `ahead` loads are in flight, and the first values are loaded during the softmax. For
+// query heads with a cache of their own, for heads larger than attend_group takes, and for
+// any type. (Bringing all keys and values through shared memory by cp.async at once was
+// tried: it is a sixth slower.)
 template <typename T, typename Eight, int LANES, int ahead>
 DEVICE void attend_single(T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived,
                           int d, int window, float scale) {
@@ -219,11 +219,12 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
   if (p.splits > 1) join(out, partial, state, arrived, item, p, d, &sums[0][0][0]);
 }
 
-// Eight query heads at a time on the tensor cores, for groups (a head alone is a
-// quarter slower this way): d a multiple of eight, at most 32·STEPS. A warp has two tiles of 16 keys. Keys and values go from memory to
-// registers, 16 bytes a lane, in orders of their columns that suit: of K, lane g·4+t
-// has columns 8t … 8t+7 of each 32 of keys g and g+8, of V columns 8g … 8g+7 of each
-// 64 of keys 2t, 2t+1, 2t+8, 2t+9.
+// Eight query heads at a time on the tensor cores, for groups (a single head would be a
+// quarter slower this way): d is a multiple of eight, at most 32·STEPS. A warp has two
+// tiles of 16 keys. Keys and values go from memory straight to registers, 16 bytes a lane,
+// and the order of the columns is chosen to suit that: lane g·4+t has, of K, columns
+// 8t … 8t+7 of each 32 of keys g and g+8, and of V columns 8g … 8g+7 of each 64 of keys
+// 2t, 2t+1, 2t+8, 2t+9.
 template <typename T, int STEPS>
 DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived,
                          int d, int window, float scale) {
@@ -327,8 +328,8 @@ INSTANCE(f16, f16)
 INSTANCE(bf16, bf16)
 SINGLE(float, plain_f32, Loose, 32, 2)
 
-// advance: *steps += 1. The kernel behind it may not start early: what a step finds in
-// the caches, and *steps, are then safe to read before wait().
+// advance: *steps += 1. The kernel after it may not start early, so *steps and what the
+// caches held before the step are safe to read before wait().
 KERNEL advance(int *steps) {
   wait();
   *steps += 1;

@@ -1,18 +1,21 @@
-// attend_caches for compute capability 9.0: decoding, as attend_caches.cu describes it;
-// 16-bit types, heads of a multiple of eight, at most 128.
+// attend_caches for compute capability 9.0: the attention of decoding, as described in
+// attend_caches.cu, for 16-bit types and head sizes that are multiples of eight, at most
+// 128.
 //
-// What limits decoding is reading the caches once, so the copy engine never rests: a
-// block, of which a multiprocessor has two, stays and takes items until none is left,
-// the first three by its number, the others from a counter; each of its warps has a ring
-// of its own in shared memory, keys and values of 16 rows a stage, that runs ahead
-// through the items. The rings fill before the kernels ahead have finished: all rows but
-// the newest were there before this step (advance lets nobody start early).
+// What limits decoding is reading the caches once, so the copy engine must never rest.
+// Each multiprocessor has two blocks, which stay and take items until none is left: the
+// first three by the block's number, the others from a counter. Each warp has a ring of its
+// own in shared memory, with the keys and values of 16 rows per stage, which is filled
+// ahead, across items. The rings begin to fill before the kernels before this one have
+// finished: all rows but the newest were there before this step (no kernel after advance
+// starts early).
 //
-// Warp u takes rows 16u…, 16(u+4)… of an item, eight query heads at a time (the host
-// gives larger groups several items), on the tensor cores, with a running maximum; the
-// warps' sums meet at the item's end. A head of several items leaves them in partial and
-// state, and a second kernel puts them together. (Blocks that await the others' parts
-// hang where not all of them run at once: two streams on a card.)
+// Warp u takes the 16 rows from 16u, from 16(u+4), … of an item, for eight query heads at
+// a time (the host gives larger groups several items), on the tensor cores, with a running
+// maximum; the warps' sums are added up at the item's end. Where a head has several items,
+// their results go to partial and state, and a second kernel puts them together. (Blocks
+// that wait for each other's results would hang where not all of them run at once, as with
+// two streams on a card.)
 #include "batch.h"
 #include "hopper.h"
 
@@ -21,14 +24,15 @@ const int warps = 4;  // of a block
 const int tile = 16;  // rows of a stage
 const int stages = 2; // of a warp's ring
 
-// A query head of a row.
+// One query head of a row.
 struct Part {
   int slot, stride; // split s of its head left slot + s·stride
   int query, held;  // as Item's
 };
 
-// How a head's keys are shared out to its items, as in layout.go: in units of a stage of
-// every warp, so that all warps have as many stages; to the first `more` items one more.
+// How a head's keys are shared out to its items, as in attend_caches_sm90a.go: in units of
+// one stage for every warp, so that all warps have the same number of stages; the first
+// `more` items get one unit more.
 struct Shares {
   int parts, each, more;
   DEVICE Shares(int length) {
@@ -41,7 +45,7 @@ struct Shares {
   DEVICE int first(int split) const { return (split * each + min(split, more)) * warps * tile; }
 };
 
-// mma that the compiler may move.
+// mma without volatile: the compiler may move it.
 template <typename T> DEVICE void multiply(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1);
 #define MULTIPLY(type, name)                                                                                       \
   template <> DEVICE void multiply<type>(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {          \
@@ -54,14 +58,14 @@ MULTIPLY(f16, "f16")
 // sums (warps, G, d) float; queries (2, G, d); rings (warps, stages, 2, tile, d)
 alignas(128) extern __shared__ u8 dynamic[];
 
-// D is d where the kernel is for heads of 64 or 128, else 0.
+// D is d for heads of 64 and 128, 0 in the kernel for other sizes.
 template <typename T, int D>
 DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *steps, float *partial, float *state,
                    int *counters, int anyD, int window, float scale) {
   const int d = D ? D : anyD, halves = D == 64 ? 1 : 2, STEPS = 2 * halves;
   alignas(8) __shared__ u64 barriers[warps][stages];
   __shared__ float top[warps][G], total[warps][G];
-  __shared__ Item held[4]; // this block's item n is held[n % 4], by its number order[n % 4]
+  __shared__ Item held[4]; // this block's nth item is held[n % 4], number order[n % 4] of all
   __shared__ int order[4];
   float *sums = (float *)dynamic;
   const u32 row = (u32)d * 2, bytes = tile * row;
@@ -85,10 +89,10 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
   sync();
   next();
 
-  // The copies run ahead: next to come are rows key … before end of item n.
+  // The copies run ahead: the next are those of rows key … end-1 of item n.
   struct { int n, key, end; } ahead = {0, 0, 0};
-  int brought = 0, taken = 0, known = 3; // tiles; items that held has had
-  auto fill = [&](bool newest) INLINE {  // with or without the newest row
+  int brought = 0, taken = 0, known = 3; // the first two count tiles; known counts the items that have been in held
+  auto fill = [&](bool newest) INLINE {  // with the newest row or without it
     while (brought - taken < stages) {
       if (ahead.key >= ahead.end) { // this warp's first rows of the item
         if (ahead.n >= known || order[ahead.n % 4] >= count) return;
@@ -115,7 +119,7 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
       if (ahead.key >= ahead.end) ahead.n++;
     }
   };
-  // The queries of item n, zeros behind them.
+  // The queries of item n, then zeros.
   auto ask = [&](int n) INLINE {
     const Item &item = held[n % 4];
     for (int i = thread(); i < G * d / 8; i += threads()) {
@@ -130,7 +134,7 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
   ask(0);
   sync();
 
-  int claimed = 0; // thread 0: of the items behind the first 3·blocks, which comes after the next two
+  int claimed = 0; // thread 0: which of the items from number 3·blocks on comes after the next two
   for (int n = 0; order[n % 4] < count; n++) {
     const Item &item = held[n % 4];
     const u8 *query = queries + n % 2 * G * row;
@@ -140,8 +144,8 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
     Place p;
     Shares shares(item.held + now + 1);
     bool there = p.find(item, now, window, shares.first(item.split), shares.first(item.split + 1), shares.parts);
-    // Query g: maximum (in units of log2) and, of this lane's keys, sum. O[e] holds for
-    // queries 2t and 2t+1 the sums of columns 8g+e and, behind them, 64+8g+e.
+    // For query g: the maximum (in units of log2), and the sum over this lane's keys. O[e]
+    // holds, for queries 2t and 2t+1, the sums of column 8g+e, then those of 64+8g+e.
     float m = -INF, all = 0.f, O[8][4];
     UNROLL for (int e = 0; e < 8; e++) UNROLL for (int j = 0; j < 4; j++) O[e][j] = 0.f;
 
@@ -149,12 +153,12 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
       u32 stage = taken % stages;
       u8 *keys = ring + stage * 2 * bytes, *values = keys + bytes;
       barrier_wait(barrier + 8 * stage, taken / stages & 1);
-      if (key + tile > p.end) { // values behind the end may be no numbers
+      if (key + tile > p.end) { // values past the end may be NaN
         for (u32 at = (p.end - key) * row + 16 * lane(); at < bytes; at += 16 * 32) *(u32x4 *)(values + at) = u32x4{0, 0, 0, 0};
         asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
         sync_warp();
       }
-      float x[2][4], y[2][4]; // two chains of sums where one would be long
+      float x[2][4], y[2][4]; // two chains of sums, since one would be long
       UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 4; e++) x[j][e] = y[j][e] = 0.f;
       UNROLL for (int s = 0; s < STEPS; s++) {
         u32x4 a = {0, 0, 0, 0}, b[2] = {{0, 0, 0, 0}, {0, 0, 0, 0}};
@@ -181,7 +185,7 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
       u32 first = pack<T>(x[0][0], x[0][1]), second = pack<T>(x[1][0], x[1][1]); // powers of rows 2t and 2t+8 …
       float f0 = from_lane(factor, 8 * t), f1 = from_lane(factor, 8 * t + 4);
       UNROLL for (int part = 0; part < 2; part++) { // columns 8g+4·part …, fewer registers
-        u32x2 v[2][4];                             // of rows 2t, 2t+1, 2t+8, 2t+9, and of columns 64 further
+        u32x2 v[2][4];                             // of rows 2t, 2t+1, 2t+8, 2t+9, and of the columns 64 further on
         UNROLL for (int h = 0; h < 2; h++)
           UNROLL for (int r = 0; r < 4; r++) {
             int at = 2 * t + r % 2 + r / 2 * 8;
@@ -238,17 +242,17 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
         state[2 * (slot + query) + 1] = weight;
       }
     }
-    sync(); // the sums are free again, and the queries there
+    sync(); // the sums may be overwritten, and the queries have arrived
   }
-  if (thread() == 0) { // the last block resets the counters, when all claims have been made
+  if (thread() == 0) { // the last block resets the counters: no more items are claimed then
     int before, one = 1 + (claimed >> 31);
     asm volatile("atom.relaxed.gpu.global.add.s32 %0, [%1], %2;" : "=r"(before) : "l"(counters + 1), "r"(one) : "memory");
     if (before == blocks - 1) counters[0] = counters[1] = 0;
   }
 }
 
-// attend_join: a block puts the parts of a query head together, in their order. The
-// warps share them out.
+// attend_join: a block puts the results of a query head's items together, in their order.
+// The warps share them out.
 template <typename T>
 DEVICE void join(T *out, const Part *parts, const int *steps, const float *partial, const float *state, int d) {
   __shared__ float tops[warps], totals[warps], sums[warps][128];
@@ -256,7 +260,7 @@ DEVICE void join(T *out, const Part *parts, const int *steps, const float *parti
   Part p = parts[block_x()];
   int splits = Shares(p.held + *steps + 1).parts;
   wait();
-  if (splits == 1) return; // the item itself left the result
+  if (splits == 1) return; // the head's only item has written the result
   const int batch = 8;     // parts in flight
   bool on = 4 * lane() < d;
   float m = -INF, all = 0.f, sum[4] = {0, 0, 0, 0};

@@ -10,9 +10,9 @@
 // at multiples of their number, and a block that a row does not see changes nothing.
 //
 // attention_mma: 16-bit types, d a multiple of eight. Four warps have 16 queries
-// each; keys come 64 (32) at a time through cp.async. D is d rounded up, the
-// rest is zeros.
-// attention_plain: any type and size, one warp a query; for judging.
+// each; keys come through cp.async, 64 at a time (32 where D is 256). D is d rounded up;
+// the columns past d are zeros.
+// attention_plain: any type and size, one warp per query; for judging.
 #include "device.h"
 
 extern __shared__ u32x4 dynamic[];
@@ -29,7 +29,7 @@ DEVICE void matrices_transposed(u32 (&r)[4], u32 at) {
 template <typename T, int D, int KEYS>
 DEVICE void attention_mma(T *out, float *lse, int lsePitch, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads,
                           int d, int window, float scale) {
-  const int queries = 64, pitch = (D + 8) * 2; // bytes of a row in shared memory: no two rows of eight share a bank
+  const int queries = 64, pitch = (D + 8) * 2; // bytes of a row in shared memory: no two of eight consecutive rows share a bank
   next();
   wait();
   int head = (int)block_y(), tile = (int)(blocks_x() - 1 - block_x()); // the longest rows first
@@ -52,7 +52,7 @@ DEVICE void attention_mma(T *out, float *lse, int lsePitch, const T *q, const T 
   load(sk, k, d, begin, start + m, KEYS);
 
   int l = lane(), g = l >> 2, t = l & 3;
-  int row0 = start + first + 16 * warp() + g; // position of the lane's first query; the second is eight on
+  int row0 = start + first + 16 * warp() + g; // position of the lane's first query; its second is eight further on
   float sum[D / 8][4], top[2] = {-INF, -INF}, total[2] = {0.f, 0.f};
   UNROLL for (int j = 0; j < D / 8; j++) UNROLL for (int e = 0; e < 4; e++) sum[j][e] = 0.f;
   scale *= LOG2E;

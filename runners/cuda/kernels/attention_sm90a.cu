@@ -1,15 +1,15 @@
 // attention for compute capability 9.0: causal, grouped queries, sliding window,
 // queries at start … start+m of a longer prompt. 16-bit types, heads of 64, 96 or
 // 128. out (m, heads, d); q (m, heads, d), k and v (kvHeads, rows, d) through tensor
-// maps whose rows end at start+m, so that what lies behind reads as zero.
+// maps whose rows end at start+m, so that rows past it read as zero.
 //
-// A block has 128 queries of one head: one warp brings keys and values 128 at a time
-// with the bulk copy engine (swizzled by 128 bytes, two stages of each), two
-// warpgroups of 64 queries multiply with wgmma: Q·Kᵀ from shared memory, P·V with P in
-// registers. The next Q·Kᵀ is under way while the softmax of the present one is taken.
-// Keys go from the last block to the first, only the diagonal and the window's edge
-// are masked. Blocks start with the longest rows, and `section` heads at a time, as
-// many as the second cache has room for the keys and values of.
+// A block has 128 queries of one head. One warp brings keys and values, 128 at a time,
+// with the bulk copy engine (swizzled by 128 bytes, two stages of each). Two warpgroups of
+// 64 queries multiply with wgmma: Q·Kᵀ from shared memory, P·V with P in registers. The
+// next Q·Kᵀ is under way while the softmax of the present one is computed. The keys are
+// taken from the last block of them to the first; only those on the diagonal and at the
+// window's edge are masked. Blocks run with the longest rows first, and for `section` heads
+// at a time: as many as have keys and values that fit the L2 cache.
 //
 // lse, where there is one, and out, where there is one, as in attention.cu.
 //
@@ -99,7 +99,7 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, float *lse, int lseP
 
   asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
   int group = thread() / 128 - 1, id = thread() % 128;
-  int row = first + 64 * group + id / 32 * 16 + lane() / 4;  // the thread's first query; the second is eight on
+  int row = first + 64 * group + id / 32 * 16 + lane() / 4;  // the thread's first query; its second is eight further on
   int column = lane() % 4 * 2;
   int nearest = start + first + 64 * group, furthest = nearest + 63; // positions of the warpgroup's queries
   float S[64], O[D / 2], top0 = -INF, top1 = -INF, total0 = 0.f, total1 = 0.f, factor0, factor1;
@@ -121,9 +121,9 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, float *lse, int lseP
     UNROLL for (int k = 0; k < tile / 16; k++) multiply_values<T>(O, P + 4 * k, value + k * (2048 >> 4));
     multiply_commit();
   };
-  // The softmax of one block: S becomes probabilities, the factors are for what came
-  // before. Blocks that every query sees whole are not masked (Edge<false>): the
-  // multiplication under way does not bear a branch.
+  // The softmax of one block of keys: S becomes probabilities; the factors scale what came
+  // before. Blocks that every query sees whole are not masked, which is decided at compile
+  // time (Edge<false>): a branch would stall the multiplication under way.
   auto softmax = [&](auto edge_block, int key) INLINE {
     if constexpr (edge_block.value) {
       int from = key + column - start - row, edge = window > 0 ? -window : -0x40000000; // a key at from+x sees (edge, 0]
@@ -163,8 +163,8 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, float *lse, int lseP
     }
   };
 
-  // The warpgroups take turns to multiply: one takes its softmax while the other has
-  // the tensor cores.
+  // The warpgroups take turns: one computes its softmax while the other multiplies on the
+  // tensor cores.
   if (group == 1) asm volatile("bar.arrive 1, 256;" ::: "memory");
   barrier_wait(fullQ, 0);
   barrier_wait(fullK, 0);
@@ -195,8 +195,8 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, float *lse, int lseP
       to_operand();
     }
   };
-  // Block j starts at key (high-1-j)·tile: whole for all queries below the nearest,
-  // and while it starts above the furthest query's window.
+  // Block j starts at key (high-1-j)·tile. Every query sees it whole if it ends no later
+  // than the nearest query and starts inside the furthest query's window.
   int diagonal = min(number, max(1, high - (nearest + 1) / tile));
   int whole = window > 0 ? min(number, max(diagonal, high - 1 - (furthest - window + tile) / tile + 1)) : number;
   blocks_until(Edge<true>(), diagonal);

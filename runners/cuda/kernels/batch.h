@@ -1,5 +1,6 @@
-// batch.h: what the decoding kernels know of a batch. Written once by the host
-// (layout.go has the same structures), one table per layer; only *steps changes.
+// batch.h: the tables that describe a batch to the decoding kernels. The host writes them
+// once, one set per layer (layout.go has the same structures); after that only *steps
+// changes.
 #pragma once
 #include "device.h"
 
@@ -19,8 +20,8 @@ struct Head {
   int row;
 };
 
-// A block's share of the keys of one head, with all that the block needs of it: one
-// read, for what follows waits for it.
+// A block's share of the keys of one head. It repeats what the block needs of the Head and
+// the Row, so that one read brings everything: what follows has to wait for it.
 struct Item {
   u64 k, v, positions; // of the Head
   int held;            // of the Head
@@ -29,18 +30,19 @@ struct Item {
   int group;           // query heads of the cache head
   int split;           // which chunk of the head's keys
   int slot;            // of the head's first partial result; split s of query q has slot + s·group + q
-  int head;            // which counter of arrived
+  int head;            // index of the head's counter in arrived
   int zero;
 };
 
 const int chunk = 256; // keys in a split; attend_caches_sm90a.cu has its own rule
 
-// Where an item is at work.
+// The keys that an item works on.
 struct Place {
   int begin, end, splits; // its keys, and how many splits the head has now
-  int lowest;             // position that the window begins with
-  // After now steps, the item having the keys from first to behind where the head has as
-  // many, all items being so many. False: it lies ahead of the present length.
+  int lowest;             // first position of the window
+  // Sets the fields for the head's length after `now` steps: the item has the keys from
+  // first up to behind, as far as the head has them, and the head has `all` items. Returns
+  // false where the head is still too short for the item to have a key.
   DEVICE bool find(const Item &item, int now, int window, int first, int behind, int all) {
     int length = item.held + now + 1;
     begin = first;

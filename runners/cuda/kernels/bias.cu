@@ -1,5 +1,5 @@
-// What goes around a library's product, which knows no bias of a row's kind.
-// bias_fill: dst[i][j] = bias[j], the product is then added to it.
+// Bias for products that a library computes, which cannot add one to each row itself.
+// bias_fill: dst[i][j] = bias[j]; the product is then added to it.
 // bias_add: dst[i][j] += sum[i][j] + bias[j], rounded once; sum is float, bias
 // may be null. dst and sum (m, rows), bias (rows) float; total = m·rows.
 #include "device.h"

@@ -3,7 +3,7 @@
 #include "device.h"
 
 // argmax: dst[i] = the index of the highest logit of row i, the lowest index among
-// equals; NaN is never highest.
+// equals; -1 where the row holds a NaN or an infinity.
 KERNEL __launch_bounds__(1024) argmax(int *dst, const float *logits, i64 vocab) {
   __shared__ float values[32];
   __shared__ int indices[32];
@@ -22,13 +22,18 @@ KERNEL __launch_bounds__(1024) argmax(int *dst, const float *logits, i64 vocab) 
       offer(x, i);
     }
   };
+  bool broken = false;
   const int batch = 8;
   for (i64 i0 = thread(); i0 < vocab; i0 += threads() * batch) {
     float x[batch];
     UNROLL for (int u = 0; u < batch; u++) x[u] = i0 + u * threads() < vocab ? logits[i0 + u * threads()] : -INF;
     UNROLL for (int u = 0; u < batch; u++)
-      if (i0 + u * threads() < vocab) offer(x[u], (int)(i0 + u * threads()));
+      if (i0 + u * threads() < vocab) {
+        broken |= !(__builtin_fabsf(x[u]) < INF);
+        offer(x[u], (int)(i0 + u * threads()));
+      }
   }
+  if (broken) best = INF, at = -1; // no finite logit is offered above it
   reduce();
   if (lane() == 0) values[warp()] = best, indices[warp()] = at;
   sync();
@@ -37,7 +42,7 @@ KERNEL __launch_bounds__(1024) argmax(int *dst, const float *logits, i64 vocab) 
   at = 0x7fffffff;
   if (lane() < threads() / 32) best = values[lane()], at = indices[lane()];
   reduce();
-  if (lane() == 0) dst[block_x()] = at == 0x7fffffff ? 0 : at;
+  if (lane() == 0) dst[block_x()] = at;
 }
 
 // divergence: dst[i] = KL(softmax(logits[p[i]]) ‖ softmax(logits[q[i]])) in nats.

@@ -45,7 +45,7 @@ DEVICE void column_sums(u64 mapQ, u64 mapK, float *dst, const float *lse, int pi
   u32 sk = base, sq = sk + bytes, sl = sq + stages * bytes;
   u32 fullK = shared_address(barriers), full = fullK + 8, empty = full + 8 * stages;
 
-  // A head's blocks come one after the other, so that its queries stay in the second
+  // A head's blocks come one after the other, so that its queries stay in the L2
   // cache, those of the earliest keys, which most queries see, first.
   int head = (int)block_x() / tiles, key0 = (low + (int)block_x() % tiles) * tile, kv = head / (heads / kvHeads);
   int first = max(0, key0 - start) & ~3;                                     // row of the first query; of lse, 16 bytes

@@ -39,14 +39,15 @@ DEVICE i64 blocks_y() { return __nvvm_read_ptx_sreg_nctaid_y(); }
 DEVICE void sync() { asm volatile("bar.sync 0;" ::: "memory"); }
 DEVICE void sync_warp() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
 
-// Programmatic dependent launch, compute capability 9.0 on: next() lets the next
-// kernel of the stream start while this one runs, wait() holds until everything
-// before this kernel has finished and is visible. Every kernel waits before it
-// touches anything that an operation may have written; what it may read earlier
-// are weights. Kernels that wait make the order transitive.
+// Programmatic dependent launch, from compute capability 9.0 on: next() lets the next
+// kernel of the stream start while this one runs; wait() returns once all kernels before
+// this one have finished and their writes are visible. Every kernel calls wait() before it
+// touches anything that an operation may have written; before that it may read weights
+// only. Since every kernel waits, one that has waited knows that all before it are done,
+// not just the last.
 //
 // One PTX serves all: it is made for 8.0 with these instructions as comments,
-// and on 9.0 the loader (load.go) uncomments them and raises the target.
+// and on 9.0 the loader (ptx.go) uncomments them and raises the target.
 DEVICE void next() { asm volatile("//sm_90 griddepcontrol.launch_dependents;" ::: "memory"); }
 DEVICE void wait() { asm volatile("//sm_90 griddepcontrol.wait;" ::: "memory"); }
 
@@ -89,12 +90,12 @@ DEVICE void store8(float *p, const float (&v)[8]) {
 template <typename T> DEVICE void store8(T *p, const float (&v)[8]) {
   *(u32x4 *)p = u32x4{pack<T>(v[0], v[1]), pack<T>(v[2], v[3]), pack<T>(v[4], v[5]), pack<T>(v[6], v[7])};
 }
-// The same for any alignment and a row that ends: element i exists where i < left.
+// The same for any alignment, near the end of a row: element i exists where i < left.
 template <typename T> DEVICE void load8_edge(float (&v)[8], const T *p, int left) {
   UNROLL for (int i = 0; i < 8; i++) v[i] = i < left ? to_float(p[i]) : 0.f;
 }
 
-// Weights are read once: past the first cache, evicted first from the second.
+// Weights are read once: not kept in the L1 cache, and evicted first from L2.
 DEVICE u32x4 stream16(const void *p) {
   u32x4 v;
   asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
@@ -135,7 +136,7 @@ DEVICE float max_warp(float v) {
   return v;
 }
 // Sum and maximum over the block, the same in every thread; scratch has 32
-// floats and may be used again at once. A fixed order: warps by number.
+// floats and may be used again at once. The order is fixed: by the warps' numbers.
 DEVICE float sum_block(float v, float *scratch) {
   v = sum_warp(v);
   if (lane() == 0) scratch[warp()] = v;

@@ -1,6 +1,6 @@
 // gather copies the chosen rows of keys and values into caches of their own. A
-// segment is one cache head; an item is some of its rows. unit is the widest
-// access that rows allow (16, 4 or 2 bytes), units how many a row has.
+// segment is one cache head; an item is some of its rows. unit is the widest access
+// that the rows' alignment allows (16, 4 or 2 bytes); a row has `units` of them.
 #include "device.h"
 
 struct Segment {
@@ -13,14 +13,14 @@ struct Item {
   int segment, row, rows, zero;
 };
 
-// Written past the caches, where the sources are to stay.
+// Streaming stores, so that the sources stay in the caches.
 DEVICE void stream(u32x4 *p, u32x4 x) {
   asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w) : "memory");
 }
 DEVICE void stream(u32 *p, u32 x) { asm volatile("st.global.cs.u32 [%0], %1;" ::"l"(p), "r"(x) : "memory"); }
 DEVICE void stream(u16 *p, u16 x) { asm volatile("st.global.cs.u16 [%0], %1;" ::"l"(p), "h"(x) : "memory"); }
 
-const int batch = 4; // rows in flight, a warp
+const int batch = 4; // rows that a warp has in flight
 
 template <typename U> DEVICE void gather(const Segment *segments, const Item *items, int units) {
   next();

@@ -1,6 +1,6 @@
-// hopper.h: barriers in shared memory that the copy engine completes, compute
-// capability 9.0. A barrier counts arrivals and bytes; a wait for parity p returns
-// once its phase of that parity, the first being 0, is complete.
+// hopper.h: compute capability 9.0's barriers in shared memory, which the copy engine
+// completes. A barrier counts arrivals and bytes. Its phases have parities 0, 1, 0, 1, …; a
+// wait for parity p returns once the phase of that parity is complete.
 #pragma once
 #include "device.h"
 
@@ -10,7 +10,7 @@ DEVICE void barrier_arrive(u32 b) { asm volatile("mbarrier.arrive.shared::cta.b6
 DEVICE void barrier_wait(u32 b, u32 parity) {
   asm volatile("{\n\t.reg .pred done;\nagain:\n\tmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n\t@!done bra again;\n\t}" ::"r"(b), "r"(parity) : "memory");
 }
-// n bytes, a multiple of 16 as both addresses are, from memory to shared memory.
+// Copies n bytes from global to shared memory; n and both addresses are multiples of 16.
 DEVICE void copy_bytes(u32 to, u64 from, u32 n, u32 barrier) {
   asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
                ::"r"(to), "l"(from), "r"(n), "r"(barrier) : "memory");
@@ -22,22 +22,23 @@ struct alignas(64) Map { u8 bytes[128]; }; // CUtensorMap
 // Where argument i of the kernel lies: the copy engine wants the parameter itself.
 #define MAP(kernel, i) ({ u64 p; asm("{\n\t.reg .u64 t;\n\tmov.u64 t, " kernel "_param_" #i ";\n\tcvta.param.u64 %0, t;\n\t}" : "=l"(p)); p; })
 
-// The box of a tensor map at (c0, c1, c2), elements behind its ends zero. All its bytes
-// count.
+// Copies the box of a tensor map at (c0, c1, c2). Elements past the array's ends are zero,
+// and the barrier counts their bytes, too.
 DEVICE void copy_box(u32 to, u64 map, u32 barrier, int c0, int c1, int c2) {
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3,%4,%5}], [%2];"
                ::"r"(to), "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2) : "memory");
 }
 
-// Clusters: blocks that see each other's shared memory. A block's place among them; all
-// threads of all blocks await each other.
+// Clusters: blocks that see each other's shared memory. A block's rank among them, and a
+// barrier for all threads of all of them.
 DEVICE u32 cluster_rank() { u32 r; asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r)); return r; }
 DEVICE void cluster_sync() {
   asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
   asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
 }
-// An arrival at the barrier that block `rank` has at the same place. (Of cluster scope it
-// would wait for all of the thread's memory, and nothing is left for the other to read.)
+// An arrival at the barrier that block `rank` has at the same address. (Cluster scope would
+// make it wait for all the thread's memory operations; it is not needed, since the other
+// block reads nothing that this thread wrote.)
 DEVICE void barrier_arrive_at(u32 b, u32 rank) {
   asm volatile("{\n\t.reg .b32 r;\n\tmapa.shared::cluster.u32 r, %0, %1;\n\tmbarrier.arrive.shared::cluster.b64 _, [r];\n\t}" ::"r"(b), "r"(rank) : "memory");
 }

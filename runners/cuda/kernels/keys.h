@@ -16,7 +16,7 @@ template <typename T, int STEPS, int NT> struct Keys {
       }
     }
   }
-  // Products of queries i0 … i0+15 with the keys: c[j] as mma leaves it.
+  // Products of queries i0 … i0+15 with the keys; c[j] is laid out as mma's result.
   DEVICE void logits(float (&c)[NT][4], const T *q, int i0, int w, i64 stride, int d) {
     int g = lane() >> 2, t = lane() & 3;
     UNROLL for (int j = 0; j < NT; j++) UNROLL for (int e = 0; e < 4; e++) c[j][e] = 0.f;

@@ -1,11 +1,11 @@
-// matmul.h: how products end. A block of eight warps has 16·MT rows of w, and 8·NT of x;
-// its warps have shared out the columns.
+// matmul.h: how products end. A block of eight warps has 16·MT rows of w and 8·NT rows of
+// x; each of its warps has the sums over its own share of the columns.
 #pragma once
 #include "device.h"
 
 const int warps = 8;
 
-// sum goes to dst[at], of row `row` of w; before is what was there.
+// Writes a sum to dst[at], the product with row `row` of w; before is what was there.
 template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float *bias, i64 row, int add, float before) {
   if (bias) sum += bias[row];
   if (add) sum += before;
@@ -15,8 +15,8 @@ template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float 
 // Results of a thread.
 template <int MT, int NT> constexpr int outputs() { return MT * NT > 1 ? MT * NT * 128 / (32 * warps) : 1; }
 
-// What the results from row0 on are added to: asked for when the sums begin, so that
-// nobody waits for it when they end, where registers are left for that.
+// What the results from row0 on are added to. Where registers are left, it is loaded when
+// the sums begin, so that nothing waits for it when they end.
 template <int MT, int NT, typename D> struct Before {
   static const bool early = NT <= 3;
   float v[outputs<MT, NT>()];
@@ -30,15 +30,15 @@ template <int MT, int NT, typename D> struct Before {
   DEVICE float of(int o, const D *dst, i64 at, int add) const { return early ? v[o] : add ? to_float(dst[at]) : 0.f; }
 };
 
-// Adds up the warps' sums by number, W warps at a time, and leaves them from row0 on.
-// Where a tile's rows lie in lanes: as mma counts them, or 0, 4, 1, 5, … of each eight
-// (apart). partial may be used again at once.
+// Adds up the warps' sums in the order of their numbers, W warps at a time, and writes the
+// results from row0 on. A tile's rows lie in the lanes as mma orders them, or, where apart,
+// as 0, 4, 1, 5, … of each eight. partial may be used again at once.
 template <int MT, int NT, int W, bool apart, typename D>
 DEVICE void leave(const float (&sum)[MT][NT][4], float (&partial)[W][MT * NT][32][4], D *dst, const Before<MT, NT, D> &before,
                   const float *bias, int m, i64 row0, i64 rows, int add) {
   const int outputs = ::outputs<MT, NT>();
   int self = thread();
-  asm volatile("" : "+r"(self)); // what follows from it is not kept in registers until then
+  asm volatile("" : "+r"(self)); // keeps the compiler from computing addresses early, which would take registers
   float total[outputs];
   UNROLL for (int o = 0; o < outputs; o++) total[o] = 0.f;
   for (int first = 0; first < warps; first += W) {

@@ -1,10 +1,10 @@
-// matmul_few: dst = x · wᵀ + bias (+ dst) for few rows of x, limited by reading
-// w once. x (m, cols), w (rows, cols), bias (rows) float or null, dst (m, rows) of
-// the element type or float. add: dst is added to, rounded once. With used, a
-// block returns at once where *used is 0 (an expert that no token chose). For eight
-// rows of x and fewer, experts may say where the experts' weights lie: blocks (·, y) then
-// multiply by those of expert used[y], −1 where there is none, with x and dst so many
-// elements further for each y.
+// matmul_few: dst = x · wᵀ + bias (+ dst) for few rows of x, where the time is that of
+// reading w once. x (m, cols), w (rows, cols), bias (rows) float or null, dst (m, rows) of
+// the element type or float. With add, the product is added to dst and the sum rounded
+// once. With used, blocks return at once where *used is 0 (an expert that no token chose).
+// For up to eight rows of x, experts may be a table of the experts' weights: blocks (·, y)
+// then multiply by those of expert used[y], or do nothing where that is −1, and x and dst
+// are x_step and dst_step elements further on for each y.
 //
 // A row of the result has the same bits whatever other rows are computed with
 // it: the order of its sums depends on cols alone.
@@ -16,9 +16,9 @@
 // one, of which there are NT. Both read 16 bytes a lane straight from memory:
 // lane g·4+t has columns 8t … 8t+7 of its rows, which serve two mma of 16 columns
 // in an order of the columns of its own, the same for both operands.
-// The first loads of w go out before the input is awaited, and blocks of the kernels
-// behind start as soon as these here have all started: theirs go out while these end.
-// (Bringing more of w to the second cache meanwhile was tried: 7 % slower.)
+// The first loads of w are issued before wait(), and the blocks of the next kernel start as
+// soon as all of this one's have, so that their first loads run while these blocks end.
+// (Fetching more of w into the L2 cache meanwhile was tried: it is 7 % slower.)
 const int steps = 4; // of 32 columns: a warp's turn
 
 // U steps are loaded at a time.
@@ -29,7 +29,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
   int g = lane() >> 2, t = lane() & 3;
   i64 row0 = block_x() * 16 * MT;
   u32x4 wv[MT][2][U];
-  // The rows past the end read the last one: their sums are dropped.
+  // Rows past the end read the last row; their sums are dropped.
   const T *source[MT][2];
   auto begin = [&](const T *w) INLINE {
     UNROLL for (int i = 0; i < MT; i++)
@@ -47,7 +47,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
   if (!used) load_w(k);
   next();
   wait();
-  if (used) { // whose weights are not read before they are known to be wanted
+  if (used) { // its weights are not read before it is known that they are wanted
     int choice = used[block_y()];
     if (NT == 1 && experts) {
       if (choice < 0) return;
@@ -122,9 +122,9 @@ DEVICE void matmul_plain(D *dst, const T *x, const T *w, const float *bias, int 
 
 #define ARGUMENTS(T, D) \
   D *dst, const T *x, const T *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used, const T *const *experts, i64 x_step, i64 dst_step
-// Registers are those that so many threads a block would have: for eight rows 96, which
-// leave room on a multiprocessor for two blocks and one of the kernels behind them. (With
-// 128 those wait for a block's end, and with 80 three blocks come there: both are 8 %
+// The launch bounds set the registers of a thread. For eight rows of x they are 96, which
+// leaves room on a multiprocessor for two blocks and one of the next kernel. (With 128 the
+// next kernel waits for a block to end, and with 80 there are three blocks: both are 8 %
 // slower.)
 #define FEW(T, D, name, MT, NT, U, W, threads, blocks) \
   KERNEL __launch_bounds__(threads, blocks) matmul_few_##NT##_##name(ARGUMENTS(T, D)) { \

@@ -2,13 +2,13 @@
 // matmul_few.cu's tensor-core version, bit for bit; w through a tensor map (rows, cols)
 // in boxes of 64 columns, swizzled by 128 bytes.
 //
-// Two blocks of a multiprocessor stay and take every tile of 32 rows that their number
-// falls on; each of a block's warps has a ring of boxes of its own in shared memory
-// that runs ahead through the tiles, so w is on its way while x, which all tiles read
-// again from the second cache, is waited for. (For eight rows of x the other kernel is
-// as fast, and faster beside attention, for it leaves more shared memory free. For more
-// than 32 rows it is too, and why is not known: asking for x a box ahead, larger tiles
-// and longer rings were no better.)
+// Each multiprocessor has two blocks, which stay and share out the tiles of 32 rows of w
+// by their numbers. Each warp has a ring of boxes of its own in shared memory, which is
+// filled ahead, across tiles, so that w is on its way while the warp waits for x, which
+// every tile reads again from the L2 cache. (For eight rows of x the other kernel is as
+// fast alone, and faster beside attention, because it leaves more shared memory free. For
+// more than 32 rows the other one is faster, too, and it is not known why: asking for x one
+// box earlier, larger tiles and longer rings did not help.)
 //
 // The warps share out the columns, 128 at a time, and add up by number, W at a time.
 #include "hopper.h"
@@ -35,7 +35,7 @@ DEVICE void matmul_few(u64 map, D *dst, const T *x, const float *bias, int m, in
   }
   sync_warp();
 
-  // The box at column k of a tile; a warp that has no columns has no boxes.
+  // The box at column k of a tile; a warp without columns has no boxes.
   struct Place { int tile, k; };
   auto step = [&](Place &p) INLINE {
     p.k += 64;
@@ -63,8 +63,8 @@ DEVICE void matmul_few(u64 map, D *dst, const T *x, const float *bias, int m, in
     fill();
   }
 
-  // Rows that follow each other in a lane's order are four apart, so that eight lanes
-  // read 16 bytes each from all banks.
+  // Neighbouring rows in the lanes' order are four rows apart, so that eight lanes that
+  // read 16 bytes each use all banks.
   const u32 row = g / 2 + g % 2 * 4;
   u32 from = 0, parity = 0;
   Place at = {(int)block_x(), start};
@@ -75,7 +75,7 @@ DEVICE void matmul_few(u64 map, D *dst, const T *x, const float *bias, int m, in
       UNROLL for (int j = 0; j < NT; j++)
         UNROLL for (int e = 0; e < 4; e++) sum[i][j][e] = 0.f;
     while (start < cols && at.tile == tile) {
-      u32x4 xv[2][NT]; // asked for before the box is awaited
+      u32x4 xv[2][NT]; // loaded before the wait for the box
       UNROLL for (int s = 0; s < 2; s++)
         UNROLL for (int j = 0; j < NT; j++) {
           int k = at.k + 32 * s + 8 * t;

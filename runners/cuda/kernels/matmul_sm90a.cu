@@ -7,24 +7,25 @@
 //   matmul_rotate  x·wᵀ + bias is queries, keys and values, which are turned by their
 //                  positions and written where rotate.cu would (heads of 64 or 128)
 //
-// Two blocks of a cluster take 256 rows of x and 256 of w: each its own 128 rows of x,
-// and half of w's that the copy engine brings to both. One warp brings 64 columns of them
-// a stage, two warpgroups of 64 rows multiply with wgmma. As many clusters as the card has
-// room for stay and take every tile that their number falls on, the next tile's stages
-// under way while a tile's sums leave; `band` tiles down at a time, so that what clusters
-// read together fits the second cache.
+// A tile is 256 rows of x by 256 of w, and a cluster of two blocks computes it: each block
+// loads its own 128 rows of x, and half of w's rows, which the copy engine writes to both.
+// One warp loads 64 columns per stage; two warpgroups of 64 rows multiply with wgmma. There
+// are as many clusters as the card has room for; they stay and share out the tiles by their
+// numbers, and the next tile's stages are loaded while a tile's sums are written. Tiles go
+// in bands of `band` tiles of x, so that what the clusters read at one time fits the L2
+// cache.
 //
-// Of a mixture, x is the rows of each expert behind those of the one before, as many as
-// counts says, and w a tensor map for each: all experts' tiles are one kernel's. (The maps
-// are an argument: in memory they would want a fence that is younger than PTX 8.0.)
+// For a mixture, x has the rows of each expert after those of the one before, counts[e] of
+// them, and w is a tensor map per expert: one kernel computes all experts' tiles. (The maps
+// are kernel parameters: in memory they would need a fence that is newer than PTX 8.0.)
 //
-// Sums go along the columns in order, so a row's bits do not depend on the others.
+// Sums run along the columns in order, so a row's bits do not depend on the others.
 #include "wgmma.h"
 
 const int S = 4;                                          // stages
 const int band = 11;
 const u32 boxX = 128 * 128, boxW = 256 * 128, stage_bytes = boxX + boxW; // 64 columns: 128 bytes a row
-const u32 lines_bytes = 64 * 256;                         // 64 rows, 128 columns: through which a warpgroup's sums leave
+const u32 lines_bytes = 64 * 256;                         // 64 rows, 128 columns: a warpgroup's sums on their way out
 
 // d (64×256) = a·bᵀ, or += where add.
 template <typename T> DEVICE void multiply(float (&d)[128], u64 a, u64 b, int add);
@@ -41,11 +42,11 @@ extern __shared__ u8 dynamic[];
 DEVICE int id() { return thread() % 128; } // in the warpgroup
 DEVICE void sync_group() { asm volatile("bar.sync %0, 128;" ::"r"(thread() / 128) : "memory"); }
 
-// Lines in shared memory, 16 bytes at a time in an order that keeps banks apart. word is
-// the two columns 8j + 2·(lane % 4) of row r.
+// Lines in shared memory, whose pieces of 16 bytes are in an order that keeps banks apart.
+// word is the place of columns 8j + 2·(lane % 4) and the next one of row r.
 DEVICE u8 *vector(u8 *lines, int r, int j) { return lines + r * 256 + (j ^ (r & 7)) * 16; }
 DEVICE u32 &word(u8 *lines, int r, int j) { return *(u32 *)(vector(lines, r, j) + lane() % 4 * 4); }
-// The warpgroup writes its lines out, 16 threads a row: their first `below` rows, row r
+// The warpgroup writes the first `below` of its lines out, 16 threads per row: row r goes
 // to `to` + r·step.
 template <typename T> DEVICE void write(u8 *lines, T *to, i64 step, int below) {
   sync_group();
@@ -54,7 +55,7 @@ template <typename T> DEVICE void write(u8 *lines, T *to, i64 step, int below) {
   sync_group();
 }
 
-// The rows of x: m, or of each expert counts[e].
+// How many rows x has: m, or counts[e] for each expert.
 struct Rows {
   int m;
   const int *counts;
@@ -62,9 +63,10 @@ struct Rows {
   DEVICE int of(int e) const { return counts ? counts[e] : m; }
 };
 
-// Calls leave(lines, row, below, tile, d) with the sums of every tile; row is the first of
-// the warpgroup's 64, of which so many are below the rows' end. tile counts tiles of w,
-// whose rows are step·tile … +128 and as many `apart` rows on. mapW is the first expert's.
+// Calls leave(lines, row, below, tile, d) with the sums of every tile: row is the first of
+// the warpgroup's 64 rows, `below` of which exist. tile is the number of the tile of w; it
+// has 128 rows from step·tile on and 128 more `apart` rows further on. mapW is the map of
+// the first expert.
 template <typename T, typename Leave>
 DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apart, int cols, Leave leave) {
   alignas(8) __shared__ u64 barriers[2 * S];
@@ -84,7 +86,7 @@ DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apar
 
   int steps = (cols + 63) / 64;
   auto tiles = [&](auto each) INLINE {
-    int i = (int)block_x() / 2; // less the tiles of the experts before
+    int i = (int)block_x() / 2; // the tile's number, less the tiles of the experts before
     for (int e = 0, first = 0, n; e < rows.experts; e++, first += n) {
       n = rows.of(e);
       int down = (n + 255) / 256;
@@ -101,7 +103,7 @@ DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apar
     if (++at == S) at = 0, parity ^= 1;
   };
   if (thread() < 128) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;"); // of 168, which the two others share
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;"); // of 168: the other two warpgroups get the rest
     if (thread() == 0) {
       tiles([&](int row, int, int tile, u64 w) INLINE {
         for (int k = 0; k < steps; k++, on()) {
@@ -121,7 +123,7 @@ DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apar
       row += 64 * group;
       float d[128];
       int before = 0;
-      auto free = [&]() INLINE { // both blocks' producers may fill the stage again
+      auto free = [&]() INLINE { // lets the loading warps of both blocks fill the stage again
         if (id() < 2) barrier_arrive_at(empty + 8 * before, id());
       };
       for (int k = 0; k < steps; k++, on()) {
@@ -143,10 +145,10 @@ DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apar
   cluster_sync(); // the other block may still send here
 }
 
-// A thread's row of the warpgroup's 64; it has the one eight on as well.
+// A thread's row of the warpgroup's 64; it also has the row eight further on.
 DEVICE int own_row() { return id() / 32 * 16 + lane() / 4; }
 
-// To the precision of 16 bits.
+// Precise enough for 16-bit types.
 DEVICE float silu(float x) {
   float y;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(1.f + exp2(-LOG2E * x)));
@@ -183,7 +185,7 @@ template <typename T> DEVICE void experts(u64 mapX, u64 mapW, float *y, Rows row
 // start on.
 template <typename T, int D>
 DEVICE void rotate(u64 mapX, u64 mapW, T *q, T *k, T *v, const float *bias, const float *turns, int m, int start, i64 n, int heads, int kvHeads, int cols) {
-  const int pairs = D / 16; // vectors from a pair's first element to its second
+  const int pairs = D / 16; // distance from a pair's first element to its second, in vectors
   int rows = (heads + 2 * kvHeads) * D;
   matmul<T>(mapX, mapW, {m, nullptr, 1}, (rows + 255) / 256, 256, 128, cols, [&](u8 *lines, int row, int below, int tile, float (&d)[128]) INLINE {
     UNROLL for (int h = 0; h < 2; h++) {

@@ -1,10 +1,10 @@
 // Sparse mixture of feed-forward layers (Mixtral, arXiv 2401.04088, section 2.1):
-// what goes around the experts' products.
+// everything but the experts' products.
 #include "device.h"
 
-// The experts of a token: probabilities from the router's logits: the softmax of the
-// perToken highest among themselves (ties: lowest index), 0 for the others. At most 64
-// experts; returns a bit for each that is taken.
+// A token's probabilities from the router's logits: the softmax over the perToken highest
+// (ties: lowest index), 0 for the other experts. At most 64 experts; returns a bit for each
+// that the token takes.
 DEVICE u64 choose(float *probabilities, const float *logits, i64 i, int experts, int perToken) {
   logits += i * experts;
   probabilities += i * experts;
@@ -25,8 +25,8 @@ DEVICE u64 choose(float *probabilities, const float *logits, i64 i, int experts,
   return chosen;
 }
 
-// route: probabilities (m, experts); used[e] = 1 where some token takes expert e, and the
-// host has cleared it. A thread a token.
+// route: probabilities (m, experts); used[e] = 1 where some token takes expert e; the host
+// has cleared used. One thread per token.
 KERNEL route(float *probabilities, int *used, const float *logits, int m, int experts, int perToken) {
   next();
   wait();
@@ -37,8 +37,8 @@ KERNEL route(float *probabilities, int *used, const float *logits, int m, int ex
     if (chosen >> e & 1) used[e] = 1;
 }
 
-// route_few: probabilities (m, experts); list (count) has the numbers of the experts that
-// any token takes, in their order, and −1 behind them. One warp, a thread a token.
+// route_few: probabilities (m, experts); list (count) gets the numbers of the experts that
+// any token takes, ascending, then −1. One warp, one thread per token.
 KERNEL route_few(float *probabilities, int *list, int count, const float *logits, int m, int experts, int perToken) {
   next();
   wait();
@@ -92,11 +92,11 @@ KERNEL mixture_add(float *sum, const float *y, const int *rows, const float *pro
   sum[r * width + j] = fma(p, y[i * width + j], sum[r * width + j]);
 }
 
-// Of many tokens each expert gets its own, one expert's behind another's, as
-// matmul_sm90a.cu multiplies them.
+// With many tokens, each expert multiplies only the rows of its own tokens. These lie one
+// expert after the other, as matmul_sm90a.cu wants them.
 //
-// mixture_rank: counts[e], the tokens that take expert e, and of those rank (m, experts),
-// how many come before. A block an expert.
+// mixture_rank: counts[e], how many tokens take expert e, and rank (m, experts), how many
+// of those come before the token. One block per expert.
 KERNEL mixture_rank(int *counts, int *rank, const float *probabilities, int m, int experts) {
   __shared__ int taken[32];
   next();
@@ -127,7 +127,7 @@ template <typename F> DEVICE void rows_of(i64 i, const int *counts, const int *r
   }
 }
 
-// mixture_gather: to[row] = x[i] for the rows of token i. A block a token.
+// mixture_gather: to[row] = x[i] for the rows of token i. One block per token.
 template <typename T> DEVICE void gather(T *to, const T *x, const int *counts, const int *rank, const float *probabilities, int experts, i64 width) {
   next();
   wait();

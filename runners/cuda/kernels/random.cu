@@ -1,5 +1,5 @@
 // random: dst[i] = scale · (h/2²³ − 1), h the top 24 bits of splitmix64(seed + i):
-// uniform in [−scale, scale). The same numbers as the host's (cuda.RandomValue).
+// uniform in [−scale, scale). The same numbers as the host's (engine.RandomValue).
 #include "device.h"
 
 template <typename T> DEVICE void random(T *dst, i64 total, u64 seed, float scale) {

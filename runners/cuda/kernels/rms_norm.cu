@@ -12,7 +12,7 @@ template <typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weig
   float v[kept][8], w[kept][8];
   i64 step = 8 * (i64)threads();
   if (vec) {
-    UNROLL for (int j = 0; j < kept; j++) { // weights need not be awaited
+    UNROLL for (int j = 0; j < kept; j++) { // weights may be read before wait()
       i64 i = 8 * (i64)thread() + j * step;
       if (i < width) load8(w[j], weight + i);
     }

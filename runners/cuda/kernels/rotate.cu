@@ -149,7 +149,7 @@ DEVICE void rotate_append(T *q, const Row *rows, const Head *caches, const int *
                           float scale, const float *queryNorm, const float *keyNorm, float eps, int heads, int kvHeads,
                           int d, int vec) {
   next();
-  // What is read before wait() is not of this step (see advance).
+  // What is read before wait() was written before this step (see advance).
   i64 token = block_x();
   Row row = rows[token];
   int now = *steps, h = (int)block_y() * (threads() / 32) + warp(), a = h - heads;
@@ -169,8 +169,8 @@ DEVICE void rotate_append(T *q, const Row *rows, const Head *caches, const int *
   copy((T *)cache.v + at, qkv + (i64)(heads + kvHeads + kv) * d, d, vec);
 }
 
-// A block's turns, for a product that turns its own results (matmul_sm90a.cu): cosine and
-// sine of every position and pair, (m, half, 2).
+// rotate_turns: cosine and sine of every position and pair, (m, half, 2), for a product
+// that turns its own results (matmul_sm90a.cu).
 KERNEL rotate_turns(float *to, const float *frequencies, float scale, int half, int start, int m) {
   next();
   wait();

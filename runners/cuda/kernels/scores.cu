@@ -1,4 +1,4 @@
-// What happens to scores between the window and the choice.
+// What happens to scores between window_scores and select.
 #include "device.h"
 
 // group_scores: dst[g][j] = mean or (highest) max of src[h][j] over the group's

@@ -95,7 +95,7 @@ KERNEL __launch_bounds__(1024) select_highest(const Selection *selections, int n
     sync();
   }
 
-  // prefix is the lowest key kept, remaining how many of its equals.
+  // prefix is the lowest key kept; of the keys equal to it, `remaining` are kept.
   if (thread() < 2) carry[thread()] = 0;
   sync();
   for (i64 i0 = thread(); i0 - thread() < m; i0 += width * batch) {

@@ -1,16 +1,17 @@
 // window_scores: dst[h][j] = Σ_i softmax_j(scale · q[i][h]·k[j]) for j < n-w, the
 // softmax over the keys that query i, at position n-w+i, may see (SnapKV, arXiv
-// 2404.14469, section 4). q (w, heads, d), k (kvHeads, n, d), dst (heads, n-w). For
-// narrower windows the same over the last of the w queries, and more of the keys.
+// 2404.14469, section 4). q (w, heads, d), k (kvHeads, n, d), dst (heads, n-w). w is the
+// widest window; a narrower one sums over the last of the queries, for more of the keys.
 //
 // Two passes, no w × n array: window_state leaves each query's maximum and sum
 // over one split of the keys (length keys each) in state (heads, splits, w, 2), the
 // maximum in units of log2, and the head's last block to finish puts the splits
-// together in joined (heads, w, 2: maximum, 1/sum); window_sum takes the logits again
-// and adds up the probabilities of two windows at most. Its queries go by in blocks of
-// 16 that end with the last, so that a window's sums do not depend on the widest. arrived (heads) is zero and is left so. blockIdx.x is the split, blockIdx.y the head
-// from head0 on: the host takes as many heads at a time as the second cache can
-// hold keys of, so that the second pass finds them there.
+// together in joined (heads, w, 2: maximum, 1/sum); window_sum computes the logits again
+// and adds up the probabilities for up to two windows. It takes the queries in blocks of 16
+// that are counted from the last query, so that a window's sums do not depend on the
+// widest. arrived (heads) is zero and is left so. blockIdx.x is the split, blockIdx.y the
+// head, counted from head0: the host launches as many heads at a time as have keys that fit
+// the L2 cache, so that the second pass finds them there.
 //
 // The kernels for 16-bit types need d to be a multiple of eight, at most 32·STEPS;
 // _plain takes any type and size.
@@ -18,8 +19,8 @@
 
 const int warps = 8;
 
-// Eight lanes share a query's splits and put them together in a fixed order, once all
-// of the head's blocks have left theirs: the last to arrive does it.
+// Puts a query's splits together: eight lanes share them, in a fixed order. The head's last
+// block to arrive does it, when all blocks have written theirs.
 DEVICE void join(float *joined, const float *state, int *arrived, int head, int splits, int w) {
   __shared__ int last;
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
@@ -63,13 +64,13 @@ DEVICE void join(float *joined, const float *state, int *arrived, int head, int 
   }
 }
 
-// The windows that a pass adds up: w queries each, 0 for none. dst (heads, n-w).
+// The windows that a launch adds up: w queries each, 0 for no window. dst (heads, n-w).
 struct Windows {
   float *dst[2];
   int w[2];
 };
 
-// What window_sum needs of each query.
+// What window_sum needs to know of each query.
 DEVICE void recall(float (&top)[256], float (&share)[256], const float *joined, int head, int w) {
   for (int i = thread(); i < w; i += threads()) {
     top[i] = joined[((i64)head * w + i) * 2];
@@ -168,7 +169,7 @@ DEVICE void window_sum(Windows windows, const float *joined, const T *q, const T
           UNROLL for (int e = 0; e < 2; e++) {
             float p = exp2(fma(c[j][2 * h + e], scale, -mi)) * si;
             if (window > 0 && key + 8 * j + 2 * t + e <= position - window) p = 0.f;
-            // A key behind the query may have any power; no window counts it.
+            // A key after the query may have any power: no window counts it.
             UNROLL for (int x = 0; x < N; x++) sum[x][j][e] += i >= w - windows.w[x] ? p : 0.f;
           }
       }

@@ -12,6 +12,7 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
 	"github.com/snapbench/snapbench/runners/modeltest"
@@ -70,7 +71,7 @@ func greedyText(t *testing.T, device engine.Device) {
 		t.Fatal(err)
 	}
 	defer loaded.Close()
-	run := runners.NewLocal(loaded, func(ids []int32) string { return text.Decode(ids, false) })
+	run := local.New(loaded, func(ids []int32) string { return text.Decode(ids, false) })
 	for _, p := range want.Prompts {
 		ids, err := text.Encode(p.Prompt, true)
 		if err != nil || !slices.Equal(ids, p.IDs) {
@@ -81,7 +82,7 @@ func greedyText(t *testing.T, device engine.Device) {
 			t.Errorf("%.40q: decided by %g alone: another rounding may choose otherwise", p.Prompt, p.Margin)
 		}
 		out, err := run.Run(context.Background(), []runners.Request{{
-			Prompt: ids, Variants: []compress.Variant{compress.Full}, MaxNew: 16, Stop: runners.Stop{Tokens: text.EOS()},
+			Prompt: ids, Variants: []runners.Variant{compress.Full}, MaxNew: 16, Stop: runners.Stop{Tokens: text.EOS()},
 		}})
 		if err != nil {
 			t.Fatal(err)

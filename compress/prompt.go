@@ -1,0 +1,135 @@
+package compress
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// What a variant does with a prompt of n tokens.
+
+// Needs returns what prefill must hold ready: nothing where nothing will be dropped.
+func (v Variant) Needs(l Layer) Needs {
+	var all Needs
+	for i := range l.Layers {
+		l.Index = i
+		all = all.join(v.needs(l))
+	}
+	return all
+}
+
+// NeedsOf returns what prefill must hold ready for all of the variants.
+func NeedsOf(variants []Variant, l Layer) Needs {
+	var all Needs
+	for _, v := range variants {
+		all = all.join(v.Needs(l))
+	}
+	return all
+}
+
+func (v Variant) needs(l Layer) Needs {
+	if v.within(l) {
+		return Needs{}
+	}
+	return v.method.policy.Needs(l)
+}
+
+// CheckLayers reports a per-layer list whose length is not the model's.
+func (v Variant) CheckLayers(layers int) error {
+	for _, n := range v.lengths() {
+		if n != 1 && n != layers {
+			return fmt.Errorf("%s: a list has %d values, the model has %d layers", v, n, layers)
+		}
+	}
+	return nil
+}
+
+// CheckPrompt reports a budget that cannot serve a prompt: a share of it that the
+// window alone would fill.
+func (v Variant) CheckPrompt(l Layer) error {
+	for i := range l.Layers {
+		l.Index = i
+		if v.within(l) {
+			continue
+		}
+		if err := v.method.policy.Check(l, v.capacity(l)); err != nil {
+			return fmt.Errorf("%s on a prompt of %d tokens: %w", v, l.Tokens, err)
+		}
+	}
+	return nil
+}
+
+func (v Variant) capacity(l Layer) Capacity {
+	if v.method.definition.Unbudgeted {
+		return Capacity{l.Tokens, float64(l.Tokens)}
+	}
+	return v.budget.At(l.Index, l.Tokens)
+}
+
+// Capacity returns the budget of a layer in tokens for a prompt of n, or n where the
+// prompt is no longer than that; ok is false where the policy has no budget.
+func (v Variant) Capacity(layer, n int) (tokens int, ok bool) {
+	if v.method.definition.Unbudgeted {
+		return n, false
+	}
+	return min(n, v.budget.At(layer, n).Tokens), true
+}
+
+// Expect says what the variant's cache of a layer must hold. Where nothing is
+// dropped there is one copy per KV head, whatever the policy does otherwise.
+func (v Variant) Expect(l Layer) Expectation {
+	if v.within(l) {
+		return full{}.Expect(l, Capacity{})
+	}
+	return v.method.policy.Expect(l, v.capacity(l))
+}
+
+// Audit reports what the policy itself finds wrong with the positions kept in a
+// layer, by cache head.
+func (v Variant) Audit(l Layer, kept [][]int32) error {
+	if a, ok := v.method.policy.(Auditor); ok && !v.within(l) {
+		return a.Audit(l, v.capacity(l), kept)
+	}
+	return nil
+}
+
+// Place returns the position of the first new token: n, but for policies that
+// count the kept positions anew.
+func (v Variant) Place(l Layer) int {
+	if p, ok := v.method.policy.(Placer); ok && !v.within(l) {
+		return p.Place(l, v.capacity(l))
+	}
+	return l.Tokens
+}
+
+// within: a prompt below the budget loses nothing (SnapKV's own rule; a prompt
+// exactly as long runs through, and keeps everything too).
+func (v Variant) within(l Layer) bool {
+	return !v.method.definition.Unbudgeted && l.Tokens < v.budget.At(l.Index, l.Tokens).Tokens
+}
+
+// KeepsAll reports whether the variant drops nothing of a prompt of n tokens in any
+// of the layers.
+func (v Variant) KeepsAll(layers, n int) bool {
+	for i := range layers {
+		if e := v.Expect(Layer{Index: i, Layers: layers, Tokens: n, Heads: engine.Heads{Query: 1, KV: 1}}); e.PerHead < n {
+			return false
+		}
+	}
+	return true
+}
+
+func (v Variant) keep(ops Ops, l Layer) (Kept, error) {
+	if v.within(l) {
+		return ops.Everything(), nil
+	}
+	c := v.capacity(l)
+	if err := v.method.policy.Check(l, c); err != nil {
+		return Kept{}, fmt.Errorf("%s on a prompt of %d tokens: %w", v, l.Tokens, err)
+	}
+	kept, err := v.method.policy.Keep(ops, l, c)
+	if err != nil {
+		return Kept{}, fmt.Errorf("%s: %w", v, err)
+	}
+	return kept, nil
+}

@@ -1,0 +1,81 @@
+package compress
+
+import (
+	"fmt"
+	"slices"
+)
+
+func init() {
+	Register(Definition{
+		Name: "random", Title: "random", Help: "keeps positions drawn at random, and the last w",
+		Parameters: []Parameter{
+			{Name: "w", Flag: "windows", Kind: Whole, Default: "32", Help: "last positions that are always kept, the observation window of policies that score by it"},
+			{Name: "seed", Flag: "seeds", Kind: Whole, Default: "0", Help: "of a random choice"},
+		},
+		New: func(a Arguments) (Policy, error) { return random{a.Whole("w"), a.Whole("seed")}, nil },
+	})
+}
+
+// random keeps the last w positions and those with the smallest hash of seed,
+// sample, layer, cache head and position: the same on every device and machine.
+type random struct{ window, seed List[int] }
+
+func (random) Needs(Layer) Needs { return Needs{} }
+
+func (r random) Check(l Layer, c Capacity) error {
+	if w := r.window.At(l.Index); c.Tokens < w {
+		return fmt.Errorf("capacity %d is less than the last %d positions", c.Tokens, w)
+	}
+	return nil
+}
+
+func (r random) Expect(l Layer, c Capacity) Expectation {
+	return Expectation{Heads: l.Heads.KV, PerHead: c.Tokens, Total: l.Heads.KV * c.Tokens, Tail: r.window.At(l.Index)}
+}
+
+func (r random) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
+	heads := make([][]int32, l.Heads.KV)
+	for h := range heads {
+		heads[h] = r.draw(l, h, c.Tokens)
+	}
+	return ops.Positions(heads), nil
+}
+
+// draw returns a cache head's positions, ascending.
+func (r random) draw(l Layer, head, capacity int) []int32 {
+	w := r.window.At(l.Index)
+	before := l.Tokens - w
+	base := splitMix(uint64(r.seed.At(l.Index)))
+	for _, part := range []int{l.Sample, l.Index, head} {
+		base = splitMix(base ^ uint64(part))
+	}
+	type candidate struct {
+		key      uint64
+		position int32
+	}
+	all := make([]candidate, before)
+	for j := range all {
+		all[j] = candidate{splitMix(base ^ uint64(j)), int32(j)}
+	}
+	// Keys are all different: the hash of distinct positions is one to one.
+	slices.SortFunc(all, func(a, b candidate) int {
+		if a.key < b.key {
+			return -1
+		}
+		return 1
+	})
+	kept := make([]int32, 0, capacity)
+	for _, c := range all[:capacity-w] {
+		kept = append(kept, c.position)
+	}
+	slices.Sort(kept)
+	return append(kept, span(before, l.Tokens)...)
+}
+
+// splitMix is the mixing step of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+func splitMix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

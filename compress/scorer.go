@@ -1,0 +1,65 @@
+package compress
+
+import "fmt"
+
+// Scorer is what most policies are: a score for every position, of which each
+// cache head keeps the highest.
+type Scorer interface {
+	Needs(l Layer) Needs
+	// Bounds says what the scores' rows are and what is kept whatever they say.
+	Bounds(l Layer) Bounds
+	// Score returns the scores, (Bounds.Heads, n-Bounds.Tail).
+	Score(ops Ops, l Layer) (Scores, error)
+}
+
+// Bounds are the shape of a scorer's choice.
+type Bounds struct {
+	Heads int // cache heads: the model's KV heads, or its query heads
+	Sinks int // the first positions, always kept
+	Tail  int // the last positions, always kept; they have no scores
+}
+
+// ByScore returns the policy that keeps a scorer's highest positions: as many as
+// the capacity, sinks and tail among them.
+func ByScore(s Scorer) Policy { return Ranked{s} }
+
+// Ranked is a policy by score: what others are built on.
+type Ranked struct{ Scorer }
+
+// Check refuses a capacity that sinks and tail alone would fill.
+func (r Ranked) Check(l Layer, c Capacity) error {
+	b := r.Bounds(l)
+	if fixed := b.Sinks + b.Tail; c.Tokens <= fixed {
+		what := fmt.Sprintf("the window of %d", b.Tail)
+		if b.Sinks > 0 {
+			what = fmt.Sprintf("%d first and %d last positions", b.Sinks, b.Tail)
+		}
+		return fmt.Errorf("capacity %d leaves nothing beside %s: it must be larger", c.Tokens, what)
+	}
+	return nil
+}
+
+// Expect asks for the capacity in every head.
+func (r Ranked) Expect(l Layer, c Capacity) Expectation {
+	b := r.Bounds(l)
+	return Expectation{Heads: b.Heads, PerHead: c.Tokens, Total: b.Heads * c.Tokens, Tail: b.Tail}
+}
+
+// Keep scores and chooses.
+func (r Ranked) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
+	s, err := r.Score(ops, l)
+	if err != nil {
+		return Kept{}, err
+	}
+	b := r.Bounds(l)
+	return ops.Top(s, b.Sinks, c.Tokens-b.Sinks-b.Tail, b.Tail), nil
+}
+
+// ranked returns the scorer that a policy is built on.
+func ranked(outer string, inner Policy) (Scorer, error) {
+	r, ok := inner.(Ranked)
+	if !ok {
+		return nil, fmt.Errorf("%s is built on a policy that scores positions one by one", outer)
+	}
+	return r.Scorer, nil
+}

@@ -1,0 +1,248 @@
+package datasets
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Option is one of a task's own options, made from a field of the task's options:
+//
+//	Lengths []int `option:"lengths" kind:"tokens" help:"prompt lengths in tokens"`
+//
+// A field without the tag is not an option. Kinds are text (a string), whole (an int),
+// seed (a uint64), tokens (an int, or a list: "4096", "4k", "1m") and depths (a list of
+// percents; a single number is a grid of so many). The tag least bounds a whole.
+type Option struct {
+	Name  string
+	Kind  string
+	Help  string
+	List  bool // takes several values, separated by commas
+	Least int  // of a whole number
+
+	field reflect.Value
+}
+
+// OptionsOf returns the options in a pointer to a task's options, in their order.
+func OptionsOf(own any) []Option {
+	var list []Option
+	v := reflect.ValueOf(own).Elem()
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		if name := tag.Get("option"); name != "" {
+			least, _ := strconv.Atoi(tag.Get("least"))
+			list = append(list, Option{name, tag.Get("kind"), tag.Get("help"), v.Field(i).Kind() == reflect.Slice, least, v.Field(i)})
+		}
+	}
+	return list
+}
+
+// Set reads values into the option's field.
+func (o Option) Set(values []string) error {
+	if !o.List && len(values) != 1 {
+		return fmt.Errorf("--%s: %d values: want one", o.Name, len(values))
+	}
+	if len(values) == 0 {
+		return fmt.Errorf("--%s: an empty list: want one value or more", o.Name)
+	}
+	if err := o.set(values); err != nil {
+		return fmt.Errorf("--%s: %w", o.Name, err)
+	}
+	return nil
+}
+
+func (o Option) set(values []string) error {
+	switch o.Kind {
+	case "text":
+		o.field.SetString(values[0])
+	case "whole":
+		n, err := strconv.Atoi(values[0])
+		if err != nil || n < o.Least {
+			return fmt.Errorf("%q: want a whole number, %d or more", values[0], o.Least)
+		}
+		o.field.SetInt(int64(n))
+	case "seed":
+		n, err := strconv.ParseUint(values[0], 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q: want a whole number from 0", values[0])
+		}
+		o.field.SetUint(n)
+	case "tokens":
+		list := make([]int, len(values))
+		for i, s := range values {
+			n, err := ParseTokens(s)
+			if err != nil {
+				return err
+			}
+			list[i] = n
+		}
+		if o.List {
+			o.field.Set(reflect.ValueOf(list))
+		} else {
+			o.field.SetInt(int64(list[0]))
+		}
+	case "depths":
+		list, err := parseDepths(values)
+		if err != nil {
+			return err
+		}
+		o.field.Set(reflect.ValueOf(list))
+	default:
+		panic("datasets: option " + o.Name + " is of the unknown kind " + o.Kind)
+	}
+	return nil
+}
+
+// Default writes the value that the option has now.
+func (o Option) Default() string {
+	if o.field.IsZero() {
+		return ""
+	}
+	if !o.List {
+		return fmt.Sprint(o.field.Interface())
+	}
+	var parts []string
+	for i := range o.field.Len() {
+		parts = append(parts, fmt.Sprint(o.field.Index(i).Interface()))
+	}
+	return strings.Join(parts, ",")
+}
+
+// ParseTokens reads "4096", "4k" (4096), "1m".
+func ParseTokens(s string) (int, error) {
+	factor, digits := 1, strings.ToLower(strings.TrimSpace(s))
+	if d, ok := strings.CutSuffix(digits, "k"); ok {
+		factor, digits = 1<<10, d
+	} else if d, ok := strings.CutSuffix(digits, "m"); ok {
+		factor, digits = 1<<20, d
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 || n > 1<<30/factor {
+		return 0, fmt.Errorf("length %q: want tokens, as 4096, 4k or 1m", s)
+	}
+	return n * factor, nil
+}
+
+// parseDepths reads "5" as a grid of five, anything else ("50%" too) as percents.
+func parseDepths(list []string) ([]float64, error) {
+	if len(list) == 1 && !strings.HasSuffix(list[0], "%") {
+		n, err := strconv.Atoi(list[0])
+		if err != nil || n < 1 || n > 101 {
+			return nil, fmt.Errorf("depths %q: want a number of depths, or the depths in percent: 0,50,100 or 50%%", list[0])
+		}
+		return DepthGrid(n), nil
+	}
+	var out []float64
+	for _, s := range list {
+		d, err := strconv.ParseFloat(strings.TrimSuffix(s, "%"), 64)
+		if err != nil || !(d >= 0 && d <= 100) {
+			return nil, fmt.Errorf("depth %q: want percent, 0 to 100", s)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// OptionError says that a task's options cannot be served.
+type OptionError struct{ Err error }
+
+func (e *OptionError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *OptionError) Unwrap() error { return e.Err }
+
+// Definition declares tasks that share their options: one, or a family of sets.
+type Definition struct {
+	Family string // "needle", "longbench": names their pictures and their command
+	Help   string // what it asks, in a sentence
+	Names  []string
+	// Groups are names that stand for several tasks.
+	Groups map[string][]string
+	// Own returns a pointer to the tasks' own options at their defaults; nil where
+	// they have none.
+	Own func() any
+	// Open makes the task of a name. Options.Own is what Own returned, filled in.
+	Open func(name string, o Options) (Task, error)
+}
+
+var definitions []Definition
+
+// Register makes tasks known. It is called from init, and panics if a name is taken.
+func Register(d Definition) {
+	if len(d.Names) == 0 || d.Open == nil || d.Family == "" {
+		panic(fmt.Sprintf("datasets: Register of an incomplete definition %q", d.Family))
+	}
+	for _, name := range d.Names {
+		if _, err := Define(name); err == nil {
+			panic(fmt.Sprintf("datasets: Register called twice for %q", name))
+		}
+	}
+	definitions = append(definitions, d)
+}
+
+// Definitions lists what is registered, by family.
+func Definitions() []Definition {
+	list := slices.Clone(definitions)
+	slices.SortFunc(list, func(a, b Definition) int { return strings.Compare(a.Family, b.Family) })
+	return list
+}
+
+// Define returns the definition that a task's name belongs to.
+func Define(name string) (Definition, error) {
+	for _, d := range definitions {
+		if slices.Contains(d.Names, name) {
+			return d, nil
+		}
+	}
+	return Definition{}, fmt.Errorf("unknown task %q: have %s", name, strings.Join(Names(), ", "))
+}
+
+// Expand returns the tasks that names of tasks and groups stand for, each once.
+func Expand(asked []string) ([]string, error) {
+	var names []string
+	for _, a := range asked {
+		list := []string{a}
+		if _, err := Define(a); err != nil {
+			if list = group(a); list == nil {
+				return nil, fmt.Errorf("%w; or the groups %s", err, strings.Join(groupNames(), ", "))
+			}
+		}
+		for _, n := range list {
+			if !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	}
+	return names, nil
+}
+
+func group(name string) []string {
+	for _, d := range definitions {
+		if list, ok := d.Groups[name]; ok {
+			return list
+		}
+	}
+	return nil
+}
+
+func groupNames() []string {
+	var names []string
+	for _, d := range definitions {
+		names = slices.AppendSeq(names, maps.Keys(d.Groups))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Names lists the registered tasks, sorted.
+func Names() []string {
+	var names []string
+	for _, d := range definitions {
+		names = append(names, d.Names...)
+	}
+	slices.Sort(names)
+	return names
+}

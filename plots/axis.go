@@ -1,0 +1,125 @@
+package plots
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// yAxis fits an axis around what panels show.
+func yAxis(points bool, panels ...chartPanel) axis {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	see := func(q point) {
+		for _, v := range []float64{q.y, q.lo, q.hi} {
+			if !math.IsNaN(v) {
+				lo, hi = min(lo, v), max(hi, v)
+			}
+		}
+	}
+	for _, p := range panels {
+		for _, l := range p.lines {
+			for _, q := range l.points {
+				see(q)
+			}
+		}
+		if p.level != nil {
+			see(*p.level)
+		}
+	}
+	if !(lo <= hi) {
+		lo, hi = 0, 1
+		if points {
+			hi = 100
+		}
+	}
+	room := (hi - lo) * 0.06
+	if room == 0 {
+		room = max(math.Abs(hi)*0.1, 1e-6)
+	}
+	if points {
+		room = max(room, 1)
+	}
+	a := axis{lo: lo - room, hi: hi + room}
+	if lo >= 0 {
+		a.lo = max(a.lo, 0)
+	}
+	if lo >= 0 && lo < 0.35*hi {
+		a.lo = 0
+	}
+	if points {
+		a.hi = min(a.hi, 102)
+	}
+	for _, v := range niceTicks(a.lo, min(a.hi, orInf(points)), 4) {
+		a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 6, 64)})
+	}
+	return a
+}
+
+func orInf(points bool) float64 {
+	if points {
+		return 100
+	}
+	return math.Inf(1)
+}
+
+// budgetAxis places budgets: tokens by their logarithm, shares by their value, and a mixture side by side.
+func budgetAxis(budgets []string) (axis, func(string) float64) {
+	values := map[string]float64{}
+	shares, tokens := 0, 0
+	for _, b := range budgets {
+		if s, ok := strings.CutSuffix(b, "%"); ok {
+			if v, err := strconv.ParseFloat(s, 64); err == nil {
+				values[b], shares = v, shares+1
+			}
+		} else if v, err := strconv.ParseFloat(b, 64); err == nil && v > 0 {
+			values[b], tokens = v, tokens+1
+		}
+	}
+	a := axis{label: "Budget (" + budgetUnit(budgets) + ")"}
+	if tokens != len(budgets) && shares != len(budgets) {
+		for i, b := range budgets {
+			values[b] = float64(i)
+		}
+	}
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, b := range budgets {
+		lo, hi = min(lo, values[b]), max(hi, values[b])
+		a.ticks = append(a.ticks, tickMark{values[b], budgetName(b)})
+	}
+	if tokens == len(budgets) {
+		a.log = true
+		span := math.Pow(hi/lo, 0.07)
+		a.lo, a.hi = lo/span, hi*span
+	} else {
+		room := max((hi-lo)*0.07, 0.5)
+		a.lo, a.hi = lo-room, hi+room
+	}
+	return a, func(b string) float64 { return values[b] }
+}
+
+// timesAxis is for caches as multiples of the full cache, which span from some hundredths to a few. The full cache's
+// own place is always on it.
+func timesAxis(lo, hi float64) axis {
+	lo, hi = min(lo, 1), max(hi, 1)
+	a := axis{label: "Cache (full cache = 1)", log: lo > 0 && hi/lo >= 3}
+	at := niceTicks(lo, hi, 5)
+	if a.log {
+		span := math.Pow(hi/lo, 0.07)
+		a.lo, a.hi = lo/span, hi*span
+		at = nil
+		for decade := math.Pow(10, math.Floor(math.Log10(a.lo))); decade <= a.hi; decade *= 10 {
+			for _, k := range []float64{1, 2, 5} {
+				if v := k * decade; v >= a.lo && v <= a.hi {
+					at = append(at, v)
+				}
+			}
+		}
+	} else {
+		room := (hi - lo) * 0.07
+		a.lo, a.hi = lo-room, hi+room
+	}
+	for _, v := range at {
+		a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 3, 64)})
+	}
+	return a
+}

@@ -1,0 +1,143 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/snapbench/snapbench/results"
+)
+
+// BudgetMap draws a measure by budget (across, in tokens or shares of the prompt) and by what else variants differ in
+// (down): policies, where there are several, with their parameters that vary; else the parameter that varies most, and
+// a panel for each combination of the others. The full cache, which has none of these, is a column of its own. Several
+// tasks are averaged, each weighing the same.
+func BudgetMap(set results.Set, m results.Measure) ([]Figure, error) {
+	var figures []Figure
+	for _, g := range groups(set, m, func(*results.Row) bool { return true }, false) {
+		if h, ok := budgetHeat(g, m); ok {
+			figures = append(figures, h.figure(fileName("budget", m.Name, g.suffix)))
+		}
+	}
+	if figures == nil {
+		return nil, fmt.Errorf("budget map of %s: %w: it needs variants with a budget", m.Name, ErrNothing)
+	}
+	return figures, nil
+}
+
+func budgetHeat(g group, m results.Measure) (heat, bool) {
+	kinds, budgets, full := g.kindsAndBudgets()
+	if len(budgets) == 0 {
+		return heat{}, false
+	}
+	h := heat{title: g.title, subtitle: joined(g.subtitle, g.shared(kinds)), xlabel: "Budget (" + budgetUnit(budgets) + ")", bar: barTitle(m)}
+	if results.TraitsOf(g.rows).Policy {
+		h.ylabel = "Policy"
+	}
+	for _, part := range budgetPanels(kinds) {
+		p := panel{title: part.title, sideValue: math.NaN()}
+		for _, b := range budgets {
+			p.xs = append(p.xs, budgetName(b))
+		}
+		for i, k := range part.kinds {
+			p.ys = append(p.ys, part.labels[i])
+			row := make([]float64, len(budgets))
+			for i, b := range budgets {
+				row[i] = scale(m) * g.average(m, k.variants[b])
+			}
+			p.values = append(p.values, row)
+		}
+		if full != "" {
+			p.side, p.sideValue = "full", scale(m)*g.average(m, full)
+		}
+		h.panels = append(h.panels, p)
+	}
+	h.columns = len(h.panels)
+	if h.columns > 3 {
+		h.columns = int(math.Ceil(math.Sqrt(float64(h.columns))))
+	}
+	h.setScale(m.Points, len(g.tasks) > 1)
+	return h, true
+}
+
+// budgetPanel is the kinds of one panel, with their labels in it.
+type budgetPanel struct {
+	title  string
+	kinds  []kind
+	labels []string
+}
+
+// budgetPanels lays kinds out. All are in one panel unless they are of one policy and differ in several parameters.
+func budgetPanels(kinds []kind) []budgetPanel {
+	one := budgetPanel{kinds: kinds}
+	values := map[string]map[string]bool{}
+	for _, k := range kinds {
+		one.labels = append(one.labels, k.label)
+		for name, text := range k.row.Params {
+			if values[name] == nil {
+				values[name] = map[string]bool{}
+			}
+			values[name][text] = true
+		}
+	}
+	var varied []string
+	complete := true // every kind has every parameter that varies, and is of the same policy
+	for name, texts := range values {
+		if len(texts) > 1 {
+			varied = append(varied, name)
+		}
+	}
+	slices.SortFunc(varied, results.Natural)
+	for _, k := range kinds {
+		complete = complete && k.row.Policy == kinds[0].row.Policy && !slices.ContainsFunc(varied, func(name string) bool { return k.row.Params[name] == "" })
+	}
+	if len(varied) < 2 || !complete {
+		return []budgetPanel{one}
+	}
+	down := slices.MaxFunc(varied, func(a, b string) int { return len(values[a]) - len(values[b]) })
+	at := map[string]int{}
+	var panels []budgetPanel
+	for _, k := range kinds {
+		var words []string
+		for _, name := range varied {
+			if name != down {
+				words = append(words, name+" "+k.row.Params[name])
+			}
+		}
+		title := strings.Join(words, ", ")
+		i, ok := at[title]
+		if !ok {
+			i = len(panels)
+			at[title] = i
+			panels = append(panels, budgetPanel{title: title})
+		}
+		label := down + " " + k.row.Params[down]
+		if slices.Contains(panels[i].labels, label) {
+			return []budgetPanel{one} // not told apart by their parameters
+		}
+		panels[i].kinds, panels[i].labels = append(panels[i].kinds, k), append(panels[i].labels, label)
+	}
+	slices.SortStableFunc(panels, func(a, b budgetPanel) int { return results.Natural(a.title, b.title) })
+	for _, p := range panels {
+		sortTogether(p.labels, p.kinds)
+	}
+	return panels
+}
+
+// sortTogether sorts labels and what they name.
+func sortTogether(labels []string, kinds []kind) {
+	of := map[string]kind{}
+	for i, l := range labels {
+		of[l] = kinds[i]
+	}
+	slices.SortStableFunc(labels, results.Natural)
+	for i, l := range labels {
+		kinds[i] = of[l]
+	}
+}
+
+// joined puts the parts of a subtitle together.
+func joined(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
+}

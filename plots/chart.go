@@ -1,0 +1,134 @@
+package plots
+
+import (
+	"math"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// point is a mean with its interval; lo and hi are NaN where there is none.
+type point struct{ x, y, lo, hi float64 }
+
+// line is one series of a chart. Its place in the list is its colour and its mark.
+type line struct {
+	label  string
+	points []point
+	ends   []float64 // where nothing could be measured: crosses at the panel's top
+}
+
+type tickMark struct {
+	at    float64
+	label string
+}
+
+// axis maps values to 0..1.
+type axis struct {
+	label  string
+	ticks  []tickMark
+	log    bool
+	lo, hi float64
+}
+
+func (a axis) norm(v float64) float64 {
+	if a.log {
+		return (math.Log(v) - math.Log(a.lo)) / (math.Log(a.hi) - math.Log(a.lo))
+	}
+	return (v - a.lo) / (a.hi - a.lo)
+}
+
+// chartPanel is one pair of axes.
+type chartPanel struct {
+	title string
+	lines []line
+	level *point // a level across the panel, such as the full cache's score, with its interval
+	y     axis
+}
+
+// chart is panels that share an x axis and the meaning of their lines.
+type chart struct {
+	title, subtitle string
+	x               axis
+	ylabel          string
+	panels          []chartPanel
+	labels          []string // of all lines, in the order of their colours
+	level           string   // what the level is
+	upright         *float64 // x where the level was reached, dashed too; nil where there is no such place
+	connect         bool     // x has an order worth a line
+}
+
+func (ch chart) figure(name string) Figure {
+	tick, label, small := style(sizeTick, false, ink), style(sizeLabel, false, ink), style(sizeTick, true, ink)
+	n := len(ch.panels)
+	cols := min(n, 4)
+	if n == 1 {
+		cols = 1
+	} else if n <= 4 {
+		cols = 2
+	} else if n <= 9 {
+		cols = 3
+	}
+	rows := (n + cols - 1) / cols
+	plotW, plotH := vg.Length(138), vg.Length(92)
+	if n == 1 {
+		plotW, plotH = 270, 180
+		if len(ch.labels) > 8 { // lines that lie close together need room
+			plotW, plotH = 400, 270
+		}
+	} else if n <= 4 {
+		plotW, plotH = 190, 125
+	}
+	if places := vg.Length(len(ch.x.ticks)) * 12; places > plotW && !ch.x.log {
+		plotW = places // turned labels need a line's height each
+	}
+	yw := vg.Length(0)
+	for _, p := range ch.panels {
+		for _, t := range p.y.ticks {
+			yw = max(yw, tick.Width(t.label))
+		}
+	}
+	yw += 6
+	var xs []string
+	for _, t := range ch.x.ticks {
+		xs = append(xs, t.label)
+	}
+	turned := false
+	if len(xs) > 1 {
+		turned = widest(tick, xs)*vg.Length(len(xs)) > plotW*1.05
+	}
+	xh := tick.Height("0") + 5
+	const slope = 38 * math.Pi / 180
+	if turned {
+		xh = widest(tick, xs)*vg.Length(math.Sin(slope)) + 10
+	}
+	head := vg.Length(0)
+	if n > 1 || ch.panels[0].title != "" {
+		head = small.Height("0") + 4
+	}
+	stepX, stepY := yw+plotW+12, head+plotH+xh+8
+	left := pad + label.Height("0") + 5
+	width := max(left+vg.Length(cols)*stepX-12+pad+4, 225)
+	block := titleBlock{width: width - 2*pad, title: ch.title, subtitle: ch.subtitle}
+	legend, legendHeight := ch.legend(width - 2*pad)
+	top := pad + block.height() + legendHeight
+	height := top + vg.Length(rows)*stepY - 8 + label.Height("0") + 7 + pad
+
+	return Figure{Name: name, Title: ch.title, Width: width, Height: height, draw: func(c draw.Canvas) {
+		block.draw(c, c.Min.X+pad, c.Max.Y-pad)
+		legend(c, c.Min.X+pad, c.Max.Y-pad-block.height())
+		gridTop := c.Max.Y - top
+		for i, p := range ch.panels {
+			x0 := c.Min.X + left + vg.Length(i%cols)*stepX + yw
+			y1 := gridTop - vg.Length(i/cols)*stepY
+			if head > 0 {
+				put(c, small, x0, y1-1, -1, +1, p.title)
+			}
+			y1 -= head
+			ch.drawPanel(c, p, box(x0, y1-plotH, x0+plotW, y1), turned, slope)
+		}
+		put(c, label, c.Min.X+left+yw+(vg.Length(cols)*stepX-12-yw)/2, c.Min.Y+pad, 0, -1, ch.x.label)
+		s := label
+		s.Rotation = math.Pi / 2
+		put(c, s, c.Min.X+left-5, gridTop-head-(vg.Length(rows)*stepY-8-head-xh)/2, 0, -1, ch.ylabel)
+	}}
+}

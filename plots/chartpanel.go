@@ -1,0 +1,80 @@
+package plots
+
+import (
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bool, slope float64) {
+	tick := style(sizeTick, false, ink)
+	px := func(v float64) vg.Length { return r.Min.X + vg.Length(ch.x.norm(v))*(r.Max.X-r.Min.X) }
+	py := func(v float64) vg.Length {
+		return r.Min.Y + vg.Length(min(max(p.y.norm(v), 0), 1))*(r.Max.Y-r.Min.Y)
+	}
+	for _, t := range p.y.ticks {
+		stroke(c, 0.4, lattice, vg.Point{X: r.Min.X, Y: py(t.at)}, vg.Point{X: r.Max.X, Y: py(t.at)})
+		put(c, tick, r.Min.X-4, py(t.at), +1, 0, t.label)
+	}
+	for _, t := range ch.x.ticks {
+		stroke(c, 0.5, ink, vg.Point{X: px(t.at), Y: r.Min.Y}, vg.Point{X: px(t.at), Y: r.Min.Y - 2.5})
+		if turned {
+			s := tick
+			s.Rotation = slope
+			put(c, s, px(t.at)+3, r.Min.Y-4, +1, +1, t.label)
+		} else {
+			put(c, tick, px(t.at), r.Min.Y-4.5, 0, +1, t.label)
+		}
+	}
+	if p.level != nil && !math.IsNaN(p.level.y) {
+		if p.level.lo <= p.level.hi {
+			fill(c, box(r.Min.X, py(p.level.lo), r.Max.X, py(p.level.hi)), color.NRGBA{0, 0, 0, 18})
+		}
+		dashed(c, vg.Point{X: r.Min.X, Y: py(p.level.y)}, vg.Point{X: r.Max.X, Y: py(p.level.y)})
+	}
+	if u := ch.upright; u != nil && *u > ch.x.lo && *u < ch.x.hi {
+		dashed(c, vg.Point{X: px(*u), Y: r.Min.Y}, vg.Point{X: px(*u), Y: r.Max.Y})
+	}
+	stroke(c, 0.6, ink, vg.Point{X: r.Min.X, Y: r.Max.Y}, r.Min, vg.Point{X: r.Max.X, Y: r.Min.Y})
+	for i, l := range p.lines {
+		clr := series[i%len(series)]
+		// Neighbouring intervals would hide each other at the same place.
+		shift := (vg.Length(i) - vg.Length(len(p.lines)-1)/2) * min(2.4, 14/vg.Length(len(p.lines)))
+		var path []vg.Point
+		flush := func() {
+			if len(path) > 1 && ch.connect {
+				stroke(c, 1.1, clr, path...)
+			}
+			path = nil
+		}
+		for _, q := range l.points {
+			if math.IsNaN(q.y) {
+				flush() // a gap, not a bridge over what was not measured
+				continue
+			}
+			path = append(path, vg.Point{X: px(q.x) + shift, Y: py(q.y)})
+		}
+		flush()
+		for _, q := range l.points {
+			if math.IsNaN(q.y) {
+				continue
+			}
+			x := px(q.x) + shift
+			if q.lo <= q.hi {
+				stroke(c, 0.7, clr, vg.Point{X: x, Y: py(q.lo)}, vg.Point{X: x, Y: py(q.hi)})
+				for _, e := range []float64{q.lo, q.hi} {
+					stroke(c, 0.7, clr, vg.Point{X: x - 1.5, Y: py(e)}, vg.Point{X: x + 1.5, Y: py(e)})
+				}
+			}
+			mark(c, i, x, py(q.y))
+		}
+		for _, at := range l.ends {
+			x, y := px(at)+shift, r.Max.Y-4
+			for _, d := range []vg.Length{-1, 1} {
+				stroke(c, 1.2, clr, vg.Point{X: x - 2.6, Y: y - 2.6*d}, vg.Point{X: x + 2.6, Y: y + 2.6*d})
+			}
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package plots
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/snapbench/snapbench/results"
+)
+
+// ErrNothing says that a set has no rows for a picture.
+var ErrNothing = errors.New("no rows for this picture")
+
+// group is the rows of one figure: one subject, and for needle maps one task.
+type group struct {
+	title    string
+	subtitle string
+	suffix   string // of file names, empty where there is only one
+	rows     []results.Row
+	variants []string // in order
+	labels   map[string]string
+	tasks    []string
+}
+
+func groups(set results.Set, m results.Measure, use func(*results.Row) bool, byTask bool) []group {
+	subjects, parts := results.Subjects(set.Rows)
+	var list []group
+	for i, rows := range parts {
+		var kept []results.Row
+		any := false
+		for _, r := range rows {
+			if use(&r) {
+				kept = append(kept, r)
+				any = any || m.Of(&r) != nil
+			}
+		}
+		if !any {
+			continue
+		}
+		set.Run.Sort(kept)
+		tasks := distinctInOrder(kept, func(r *results.Row) string { return r.Task })
+		slices.SortStableFunc(tasks, orderOf(set.Run.Tasks))
+		suffix := ""
+		if len(parts) > 1 {
+			suffix = fmt.Sprint(i + 1)
+		}
+		each := [][]string{tasks}
+		if byTask {
+			each = nil
+			for _, t := range tasks {
+				each = append(each, []string{t})
+			}
+		}
+		for _, tasks := range each {
+			g := group{tasks: tasks, suffix: suffix}
+			for _, r := range kept {
+				if slices.Contains(tasks, r.Task) {
+					g.rows = append(g.rows, r)
+				}
+			}
+			g.labels = results.Labels(g.rows)
+			g.variants = distinctInOrder(g.rows, func(r *results.Row) string { return r.Variant })
+			slices.SortStableFunc(g.variants, orderOf(set.Run.Variants))
+			what := tasks[0]
+			if len(tasks) > 1 {
+				what = fmt.Sprintf("Average of %d tasks", len(tasks))
+			}
+			g.title, g.subtitle = what, subjects[i].String()
+			if byTask && len(each) > 1 {
+				g.suffix = fileName(g.suffix, tasks[0])
+			}
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// average is a variant's mean over tasks, NaN where a task has no number.
+func (g group) average(m results.Measure, variant string) float64 {
+	if variant == "" {
+		return math.NaN()
+	}
+	sum := 0.0
+	for _, task := range g.tasks {
+		sum += meanOf(g.rows, m, func(r *results.Row) bool { return r.Variant == variant && r.Task == task })
+	}
+	return sum / float64(len(g.tasks))
+}
+
+func meanOf(rows []results.Row, m results.Measure, use func(*results.Row) bool) float64 {
+	sum, n := 0.0, 0
+	for i := range rows {
+		if use(&rows[i]) {
+			if v := m.Of(&rows[i]); v != nil {
+				sum, n = sum+*v, n+1
+			}
+		}
+	}
+	if n == 0 {
+		return math.NaN()
+	}
+	return sum / float64(n)
+}
+
+// orderOf keeps names of a list in its order and lets the others follow as they come.
+func orderOf(names []string) func(a, b string) int {
+	at := func(s string) int {
+		if i := slices.Index(names, s); i >= 0 {
+			return i
+		}
+		return len(names)
+	}
+	return func(a, b string) int { return cmp.Compare(at(a), at(b)) }
+}
+
+func distinct[T cmp.Ordered](rows []results.Row, of func(*results.Row) T) []T {
+	list := distinctInOrder(rows, of)
+	slices.Sort(list)
+	return list
+}
+
+func distinctInOrder[T comparable](rows []results.Row, of func(*results.Row) T) []T {
+	seen := map[T]bool{}
+	var list []T
+	for i := range rows {
+		if v := of(&rows[i]); !seen[v] {
+			seen[v] = true
+			list = append(list, v)
+		}
+	}
+	return list
+}

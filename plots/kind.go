@@ -1,0 +1,135 @@
+package plots
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/snapbench/snapbench/results"
+)
+
+// kind is a line of a budget map or of a curve: variants that differ in the budget alone.
+type kind struct {
+	label    string
+	row      *results.Row      // the first of them
+	variants map[string]string // budget → variant
+}
+
+// kindsAndBudgets splits the variants of a group by what they differ in besides the budget. Policies stand in the order
+// in which they were asked, the kinds of one policy by their parameters.
+func (g group) kindsAndBudgets() (kinds []kind, budgets []string, full string) {
+	seen := map[string]bool{}
+	var rows []*results.Row
+	for i := range g.rows {
+		r := &g.rows[i]
+		if seen[r.Variant] {
+			continue
+		}
+		seen[r.Variant] = true
+		if r.Policy == "full" {
+			full = r.Variant
+			continue
+		}
+		rows = append(rows, r)
+	}
+	slices.SortStableFunc(rows, func(a, b *results.Row) int {
+		return cmp.Compare(slices.Index(g.variants, a.Variant), slices.Index(g.variants, b.Variant))
+	})
+	traits := results.TraitsOf(g.rows)
+	at := map[string]int{}
+	policies := map[string]int{} // by order
+	for _, r := range rows {
+		if _, ok := policies[r.Policy]; !ok {
+			policies[r.Policy] = len(policies)
+		}
+		label := strings.Join(traits.Words(r), ", ")
+		if label == "" { // nothing differs: say what it is
+			label = r.Policy
+		}
+		k, ok := at[label]
+		if ok {
+			if _, taken := kinds[k].variants[r.Budget]; taken {
+				// Two variants differ in something no column holds: each its own line.
+				label, ok = r.Variant, false
+			}
+		}
+		if !ok {
+			k = len(kinds)
+			at[label] = k
+			kinds = append(kinds, kind{label: label, row: r, variants: map[string]string{}})
+		}
+		kinds[k].variants[r.Budget] = r.Variant
+		if !slices.Contains(budgets, r.Budget) {
+			budgets = append(budgets, r.Budget)
+		}
+	}
+	slices.SortStableFunc(budgets, func(a, b string) int {
+		return cmp.Or(cmp.Compare(b2i(strings.HasSuffix(a, "%")), b2i(strings.HasSuffix(b, "%"))), results.Natural(a, b))
+	})
+	slices.SortStableFunc(kinds, func(a, b kind) int {
+		return cmp.Or(cmp.Compare(policies[a.row.Policy], policies[b.row.Policy]), results.Natural(a.label, b.label))
+	})
+	return kinds, budgets, full
+}
+
+// shared names the parameters that all variants of a group's only policy have in common, for a subtitle; it is empty
+// where there are several policies.
+func (g group) shared(kinds []kind) string {
+	traits := results.TraitsOf(g.rows)
+	if traits.Policy || len(kinds) == 0 {
+		return ""
+	}
+	r := kinds[0].row
+	words := []string{r.Policy}
+	for _, name := range sortedNames(r.Params) {
+		if !slices.Contains(traits.Params[r.Policy], name) {
+			words = append(words, name+" "+r.Params[name])
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func sortedNames(params map[string]string) []string {
+	var names []string
+	for name := range params {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, results.Natural)
+	return names
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func budgetName(b string) string {
+	if n, err := strconv.Atoi(b); err == nil {
+		return Tokens(n)
+	}
+	if b == "" { // a policy that takes none
+		return absent
+	}
+	return b
+}
+
+func budgetUnit(budgets []string) string {
+	shares, tokens := false, false
+	for _, b := range budgets {
+		if strings.HasSuffix(b, "%") {
+			shares = true
+		} else {
+			tokens = true
+		}
+	}
+	switch {
+	case shares && tokens:
+		return "tokens or share of the prompt"
+	case shares:
+		return "share of the prompt"
+	}
+	return "tokens kept per head"
+}

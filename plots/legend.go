@@ -1,0 +1,106 @@
+package plots
+
+import (
+	"math"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// legend lays the entries out in lines of a width.
+func (ch chart) legend(width vg.Length) (func(c draw.Canvas, x, y vg.Length), vg.Length) {
+	tick := style(sizeTick, false, ink)
+	type entry struct {
+		label string
+		index int
+		row   int
+		x     vg.Length
+	}
+	var entries []entry
+	for i, l := range ch.labels {
+		entries = append(entries, entry{label: l, index: i})
+	}
+	if ch.level != "" {
+		entries = append(entries, entry{label: ch.level, index: -1})
+	}
+	if len(entries) < 2 && ch.level == "" {
+		return func(draw.Canvas, vg.Length, vg.Length) {}, 0
+	}
+	x, row := vg.Length(0), 0
+	for i := range entries {
+		w := 24 + tick.Width(entries[i].label) + 12
+		if x > 0 && x+w-12 > width {
+			x, row = 0, row+1
+		}
+		entries[i].x, entries[i].row = x, row
+		x += w
+	}
+	const rowHeight = 13
+	return func(c draw.Canvas, x, y vg.Length) {
+		for _, e := range entries {
+			cy := y - vg.Length(e.row)*rowHeight - rowHeight/2
+			if e.index < 0 {
+				dashed(c, vg.Point{X: x + e.x, Y: cy}, vg.Point{X: x + e.x + 20, Y: cy})
+			} else {
+				clr := series[e.index%len(series)]
+				if ch.connect {
+					stroke(c, 1.1, clr, vg.Point{X: x + e.x, Y: cy}, vg.Point{X: x + e.x + 20, Y: cy})
+				}
+				mark(c, e.index, x+e.x+10, cy)
+			}
+			put(c, tick, x+e.x+24, cy, -1, 0, e.label)
+		}
+	}, vg.Length(row+1)*rowHeight + 5
+}
+
+func dashed(c draw.Canvas, from, to vg.Point) {
+	c.SetColor(ink)
+	c.SetLineWidth(0.8)
+	c.SetLineDash([]vg.Length{4, 2.5}, 0)
+	var p vg.Path
+	p.Move(from)
+	p.Line(to)
+	c.Stroke(p)
+	c.SetLineDash(nil, 0)
+}
+
+// mark draws the mark of the i-th series: shapes differ as well as colours.
+func mark(c draw.Canvas, i int, x, y vg.Length) {
+	clr := series[i%len(series)]
+	poly := func(size float64, angles ...float64) {
+		var p vg.Path
+		for k, a := range angles {
+			q := vg.Point{X: x + vg.Length(size*math.Cos(a*math.Pi/180)), Y: y + vg.Length(size*math.Sin(a*math.Pi/180))}
+			if k == 0 {
+				p.Move(q)
+			} else {
+				p.Line(q)
+			}
+		}
+		p.Close()
+		c.SetColor(clr)
+		c.Fill(p)
+		c.SetColor(paper)
+		c.SetLineWidth(0.5)
+		c.SetLineDash(nil, 0)
+		c.Stroke(p)
+	}
+	switch i % 6 {
+	case 0:
+		var round []float64
+		for a := 0.0; a < 360; a += 15 {
+			round = append(round, a)
+		}
+		poly(2.7, round...)
+	case 1:
+		poly(3.5, 45, 135, 225, 315)
+	case 2:
+		poly(3.8, 90, 210, 330)
+	case 3:
+		poly(3.6, 0, 90, 180, 270)
+	case 4:
+		poly(3.8, 270, 30, 150)
+	default:
+		poly(3.2, 0, 60, 120, 180, 240, 300)
+	}
+}

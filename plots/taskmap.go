@@ -1,0 +1,69 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/snapbench/snapbench/results"
+)
+
+// TaskMap draws tasks and their averages (down) by variants (across).
+func TaskMap(set results.Set, m results.Measure) ([]Figure, error) {
+	var figures []Figure
+	subjects, _ := results.Subjects(set.Rows)
+	for i, t := range results.Means(set, m) {
+		h := taskHeat(t)
+		suffix := ""
+		if len(subjects) > 1 {
+			suffix = fmt.Sprint(i + 1)
+		}
+		figures = append(figures, h.figure(fileName("tasks", m.Name, suffix)))
+	}
+	if figures == nil {
+		return nil, fmt.Errorf("task map of %s: %w", m.Name, ErrNothing)
+	}
+	return figures, nil
+}
+
+func taskHeat(t results.Table) heat {
+	value := func(c results.Cell) float64 {
+		if c.N == 0 {
+			return math.NaN()
+		}
+		return scale(t.Measure) * c.Mean
+	}
+	var p panel
+	h := heat{title: "Tasks and variants", subtitle: t.Title, xlabel: "Variant", bar: barTitle(t.Measure), columns: 1}
+	if len(t.Variants) > len(t.Lines)+2 { // a needle sweep: variants down
+		h.xlabel, h.ylabel = "", "Variant"
+		p.ys = t.Labels
+		for _, l := range t.Lines {
+			p.xs = append(p.xs, l.Name)
+		}
+		for k := range t.Variants {
+			row := make([]float64, len(t.Lines))
+			for i, l := range t.Lines {
+				row[i] = value(l.Cells[k])
+			}
+			p.values = append(p.values, row)
+		}
+	} else {
+		p.xs = t.Labels
+		before := false
+		for i, l := range t.Lines {
+			p.ys = append(p.ys, l.Name)
+			if l.Average && !before {
+				p.breaks = append(p.breaks, i)
+			}
+			before = l.Average
+			row := make([]float64, len(l.Cells))
+			for k, c := range l.Cells {
+				row[k] = value(c)
+			}
+			p.values = append(p.values, row)
+		}
+	}
+	h.panels = []panel{p}
+	h.setScale(t.Measure.Points, true)
+	return h
+}

@@ -1,0 +1,29 @@
+package results
+
+import (
+	"fmt"
+	"math"
+)
+
+// CostGrid lays out time and memory by variant; ok is false where no row knows any.
+func CostGrid(run Run, rows []Row) (g Grid, ok bool) {
+	g.Head = []string{"variant", "prompt tokens", "kept", "cache", cacheColumn, "peak memory", "prefill", "decode"}
+	var caches []Footprint
+	for _, c := range Costs(run, rows) {
+		caches = append(caches, c.Cache)
+		row := []string{c.Label, count(c.PromptTokens), count(c.KeptMean), Bytes(c.CacheBytes), c.Cache.String(), "n/a", Seconds(c.PrefillSeconds), "n/a"}
+		if c.PeakBytes > 0 {
+			row[5] = Bytes(float64(c.PeakBytes))
+		}
+		if !math.IsNaN(c.DecodeTokensPerSecond) {
+			row[7] = fmt.Sprintf("%.3g tokens/s", c.DecodeTokensPerSecond)
+		}
+		for _, s := range row[1:] {
+			ok = ok || s != "n/a"
+		}
+		g.Rows, g.Strong = append(g.Rows, row), append(g.Strong, false)
+	}
+	g.Notes = []string{"means over rows; peak memory is the most of any row; all variants of a sample share one prefill and are decoded together, so their times are of the whole batch"}
+	g.Notes = append(g.Notes, explainAbove(caches)...)
+	return g, ok
+}

@@ -1,0 +1,105 @@
+package results
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Traits are what the variants of some rows differ in besides their budgets: the policy, and of each policy's
+// parameters those that have more than one text among its variants. The full cache plays no part.
+type Traits struct {
+	Policy bool                // there are several
+	Params map[string][]string // policy → names of the parameters that vary in it, in order
+}
+
+// TraitsOf finds what the variants of rows differ in.
+func TraitsOf(rows []Row) Traits {
+	type parameter struct{ policy, name string }
+	texts := map[parameter]map[string]int{} // text → variants that have it
+	variants := map[string]int{}            // policy → how many
+	seen := map[string]bool{}
+	for i := range rows {
+		r := &rows[i]
+		if r.Policy == "full" || seen[r.Variant] {
+			continue
+		}
+		seen[r.Variant] = true
+		variants[r.Policy]++
+		for name, text := range r.Params {
+			p := parameter{r.Policy, name}
+			if texts[p] == nil {
+				texts[p] = map[string]int{}
+			}
+			texts[p][text]++
+		}
+	}
+	t := Traits{Policy: len(variants) > 1, Params: map[string][]string{}}
+	for p, list := range texts {
+		have := 0
+		for _, n := range list {
+			have += n
+		}
+		if len(list) > 1 || have < variants[p.policy] { // a variant without it differs, too
+			t.Params[p.policy] = append(t.Params[p.policy], p.name)
+		}
+	}
+	for _, names := range t.Params {
+		slices.SortFunc(names, Natural)
+	}
+	return t
+}
+
+// Words names a row's traits: its policy where there are several, then its parameters that vary, "k 7".
+func (t Traits) Words(r *Row) []string {
+	if r.Policy == "full" {
+		return []string{"full"}
+	}
+	var words []string
+	if t.Policy {
+		words = append(words, r.Policy)
+	}
+	for _, name := range t.Params[r.Policy] {
+		if text, ok := r.Params[name]; ok {
+			words = append(words, name+" "+text)
+		}
+	}
+	return words
+}
+
+// Labels gives every variant a short name: its budget, its policy where policies differ, and only those parameters in
+// which variants of a policy differ: "snapkv 1024, k 7". Where that would make two variants alike, all keep their full
+// text.
+func Labels(rows []Row) map[string]string {
+	traits := TraitsOf(rows)
+	labels, taken := map[string]string{}, map[string]bool{}
+	alike := false
+	for i := range rows {
+		r := &rows[i]
+		if _, done := labels[r.Variant]; done {
+			continue
+		}
+		label := traits.label(r)
+		alike = alike || taken[label] || label == ""
+		taken[label], labels[r.Variant] = true, label
+	}
+	if alike {
+		for v := range maps.Keys(labels) {
+			labels[v] = v
+		}
+	}
+	return labels
+}
+
+func (t Traits) label(r *Row) string {
+	words := t.Words(r)
+	if r.Policy == "full" || r.Budget == "" {
+		return strings.Join(words, ", ")
+	}
+	if t.Policy {
+		words[0] += " " + r.Budget
+	} else {
+		words = append([]string{r.Budget}, words...)
+	}
+	return strings.Join(words, ", ")
+}

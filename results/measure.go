@@ -1,0 +1,22 @@
+package results
+
+import ()
+
+// Measure is a number of every row that tables and pictures can show.
+type Measure struct {
+	Name   string
+	Title  string
+	Points bool // shown as 0 to 100
+	Less   bool // smaller is better
+	Of     func(*Row) *float64
+}
+
+// Measures are the ones that tables know. The first is the score.
+func Measures() []Measure {
+	return []Measure{
+		{Name: "score", Title: "score", Points: true, Of: func(r *Row) *float64 { return r.Score }},
+		{Name: "recalled", Title: "recalled", Points: true, Of: func(r *Row) *float64 { return r.Recalled }},
+		{Name: "top1_agreement", Title: "top-1 agreement", Points: true, Of: func(r *Row) *float64 { return r.Top1Agreement }},
+		{Name: "kl_mean", Title: "KL divergence (nats)", Less: true, Of: func(r *Row) *float64 { return r.KLMean }},
+	}
+}

@@ -1,0 +1,68 @@
+package results
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Points writes a score as LongBench does: 100 × mean, from the double to two decimals.
+func Points(v float64) string {
+	if math.IsNaN(v) {
+		return "n/a"
+	}
+	return strconv.FormatFloat(100*v, 'f', 2, 64)
+}
+
+func interval(scale, lo, hi float64, digits int) string {
+	if !(lo <= hi) {
+		return ""
+	}
+	return fmt.Sprintf(" [%s, %s]", fixed(scale*lo, digits), fixed(scale*hi, digits))
+}
+
+// fixed writes a number without the sign of a negative zero.
+func fixed(v float64, digits int) string {
+	s := strconv.FormatFloat(v, 'f', digits, 64)
+	if strings.HasPrefix(s, "-") && strings.Trim(s, "-0.") == "" {
+		return s[1:]
+	}
+	return s
+}
+
+func count(v float64) string {
+	if math.IsNaN(v) {
+		return "n/a"
+	}
+	return fixed(v, 0)
+}
+
+// Bytes writes an amount of memory in powers of 1024.
+func Bytes(v float64) string {
+	if math.IsNaN(v) {
+		return "n/a"
+	}
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	i := 0
+	for v >= 1024 && i < len(units)-1 {
+		v, i = v/1024, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%.0f B", v)
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
+}
+
+// Seconds writes a time with the unit that reads best.
+func Seconds(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "n/a"
+	case v < 1:
+		return fmt.Sprintf("%.3g ms", 1000*v)
+	case v < 120:
+		return fmt.Sprintf("%.3g s", v)
+	}
+	return fmt.Sprintf("%.1f min", v/60)
+}

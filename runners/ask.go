@@ -1,0 +1,117 @@
+package runners
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/metrics"
+	"github.com/snapbench/snapbench/results"
+)
+
+// asked is a sample and the rows that its answers will fill; none where all of them
+// are finished.
+type asked struct {
+	task      datasets.Task
+	number    int // in its task
+	sample    datasets.Sample
+	rows      []results.Row
+	request   Request
+	hidden    bool // the request's first variant is the baseline, for fidelity alone
+	untrusted bool // an answer throws doubt on the run
+}
+
+// open says whether there is something to answer.
+func (a *asked) open() bool { return len(a.rows) > 0 && a.sample.Err == nil }
+
+// ask makes a sample ready for the variants that have no finished row.
+func (p *plan) ask(task datasets.Task, number int) *asked {
+	j, s := p.job, task.Sample(number, p.job.Reader)
+	a := &asked{task: task, number: number, sample: s}
+	var variants []Variant
+	for _, v := range j.Variants {
+		r := j.row(s, v)
+		if p.finished(r.ID) {
+			continue
+		}
+		if s.Err != nil {
+			r.Error = s.Err.Error()
+		}
+		a.rows, variants = append(a.rows, r), append(variants, v)
+	}
+	if !a.open() {
+		return a
+	}
+	a.request = Request{
+		Task: s.Task, Sample: number, Text: s.Prompt, Prompt: s.IDs, Question: s.Question, Variants: variants,
+		MaxNew: s.MaxNew, MinNew: s.MinNew, Stop: j.Stop(s), Fidelity: j.Baseline != nil, Progress: p.watch.Within(s.Task, s.ID),
+	}
+	// Fidelity needs the baseline's answer, also where its own row is finished.
+	if a.hidden = j.Baseline != nil && !slices.ContainsFunc(variants, j.isBaseline); a.hidden {
+		a.request.Variants = append([]Variant{j.Baseline}, variants...)
+	}
+	return a
+}
+
+func (j *Job) isBaseline(v Variant) bool { return v.String() == j.Baseline.String() }
+
+func (p *plan) finished(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.journal.Finished(id) && !(p.job.Retry && p.journal.Failed(id))
+}
+
+// row is what is known of a sample under a variant before it is answered.
+func (j *Job) row(s datasets.Sample, v Variant) results.Row {
+	r := RowOf(v)
+	r.Model, r.Revision, r.Device, r.DType = j.Subject.Model, j.Subject.Revision, j.Subject.Device, j.Subject.DType
+	r.Task, r.TaskVersion, r.Sample, r.Protocol, r.PromptSHA256 = s.Task, s.TaskVersion, s.ID, s.Protocol, s.PromptSHA256
+	r.PromptTail, r.Metric, r.Note = tail(s.Prompt, 600), s.Metric, s.Note
+	n := len(s.IDs)
+	if s.Err == nil {
+		r.PromptTokens = pointer(n + len(s.Question))
+		if b, ok := v.(Budgeted); ok {
+			if tokens, ok := b.Capacity(0, n); ok {
+				r.Capacity = pointer(tokens)
+				r.Share = pointer(float64(tokens) / float64(*r.PromptTokens))
+			}
+		}
+	}
+	if scorer, err := metrics.Open(s.Metric); err == nil {
+		r.MetricVersion = scorer.Version
+	}
+	if s.Length > 0 {
+		r.Length = pointer(s.Length)
+	}
+	r.SetAnswers(s.Answers)
+	if s.Needle != nil {
+		r.Length, r.Depth, r.NeedleToken = pointer(s.Needle.Length), pointer(s.Needle.Depth), pointer(s.Needle.Token)
+	}
+	extra := append(slices.Clone(j.Settings), fmt.Sprintf("max_new=%d", s.MaxNew), fmt.Sprintf("min_new=%d", s.MinNew),
+		"end="+s.End.String(), fmt.Sprintf("stop=%q%v", s.StopStrings, s.StopIDs), fmt.Sprintf("fidelity=%v", j.Baseline != nil),
+		"metric="+s.Metric+"/"+strconv.Itoa(r.MetricVersion))
+	r.ID = r.Key(extra...)
+	return r
+}
+
+// RowOf returns a row that says which variant it is, and nothing else.
+func RowOf(v Variant) results.Row {
+	r := results.Row{Schema: results.Schema, Variant: v.String(), Policy: v.Policy(), Budget: v.Budget()}
+	if params := v.Params(); len(params) > 0 {
+		r.Params = params
+	}
+	return r
+}
+
+func pointer[T any](v T) *T { return &v }
+
+// tail returns the last characters of a text.
+func tail(s string, n int) string {
+	for i := range s {
+		if len(s)-i <= n {
+			return s[i:]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,17 @@
+package cuda
+
+import "github.com/snapbench/snapbench/runners/engine"
+
+// Embed reads rows of the table. An id outside it is an error of the next Sync.
+func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
+	w := d.weight("Embed", table)
+	same("Embed", "dst", dst.Len, ids.Len*w.cols)
+	to, from := d.pointer("Embed", dst, d.kind), d.pointer("Embed", ids, engine.Int32)
+	ok := d.card.Enter("Embed")
+	defer d.card.Leave()
+	if !ok {
+		return
+	}
+	d.card.Args(to, w.address, from).Long(w.cols).Int(w.rows).Ptr(d.faultAddress)
+	d.card.Launch(d.card.Kernel("embed", "embed_"+d.suffix), ids.Len, 1, 256, 0)
+}

@@ -1,0 +1,47 @@
+package cuda
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// few multiplies with the kernels for few rows.
+func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
+	d.fewOf(to, t, from, m, w, add, choice{used: used, count: 1})
+}
+
+// choice says whether few rows are multiplied, or with which experts' weights
+// (kernels/matmul_few.cu). Where count is more than one, x has at most eight rows.
+type choice struct {
+	used, experts     uint64
+	count             int // of products, side by side
+	xStep, resultStep int // elements from one product's to the next one's
+}
+
+// fewOf is few with a choice; w is the weight, or any of the experts', which are alike.
+func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, c choice) {
+	name := d.suffix
+	if t == engine.Float32 {
+		name += "_f32"
+	}
+	plain := d.kind == engine.Float32 || !aligned(w.cols, from, w.address)
+	if d.hopperCard() && !plain && m > 8 && m <= 32 {
+		d.ring(to, name, from, m, w, add, c.used)
+		return
+	}
+	d.card.Args(to, from, w.address, w.bias).Int(m).Long(w.rows, w.cols).Int(flag(add)).Ptr(c.used, c.experts).Long(c.xStep, c.resultStep)
+	if plain {
+		d.card.Launch(d.card.Kernel("matmul_few", "matmul_plain_"+name), blocks(w.rows, 8), c.count*blocks(m, 8), 256, 0)
+		return
+	}
+	// Groups of eight rows of x, and how many rows of w a block takes with them.
+	groups, rows := blocks(m, 8), 32
+	switch {
+	case groups == 1:
+		rows = 16
+	case groups > 4:
+		groups = 8
+	}
+	d.card.Launch(d.card.Kernel("matmul_few", fmt.Sprintf("matmul_few_%d_%s", groups, name)), blocks(w.rows, rows), c.count, 256, 0)
+}

@@ -1,0 +1,59 @@
+package enginetest
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+func argMax(b *bench) {
+	for _, m := range sizes {
+		for _, vocab := range []int{1, 33, 1000} {
+			if !b.affords(m * (200 + 2*vocab)) {
+				continue
+			}
+			v := make([]float32, m*vocab)
+			for i := range v {
+				v[i] = float32(b.rng.IntN(40)) - 100 // many equals, all negative
+			}
+			logits, dst := b.in32(v), b.outInts(m)
+			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.ArgMax(at(dst), at(logits)) })
+			b.checkInts(fmt.Sprintf("(%d, %d)", m, vocab), dst)
+			b.release()
+		}
+	}
+	// One number of a row is not finite, at the beginning, in the middle or at the end; the
+	// rows beside it are not affected.
+	for _, vocab := range []int{1, 33, 5000} {
+		for _, broken := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			places := []int{0, vocab / 2, vocab - 1}
+			v := b.normal((len(places) + 1) * vocab)
+			for i, place := range places {
+				v[i*vocab+place] = float32(broken)
+			}
+			logits, dst := b.in32(v), b.outInts(len(places)+1)
+			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.ArgMax(at(dst), at(logits)) })
+			what := fmt.Sprintf("%v in %d logits", broken, vocab)
+			b.checkInts(what, dst)
+			for i, g := range b.getInts(dst.dev)[:len(places)] {
+				if g != -1 {
+					b.Errorf("%s: %d is chosen where logit %d is %v", what, g, places[i], broken)
+				}
+			}
+			b.release()
+		}
+	}
+}
+
+func divergence(b *bench) {
+	const rows, vocab = 6, 1000
+	v := b.normal(rows * vocab)
+	for i := range v {
+		v[i] *= 3
+	}
+	logits, dst := b.in32(v), b.out32(4)
+	p, q := []int{0, 5, 2, 3}, []int{1, 0, 2, 4}
+	b.both(func(d engine.Device, at func(*pair) engine.Array) { d.Divergence(at(dst), at(logits), vocab, p, q) })
+	b.check("divergence", dst, 4, 100)
+}

@@ -1,0 +1,107 @@
+package runners
+
+import (
+	"context"
+	"sync"
+
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/results"
+)
+
+// Job is a question: samples, and the variants each is answered under.
+type Job struct {
+	Name     string // "needle", "longbench": part of the question
+	Tasks    []datasets.Task
+	Reader   datasets.Model             // turns samples into prompts
+	Stop     func(datasets.Sample) Stop // where an answer ends
+	Variants []Variant
+	// Baseline is what fidelity is measured against; nil: it is not measured.
+	Baseline Variant
+	// Retry runs samples again whose rows have an error.
+	Retry bool
+	// Subject is what the rows are about; Device is the kinds of all the runners'
+	// devices.
+	Subject results.Subject
+	// Settings are whatever else decides an answer, each as "name=value".
+	Settings []string
+}
+
+// Watch is told how a job goes on.
+type Watch interface {
+	// Plan is told the work ahead, once.
+	Plan(tasks []datasets.Task)
+	// Within returns what is told where a sample is.
+	Within(task, sample string) func(Progress)
+	// Finished is told that a sample's rows are written.
+	Finished(task datasets.Task, number int)
+	// Say is told a line for the user.
+	Say(format string, arguments ...any)
+}
+
+// Run answers every sample that has no finished row yet. Several runners share the
+// samples: each takes the next batch when it is free, and which of them answers one
+// decides nothing, as long as they are alike. What is finished is in the journal,
+// whatever ends the run.
+func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) error {
+	p := j.plan(ctx, team, journal, watch)
+	defer p.close()
+	var wait sync.WaitGroup
+	for _, r := range team {
+		wait.Go(func() {
+			for {
+				batch, err := p.next(ctx, r)
+				if err == nil && len(batch) == 0 {
+					return
+				}
+				if err == nil {
+					err = batch.answer(ctx, r)
+				}
+				if err == nil {
+					err = p.write(batch)
+				}
+				if err != nil {
+					p.fail(ctx, r, err)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return p.err
+}
+
+// batch are samples that are answered together.
+type batch []*asked
+
+// answer asks a runner, and grades what comes back.
+func (b batch) answer(ctx context.Context, r Runner) error {
+	var requests []Request
+	var of []*asked
+	for _, a := range b {
+		if a.open() {
+			requests, of = append(requests, a.request), append(of, a)
+		}
+	}
+	if len(requests) == 0 {
+		return nil
+	}
+	out, err := r.Run(ctx, requests)
+	if err != nil {
+		return err
+	}
+	device := r.Describe().Device
+	for i, a := range of {
+		completions := out[i]
+		if a.hidden {
+			completions = completions[1:]
+		}
+		for k := range a.rows {
+			a.rows[k].Device = device // which of several it was plays no part in the row's identity
+			a.untrusted = a.untrusted || completions[k].Untrusted
+			if err := grade(&a.rows[k], a.sample, completions[k]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package local
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// AuditError says that a variant's cache does not hold what its budget says. It
+// fails a run: no figure of it can be trusted.
+type AuditError struct {
+	Variant compress.Variant
+	Layer   int
+	What    string
+}
+
+func (e *AuditError) Error() string {
+	return fmt.Sprintf("audit: %s, layer %d: %s", e.Variant, e.Layer, e.What)
+}
+
+// audited is what Audit found in one layer.
+type audited struct {
+	positions [][]int32 // by head
+	total     int
+	min, max  int
+	complaint string
+}
+
+// positionRows are for rows of positions that nobody keeps.
+var positionRows = sync.Pool{New: func() any { return new([]int32) }}
+
+// Audit reads back what the device really kept for a variant and holds it against the
+// variant's budget. Where keep says so it returns the positions, by layer and head; those
+// of a layer are checked while the next one's are on their way.
+func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engine.Heads, keep bool) (runners.Kept, [][][]int32, error) {
+	layers := make([]audited, len(s.Caches))
+	var checking sync.WaitGroup
+	defer checking.Wait()
+	for i, c := range s.Caches {
+		l := compress.Layer{Index: i, Layers: len(s.Caches), Tokens: n, Heads: h}
+		want := v.Expect(l)
+		if len(c.Len) != want.Heads {
+			layers[i].complaint = fmt.Sprintf("%d cache heads, want %d", len(c.Len), want.Heads)
+			continue
+		}
+		var rows []int32
+		done := func() {}
+		if c.Positions.Len > 0 {
+			if keep {
+				rows = make([]int32, c.Positions.Len)
+			} else {
+				held := positionRows.Get().(*[]int32)
+				*held = slices.Grow((*held)[:0], c.Positions.Len)[:c.Positions.Len]
+				rows, done = *held, func() { positionRows.Put(held) }
+			}
+			d.GetInts(rows, c.Positions)
+			if err := d.Sync(); err != nil {
+				return runners.Kept{}, nil, err
+			}
+		}
+		checking.Go(func() {
+			layers[i] = auditLayer(c, want, rows, n)
+			if layers[i].complaint == "" && rows != nil {
+				if err := v.Audit(l, layers[i].positions); err != nil {
+					layers[i].complaint = err.Error()
+				}
+			}
+			if !keep {
+				layers[i].positions = nil
+			}
+			done()
+		})
+	}
+	checking.Wait()
+	kept := runners.Kept{Min: n}
+	var all [][][]int32
+	sum, heads := 0, 0
+	for i, l := range layers {
+		if l.complaint != "" {
+			return kept, nil, &AuditError{v, i, l.complaint}
+		}
+		kept.Min, kept.Max = min(kept.Min, l.min), max(kept.Max, l.max)
+		sum += l.total
+		heads += len(s.Caches[i].Len)
+		if keep {
+			all = append(all, l.positions)
+		}
+	}
+	kept.Mean = float64(sum) / float64(heads)
+	return kept, all, nil
+}
+
+// auditLayer checks a layer; rows are its positions, nil where it has all n.
+func auditLayer(c engine.Cache, want compress.Expectation, rows []int32, n int) audited {
+	l := audited{min: n}
+	for head, length := range c.Len {
+		if want.PerHead > 0 && length != want.PerHead {
+			return audited{complaint: fmt.Sprintf("head %d keeps %d positions, want %d", head, length, want.PerHead)}
+		}
+		var p []int32
+		if rows != nil {
+			p = rows[c.Start[head] : c.Start[head]+length]
+			if complaint := checkPositions(p, n, want.Tail); complaint != "" {
+				return audited{complaint: fmt.Sprintf("head %d: %s", head, complaint)}
+			}
+		} else if length != n {
+			return audited{complaint: fmt.Sprintf("head %d keeps %d positions and does not say which", head, length)}
+		}
+		l.positions = append(l.positions, p)
+		l.total += length
+		l.min, l.max = min(l.min, length), max(l.max, length)
+	}
+	if l.total < want.Total-want.Spread || l.total > want.Most() {
+		asked := fmt.Sprint(want.Total)
+		if want.Spread > 0 {
+			asked += fmt.Sprintf(" ± %d", want.Spread)
+		}
+		return audited{complaint: fmt.Sprintf("%d positions in all heads, want %s", l.total, asked)}
+	}
+	return l
+}
+
+func checkPositions(p []int32, n, tail int) string {
+	last := int32(-1)
+	for _, x := range p {
+		if x <= last {
+			return fmt.Sprintf("position %d follows %d", x, last)
+		}
+		last = x
+	}
+	if int(last) >= n {
+		return fmt.Sprintf("position %d of a prompt of %d", last, n)
+	}
+	for i := range tail {
+		if want := int32(n - tail + i); p[len(p)-tail+i] != want {
+			return fmt.Sprintf("position %d of the window is missing", want)
+		}
+	}
+	return ""
+}
+
+// CacheBytes is what a sequence's prompt takes, without the room behind it.
+func CacheBytes(s engine.Sequence, t engine.Type) int64 {
+	var bytes int64
+	for _, c := range s.Caches {
+		for _, length := range c.Len {
+			bytes += 2 * int64(length) * int64(c.Size) * int64(t.Size())
+		}
+	}
+	return bytes
+}

@@ -1,0 +1,93 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+)
+
+// NotFiniteError says that the model gave logits that hold NaN or infinity, of which
+// nothing can be chosen. It is the request's own: a weight may be damaged that others
+// do not meet, or an activation beyond the device's number format.
+type NotFiniteError struct {
+	Token int    // of the answer, from 0, that was to be chosen
+	Where string // where it began, as far as that is known
+}
+
+func (e *NotFiniteError) Error() string {
+	return fmt.Sprintf("the logits for token %d of the answer are not finite: %s", e.Token, e.Where)
+}
+
+// notFinite is the error of an answer whose next token cannot be chosen. The first of
+// a request has its prompt looked at again.
+func (b *batch) notFinite(ctx context.Context, request, token int) (*NotFiniteError, error) {
+	if where, ok := b.looked[request]; ok {
+		return &NotFiniteError{token, where}, nil
+	}
+	q, m := b.requests[request], b.runner.model
+	layer, found, err := m.FirstNotFinite(ctx, slices.Concat(q.Prompt, q.Question))
+	var memory *engine.OutOfMemory
+	var where string
+	switch {
+	case errors.As(err, &memory):
+		where = fmt.Sprintf("in which layer is not known, for reading the prompt again needs more memory (%v)", err)
+	case err != nil:
+		return nil, err
+	case !found:
+		where = "those behind the prompt are, under the full cache"
+	case layer == models.BeforeLayers:
+		where = "the embedding gives the first hidden state that is not"
+	case layer == m.Layers:
+		where = "all hidden states are, it is the output's weights"
+	default:
+		where = fmt.Sprintf("layer %d gives the first hidden state that is not", layer)
+	}
+	b.looked[request] = where
+	return &NotFiniteError{token, where}, nil
+}
+
+// fail ends a variant's answer, and what follows for its fidelity, with an error.
+func (b *batch) fail(c *runners.Completion, err error) {
+	c.Err = err
+	for _, a := range b.answers {
+		if a.completion == c {
+			a.done = true
+		}
+	}
+}
+
+// broken fails the rows of a step whose logits are not finite: of an answer, the
+// answer; of what follows the full cache's answer, its variant. Where the full cache's
+// own answer fails, there is nothing to follow.
+func (b *batch) broken(ctx context.Context, live []int, chosen []int32) error {
+	for row, k := range live {
+		a := b.answers[k]
+		if chosen[row] >= 0 || b.over(a) {
+			continue
+		}
+		source := a
+		if a.follow != nil {
+			source = a.follow
+		}
+		err, fatal := b.notFinite(ctx, a.request, len(source.completion.Tokens))
+		if fatal != nil {
+			return fatal
+		}
+		if a.follow != nil {
+			b.fail(a.completion, fmt.Errorf("fidelity: along the full cache's answer %w", err))
+			continue
+		}
+		b.fail(a.completion, err)
+		for _, other := range b.answers {
+			if other.follow == a && other.completion.Err == nil {
+				b.fail(other.completion, fmt.Errorf("fidelity: of the full cache %w", err))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/ref"
+)
+
+// tinyOn is shape:tiny on a device.
+func tinyOn(t *testing.T, d engine.Device) *models.Model {
+	t.Helper()
+	files, err := models.OpenShape("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Load(d, files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func tiny(t *testing.T) (*Engine, *models.Model) {
+	t.Helper()
+	m := tinyOn(t, ref.New())
+	return New(m, func(ids []int32) string { return fmt.Sprint(ids) }), m
+}
+
+func ids(n, seed int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = int32((i*i*31 + i*seed + 7) % 256)
+	}
+	return out
+}
+
+func oneVariant(t *testing.T, s string) compress.Variant { return variants(t, s)[0] }
+
+func variants(t *testing.T, s string) []compress.Variant {
+	t.Helper()
+	v, err := compress.ParseAll(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+const five = "full;snapkv(cap=24,w=8,k=3);snapkv(cap=40,w=8,k=3,gqa=kv_head_mean);snapkv(cap=40,w=16,k=5,pool=avg,gqa=kvpress);snapkv(cap=200,w=8,k=1,gqa=kv_head_max)"
+
+// The figures of a row must not depend on what else was computed with it.
+func TestSharedPrefillEqualsOneVariantAtATime(t *testing.T) {
+	r, m := tiny(t)
+	all := variants(t, five)
+	before := m.Device().Memory().InUse
+	request := runners.Request{Prompt: ids(100, 3), Question: ids(5, 11), Variants: runners.VariantsOf(all), MaxNew: 9, Positions: true}
+	other := runners.Request{Prompt: ids(61, 5), Variants: runners.VariantsOf(all[:2]), MaxNew: 4, Positions: true}
+	out, err := r.Run(context.Background(), []runners.Request{request, other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for j := range all {
+		request.Variants = runners.VariantsOf(all[j : j+1])
+		alone, err := r.Run(context.Background(), []runners.Request{request})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := out[0][j], alone[0][0]
+		if got.Err != nil || want.Err != nil {
+			t.Fatalf("%s: %v, alone %v", all[j], got.Err, want.Err)
+		}
+		if len(got.Tokens) != 9 || got.Text != want.Text || !reflect.DeepEqual(got.Positions, want.Positions) || got.Kept != want.Kept || got.CacheBytes != want.CacheBytes {
+			t.Errorf("%s: with others %v %+v, alone %v %+v", all[j], got.Tokens, got.Kept, want.Tokens, want.Kept)
+		}
+	}
+	if out[0][1].Kept != (runners.Kept{Min: 24, Max: 24, Mean: 24}) || out[0][4].Kept != (runners.Kept{Min: 100, Max: 100, Mean: 100}) {
+		t.Errorf("kept %+v and %+v", out[0][1].Kept, out[0][4].Kept)
+	}
+	if out[0][4].Text != out[0][0].Text {
+		t.Errorf("a budget above the prompt answers %v, the full cache %v", out[0][4].Tokens, out[0][0].Tokens)
+	}
+	if len(out[1][0].Tokens) != 4 {
+		t.Errorf("the other request has %d tokens, want 4", len(out[1][0].Tokens))
+	}
+	if after := m.Device().Memory().InUse; after != before+int64(0) {
+		t.Errorf("%d bytes are still held", after-before)
+	}
+}
+
+func TestStops(t *testing.T) {
+	r, _ := tiny(t)
+	request := runners.Request{Prompt: ids(50, 3), Variants: runners.VariantsOf(variants(t, "full")), MaxNew: 6}
+	run := func() runners.Completion {
+		out, err := r.Run(context.Background(), []runners.Request{request})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0][0]
+	}
+	free := run()
+	if len(free.Tokens) != 6 || free.Ended {
+		t.Fatalf("tokens %v, ended %v", free.Tokens, free.Ended)
+	}
+	request.Stop.Tokens = []int32{free.Tokens[0]}
+	if c := run(); len(c.Tokens) != 1 || !c.Ended {
+		t.Errorf("stop at the first token: %v", c.Tokens)
+	}
+	request.MinNew = 1
+	if c := run(); c.Tokens[0] == free.Tokens[0] {
+		t.Errorf("the end token %d was chosen before the least number of tokens", c.Tokens[0])
+	}
+	request.MinNew, request.Stop = 0, runners.Stop{Strings: []string{fmt.Sprintf(" %d", free.Tokens[1])}}
+	if c := run(); !c.Ended || c.Text != fmt.Sprintf("[%d", free.Tokens[0]) {
+		t.Errorf("stop string: %q, tokens %v", c.Text, c.Tokens)
+	}
+}
+
+func TestFidelity(t *testing.T) {
+	r, _ := tiny(t)
+	request := runners.Request{Prompt: ids(100, 3), Variants: runners.VariantsOf(variants(t, five)), MaxNew: 9, Fidelity: true}
+	out, err := r.Run(context.Background(), []runners.Request{request})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := out[0][0].Fidelity
+	if full == nil || full.KLMean != 0 || full.KLP99 != 0 || full.Agreement != 1 || full.FirstDivergence != -1 || full.Tokens != 8 {
+		t.Errorf("the full cache against itself: %+v", full)
+	}
+	for _, c := range out[0][1:4] {
+		if c.Fidelity == nil || !(c.Fidelity.KLMean > 0) || c.Fidelity.Agreement > 1 {
+			t.Errorf("%s: %+v", c.Variant, c.Fidelity)
+			continue
+		}
+		if at := c.Fidelity.FirstDivergence; at >= 0 && c.Tokens[at] == out[0][0].Tokens[at] {
+			t.Errorf("%s: diverges at %d, but the answers agree there: %v, %v", c.Variant, at, c.Tokens, out[0][0].Tokens)
+		}
+	}
+	request.Fidelity = false
+	plain, err := r.Run(context.Background(), []runners.Request{request})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for j := range plain[0] {
+		if plain[0][j].Text != out[0][j].Text {
+			t.Errorf("%s: measuring fidelity changed the answer", plain[0][j].Variant)
+		}
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	r, _ := tiny(t)
+	good := runners.Request{Prompt: ids(100, 3), Variants: runners.VariantsOf(variants(t, "full;snapkv(cap=20%,w=32)")), MaxNew: 2}
+	long := good
+	long.Prompt = ids(1<<22, 1)
+	empty := good
+	empty.Prompt = nil
+	lists := good
+	lists.Variants = runners.VariantsOf(variants(t, "snapkv(cap=24,w=8|8|8)"))
+	out, err := r.Run(context.Background(), []runners.Request{long, good, empty, lists})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{2, 1, 2, 1} {
+		failed := 0
+		for _, c := range out[i] {
+			if c.Err != nil {
+				failed++
+			}
+		}
+		if failed != want {
+			t.Errorf("request %d: %d completions failed, want %d: %+v", i, failed, want, out[i])
+		}
+	}
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := r.Run(cancelled, []runners.Request{good}); err != context.Canceled {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// What the plan says is needed is what is asked for, a little above at most.
+func TestPlanCoversThePeak(t *testing.T) {
+	r, m := tiny(t)
+	for _, n := range []int{64, 700} {
+		for _, list := range []string{"full", "snapkv(cap=40,w=16,k=5)", five} {
+			request := runners.Request{Prompt: ids(n, 3), Variants: runners.VariantsOf(variants(t, list)), MaxNew: 5}
+			before := m.Device().Memory().InUse
+			if _, err := r.Run(context.Background(), []runners.Request{request}); err != nil {
+				t.Fatal(err)
+			}
+			peak := m.Device().Memory().Peak - before
+			plan := m.Plan(variants(t, list), n, 5, false).Total()
+			if plan < peak || float64(plan) > 1.5*float64(peak) {
+				t.Errorf("%d tokens, %s: planned %d bytes, the peak was %d", n, list, plan, peak)
+			}
+		}
+	}
+}

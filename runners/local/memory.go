@@ -1,0 +1,81 @@
+package local
+
+import (
+	"context"
+	"sync"
+
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// memory is what some engines take from: a card's, or the host's. A batch holds it for
+// reading, and for writing where it needs all of it.
+type memory struct {
+	sync.RWMutex
+	engines []*Engine
+}
+
+// beside completes requests while others' batches may take of the same memory.
+func (e *Engine) beside(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
+	e.memory.RLock()
+	defer e.memory.RUnlock()
+	return e.answer(ctx, requests)
+}
+
+// apart completes requests while nothing else takes of the memory.
+func (e *Engine) apart(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
+	e.memory.Lock()
+	defer e.memory.Unlock()
+	for _, other := range e.memory.engines {
+		if t, ok := other.model.Device().(engine.Trimmer); ok {
+			t.Trim()
+		}
+	}
+	return e.answer(ctx, requests)
+}
+
+// What is decoded together: rows enough that reading the weights costs little for
+// each, and no more prompt tokens than a device reads in some seconds, which are lost
+// where the run is killed before their answers are there.
+const (
+	rowsTogether      = 32
+	tokensTogether    = 2 << 10 // on a CPU
+	tokensTogetherGPU = 128 << 10
+)
+
+// Fits says whether a request may be decoded together with those that wait.
+func (e *Engine) Fits(waiting []runners.Request, next runners.Request) bool {
+	if len(waiting) == 0 {
+		return true
+	}
+	d := e.model.Device()
+	limit := tokensTogetherGPU
+	if engine.OnHost(d.Name()) {
+		limit = tokensTogether
+	}
+	list := append(waiting[:len(waiting):len(waiting)], next)
+	rows, tokens, room := 0, 0, 0
+	for _, q := range list {
+		rows += len(q.Variants)
+		tokens += len(q.Prompt)
+		room = max(room, len(q.Question)+q.MaxNew)
+	}
+	if rows > rowsTogether || tokens > limit {
+		return false
+	}
+	// Half of what is free, shared with who takes of the same memory: a plan is an
+	// estimate, and who comes last must not fail.
+	var caches, prefill, decode int64
+	for _, q := range list {
+		policies, err := policiesOf(q.Variants)
+		if err != nil {
+			return false // Check says so
+		}
+		plan := e.model.Plan(policies, len(q.Prompt), room, q.Fidelity)
+		for _, c := range plan.Caches {
+			caches += c
+		}
+		prefill, decode = max(prefill, plan.Prefill), decode+plan.Decode
+	}
+	return caches+max(prefill, decode) <= d.Memory().Free/2/int64(len(e.memory.engines))
+}

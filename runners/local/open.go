@@ -1,0 +1,241 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/tokenizer"
+	_ "github.com/snapbench/snapbench/runners/tokenizer/sugarme" // --tokenizer sugarme
+)
+
+// Options say which model runs where.
+type Options struct {
+	Model     string // as [Locate] finds it
+	Device    string // "auto", or devices separated by commas
+	DType     string // "auto", float32, float16, bfloat16
+	Tokenizer string // backend; empty for a model that reads no text, as for measuring speed
+}
+
+// Opened is a model that is ready to run, on one device or several.
+type Opened struct {
+	Located
+	Engines []*Engine
+	Kinds   string // of the engines' devices, each once: what rows depend on
+
+	files   *models.Files
+	text    tokenizer.Tokenizer
+	chat    *tokenizer.ChatTemplate // nil: the model has none
+	devices []engine.Device
+}
+
+// Close gives everything back.
+func (m *Opened) Close() {
+	for _, e := range m.Engines {
+		if e.model != nil {
+			e.model.Close()
+		}
+	}
+	if m.files != nil {
+		m.files.Close()
+	}
+	for _, d := range m.devices {
+		d.Close()
+	}
+}
+
+// Runners returns the engines as runners.
+func (m *Opened) Runners() []runners.Runner {
+	list := make([]runners.Runner, len(m.Engines))
+	for i, e := range m.Engines {
+		list[i] = e
+	}
+	return list
+}
+
+// Subject is what rows of this model are about.
+func (m *Opened) Subject() results.Subject {
+	return results.Subject{Model: m.Name, Revision: m.Revision, Device: m.Kinds, DType: m.devices[0].Type().String()}
+}
+
+// Open finds the model's files, reads its tokenizer where text is wanted, and
+// brings its weights to every device asked for.
+func Open(ctx context.Context, o Options, say func(string, ...any)) (_ *Opened, err error) {
+	if names := tokenizer.Names(); o.Tokenizer != "" && !slices.Contains(names, o.Tokenizer) {
+		return nil, runners.Mistake(fmt.Errorf("unknown tokenizer %q: have %s", o.Tokenizer, strings.Join(names, ", ")))
+	}
+	names, err := deviceList(o.Device)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > 1 && o.Tokenizer == "" {
+		return nil, runners.Mistake(fmt.Errorf("--device %s: speed measures one device: copies that work side by side share the host, and their times are no device's own", o.Device))
+	}
+	at, err := Locate(ctx, o.Model, say)
+	if err != nil {
+		return nil, err
+	}
+	m := &Opened{Located: at}
+	defer func() {
+		if err != nil {
+			m.Close()
+		}
+	}()
+	if m.files, err = at.Open(); err != nil {
+		return nil, err
+	}
+	if o.Tokenizer != "" {
+		if err := m.openText(o); err != nil {
+			return nil, err
+		}
+	}
+	if m.devices, err = openDevices(names, o.DType); err != nil {
+		return nil, err
+	}
+	m.Engines, m.Kinds = newEngines(m.devices), kindsOf(m.devices)
+	if err := m.load(say); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// newEngines gives each device an engine that has no model yet.
+func newEngines(devices []engine.Device) []*Engine {
+	memories, same, number := map[string]*memory{}, map[string]int{}, map[string]int{}
+	for _, d := range devices {
+		same[d.Name()]++
+	}
+	var list []*Engine
+	for _, d := range devices {
+		name := d.Name()
+		place := name
+		if engine.OnHost(name) {
+			place = "host"
+		}
+		if memories[place] == nil {
+			memories[place] = &memory{}
+		}
+		e := &Engine{memory: memories[place]}
+		e.answer = e.complete
+		e.about.Name = name
+		if number[name]++; same[name] > 1 {
+			e.about.Name = fmt.Sprintf("%s (%d of %d)", name, number[name], same[name])
+		}
+		e.memory.engines = append(e.memory.engines, e)
+		list = append(list, e)
+	}
+	return list
+}
+
+// load brings the weights to every engine: to several memories at the same time, in
+// one memory one copy after the other, since what is free decides whether the next is
+// begun.
+func (m *Opened) load(say func(string, ...any)) error {
+	failed := make([]error, len(m.Engines))
+	var wait sync.WaitGroup
+	for _, first := range m.Engines {
+		if first != first.memory.engines[0] {
+			continue
+		}
+		wait.Go(func() {
+			for _, e := range first.memory.engines {
+				i := slices.Index(m.Engines, e)
+				start, d := time.Now(), m.devices[i]
+				loaded, err := models.Load(d, m.files, nil)
+				if err != nil {
+					failed[i] = err
+					if len(m.Engines) > 1 {
+						failed[i] = fmt.Errorf("%s: %w", e.about.Name, err)
+					}
+					return
+				}
+				e.model, e.decode = loaded, func(ids []int32) string { return m.text.Decode(ids, true) }
+				e.describe(m.Name, m.Revision, e.about.Name)
+				bytes, took := float64(d.Memory().Weights), time.Since(start).Seconds()
+				say("%s on %s (%s): %.2f GB of weights in %.2f s", m.Name, e.about.Name, d.Describe(), bytes/1e9, took)
+			}
+		})
+	}
+	wait.Wait()
+	return errors.Join(failed...)
+}
+
+func (m *Opened) openText(o Options) (err error) {
+	if m.path == "" {
+		return fmt.Errorf("model %q has random weights and no tokenizer: it serves snapbench speed", o.Model)
+	}
+	if m.files.GGUF != nil {
+		if o.Tokenizer != "native" {
+			return runners.Mistake(fmt.Errorf("--tokenizer %s reads tokenizer.json; %s has its tokenizer inside", o.Tokenizer, o.Model))
+		}
+		text, chat, err := tokenizer.OpenGGUF(m.files.GGUF.Metadata())
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.Model, err)
+		}
+		m.text, m.chat = text, chat
+		return nil
+	}
+	if m.text, err = tokenizer.OpenWith(o.Tokenizer, m.path); err != nil {
+		return err
+	}
+	m.chat, err = tokenizer.OpenChatTemplate(m.path)
+	if errors.Is(err, tokenizer.ErrNoChatTemplate) {
+		return nil
+	}
+	return err
+}
+
+// Reader is the model as prompts see it.
+func (m *Opened) Reader() datasets.Model {
+	d := datasets.Model{Name: m.Name, ContextLength: m.Engines[0].model.Context, Tokenizer: m.text}
+	if m.chat != nil {
+		d.Chat = func(messages []datasets.Message, variables map[string]any) (string, error) {
+			list := make([]tokenizer.Message, len(messages))
+			for i, x := range messages {
+				list[i] = tokenizer.Message{Role: x.Role, Content: x.Content}
+			}
+			return m.chat.Render(list, tokenizer.RenderOptions{AddGenerationPrompt: true, Variables: variables})
+		}
+	}
+	return d
+}
+
+// Stop returns where a sample's answer ends.
+func (m *Opened) Stop(s datasets.Sample) runners.Stop {
+	stop := runners.Stop{Strings: s.StopStrings, Tokens: slices.Clone(s.StopIDs)}
+	add := func(ids ...int32) {
+		for _, id := range ids {
+			if !slices.Contains(stop.Tokens, id) {
+				stop.Tokens = append(stop.Tokens, id)
+			}
+		}
+	}
+	text := m.text.EOS()
+	switch s.End {
+	case datasets.EndGeneration:
+		if len(m.Engines[0].model.EOS) > 0 {
+			add(m.Engines[0].model.EOS...)
+		} else {
+			add(text...)
+		}
+	case datasets.EndOfText:
+		add(text[:min(1, len(text))]...)
+	case datasets.EndOfTextOrTurn:
+		add(text...)
+		for _, turn := range []string{"<|im_end|>", "<|eot_id|>", "<|end_of_turn|>", "<end_of_turn>"} {
+			if id, ok := m.text.TokenID(turn); ok {
+				add(id)
+			}
+		}
+	}
+	return stop
+}

@@ -1,0 +1,99 @@
+package runners
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/results"
+)
+
+// question is what decides a job's rows, and so what a folder may be continued with.
+type question struct {
+	Command  string         `json:"command"`
+	Model    string         `json:"model"`
+	Revision string         `json:"revision"`
+	Device   string         `json:"device"`
+	DType    string         `json:"dtype"`
+	Settings []string       `json:"settings,omitempty"`
+	Tasks    []taskQuestion `json:"tasks"`
+	Variants []string       `json:"variants"`
+	Fidelity bool           `json:"fidelity,omitempty"`
+}
+
+type taskQuestion struct {
+	Name    string           `json:"name"`
+	Version int              `json:"version"`
+	Samples int              `json:"samples"`
+	Data    string           `json:"data"` // a digest: a path stays when its file changes
+	Options datasets.Options `json:"options"`
+}
+
+// Describe returns what run.json says of a job that a team answers, the command line
+// and the program's version excepted. Options are the tasks' own, in their order;
+// where data lies plays no part in them, the digest says what it is.
+func (j *Job) Describe(team []Runner, options []datasets.Options) (results.Run, error) {
+	q := question{
+		Command: j.Name, Model: j.Subject.Model, Revision: j.Subject.Revision, Device: j.Subject.Device, DType: j.Subject.DType,
+		Settings: j.Settings, Fidelity: j.Baseline != nil,
+	}
+	run := results.Run{
+		Started: time.Now().UTC(),
+		Machine: results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: Processor(), Threads: runtime.GOMAXPROCS(0)},
+	}
+	for _, r := range team {
+		d := r.Describe()
+		run.Machine.Devices = append(run.Machine.Devices, d.Name+": "+d.About)
+	}
+	for i, t := range j.Tasks {
+		q.Tasks = append(q.Tasks, taskQuestion{t.Name(), t.Version(), t.Len(), t.Digest()[:16], options[i]})
+		run.Tasks = append(run.Tasks, t.Name())
+	}
+	for _, v := range j.Variants {
+		q.Variants = append(q.Variants, v.String())
+		run.Variants = append(run.Variants, v.String())
+	}
+	var err error
+	run.Question, err = results.Ask(q)
+	return run, err
+}
+
+// Check reports what cannot be asked of a team, before anything is read.
+func (j *Job) Check(team []Runner) error {
+	for _, r := range team {
+		if err := r.Check(j.Variants); err != nil {
+			return Mistake(err)
+		}
+		d := r.Describe()
+		for _, t := range j.Tasks {
+			sized, ok := t.(interface{ Lengths() []int })
+			if !ok || d.Context == 0 {
+				continue
+			}
+			for _, n := range sized.Lengths() {
+				if n >= d.Context {
+					return Mistake(fmt.Errorf("length %d: the context of %s is %d tokens: ask by --lengths or --max-len for prompts that leave an answer room in it, or take a model with a longer one",
+						n, d.Model, d.Context))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Processor names this machine's processor, or its architecture where it has no name.
+func Processor() string {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}

@@ -1,0 +1,117 @@
+package speed
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+)
+
+// Footprint is what a cell needs on the device by its plan, in bytes, and what
+// there is. Prefill and Decode do not coincide.
+type Footprint struct {
+	Weights int64 `json:"weight_bytes"`
+	Prefill int64 `json:"prefill_bytes"` // hidden states, one layer's keys and values, scores, scratch of one prompt
+	Caches  int64 `json:"cache_bytes"`   // of all sequences, with room for new tokens
+	Decode  int64 `json:"decode_bytes"`  // scratch of the decoding rows
+	Free    int64 `json:"free_bytes"`    // for all but the weights; 0 where no limit is known
+}
+
+// Need is what is needed beside the weights at the worst moment.
+func (f Footprint) Need() int64 { return f.Caches + max(f.Prefill, f.Decode) }
+
+// Fits says whether there is room; where no limit is known, there is.
+func (f Footprint) Fits() bool { return f.Free <= 0 || f.Need() <= f.Free }
+
+// DoesNotFit says what a cell would have needed.
+type DoesNotFit struct {
+	Plan Footprint
+	// Need and Free are the plan's, or those of the allocation that failed.
+	Need, Free int64
+	// Allocating: the plan fits and an allocation failed all the same.
+	Allocating bool
+	held       int // sequences that were there
+}
+
+func (e *DoesNotFit) Error() string {
+	what := "does not fit: needs"
+	if e.Allocating {
+		what = "fits by the plan, but an allocation failed: it needs"
+	}
+	return fmt.Sprintf("%s %s, %s free", what, engine.Bytes(e.Need), engine.Bytes(e.Free))
+}
+
+// ErrNoLimit says that the largest that fits cannot be told.
+var ErrNoLimit = errors.New("no limit of memory is known")
+
+// Free returns what of a device is free, or what is left of limit bytes of it
+// where limit is not 0. It is 0 where neither is known.
+func Free(d engine.Device, limit int64) int64 {
+	m := d.Memory()
+	if limit <= 0 {
+		return m.Free
+	}
+	left := max(1, limit-m.InUse)
+	if m.Free > 0 {
+		left = min(left, m.Free)
+	}
+	return left
+}
+
+// Plan returns what a cell whose length and batch are given needs.
+func (c Cell) Plan(m *models.Model) Footprint { return c.footprint(m, Free(m.Device(), c.Limit)) }
+
+func (c Cell) footprint(m *models.Model, free int64) Footprint {
+	p := m.Plan([]compress.Variant{c.Variant}, c.Length, c.Warmup+c.MaxNew, false).Of(c.Batch)
+	f := Footprint{Weights: m.Device().Memory().Weights, Prefill: p.Prefill, Decode: p.Decode, Free: free}
+	for _, b := range p.Caches {
+		f.Caches += b
+	}
+	return f
+}
+
+// LengthGrain is what the longest prompt is a multiple of.
+const LengthGrain = 1024
+
+// Largest replaces a batch or a length of 0 by the largest that fits by the plan;
+// lengths are multiples of LengthGrain. It returns *DoesNotFit where nothing does,
+// and ErrNoLimit.
+func (c Cell) Largest(m *models.Model) (Cell, error) {
+	if c.Length > 0 && c.Batch > 0 {
+		return c, nil
+	}
+	free := Free(m.Device(), c.Limit)
+	if free <= 0 {
+		return c, ErrNoLimit
+	}
+	if c.Length <= 0 && c.Batch <= 0 {
+		return c, errors.New("the largest batch of the longest prompts: one of the two must be given")
+	}
+	size, grain, most := &c.Batch, 1, 1<<20
+	if c.Length <= 0 {
+		size, grain, most = &c.Length, LengthGrain, 1<<30
+	}
+	fits := func(n int) bool {
+		*size = n * grain
+		return c.footprint(m, free).Fits()
+	}
+	if !fits(1) {
+		f := c.footprint(m, free)
+		return c, &DoesNotFit{Plan: f, Need: f.Need(), Free: free}
+	}
+	low, high := 1, 2 // fits, perhaps not
+	for high*grain <= most && fits(high) {
+		low, high = high, 2*high
+	}
+	for low+1 < high {
+		if mid := (low + high) / 2; fits(mid) {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	*size = low * grain
+	return c, nil
+}
