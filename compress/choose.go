@@ -168,7 +168,7 @@ func (o *ops) Group(s Scores, how engine.Grouping) Scores {
 	if o.err != nil {
 		return Scores{Rows: h.KV}
 	}
-	if h.Group() == 1 {
+	if h.Group() == 1 && how != engine.GroupAll {
 		return s // one query head per KV head: nothing to reduce
 	}
 	return o.once(s, fmt.Sprintf("group %d", how), h.KV, s.Width(), func(dst engine.Array) {

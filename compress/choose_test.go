@@ -13,6 +13,7 @@ type asked struct {
 	engine.Device
 	windows [][]int
 	pools   int
+	groups  []engine.Grouping
 	choices []int // selections of each call
 }
 
@@ -29,7 +30,10 @@ func (a *asked) WindowScores(dst []engine.Array, w []int, q engine.Array, kv eng
 	a.windows = append(a.windows, slices.Sorted(slices.Values(w)))
 }
 func (a *asked) PoolScores(dst, src engine.Array, rows, kernel int, kind engine.Pooling) { a.pools++ }
-func (a *asked) Select(s []engine.Selection)                                             { a.choices = append(a.choices, len(s)) }
+func (a *asked) GroupScores(dst, src engine.Array, h engine.Heads, how engine.Grouping) {
+	a.groups = append(a.groups, how)
+}
+func (a *asked) Select(s []engine.Selection) { a.choices = append(a.choices, len(s)) }
 
 // TestChooseTogether holds what variants share to one measurement, and all of a
 // layer's windows and choices to one operation.
@@ -67,5 +71,19 @@ func TestChooseTogether(t *testing.T) {
 			t.Errorf("%v, layer %d: windows %v, %d poolings, choices %v; want %v, %d, %v", c.variants, c.layer, d.windows, d.pools, d.choices, c.windows, c.pools, c.choices)
 		}
 		choice.Free()
+	}
+}
+
+// TestGroupOfOne: one query head per KV head is its own mean and highest, but not the mean
+// over all heads.
+func TestGroupOfOne(t *testing.T) {
+	d := &asked{}
+	o := &ops{device: d, layer: Layer{Heads: engine.Heads{Query: 2, KV: 2, Size: 8}}, memo: map[string]Scores{}}
+	s := Scores{Array: engine.Array{Len: 20}, Rows: 2, question: "scores"}
+	for _, how := range []engine.Grouping{engine.GroupMean, engine.GroupMax, engine.GroupAll} {
+		o.Group(s, how)
+	}
+	if want := []engine.Grouping{engine.GroupAll}; !slices.Equal(d.groups, want) {
+		t.Errorf("the device was asked for groupings %v, want %v", d.groups, want)
 	}
 }

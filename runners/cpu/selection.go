@@ -16,8 +16,11 @@ func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.G
 	if d.err != nil {
 		return
 	}
-	in, out, n := f32(op, src), f32(op, dst), h.Group()
-	d.pool.run(h.KV, func(g, _ int) {
+	in, out, n, groups := f32(op, src), f32(op, dst), h.Group(), h.KV
+	if how == engine.GroupAll {
+		n, groups = h.Query, 1 // and then a copy for each
+	}
+	d.pool.run(groups, func(g, _ int) {
 		to := out[g*m : (g+1)*m]
 		copy(to, in[g*n*m:])
 		for a := 1; a < n; a++ {
@@ -34,12 +37,15 @@ func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.G
 				}
 			}
 		}
-		if how == engine.GroupMean && n > 1 {
+		if how != engine.GroupMax && n > 1 {
 			for j := range to {
 				to[j] /= float32(n)
 			}
 		}
 	})
+	for g := groups; g < h.KV; g++ {
+		copy(out[g*m:(g+1)*m], out[:m])
+	}
 }
 
 // PoolScores smooths each row.
@@ -110,6 +116,7 @@ func (d *Device) Select(selections []engine.Selection) {
 		scores []float32
 		dst    []int32
 		count  int
+		head   int
 	}
 	var rows []row
 	for _, s := range selections {
@@ -118,31 +125,41 @@ func (d *Device) Select(selections []engine.Selection) {
 		}
 		m := s.Scores.Len / s.Rows
 		wantLen(op, "scores", s.Scores, s.Rows*m)
-		wantLen(op, "dst", s.Dst, s.Rows*(s.Count+s.Tail))
-		if s.Count < 0 || s.Count > m {
-			shape("%s: %d of %d scores", op, s.Count, m)
+		if s.Counts != nil && len(s.Counts) != s.Rows {
+			shape("%s: counts for %d of %d rows", op, len(s.Counts), s.Rows)
 		}
+		if s.Head < 0 || s.Head > m || s.Tail < 0 {
+			shape("%s: a head of %d and a tail of %d, %d scores", op, s.Head, s.Tail, m)
+		}
+		for r := range s.Rows {
+			if c := s.CountOf(r); c < 0 || c > m {
+				shape("%s: %d of %d scores", op, c, m)
+			}
+		}
+		wantLen(op, "dst", s.Dst, s.Len())
 		if d.err != nil {
 			return
 		}
-		scores, dst, n := f32(op, s.Scores), i32(op, s.Dst), s.Count+s.Tail
+		scores, dst := f32(op, s.Scores), i32(op, s.Dst)
 		for r := range s.Rows {
-			rows = append(rows, row{scores[r*m : (r+1)*m], dst[r*n : (r+1)*n], s.Count})
+			count := s.CountOf(r)
+			rows = append(rows, row{scores[r*m : (r+1)*m], dst[:count+s.Tail], count, s.Head})
+			dst = dst[count+s.Tail:]
 		}
 	}
 	d.pool.run(len(rows), func(t, worker int) {
 		r := rows[t]
 		buf := scratch(&d.local[worker], 4*len(r.scores))
-		choose(r.dst[:r.count], r.scores, unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(buf))), len(buf)))
+		choose(r.dst[:r.count], r.scores, r.head, unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(buf))), len(buf)))
 		for j := range r.dst[r.count:] {
 			r.dst[r.count+j] = int32(len(r.scores) + j)
 		}
 	})
 }
 
-// choose writes the positions of the len(dst) highest scores, ascending. buf has
-// room for two ranks per score.
-func choose(dst []int32, scores []float32, buf []uint32) {
+// choose writes the positions of the len(dst) highest scores, ascending, those of the
+// first head scores before all others. buf has room for two ranks per score.
+func choose(dst []int32, scores []float32, head int, buf []uint32) {
 	if len(dst) == 0 {
 		return
 	}
@@ -150,6 +167,9 @@ func choose(dst []int32, scores []float32, buf []uint32) {
 	var count [1 << 11]int32
 	for j, v := range scores {
 		b := rank(v)
+		if j < head {
+			b = math.MaxUint32 // above +∞
+		}
 		ranks[j] = b
 		count[b>>21]++
 	}

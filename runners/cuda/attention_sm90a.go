@@ -6,14 +6,19 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
+// log2e is log2(e): the kernels' powers are of base 2.
+const log2e = 1.44269504
+
+// hopperHeads says whether the kernels for compute capability 9.0 can be used on heads: they
+// need a 16-bit type, heads of 64, 96 or 128, and aligned arrays.
+func (d *Device) hopperHeads(size int, pointers ...uint64) bool {
+	return d.hopperCard() && d.kind != engine.Float32 && aligned(0, pointers...) && (size == 64 || size == 96 || size == 128)
+}
+
 // hopper runs the attention kernel for compute capability 9.0. It returns false, and has
-// done nothing, where that kernel cannot be used: it needs a 16-bit type, heads of 64, 96
-// or 128, and aligned arrays.
-func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, window int, scale float32) bool {
-	if !d.hopperCard() || d.kind == engine.Float32 || !aligned(0, out, q, k, v) || m == 0 {
-		return false
-	}
-	if h.Size != 64 && h.Size != 96 && h.Size != 128 {
+// done nothing, where that kernel cannot be used.
+func (d *Device) hopper(out, q, k, v uint64, rows lse, m, start, n int, h engine.Heads, window int, scale float32) bool {
+	if !d.hopperHeads(h.Size, out, q, k, v) || m == 0 {
 		return false
 	}
 	const tile, stages = 128, 2 // of kernels/attention_sm90a.cu
@@ -32,7 +37,7 @@ func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, wi
 	for h.Query%section != 0 {
 		section--
 	}
-	d.card.Args().Maps(3).Ptr(out).Int(m, start, h.Query, h.KV, section, window).Float(scale * 1.44269504)
+	d.card.Args().Maps(3).Ptr(out, rows.address).Int(rows.pitch, m, start, h.Query, h.KV, section, window).Float(scale * log2e)
 	columns := blocks(h.Size, 64) * 64
 	shared := (1+2*stages)*tile*columns*2 + 1024
 	d.card.Launch(d.card.Kernel("attention_sm90a", fmt.Sprintf("attention_%d_%s", h.Size, d.suffix)), blocks(m, tile)*h.Query, 1, 384, shared)

@@ -32,6 +32,16 @@ func TestEmulatedGoldens(t *testing.T) {
 	modeltest.Goldens(t, d, 1e-3, 1e-5)
 }
 
+// TestEmulatedMeasures holds what an emulated card measures for other policies to the
+// originals' scores.
+func TestEmulatedMeasures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
+	modeltest.Measures(t, d, 1e-5)
+}
+
 // TestEmulatedModel has the embedded model answer on an emulated card: the first tokens are
 // those that transformers chose, and under a policy the kept positions and the answer are
 // those of the reference device.

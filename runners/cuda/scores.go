@@ -6,7 +6,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// GroupScores reduces the query heads of each group.
+// GroupScores reduces the query heads of each group, or all.
 func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.Grouping) {
 	if h.KV <= 0 || h.Query%h.KV != 0 || src.Len%h.Query != 0 {
 		panic(fmt.Sprintf("cuda: GroupScores: %d scores for %+v", src.Len, h))
@@ -19,8 +19,56 @@ func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.G
 	if !ok {
 		return
 	}
+	if how == engine.GroupAll {
+		d.card.Args(to, from).Long(m).Int(h.Query, h.KV)
+		d.card.Launch(d.card.Kernel("scores", "group_all"), blocks(m, 256), 1, 256, 0)
+		return
+	}
 	d.card.Args(to, from).Long(dst.Len, m).Int(h.Group(), flag(how == engine.GroupMax))
 	d.card.Launch(d.card.Kernel("scores", "group_scores"), blocks(dst.Len, 256), 1, 256, 0)
+}
+
+// CombineScores takes two rows' numbers together.
+func (d *Device) CombineScores(dst, a, b engine.Array, rows int, how engine.Combination, factor float32) {
+	const operation = "CombineScores"
+	if rows <= 0 || dst.Len%rows != 0 || a.Len%rows != 0 {
+		panic(fmt.Sprintf("cuda: %s: %d scores from %d in %d rows", operation, dst.Len, a.Len, rows))
+	}
+	m, n, pitch := dst.Len/rows, a.Len/rows, 0
+	if a.Len > 0 && n < m {
+		panic(fmt.Sprintf("cuda: %s: rows of %d from rows of %d", operation, m, n))
+	}
+	if b.Len != 0 && b.Len != m {
+		same(operation, "b", b.Len, rows*m)
+		pitch = m
+	}
+	to := d.pointer(operation, dst, engine.Float32)
+	left, right := d.pointer(operation, a, engine.Float32), d.pointer(operation, b, engine.Float32)
+	ok := d.card.Enter(operation)
+	defer d.card.Leave()
+	if !ok {
+		return
+	}
+	d.card.Args(to, left, right).Long(m, n, pitch).Int(int(how)).Float(factor)
+	d.card.Launch(d.card.Kernel("scores", "combine_scores"), blocks(m, 256), rows, 256, 0)
+}
+
+// ChunkMeans smooths chunk by chunk.
+func (d *Device) ChunkMeans(dst, src engine.Array, rows, size int) {
+	const operation = "ChunkMeans"
+	if rows <= 0 || src.Len%rows != 0 || size <= 0 {
+		panic(fmt.Sprintf("cuda: %s: %d scores in %d rows, chunks of %d", operation, src.Len, rows, size))
+	}
+	same(operation, "dst", dst.Len, src.Len)
+	m := src.Len / rows
+	to, from := d.pointer(operation, dst, engine.Float32), d.pointer(operation, src, engine.Float32)
+	ok := d.card.Enter(operation)
+	defer d.card.Leave()
+	if !ok {
+		return
+	}
+	d.card.Args(to, from).Long(m, size)
+	d.card.Launch(d.card.Kernel("scores", "chunk_means"), blocks(m, 256), rows, 256, 0)
 }
 
 // PoolScores smooths each row.

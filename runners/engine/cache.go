@@ -80,8 +80,27 @@ type Selection struct {
 	Scores Array // (rows, m) Float32
 	Rows   int
 	Count  int   // how many of each row's m scores; at most m
+	Counts []int // where not nil, how many of each row's, Count being without meaning
+	Head   int   // positions 0 … Head-1 come before all others whatever their scores; at most m
 	Tail   int   // positions m … m+Tail-1 are kept besides
-	Dst    Array // Int32 (rows, Count+Tail), ascending
+	Dst    Array // Int32, for each row its count and Tail, ascending; the rows one after the other
+}
+
+// CountOf returns how many of a row's scores are asked for.
+func (s Selection) CountOf(row int) int {
+	if s.Counts != nil {
+		return s.Counts[row]
+	}
+	return s.Count
+}
+
+// Len returns how many positions are asked for in all, the tails included.
+func (s Selection) Len() int {
+	n := s.Rows * s.Tail
+	for r := range s.Rows {
+		n += s.CountOf(r)
+	}
+	return n
 }
 
 // Grouping reduces the scores of the query heads that share a KV head.
@@ -91,6 +110,17 @@ type Grouping uint8
 const (
 	GroupMean Grouping = iota
 	GroupMax
+	GroupAll // the mean over all query heads, the same for every KV head
+)
+
+// Combination is how two rows of scores become one.
+type Combination uint8
+
+// The combinations, number by number.
+const (
+	ScoresTimes Combination = iota // a · b
+	ScoresOver                     // a / b
+	ScoresPlus                     // a + b
 )
 
 // Pooling smooths scores along the positions.

@@ -115,13 +115,40 @@ type Device interface {
 	// queries of the last rows positions; dst[x] Float32 (heads, n-w[x]), w[x] ≤ rows.
 	// window as in Attention.
 	WindowScores(dst []Array, w []int, q Array, kv KV, h Heads, window int, scale float32)
+	// ColumnSums: dst[h][j] += Σ_i softmax_j(scale · q[i][h]·k[j]) over the queries i at
+	// positions start…start+m, for j < start+m, the softmax over the keys that query i may
+	// see, as in Attention, in float32: how much attention a key has got (H2O, arXiv
+	// 2306.14048). No earlier query sees the block's own positions, so those columns,
+	// start ≤ j < start+m, are not added to but set: a prompt's blocks in their order
+	// need no zeros to begin with. Columns behind stay as they are. Every sum has one
+	// fixed order, which is the blocks' too. q (m, heads, d), dst Float32 (heads, n).
+	ColumnSums(dst, q Array, kv KV, start int, h Heads, window int, scale float32)
+	// RowNorms: dst[g][j] = ‖x[g][j]‖₂. x (kvHeads, n, d) keys or values, dst Float32
+	// (kvHeads, n).
+	RowNorms(dst, x Array, size int)
+	// WeightedRows: dst[g] = Σ_j w[g][j] · x[g][j]. x (kvHeads, n, d) keys or values, w
+	// Float32 (kvHeads, n), dst Float32 (kvHeads, d).
+	WeightedRows(dst, x, w Array, size int)
+	// RowDots: dst[g][j] = x[g][j]·v[g]; where cosine is set, divided by the lengths of
+	// both, and 0 where one has none. x (kvHeads, n, d) keys or values, v Float32
+	// (kvHeads, d), dst Float32 (kvHeads, n).
+	RowDots(dst, x, v Array, size int, cosine bool)
 	// GroupScores: dst[g][j] = mean or max of src[h][j] over the group's query
-	// heads. src (heads, m), dst (kvHeads, m), Float32.
+	// heads, or the mean over all. src (heads, m), dst (kvHeads, m), Float32.
 	GroupScores(dst, src Array, h Heads, how Grouping)
+	// CombineScores: dst[r][j] = factor · (a[r][j] ∘ b[r][j]), ∘ being how. dst (rows, m);
+	// a (rows, n), n ≥ m, whose first m columns count, or empty for ones; b (rows, m), or
+	// (m) for all rows the same, or empty, then dst = factor · a. Float32. dst may be a
+	// where n = m, or b where that has its shape.
+	CombineScores(dst, a, b Array, rows int, how Combination, factor float32)
+	// ChunkMeans: dst[r][j] = the mean of row r over the chunk of size positions that j is
+	// in, of which the last may be shorter: over as many as it has. (rows, m) Float32.
+	ChunkMeans(dst, src Array, rows, size int)
 	// PoolScores along each row, stride 1, same length; kernel is odd. (rows, m) Float32.
 	PoolScores(dst, src Array, rows, kernel int, kind Pooling)
-	// Select answers each selection: the Count highest scores, ties to the
-	// earliest position, NaN below everything; written as ascending positions.
+	// Select answers each selection: of each row the first Head positions, then the
+	// highest scores, as many as are asked for in all; ties to the earliest position, NaN
+	// below everything; written as ascending positions.
 	Select(s []Selection)
 	// Gather copies what each Kept chose into caches of its own, with room for
 	// more rows behind each head. Kept with more heads than kv reads KV head

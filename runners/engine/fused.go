@@ -1,11 +1,12 @@
 package engine
 
-// Fuser is a device that computes some products together with what a model does next with
-// them, so that the product is neither rounded nor written in between. Where it cannot, it
-// does one after the other, and writes the product to room.
+// Fuser is a device that computes some operations together with what a model does next with
+// their results: a product is then neither rounded nor written in between, and a softmax is
+// computed once. Where it cannot, it does one after the other, and writes a product to room.
 type Fuser interface {
 	MatMulSwiGLU(dst, room, x Array, w Weight)
 	MatMulRotate(q Array, kv KV, room, x Array, w Weight, start int, h Heads, r Rotary, norm QKNorm)
+	AttentionColumnSums(out, dst, q Array, kv KV, start int, h Heads, window int, scale float32)
 }
 
 // MatMulSwiGLU: dst = silu(x · gateᵀ) · (x · upᵀ), elements multiplied; w stacks the rows of
@@ -29,4 +30,15 @@ func MatMulRotate(d Device, q Array, kv KV, room, x Array, w Weight, start int, 
 	}
 	d.MatMul(room, x, w)
 	d.Rotate(q, kv, room, start, h, r, norm)
+}
+
+// AttentionColumnSums is Attention into out and ColumnSums of the same queries into dst,
+// with the same bits.
+func AttentionColumnSums(d Device, out, dst, q Array, kv KV, start int, h Heads, window int, scale float32) {
+	if f, ok := d.(Fuser); ok {
+		f.AttentionColumnSums(out, dst, q, kv, start, h, window, scale)
+		return
+	}
+	d.Attention(out, q, kv, start, h, window, scale)
+	d.ColumnSums(dst, q, kv, start, h, window, scale)
 }

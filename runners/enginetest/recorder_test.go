@@ -76,8 +76,29 @@ func (r *recorder) Attention(out, q engine.Array, kv engine.KV, start int, h eng
 func (r *recorder) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
 	r.note("WindowScores").WindowScores(dst, w, q, kv, h, window, scale)
 }
+func (r *recorder) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+	r.note("ColumnSums").ColumnSums(dst, q, kv, start, h, window, scale)
+}
+func (r *recorder) AttentionColumnSums(out, dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+	engine.AttentionColumnSums(r.note("AttentionColumnSums"), out, dst, q, kv, start, h, window, scale)
+}
+func (r *recorder) RowNorms(dst, x engine.Array, size int) {
+	r.note("RowNorms").RowNorms(dst, x, size)
+}
+func (r *recorder) WeightedRows(dst, x, w engine.Array, size int) {
+	r.note("WeightedRows").WeightedRows(dst, x, w, size)
+}
+func (r *recorder) RowDots(dst, x, v engine.Array, size int, cosine bool) {
+	r.note("RowDots").RowDots(dst, x, v, size, cosine)
+}
 func (r *recorder) GroupScores(dst, src engine.Array, h engine.Heads, how engine.Grouping) {
 	r.note("GroupScores").GroupScores(dst, src, h, how)
+}
+func (r *recorder) CombineScores(dst, a, b engine.Array, rows int, how engine.Combination, factor float32) {
+	r.note("CombineScores").CombineScores(dst, a, b, rows, how, factor)
+}
+func (r *recorder) ChunkMeans(dst, src engine.Array, rows, size int) {
+	r.note("ChunkMeans").ChunkMeans(dst, src, rows, size)
 }
 func (r *recorder) PoolScores(dst, src engine.Array, rows, kernel int, kind engine.Pooling) {
 	r.note("PoolScores").PoolScores(dst, src, rows, kernel, kind)

@@ -53,3 +53,52 @@ func selectRows(b *bench) {
 		}
 	}
 }
+
+// selectCounts asks for another number of each row's scores, and for the first positions
+// before all others, whatever their scores.
+func selectCounts(b *bench) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	const rows = 5
+	for _, m := range sizes {
+		for name, f := range map[string]func() float32{
+			"normal": func() float32 { return float32(b.rng.NormFloat64()) },
+			"few":    func() float32 { return []float32{nan, 1, -1, inf, -inf, 0, 1}[b.rng.IntN(7)] },
+		} {
+			v := make([]float32, rows*m)
+			for i := range v {
+				v[i] = f()
+			}
+			v[0], v[len(v)-1] = nan, inf // the protected one is NaN, the last the highest
+			src := b.pair(engine.Float32, len(v))
+			b.dev.Put(src.dev, v)
+			b.ref.Put(src.ref, v)
+			src.input = v
+			asked := []engine.Selection{
+				{Count: m / 2, Head: min(m, 4)},
+				{Count: m / 3, Head: m, Tail: 3}, // all are protected: the earliest
+				{Count: min(m, 2), Head: min(m, 4)},
+				{Counts: []int{0, m, m / 2, m / 2, 1}, Tail: 2},
+				{Counts: []int{m / 3, 0, 0, m - 1, m}, Head: min(m, 5)},
+				{Counts: []int{0, 0, 0, 0, 0}, Count: -1},
+				{Counts: []int{0, 0, 0, 0, 1}},
+			}
+			dst := make([]*pair, len(asked))
+			for i := range asked {
+				asked[i].Rows = rows
+				dst[i] = b.outInts(asked[i].Len())
+			}
+			b.both(func(d engine.Device, at func(*pair) engine.Array) {
+				var s []engine.Selection
+				for i, a := range asked {
+					a.Scores, a.Dst = at(src), at(dst[i])
+					s = append(s, a)
+				}
+				d.Select(s)
+			})
+			for i, a := range asked {
+				b.checkInts(fmt.Sprintf("%s: %d of %d, counts %v, head %d, tail %d", name, a.Count, m, a.Counts, a.Head, a.Tail), dst[i])
+			}
+			b.release()
+		}
+	}
+}

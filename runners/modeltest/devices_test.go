@@ -11,5 +11,9 @@ func TestGoldensOnRef(t *testing.T)  { Goldens(t, ref.New(), 1e-4, 1e-6) }
 func TestGoldensOnCPU(t *testing.T)  { Goldens(t, CPU(t), 1e-4, 1e-6) }
 func TestGoldensOnCUDA(t *testing.T) { Goldens(t, CUDA(t, engine.Float32), 1e-3, 1e-5) }
 
+func TestMeasuresOnRef(t *testing.T)  { Measures(t, ref.New(), 1e-5) }
+func TestMeasuresOnCPU(t *testing.T)  { Measures(t, CPU(t), 1e-5) }
+func TestMeasuresOnCUDA(t *testing.T) { Measures(t, CUDA(t, engine.Float32), 1e-4) }
+
 func TestRealModelOnCPU(t *testing.T)  { Real(t, CPU(t)) }
 func TestRealModelOnCUDA(t *testing.T) { Real(t, CUDA(t, engine.Float32)) }

@@ -13,17 +13,21 @@ func (d *Device) GroupScores(dst, src engine.Array, h engine.Heads, how engine.G
 	same("GroupScores", dst.Len, h.KV*m)
 	in, out := floats(src), floats(dst)
 	for g := range h.KV {
+		first, number := g*h.Group(), h.Group()
+		if how == engine.GroupAll {
+			first, number = 0, h.Query
+		}
 		for j := range m {
 			sum, top := 0.0, math.Inf(-1)
-			for a := range h.Group() {
-				v := float64(in[(g*h.Group()+a)*m+j])
+			for a := range number {
+				v := float64(in[(first+a)*m+j])
 				sum += v
 				top = math.Max(top, v)
 			}
 			if how == engine.GroupMax {
 				out[g*m+j] = float32(top)
 			} else {
-				out[g*m+j] = float32(sum / float64(h.Group()))
+				out[g*m+j] = float32(sum / float64(number))
 			}
 		}
 	}
@@ -54,7 +58,8 @@ func (d *Device) PoolScores(dst, src engine.Array, rows, kernel int, kind engine
 func (d *Device) Select(selections []engine.Selection) {
 	for _, s := range selections {
 		m := s.Scores.Len / s.Rows
-		same("Select", s.Dst.Len, s.Rows*(s.Count+s.Tail))
+		same("Select", s.Dst.Len, s.Len())
+		dst := ints(s.Dst)
 		for r := range s.Rows {
 			row := floats(s.Scores)[r*m : (r+1)*m]
 			order := make([]int, m)
@@ -62,18 +67,22 @@ func (d *Device) Select(selections []engine.Selection) {
 				order[j] = j
 			}
 			sort.SliceStable(order, func(a, b int) bool {
-				x, y := row[order[a]], row[order[b]]
+				i, j := order[a], order[b]
+				if i < s.Head || j < s.Head {
+					return i < s.Head && j >= s.Head
+				}
+				x, y := row[i], row[j]
 				return x > y || x == x && y != y // NaN comes last
 			})
-			order = order[:s.Count]
+			order = order[:s.CountOf(r)]
 			sort.Ints(order)
-			dst := ints(s.Dst)[r*(s.Count+s.Tail) : (r+1)*(s.Count+s.Tail)]
+			for j := range s.Tail {
+				order = append(order, m+j)
+			}
 			for j, p := range order {
 				dst[j] = int32(p)
 			}
-			for j := range s.Tail {
-				dst[s.Count+j] = int32(m + j)
-			}
+			dst = dst[len(order):]
 		}
 	}
 }

@@ -15,6 +15,48 @@ KERNEL group_scores(float *dst, const float *src, i64 total, i64 m, int group, i
   dst[at] = highest ? s : s / (float)group;
 }
 
+// group_all: dst[g][j] = mean of src[h][j] over all query heads, for every g.
+KERNEL group_all(float *dst, const float *src, i64 m, int heads, int kvHeads) {
+  next();
+  wait();
+  i64 j = block_x() * threads() + thread();
+  if (j >= m) return;
+  float s = 0.f;
+  for (int h = 0; h < heads; h++) s += src[h * m + j];
+  s /= (float)heads;
+  for (int g = 0; g < kvHeads; g++) dst[g * m + j] = s;
+}
+
+// combine_scores: dst[r][j] = factor · (a[r][j] ∘ b[r][j]), ∘ being ·, / or +. dst (rows, m);
+// a (rows, n), n ≥ m, or null for ones; b, of which rows are `pitch` apart (m or 0), or null
+// for factor · a. blockIdx.y is the row.
+KERNEL combine_scores(float *dst, const float *a, const float *b, i64 m, i64 n, i64 pitch, int how, float factor) {
+  next();
+  wait();
+  i64 j = block_x() * threads() + thread(), row = block_y();
+  if (j >= m) return;
+  float v = a ? a[row * n + j] : 1.f;
+  if (b) {
+    float w = b[row * pitch + j];
+    v = how == 0 ? v * w : how == 1 ? v / w : v + w;
+  }
+  dst[row * m + j] = factor * v;
+}
+
+// chunk_means: the mean of the chunk of size positions that each is in; (rows, m),
+// blockIdx.y a row.
+KERNEL chunk_means(float *dst, const float *src, i64 m, i64 size) {
+  next();
+  wait();
+  i64 j = block_x() * threads() + thread(), row = block_y();
+  if (j >= m) return;
+  src += row * m;
+  i64 first = j / size * size, end = min(first + size, m);
+  float s = 0.f;
+  for (i64 i = first; i < end; i++) s += src[i];
+  dst[row * m + j] = s / (float)(end - first);
+}
+
 // pool_scores: average (sum over the kernel's width, zeros past the ends) or max
 // (−∞ past the ends) of the kernel scores around each; (rows, m), blockIdx.y a row.
 KERNEL pool_scores(float *dst, const float *src, i64 m, int kernel, int highest) {

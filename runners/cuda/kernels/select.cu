@@ -1,6 +1,6 @@
 // select: the count highest of each row's m scores as ascending positions, then
-// the tail positions m … m+tail-1. Ties to the earliest, NaN below everything, −0
-// equal to 0. One block of 1024 threads a row, rows of any number of selections.
+// the tail positions m … m+tail-1. The first head positions come before all others. Ties
+// to the earliest, NaN below everything, −0 equal to 0. One block of 1024 threads a row, rows of any number of selections.
 //
 // Scores become unsigned keys of the same order. Three histograms (11, 11, 10
 // bits) find the count-th highest key and how many of its equals are needed; then
@@ -9,8 +9,9 @@
 
 struct Selection {
   u64 scores, dst; // float (rows, m), int (rows, count+tail)
-  int m, count, tail;
+  int m, count, head, tail;
   int first; // block of its first row
+  int unused;
 };
 
 const int width = 1024, batch = 8, bins = 2048;
@@ -38,8 +39,12 @@ KERNEL __launch_bounds__(1024) select_highest(const Selection *selections, int n
   __shared__ int greater[batch * 32], equal[batch * 32], carry[2];
   next();
   wait();
-  int s = 0;
-  while (s + 1 < number && selections[s + 1].first <= (int)block_x()) s++;
+  int s = 0; // the last that begins at this block or before
+  for (int end = number; s + 1 < end;) {
+    int middle = (s + end) / 2;
+    if (selections[middle].first <= (int)block_x()) s = middle;
+    else end = middle;
+  }
   Selection sel = selections[s];
   i64 row = block_x() - sel.first, m = sel.m;
   const float *scores = (const float *)sel.scores + row * m;
@@ -61,7 +66,7 @@ KERNEL __launch_bounds__(1024) select_highest(const Selection *selections, int n
       float x[batch];
       UNROLL for (int u = 0; u < batch; u++) x[u] = i0 + u * width < m ? scores[i0 + u * width] : 0.f;
       UNROLL for (int u = 0; u < batch; u++) {
-        u32 key = key_of(x[u]);
+        u32 key = i0 + u * width < sel.head ? ~0u : key_of(x[u]);
         bool in = i0 + u * width < m && (pass == 0 || (u64)key >> (shift + bits) == prefix);
         if (in) asm volatile("red.shared.add.u32 [%0], 1;" ::"r"(shared_address(histogram + (key >> shift & ((1 << bits) - 1)))) : "memory");
       }
@@ -98,7 +103,7 @@ KERNEL __launch_bounds__(1024) select_highest(const Selection *selections, int n
     UNROLL for (int u = 0; u < batch; u++) x[u] = i0 + u * width < m ? scores[i0 + u * width] : 0.f;
     u32 isGreater[batch], isEqual[batch];
     UNROLL for (int u = 0; u < batch; u++) {
-      u32 key = key_of(x[u]);
+      u32 key = i0 + u * width < sel.head ? ~0u : key_of(x[u]);
       bool in = i0 + u * width < m;
       isGreater[u] = ballot(in && key > prefix);
       isEqual[u] = ballot(in && key == prefix);
