@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
@@ -133,5 +134,7 @@ func reportBytes(say func(string, ...any)) func(hub.Progress) {
 
 // sayTo says lines to a writer.
 func sayTo(w io.Writer) func(string, ...any) {
-	return func(format string, arguments ...any) { fmt.Fprintf(w, format+"\n", arguments...) }
+	return func(format string, arguments ...any) {
+		fmt.Fprintln(w, results.Visible(fmt.Sprintf(format, arguments...)))
+	}
 }
