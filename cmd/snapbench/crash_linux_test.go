@@ -17,8 +17,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// crashTest in the environment of the test binary as the program says how to crash.
+// crashTest in the environment of the test binary makes it crash at once, in the
+// named way, as the program would.
 const crashTest = "SNAPBENCH_TEST_CRASH"
+
+func init() {
+	if how := os.Getenv(crashTest); how != "" {
+		crashBySignal()
+		crash(how)
+	}
+}
 
 func crash(how string) {
 	switch how {
@@ -57,7 +65,7 @@ func TestCrashStatus(t *testing.T) {
 	} {
 		t.Run(how, func(t *testing.T) {
 			c := exec.Command(os.Args[0], "--version")
-			c.Env = append(os.Environ(), asCommand+"=1", crashTest+"="+how)
+			c.Env = append(os.Environ(), crashTest+"="+how)
 			c.Dir = t.TempDir()
 			text, err := c.CombinedOutput()
 			if !aborted(err) || !strings.Contains(string(text), want) {

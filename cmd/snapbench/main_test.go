@@ -14,10 +14,6 @@ const asCommand = "SNAPBENCH_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		if how := os.Getenv(crashTest); how != "" {
-			crashBySignal()
-			crash(how)
-		}
 		main()
 	}
 	testscript.Main(m, map[string]func(){
