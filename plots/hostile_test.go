@@ -69,17 +69,22 @@ func TestHostileReportInABrowser(t *testing.T) {
 			out.hacked = document.documentElement.dataset.hacked || "";
 			out.made = document.querySelectorAll("img, iframe, object, embed, base, form:not(#filters), [onload], [onerror], [onfocus], a[href^='javascript']").length;
 			out.scripts = document.scripts.length;
+			out.turned = document.documentElement.textContent.includes(String.fromCharCode(0x202e));
 			const e = document.createElement("pre"); e.id = "result"; e.textContent = JSON.stringify(out); document.body.append(e);
 		}, 200);
 	}; wait(); });</script></body>`
 	var got struct {
 		Hacked                       string
 		Opened, Texts, Made, Scripts int
+		Turned                       bool
 	}
 	inBrowser(t, browser, strings.Replace(page, "</body>", use, 1), &got)
 	t.Logf("%d payloads in %d rows: %+v", len(payloads), len(set.Rows), got)
 	if got.Hacked != "" || got.Made != 0 || got.Scripts != 3 {
 		t.Errorf("a text became part of the page: %+v", got)
+	}
+	if got.Turned {
+		t.Error("a text turns the numbers behind it around")
 	}
 	if got.Opened < len(payloads) || got.Texts < got.Opened {
 		t.Errorf("the texts were not looked at: %+v", got)

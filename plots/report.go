@@ -36,6 +36,10 @@ func Report(w io.Writer, sets []results.Set) error {
 	if len(sets) == 0 {
 		return errors.New("a report needs at least one run")
 	}
+	sets = slices.Clone(sets)
+	for i := range sets {
+		sets[i] = sets[i].Visible()
+	}
 	page := reportPage{CSS: template.CSS(reportCSS), JS: template.JS(reportJS), Runs: runsOf(sets)}
 	parts := sets
 	if all, err := results.Merge(sets...); err == nil && !overlap(all.Rows) {

@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -51,4 +52,38 @@ func visible(s, keep string) string {
 
 func steers(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// Visible is the set with every text shown as VisibleLines shows it: for pages and pictures, where a control of writing
+// direction in a model's name would turn the numbers behind it around.
+func (s Set) Visible() Set {
+	showTexts(reflect.ValueOf(&s).Elem())
+	return s
+}
+
+// showTexts changes the texts that a value holds; its lists are copied first.
+func showTexts(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(VisibleLines(v.String()))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() {
+				showTexts(f)
+			}
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 { // JSON, which keeps its meaning
+			v.SetBytes([]byte(VisibleLines(string(v.Bytes()))))
+			return
+		}
+		list := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(list, v)
+		for i := range list.Len() {
+			showTexts(list.Index(i))
+		}
+		if !v.IsNil() {
+			v.Set(list)
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package results
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -79,4 +81,28 @@ func TestTablesShowControlCharacters(t *testing.T) {
 	}
 	check("the verdict", verdict.Text(100))
 	check("the verdict in markdown", verdict.Markdown())
+}
+
+// A set made visible shows every text and shares none with the set it was made of.
+func TestSetVisible(t *testing.T) {
+	const evil, shown = "a\u202eb\n", `a\u202eb` + "\n"
+	set := grid([]string{evil}, []string{"full", evil}, 2, func(string, string, int) float64 { return 0.5 })
+	set.Name, set.Run.Groups, set.Run.Machine.Devices = evil, []Group{{evil, []string{evil}}}, []string{evil}
+	set.Run.Question = json.RawMessage("{\"x\":\"\u202e\"}")
+	before := fmt.Sprintf("%+v", set)
+	got := set.Visible()
+	if fmt.Sprintf("%+v", set) != before {
+		t.Error("the set itself was changed")
+	}
+	for what, text := range map[string]string{
+		"name": got.Name, "task of a row": got.Rows[0].Task, "variant of the run": got.Run.Variants[1], "task of the run": got.Run.Tasks[0],
+		"group": got.Run.Groups[0].Name, "task of a group": got.Run.Groups[0].Tasks[0], "device": got.Run.Machine.Devices[0],
+	} {
+		if text != shown {
+			t.Errorf("%s: %q, want %q", what, text, shown)
+		}
+	}
+	if string(got.Run.Question) != `{"x":"\u202e"}` || *got.Rows[0].Score != 0.5 || len(got.Rows) != len(set.Rows) {
+		t.Errorf("question %s, row %+v", got.Run.Question, got.Rows[0])
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -114,6 +115,21 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	command(exitCannotRun, "gate", foreign, "--against", "full", "--max-drop", "5")
 	command(exitUsage, "gate", out, "--against", evil, "--max-drop", "5")
 	command(exitPass, "plot", out)
+	command(exitPass, "plot", out, "--x", "budget", "--y", "score", "--facet", "model")
+	command(exitPass, "plot", foreign, "--x", "variant", "--y", "score", "--series", "task", "--out", out)
+	pictures, err := filepath.Glob(filepath.Join(work, "out*", "*.svg"))
+	if err != nil || len(pictures) == 0 {
+		t.Fatalf("no pictures: %v", err)
+	}
+	for _, path := range pictures {
+		data, err := os.ReadFile(path)
+		if err == nil {
+			err = xml.Unmarshal(data, new(struct{}))
+		}
+		if err != nil {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
 	command(exitPass, "report", out, "--out", filepath.Join(work, evil+".html"))
 	command(exitPass, "results", "merge", out, foreign, "--out", filepath.Join(work, evil+".parquet"))
 	command(exitPass, "models", "show", model)
