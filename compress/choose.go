@@ -180,7 +180,9 @@ func (o *ops) Top(s Scores, sinks, count, tail int) Kept {
 	return o.top(o.protect(s, sinks), sinks, counts, tail)
 }
 
-func (o *ops) TopEach(s Scores, counts []int, tail int) Kept { return o.top(s, 0, counts, tail) }
+func (o *ops) TopEach(s Scores, sinks int, counts []int, tail int) Kept {
+	return o.top(o.protect(s, sinks), sinks, counts, tail)
+}
 
 // top notes a selection, to be made with all others of the layer.
 func (o *ops) top(s Scores, sinks int, counts []int, tail int) Kept {
@@ -214,10 +216,15 @@ func (o *ops) top(s Scores, sinks int, counts []int, tail int) Kept {
 	return k
 }
 
-func (o *ops) Share(s Scores, count int) []int {
+func (o *ops) Share(s Scores, sinks, count int) []int {
 	counts := make([]int, s.Rows)
+	if count == 0 {
+		return counts
+	}
+	s = o.protect(s, sinks) // they come first, and are taken off again
+	count += sinks * s.Rows
 	positions, ok := o.array(engine.Int32, count)
-	if !ok || count == 0 {
+	if !ok {
 		return counts
 	}
 	o.device.Select([]engine.Selection{{Scores: s.Array, Rows: 1, Count: count, Dst: positions}})
@@ -226,6 +233,9 @@ func (o *ops) Share(s Scores, count int) []int {
 	o.failed(o.device.Sync())
 	if o.err != nil {
 		return counts
+	}
+	for i := range counts {
+		counts[i] = -sinks
 	}
 	for _, p := range chosen {
 		counts[int(p)/s.Width()]++

@@ -25,10 +25,11 @@ type Ops interface {
 	// behind the scores. A row is a cache head.
 	Top(s Scores, sinks, count, tail int) Kept
 	// TopEach is Top with a count for each row.
-	TopEach(s Scores, counts []int, tail int) Kept
+	TopEach(s Scores, sinks int, counts []int, tail int) Kept
 	// Share returns how many of the count highest scores of all rows together each
-	// row has (ties to the first row, then the earliest position).
-	Share(s Scores, count int) []int
+	// row has (ties to the first row, then the earliest position), the first sinks
+	// positions left aside.
+	Share(s Scores, sinks, count int) []int
 	// Everything keeps all n positions of every KV head.
 	Everything() Kept
 	// Positions keeps what the policy names, ascending, by cache head.

@@ -23,13 +23,31 @@ type Bounds struct {
 // the capacity, sinks and tail among them.
 func ByScore(s Scorer) Policy { return Ranked{s} }
 
+// Allotter is a scorer that gives layers capacities of their own.
+type Allotter interface {
+	// Allot returns what each cache head of a layer keeps; c is what the budget
+	// gives the layers on average. It is asked once the prompt is known.
+	Allot(l Layer, c Capacity) Capacity
+}
+
+// allot returns a layer's capacity under a scorer.
+func allot(s Scorer, l Layer, c Capacity) Capacity {
+	if a, ok := s.(Allotter); ok {
+		return a.Allot(l, c)
+	}
+	return c
+}
+
+// Fixed returns how many positions of each head are kept whatever the scores say.
+func (b Bounds) Fixed() int { return b.Sinks + b.Tail }
+
 // Ranked is a policy by score: what others are built on.
 type Ranked struct{ Scorer }
 
 // Check refuses a capacity that sinks and tail alone would fill.
 func (r Ranked) Check(l Layer, c Capacity) error {
 	b := r.Bounds(l)
-	if fixed := b.Sinks + b.Tail; c.Tokens <= fixed {
+	if c.Tokens <= b.Fixed() {
 		what := fmt.Sprintf("the window of %d", b.Tail)
 		if b.Sinks > 0 {
 			what = fmt.Sprintf("%d first and %d last positions", b.Sinks, b.Tail)
@@ -41,7 +59,7 @@ func (r Ranked) Check(l Layer, c Capacity) error {
 
 // Expect asks for the capacity in every head.
 func (r Ranked) Expect(l Layer, c Capacity) Expectation {
-	b := r.Bounds(l)
+	b, c := r.Bounds(l), allot(r.Scorer, l, c)
 	return Expectation{Heads: b.Heads, PerHead: c.Tokens, Total: b.Heads * c.Tokens, Tail: b.Tail}
 }
 
@@ -51,8 +69,8 @@ func (r Ranked) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 	if err != nil {
 		return Kept{}, err
 	}
-	b := r.Bounds(l)
-	return ops.Top(s, b.Sinks, c.Tokens-b.Sinks-b.Tail, b.Tail), nil
+	b, c := r.Bounds(l), allot(r.Scorer, l, c)
+	return ops.Top(s, b.Sinks, c.Tokens-b.Fixed(), b.Tail), nil
 }
 
 // ranked returns the scorer that a policy is built on.
