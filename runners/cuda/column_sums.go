@@ -58,20 +58,20 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 	if d.hopperColumnSums(sums, rows, qp, k, m, start, n, h, low, window, scale) {
 		return
 	}
-	name, keys, shared := "plain", 32, 4*(8*h.Size+32*(h.Size+1))
+	name, keys, threads, shared := "plain", 32, 256, 4*(8*h.Size+32*(h.Size+1))
 	if d.kind != engine.Float32 && aligned(h.Size, qp, k) {
-		shared = 0
+		threads, shared = 128, 0
 		switch {
 		case h.Size <= 64:
-			name, keys = "mma_64", 256
+			name, keys = "mma_64", 128
 		case h.Size <= 128:
-			name, keys = "mma_128", 256
+			name, keys = "mma_128", 128
 		default:
-			name, keys = "mma_256", 128
+			name, keys = "mma_256", 64
 		}
 	}
 	d.with(sums, rows.address).int(rows.pitch).ptr(qp, k).int(m, start).long(n).int(h.Query, h.KV, h.Size, low, window).float(scale)
-	d.run(d.kernel("column_sums", "column_sums_"+name+"_"+d.suffix), blocks(start+m-low, keys), h.Query, 256, shared)
+	d.run(d.kernel("column_sums", "column_sums_"+name+"_"+d.suffix), blocks(start+m-low, keys), h.Query, threads, shared)
 }
 
 // columnTile is the keys of a block of column_sums_sm90a.cu, and the queries of a step.

@@ -6,10 +6,8 @@
 // A key's sum is one warp's or one block's, which takes the queries in their order.
 //
 // column_sums_mma: 16-bit types, d a multiple of eight, at most 32·STEPS. A warp has 8·NT
-// keys. column_sums_plain: any type and size, 32 keys a block; for judging.
+// keys, a block four. column_sums_plain: any type and size, 32 keys a block; for judging.
 #include "keys.h"
-
-const int warps = 8;
 
 template <typename T, int STEPS, int NT>
 DEVICE void column_sums_mma(float *dst, const float *lse, int pitch, const T *q, const T *k, int m, int start, i64 n, int heads, int kvHeads,
@@ -17,7 +15,7 @@ DEVICE void column_sums_mma(float *dst, const float *lse, int pitch, const T *q,
   next();
   wait();
   int head = (int)block_y(), g = lane() >> 2, t = lane() & 3, end = start + m;
-  int key = low + ((int)block_x() * warps + warp()) * 8 * NT, nearest = key + 8 * NT - 1;
+  int key = low + ((int)block_x() * threads() / 32 + warp()) * 8 * NT, nearest = key + 8 * NT - 1;
   if (key >= end) return;
   k += head / (heads / kvHeads) * n * d;
   q += (i64)head * d;
@@ -60,7 +58,7 @@ extern __shared__ float dynamic[];
 template <typename T>
 DEVICE void column_sums_plain(float *dst, const float *lse, int pitch, const T *q, const T *k, int m, int start, i64 n, int heads, int kvHeads,
                               int d, int low, int window, float scale) {
-  const int keys = 32;
+  const int keys = 32, warps = 8;
   __shared__ float sums[warps][keys];
   next();
   wait();
@@ -91,12 +89,13 @@ DEVICE void column_sums_plain(float *dst, const float *lse, int pitch, const T *
   dst[0] = (at < start ? dst[0] : 0.f) + s;
 }
 
-#define ONE(T, name, version, ...) \
-  KERNEL __launch_bounds__(256) column_sums_##name(float *dst, const float *lse, int pitch, const T *q, const T *k, int m, int start, i64 n, int heads, int kvHeads, \
+#define ONE(T, name, bounds, version, ...) \
+  KERNEL __launch_bounds__ bounds column_sums_##name(float *dst, const float *lse, int pitch, const T *q, const T *k, int m, int start, i64 n, int heads, int kvHeads, \
       int d, int low, int window, float scale) { \
     column_sums_##version<__VA_ARGS__>(dst, lse, pitch, q, k, m, start, n, heads, kvHeads, d, low, window, scale); \
   }
-#define INSTANCE(T, name) ONE(T, mma_64_##name, mma, T, 2, 4) ONE(T, mma_128_##name, mma, T, 4, 4) ONE(T, mma_256_##name, mma, T, 8, 2) ONE(T, plain_##name, plain, T)
+#define INSTANCE(T, name) ONE(T, mma_64_##name, (128, 3), mma, T, 2, 4) ONE(T, mma_128_##name, (128, 3), mma, T, 4, 4) ONE(T, mma_256_##name, (128, 3), mma, T, 8, 2) \
+  ONE(T, plain_##name, (256), plain, T)
 INSTANCE(f16, f16)
 INSTANCE(bf16, bf16)
-ONE(float, plain_f32, plain, float)
+ONE(float, plain_f32, (256), plain, float)

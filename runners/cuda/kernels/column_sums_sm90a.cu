@@ -118,16 +118,24 @@ DEVICE void column_sums(u64 mapQ, u64 mapK, float *dst, const float *lse, int pi
       }
     }
     sum0 += t0, sum1 += t1;
+    return t0 + t1;
   };
   auto arrived = [&](int j) INLINE { barrier_wait(full + 8 * (j % stages), j / stages & 1); };
-  auto leave = [&](int j) INLINE { // warp by warp: each has read lse for itself
+  auto leave = [&](int j, float sums) INLINE { // warp by warp: each has read lse for itself
     sync_warp();
-    if (lane() == 0) barrier_arrive(empty + 8 * (j % stages));
+    // Sums of powers are never negative; that the arrival looks at them keeps the assembler
+    // from moving the powers behind the wait for a product under way.
+    if (lane() == 0 && !(sums < 0.f)) barrier_arrive(empty + 8 * (j % stages));
   };
 
   // Steps near … whole are seen whole: they begin behind all keys, and end before m and
   // before the first key's window does. They go by in pairs, the second's product under
   // way while the first's powers are taken.
+  // The warpgroups take turns to multiply, so that one has the tensor cores while the other
+  // takes its powers.
+  auto turn = [&]() INLINE { asm volatile("bar.sync %0, 256;" ::"r"(1 + group) : "memory"); };
+  auto hand_over = [&]() INLINE { asm volatile("bar.arrive %0, 256;" ::"r"(2 - group) : "memory"); };
+  if (group == 1) hand_over();
   int place = start + first;
   int near = min(number, (max(0, key0 + tile - 1 - place) + tile - 1) / tile);
   int whole = min(number, (m - first) / tile);
@@ -136,25 +144,27 @@ DEVICE void column_sums(u64 mapQ, u64 mapK, float *dst, const float *lse, int pi
   for (int j = 0; j < number;) {
     if (j >= near && j + 1 < whole) {
       arrived(j);
-      product(S, j % stages);
       arrived(j + 1);
+      turn();
+      product(S, j % stages);
       product(P, (j + 1) % stages);
+      hand_over();
       multiply_wait<1>();
-      add(Edge<false>(), S, j);
+      leave(j, add(Edge<false>(), S, j));
       multiply_wait<0>();
-      leave(j);
-      add(Edge<false>(), P, j + 1);
-      leave(j + 1);
+      leave(j + 1, add(Edge<false>(), P, j + 1));
       j += 2;
       continue;
     }
     arrived(j);
+    turn();
     product(S, j % stages);
+    hand_over();
     multiply_wait<0>();
-    add(Edge<true>(), S, j);
-    leave(j);
+    leave(j, add(Edge<true>(), S, j));
     j++;
   }
+  if (group == 0) turn(); // the last arrival
 
   sum0 += shuffle_xor(sum0, 1), sum1 += shuffle_xor(sum1, 1);
   sum0 += shuffle_xor(sum0, 2), sum1 += shuffle_xor(sum1, 2);
