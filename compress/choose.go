@@ -52,8 +52,8 @@ func Choose(d engine.Device, s Source, l Layer, variants []Variant) (*Choice, er
 	for i, v := range variants {
 		o.copied = false
 		kept, err := v.keep(o, l)
-		if err == nil {
-			err = o.err
+		if o.err != nil {
+			err = o.err // what a policy finds in copies that failed is not the cause
 		}
 		if err != nil {
 			d.Free(o.arrays...)
@@ -148,6 +148,18 @@ func (o *ops) held() int { return o.source.Queries.Len / (o.layer.Heads.Query * 
 
 func (o *ops) Columns() Scores {
 	return Scores{Array: o.source.Columns, Rows: o.layer.Heads.Query, question: "columns"}
+}
+
+func (o *ops) First(s Scores, m int) Scores {
+	width := s.Width()
+	if o.err != nil || m == width {
+		return s
+	}
+	return o.once(s, fmt.Sprintf("first %d", m), s.Rows, m, func(dst engine.Array) {
+		for i := range s.Rows {
+			o.device.Copy(dst.Slice(i*m, (i+1)*m), s.Array.Slice(i*width, i*width+m))
+		}
+	})
 }
 
 func (o *ops) Group(s Scores, how engine.Grouping) Scores {

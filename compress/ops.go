@@ -15,6 +15,8 @@ type Ops interface {
 	WindowScores(w int) Scores
 	// Columns returns Σ over all queries of their attention: (query heads, n).
 	Columns() Scores
+	// First returns the first m scores of each row.
+	First(s Scores, m int) Scores
 	// Group reduces the rows of a group's query heads to one per KV head.
 	Group(s Scores, how engine.Grouping) Scores
 	// Pool smooths each row.
@@ -36,7 +38,8 @@ type Ops interface {
 	Positions(heads [][]int32) Kept
 
 	// Compute returns scores (rows, m) from plain Go. The question names them, with
-	// every parameter that f depends on: who asks the same shares the answer.
+	// every parameter that f depends on: who asks the same shares the answer. A score
+	// that is no number is an error, which names the head.
 	Compute(question string, f func() [][]float32) Scores
 	// Read copies scores: by row.
 	Read(s Scores) [][]float32

@@ -58,13 +58,18 @@ func (d *Device) encodeMatrix(to *tensorMap, address uint64, rows, cols, box int
 	return d.encode(to, address, [3]int{cols, rows, 1}, [2]int{cols, rows * cols}, [2]int{box, 1})
 }
 
-// hopper runs the attention kernel for compute capability 9.0 and says whether it
-// serves: 16-bit types, heads of 64, 96 and 128, aligned.
-func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, window int, scale float32) bool {
-	if !d.hopperCard() || d.kind == engine.Float32 || !aligned(0, out, q, k, v) || m == 0 {
-		return false
-	}
-	if h.Size != 64 && h.Size != 96 && h.Size != 128 {
+// log2e is log2(e): the kernels' powers are of base 2.
+const log2e = 1.44269504
+
+// hopperHeads says whether the attention kernels for compute capability 9.0 serve: 16-bit
+// types, heads of 64, 96 and 128, aligned.
+func (d *Device) hopperHeads(size int, pointers ...uint64) bool {
+	return d.hopperCard() && d.kind != engine.Float32 && aligned(0, pointers...) && (size == 64 || size == 96 || size == 128)
+}
+
+// hopper runs the attention kernel for compute capability 9.0 and says whether it serves.
+func (d *Device) hopper(out, q, k, v uint64, rows lse, m, start, n int, h engine.Heads, window int, scale float32) bool {
+	if !d.hopperHeads(h.Size, out, q, k, v) || m == 0 {
 		return false
 	}
 	const tile, stages = 128, 2 // of kernels/attention_sm90a.cu
@@ -84,7 +89,7 @@ func (d *Device) hopper(out, q, k, v uint64, m, start, n int, h engine.Heads, wi
 	for h.Query%section != 0 {
 		section--
 	}
-	d.with().maps(3).ptr(out).int(m, start, h.Query, h.KV, section, window).float(scale * 1.44269504)
+	d.with().maps(3).ptr(out, rows.address).int(rows.pitch, m, start, h.Query, h.KV, section, window).float(scale * log2e)
 	columns := blocks(h.Size, 64) * 64
 	shared := (1+2*stages)*tile*columns*2 + 1024
 	d.run(d.kernel("attention_sm90a", fmt.Sprintf("attention_%d_%s", h.Size, d.suffix)), blocks(m, tile)*h.Query, 1, 384, shared)

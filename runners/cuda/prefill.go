@@ -197,30 +197,42 @@ const maxHead = 256
 
 // Attention is causal attention of one block of queries.
 func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	row := h.Query * h.Size
-	if row == 0 || q.Len%row != 0 {
-		panic(fmt.Sprintf("cuda: Attention: q has %d elements, a row of %+v %d", q.Len, h, row))
-	}
-	m := q.Len / row
+	m := d.checkAttention("Attention", q, kv, start, h)
 	same("Attention", "out", out.Len, q.Len)
-	d.checkKV("Attention", kv, h)
-	if start < 0 || start+m > kv.Tokens {
-		panic(fmt.Sprintf("cuda: Attention: queries %d to %d over %d keys", start, start+m, kv.Tokens))
-	}
 	to, qp := d.pointer("Attention", out, d.kind), d.pointer("Attention", q, d.kind)
 	k, v := d.pointer("Attention", kv.K, d.kind), d.pointer("Attention", kv.V, d.kind)
 	ok := d.enter("Attention")
 	defer d.leave()
-	if !ok {
-		return
+	if ok {
+		d.attend(to, qp, k, v, lse{}, m, start, kv.Tokens, h, window, scale)
 	}
-	if d.hopper(to, qp, k, v, m, start, kv.Tokens, h, window, scale) {
+}
+
+// checkAttention holds queries from start on to the keys there are, and returns how many
+// positions they have.
+func (d *Device) checkAttention(operation string, q engine.Array, kv engine.KV, start int, h engine.Heads) int {
+	row := h.Query * h.Size
+	if row == 0 || q.Len%row != 0 {
+		panic(fmt.Sprintf("cuda: %s: q has %d elements, a row of %+v %d", operation, q.Len, h, row))
+	}
+	m := q.Len / row
+	d.checkKV(operation, kv, h)
+	if start < 0 || start+m > kv.Tokens {
+		panic(fmt.Sprintf("cuda: %s: queries %d to %d over %d keys", operation, start, start+m, kv.Tokens))
+	}
+	return m
+}
+
+// attend does the work of Attention on addresses: its result where out is not 0, the
+// logarithms of the rows' sums where there is room for them.
+func (d *Device) attend(out, q, k, v uint64, rows lse, m, start, n int, h engine.Heads, window int, scale float32) {
+	if d.hopper(out, q, k, v, rows, m, start, n, h, window, scale) {
 		return
 	}
 	arguments := func() {
-		d.with(to, qp, k, v).int(m, start).long(kv.Tokens).int(h.Query, h.KV, h.Size, window).float(scale)
+		d.with(out, rows.address).int(rows.pitch).ptr(q, k, v).int(m, start).long(n).int(h.Query, h.KV, h.Size, window).float(scale)
 	}
-	if d.kind == engine.Float32 || !aligned(h.Size, to, qp, k, v) {
+	if d.kind == engine.Float32 || !aligned(h.Size, out, q, k, v) {
 		const warps, keys = 8, 32
 		arguments()
 		d.run(d.kernel("attention", "attention_plain_"+d.suffix), blocks(m, warps), h.Query, 32*warps, 4*(warps*h.Size+2*keys*(h.Size+1)))

@@ -114,6 +114,14 @@ type Device interface {
 	// queries of the last rows positions; dst[x] Float32 (heads, n-w[x]), w[x] ≤ rows.
 	// window as in Attention.
 	WindowScores(dst []Array, w []int, q Array, kv KV, h Heads, window int, scale float32)
+	// ColumnSums: dst[h][j] += Σ_i softmax_j(scale · q[i][h]·k[j]) over the queries i at
+	// positions start…start+m, for j < start+m, the softmax over the keys that query i may
+	// see, as in Attention, in float32: how much attention a key has got (H2O, arXiv
+	// 2306.14048). No earlier query sees the block's own positions, so those columns,
+	// start ≤ j < start+m, are not added to but set: a prompt's blocks in their order
+	// need no zeros to begin with. Columns behind stay as they are. Every sum has one
+	// fixed order, which is the blocks' too. q (m, heads, d), dst Float32 (heads, n).
+	ColumnSums(dst, q Array, kv KV, start int, h Heads, window int, scale float32)
 	// GroupScores: dst[g][j] = mean or max of src[h][j] over the group's query
 	// heads. src (heads, m), dst (kvHeads, m), Float32.
 	GroupScores(dst, src Array, h Heads, how Grouping)

@@ -1,11 +1,13 @@
 package engine
 
-// Fuser is a device that takes some products and what a model does with them as one
-// operation: the product is not rounded in between and goes through no memory. Where it
-// does not serve, the device does one after the other, into the room it is given.
+// Fuser is a device that takes some operations and what a model does with their results as
+// one: a product is not rounded in between and goes through no memory, a softmax is taken
+// once. Where it does not serve, the device does one after the other, into the room it is
+// given.
 type Fuser interface {
 	MatMulSwiGLU(dst, room, x Array, w Weight)
 	MatMulRotate(q Array, kv KV, room, x Array, w Weight, start int, h Heads, r Rotary, norm QKNorm)
+	AttentionColumnSums(out, dst, q Array, kv KV, start int, h Heads, window int, scale float32)
 }
 
 // MatMulSwiGLU: dst = silu(x · gateᵀ) · (x · upᵀ), elements multiplied; w stacks the rows of
@@ -29,4 +31,15 @@ func MatMulRotate(d Device, q Array, kv KV, room, x Array, w Weight, start int, 
 	}
 	d.MatMul(room, x, w)
 	d.Rotate(q, kv, room, start, h, r, norm)
+}
+
+// AttentionColumnSums is Attention into out and ColumnSums of the same queries into dst,
+// with the same bits.
+func AttentionColumnSums(d Device, out, dst, q Array, kv KV, start int, h Heads, window int, scale float32) {
+	if f, ok := d.(Fuser); ok {
+		f.AttentionColumnSums(out, dst, q, kv, start, h, window, scale)
+		return
+	}
+	d.Attention(out, q, kv, start, h, window, scale)
+	d.ColumnSums(dst, q, kv, start, h, window, scale)
 }

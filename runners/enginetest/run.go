@@ -63,7 +63,7 @@ func Run(t *testing.T, d engine.Device, o Options) {
 		{"arrays", arrays}, {"memory", memoryAccount}, {"errors", errors},
 		{"weights", weights}, {"vector", vector}, {"embed", embed},
 		{"rms norm", rmsNorm}, {"matmul", matMul}, {"matmul storages", matMulStorages}, {"swiglu", swiGLU}, {"mixture", mixture},
-		{"matmul swiglu", matMulSwiGLU}, {"matmul rotate", matMulRotate}, {"rotate", rotate}, {"attention", attention}, {"window scores", windowScores},
+		{"matmul swiglu", matMulSwiGLU}, {"matmul rotate", matMulRotate}, {"rotate", rotate}, {"attention", attention}, {"window scores", windowScores}, {"column sums", columnSums},
 		{"group scores", groupScores}, {"pool scores", poolScores}, {"select", selectRows},
 		{"gather", gather}, {"batch", decode}, {"argmax", argMax}, {"divergence", divergence},
 	} {

@@ -3,6 +3,9 @@
 // window. out and q (m, heads, d), k and v (kvHeads, n, d). Softmax in one pass
 // (FlashAttention-2, arXiv 2307.08691), float sums.
 //
+// lse (heads, lsePitch), where it is not null, gets each row's logarithm of the sum of powers,
+// both of base 2: of Σ_j 2^(scale·LOG2E·q·k[j]). Where out is null that is all.
+//
 // A row's bits do not depend on the other rows: keys are taken in blocks that start
 // at multiples of their number, and a block that a row does not see changes nothing.
 //
@@ -24,7 +27,7 @@ DEVICE void matrices_transposed(u32 (&r)[4], u32 at) {
 }
 
 template <typename T, int D, int KEYS>
-DEVICE void attention_mma(T *out, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads,
+DEVICE void attention_mma(T *out, float *lse, int lsePitch, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads,
                           int d, int window, float scale) {
   const int queries = 64, pitch = (D + 8) * 2; // bytes of a row in shared memory: no two rows of eight share a bank
   next();
@@ -125,6 +128,8 @@ DEVICE void attention_mma(T *out, const T *q, const T *k, const T *v, int m, int
     total[h] += shuffle_xor(total[h], 2);
     int row = row0 + 8 * h - start;
     if (row >= m) continue;
+    if (lse && t == 0) lse[(i64)head * lsePitch + row] = fma(top[h], scale, log2(total[h]));
+    if (!out) continue;
     float r = 1.f / total[h];
     T *to = out + ((i64)row * heads + head) * d;
     UNROLL for (int j = 0; j < D / 8; j++) {
@@ -135,7 +140,7 @@ DEVICE void attention_mma(T *out, const T *q, const T *k, const T *v, int m, int
 }
 
 template <typename T>
-DEVICE void attention_plain(T *out, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads,
+DEVICE void attention_plain(T *out, float *lse, int lsePitch, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads,
                             int d, int window, float scale) {
   const int keys = 32;
   next();
@@ -174,18 +179,20 @@ DEVICE void attention_plain(T *out, const T *q, const T *k, const T *v, int m, i
     }
   }
   if (row >= m) return;
+  if (lse && lane() == 0) lse[(i64)head * lsePitch + row] = top + log2(total);
+  if (!out) return;
   UNROLL for (int c = 0; c < 8; c++)
     if (lane() + 32 * c < d) from_float(out[((i64)row * heads + head) * d + lane() + 32 * c], sum[c] / total);
 }
 
-#define ARGUMENTS(T) T *out, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads, int d, int window, float scale
+#define ARGUMENTS(T) T *out, float *lse, int lsePitch, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads, int d, int window, float scale
 #define MMA_KERNEL(T, name, D, KEYS) \
   KERNEL __launch_bounds__(128) attention_mma_##D##_##name(ARGUMENTS(T)) { \
-    attention_mma<T, D, KEYS>(out, q, k, v, m, start, n, heads, kvHeads, d, window, scale); \
+    attention_mma<T, D, KEYS>(out, lse, lsePitch, q, k, v, m, start, n, heads, kvHeads, d, window, scale); \
   }
 #define PLAIN(T, name) \
   KERNEL __launch_bounds__(256) attention_plain_##name(ARGUMENTS(T)) { \
-    attention_plain(out, q, k, v, m, start, n, heads, kvHeads, d, window, scale); \
+    attention_plain(out, lse, lsePitch, q, k, v, m, start, n, heads, kvHeads, d, window, scale); \
   }
 #define INSTANCE(T, name) MMA_KERNEL(T, name, 32, 64) MMA_KERNEL(T, name, 64, 64) MMA_KERNEL(T, name, 96, 64) \
   MMA_KERNEL(T, name, 128, 64) MMA_KERNEL(T, name, 256, 32) PLAIN(T, name)

@@ -11,6 +11,8 @@
 // are masked. Blocks start with the longest rows, and `section` heads at a time, as
 // many as the second cache has room for the keys and values of.
 //
+// lse, where there is one, and out, where there is one, as in attention.cu.
+//
 // As in attention.cu, blocks of keys start at multiples of their number and a block
 // that a row does not see changes nothing: a row's bits do not depend on the others.
 #include "wgmma.h"
@@ -46,7 +48,7 @@ extern __shared__ u8 dynamic[];
 template <bool value_> struct Edge { static constexpr bool value = value_; }; // whether a block is masked
 
 template <typename T, int D>
-DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, int heads, int kvHeads, int section, int window, float scale) {
+DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, float *lse, int lsePitch, int m, int start, int heads, int kvHeads, int section, int window, float scale) {
   const int halves = (D + 63) / 64;
   const u32 bytes = halves * half; // of a tile
   alignas(8) __shared__ u64 barriers[1 + 4 * stages];
@@ -208,6 +210,12 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
 
   total0 += shuffle_xor(total0, 1), total1 += shuffle_xor(total1, 1);
   total0 += shuffle_xor(total0, 2), total1 += shuffle_xor(total1, 2);
+  if (lse && lane() % 4 == 0) {
+    lse += (i64)head * lsePitch + row;
+    if (row < m) lse[0] = fma(top0, scale, log2(total0));
+    if (row + 8 < m) lse[8] = fma(top1, scale, log2(total1));
+  }
+  if (!out) return;
   float r0 = 1.f / total0, r1 = 1.f / total1;
   T *to = out + ((i64)row * heads + head) * D + column;
   UNROLL for (int j = 0; j < D / 8; j++) {
@@ -217,8 +225,8 @@ DEVICE void attention(u64 mapQ, u64 mapK, u64 mapV, T *out, int m, int start, in
 }
 
 #define ONE(T, name, D) \
-  KERNEL __launch_bounds__(384, 1) attention_##D##_##name(Map mapQ, Map mapK, Map mapV, T *out, int m, int start, int heads, int kvHeads, int section, int window, float scale) { \
-    attention<T, D>(MAP("attention_" #D "_" #name, 0), MAP("attention_" #D "_" #name, 1), MAP("attention_" #D "_" #name, 2), out, m, start, heads, kvHeads, section, window, scale); \
+  KERNEL __launch_bounds__(384, 1) attention_##D##_##name(Map mapQ, Map mapK, Map mapV, T *out, float *lse, int lsePitch, int m, int start, int heads, int kvHeads, int section, int window, float scale) { \
+    attention<T, D>(MAP("attention_" #D "_" #name, 0), MAP("attention_" #D "_" #name, 1), MAP("attention_" #D "_" #name, 2), out, lse, lsePitch, m, start, heads, kvHeads, section, window, scale); \
   }
 ONE(bf16, bf16, 64)
 ONE(bf16, bf16, 96)

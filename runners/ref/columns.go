@@ -1,0 +1,29 @@
+package ref
+
+import "github.com/snapbench/snapbench/runners/engine"
+
+// ColumnSums adds up what a block's queries pay to each key.
+func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+	n, row := kv.Tokens, h.Query*h.Size
+	m := q.Len / row
+	same("ColumnSums", q.Len, m*row)
+	same("ColumnSums", dst.Len, h.Query*n)
+	for a := range h.Query {
+		keys, _ := headOf(kv, a/h.Group())
+		sums := make([]float64, start+m)
+		to := floats(dst)[a*n:][:start+m]
+		for j := range start {
+			sums[j] = float64(to[j])
+		}
+		for i := range m {
+			at := i*row + a*h.Size
+			lo := visible(start+i, window)
+			for j, p := range softmax(floats(q)[at:at+h.Size], keys, lo, start+i+1, scale) {
+				sums[lo+j] += p
+			}
+		}
+		for j, s := range sums {
+			to[j] = float32(s)
+		}
+	}
+}
