@@ -46,6 +46,8 @@ type pyramid struct {
 	beta List[int]
 }
 
+func (p pyramid) Summands(l Layer) int { return summands(p.Scorer, l) }
+
 // Allot falls linearly from the first layer to the last. A single layer has the
 // mean.
 func (p pyramid) Allot(l Layer, c Capacity) Capacity {

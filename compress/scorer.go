@@ -1,6 +1,9 @@
 package compress
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Scorer is what most policies are: a score for every position, of which each
 // cache head keeps the highest.
@@ -36,6 +39,43 @@ func allot(s Scorer, l Layer, c Capacity) Capacity {
 		return a.Allot(l, c)
 	}
 	return c
+}
+
+// Summed is a scorer whose scores are sums where the original takes means: one and
+// the same to a choice, not to who adds to scores.
+type Summed interface {
+	// Summands returns over how many.
+	Summands(l Layer) int
+}
+
+func summands(s Scorer, l Layer) int {
+	if m, ok := s.(Summed); ok {
+		return m.Summands(l)
+	}
+	return 1
+}
+
+// protected returns scores for all positions as kvpress has them: means, and one more
+// than the highest of all heads for what is always kept.
+func protected(ops Ops, l Layer, scorer Scorer, s Scores) [][]float32 {
+	b, count := scorer.Bounds(l), float32(summands(scorer, l))
+	highest := float32(math.Inf(-1))
+	out := make([][]float32, s.Rows)
+	for h, row := range ops.Read(s) {
+		out[h] = make([]float32, l.Tokens)
+		for j := b.Sinks; j < len(row); j++ {
+			out[h][j] = row[j] / count
+			highest = max(highest, out[h][j])
+		}
+	}
+	for _, row := range out {
+		for j := range row {
+			if j < b.Sinks || j >= l.Tokens-b.Tail {
+				row[j] = highest + 1
+			}
+		}
+	}
+	return out
 }
 
 // Fixed returns how many positions of each head are kept whatever the scores say.
