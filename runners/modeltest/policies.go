@@ -78,6 +78,11 @@ func Policies(t *testing.T, d engine.Device, tolerance, near float64) {
 					for key, value := range cases[name].Params {
 						p.Params[key] = value
 					}
+					if q, ok := p.quest(); ok {
+						compared.heads += c.questSelects(name, q)
+						compared.cases++
+						return
+					}
 					text, err := p.variant(len(c.ids))
 					if err != nil {
 						t.Fatal(err)
@@ -96,6 +101,8 @@ func Policies(t *testing.T, d engine.Device, tolerance, near float64) {
 						own = sync.OnceValue(func() [][][]float32 { return c.scoresOf(all.scoredBy(name)) })
 					}
 					compared.heads += c.policyKeeps(name, scores, v, own)
+					c.policyChannels(name, v)
+					c.policySums(name, v)
 					compared.logits += c.policyDecodes(name, v, p.DecodeStart)
 					compared.cases++
 				})
@@ -285,6 +292,15 @@ func (c *checker) policyDecodes(name string, v compress.Variant, start int) int 
 	return rows
 }
 
+// quest returns what a recorded case of Quest was run with.
+func (p policyCase) quest() (compress.Quest, bool) {
+	if !strings.Contains(p.Where, "select_quest_tokens") {
+		return compress.Quest{}, false
+	}
+	whole := func(name string) int { return int(p.Params[name].(float64)) }
+	return compress.Quest{Page: whole("page_size"), Recent: whole("recent_size"), Budget: whole("token_budget")}, true
+}
+
 // variant says which of our variants a recorded case is, for a prompt of n tokens.
 func (p policyCase) variant(n int) (string, error) {
 	number := func(name string) float64 {
@@ -383,8 +399,6 @@ func (p policyCase) variant(n int) (string, error) {
 		return fmt.Sprintf("think(ratio=%g,w=%d)", number("key_channel_compression_ratio"), whole("window_size")), nil
 	case "SimLayerKVPress":
 		return fmt.Sprintf("simlayer(last=%d,recent=%d,sinks=%d,threshold=%g)", whole("n_last"), whole("n_recent"), whole("n_initial"), number("lazy_threshold")), nil
-	case "select_quest_tokens":
-		return fmt.Sprintf("quest(cap=%d,page=%d,recent=%d)", whole("token_budget"), whole("page_size"), whole("recent_size")), nil
 	case "SnapKV":
 		return fmt.Sprintf("snapkv(cap=%d,w=%d,k=%d,pool=max,gqa=rkv)", whole("budget"), whole("window_size"), whole("kernel_size")), nil
 	}
