@@ -158,12 +158,12 @@ const (
 // cachesOf counts what a policy's caches hold at its defaults, and at each word that
 // changes it.
 func cachesOf(d *compress.Definition) []cacheCard {
-	plain := cacheOf(d, nil)
+	plain := cacheOf(d)
 	list := []cacheCard{plain}
 	for _, p := range d.Parameters {
 		for _, word := range p.Allowed {
-			c := cacheOf(d, []compress.Setting{{Name: p.Name, Text: word}})
-			if word != p.Default && (c.Least != plain.Least || c.Most != plain.Most || c.Error != plain.Error) {
+			c := cacheOf(d, compress.Setting{Name: p.Name, Text: word})
+			if c.Error == "" && c.share() != plain.share() {
 				list = append(list, c)
 			}
 		}
@@ -171,7 +171,7 @@ func cachesOf(d *compress.Definition) []cacheCard {
 	return list
 }
 
-func cacheOf(d *compress.Definition, settings []compress.Setting) cacheCard {
+func cacheOf(d *compress.Definition, settings ...compress.Setting) cacheCard {
 	call, budget := compress.Call{Name: d.Name, Arguments: settings}, ""
 	if !d.Unbudgeted {
 		budget = shownBudget
@@ -254,17 +254,22 @@ func (c policyCard) print(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "(%s)\n", shownAs)
-	if slices.ContainsFunc(c.Caches, func(cache cacheCard) bool { return cache.Least != cache.Most }) {
+	if slices.ContainsFunc(c.Caches, func(cache cacheCard) bool { return strings.Contains(cache.share(), "to") }) {
 		fmt.Fprintln(w, "Where two are given, it depends on the prompt.")
+	}
+	if i := slices.IndexFunc(c.Parameters, func(p parameterCard) bool { return p.Flag == "" }); i >= 0 {
+		p := c.Parameters[i]
+		fmt.Fprintf(w, "A parameter without a flag is set where the policy is named: --policies '%s(%s=%s)'.\n", c.Name, p.Name, p.Default)
 	}
 	return nil
 }
 
 func (c cacheCard) share() string {
-	if c.Least == c.Most {
-		return fmt.Sprintf("%.3g", c.Most)
+	least, most := fmt.Sprintf("%.3g", c.Least), fmt.Sprintf("%.3g", c.Most)
+	if least == most {
+		return most
 	}
-	return fmt.Sprintf("%.3g to %.3g", c.Least, c.Most)
+	return least + " to " + most
 }
 
 // values says what a parameter may be: "odd, 1 or more".
