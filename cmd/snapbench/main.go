@@ -27,7 +27,10 @@ const (
 	exitUndecided = 4 // too little data to say
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	crashBySignal()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is main without the process.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -40,9 +43,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
 	addLibraryCommands(root)
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	out, told := &screen{w: stdout}, &screen{w: stderr}
+	root.SetOut(out)
+	root.SetErr(told)
 	err := root.ExecuteContext(ctx)
+	if failed := out.close(); err == nil {
+		err = failed
+	}
 	if err == nil {
 		return exitPass
 	}
@@ -62,8 +69,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if exit.err != nil {
-		fmt.Fprintln(stderr, "snapbench: "+exit.err.Error())
+		fmt.Fprintln(told, "snapbench: "+exit.err.Error())
 	}
+	told.close()
 	return exit.code
 }
 

@@ -23,6 +23,7 @@ var painters = []painter{
 
 // pictures draws a run into its folder.
 func pictures(set results.Set, dir string) ([]string, error) {
+	set = set.Visible() // an SVG with a control character is no XML
 	var figures []plots.Figure
 	for _, p := range painters {
 		more, err := p.draw(set, measure(p.measure))
