@@ -90,7 +90,7 @@ func TestContractDeclared(t *testing.T) {
 		}
 		fields := reflect.TypeOf(d.Own()).Elem()
 		options := OptionsOf(d.Own())
-		if reflect.ValueOf(d.Own()).Pointer() == reflect.ValueOf(d.Own()).Pointer() {
+		if one, other := d.Own(), d.Own(); one == other {
 			t.Errorf("%s: Own returns the same options twice: one task's would be another's", d.Family)
 		}
 		if fields.NumField() != len(options) {
