@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
@@ -65,6 +66,24 @@ func TestEveryPolicyIsRecorded(t *testing.T) {
 	for policy := range unrecorded {
 		if _, err := compress.Define(policy); err != nil {
 			t.Errorf("a reason for no policy: %v", err)
+		}
+	}
+}
+
+// Every registered family has a checkpoint whose activations and answers are recorded.
+func TestEveryFamilyIsRecorded(t *testing.T) {
+	seen := map[string]bool{}
+	for _, dir := range goldens(t) {
+		c, err := models.ReadConfig(dir)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		seen[c.Family] = true
+	}
+	for _, family := range models.Names() {
+		if !seen[family] {
+			t.Errorf("%s: no checkpoint of this family is recorded", family)
 		}
 	}
 }
