@@ -102,8 +102,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "snapbench",
 		Short: "How small can the KV cache get before my task suffers?",
-		Long: `snapbench runs a model itself, under SnapKV at several budgets and under the
-full cache, reading each prompt once for all of them, and reports task scores
+		Long: `snapbench runs a model itself, under cache policies at several budgets and under
+the full cache, reading each prompt once for all of them, and reports task scores
 with confidence intervals, speed, memory, and pictures.
 
 Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
@@ -113,7 +113,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
 	}
 	registerUnpacked(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newModels(), newDatasets(),
+	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newPolicies(), newModels(), newDatasets(),
 		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())
 	return root
 }
