@@ -37,7 +37,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/modeltest", "compress runners", "a test of everything below the command"},
 	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
 	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
-	{"runners/speed", "compress inputs runners", "measures the engine"},
+	{"runners/speed", "compress inputs plots results runners", "measures the engine, and draws what it measured"},
 	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
 

@@ -20,7 +20,7 @@ type asking struct {
 	run      runFlags
 	jieba    string
 	options  map[string]*ownFlag // the tasks' own, by flag
-	families []string             // whose options there are
+	families []string            // whose options there are
 }
 
 // register adds the flags, the options of some families of tasks among them.
