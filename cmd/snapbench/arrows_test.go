@@ -38,6 +38,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
 	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
 	{"runners/speed", "compress inputs plots results runners", "measures the engine, and draws what it measured"},
+	{"runners/scores", "compress metrics results runners", "rows of predictions that another program made"},
 	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
 

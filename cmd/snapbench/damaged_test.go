@@ -74,27 +74,3 @@ func TestGateOverNothing(t *testing.T) {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 }
-
-// A full cache that fails wherever it is asked leaves nothing to hold the others to.
-func TestFullFailed(t *testing.T) {
-	rows := func(full ...string) (list []results.Row) {
-		for _, e := range full {
-			list = append(list, results.Row{Model: "m", Task: "t", Sample: "s", Variant: "full", Error: e}, results.Row{Variant: "snapkv(cap=64)"})
-		}
-		return list
-	}
-	for _, c := range []struct {
-		rows []results.Row
-		want string
-	}{
-		{rows("first", "second"), "failed in all of its 2 samples, and nothing is left to hold the other variants to; the first: m, t, sample s, full: first"},
-		{rows("first", ""), ""},
-		{rows("", ""), ""},
-		{[]results.Row{{Variant: "snapkv(cap=64)", Error: "x"}}, ""},
-	} {
-		err := fullFailed(c.rows)
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%+v: %v, want %q", c.rows, err, c.want)
-		}
-	}
-}

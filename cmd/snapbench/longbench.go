@@ -93,9 +93,7 @@ func printLengths(w io.Writer, set results.Set) error {
 	fmt.Fprintln(w, "  variant")
 	for _, l := range lines {
 		fmt.Fprintf(w, "%-24s", l.task)
-		for _, b := range predictions.LongBenchE.Group(lengths[l], scores[l]) {
-			fmt.Fprintf(w, " %8s", bucketScore(b))
-		}
+		printBuckets(w, predictions.LongBenchE.Group(lengths[l], scores[l]))
 		fmt.Fprintln(w, "  "+l.variant)
 	}
 	return nil

@@ -35,7 +35,7 @@ fourth. Columns are those of results.parquet, and the parameters of policies.`,
 			}
 			var files []string
 			if a.X == "" && a.Y == "" {
-				files, err = pictures(set, dir)
+				files, err = plots.WriteRun(dir, set)
 			} else {
 				if a.X == "" || a.Y == "" {
 					return usage(fmt.Errorf("--x and --y belong together"))
