@@ -10,6 +10,7 @@ import (
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 // asking is what every command that asks a model has: tasks with their own options,
@@ -99,7 +100,7 @@ func (a *asking) open(cmd *cobra.Command, names []string, metric string) (tasks 
 				}
 			}
 			if b, ok := o.Own.(*datasets.LongBenchOptions); ok && b.Data == "" {
-				if b.Data, err = cachedLongBench(); err != nil {
+				if b.Data, err = local.CachedLongBench(); err != nil {
 					return nil, nil, err
 				}
 			}

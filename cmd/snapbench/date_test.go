@@ -91,26 +91,3 @@ func TestDate(t *testing.T) {
 		t.Errorf("a date that is none: status %d, %s", status, stderr)
 	}
 }
-
-// A run goes on with the day that its folder was begun with.
-func TestDateOfFolder(t *testing.T) {
-	dir := t.TempDir()
-	if got := dateOf("2001-02-03", dir); got != "2001-02-03" {
-		t.Errorf("asked for: %q", got)
-	}
-	asked, err := results.Ask(dated{"1999-12-31"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	journal, err := results.Open(dir, results.Run{Question: asked})
-	if err != nil {
-		t.Fatal(err)
-	}
-	journal.Close()
-	if got := dateOf("", dir); got != "1999-12-31" {
-		t.Errorf("of a folder with a run: %q", got)
-	}
-	if got, today := dateOf("", t.TempDir()), time.Now().Format(time.DateOnly); got != today {
-		t.Errorf("of an empty folder: %q, want %s", got, today)
-	}
-}

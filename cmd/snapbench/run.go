@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -90,7 +91,7 @@ func (a *asking) journal(j *runners.Job, m *local.Opened, options []datasets.Opt
 		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", j.Name, sha256.Sum256(run.Question)))
 	}
 	if m.UsesDate() {
-		j.Date = dateOf(a.run.date, a.run.out)
+		j.Date = runners.DateFor(a.run.date, a.run.out)
 		if m.Today, err = parseDate(j.Date); err != nil {
 			return nil, fmt.Errorf("%s: run.json: %w", a.run.out, err)
 		}
@@ -100,6 +101,15 @@ func (a *asking) journal(j *runners.Job, m *local.Opened, options []datasets.Opt
 	}
 	run.Command, run.Version = commandLine(), version()
 	return results.Open(a.run.out, run)
+}
+
+// parseDate reads --date.
+func parseDate(s string) (time.Time, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return t, fmt.Errorf("--date %q: want a day, as 2026-01-02", s)
+	}
+	return t, nil
 }
 
 // show prints the summary and draws the pictures.
@@ -116,10 +126,11 @@ func (a *asking) show(w io.Writer, progress *progress, dir string) error {
 		if _, err := w.Write(data); err != nil {
 			return err
 		}
-	} else if err := printTables(w, set); err != nil {
-		return err
-	} else if err := printLengths(w, set); err != nil {
-		return err
+	} else {
+		if err := printTables(w, set); err != nil {
+			return err
+		}
+		printLengths(w, set)
 	}
 	failed, first := results.Unscored(set.Rows)
 	if failed == len(set.Rows) {
