@@ -11,8 +11,8 @@ import (
 
 const module = "github.com/snapbench/snapbench/"
 
-// arrows say what each package of the project may import of the project: its
-// own subpackages, and the prefixes listed here. Imports point one way.
+// arrows say which packages of the project each package may import: those below its own
+// path, and those below the paths listed in to.
 var arrows = []struct{ from, to, reason string }{
 	{"inputs", "", "files only"},
 	{"runners/engine", "", "the contract knows nobody"},
@@ -42,7 +42,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
 
-// forTests is what no package imports but in its tests.
+// forTests is a package that only tests may import.
 const forTests = "runners/cuda/emulator"
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -26,8 +26,8 @@ func damagedModel(t *testing.T, layer string) string {
 	return dir
 }
 
-// One NaN among six million weights: every row is an error that says so, all samples
-// are run, and neither the run nor a gate over it ends as if nothing were.
+// With one NaN among six million weights every row is an error that says so. All samples
+// are run, and neither the run nor a gate over it succeeds.
 func TestDamagedModel(t *testing.T) {
 	model := damagedModel(t, "2")
 	for name, more := range map[string][]string{"plain": nil, "fidelity": {"--fidelity"}} {
@@ -64,7 +64,7 @@ func TestDamagedModel(t *testing.T) {
 	}
 }
 
-// A model that answers nothing right passes no gate.
+// A model whose answers are all wrong passes no gate: no drop could show.
 func TestGateOverNothing(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	pass(t, "needle", "--model", tinyModel(t), "--device", "cpu", "--lengths", "1k", "--depths", "10", "--trials", "4", "--budgets", "full,64", "--kernels", "5",

@@ -11,14 +11,14 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// dated is what a question says of the day.
+// dated is the part of a question that has the date.
 type dated struct {
 	Date string `json:"date"`
 }
 
-// The day is part of the question of a model whose template asks for it: a run
-// goes on with the day on which it began, --date sets it, another one is another
-// question. A model whose template does not ask has no day in its question.
+// Where a model's chat template asks for the date, the date is part of the question. A
+// run continues with the date on which it began; --date sets it, and a different one is a
+// different question. Where the template does not ask, the question has no date.
 func TestDate(t *testing.T) {
 	work := t.TempDir()
 	model := func(name, template string) string {
@@ -65,7 +65,7 @@ func TestDate(t *testing.T) {
 		t.Errorf("date %q, prompt %q", question("a").Date, got)
 	}
 	first := rowsBesidesTimes(t, filepath.Join(work, "a"))[0].ID
-	pass(t, command(today, "a")...) // on another day than that
+	pass(t, command(today, "a")...) // today is another date
 	if rows := rowsBesidesTimes(t, filepath.Join(work, "a")); len(rows) != 1 || rows[0].ID != first {
 		t.Errorf("continued without --date: %d rows, want the one that was there", len(rows))
 	}

@@ -15,18 +15,18 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// Killed at random moments and started again, a run loses no row, doubles none,
-// and ends with the same results as an undisturbed one, but for times.
-// SNAPBENCH_KILLS sets how many kills (default 12, with -short 3).
+// A run that is killed at random moments and continued loses no row, has none twice, and
+// ends with the results of an undisturbed one, times excepted. SNAPBENCH_KILLS sets the
+// number of kills (12 by default, 3 with -short).
 func TestKilledAndResumed(t *testing.T) { killedAndResumed(t, 12, "cpu", "cpu") }
 
-// The same of a run that goes on with another number of devices each time.
+// The same holds for a run that continues with a different number of devices each time.
 func TestTwoDevicesKilledAndResumed(t *testing.T) {
 	killedAndResumed(t, 6, "cpu", "cpu,cpu", "cpu,cpu,cpu")
 }
 
-// killedAndResumed holds a run that is started again with any of some lists of
-// devices to an undisturbed one on a single device.
+// killedAndResumed compares a run that is killed, and continued on one of the disturbing
+// lists of devices each time, with an undisturbed run.
 func killedAndResumed(t *testing.T, kills int, undisturbed string, disturbing ...string) {
 	if testing.Short() {
 		kills = 3
@@ -75,7 +75,7 @@ func killedAndResumed(t *testing.T, kills int, undisturbed string, disturbing ..
 	killed, finishedAfter := 0, 0
 	for killed < kills {
 		if _, err := os.Stat(filepath.Join(disturbed, "results.parquet")); err == nil {
-			// It came to an end before the kills were used up: begin again.
+			// It ended before all kills were done: begin again.
 			check(disturbed)
 			finishedAfter++
 			disturbed = filepath.Join(work, fmt.Sprint("disturbed", finishedAfter))
@@ -116,7 +116,7 @@ func rowsBesidesTimes(t *testing.T, dir string) []results.Row {
 	}
 	for i := range set.Rows {
 		r := &set.Rows[i]
-		// What was measured: times, and the peak, which depends on what was left to do.
+		// Measurements: times, and the peak, which depends on the samples that were left.
 		r.PrefillSeconds, r.DecodeSeconds, r.PeakBytes = nil, nil, nil
 	}
 	return set.Rows

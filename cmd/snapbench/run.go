@@ -150,7 +150,7 @@ func (a *asking) show(w io.Writer, progress *progress, dir string) error {
 	return results.CheckFull(set.Rows)
 }
 
-// sayNotes says what rows remark, such as a haystack that starts over.
+// sayNotes says the most important remarks of rows, such as that a haystack starts over.
 func sayNotes(progress *progress, rows []results.Row) {
 	const most = 4
 	notes := results.Notes(rows)

@@ -20,7 +20,7 @@ import (
 	"github.com/snapbench/snapbench/runners/speed"
 )
 
-// speedFlags are speed's own.
+// speedFlags are the flags of speed alone.
 type speedFlags struct {
 	lengths, batches []string
 	maxNew, warmup   int

@@ -10,7 +10,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// terminalWidth is the width of the terminal that w is, or 100 where it is none.
+// terminalWidth is the number of columns of a terminal, and 100 where w is none.
 func terminalWidth(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 20 {
@@ -20,7 +20,7 @@ func terminalWidth(w io.Writer) int {
 	return 100
 }
 
-// printTables prints the tables of results as wide as the terminal is.
+// printTables prints the tables of results, fitted to the width of the terminal.
 func printTables(w io.Writer, set results.Set) error {
 	title := ""
 	for _, s := range results.Sections(set) {
