@@ -11,8 +11,9 @@ build: ## bin/snapbench
 test: ## all tests (those that need reference data, a GPU or the real model skip without)
 	go test ./...
 
-lint: ## formatting, vet (for other systems too), staticcheck
+lint: ## formatting, go.mod, vet (for other systems too), staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'd:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go mod tidy -diff
 	go vet ./...
 	@for t in windows/amd64 darwin/arm64 linux/arm64; do echo "go vet for $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./... || exit 1; done
 	go run $(STATICCHECK) ./...
@@ -39,6 +40,12 @@ generate: kernels ## the assembly of the CPU kernels too
 test-long: ## the real model's long prompts too (minutes)
 	SNAPBENCH_LONG=1 go test -timeout 60m ./...
 
+reliability: ## every test that docs/reliability.md names, at full length (up to an hour)
+	sh .ci/reliability
+
+vulnerabilities: ## govulncheck, with the database from the module proxy
+	sh .ci/vulnerabilities
+
 check-generated: ## the generated assembly and PTX are what their sources give
 	sh .ci/check-generated
-.PHONY: help build test test-long lint smollm2 jieba bench fuzz kernels generate check-generated
+.PHONY: help build test test-long lint smollm2 jieba bench fuzz kernels generate reliability vulnerabilities check-generated

@@ -45,6 +45,22 @@ func (a Arguments) Word(name string) List[string] {
 	return l
 }
 
+// On returns the values of a Word that is on or off.
+func (a Arguments) On(name string) List[bool] {
+	var l List[bool]
+	for _, w := range a.Word(name) {
+		l = append(l, w == on)
+	}
+	return l
+}
+
+// The words of a parameter that switches something.
+const on, off = "on", "off"
+
+func switched(name, normally, help string) Parameter {
+	return Parameter{Name: name, Kind: Word, Default: normally, Allowed: []string{on, off}, Help: help}
+}
+
 // read returns the arguments of a declaration from the texts given, and every
 // parameter's canonical text in the declared order.
 func (d *Definition) read(given map[string]string) (Arguments, []Setting, error) {

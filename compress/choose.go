@@ -64,7 +64,7 @@ func Choose(d engine.Device, s Source, l Layer, variants []Variant) (*Choice, er
 		o.copied = false
 		kept, err := v.keep(o, l)
 		if o.err != nil {
-			err = o.err
+			err = o.err // what a policy finds in copies that failed is not the cause
 		} else if err != nil {
 			err = &ChoiceError{i, err}
 		}
@@ -163,6 +163,18 @@ func (o *ops) Columns() Scores {
 	return Scores{Array: o.source.Columns, Rows: o.layer.Heads.Query, question: "columns"}
 }
 
+func (o *ops) First(s Scores, m int) Scores {
+	width := s.Width()
+	if o.err != nil || m == width {
+		return s
+	}
+	return o.once(s, fmt.Sprintf("first %d", m), s.Rows, m, func(dst engine.Array) {
+		for i := range s.Rows {
+			o.device.Copy(dst.Slice(i*m, (i+1)*m), s.Array.Slice(i*width, i*width+m))
+		}
+	})
+}
+
 func (o *ops) Group(s Scores, how engine.Grouping) Scores {
 	h := o.layer.Heads
 	if o.err != nil {
@@ -193,7 +205,9 @@ func (o *ops) Top(s Scores, sinks, count, tail int) Kept {
 	return o.top(o.protect(s, sinks), sinks, counts, tail)
 }
 
-func (o *ops) TopEach(s Scores, counts []int, tail int) Kept { return o.top(s, 0, counts, tail) }
+func (o *ops) TopEach(s Scores, sinks int, counts []int, tail int) Kept {
+	return o.top(o.protect(s, sinks), sinks, counts, tail)
+}
 
 // top notes a selection, to be made with all others of the layer.
 func (o *ops) top(s Scores, sinks int, counts []int, tail int) Kept {
@@ -227,10 +241,15 @@ func (o *ops) top(s Scores, sinks int, counts []int, tail int) Kept {
 	return k
 }
 
-func (o *ops) Share(s Scores, count int) []int {
+func (o *ops) Share(s Scores, sinks, count int) []int {
 	counts := make([]int, s.Rows)
+	if count == 0 {
+		return counts
+	}
+	s = o.protect(s, sinks) // they come first, and are taken off again
+	count += sinks * s.Rows
 	positions, ok := o.array(engine.Int32, count)
-	if !ok || count == 0 {
+	if !ok {
 		return counts
 	}
 	o.device.Select([]engine.Selection{{Scores: s.Array, Rows: 1, Count: count, Dst: positions}})
@@ -239,6 +258,9 @@ func (o *ops) Share(s Scores, count int) []int {
 	o.failed(o.device.Sync())
 	if o.err != nil {
 		return counts
+	}
+	for i := range counts {
+		counts[i] = -sinks
 	}
 	for _, p := range chosen {
 		counts[int(p)/s.Width()]++

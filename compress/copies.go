@@ -3,6 +3,7 @@ package compress
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -26,6 +27,10 @@ func (o *ops) Compute(question string, f func() [][]float32) Scores {
 	for i, r := range rows {
 		if len(r) != m {
 			panic(fmt.Sprintf("compress: %s: row %d has %d scores, row 0 %d", question, i, len(r), m))
+		}
+		if j := slices.IndexFunc(r, func(v float32) bool { return v != v }); j >= 0 {
+			o.failed(fmt.Errorf("head %d: %s gives position %d a score that is not a number", i, question, j))
+			return Scores{Rows: len(rows)}
 		}
 		all = append(all, r...)
 	}

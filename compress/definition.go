@@ -35,6 +35,9 @@ const (
 	Word              // one of Allowed
 )
 
+// String names the kind.
+func (k Kind) String() string { return [...]string{"whole", "odd", "number", "word"}[k] }
+
 // Parameter declares one parameter of a policy. A value may be given for all
 // layers or as a list with one per layer.
 type Parameter struct {

@@ -15,6 +15,8 @@ type Ops interface {
 	WindowScores(w int) Scores
 	// Columns returns Σ over all queries of their attention: (query heads, n).
 	Columns() Scores
+	// First returns the first m scores of each row.
+	First(s Scores, m int) Scores
 	// Group reduces the rows of a group's query heads to one per KV head.
 	Group(s Scores, how engine.Grouping) Scores
 	// Pool smooths each row.
@@ -25,17 +27,19 @@ type Ops interface {
 	// behind the scores. A row is a cache head.
 	Top(s Scores, sinks, count, tail int) Kept
 	// TopEach is Top with a count for each row.
-	TopEach(s Scores, counts []int, tail int) Kept
+	TopEach(s Scores, sinks int, counts []int, tail int) Kept
 	// Share returns how many of the count highest scores of all rows together each
-	// row has (ties to the first row, then the earliest position).
-	Share(s Scores, count int) []int
+	// row has (ties to the first row, then the earliest position), the first sinks
+	// positions left aside.
+	Share(s Scores, sinks, count int) []int
 	// Everything keeps all n positions of every KV head.
 	Everything() Kept
 	// Positions keeps what the policy names, ascending, by cache head.
 	Positions(heads [][]int32) Kept
 
 	// Compute returns scores (rows, m) from plain Go. The question names them, with
-	// every parameter that f depends on: who asks the same shares the answer.
+	// every parameter that f depends on: who asks the same shares the answer. A score
+	// that is no number is an error, which names the head.
 	Compute(question string, f func() [][]float32) Scores
 	// Read copies scores: by row.
 	Read(s Scores) [][]float32

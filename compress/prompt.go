@@ -45,8 +45,11 @@ func (v Variant) CheckLayers(layers int) error {
 }
 
 // CheckPrompt reports a budget that cannot serve a prompt: a share of it that the
-// window alone would fill.
+// window alone would fill, or layers that disagree on where decoding goes on.
 func (v Variant) CheckPrompt(l Layer) error {
+	if err := v.checkPlaces(l); err != nil {
+		return err
+	}
 	for i := range l.Layers {
 		l.Index = i
 		if v.within(l) {
@@ -102,6 +105,20 @@ func (v Variant) Place(l Layer) int {
 	return l.Tokens
 }
 
+// checkPlaces reports layers behind which decoding would go on at different
+// positions: a token has one.
+func (v Variant) checkPlaces(l Layer) error {
+	l.Index = 0
+	first := v.Place(l)
+	for i := 1; i < l.Layers; i++ {
+		l.Index = i
+		if place := v.Place(l); place != first {
+			return fmt.Errorf("%s on a prompt of %d tokens: decoding would go on at position %d behind layer 0 and at %d behind layer %d: want one for all layers", v, l.Tokens, first, place, i)
+		}
+	}
+	return nil
+}
+
 // within: a prompt below the budget loses nothing (SnapKV's own rule; a prompt
 // exactly as long runs through, and keeps everything too).
 func (v Variant) within(l Layer) bool {
@@ -120,6 +137,9 @@ func (v Variant) KeepsAll(layers, n int) bool {
 }
 
 func (v Variant) keep(ops Ops, l Layer) (Kept, error) {
+	if err := v.checkPlaces(l); err != nil {
+		return Kept{}, err
+	}
 	if v.within(l) {
 		return ops.Everything(), nil
 	}

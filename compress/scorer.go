@@ -1,6 +1,9 @@
 package compress
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Scorer is what most policies are: a score for every position, of which each
 // cache head keeps the highest.
@@ -23,13 +26,68 @@ type Bounds struct {
 // the capacity, sinks and tail among them.
 func ByScore(s Scorer) Policy { return Ranked{s} }
 
+// Allotter is a scorer that gives layers capacities of their own.
+type Allotter interface {
+	// Allot returns what each cache head of a layer keeps; c is what the budget
+	// gives the layers on average. It is asked once the prompt is known.
+	Allot(l Layer, c Capacity) Capacity
+}
+
+// allot returns a layer's capacity under a scorer.
+func allot(s Scorer, l Layer, c Capacity) Capacity {
+	if a, ok := s.(Allotter); ok {
+		return a.Allot(l, c)
+	}
+	return c
+}
+
+// Summed is a scorer whose scores are sums where the original takes means: one and
+// the same to a choice, not to who adds to scores.
+type Summed interface {
+	// Summands returns over how many.
+	Summands(l Layer) int
+}
+
+func summands(s Scorer, l Layer) int {
+	if m, ok := s.(Summed); ok {
+		return m.Summands(l)
+	}
+	return 1
+}
+
+// protected returns scores for all positions as kvpress has them: means, and one more
+// than the highest of all heads for what is always kept.
+func protected(ops Ops, l Layer, scorer Scorer, s Scores) [][]float32 {
+	b, count := scorer.Bounds(l), float32(summands(scorer, l))
+	highest := float32(math.Inf(-1))
+	out := make([][]float32, s.Rows)
+	for h, row := range ops.Read(s) {
+		out[h] = make([]float32, l.Tokens)
+		for j := b.Sinks; j < len(row); j++ {
+			out[h][j] = row[j] / count
+			highest = max(highest, out[h][j])
+		}
+	}
+	for _, row := range out {
+		for j := range row {
+			if j < b.Sinks || j >= l.Tokens-b.Tail {
+				row[j] = highest + 1
+			}
+		}
+	}
+	return out
+}
+
+// Fixed returns how many positions of each head are kept whatever the scores say.
+func (b Bounds) Fixed() int { return b.Sinks + b.Tail }
+
 // Ranked is a policy by score: what others are built on.
 type Ranked struct{ Scorer }
 
 // Check refuses a capacity that sinks and tail alone would fill.
 func (r Ranked) Check(l Layer, c Capacity) error {
 	b := r.Bounds(l)
-	if fixed := b.Sinks + b.Tail; c.Tokens <= fixed {
+	if c.Tokens <= b.Fixed() {
 		what := fmt.Sprintf("the window of %d", b.Tail)
 		if b.Sinks > 0 {
 			what = fmt.Sprintf("%d first and %d last positions", b.Sinks, b.Tail)
@@ -41,7 +99,7 @@ func (r Ranked) Check(l Layer, c Capacity) error {
 
 // Expect asks for the capacity in every head.
 func (r Ranked) Expect(l Layer, c Capacity) Expectation {
-	b := r.Bounds(l)
+	b, c := r.Bounds(l), allot(r.Scorer, l, c)
 	return Expectation{Heads: b.Heads, PerHead: c.Tokens, Total: b.Heads * c.Tokens, Tail: b.Tail}
 }
 
@@ -51,8 +109,8 @@ func (r Ranked) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 	if err != nil {
 		return Kept{}, err
 	}
-	b := r.Bounds(l)
-	return ops.Top(s, b.Sinks, c.Tokens-b.Sinks-b.Tail, b.Tail), nil
+	b, c := r.Bounds(l), allot(r.Scorer, l, c)
+	return ops.Top(s, b.Sinks, c.Tokens-b.Fixed(), b.Tail), nil
 }
 
 // ranked returns the scorer that a policy is built on.

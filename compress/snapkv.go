@@ -60,6 +60,14 @@ func (p snapKV) Bounds(l Layer) Bounds {
 	return b
 }
 
+// Summands: SnapKV's own code sums over the window, kvpress and AdaKV take the mean.
+func (p snapKV) Summands(l Layer) int {
+	if p.gqa.At(l.Index) == rkv {
+		return 1 // a mean already
+	}
+	return p.window.At(l.Index)
+}
+
 func (p snapKV) Score(ops Ops, l Layer) (Scores, error) {
 	w, k := p.window.At(l.Index), p.kernel.At(l.Index)
 	pool := engine.MaxPooling

@@ -126,7 +126,9 @@ func TestExpectations(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"full", "snapkv(cap=64|128,w=16,k=5|7)", "snapkv(cap=12.5%)", "snapkv(", "a=b", "snapkv(cap=1e9%)", "random(cap=[3,4],w=0)", "full(full(full))"} {
+	for _, s := range []string{"full", "snapkv(cap=64|128,w=16,k=5|7)", "snapkv(cap=12.5%)", "snapkv(", "a=b", "snapkv(cap=1e9%)", "random(cap=[3,4],w=0)", "full(full(full))",
+		"ada(cap=64,pyramid(snapkv(w=8)))", "pyramid(cap=50%,form=ffy0,beta=2|3)",
+		"critical(cap=64,ada(form=kvpress,snapkv))", "chunk(cap=64,chunk=7)", "think(ratio=0.25,w=4)", "simlayer(recent=9,last=8|2)"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

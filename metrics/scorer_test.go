@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/metrics/jieba"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // useSmallJieba lets the Chinese metrics cut with a small dictionary of the
@@ -97,6 +98,29 @@ func TestContract(t *testing.T) {
 		}
 		if ref.Answers[0] != first || ref.Answers[1] != second {
 			t.Errorf("%s changed its reference", name)
+		}
+	}
+}
+
+// graded says where each metric's recorded pairs of texts are: those of LongBench in
+// longbench.json, by their metric's name.
+var graded = map[string]string{
+	"rouge1_r": "testdata/rouge1.json", "rouge1_f": "testdata/rouge1.json",
+	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",
+	"recalled": "the project's own: the cases of TestRecalled", "exact": "the project's own: the cases of TestExact",
+}
+
+// Every registered metric has pairs that an original graded, or is the project's own.
+func TestEveryMetricIsRecorded(t *testing.T) {
+	var pairs []struct{ Metric string }
+	sharedtest.JSON(t, "testdata/longbench.json", &pairs)
+	recorded := map[string]int{}
+	for _, p := range pairs {
+		recorded[p.Metric]++
+	}
+	for _, name := range Names() {
+		if (recorded[name] > 0) == (graded[name] != "") {
+			t.Errorf("%s: %d pairs in longbench.json, elsewhere %q: want one of the two", name, recorded[name], graded[name])
 		}
 	}
 }

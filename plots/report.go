@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,10 @@ var reportJS string
 func Report(w io.Writer, sets []results.Set) error {
 	if len(sets) == 0 {
 		return errors.New("a report needs at least one run")
+	}
+	sets = slices.Clone(sets)
+	for i := range sets {
+		sets[i] = sets[i].Visible()
 	}
 	page := reportPage{CSS: template.CSS(reportCSS), JS: template.JS(reportJS), Runs: runsOf(sets)}
 	parts := sets

@@ -20,6 +20,7 @@ var usual = []struct {
 // test, tasks × variants, the score by budget, by parameters and by bytes, and fidelity
 // where it was measured.
 func Run(set results.Set) ([]Figure, error) {
+	set = set.Visible() // an SVG with a control character is no XML
 	measures := map[string]results.Measure{}
 	for _, m := range results.Measures() {
 		measures[m.Name] = m

@@ -120,7 +120,7 @@ func (g *GateResult) Text(width int) string {
 	for _, t := range g.Grids() {
 		b.WriteString(t.Text(width) + "\n")
 	}
-	b.WriteString(g.Headline() + "\n")
+	b.WriteString(Visible(g.Headline()) + "\n")
 	return b.String()
 }
 
@@ -134,7 +134,7 @@ func (g *GateResult) Markdown() string {
 		}
 		b.WriteString(t.Markdown() + "\n")
 	}
-	return b.String()
+	return VisibleLines(b.String())
 }
 
 func tick(s string) string { return strings.ReplaceAll(s, "`", "'") }

@@ -48,8 +48,8 @@ func (g Grid) Markdown() string {
 	return b.String()
 }
 
-// Text writes the grid for a terminal of a width in columns (0: any). A grid that is too wide is cut into several,
-// each with the first column.
+// Text writes the grid for a terminal of a width in columns (0: any); what would steer the terminal is text (Visible). A
+// grid that is too wide is cut into several, each with the first column.
 func (g Grid) Text(width int) string {
 	fits := func(columns []int) string {
 		bold, dim := lipgloss.NewStyle().Bold(true), lipgloss.NewStyle().Faint(true)
@@ -57,7 +57,7 @@ func (g Grid) Text(width int) string {
 		pick := func(row []string) []string {
 			out := make([]string, len(columns))
 			for i, c := range columns {
-				out[i] = row[c]
+				out[i] = Visible(row[c])
 			}
 			return out
 		}
@@ -98,11 +98,11 @@ func (g Grid) Text(width int) string {
 	}
 	var b strings.Builder
 	if g.Title != "" {
-		b.WriteString(lipgloss.NewStyle().Bold(true).Render(g.Title) + "\n")
+		b.WriteString(lipgloss.NewStyle().Bold(true).Render(Visible(g.Title)) + "\n")
 	}
 	b.WriteString(strings.Join(blocks, "\n\n") + "\n")
 	for _, n := range g.Notes {
-		b.WriteString(lipgloss.NewStyle().Faint(true).Render(n) + "\n")
+		b.WriteString(lipgloss.NewStyle().Faint(true).Render(Visible(n)) + "\n")
 	}
 	return b.String()
 }

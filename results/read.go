@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Set is what Read found: rows, and what was asked where a run.json lies with them.
@@ -158,6 +159,21 @@ func (s Set) Save(path string) error { return WriteFile(path, s.Rows) }
 
 // ExportCSV writes rows as CSV with a header line. Null is an empty field; times and scores keep every digit.
 func ExportCSV(w io.Writer, rows []Row) error {
+	return exportCSV(w, rows, func(text string) string { return text })
+}
+
+// ExportSpreadsheetCSV is ExportCSV for a spreadsheet, which takes a text that begins with = + - or @ for a formula and
+// may run it: such a text gets a ' before it, also where a tab, CR, line feed or a full-width form of these begins it.
+func ExportSpreadsheetCSV(w io.Writer, rows []Row) error {
+	return exportCSV(w, rows, func(text string) string {
+		if r, _ := utf8.DecodeRuneInString(text); strings.ContainsRune("=+-@\t\r\n＝＋－＠", r) {
+			return "'" + text
+		}
+		return text
+	})
+}
+
+func exportCSV(w io.Writer, rows []Row, cell func(text string) string) error {
 	cw := csv.NewWriter(w)
 	rec := make([]string, len(columns))
 	for i, c := range columns {
@@ -173,6 +189,8 @@ func ExportCSV(w io.Writer, rows []Row) error {
 				rec[k] = ""
 			case float64:
 				rec[k] = strconv.FormatFloat(v, 'g', -1, 64)
+			case string:
+				rec[k] = cell(v)
 			default:
 				rec[k] = fmt.Sprint(v)
 			}

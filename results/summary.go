@@ -193,7 +193,7 @@ func Markdown(set Set) string {
 		}
 		fmt.Fprintf(&b, "### %s\n\n%s\n", s.Heading, s.Grid.Markdown())
 	}
-	return b.String()
+	return VisibleLines(b.String())
 }
 
 // WriteSummary writes summary.json and summary.md into a folder.

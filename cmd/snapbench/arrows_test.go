@@ -36,6 +36,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/sharedtest", "", "finds files for tests"},
 	{"runners/modeltest", "compress runners", "a test of everything below the command"},
 	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
+	{"runners/runnertest", "runners", "any runner is held to the interface alone"},
 	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
 	{"runners/speed", "compress inputs plots results runners", "measures the engine, and draws what it measured"},
 	{"runners/scores", "compress metrics results runners", "rows of predictions that another program made"},

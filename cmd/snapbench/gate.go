@@ -76,7 +76,7 @@ are refused with the reason and status 1.`,
 			if f.json {
 				err = verdict.WriteJSON(cmd.OutOrStdout())
 			} else {
-				_, err = io.WriteString(cmd.OutOrStdout(), verdict.Text(terminalWidth(cmd.OutOrStdout())))
+				_, err = io.WriteString(bare(cmd.OutOrStdout()), verdict.Text(terminalWidth(cmd.OutOrStdout())))
 			}
 			if err != nil {
 				return err

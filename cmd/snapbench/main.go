@@ -27,7 +27,10 @@ const (
 	exitUndecided = 4 // too little data for a verdict
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	crashBySignal()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run runs the program with these arguments and returns its exit status.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -40,9 +43,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
 	addLibraryCommands(root)
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	out, told := &screen{w: stdout}, &screen{w: stderr}
+	root.SetOut(out)
+	root.SetErr(told)
 	err := root.ExecuteContext(ctx)
+	if failed := out.close(); err == nil {
+		err = failed
+	}
 	if err == nil {
 		return exitPass
 	}
@@ -62,8 +69,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if exit.err != nil {
-		fmt.Fprintln(stderr, "snapbench: "+exit.err.Error())
+		fmt.Fprintln(told, "snapbench: "+exit.err.Error())
 	}
+	told.close()
 	return exit.code
 }
 
@@ -94,8 +102,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "snapbench",
 		Short: "How small can the KV cache get before my task suffers?",
-		Long: `snapbench runs a model itself, under SnapKV at several budgets and under the
-full cache, reading each prompt once for all of them, and reports task scores
+		Long: `snapbench runs a model itself, under cache policies at several budgets and under
+the full cache, reading each prompt once for all of them, and reports task scores
 with confidence intervals, speed, memory, and pictures.
 
 Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
@@ -105,7 +113,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
 	}
 	registerUnpacked(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newModels(), newDatasets(),
+	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newPolicies(), newModels(), newDatasets(),
 		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())
 	return root
 }

@@ -16,10 +16,10 @@ const asCommand = "SNAPBENCH_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+		main()
 	}
 	testscript.Main(m, map[string]func(){
-		"snapbench": func() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) },
+		"snapbench": main,
 	})
 }
 

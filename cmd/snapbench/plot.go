@@ -41,7 +41,7 @@ fourth. Columns are those of results.parquet, and the parameters of policies.`,
 					return usage(fmt.Errorf("--x and --y belong together"))
 				}
 				var figure plots.Figure
-				if figure, err = plots.XY(set, a); err == nil {
+				if figure, err = plots.XY(set.Visible(), a); err == nil {
 					files, err = plots.Write(dir, []plots.Figure{figure})
 				} else if !errors.Is(err, plots.ErrNothing) {
 					err = usage(err)

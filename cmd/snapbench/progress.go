@@ -3,14 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 )
 
@@ -47,7 +46,7 @@ func (p *progress) Say(format string, arguments ...any) {
 	if p.bar != nil {
 		p.bar.Clear()
 	}
-	fmt.Fprintf(p.w, format+"\n", arguments...)
+	fmt.Fprintln(p.w, results.Visible(fmt.Sprintf(format, arguments...)))
 }
 
 // Plan counts the work ahead, in tokens of the samples' prompts.
@@ -73,8 +72,8 @@ func (p *progress) add(name string, size float64) {
 // begin starts the clock, and the bar where there is a terminal.
 func (p *progress) begin() {
 	p.start, p.told = time.Now(), time.Now()
-	f, ok := p.w.(*os.File)
-	if p.quiet || !ok || !term.IsTerminal(int(f.Fd())) {
+	f, ok := asTerminal(p.w)
+	if p.quiet || !ok {
 		return
 	}
 	p.bar = progressbar.NewOptions64(1000, progressbar.OptionSetWriter(f), progressbar.OptionClearOnFinish(),
@@ -142,7 +141,7 @@ func (p *progress) show(what string) {
 	} else if done >= p.total {
 		eta = "0s"
 	}
-	line := fmt.Sprintf("%d/%d  %s  ETA %s", p.ready, p.count, what, eta)
+	line := results.Visible(fmt.Sprintf("%d/%d  %s  ETA %s", p.ready, p.count, what, eta))
 	if p.bar != nil {
 		// A line wider than the terminal wraps, and the bar cannot erase it.
 		if len(line) > terminalWidth(p.w)-25 {

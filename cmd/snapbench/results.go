@@ -62,6 +62,7 @@ func newResultsMerge() *cobra.Command {
 
 func newResultsExport() *cobra.Command {
 	var out string
+	var spreadsheet bool
 	cmd := &cobra.Command{
 		Use:     "export csv|jsonl RUN [RUN …]",
 		Short:   "Rows as CSV or JSON lines",
@@ -72,12 +73,18 @@ func newResultsExport() *cobra.Command {
 			if export == nil {
 				return usage(fmt.Errorf("unknown format %q: have csv, jsonl", args[0]))
 			}
+			if spreadsheet {
+				if args[0] != "csv" {
+					return usage(fmt.Errorf("--for-spreadsheet is for csv, not %s", args[0]))
+				}
+				export = results.ExportSpreadsheetCSV
+			}
 			set, err := readAll(cmd.ErrOrStderr(), args[1:])
 			if err != nil {
 				return err
 			}
 			if out == "" {
-				return export(cmd.OutOrStdout(), set.Rows)
+				return export(exact(cmd.OutOrStdout()), set.Rows)
 			}
 			f, err := os.Create(out)
 			if err != nil {
@@ -91,6 +98,7 @@ func newResultsExport() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file (default standard output)")
+	cmd.Flags().BoolVar(&spreadsheet, "for-spreadsheet", false, "csv: a ' before text that a spreadsheet would take for a formula (= + - @, tab, CR first)")
 	return cmd
 }
 

@@ -23,6 +23,9 @@ func (f *variantFlags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
 	f.policies.list = []string{"snapkv"}
 	s.Var(&f.policies, "policies", "policies, with what differs from their defaults: 'snapkv,h2o,ada(snapkv(k=5))'; snapbench policies lists them")
+	if err := cmd.RegisterFlagCompletionFunc("policies", completePolicies); err != nil {
+		panic(err) // the flag is there
+	}
 	s.StringSliceVar(&f.budgets, "budgets", []string{"full", "1024"}, "budgets: full, tokens per head (512, 1k), or shares of the prompt (25%)")
 	f.parameters = map[string]*[]string{}
 	for _, p := range compress.Flags() {

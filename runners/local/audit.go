@@ -88,11 +88,25 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 		sum += l.total
 		heads += len(s.Caches[i].Len)
 		if keep {
+			for h, p := range l.positions {
+				if p == nil { // all of them: the device has no list
+					l.positions[h] = everyPosition(n)
+				}
+			}
 			all = append(all, l.positions)
 		}
 	}
 	kept.Mean = float64(sum) / float64(heads)
 	return kept, all, nil
+}
+
+// everyPosition lists all positions of a prompt of n tokens.
+func everyPosition(n int) []int32 {
+	p := make([]int32, n)
+	for j := range p {
+		p[j] = int32(j)
+	}
+	return p
 }
 
 // auditLayer checks a layer. rows are the positions of all its heads, nil where it holds all

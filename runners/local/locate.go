@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/models"
@@ -151,7 +152,9 @@ func ReportBytes(say func(string, ...any)) func(hub.Progress) {
 
 // SayTo returns a function that prints lines to a writer.
 func SayTo(w io.Writer) func(string, ...any) {
-	return func(format string, arguments ...any) { fmt.Fprintf(w, format+"\n", arguments...) }
+	return func(format string, arguments ...any) {
+		fmt.Fprintln(w, results.Visible(fmt.Sprintf(format, arguments...)))
+	}
 }
 
 // verify checks that the weights in the cache are those of their commit, which rows will

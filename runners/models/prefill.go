@@ -86,6 +86,10 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	held := needs.Held(n)
 	queries := w.array(d.Type(), held*m.QueryWidth())
 	last := w.array(engine.Float32, m.Vocab)
+	var columns engine.Array // (heads, n): attention that each position has got
+	if needs.Columns {
+		columns = w.array(engine.Float32, m.Heads.Query*n)
+	}
 	if w.err != nil {
 		return nil, w.err
 	}
@@ -112,6 +116,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	blocks := (n + m.block - 1) / m.block
 	scale := m.scale()
 	computed, attending := p.Part.layers(m.Layers), p.Part.first(n, m.block)
+	if needs.Columns && attending > 0 {
+		d.Put(columns, make([]float32, columns.Len)) // no block sets the first of them
+	}
 	watch := watch{p.Progress, computed * blocks, time.Now()}
 	if computed == m.Layers {
 		watch.total -= blocks - 1 // the last layer's take no time
@@ -144,7 +151,12 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 				p.Trace("q", li, start, s.q)
 			}
 			m.holdQueries(queries, s.q, start, rows, n, held)
+			summing := needs.Columns && start >= attending
 			if li == m.Layers-1 && p.Trace == nil {
+				if summing {
+					d.ColumnSums(columns, s.q, kv, start, m.Heads, y.window, scale)
+					summing = false
+				}
 				// Nothing above the last layer reads any token but the last.
 				if b < blocks-1 {
 					continue
@@ -158,7 +170,11 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			attended := s.q
 			if start >= attending {
 				attended = s.attended
-				d.Attention(attended, s.q, kv, start, m.Heads, y.window, scale)
+				if summing {
+					engine.AttentionColumnSums(d, attended, columns, s.q, kv, start, m.Heads, y.window, scale)
+				} else {
+					d.Attention(attended, s.q, kv, start, m.Heads, y.window, scale)
+				}
 			}
 			d.MatMulAdd(x, attended, y.out)
 			m.feed(x, s, y)
@@ -175,7 +191,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			p.TraceKV(li, kv)
 		}
 		place.Index, place.Sliding, place.Scale, place.Angles = li, y.window, scale, m.Rope.Frequencies(m.Heads.Size)
-		source := compress.Source{KV: kv, Queries: queries, Output: y.out, Width: m.Width}
+		source := compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width}
 		if err := m.compress(p, result, place, source); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
@@ -25,6 +26,7 @@ type recordedPolicies struct {
 	Families map[string]struct {
 		Cases map[string]struct {
 			Ties     int             `json:"ties"`
+			MinGap   *float64        `json:"min_gap"`
 			Kept     json.RawMessage `json:"kept"`
 			ScoresIn string          `json:"scores_in"`
 			Params   map[string]any  `json:"params"`
@@ -76,6 +78,11 @@ func Policies(t *testing.T, d engine.Device, tolerance, near float64) {
 					for key, value := range cases[name].Params {
 						p.Params[key] = value
 					}
+					if q, ok := p.quest(); ok {
+						compared.heads += c.questSelects(name, q)
+						compared.cases++
+						return
+					}
 					text, err := p.variant(len(c.ids))
 					if err != nil {
 						t.Fatal(err)
@@ -88,7 +95,14 @@ func Policies(t *testing.T, d engine.Device, tolerance, near float64) {
 					if in := cases[name].ScoresIn; in != "" {
 						scores = in
 					}
-					compared.heads += c.policyKeeps(name, scores, v)
+					tied := cases[name].Ties > 0 || cases[name].MinGap != nil && *cases[name].MinGap < near
+					var own func() [][][]float32
+					if tied && !recorded.Has(scores+".scores.0") {
+						own = sync.OnceValue(func() [][][]float32 { return c.scoresOf(all.scoredBy(name)) })
+					}
+					compared.heads += c.policyKeeps(name, scores, v, own)
+					c.policyChannels(name, v)
+					c.policySums(name, v)
 					compared.logits += c.policyDecodes(name, v, p.DecodeStart)
 					compared.cases++
 				})
@@ -105,6 +119,40 @@ func names[T any](m map[string]T) []string {
 	}
 	sort.Strings(names)
 	return names
+}
+
+// scoredBy returns the case that has a case's scores: some families name it, those
+// whose scores are not recorded don't.
+func (r recordedPolicies) scoredBy(name string) policyCase {
+	for _, f := range r.Families {
+		if in := f.Cases[name].ScoresIn; in != "" {
+			return r.Cases[in]
+		}
+	}
+	return r.Cases[name]
+}
+
+// scoresOf returns the device's own scores of a recorded case; the window behind
+// them, where there is one, comes before all others.
+func (c *checker) scoresOf(p policyCase) [][][]float32 {
+	text, err := p.variant(len(c.ids))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	v, err := compress.Parse(text)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	scores := c.ownScores(v)
+	for _, layer := range scores {
+		for h, row := range layer {
+			for top := slices.Max(row) + 1; len(row) < len(c.ids); {
+				row = append(row, top)
+			}
+			layer[h] = row
+		}
+	}
+	return scores
 }
 
 // policyRows returns a recorded list of positions by layer and head, nil where none
@@ -134,8 +182,9 @@ func (c *checker) policyRows(name string) [][][]int32 {
 }
 
 // policyKeeps compares what the device keeps with what was recorded, and returns
-// how many heads were compared.
-func (c *checker) policyKeeps(name, scoresOf string, v compress.Variant) int {
+// how many heads were compared. Where ties are recorded without the scores, own gives
+// the device's.
+func (c *checker) policyKeeps(name, scoresOf string, v compress.Variant, own func() [][][]float32) int {
 	want := c.policyRows(name)
 	if want == nil {
 		return 0
@@ -155,6 +204,8 @@ func (c *checker) policyKeeps(name, scoresOf string, v compress.Variant) int {
 			if scores != nil {
 				m := len(scores) / len(heads)
 				row = scores[h*m : (h+1)*m]
+			} else if own != nil && !slices.Equal(got, want[l][h]) {
+				row = own()[l][h]
 			}
 			if err := sameButTies(got, want[l][h], row, c.near); err != nil {
 				c.t.Errorf("%s: layer %d, head %d: %v", v, l, h, err)
@@ -239,6 +290,15 @@ func (c *checker) policyDecodes(name string, v compress.Variant, start int) int 
 		}
 	}
 	return rows
+}
+
+// quest returns what a recorded case of Quest was run with.
+func (p policyCase) quest() (compress.Quest, bool) {
+	if !strings.Contains(p.Where, "select_quest_tokens") {
+		return compress.Quest{}, false
+	}
+	whole := func(name string) int { return int(p.Params[name].(float64)) }
+	return compress.Quest{Page: whole("page_size"), Recent: whole("recent_size"), Budget: whole("token_budget")}, true
 }
 
 // variant says which of our variants a recorded case is, for a prompt of n tokens.
@@ -339,8 +399,6 @@ func (p policyCase) variant(n int) (string, error) {
 		return fmt.Sprintf("think(ratio=%g,w=%d)", number("key_channel_compression_ratio"), whole("window_size")), nil
 	case "SimLayerKVPress":
 		return fmt.Sprintf("simlayer(last=%d,recent=%d,sinks=%d,threshold=%g)", whole("n_last"), whole("n_recent"), whole("n_initial"), number("lazy_threshold")), nil
-	case "select_quest_tokens":
-		return fmt.Sprintf("quest(cap=%d,page=%d,recent=%d)", whole("token_budget"), whole("page_size"), whole("recent_size")), nil
 	case "SnapKV":
 		return fmt.Sprintf("snapkv(cap=%d,w=%d,k=%d,pool=max,gqa=rkv)", whole("budget"), whole("window_size"), whole("kernel_size")), nil
 	}

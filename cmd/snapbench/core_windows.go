@@ -1,0 +1,3 @@
+package main
+
+func noCore() {} // Windows decides elsewhere what a crash leaves

@@ -1,0 +1,33 @@
+package compress
+
+import "github.com/snapbench/snapbench/runners/engine"
+
+func init() {
+	Register(Definition{
+		Name: "observed", Title: "observed attention",
+		Help: "keeps what the queries that can see it look at, on average; no position is kept whatever its score (kvpress)",
+		New:  func(Arguments) (Policy, error) { return ByScore(observed{}), nil },
+	})
+}
+
+// observed scores by a position's attention, summed over all queries and divided by
+// the number of those that stand at it or behind, as kvpress does; also in a layer
+// with a sliding window, where fewer of them see it.
+type observed struct{}
+
+func (observed) Needs(Layer) Needs     { return Needs{Columns: true} }
+func (observed) Bounds(l Layer) Bounds { return Bounds{Heads: l.Heads.KV} }
+
+func (observed) Score(ops Ops, l Layer) (Scores, error) {
+	sums := ops.Group(ops.Columns(), engine.GroupMean)
+	return ops.Compute("columns by query", func() [][]float32 {
+		rows := ops.Read(sums)
+		return byHead(l.Heads.KV, func(g int) []float64 {
+			mean := make([]float64, l.Tokens)
+			for j, sum := range rows[g] {
+				mean[j] = float64(sum) / float64(l.Tokens-j)
+			}
+			return mean
+		})
+	}), nil
+}

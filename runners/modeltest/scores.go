@@ -1,0 +1,86 @@
+package modeltest
+
+import (
+	"context"
+	"math"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+)
+
+// ownScores returns the scores that the variant's choice rests on, by layer and cache
+// head, in the device's float32.
+func (c *checker) ownScores(v compress.Variant) [][][]float32 {
+	scores := make([][][]float32, c.m.Layers)
+	spy := &spy{Device: c.d}
+	spy.seen = func(s []engine.Selection) {
+		scores[spy.layer] = nil
+		for _, selection := range s {
+			scores[spy.layer] = append(scores[spy.layer], rowsOf(c.d, selection)...)
+		}
+	}
+	n, width := len(c.ids), c.m.QueryWidth()
+	l := compress.Layer{Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads, Scale: float32(1 / math.Sqrt(float64(c.m.Heads.Size))),
+		Angles: c.m.Rope.Frequencies(c.m.Heads.Size)}
+	needs := v.Needs(l)
+	array := func(t engine.Type, n int) engine.Array {
+		a, err := c.d.New(t, n)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		return a
+	}
+	queries, columns := array(c.d.Type(), n*width), array(engine.Float32, c.m.Heads.Query*n)
+	defer c.d.Free(queries, columns)
+	p := models.Prompt{IDs: c.ids}
+	p.Trace = func(name string, layer, start int, a engine.Array) {
+		if name == "q" {
+			c.d.Copy(queries.Slice(start*width, start*width+a.Len), a)
+		}
+	}
+	p.TraceKV = func(layer int, kv engine.KV) {
+		spy.layer, l.Index = layer, layer
+		if needs.Columns {
+			c.d.ColumnSums(columns, queries, kv, 0, c.m.Heads, l.Sliding, l.Scale)
+		}
+		held := queries.Slice((n-needs.Held(n))*width, n*width)
+		choice, err := compress.Choose(spy, compress.Source{KV: kv, Queries: held, Columns: columns}, l, []compress.Variant{v})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		choice.Free()
+	}
+	done, err := c.m.Prefill(context.Background(), p)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	done.Free()
+	return scores
+}
+
+// spy sees the selections a choice makes.
+type spy struct {
+	engine.Device
+	layer int
+	seen  func([]engine.Selection)
+}
+
+func (s *spy) Select(selections []engine.Selection) {
+	s.Device.Select(selections)
+	if len(selections) > 0 {
+		s.seen(selections)
+	}
+}
+
+// rowsOf reads a selection's scores by row.
+func rowsOf(d engine.Device, s engine.Selection) [][]float32 {
+	m := s.Scores.Len / s.Rows
+	all := make([]float32, s.Scores.Len)
+	d.Get(all, s.Scores)
+	var rows [][]float32
+	for r := range s.Rows {
+		rows = append(rows, all[r*m:(r+1)*m:(r+1)*m])
+	}
+	return rows
+}
