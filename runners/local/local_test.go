@@ -55,7 +55,7 @@ func variants(t *testing.T, s string) []compress.Variant {
 
 const five = "full;snapkv(cap=24,w=8,k=3);snapkv(cap=40,w=8,k=3,gqa=kv_head_mean);snapkv(cap=40,w=16,k=5,pool=avg,gqa=kvpress);snapkv(cap=200,w=8,k=1,gqa=kv_head_max)"
 
-// The figures of a row must not depend on what else was computed with it.
+// An answer does not depend on the variants that share its prefill and batch.
 func TestSharedPrefillEqualsOneVariantAtATime(t *testing.T) {
 	r, m := tiny(t)
 	all := variants(t, five)
@@ -185,7 +185,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// What the plan says is needed is what is asked for, a little above at most.
+// The planned memory is at least what is allocated, and little more.
 func TestPlanCoversThePeak(t *testing.T) {
 	r, m := tiny(t)
 	for _, n := range []int{64, 700} {
