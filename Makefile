@@ -40,7 +40,7 @@ generate: kernels ## the assembly of the CPU kernels too
 test-long: ## the real model's long prompts too (minutes)
 	SNAPBENCH_LONG=1 go test -timeout 60m ./...
 
-reliability: ## every test that docs/reliability.md names, at full length (half an hour or more)
+reliability: ## every test that docs/reliability.md names, at full length (up to an hour)
 	sh .ci/reliability
 
 vulnerabilities: ## govulncheck, with the database from the module proxy

@@ -57,7 +57,19 @@ func steers(r rune) bool {
 // Visible is the set with every text shown as VisibleLines shows it: for pages and pictures, where a control of writing
 // direction in a model's name would turn the numbers behind it around.
 func (s Set) Visible() Set {
+	rows := s.Rows
 	showTexts(reflect.ValueOf(&s).Elem())
+	for i := range s.Rows {
+		if s.Rows[i].Answer == rows[i].Answer && !strings.Contains(rows[i].Answer, `\u`) {
+			continue
+		}
+		// Several answers are JSON, which would bring back what it names.
+		answers := rows[i].Answers()
+		for k := range answers {
+			answers[k] = VisibleLines(answers[k])
+		}
+		s.Rows[i].SetAnswers(answers)
+	}
 	return s
 }
 

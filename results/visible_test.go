@@ -3,6 +3,7 @@ package results
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -89,6 +90,9 @@ func TestSetVisible(t *testing.T) {
 	set := grid([]string{evil}, []string{"full", evil}, 2, func(string, string, int) float64 { return 0.5 })
 	set.Name, set.Run.Groups, set.Run.Machine.Devices = evil, []Group{{evil, []string{evil}}}, []string{evil}
 	set.Run.Question = json.RawMessage("{\"x\":\"\u202e\"}")
+	answers := []string{evil, "c\x1b", "[d\a"}
+	set.Rows[0].SetAnswers(answers)
+	set.Rows[1].SetAnswers(answers[2:])
 	before := fmt.Sprintf("%+v", set)
 	got := set.Visible()
 	if fmt.Sprintf("%+v", set) != before {
@@ -100,6 +104,11 @@ func TestSetVisible(t *testing.T) {
 	} {
 		if text != shown {
 			t.Errorf("%s: %q, want %q", what, text, shown)
+		}
+	}
+	for i, want := range [][]string{{shown, `c\x1b`, `[d\x07`}, {`[d\x07`}, nil} {
+		if list := got.Rows[i].Answers(); !slices.Equal(list, want) {
+			t.Errorf("answers %q, want %q", list, want)
 		}
 	}
 	if string(got.Run.Question) != `{"x":"\u202e"}` || *got.Rows[0].Score != 0.5 || len(got.Rows) != len(set.Rows) {

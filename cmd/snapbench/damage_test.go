@@ -123,10 +123,13 @@ func TestFlippedBitsOfModelAndPrompts(t *testing.T) {
 				t.Fatal(err)
 			}
 			code, said := command()
-			flips++
+			if path == prompts && bytes.Equal(bytes.TrimSpace(flipped), bytes.TrimSpace(whole)) {
+				continue // another white space at the end asks nothing else
+			}
 			if code != exitCannotRun || !strings.Contains(said, "snapbench: ") {
 				t.Errorf("%s, byte %d, bit %d: status %d, %q", filepath.Base(path), at, bit, code, said)
 			}
+			flips++
 			if strings.Contains(said, "holds another run") {
 				other++
 			}
