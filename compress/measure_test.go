@@ -94,10 +94,71 @@ func TestFixedOnce(t *testing.T) {
 	}
 }
 
-// brought counts what comes from the host.
+// TestLittleIsRead: of policies that the device has operations for, nothing of the prompt's
+// size goes to the host, in however many variants, and none says that it was computed there.
+func TestLittleIsRead(t *testing.T) {
+	h := engine.Heads{Query: 4, KV: 2, Size: 4}
+	ref, s, l := wave(t, h, 400)
+	d := &brought{Device: ref}
+	s.Columns = ofOnes(t, d, h.Query*l.Tokens)
+	var calls []Call
+	for _, text := range []string{"full", "recent", "random", "streaming", "snapkv", "pyramid", "ada(alpha=0.9)", "h2o", "observed", "tova", "knorm", "keydiff", "chunk",
+		"cur", "pyramid(cur)", "ada(form=factory,cur)", "chunk(chunk=7,cur)", "finch(normalize=off,rerotate=off)", "simlayer(recent=40)"} {
+		c, err := ParseCall(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls = append(calls, c)
+	}
+	variants, err := Grid{Policies: calls, Budgets: []string{"full", "40", "80"}}.Variants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := NeedsOf(variants, l).Held(l.Tokens)
+	s.Queries = s.Queries.Slice((l.Tokens-held)*h.Query*h.Size, s.Queries.Len)
+	c, err := Choose(d, s, l, variants)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Free()
+	for i, k := range c.Kept {
+		if k.Host {
+			t.Errorf("%s was computed on the host", variants[i])
+		}
+	}
+	// Two of simlayer's parts are at most 44 numbers; others read one or one a head.
+	if d.most > 44 {
+		t.Errorf("%d scores were read at once", d.most)
+	}
+	if d.mostInts > h.KV*80 {
+		t.Errorf("%d positions were read at once, more than a variant keeps", d.mostInts)
+	}
+}
+
+func ofOnes(t *testing.T, d engine.Device, n int) engine.Array {
+	a, err := d.New(engine.Float32, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Put(a, slices.Repeat([]float32{1}, n))
+	return a
+}
+
+// brought counts what comes from the host, and how much at most goes back at once.
 type brought struct {
 	engine.Device
-	ints, floats int
+	ints, floats   int
+	most, mostInts int
+}
+
+func (b *brought) Get(dst []float32, src engine.Array) {
+	b.most = max(b.most, len(dst))
+	b.Device.Get(dst, src)
+}
+
+func (b *brought) GetInts(dst []int32, src engine.Array) {
+	b.mostInts = max(b.mostInts, len(dst))
+	b.Device.GetInts(dst, src)
 }
 
 func (b *brought) PutInts(dst engine.Array, src []int32) {
