@@ -11,7 +11,7 @@ import (
 
 // opsOn returns what policies ask of a layer, on the reference device.
 func opsOn(l Layer) *ops {
-	return &ops{device: ref.New(), layer: l, fixed: map[string]engine.Array{}, memo: map[string]Scores{}, chosen: map[string]Kept{}}
+	return &ops{device: ref.New(), layer: l, fixed: map[string]engine.Array{}, memo: map[string]Scores{}, highs: map[string]float32{}, chosen: map[string]Kept{}}
 }
 
 // TestShare holds the sharing that is done by selections to the definition: what every
