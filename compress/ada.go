@@ -36,7 +36,12 @@ type ada struct {
 	normalize List[string]
 }
 
-func (a ada) Needs(l Layer) Needs { return a.scorer.Needs(l) }
+// Needs: also the scores normalized, those of some heads side by side and their highest.
+func (a ada) Needs(l Layer) Needs {
+	n := a.scorer.Needs(l)
+	n.Scores += 3 * a.scorer.Bounds(l).Heads
+	return n
+}
 
 func (a ada) Check(l Layer, c Capacity) error {
 	if form := a.form.At(l.Index); form != factoryForm && a.normalize.At(l.Index) == "on" {

@@ -87,7 +87,7 @@ func Choose(d engine.Device, s Source, l Layer, variants []Variant) (*Choice, er
 // measured once, and selections are made in one operation.
 func (c *Chooser) Choose(s Source, l Layer, variants []Variant) (*Choice, error) {
 	d := c.device
-	o := &ops{device: d, source: s, layer: l, fixed: c.fixed, memo: map[string]Scores{}, chosen: map[string]Kept{}}
+	o := &ops{device: d, source: s, layer: l, fixed: c.fixed, memo: map[string]Scores{}, highs: map[string]float32{}, chosen: map[string]Kept{}}
 	for _, v := range variants {
 		if w := v.needs(l).Window; w > 0 && !slices.Contains(o.windows, w) {
 			o.windows = append(o.windows, w)
@@ -124,6 +124,7 @@ type ops struct {
 	windows    []int                   // of all variants: measured together
 	fixed      map[string]engine.Array // what is the same in all layers: the chooser's
 	memo       map[string]Scores       // question → answer
+	highs      map[string]float32      // the highest scores that were read, by question
 	arrays     []engine.Array
 	selections []engine.Selection // to be made together at the end
 	chosen     map[string]Kept

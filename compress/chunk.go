@@ -30,6 +30,13 @@ type chunkKV struct {
 	chunk List[int]
 }
 
+// Needs: also a row of the highest and one of the mean, and three steps from that.
+func (p chunkKV) Needs(l Layer) Needs {
+	n := p.Ranked.Needs(l)
+	n.Scores += 5
+	return n
+}
+
 // keeps returns how many chunks are kept and how long the last one of the prompt is.
 func (p chunkKV) keeps(l Layer, c Capacity) (count, last int) {
 	chunk, n := p.chunk.At(l.Index), l.Tokens

@@ -103,6 +103,12 @@ func (o *ops) Queries(w int) [][]float32 {
 // outputBlock is how many positions OutputNorms takes at a time.
 const outputBlock = 256
 
+// OutputBytes is what OutputNorms takes on a device for queries and an output of so many
+// numbers.
+func OutputBytes(t engine.Type, queries, width int) int64 {
+	return outputBlock * (int64(t.Size())*int64(queries) + 4*int64(width))
+}
+
 func (o *ops) OutputNorms() [][]float32 {
 	if o.copied = true; o.copies.norms != nil {
 		return o.copies.norms

@@ -39,7 +39,9 @@ type cur struct {
 	block    List[int]
 }
 
-func (cur) Needs(Layer) Needs { return Needs{} }
+// Needs: of keys and values each the norms, their squares and three steps of their shares;
+// then what is made of both.
+func (cur) Needs(l Layer) Needs { return Needs{Scores: 13*l.Heads.KV + 1} }
 
 func (p cur) Bounds(l Layer) Bounds {
 	return Bounds{Heads: l.Heads.KV, Sinks: p.sinks.At(l.Index)}

@@ -18,7 +18,9 @@ func init() {
 // arXiv 2504.15364, goes block by block).
 type keyDiff struct{}
 
-func (keyDiff) Needs(Layer) Needs     { return Needs{} }
+// Needs: the norms and four steps from them, and what the sum of directions takes on a
+// device that adds up parts of it.
+func (keyDiff) Needs(l Layer) Needs   { return Needs{Scores: 6*l.Heads.KV + 1} }
 func (keyDiff) Bounds(l Layer) Bounds { return Bounds{Heads: l.Heads.KV} }
 
 // leastNorm, torch's own, is below any key's length but 0: a key that has none has no

@@ -26,7 +26,7 @@ func init() {
 // keyNorm scores by -‖k‖₂ (arXiv 2406.11430).
 type keyNorm struct{}
 
-func (keyNorm) Needs(Layer) Needs     { return Needs{} }
+func (keyNorm) Needs(l Layer) Needs   { return Needs{Scores: 2 * l.Heads.KV} }
 func (keyNorm) Bounds(l Layer) Bounds { return Bounds{Heads: l.Heads.KV} }
 
 func (keyNorm) Score(ops Ops, _ Layer) (Scores, error) {

@@ -11,7 +11,7 @@ import (
 
 // opsOn returns what policies ask of a layer, on the reference device.
 func opsOn(l Layer) *ops {
-	return &ops{device: ref.New(), layer: l, fixed: map[string]engine.Array{}, memo: map[string]Scores{}, chosen: map[string]Kept{}}
+	return &ops{device: ref.New(), layer: l, fixed: map[string]engine.Array{}, memo: map[string]Scores{}, highs: map[string]float32{}, chosen: map[string]Kept{}}
 }
 
 // TestShare holds the sharing that is done by selections to the definition: what every
@@ -190,3 +190,68 @@ func TestNoLength(t *testing.T) {
 		}
 	}
 }
+
+// TestNeedsCoverTheChoice: no policy has more scores on a device than it says, alone or
+// with what else is built on the same scores.
+func TestNeedsCoverTheChoice(t *testing.T) {
+	h := engine.Heads{Query: 8, KV: 4, Size: 4}
+	const n = 600
+	var all []Variant
+	check := func(variants []Variant) {
+		t.Helper()
+		d, s, l := wave(t, h, n)
+		s.Columns = ofOnes(t, d, h.Query*n)
+		var stored output
+		for range h.Query * h.Size {
+			stored = append(stored, make([]float32, h.Query*h.Size))
+		}
+		var err error
+		if s.Output, err = d.LoadWeight([]engine.Stored{stored}, nil); err != nil {
+			t.Fatal(err)
+		}
+		s.Width = len(stored)
+		needs := NeedsOf(variants, l)
+		s.Queries = s.Queries.Slice((n-needs.Held(n))*h.Query*h.Size, s.Queries.Len)
+		d.ResetPeak()
+		before := d.Memory().InUse
+		c, err := Choose(d, s, l, variants)
+		if err != nil {
+			t.Fatalf("%v: %v", variants, err)
+		}
+		said := 4 * int64(needs.Scores) * n
+		if needs.Output {
+			said += OutputBytes(d.Type(), s.Width, s.Width)
+		}
+		for _, v := range variants {
+			said += 4 * int64(v.Expect(l).Most())
+		}
+		if took := d.Memory().Peak - before; took > said {
+			t.Errorf("%v: %d bytes were taken, %d were said", variants, took, said)
+		}
+		c.Free()
+	}
+	for _, d := range Definitions() {
+		for _, text := range []string{d.Name, d.Name + "(cap=80)"} {
+			v, err := Parse(text)
+			if err != nil {
+				continue // with a capacity or without
+			}
+			check([]Variant{v})
+			all = append(all, v)
+		}
+	}
+	if len(all) != len(Definitions()) {
+		t.Errorf("%d variants of %d policies", len(all), len(Definitions()))
+	}
+	check(all)
+}
+
+// output is a weight in memory.
+type output [][]float32
+
+func (output) Name() string                   { return "output" }
+func (o output) Rows() int                    { return len(o) }
+func (o output) Cols() int                    { return len(o[0]) }
+func (output) Storage() engine.Storage        { return engine.F32 }
+func (o output) ReadRow(i int, dst []float32) { copy(dst, o[i]) }
+func (o output) RawRow(int) []byte            { panic("the reference reads rows") }

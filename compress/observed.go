@@ -15,7 +15,7 @@ func init() {
 // with a sliding window, where fewer of them see it.
 type observed struct{}
 
-func (observed) Needs(Layer) Needs     { return Needs{Columns: true} }
+func (observed) Needs(l Layer) Needs   { return Needs{Columns: true, Scores: 2*l.Heads.KV + 1} }
 func (observed) Bounds(l Layer) Bounds { return Bounds{Heads: l.Heads.KV} }
 
 func (observed) Score(ops Ops, l Layer) (Scores, error) {

@@ -1,7 +1,6 @@
 package compress
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -54,36 +53,37 @@ func (r random) draw(l Layer, head, capacity int) []int32 {
 	for _, part := range []int{l.Sample, l.Index, head} {
 		base = splitMix(base ^ uint64(part))
 	}
-	type candidate struct {
-		key      uint64
-		position int32
-	}
-	var low []candidate
 	// The hashes are spread evenly: a little more than count of them are below a bound
-	// a little above their share, and need not all be sorted. Where they are too few, it
-	// rises.
-	for share := (float64(count) + 2*math.Sqrt(float64(count)) + 4) / float64(before); ; share *= 2 {
+	// a little above their share, and the others need not be sorted. Where they are too
+	// few, it rises.
+	share := (float64(count) + 2*math.Sqrt(float64(count)) + 4) / float64(before)
+	var low []int32
+	var keys []uint64
+	for {
 		bound := uint64(math.MaxUint64)
 		if share < 1 {
 			bound = uint64(share * (1 << 64))
 		}
-		low = low[:0]
+		low, keys = low[:0], keys[:0]
 		for j := range before {
 			if key := splitMix(base ^ uint64(j)); key <= bound {
-				low = append(low, candidate{key, int32(j)})
+				low, keys = append(low, int32(j)), append(keys, key)
 			}
 		}
-		if len(low) >= count {
+		if len(keys) >= count {
 			break
 		}
+		share *= 2
 	}
 	// Keys are all different: the hash of distinct positions is one to one.
-	slices.SortFunc(low, func(a, b candidate) int { return cmp.Compare(a.key, b.key) })
+	sorted := slices.Clone(keys)
+	slices.Sort(sorted)
 	kept := make([]int32, 0, capacity)
-	for _, c := range low[:count] {
-		kept = append(kept, c.position)
+	for i, key := range keys {
+		if len(kept) < count && key <= sorted[count-1] {
+			kept = append(kept, low[i])
+		}
 	}
-	slices.Sort(kept)
 	return append(kept, span(before, l.Tokens)...)
 }
 

@@ -123,12 +123,17 @@ func (o *ops) highest(scores engine.Array, count int) []int32 {
 }
 
 func (o *ops) Highest(s Scores, from int) float32 {
+	question := fmt.Sprintf("from %d on, %s", from, s.question)
+	if high, ok := o.highs[question]; ok {
+		return high
+	}
 	row := o.one(s, engine.GroupMax)
 	if o.err != nil {
 		return 0
 	}
 	from += int(o.highest(row.Array.Slice(from, row.Array.Len), 1)[0])
-	return o.numbers(row, from, from+1)[0]
+	o.highs[question] = o.numbers(row, from, from+1)[0]
+	return o.highs[question]
 }
 
 func (o *ops) Among(s Scores, count, position int) bool {

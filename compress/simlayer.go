@@ -42,7 +42,7 @@ func (p simLayer) Needs(l Layer) Needs {
 	if p.short(l) {
 		return Needs{}
 	}
-	return Needs{Window: p.last.At(l.Index)}
+	return Needs{Window: p.last.At(l.Index), Scores: l.Heads.Query + 1}
 }
 
 func (p simLayer) Check(l Layer, _ Capacity) error {

@@ -38,7 +38,7 @@ func TestSimLayer(t *testing.T) {
 	if lazy := 3 * (3 + 10); e.Most() != 3*50 || e.Total-e.Spread > lazy || e.Total-e.Spread < lazy-1 || e.Tail != 10 || v.KeepsAll(1, 50) {
 		t.Errorf("%+v: want from %d to %d", e, lazy, 3*50)
 	}
-	if n := v.Needs(l); n != (Needs{Window: 2}) {
+	if n := v.Needs(l); n != (Needs{Window: 2, Scores: 5}) {
 		t.Errorf("needs %+v", n)
 	}
 	lazy := append(span(0, 3), span(40, 50)...)

@@ -13,7 +13,7 @@ func init() {
 // tova scores by the last token's attention (arXiv 2401.06104, section 3.2).
 type tova struct{}
 
-func (tova) Needs(Layer) Needs     { return Needs{Window: 1} }
+func (tova) Needs(l Layer) Needs   { return Needs{Window: 1, Scores: l.Heads.Query + l.Heads.KV} }
 func (tova) Bounds(l Layer) Bounds { return Bounds{Heads: l.Heads.KV, Tail: 1} }
 
 func (tova) Score(ops Ops, _ Layer) (Scores, error) {
