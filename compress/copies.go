@@ -147,21 +147,3 @@ func (o *ops) OutputNorms() [][]float32 {
 	}
 	return norms
 }
-
-// protect lifts the first positions above all others.
-func (o *ops) protect(s Scores, sinks int) Scores {
-	if sinks == 0 || o.err != nil {
-		return s
-	}
-	question := fmt.Sprintf("%s, sinks %d", s.question, sinks)
-	if p, ok := o.memo[question]; ok {
-		return p
-	}
-	rows := o.Read(s)
-	for _, r := range rows {
-		for j := range min(sinks, len(r)) {
-			r[j] = float32(math.Inf(1))
-		}
-	}
-	return o.Compute(question, func() [][]float32 { return rows })
-}

@@ -1,8 +1,11 @@
 package compress
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
+	"sync"
 )
 
 func init() {
@@ -35,16 +38,18 @@ func (r random) Expect(l Layer, c Capacity) Expectation {
 
 func (r random) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 	heads := make([][]int32, l.Heads.KV)
+	var all sync.WaitGroup
 	for h := range heads {
-		heads[h] = r.draw(l, h, c.Tokens)
+		all.Go(func() { heads[h] = r.draw(l, h, c.Tokens) })
 	}
+	all.Wait()
 	return ops.Positions(heads), nil
 }
 
 // draw returns a cache head's positions, ascending.
 func (r random) draw(l Layer, head, capacity int) []int32 {
 	w := r.window.At(l.Index)
-	before := l.Tokens - w
+	before, count := l.Tokens-w, capacity-w
 	base := splitMix(uint64(r.seed.At(l.Index)))
 	for _, part := range []int{l.Sample, l.Index, head} {
 		base = splitMix(base ^ uint64(part))
@@ -53,19 +58,29 @@ func (r random) draw(l Layer, head, capacity int) []int32 {
 		key      uint64
 		position int32
 	}
-	all := make([]candidate, before)
-	for j := range all {
-		all[j] = candidate{splitMix(base ^ uint64(j)), int32(j)}
+	var low []candidate
+	// The hashes are spread evenly: a little more than count of them are below a bound
+	// a little above their share, and need not all be sorted. Where they are too few, it
+	// rises.
+	for share := (float64(count) + 2*math.Sqrt(float64(count)) + 4) / float64(before); ; share *= 2 {
+		bound := uint64(math.MaxUint64)
+		if share < 1 {
+			bound = uint64(share * (1 << 64))
+		}
+		low = low[:0]
+		for j := range before {
+			if key := splitMix(base ^ uint64(j)); key <= bound {
+				low = append(low, candidate{key, int32(j)})
+			}
+		}
+		if len(low) >= count {
+			break
+		}
 	}
 	// Keys are all different: the hash of distinct positions is one to one.
-	slices.SortFunc(all, func(a, b candidate) int {
-		if a.key < b.key {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(low, func(a, b candidate) int { return cmp.Compare(a.key, b.key) })
 	kept := make([]int32, 0, capacity)
-	for _, c := range all[:capacity-w] {
+	for _, c := range low[:count] {
 		kept = append(kept, c.position)
 	}
 	slices.Sort(kept)

@@ -20,8 +20,10 @@ func TestLazySum(t *testing.T) {
 		{9, 0, 3. / 4},
 		{0, 9, 3. / 4},
 	} {
-		if got := lazySum(rows, 2, c.sinks, c.recent); math.Abs(got-c.want) > 1e-12 {
-			t.Errorf("%d first and %d latest: %g, want %g", c.sinks, c.recent, got, c.want)
+		o := opsOn(Layer{Tokens: 7, Heads: engine.Heads{Query: 2, KV: 2, Size: 4}})
+		s := o.Compute("given", func() [][]float32 { return rows })
+		if got := lazySum(o, s, 2, c.sinks, c.recent); math.Abs(got-c.want) > 1e-12 || o.copied {
+			t.Errorf("%d first and %d latest: %g, want %g; copied whole: %v", c.sinks, c.recent, got, c.want, o.copied)
 		}
 	}
 }

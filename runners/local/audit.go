@@ -59,9 +59,6 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 				rows, done = *held, func() { positionRows.Put(held) }
 			}
 			d.GetInts(rows, c.Positions)
-			if err := d.Sync(); err != nil {
-				return runners.Kept{}, nil, err
-			}
 		}
 		checking.Go(func() {
 			layers[i] = auditLayer(c, want, rows, n)
@@ -77,6 +74,9 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 		})
 	}
 	checking.Wait()
+	if err := d.Sync(); err != nil {
+		return runners.Kept{}, nil, err // it is the cause of what was found
+	}
 	kept := runners.Kept{Min: n}
 	var all [][][]int32
 	sum, heads := 0, 0
