@@ -9,8 +9,8 @@ import (
 )
 
 // NeedleMap draws a needle test: prompt length across, depth down with the start of the prompt on top, the mean over
-// trials in the cells. For every task and subject it makes one figure for each variant and one with all of them, all
-// over the same scale.
+// trials in the cells. For every task and subject it makes one figure with all variants and, where they are few and
+// lengths differ, one for each, all over the same scale.
 func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) {
 	var figures []Figure
 	for _, g := range groups(set, m, func(r *results.Row) bool { return r.Depth != nil && r.Length != nil }, true) {
@@ -19,7 +19,9 @@ func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) {
 		all.panels = nil
 		for i, h := range maps {
 			p := h.panels[0]
-			figures = append(figures, h.figure(fileName("needle", m.Name, g.suffix, variants[i])))
+			if len(maps) == 1 || len(maps) <= mostMaps && len(p.xs) > 1 {
+				figures = append(figures, h.figure(fileName("needle", m.Name, g.suffix, variants[i])))
+			}
 			all.panels = append(all.panels, p)
 		}
 		if len(maps) > 1 {
@@ -33,6 +35,9 @@ func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) {
 	}
 	return figures, nil
 }
+
+// mostMaps is up to how many variants have a figure each.
+const mostMaps = 25
 
 func needleHeats(set results.Set, g group, m results.Measure) (maps []heat, variants []string) {
 	lengths := distinct(g.rows, func(r *results.Row) int { return *r.Length })
