@@ -14,12 +14,13 @@ import (
 
 // sharedRow is a line of speed --shared: medians, in seconds.
 type sharedRow struct {
-	Length   int     `json:"length"`
-	Variants int     `json:"variants"`
-	Prefill  float64 `json:"prefill_seconds"`
-	Decode   float64 `json:"decode_seconds"`
-	Total    float64 `json:"total_seconds"`
-	Peak     int64   `json:"peak_bytes"`
+	Length   int      `json:"length"`
+	Variants int      `json:"variants"`
+	Prefill  float64  `json:"prefill_seconds"`
+	Decode   float64  `json:"decode_seconds"`
+	Total    float64  `json:"total_seconds"`
+	Peak     int64    `json:"peak_bytes"`
+	Host     []string `json:"host,omitempty"` // variants that choose in plain Go over copies
 }
 
 // measureShared times the grid as one run, and its first variant alone, in turn.
@@ -32,7 +33,7 @@ func measureShared(cmd *cobra.Command, m *models.Model, lengths []int, variants 
 	for _, n := range lengths {
 		groups := [][]compress.Variant{variants[:1], variants}
 		times := make([][3][]time.Duration, len(groups))
-		peaks := make([]int64, len(groups))
+		peaks, host := make([]int64, len(groups)), make([][]string, len(groups))
 		for i := range repeat + 1 {
 			for g, list := range groups {
 				s, err := speed.MeasureShared(cmd.Context(), m, n, maxNew, list, seed+uint64(i))
@@ -43,12 +44,12 @@ func measureShared(cmd *cobra.Command, m *models.Model, lengths []int, variants 
 					times[g][0] = append(times[g][0], s.Prefill)
 					times[g][1] = append(times[g][1], s.Decode)
 					times[g][2] = append(times[g][2], s.Prefill+s.Decode)
-					peaks[g] = s.Peak
+					peaks[g], host[g] = s.Peak, s.Host
 				}
 			}
 		}
 		for g, list := range groups {
-			r := sharedRow{n, len(list), speed.Quantile(times[g][0], 0.5).Seconds(), speed.Quantile(times[g][1], 0.5).Seconds(), speed.Quantile(times[g][2], 0.5).Seconds(), peaks[g]}
+			r := sharedRow{n, len(list), speed.Quantile(times[g][0], 0.5).Seconds(), speed.Quantile(times[g][1], 0.5).Seconds(), speed.Quantile(times[g][2], 0.5).Seconds(), peaks[g], host[g]}
 			rows = append(rows, r)
 			if !asJSON {
 				fmt.Fprintf(w, "%7d %8d %10.3f %10.3f %10.3f %9.2f\n", r.Length, r.Variants, r.Prefill, r.Decode, r.Total, speed.GiB(r.Peak))
@@ -56,6 +57,9 @@ func measureShared(cmd *cobra.Command, m *models.Model, lengths []int, variants 
 		}
 		if last := rows[len(rows)-2:]; !asJSON {
 			fmt.Fprintf(w, "%d variants take %.2f × the time of %s alone\n", len(variants), last[1].Total/last[0].Total, variants[0])
+			for _, v := range last[1].Host {
+				fmt.Fprintf(w, "%s chooses on the host, over copies\n", v)
+			}
 		}
 	}
 	if asJSON {

@@ -18,6 +18,7 @@ type Shared struct {
 	Prefill time.Duration // compression for all variants included
 	Decode  time.Duration // all new tokens of all variants, the batch's setting up included
 	Peak    int64
+	Host    []string // the variants that choose in plain Go over copies
 }
 
 // MeasureShared reads one random prompt for all variants and decodes maxNew
@@ -41,12 +42,15 @@ func MeasureShared(ctx context.Context, m *models.Model, length, maxNew int, var
 		return nil, err
 	}
 	took := time.Since(start)
+	s := &Shared{Prefill: out[0][0].Prefill, Peak: d.Memory().Peak}
 	for _, c := range out[0] {
 		if c.Err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Variant, c.Err)
 		}
+		if c.Host {
+			s.Host = append(s.Host, c.Variant.String())
+		}
 	}
-	s := &Shared{Prefill: out[0][0].Prefill, Peak: d.Memory().Peak}
 	s.Decode = took - s.Prefill
 	return s, nil
 }
