@@ -2,7 +2,6 @@ package compress
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -10,8 +9,8 @@ import (
 
 // copies are what plain Go has looked at of a layer, each copied once.
 type copies struct {
-	keys, values, norms [][]float32
-	queries             map[int][][]float32
+	keys, values [][]float32
+	queries      map[int][][]float32
 }
 
 func (o *ops) Compute(question string, f func() [][]float32) Scores {
@@ -98,58 +97,4 @@ func (o *ops) Queries(w int) [][]float32 {
 	}
 	o.copies.queries[w] = out
 	return out
-}
-
-// outputBlock is how many positions OutputNorms takes at a time.
-const outputBlock = 256
-
-// OutputBytes is what OutputNorms takes on a device for queries and an output of so many
-// numbers.
-func OutputBytes(t engine.Type, queries, width int) int64 {
-	return outputBlock * (int64(t.Size())*int64(queries) + 4*int64(width))
-}
-
-func (o *ops) OutputNorms() [][]float32 {
-	if o.copied = true; o.copies.norms != nil {
-		return o.copies.norms
-	}
-	h, n := o.layer.Heads, o.layer.Tokens
-	values := o.Values()
-	norms := make([][]float32, h.Query)
-	for a := range norms {
-		norms[a] = make([]float32, n)
-	}
-	o.copies.norms = norms
-	block := min(outputBlock, n)
-	x, okX := o.array(o.device.Type(), block*h.Query*h.Size)
-	y, okY := o.array(engine.Float32, block*o.source.Width)
-	if !okX || !okY {
-		return norms
-	}
-	in, out := make([]float32, x.Len), make([]float32, y.Len)
-	for a := range norms {
-		// One head's values, zero for all others: the product is that head's part.
-		for start := 0; start < n; start += block {
-			rows := min(block, n-start)
-			clear(in)
-			for i := range rows {
-				copy(in[(i*h.Query+a)*h.Size:][:h.Size], values[a/h.Group()][(start+i)*h.Size:][:h.Size])
-			}
-			from, to := x.Slice(0, rows*h.Query*h.Size), y.Slice(0, rows*o.source.Width)
-			o.device.Put(from, in[:from.Len])
-			o.device.MatMul(to, from, o.source.Output)
-			o.device.Get(out[:to.Len], to)
-			if o.failed(o.device.Sync()); o.err != nil {
-				return norms
-			}
-			for i := range rows {
-				sum := 0.0
-				for _, v := range out[i*o.source.Width : (i+1)*o.source.Width] {
-					sum += math.Abs(float64(v))
-				}
-				norms[a][start+i] = float32(sum)
-			}
-		}
-	}
-	return norms
 }

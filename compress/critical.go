@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/snapbench/snapbench/runners/engine"
 )
 
 func init() {
@@ -43,7 +45,7 @@ type critical struct {
 func (p critical) Needs(l Layer) Needs {
 	n := p.Policy.Needs(l)
 	n.Output = true
-	n.Scores += p.scorer.Bounds(l).Heads
+	n.Scores += p.scorer.Bounds(l).Heads + l.Heads.Query + l.Heads.KV // scores of both stages, norms by head and group
 	return n
 }
 
@@ -108,28 +110,17 @@ func (p critical) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 	}
 	epsilon := p.epsilon.At(l.Index)
 	final := ops.Compute(fmt.Sprintf("%s, of %d+%d, by output behind the top %v, ε %g", s.question, b.Sinks, b.Tail, first, epsilon), func() [][]float32 {
-		rows, norms := protected(ops, l, p.scorer, s), ops.OutputNorms()
+		norms := ops.OutputNorms()
+		if s.Rows == l.Heads.KV {
+			norms = ops.Group(norms, engine.GroupMean)
+		}
+		rows, by := protected(ops, l, p.scorer, s), ops.Read(norms)
 		for h, row := range rows {
-			weigh(row, groupNorms(norms, h, len(rows)), first[h], float32(epsilon))
+			weigh(row, by[h], first[h], float32(epsilon))
 		}
 		return rows
 	})
 	return ops.TopEach(final, 0, counts, 0), nil
-}
-
-// groupNorms returns the norms of cache head h of heads: its query head's, or the
-// mean of its group's.
-func groupNorms(norms [][]float32, h, heads int) []float32 {
-	group := len(norms) / heads
-	mean := make([]float32, len(norms[0]))
-	for j := range mean {
-		sum := 0.0
-		for _, n := range norms[h*group : (h+1)*group] {
-			sum += float64(n[j])
-		}
-		mean[j] = float32(sum / float64(group))
-	}
-	return mean
 }
 
 // weigh makes a head's scores those of the second stage: the first highest come

@@ -72,13 +72,6 @@ func TestCriticalWeighs(t *testing.T) {
 	if want := []float32{math.MaxFloat32, 3, .75, 4, math.MaxFloat32}; !slices.Equal(row, want) {
 		t.Errorf("%v, want %v", row, want)
 	}
-	norms := [][]float32{{1, 2}, {3, 6}, {5, 5}, {7, 8}}
-	if got := groupNorms(norms, 1, 2); !slices.Equal(got, []float32{6, 6.5}) {
-		t.Errorf("the group's mean is %v", got)
-	}
-	if got := groupNorms(norms, 3, 4); !slices.Equal(got, norms[3]) {
-		t.Errorf("a query head has %v", got)
-	}
 }
 
 // chosenOf is ops of given scores, which only copies them.

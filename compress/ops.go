@@ -23,6 +23,9 @@ type Ops interface {
 	// Cosines returns each position's cosine with its head's vector: (KV heads, n), 0
 	// where one of them has no length. The vectors are (KV heads, d).
 	Cosines(of State, vectors Scores) Scores
+	// OutputNorms returns Σ |v·Wₒ|, the L1 norm of what each position's value adds to
+	// the layer's output: (query heads, n).
+	OutputNorms() Scores
 	// ByPosition returns one row of n numbers that follow from the position alone, in
 	// every layer of a prompt the same. The question names them, with every parameter
 	// that f depends on.
@@ -88,9 +91,6 @@ type Ops interface {
 	Values() [][]float32
 	// Queries copies the last w rotated queries: by query head, (w, d).
 	Queries(w int) [][]float32
-	// OutputNorms returns Σ |v·Wₒ|, the L1 norm of what each position's value adds
-	// to the layer's output: by query head, (n).
-	OutputNorms() [][]float32
 }
 
 // State is what a layer holds of each position.

@@ -249,6 +249,9 @@ func (f *speedFlags) runShared(ctx context.Context, w io.Writer, m *models.Model
 			fmt.Fprintf(w, "%7d %8d %10.3f %10.3f %10.3f %9.2f\n", r.Length, r.Variants, r.Prefill, r.Decode, r.Total, speed.GiB(r.Peak))
 		}
 		fmt.Fprintf(w, "%d variants take %.2f × the time of %s alone\n", len(plan.Variants), together.Total/alone.Total, plan.Variants[0])
+		for _, v := range together.Host {
+			fmt.Fprintf(w, "%s chooses on the host, over copies\n", v)
+		}
 	}
 	if f.json {
 		return json.NewEncoder(w).Encode(rows)

@@ -18,6 +18,7 @@ type Shared struct {
 	Prefill time.Duration // compression for all variants included
 	Decode  time.Duration // all new tokens of all variants, setting up the batch included
 	Peak    int64         // bytes
+	Host    []string      // the variants that choose in plain Go over copies
 }
 
 // MeasureShared reads one random prompt for all variants and decodes maxNew tokens under
@@ -38,24 +39,28 @@ func MeasureShared(ctx context.Context, m *models.Model, length, maxNew int, var
 		return nil, err
 	}
 	took := time.Since(start)
+	s := &Shared{Prefill: out[0][0].Prefill, Peak: d.Memory().Peak}
 	for _, c := range out[0] {
 		if c.Err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Variant, c.Err)
 		}
+		if c.Host {
+			s.Host = append(s.Host, c.Variant.String())
+		}
 	}
-	s := &Shared{Prefill: out[0][0].Prefill, Peak: d.Memory().Peak}
 	s.Decode = took - s.Prefill
 	return s, nil
 }
 
 // SharedRow is a line of speed --shared: medians over runs, in seconds.
 type SharedRow struct {
-	Length   int     `json:"length"`
-	Variants int     `json:"variants"`
-	Prefill  float64 `json:"prefill_seconds"`
-	Decode   float64 `json:"decode_seconds"`
-	Total    float64 `json:"total_seconds"`
-	Peak     int64   `json:"peak_bytes"` // of the last run
+	Length   int      `json:"length"`
+	Variants int      `json:"variants"`
+	Prefill  float64  `json:"prefill_seconds"`
+	Decode   float64  `json:"decode_seconds"`
+	Total    float64  `json:"total_seconds"`
+	Peak     int64    `json:"peak_bytes"`     // of the last run
+	Host     []string `json:"host,omitempty"` // variants that choose in plain Go over copies
 }
 
 // CompareShared measures the first variant alone and all variants together, in turn, so
@@ -85,6 +90,6 @@ func sharedRow(length, variants int, runs []*Shared) SharedRow {
 	}
 	return SharedRow{
 		Length: length, Variants: variants, Prefill: Quantile(prefill, 0.5).Seconds(), Decode: Quantile(decode, 0.5).Seconds(),
-		Total: Quantile(total, 0.5).Seconds(), Peak: runs[len(runs)-1].Peak,
+		Total: Quantile(total, 0.5).Seconds(), Peak: runs[len(runs)-1].Peak, Host: runs[len(runs)-1].Host,
 	}
 }
