@@ -36,7 +36,12 @@ type ada struct {
 	normalize List[string]
 }
 
-func (a ada) Needs(l Layer) Needs { return a.scorer.Needs(l) }
+// Needs: also the scores normalized, those of some heads side by side and their highest.
+func (a ada) Needs(l Layer) Needs {
+	n := a.scorer.Needs(l)
+	n.Scores += 3 * a.scorer.Bounds(l).Heads
+	return n
+}
 
 func (a ada) Check(l Layer, c Capacity) error {
 	if form := a.form.At(l.Index); form != factoryForm && a.normalize.At(l.Index) == "on" {
@@ -107,11 +112,7 @@ func (a ada) divide(ops Ops, l Layer, c Capacity) (Scores, []int, error) {
 	b := a.scorer.Bounds(l)
 	free := allot(a.scorer, l, c).Tokens - b.Fixed()
 	if a.form.At(l.Index) == kvpress {
-		counts := ops.Share(s, b.Sinks, b.Heads*free)
-		if least := a.least(l, c) - b.Fixed(); slices.Min(counts) < least {
-			counts = shareOut(ops.Read(s), b.Sinks, b.Heads*free, least)
-		}
-		return s, counts, nil
+		return s, ops.Share(s, b.Sinks, b.Heads*free, a.least(l, c)-b.Fixed()), nil
 	}
 	by := s
 	if a.normalize.At(l.Index) == "on" {
@@ -119,7 +120,7 @@ func (a ada) divide(ops Ops, l Layer, c Capacity) (Scores, []int, error) {
 			return normalized(ops.Read(s), b.Sinks, free)
 		})
 	}
-	counts := ops.Share(by, b.Sinks, b.Heads*free)
+	counts := ops.Share(by, b.Sinks, b.Heads*free, 0)
 	for h, count := range counts {
 		counts[h] = a.mix(l, count, free)
 	}
@@ -155,38 +156,4 @@ func normalized(rows [][]float32, sinks, top int) [][]float32 {
 		}
 	}
 	return out
-}
-
-// shareOut returns how many of total positions each row has, of which least are its
-// own highest and the others the highest of all rows; the first sinks positions are
-// left aside.
-func shareOut(rows [][]float32, sinks, total, least int) []int {
-	type candidate struct {
-		score float32
-		row   int
-	}
-	counts := make([]int, len(rows))
-	var rest []candidate
-	for h, row := range rows {
-		sorted := slices.Clone(row[sinks:])
-		slices.Sort(sorted)
-		slices.Reverse(sorted)
-		counts[h] = least
-		for _, v := range sorted[least:] {
-			rest = append(rest, candidate{v, h})
-		}
-	}
-	slices.SortStableFunc(rest, func(a, b candidate) int {
-		if a.score > b.score {
-			return -1
-		}
-		if a.score < b.score {
-			return 1
-		}
-		return 0
-	})
-	for _, c := range rest[:total-least*len(rows)] {
-		counts[c.row]++
-	}
-	return counts
 }

@@ -1,9 +1,10 @@
 package compress
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/snapbench/snapbench/runners/engine"
 )
 
 func init() {
@@ -27,6 +28,13 @@ func init() {
 type chunkKV struct {
 	Ranked
 	chunk List[int]
+}
+
+// Needs: also a row of the highest and one of the mean, and three steps from that.
+func (p chunkKV) Needs(l Layer) Needs {
+	n := p.Ranked.Needs(l)
+	n.Scores += 5
+	return n
 }
 
 // keeps returns how many chunks are kept and how long the last one of the prompt is.
@@ -98,34 +106,22 @@ func (p chunkKV) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 	if err != nil {
 		return Kept{}, err
 	}
-	means := chunkMeans(protected(ops, l, p.Scorer, s), chunk)
-	count, _ := p.keeps(l, c)
-	order := make([]int, len(means))
-	for i := range order {
-		order[i] = i
+	count, last := p.keeps(l, c)
+	means := ops.ChunkMeans(p.framed(ops, l, s), chunk)
+	positions := min(count*chunk, l.Tokens)
+	if last < chunk && ops.Among(means, positions, l.Tokens-1) {
+		positions = (count-1)*chunk + last // the short chunk is one of them
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(means[b], means[a]) })
-	order = order[:count]
-	slices.Sort(order)
-	var positions []int32
-	for _, i := range order {
-		positions = append(positions, span(i*chunk, min((i+1)*chunk, l.Tokens))...)
-	}
-	return ops.Positions(alike(l, positions)), nil
+	return ops.Top(means, 0, positions, 0), nil
 }
 
-// chunkMeans returns the mean of each chunk's scores, summed over the heads.
-func chunkMeans(rows [][]float32, chunk int) []float64 {
-	var means []float64
-	n := len(rows[0])
-	for lo := 0; lo < n; lo += chunk {
-		sum, hi := 0.0, min(lo+chunk, n)
-		for _, row := range rows {
-			for _, v := range row[lo:hi] {
-				sum += float64(v)
-			}
-		}
-		means = append(means, sum/float64(hi-lo))
+// framed returns the mean of all heads' scores for all positions as kvpress has them:
+// means, and one more than the highest of all heads for what is always kept.
+func (p chunkKV) framed(ops Ops, l Layer, s Scores) Scores {
+	b, count := p.Bounds(l), float32(summands(p.Scorer, l))
+	row := ops.Combine(ops.Average(s), Scores{}, engine.ScoresTimes, 1/count)
+	if b.Fixed() == 0 {
+		return row
 	}
-	return means
+	return ops.Frame(row, b.Sinks, b.Tail, ops.Highest(s, b.Sinks)/count+1)
 }

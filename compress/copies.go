@@ -103,6 +103,12 @@ func (o *ops) Queries(w int) [][]float32 {
 // outputBlock is how many positions OutputNorms takes at a time.
 const outputBlock = 256
 
+// OutputBytes is what OutputNorms takes on a device for queries and an output of so many
+// numbers.
+func OutputBytes(t engine.Type, queries, width int) int64 {
+	return outputBlock * (int64(t.Size())*int64(queries) + 4*int64(width))
+}
+
 func (o *ops) OutputNorms() [][]float32 {
 	if o.copied = true; o.copies.norms != nil {
 		return o.copies.norms
@@ -146,22 +152,4 @@ func (o *ops) OutputNorms() [][]float32 {
 		}
 	}
 	return norms
-}
-
-// protect lifts the first positions above all others.
-func (o *ops) protect(s Scores, sinks int) Scores {
-	if sinks == 0 || o.err != nil {
-		return s
-	}
-	question := fmt.Sprintf("%s, sinks %d", s.question, sinks)
-	if p, ok := o.memo[question]; ok {
-		return p
-	}
-	rows := o.Read(s)
-	for _, r := range rows {
-		for j := range min(sinks, len(r)) {
-			r[j] = float32(math.Inf(1))
-		}
-	}
-	return o.Compute(question, func() [][]float32 { return rows })
 }

@@ -43,6 +43,7 @@ type critical struct {
 func (p critical) Needs(l Layer) Needs {
 	n := p.Policy.Needs(l)
 	n.Output = true
+	n.Scores += p.scorer.Bounds(l).Heads
 	return n
 }
 

@@ -1,6 +1,11 @@
 package compress
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 // What CUR measures a position by.
 const (
@@ -34,7 +39,9 @@ type cur struct {
 	block    List[int]
 }
 
-func (cur) Needs(Layer) Needs { return Needs{} }
+// Needs: of keys and values each the norms, their squares and three steps of their shares;
+// then what is made of both.
+func (cur) Needs(l Layer) Needs { return Needs{Scores: 13*l.Heads.KV + 1} }
 
 func (p cur) Bounds(l Layer) Bounds {
 	return Bounds{Heads: l.Heads.KV, Sinks: p.sinks.At(l.Index)}
@@ -42,52 +49,39 @@ func (p cur) Bounds(l Layer) Bounds {
 
 func (p cur) Score(ops Ops, l Layer) (Scores, error) {
 	leverage, block := p.leverage.At(l.Index), p.block.At(l.Index)
-	return ops.Compute(fmt.Sprintf("leverage %s %d", leverage, block), func() [][]float32 {
-		keys, values := ops.Keys(), ops.Values()
-		return byHead(l.Heads.KV, func(g int) []float64 {
-			k, v := squares(keys[g], l.Heads.Size), squares(values[g], l.Heads.Size)
-			if block > 0 {
-				for lo := 0; lo < l.Tokens; lo += block {
-					hi := min(lo+block, l.Tokens)
-					shares(k[lo:hi])
-					shares(v[lo:hi])
-				}
-			}
-			switch leverage {
-			case leverageProduct:
-				for j := range k {
-					k[j] *= v[j]
-				}
-			case leverageMean:
-				for j := range k {
-					k[j] = (k[j] + v[j]) / 2
-				}
-			case leverageValues:
-				k = v
-			}
-			shares(k)
-			return k
-		})
-	}), nil
+	of := func(state State) Scores {
+		norms := ops.Norms(state)
+		squares := ops.Combine(norms, norms, engine.ScoresTimes, 1)
+		if block == 0 {
+			return squares
+		}
+		return shares(ops, l, squares, block)
+	}
+	var s Scores
+	switch leverage {
+	case leverageProduct:
+		s = ops.Combine(of(KeyState), of(ValueState), engine.ScoresTimes, 1)
+	case leverageMean:
+		s = ops.Combine(of(KeyState), of(ValueState), engine.ScoresPlus, 0.5)
+	case leverageKeys:
+		s = of(KeyState)
+	case leverageValues:
+		s = of(ValueState)
+	}
+	factors := ops.Totals(s)
+	for h, total := range factors {
+		if !(total > 0 && total <= math.MaxFloat32) {
+			return Scores{}, fmt.Errorf("layer %d, head %d: leverage %s adds up to %g: keys or values have no length, or no finite one, throughout some block", l.Index, h, leverage, total)
+		}
+		factors[h] = 1 / total
+	}
+	return ops.Scale(s, factors), nil
 }
 
-// squares returns the squared norms of (n, d).
-func squares(states []float32, d int) []float64 {
-	out := make([]float64, len(states)/d)
-	for j := range out {
-		x := vector(states, j, d)
-		out[j] = dot(x, x)
-	}
-	return out
-}
-
-// shares divides by the sum.
-func shares(x []float64) {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
-	for i := range x {
-		x[i] /= sum
-	}
+// shares divides each score by the sum of its block.
+func shares(ops Ops, l Layer, s Scores, block int) Scores {
+	lengths := ops.ByPosition(fmt.Sprintf("length of its block of %d", block), func(j int) float32 {
+		return float32(min(block, l.Tokens-j/block*block))
+	})
+	return ops.Combine(ops.Combine(s, ops.ChunkMeans(s, block), engine.ScoresOver, 1), lengths, engine.ScoresOver, 1)
 }

@@ -35,7 +35,7 @@ type expected struct {
 	epsilon           List[float64]
 }
 
-func (expected) Needs(Layer) Needs { return Needs{Queries: AllQueries} }
+func (expected) Needs(l Layer) Needs { return Needs{Queries: AllQueries, Scores: l.Heads.KV} }
 
 func (p expected) Bounds(l Layer) Bounds {
 	return Bounds{Heads: l.Heads.KV, Sinks: p.sinks.At(l.Index)}

@@ -42,9 +42,9 @@ type finch struct {
 
 func (p finch) Needs(l Layer) Needs {
 	if p.normalize.At(l.Index) {
-		return Needs{Queries: p.window.At(l.Index)}
+		return Needs{Queries: p.window.At(l.Index), Scores: l.Heads.KV}
 	}
-	return Needs{Window: p.window.At(l.Index)}
+	return Needs{Window: p.window.At(l.Index), Scores: l.Heads.Query + l.Heads.KV}
 }
 
 func (p finch) Bounds(l Layer) Bounds {

@@ -23,7 +23,9 @@ type h2o struct {
 	gqa    List[string]
 }
 
-func (h2o) Needs(Layer) Needs { return Needs{Columns: true} }
+func (p h2o) Needs(l Layer) Needs {
+	return Needs{Columns: true, Scores: l.Heads.KV + p.Bounds(l).Heads}
+}
 
 func (p h2o) Bounds(l Layer) Bounds {
 	b := Bounds{Heads: l.Heads.KV, Tail: p.window.At(l.Index)}

@@ -1,6 +1,10 @@
 package compress
 
-import "math"
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 func init() {
 	Register(Definition{
@@ -14,39 +18,18 @@ func init() {
 // arXiv 2504.15364, goes block by block).
 type keyDiff struct{}
 
-func (keyDiff) Needs(Layer) Needs     { return Needs{} }
+// Needs: the norms and four steps from them, and what the sum of directions takes on a
+// device that adds up parts of it.
+func (keyDiff) Needs(l Layer) Needs   { return Needs{Scores: 6*l.Heads.KV + 1} }
 func (keyDiff) Bounds(l Layer) Bounds { return Bounds{Heads: l.Heads.KV} }
 
-// A key of no length has no direction; these bounds, torch's own, have it at a right
-// angle to all others.
-const leastNorm, leastCosineNorm = 1e-12, 1e-8
+// leastNorm, torch's own, is below any key's length but 0: a key that has none has no
+// direction.
+const leastNorm = 1e-12
 
 func (keyDiff) Score(ops Ops, l Layer) (Scores, error) {
-	return ops.Compute("key directions", func() [][]float32 {
-		keys, d, n := ops.Keys(), l.Heads.Size, l.Tokens
-		return byHead(l.Heads.KV, func(g int) []float64 {
-			norms, anchor := make([]float64, n), make([]float64, d)
-			for j := range norms {
-				k := vector(keys[g], j, d)
-				norms[j] = norm(k)
-				for c, x := range k {
-					anchor[c] += float64(x) / max(norms[j], leastNorm) / float64(n)
-				}
-			}
-			length := 0.0
-			for _, x := range anchor {
-				length += x * x
-			}
-			length = max(math.Sqrt(length), leastCosineNorm)
-			row := make([]float64, n)
-			for j := range row {
-				product := 0.0
-				for c, x := range vector(keys[g], j, d) {
-					product += float64(x) * anchor[c]
-				}
-				row[j] = -product / (length * max(norms[j], leastCosineNorm))
-			}
-			return row
-		})
-	}), nil
+	least := ops.ByPosition(fmt.Sprint(leastNorm), func(int) float32 { return leastNorm })
+	norms := ops.Combine(ops.Norms(KeyState), least, engine.ScoresPlus, 1)
+	shares := ops.Combine(Scores{}, norms, engine.ScoresOver, 1/float32(l.Tokens))
+	return ops.Combine(ops.Cosines(KeyState, ops.Sum(KeyState, shares)), Scores{}, engine.ScoresTimes, -1), nil
 }

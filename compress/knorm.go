@@ -1,6 +1,10 @@
 package compress
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 func init() {
 	Register(Definition{
@@ -22,20 +26,11 @@ func init() {
 // keyNorm scores by -‖k‖₂ (arXiv 2406.11430).
 type keyNorm struct{}
 
-func (keyNorm) Needs(Layer) Needs     { return Needs{} }
+func (keyNorm) Needs(l Layer) Needs   { return Needs{Scores: 2 * l.Heads.KV} }
 func (keyNorm) Bounds(l Layer) Bounds { return Bounds{Heads: l.Heads.KV} }
 
-func (keyNorm) Score(ops Ops, l Layer) (Scores, error) {
-	return ops.Compute("key norms", func() [][]float32 {
-		keys := ops.Keys()
-		return byHead(l.Heads.KV, func(g int) []float64 {
-			row := make([]float64, l.Tokens)
-			for j := range row {
-				row[j] = -norm(vector(keys[g], j, l.Heads.Size))
-			}
-			return row
-		})
-	}), nil
+func (keyNorm) Score(ops Ops, _ Layer) (Scores, error) {
+	return ops.Combine(ops.Norms(KeyState), Scores{}, engine.ScoresTimes, -1), nil
 }
 
 // laterLayers leaves the first layers whole and chooses by score in the others.

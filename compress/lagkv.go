@@ -31,7 +31,7 @@ type lagKV struct {
 	cross      List[bool]
 }
 
-func (lagKV) Needs(Layer) Needs { return Needs{} }
+func (lagKV) Needs(l Layer) Needs { return Needs{Scores: l.Heads.KV} }
 
 func (p lagKV) Bounds(l Layer) Bounds {
 	return Bounds{Heads: l.Heads.KV, Sinks: p.sinks.At(l.Index)}

@@ -15,19 +15,10 @@ func init() {
 // with a sliding window, where fewer of them see it.
 type observed struct{}
 
-func (observed) Needs(Layer) Needs     { return Needs{Columns: true} }
+func (observed) Needs(l Layer) Needs   { return Needs{Columns: true, Scores: 2*l.Heads.KV + 1} }
 func (observed) Bounds(l Layer) Bounds { return Bounds{Heads: l.Heads.KV} }
 
 func (observed) Score(ops Ops, l Layer) (Scores, error) {
-	sums := ops.Group(ops.Columns(), engine.GroupMean)
-	return ops.Compute("columns by query", func() [][]float32 {
-		rows := ops.Read(sums)
-		return byHead(l.Heads.KV, func(g int) []float64 {
-			mean := make([]float64, l.Tokens)
-			for j, sum := range rows[g] {
-				mean[j] = float64(sum) / float64(l.Tokens-j)
-			}
-			return mean
-		})
-	}), nil
+	seen := ops.ByPosition("queries at it or behind", func(j int) float32 { return float32(l.Tokens - j) })
+	return ops.Combine(ops.Group(ops.Columns(), engine.GroupMean), seen, engine.ScoresOver, 1), nil
 }

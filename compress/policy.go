@@ -41,6 +41,7 @@ type Needs struct {
 	Queries int  // copies of the last so many queries, rotated; [AllQueries] for every one
 	Columns bool // the attention that all queries together pay to each position
 	Output  bool // the weights that attention's output goes through
+	Scores  int  // rows of a float32 for each position, at most, that a choice has on the device
 }
 
 // AllQueries asks for the queries of the whole prompt.
@@ -49,9 +50,9 @@ const AllQueries = 1 << 30
 // Held is how many of a prompt's n queries prefill must hold.
 func (n Needs) Held(tokens int) int { return min(max(n.Window, n.Queries), tokens) }
 
-// join returns what serves both.
+// join returns what serves both, one after the other.
 func (a Needs) join(b Needs) Needs {
-	return Needs{max(a.Window, b.Window), max(a.Queries, b.Queries), a.Columns || b.Columns, a.Output || b.Output}
+	return Needs{max(a.Window, b.Window), max(a.Queries, b.Queries), a.Columns || b.Columns, a.Output || b.Output, max(a.Scores, b.Scores)}
 }
 
 // Policy chooses what survives. It is a value without state: the same layer

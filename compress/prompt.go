@@ -21,8 +21,19 @@ func (v Variant) Needs(l Layer) Needs {
 // NeedsOf returns what prefill must hold ready for all of the variants.
 func NeedsOf(variants []Variant, l Layer) Needs {
 	var all Needs
+	scores := map[string]int{} // those with the same scorer share the scores
 	for _, v := range variants {
-		all = all.join(v.Needs(l))
+		n, m := v.Needs(l), &v.method
+		for m.inner != nil {
+			m = m.inner
+		}
+		scorer := m.text("")
+		scores[scorer] = max(scores[scorer], n.Scores)
+		all = all.join(n)
+	}
+	all.Scores = 0
+	for _, rows := range scores {
+		all.Scores += rows
 	}
 	return all
 }

@@ -2,7 +2,9 @@ package compress
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"sync"
 )
 
 func init() {
@@ -35,40 +37,53 @@ func (r random) Expect(l Layer, c Capacity) Expectation {
 
 func (r random) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 	heads := make([][]int32, l.Heads.KV)
+	var all sync.WaitGroup
 	for h := range heads {
-		heads[h] = r.draw(l, h, c.Tokens)
+		all.Go(func() { heads[h] = r.draw(l, h, c.Tokens) })
 	}
+	all.Wait()
 	return ops.Positions(heads), nil
 }
 
 // draw returns a cache head's positions, ascending.
 func (r random) draw(l Layer, head, capacity int) []int32 {
 	w := r.window.At(l.Index)
-	before := l.Tokens - w
+	before, count := l.Tokens-w, capacity-w
 	base := splitMix(uint64(r.seed.At(l.Index)))
 	for _, part := range []int{l.Sample, l.Index, head} {
 		base = splitMix(base ^ uint64(part))
 	}
-	type candidate struct {
-		key      uint64
-		position int32
-	}
-	all := make([]candidate, before)
-	for j := range all {
-		all[j] = candidate{splitMix(base ^ uint64(j)), int32(j)}
+	// The hashes are spread evenly: a little more than count of them are below a bound
+	// a little above their share, and the others need not be sorted. Where they are too
+	// few, it rises.
+	share := (float64(count) + 2*math.Sqrt(float64(count)) + 4) / float64(before)
+	var low []int32
+	var keys []uint64
+	for {
+		bound := uint64(math.MaxUint64)
+		if share < 1 {
+			bound = uint64(share * (1 << 64))
+		}
+		low, keys = low[:0], keys[:0]
+		for j := range before {
+			if key := splitMix(base ^ uint64(j)); key <= bound {
+				low, keys = append(low, int32(j)), append(keys, key)
+			}
+		}
+		if len(keys) >= count {
+			break
+		}
+		share *= 2
 	}
 	// Keys are all different: the hash of distinct positions is one to one.
-	slices.SortFunc(all, func(a, b candidate) int {
-		if a.key < b.key {
-			return -1
-		}
-		return 1
-	})
+	sorted := slices.Clone(keys)
+	slices.Sort(sorted)
 	kept := make([]int32, 0, capacity)
-	for _, c := range all[:capacity-w] {
-		kept = append(kept, c.position)
+	for i, key := range keys {
+		if len(kept) < count && key <= sorted[count-1] {
+			kept = append(kept, low[i])
+		}
 	}
-	slices.Sort(kept)
 	return append(kept, span(before, l.Tokens)...)
 }
 

@@ -1,5 +1,7 @@
 package compress
 
+import "fmt"
+
 func init() {
 	Register(Definition{
 		Name: "recent", Title: "most recent", Help: "keeps the last positions: what every policy must beat",
@@ -18,7 +20,7 @@ func (recent) Expect(l Layer, c Capacity) Expectation {
 }
 
 func (recent) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
-	return ops.Positions(alike(l, span(l.Tokens-c.Tokens, l.Tokens))), nil
+	return ops.Fixed(fmt.Sprintf("last %d", c.Tokens), func() []int32 { return span(l.Tokens-c.Tokens, l.Tokens) }), nil
 }
 
 // span returns the positions lo … hi-1.
@@ -28,13 +30,4 @@ func span(lo, hi int) []int32 {
 		p = append(p, int32(j))
 	}
 	return p
-}
-
-// alike gives every KV head the same positions.
-func alike(l Layer, p []int32) [][]int32 {
-	heads := make([][]int32, l.Heads.KV)
-	for h := range heads {
-		heads[h] = p
-	}
-	return heads
 }

@@ -147,7 +147,7 @@ func TestRefusedByLayer(t *testing.T) {
 
 	clear(still)
 	d.Put(s.KV.K, still)
-	if _, _, err := choose(t, d, s, l, "cur(cap=20)"); err == nil || !strings.Contains(err.Error(), "head 0: leverage kv_product 16 gives position 0 a score that is not a number") {
+	if _, _, err := choose(t, d, s, l, "cur(cap=20)"); err == nil || !strings.Contains(err.Error(), "layer 3, head 0: leverage kv_product adds up to NaN: keys or values have no length") {
 		t.Errorf("cur over keys of no length: %v", err)
 	}
 	if _, heads, err := choose(t, d, s, l, "keydiff(cap=20)"); err != nil || !slices.Equal(heads[0], span(0, 20)) {

@@ -42,7 +42,7 @@ func (p simLayer) Needs(l Layer) Needs {
 	if p.short(l) {
 		return Needs{}
 	}
-	return Needs{Window: p.last.At(l.Index)}
+	return Needs{Window: p.last.At(l.Index), Scores: l.Heads.Query + 1}
 }
 
 func (p simLayer) Check(l Layer, _ Capacity) error {
@@ -87,9 +87,9 @@ func (p simLayer) Keep(ops Ops, l Layer, _ Capacity) (Kept, error) {
 	if p.short(l) {
 		return ops.Everything(), nil
 	}
-	scores := ops.Read(ops.WindowScores(p.last.At(l.Index)))
-	if lazySum(scores, p.last.At(l.Index), p.sinks.At(l.Index), p.recent.At(l.Index)) > p.threshold.At(l.Index) {
-		return ops.Positions(alike(l, p.streaming(l))), nil
+	sinks, recent, last := p.sinks.At(l.Index), p.recent.At(l.Index), p.last.At(l.Index)
+	if lazySum(ops, ops.WindowScores(last), last, sinks, recent) > p.threshold.At(l.Index) {
+		return ops.Fixed(fmt.Sprintf("first %d, last %d", sinks, p.lazy(l)), func() []int32 { return p.streaming(l) }), nil
 	}
 	return ops.Everything(), nil
 }
@@ -97,15 +97,12 @@ func (p simLayer) Keep(ops Ops, l Layer, _ Capacity) (Kept, error) {
 // lazySum is the attention of the last queries, the mean over them and all heads, to
 // the first positions and to the latest before these queries. Where the two overlap
 // it counts twice.
-func lazySum(rows [][]float32, last, sinks, recent int) float64 {
+func lazySum(ops Ops, s Scores, last, sinks, recent int) float64 {
 	sum := 0.0
-	for _, row := range rows {
-		for _, v := range row[:min(sinks, len(row))] {
-			sum += float64(v)
-		}
-		for _, v := range row[max(0, len(row)-recent):] {
+	for _, part := range [][]float32{ops.Part(s, 0, min(sinks, s.Width())), ops.Part(s, max(0, s.Width()-recent), s.Width())} {
+		for _, v := range part {
 			sum += float64(v)
 		}
 	}
-	return sum / float64(len(rows)*last)
+	return sum / float64(last)
 }

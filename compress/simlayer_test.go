@@ -20,8 +20,10 @@ func TestLazySum(t *testing.T) {
 		{9, 0, 3. / 4},
 		{0, 9, 3. / 4},
 	} {
-		if got := lazySum(rows, 2, c.sinks, c.recent); math.Abs(got-c.want) > 1e-12 {
-			t.Errorf("%d first and %d latest: %g, want %g", c.sinks, c.recent, got, c.want)
+		o := opsOn(Layer{Tokens: 7, Heads: engine.Heads{Query: 2, KV: 2, Size: 4}})
+		s := o.Compute("given", func() [][]float32 { return rows })
+		if got := lazySum(o, s, 2, c.sinks, c.recent); math.Abs(got-c.want) > 1e-12 || o.copied {
+			t.Errorf("%d first and %d latest: %g, want %g; copied whole: %v", c.sinks, c.recent, got, c.want, o.copied)
 		}
 	}
 }
@@ -36,7 +38,7 @@ func TestSimLayer(t *testing.T) {
 	if lazy := 3 * (3 + 10); e.Most() != 3*50 || e.Total-e.Spread > lazy || e.Total-e.Spread < lazy-1 || e.Tail != 10 || v.KeepsAll(1, 50) {
 		t.Errorf("%+v: want from %d to %d", e, lazy, 3*50)
 	}
-	if n := v.Needs(l); n != (Needs{Window: 2}) {
+	if n := v.Needs(l); n != (Needs{Window: 2, Scores: 5}) {
 		t.Errorf("needs %+v", n)
 	}
 	lazy := append(span(0, 3), span(40, 50)...)

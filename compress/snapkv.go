@@ -47,9 +47,9 @@ type snapKV struct {
 func (p snapKV) Needs(l Layer) Needs {
 	w := p.window.At(l.Index)
 	if p.gqa.At(l.Index) == rkv {
-		return Needs{Queries: w}
+		return Needs{Queries: w, Scores: 2 * l.Heads.KV}
 	}
-	return Needs{Window: w}
+	return Needs{Window: w, Scores: 2*l.Heads.Query + l.Heads.KV} // as measured, grouped, pooled
 }
 
 func (p snapKV) Bounds(l Layer) Bounds {

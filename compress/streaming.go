@@ -33,6 +33,7 @@ func (p streaming) Expect(l Layer, c Capacity) Expectation {
 
 func (p streaming) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 	sinks := p.sinks.At(l.Index)
-	kept := append(span(0, sinks), span(l.Tokens-c.Tokens+sinks, l.Tokens)...)
-	return ops.Positions(alike(l, kept)), nil
+	return ops.Fixed(fmt.Sprintf("first %d, last %d", sinks, c.Tokens-sinks), func() []int32 {
+		return append(span(0, sinks), span(l.Tokens-c.Tokens+sinks, l.Tokens)...)
+	}), nil
 }

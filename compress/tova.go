@@ -1,6 +1,6 @@
 package compress
 
-import "fmt"
+import "github.com/snapbench/snapbench/runners/engine"
 
 func init() {
 	Register(Definition{
@@ -13,25 +13,9 @@ func init() {
 // tova scores by the last token's attention (arXiv 2401.06104, section 3.2).
 type tova struct{}
 
-func (tova) Needs(Layer) Needs     { return Needs{Window: 1} }
+func (tova) Needs(l Layer) Needs   { return Needs{Window: 1, Scores: l.Heads.Query + l.Heads.KV} }
 func (tova) Bounds(l Layer) Bounds { return Bounds{Heads: l.Heads.KV, Tail: 1} }
 
-func (tova) Score(ops Ops, l Layer) (Scores, error) {
-	last := ops.WindowScores(1)
-	return ops.Compute(fmt.Sprintf("%s, mean over all heads", last.question), func() [][]float32 {
-		rows := ops.Read(last)
-		mean := make([]float32, last.Width())
-		for j := range mean {
-			sum := 0.0
-			for _, r := range rows {
-				sum += float64(r[j])
-			}
-			mean[j] = float32(sum / float64(len(rows)))
-		}
-		out := make([][]float32, l.Heads.KV)
-		for g := range out {
-			out[g] = mean
-		}
-		return out
-	}), nil
+func (tova) Score(ops Ops, _ Layer) (Scores, error) {
+	return ops.Group(ops.WindowScores(1), engine.GroupAll), nil
 }

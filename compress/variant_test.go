@@ -1,6 +1,7 @@
 package compress
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -192,6 +193,24 @@ func TestRandom(t *testing.T) {
 	for head, want := range [][]int32{{2, 7, 8, 10, 12, 13, 16, 17, 18, 19}, {0, 1, 7, 8, 11, 12, 16, 17, 18, 19}} {
 		if got := r.draw(l, head, 10); !slices.Equal(got, want) {
 			t.Errorf("head %d keeps %v, want %v", head, got, want)
+		}
+	}
+}
+
+// TestRandomDraws holds the draw, which sorts only the lowest hashes, to its definition.
+func TestRandomDraws(t *testing.T) {
+	for seed := range 300 {
+		n, w := 50+seed*7, seed%5
+		for _, capacity := range []int{max(1, w), w + 1, w + 20, n/8 + w, n} {
+			r, l := random{List[int]{w}, List[int]{seed}}, Layer{Tokens: n, Sample: 3}
+			base := splitMix(splitMix(splitMix(splitMix(uint64(seed))^3)) ^ 1) // layer 0, head 1
+			key := func(j int32) uint64 { return splitMix(base ^ uint64(j)) }
+			order := span(0, n-w)
+			slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(key(a), key(b)) })
+			want := slices.Concat(slices.Sorted(slices.Values(order[:capacity-w])), span(n-w, n))
+			if got := r.draw(l, 1, capacity); !slices.Equal(got, want) {
+				t.Fatalf("seed %d, %d of %d: %v, want %v", seed, capacity, n, got, want)
+			}
 		}
 	}
 }

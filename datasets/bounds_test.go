@@ -15,7 +15,7 @@ import (
 	"github.com/snapbench/snapbench/bounds"
 )
 
-// A line that is too long is refused with its number, at little cost, packed or not.
+// A line that is too long is refused by its number and without much memory, packed or not.
 func TestLongLines(t *testing.T) {
 	dir := t.TempDir()
 	path := writeFile(t, filepath.Join(dir, "p.jsonl"), `{"prompt": "x", "answers": ["a"]}`+"\n")
@@ -48,7 +48,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A set of a small file that unpacks to much is refused at little cost, by default and where another size is set.
+// A small file that unpacks to too much is refused without much memory, by the default limit
+// and by one that is set.
 func TestUnpacked(t *testing.T) {
 	dir := t.TempDir()
 	bomb := strings.Repeat(qasperRow(nil, map[string]any{"context": strings.Repeat("word ", 200<<10)}), 100)
@@ -127,8 +128,7 @@ func FuzzParquet(f *testing.F) {
 	})
 }
 
-// Damaged files are errors, whatever the library makes of them, and cost
-// little memory.
+// Damaged files are errors and cost little memory, whatever the library does with them.
 func TestParquetDamaged(t *testing.T) {
 	whole, err := os.ReadFile(writeParquet(t, filepath.Join(t.TempDir(), "x"), []modernRow{{"q", "c", []string{"a", "b"}, 1, "qasper", "en", []string{"x"}, new("i")}}))
 	if err != nil {

@@ -1,19 +1,16 @@
-// Package datasets turns tasks into prompts: it takes what is asked (a needle
-// test, a set of LongBench, a file of prompts) and gives [Sample]s, each with
-// the token ids that a model reads, the answers it is held to, and the rules
-// for when it stops.
+// Package datasets turns tasks into prompts. A task is a needle test, a set of LongBench, or
+// a file of prompts; it gives [Sample]s, each with the token ids that a model reads, the
+// answers that it is graded by, and the rules for when it stops.
 //
-// A [Task] is opened by name with [Open] and builds its samples one at a time,
-// because a prompt of a million tokens is large: what is held in memory is the
-// text, not the prompts. A sample depends on its task, its number and the
-// [Model] alone, never on the samples built before it.
+// A [Task] is opened by name with [Open]. It holds the text in memory and builds samples one
+// at a time, because a prompt of a million tokens is large. A sample depends only on its
+// task, its number and the [Model], never on the samples built before it.
 //
-// How a data set's row becomes a prompt (template, truncation, chat template,
-// beginning-of-text token, least and most new tokens, end tokens) is a
-// [Protocol], by name, because published harnesses differ in all of these and
-// their scores with them.
+// A [Protocol] says how a row of LongBench becomes a prompt: template, truncation, chat
+// template, beginning-of-text token, least and most new tokens, end tokens. Published
+// programs differ in all of these, and therefore in their scores.
 //
-// A sample that can't be built is a Sample with its Err set, so that it becomes
-// a row with an error instead of a gap. Files that can't be read, or rows that
-// break their schema, are errors of Open that name file and line.
+// A sample that cannot be built is a Sample with Err set, and becomes a row with an error,
+// not a gap. A file that cannot be read, or a row that breaks its schema, is an error of
+// Open that names file and line.
 package datasets

@@ -21,14 +21,13 @@ import (
 //go:embed haystack/austen.txt.gz
 var austenGz []byte
 
-// haystack is the text that needles are hidden in, cut into sentences. It is
-// read in a circle: after the last sentence the first one follows.
+// haystack is the text that needles are hidden in, cut into sentences. It is endless: after
+// the last sentence comes the first one again.
 type haystack struct {
 	name string
 	text string
-	// ends[i] is where sentence i ends in text. A sentence begins with the
-	// white space before it, because most vocabularies join a space to the
-	// word that follows.
+	// ends[i] is where sentence i ends in text. The white space before a sentence belongs
+	// to it, because most vocabularies join a space to the word that follows.
 	ends []int
 }
 
@@ -45,8 +44,8 @@ var austen = sync.OnceValues(func() (*haystack, error) {
 	return newHaystack("austen", string(b))
 })
 
-// openHaystack returns the embedded text for "", else the *.txt files of a
-// folder in the order of their names, a blank line between them.
+// openHaystack returns the embedded text for "", else the *.txt files of a folder in the order
+// of their names, with a blank line between them.
 func openHaystack(dir string) (*haystack, error) {
 	if dir == "" {
 		return austen()
@@ -123,18 +122,18 @@ func (h *haystack) sentences(from, to int) string {
 	return b.String()
 }
 
-// A stretch without the end of a sentence is cut at white space when it passes
-// maxSentence bytes: code, tables and lists must not keep a needle from its
-// depth.
+// maxSentence is the length in bytes beyond which a stretch without the end of a sentence is
+// cut at white space: a needle is only put between sentences, and in code, tables and lists
+// the next end may be far from its depth.
 const maxSentence = 1200
 
 // abbreviations end in a period that ends no sentence.
 var abbreviations = []string{"Mr", "Mrs", "Ms", "Messrs", "Dr", "St", "Rev", "Hon", "Capt", "Col", "Gen", "Prof", "Sr", "Jr", "No", "vs", "e.g", "i.e", "cf"}
 
-// sentenceEnds finds where the sentences of text end: after a period, question
-// or exclamation mark and the quotes and brackets that close behind it, if
-// white space follows and then no lower-case letter; at a blank line; and
-// after the full stops of Chinese and Japanese. The last end is len(text).
+// sentenceEnds finds the ends of the sentences of a text. A sentence ends after a period,
+// question or exclamation mark and the quotes and brackets that close there, if white space
+// follows and then no lower-case letter; at a blank line; and after the full stops of
+// Chinese and Japanese. The last end is len(text).
 func sentenceEnds(text string) []int {
 	var ends []int
 	last := 0 // end of the sentence before

@@ -26,16 +26,16 @@ func init() {
 	})
 }
 
-// LongBenchOptions say where LongBench's rows lie and how they become prompts.
+// LongBenchOptions say where LongBench's rows are and how they become prompts.
 type LongBenchOptions struct {
 	// Data is a folder with SET.jsonl, SET.jsonl.gz or SET.parquet, or an archive of
 	// such (.zip).
 	Data string `option:"data" kind:"text" help:"folder with SET.jsonl, .jsonl.gz or .parquet, or the archive (default: what datasets pull longbench brought)" json:"-"`
 	// Protocol names the rules for prompts.
 	Protocol string `option:"protocol" kind:"text" help:"how a row becomes a prompt: longbench, snapkv-repo, kvpress, factory"`
-	// MaxLength limits the prompt in tokens instead of the protocol's own number.
+	// MaxLength is the longest prompt in tokens; 0: the protocol's own number.
 	MaxLength int `option:"max-length" kind:"tokens" help:"longest prompt in tokens, instead of the protocol's own number"`
-	// CodeSim is the similarity that grades the two code sets.
+	// CodeSim names the similarity that grades the two code sets.
 	CodeSim string `option:"code-sim" kind:"text" help:"similarity of the two code sets: levenshtein (default), difflib"`
 }
 
@@ -84,7 +84,7 @@ func longbenchSet(name string) (metrics.LongBenchSet, error) {
 	return metrics.LongBenchSet{}, fmt.Errorf("unknown set %q: have %s", name, strings.Join(LongBenchSets(), ", "))
 }
 
-// longbenchRow is a row in the upstream schema.
+// longbenchRow is a row in the benchmark's schema.
 type longbenchRow struct {
 	input, context string
 	answers        []string
@@ -247,7 +247,7 @@ func parseRow(fields map[string]json.RawMessage) (row longbenchRow, err error) {
 
 func isNull(value json.RawMessage) bool { return string(value) == "null" }
 
-// rowChecker checks what a row's types do not say, and names rows without id.
+// rowChecker checks what the types of a row do not, and gives ids to rows without one.
 type rowChecker struct {
 	name string // the task's
 	set  metrics.LongBenchSet

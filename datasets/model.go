@@ -34,13 +34,13 @@ type Model struct {
 	// Name as the user gives it, "meta-llama/Llama-2-7b-chat-hf" or a path.
 	// The LongBench protocols choose limits and templates by it.
 	Name string
-	// ContextLength is the longest text the model was made for, in tokens; 0
-	// if unknown.
+	// ContextLength is the longest text in tokens that the model was made for; 0 if
+	// unknown.
 	ContextLength int
 	Tokenizer     Tokenizer
-	// Chat renders messages by the model's own chat template, up to the point
-	// where the assistant speaks; variables are what the template sees besides
-	// (enable_thinking). Nil if the model has no template.
+	// Chat renders messages by the model's own chat template, up to the point where the
+	// assistant speaks. variables are further values for the template, such as
+	// enable_thinking. Chat is nil if the model has no template.
 	Chat func(messages []Message, variables map[string]any) (string, error)
 }
 
@@ -53,8 +53,8 @@ func (m Model) user(content string, variables map[string]any) (string, error) {
 	return text, nil
 }
 
-// encode returns the ids of a whole prompt: what the tokenizer adds is added,
-// but a BOS that the text itself begins with is not doubled.
+// encode returns the ids of a whole prompt, with what the tokenizer adds to a text. A BOS that
+// the text itself begins with is not doubled.
 func (m Model) encode(text string) ([]int32, error) {
 	ids, err := m.Tokenizer.Encode(text, true)
 	if err != nil {
@@ -72,10 +72,9 @@ var errNoTokenizer = errors.New("the model has no tokenizer")
 // that the template engine never sees a million tokens.
 const contextMark = "{context}"
 
-// around renders content, which holds contextMark once, by the model's chat
-// template (or leaves it bare) and begins the answer. It returns what comes
-// before and after the context. The white space that begun starts with is
-// dropped where the template itself ends in white space.
+// around renders content, which holds contextMark once, by the model's chat template if there
+// is one, and adds begun, the answer's beginning. It returns the texts before and after the
+// context. Where the template ends in white space, that at the start of begun is dropped.
 func (m Model) around(content, begun string) (head, tail string, err error) {
 	if m.Chat != nil {
 		if content, err = m.user(content, nil); err != nil {
@@ -89,7 +88,7 @@ func (m Model) around(content, begun string) (head, tail string, err error) {
 	return head, tail + begun, err
 }
 
-// cutMark divides a rendered text at contextMark.
+// cutMark cuts a rendered text at contextMark.
 func cutMark(text string) (head, tail string, err error) {
 	if n := strings.Count(text, contextMark); n != 1 {
 		return "", "", fmt.Errorf("chat template: the message's text came out %d times, want once", n)

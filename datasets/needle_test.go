@@ -20,7 +20,7 @@ func needleModels() map[string]Model {
 	}
 }
 
-// checkNeedle holds a sample to everything the needle tasks promise.
+// checkNeedle checks everything that the needle tasks promise of a sample.
 func checkNeedle(t testing.TB, m Model, s Sample, longestSentence int) {
 	t.Helper()
 	if s.Err != nil {
@@ -45,9 +45,9 @@ func checkNeedle(t testing.TB, m Model, s Sample, longestSentence int) {
 			t.Fatalf("%s: needle %q is there %d times", s.ID, needle, c)
 		}
 	}
-	// Token is the one in which the first needle begins, with the space before it:
-	// the tokens before hold none of that, and it holds some. It may hold the end of
-	// the text before too, and end within a character.
+	// The first needle, with the space before it, begins in Token: no earlier token holds
+	// a part of it. Token may also hold the end of the text before, and end within a
+	// character.
 	at := strings.Index(s.Prompt, n.Needles[0])
 	if s.Prompt[at-1] == ' ' {
 		at--
@@ -145,7 +145,7 @@ func TestNeedleGrid(t *testing.T) {
 	}
 }
 
-// Every cell depends on the seed and on itself, not on the grid around it.
+// A cell's prompt depends on the seed and the cell, not on the grid around it.
 func TestNeedleCellsAreIndependent(t *testing.T) {
 	m := Model{Tokenizer: wordwise()}
 	open := func(o NeedleOptions) Task {
@@ -228,7 +228,7 @@ func TestNeedleKamradt(t *testing.T) {
 	}
 }
 
-// A text shorter than the prompt starts over, and the sample says how often.
+// A haystack shorter than the prompt starts over, and the sample says how often.
 func TestNeedleRepeats(t *testing.T) {
 	m := Model{Tokenizer: wordwise()}
 	k, err := Open("niah", Options{Own: &NeedleOptions{Haystack: "testdata/haystack", Lengths: []int{120, 3000}, Depths: []float64{0, 50, 100}}})
@@ -253,9 +253,8 @@ func TestNeedleRepeats(t *testing.T) {
 	}
 }
 
-// TestNeedleLong builds prompts as long as anybody has asked for: their length is
-// exact, the needle lies at its depth, and the sample says how often the text starts
-// over.
+// The longest prompts in use have their exact length and the needle at its depth, and the
+// sample says how often the text starts over.
 func TestNeedleLong(t *testing.T) {
 	if testing.Short() {
 		t.Skip("counts millions of tokens")

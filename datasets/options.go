@@ -13,20 +13,21 @@ import (
 //
 //	Lengths []int `option:"lengths" kind:"tokens" help:"prompt lengths in tokens"`
 //
-// A field without the tag is not an option. Kinds are text (a string), whole (an int),
-// seed (a uint64), tokens (an int, or a list: "4096", "4k", "1m") and depths (a list of
-// percents; a single number is a grid of so many). The tag least bounds a whole.
+// A field without the tag is not an option. Kinds are text (a string), whole (an int), seed
+// (a uint64), tokens (an int, or a list: "4096", "4k", "1m") and depths (a list of percents;
+// a single number without a percent sign is a number of depths). The tag least gives the smallest
+// value of a whole.
 type Option struct {
 	Name  string
 	Kind  string
 	Help  string
 	List  bool // takes several values, separated by commas
-	Least int  // of a whole number
+	Least int  // smallest value of a whole
 
 	field reflect.Value
 }
 
-// OptionsOf returns the options in a pointer to a task's options, in their order.
+// OptionsOf returns the options of the struct that own points to, in the order of its fields.
 func OptionsOf(own any) []Option {
 	var list []Option
 	v := reflect.ValueOf(own).Elem()
@@ -40,7 +41,7 @@ func OptionsOf(own any) []Option {
 	return list
 }
 
-// Set reads values into the option's field.
+// Set parses values and sets the option's field.
 func (o Option) Set(values []string) error {
 	if !o.List && len(values) != 1 {
 		return fmt.Errorf("--%s: %d values: want one", o.Name, len(values))
@@ -96,7 +97,7 @@ func (o Option) set(values []string) error {
 	return nil
 }
 
-// Default writes the value that the option has now.
+// Default returns the text of the field's present value.
 func (o Option) Default() string {
 	if o.field.IsZero() {
 		return ""
@@ -126,7 +127,8 @@ func ParseTokens(s string) (int, error) {
 	return n * factor, nil
 }
 
-// parseDepths reads "5" as a grid of five, anything else ("50%" too) as percents.
+// parseDepths reads "5" as five depths at equal distances, and everything else, such as "50%"
+// and "0,100", as percents.
 func parseDepths(list []string) ([]float64, error) {
 	if len(list) == 1 && !strings.HasSuffix(list[0], "%") {
 		n, err := strconv.Atoi(list[0])
@@ -146,7 +148,7 @@ func parseDepths(list []string) ([]float64, error) {
 	return out, nil
 }
 
-// OptionError says that a task's options cannot be served.
+// OptionError is a mistake in a task's options.
 type OptionError struct{ Err error }
 
 func (e *OptionError) Error() string { return e.Err.Error() }
@@ -154,15 +156,15 @@ func (e *OptionError) Error() string { return e.Err.Error() }
 // Unwrap returns what is wrong.
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// Definition declares tasks that share their options: one, or a family of sets.
+// Definition declares a task, or a family of tasks with the same options.
 type Definition struct {
 	Family string // "needle", "longbench": names their pictures and their command
 	Help   string // what it asks, in a sentence
 	Names  []string
 	// Groups are names that stand for several tasks.
 	Groups map[string][]string
-	// Own returns a pointer to the tasks' own options at their defaults; nil where
-	// they have none.
+	// Own returns a pointer to a struct with the tasks' own options at their defaults. It
+	// is nil where they have none.
 	Own func() any
 	// Open makes the task of a name. Options.Own is what Own returned, filled in.
 	Open func(name string, o Options) (Task, error)
@@ -170,7 +172,7 @@ type Definition struct {
 
 var definitions []Definition
 
-// Register makes tasks known. It is called from init, and panics if a name is taken.
+// Register registers tasks. It is called from init, and panics if a name is taken.
 func Register(d Definition) {
 	if len(d.Names) == 0 || d.Open == nil || d.Family == "" {
 		panic(fmt.Sprintf("datasets: Register of an incomplete definition %q", d.Family))
@@ -200,7 +202,7 @@ func Define(name string) (Definition, error) {
 	return Definition{}, fmt.Errorf("unknown task %q: have %s", name, strings.Join(Names(), ", "))
 }
 
-// Expand returns the tasks that names of tasks and groups stand for, each once.
+// Expand replaces the groups among names by their tasks, and returns each task once.
 func Expand(asked []string) ([]string, error) {
 	var names []string
 	for _, a := range asked {

@@ -14,11 +14,11 @@ import (
 	"github.com/snapbench/snapbench/bounds/pages"
 )
 
-// parquetRows reads a set's rows from a parquet file by the columns' places in
-// the file's own schema. Reading into Go structs would take a list that old
-// versions of pyarrow name list.item, not list.element, for empty.
+// parquetRows reads a set's rows from a parquet file, by the position of the columns in its
+// schema. The library's reading into Go structs would return a list empty where it is named
+// list.item, as old versions of pyarrow do, and not list.element.
 func parquetRows(file string, r io.ReaderAt, size int64, budget *bounds.Budget, row func(line int, row longbenchRow) error) (err error) {
-	defer func() { // damaged files reach deep into the library
+	defer func() { // the library panics on some damaged files
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: damaged parquet file: %v", file, p)
 		}
@@ -34,7 +34,7 @@ func parquetRows(file string, r io.ReaderAt, size int64, budget *bounds.Budget, 
 	n := 0
 	buf := make([]parquet.Row, 16)
 	for _, group := range f.RowGroups() {
-		if group.NumRows() == 0 { // of an empty table, say: the library looks for its pages in vain
+		if group.NumRows() == 0 { // as in an empty table: the library would fail to find pages
 			continue
 		}
 		rows := group.Rows()
@@ -70,7 +70,7 @@ func parquetRows(file string, r io.ReaderAt, size int64, budget *bounds.Budget, 
 	return nil
 }
 
-// parquetColumn is where a field lies.
+// parquetColumn is the column of a field.
 type parquetColumn struct {
 	name     string
 	list     bool
@@ -82,8 +82,7 @@ type parquetColumn struct {
 
 type parquetSchema []parquetColumn
 
-// parquetColumns finds the schema's fields among the file's columns and checks
-// their types.
+// parquetColumns finds the columns of the schema's fields in a file and checks their types.
 func parquetColumns(s *parquet.Schema) (parquetSchema, error) {
 	columns := parquetSchema{
 		{name: "input", text: true}, {name: "context", text: true}, {name: "answers", text: true, list: true},
@@ -127,8 +126,8 @@ func parquetColumns(s *parquet.Schema) (parquetSchema, error) {
 	return columns, nil
 }
 
-// logicalType says of a column's type whether it is the type of nothing but
-// null, and whether it is text.
+// logicalType says whether a column's type is the one for nulls alone, and whether it is
+// text.
 func logicalType(t parquet.Type) (null, utf8 bool) {
 	if logical := t.LogicalType(); logical != nil {
 		_, null = logical.Value.(*format.NullType)
@@ -147,13 +146,13 @@ func (c *parquetColumn) want() string {
 	return "a whole number"
 }
 
-// row puts a row together from its values.
+// row makes a row of its values.
 func (s parquetSchema) row(values parquet.Row, budget *bounds.Budget) (row longbenchRow, err error) {
 	for i := range s {
 		c := &s[i]
 		var list []string
 		var number int64
-		null := true // the field itself, not a list without elements
+		null := true // the field itself is, which an empty list is not
 		for _, v := range values {
 			if v.Column() != c.leaf.ColumnIndex || c.none {
 				continue
@@ -167,7 +166,7 @@ func (s parquetSchema) row(values parquet.Row, budget *bounds.Budget) (row longb
 						return row, fmt.Errorf("field %q: element %d: want a string, got null", c.name, len(list)+1)
 					}
 				} else if c.list && !s.optional(c) {
-					null = false // a required list without elements
+					null = false // an empty list that may not be null
 				}
 				continue
 			}
@@ -182,7 +181,7 @@ func (s parquetSchema) row(values parquet.Row, budget *bounds.Budget) (row longb
 			if !utf8.Valid(b) {
 				return row, fmt.Errorf("field %q: invalid UTF-8 at byte %d", c.name, invalidUTF8(b))
 			}
-			if err := budget.Take(int64(len(b))); err != nil { // a dictionary's texts may be many rows'
+			if err := budget.Take(int64(len(b))); err != nil { // many rows may share a text of the dictionary
 				return row, err
 			}
 			list = append(list, string(b))
@@ -218,8 +217,8 @@ func (s parquetSchema) row(values parquet.Row, budget *bounds.Budget) (row longb
 	return row, nil
 }
 
-// optional says whether a list may itself be null: then it has a level of its
-// own besides those of its elements.
+// optional says whether a list itself may be null. Then it has a level of its own, besides
+// those of its elements.
 func (s parquetSchema) optional(c *parquetColumn) bool {
 	levels := 1 // of the repetition
 	if c.leaf.Node.Optional() {

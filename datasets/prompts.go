@@ -19,7 +19,7 @@ import (
 // Changes: 1, the first.
 const promptsVersion = 1
 
-// promptsNew is the most new tokens of a prompt whose line names no number.
+// promptsNew is the most new tokens where a line names no number.
 const promptsNew = 128
 
 func init() {
@@ -30,7 +30,7 @@ func init() {
 	})
 }
 
-// PromptsOptions say where the prompts lie.
+// PromptsOptions name the file of prompts.
 type PromptsOptions struct {
 	File string `option:"file" kind:"text" help:"the file of prompts and answers, FILE.jsonl" json:"-"`
 }
@@ -96,7 +96,7 @@ func openPrompts(name string, o Options) (Task, error) {
 	return t, nil
 }
 
-// promptFields are the fields a line may have.
+// promptFields are the fields that a line may have.
 var promptFields = []string{"answers", "classes", "id", "max_new", "messages", "metric", "prompt"}
 
 func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, error) {
@@ -107,7 +107,7 @@ func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, e
 			unknown = append(unknown, strconv.Quote(f))
 		}
 	}
-	if len(unknown) > 0 { // "metrics" for "metric" must not go unnoticed
+	if len(unknown) > 0 { // such as "metrics" for "metric"
 		sort.Strings(unknown)
 		return row, fmt.Errorf("unknown field %s: have %s", strings.Join(unknown, ", "), strings.Join(promptFields, ", "))
 	}
@@ -137,7 +137,7 @@ func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, e
 	if len(row.answers) == 0 {
 		return row, errors.New(`field "answers" is an empty list`)
 	}
-	if i := slices.Index(row.answers, ""); i >= 0 { // every text holds it, so some metrics would find it in any
+	if i := slices.Index(row.answers, ""); i >= 0 { // an empty answer is in every text, where some metrics would find it
 		return row, fmt.Errorf(`field "answers": answer %d is empty: there is nothing to find`, i+1)
 	}
 	if _, ok := fields["id"]; ok {
@@ -224,8 +224,8 @@ func (t *promptsTask) Size(i int) int {
 	return n / bytesPerToken
 }
 
-// bytesPerToken is what common vocabularies give on English prose; good enough
-// to put samples in order.
+// bytesPerToken is about what common vocabularies reach on English prose. It serves to order
+// samples by size.
 const bytesPerToken = 4
 
 func (t *promptsTask) Sample(i int, m Model) Sample {

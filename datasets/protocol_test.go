@@ -71,7 +71,7 @@ func TestProtocolLimits(t *testing.T) {
 	}
 }
 
-// Every set has every text it needs.
+// Every set has every text that it needs.
 func TestLongBenchTexts(t *testing.T) {
 	x := texts()
 	if n := len(LongBenchSets()); n != 16+5+13 {
@@ -85,8 +85,8 @@ func TestLongBenchTexts(t *testing.T) {
 		if _, ok := x.KVPress.Question[set.Name]; !ok || !strings.Contains(x.KVPress.Context[set.Name], "{context}") {
 			t.Errorf("%s: kvpress's texts are missing", set.Name)
 		}
-		// The three parts are the template, but for what the input brings and
-		// the few white spaces that their authors moved.
+		// The three parts make up the template, except for what the input brings and
+		// for white space that their authors moved.
 		whole := x.KVPress.Context[set.Name] + x.KVPress.Question[set.Name] + x.KVPress.AnswerPrefix[set.Name]
 		if x.KVPress.StripFromInput[set.Name] == "" && strings.Join(strings.Fields(whole), " ") != strings.Join(strings.Fields(x.Templates[set.Name]), " ") &&
 			!strings.HasPrefix(x.Templates[set.Name], "Please complete the code") {
@@ -243,8 +243,7 @@ func TestProtocolTruncation(t *testing.T) {
 			t.Errorf("%s: %v, %q\nwant %q", p, s.Err, s.Prompt, want)
 		}
 	}
-	// Llama-2's template in the factory is there before the cut, and is cut
-	// like the rest of the text.
+	// The factory applies Llama-2's template before the cut, so that it is cut like the rest.
 	m.Name = "Llama-2-7b-chat-hf"
 	s := protocolSamples(t, "lcc", numbered(5000), "", m, Options{})["factory"]
 	if s.Err != nil || len(s.IDs) != 3950 || !strings.HasPrefix(s.Prompt, "[INST] Please") || !strings.HasSuffix(s.Prompt, " [/INST]") {
@@ -254,7 +253,7 @@ func TestProtocolTruncation(t *testing.T) {
 		t.Errorf("%d tokens", len(n.IDs)) // [INST] and [/INST] join the words beside them; BOS is dropped with the halves' special tokens and added again
 	}
 
-	// A model that is not in the table: what its context leaves.
+	// A model that is not in the table gets what its context leaves.
 	m = Model{Name: "any", ContextLength: 300, Tokenizer: wordwise(), Chat: chatml}
 	for p, s := range protocolSamples(t, "hotpotqa", numbered(1000), "q", m, Options{}) {
 		if n := len(s.IDs) + len(s.Question) + s.MaxNew; s.Err != nil || !s.Truncated || n > 300 || n < 296 {
@@ -275,8 +274,8 @@ func TestProtocolTruncation(t *testing.T) {
 	}
 }
 
-// kvpress takes away what ends an input only where nothing follows it, and
-// asks models that think not to.
+// kvpress removes the end of an input only where nothing follows it, and asks models that
+// think not to.
 func TestKVPressDetails(t *testing.T) {
 	var seen map[string]any
 	m := Model{Tokenizer: wordwise(), Chat: func(messages []Message, variables map[string]any) (string, error) {

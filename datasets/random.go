@@ -8,8 +8,8 @@ import (
 
 // random is a stream of numbers that depends on its key alone, on every
 // machine and with every Go version: SplitMix64 (Steele, Lea and Flood, 2014),
-// seeded by the key's SHA-256. Prompts, and with them the identity of stored
-// rows, hang on it.
+// seeded by the key's SHA-256. A change to it changes prompts, and with them the identity of
+// stored rows.
 type random struct{ state uint64 }
 
 // newRandom returns the stream of a key.

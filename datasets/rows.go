@@ -17,14 +17,14 @@ import (
 // RowError is a row that breaks its schema.
 type RowError struct {
 	File string
-	Line int // from 1; for parquet the number of the row
+	Line int // from 1; in parquet the number of the row
 	Msg  string
 }
 
 func (e *RowError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg) }
 
-// eachLine calls row for every line of a JSONL file. Blank lines are allowed
-// at the end only. Errors name file and line.
+// eachLine calls row for every line of a JSONL file. Only the last lines may be blank. Errors
+// name file and line.
 func eachLine(file string, r io.Reader, row func(line int, fields map[string]json.RawMessage) error) error {
 	in := bufio.NewReaderSize(r, 1<<16)
 	blank := 0 // first blank line of a run
@@ -35,7 +35,7 @@ func eachLine(file string, r io.Reader, row func(line int, fields map[string]jso
 		}
 		end := err != nil
 		if n == 1 {
-			line = bytes.TrimPrefix(line, []byte("\xEF\xBB\xBF")) // the mark that Windows programs begin files with
+			line = bytes.TrimPrefix(line, []byte("\xEF\xBB\xBF")) // the byte order mark that some programs begin files with
 		}
 		switch trimmed := bytes.TrimSpace(line); {
 		case len(trimmed) > 0:
@@ -58,8 +58,8 @@ func eachLine(file string, r io.Reader, row func(line int, fields map[string]jso
 	}
 }
 
-// object reads one JSON object. Unlike encoding/json it refuses invalid UTF-8
-// and a key that comes twice.
+// object reads one JSON object. Unlike encoding/json it refuses invalid UTF-8 and duplicate
+// keys.
 func object(line []byte) (map[string]json.RawMessage, error) {
 	if i := invalidUTF8(line); i >= 0 {
 		return nil, fmt.Errorf("invalid UTF-8 at byte %d of the line", i+1)
@@ -95,7 +95,7 @@ func object(line []byte) (map[string]json.RawMessage, error) {
 	return fields, nil
 }
 
-// cut says of a text that ends too early that it does.
+// cut makes the error of a text that ends too early say so.
 func cut(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("it ends too early")
@@ -175,7 +175,7 @@ func missing(fields map[string]json.RawMessage, name string) error {
 	return fmt.Errorf("field %q is missing: have %s", name, strings.Join(have, ", "))
 }
 
-// ids hands out the ids of a file's rows and refuses one that comes twice.
+// ids gives the rows of a file their ids and refuses duplicates.
 type ids struct {
 	lines map[string]int
 }

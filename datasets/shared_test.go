@@ -15,7 +15,7 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-// openSmolLM2 reads the tokenizer and chat template out of the real file.
+// openSmolLM2 reads tokenizer and chat template from the real file.
 func openSmolLM2(path string) (Model, error) {
 	f, err := weights.OpenGGUF(path)
 	if err != nil {
@@ -84,7 +84,7 @@ func TestNeedleRealVocabularies(t *testing.T) {
 	}
 }
 
-// checkReal is checkNeedle for vocabularies that can't be cut anywhere.
+// checkReal is checkNeedle for vocabularies whose texts cannot be cut anywhere.
 func checkReal(t *testing.T, m Model, s Sample) {
 	t.Helper()
 	if s.Err != nil {
@@ -106,8 +106,8 @@ func checkReal(t *testing.T, m Model, s Sample) {
 	}
 }
 
-// The reference prompts were made by another program from other text; what
-// stands around the text must be equal to the byte, and so must a needle.
+// The reference prompts were made by another program from another haystack. What is around
+// the haystack must be equal to the byte, and so must a needle.
 func TestNeedleReferenceWording(t *testing.T) {
 	m := smolLM2(t)
 	f, err := os.Open(sharedtest.Path(t, "smollm2", "needle_2k.jsonl"))
@@ -140,7 +140,7 @@ func TestNeedleReferenceWording(t *testing.T) {
 	if n == 0 {
 		t.Error("no prompts")
 	}
-	// The same through the task "prompts".
+	// The task "prompts" gives the same.
 	k, err := Open("prompts", Options{Own: &PromptsOptions{File: f.Name()}, Metric: "recalled"})
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestNeedleReferenceWording(t *testing.T) {
 	}
 }
 
-// A million tokens are a few passes over the text.
+// A prompt of a million tokens takes few passes over the text.
 func TestNeedleMillion(t *testing.T) {
 	if testing.Short() {
 		t.Skip("1,000,000 tokens")

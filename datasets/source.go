@@ -19,7 +19,7 @@ import (
 	"github.com/snapbench/snapbench/inputs"
 )
 
-// formats are the forms a set's file may have, by the end of its name.
+// formats are the formats of a set's file, by the end of its name.
 var formats = []struct {
 	suffix string
 	read   func(file string, r io.Reader, budget *bounds.Budget, row func(line int, row longbenchRow) error) error
@@ -33,12 +33,12 @@ var formats = []struct {
 type setFile struct {
 	name   string // for errors: path, or archive and entry
 	format int
-	size   int64 // as it lies on the disk, packed or not, in bytes
+	size   int64 // in bytes, as stored
 	open   func(*bounds.Budget) (io.ReadCloser, error)
 }
 
-// findSet finds the file of a set in data: a folder, its subfolder "data" or
-// "data.zip" in it, or an archive.
+// findSet finds the file of a set in data, which is a folder or an archive. In a folder the
+// subfolder "data" and the archive "data.zip" are looked into as well.
 func findSet(data, set string) (setFile, error) {
 	info, err := os.Stat(data)
 	if err != nil {
@@ -79,9 +79,9 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// findInZip finds a set's entry in an archive, in any of its folders. Nothing
-// is unpacked to disk; still an archive with an entry that points out of it is
-// refused as a whole, because what else is in it can't be trusted.
+// findInZip finds a set's entry in any folder of an archive. Although nothing is unpacked to
+// disk, an archive with an entry whose path leads out of it is refused: its other content
+// cannot be trusted either.
 func findInZip(archive, set string) (setFile, error) {
 	if err := inputs.Check(archive); err != nil {
 		return setFile{}, err
@@ -95,7 +95,7 @@ func findInZip(archive, set string) (setFile, error) {
 	if err != nil {
 		return setFile{}, err
 	}
-	size := info.Size() // an entry that says it is larger is not
+	size := info.Size() // no entry is larger packed, whatever it says
 	var found *setFile
 	for _, entry := range z.File {
 		if !filepath.IsLocal(filepath.FromSlash(strings.TrimSuffix(entry.Name, "/"))) || strings.ContainsAny(entry.Name, "\\:") {
@@ -118,8 +118,8 @@ func findInZip(archive, set string) (setFile, error) {
 	return *found, nil
 }
 
-// openEntry opens an archive's entry, which unpacks within the budget; closing it
-// closes the archive.
+// openEntry opens an archive's entry. Reading it draws on the budget; closing it closes the
+// archive.
 func openEntry(archive, name string, budget *bounds.Budget) (io.ReadCloser, error) {
 	z, err := zip.OpenReader(archive)
 	if err != nil {
@@ -160,7 +160,7 @@ func readSet(data, name string) ([]longbenchRow, error) {
 	return rows, err
 }
 
-// rows reads the file's rows and hashes its bytes, as stored.
+// rows reads the file's rows, and hashes its bytes as they are stored.
 func (f setFile) rows(name string) (rows []longbenchRow, info SetInfo, err error) {
 	info = SetInfo{Set: name, File: f.name}
 	set, err := longbenchSet(name)
@@ -192,7 +192,7 @@ func (f setFile) rows(name string) (rows []longbenchRow, info SetInfo, err error
 	if err != nil {
 		return nil, info, err
 	}
-	// What follows the last row (gzip's trailer, say) belongs to the file.
+	// The hash includes what follows the last row, such as gzip's trailer.
 	if _, err := io.Copy(io.Discard, counted); err != nil {
 		return nil, info, fmt.Errorf("%s: %w", f.name, err)
 	}
@@ -236,23 +236,23 @@ func readParquet(file string, r io.Reader, budget *bounds.Budget, row func(line 
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if len(b) == 0 {
-		return nil // as an empty file of another form: no rows
+		return nil // no rows, as in an empty file of another format
 	}
 	return parquetRows(file, bytes.NewReader(b), int64(len(b)), budget, row)
 }
 
-// SetInfo says what is there of a set.
+// SetInfo describes the file of a set.
 type SetInfo struct {
 	Set    string // the task's name
-	File   string // path; of an entry the archive's path, a colon and its name
+	File   string // path; for an entry the archive's path, a colon and the entry's name
 	Rows   int
-	Bytes  int64  // of the file as stored, unpacked from an archive
+	Bytes  int64  // of the file as stored; of an entry, unpacked
 	SHA256 string // of the same bytes
 	Err    error  // a row that breaks the schema, or a file that can't be read
 }
 
-// List says which sets of LongBench a folder or archive has, in the order of
-// LongBenchSets, every row checked.
+// List returns the sets of LongBench that a folder or archive has, in the order of
+// LongBenchSets. Every row is checked.
 func List(data string) ([]SetInfo, error) {
 	if _, err := os.Stat(data); err != nil {
 		return nil, err

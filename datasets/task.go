@@ -10,22 +10,21 @@ import (
 	"slices"
 )
 
-// Sample is one prompt, ready for a model, and what its answer is held to.
+// Sample is one prompt, ready for a model, and how its answer is graded.
 type Sample struct {
 	Task        string
 	TaskVersion int
 	ID          string // unique within the task
 	Protocol    string // rules that made the prompt; empty where the task has only one way
 
-	// Prompt is the final text, chat template included, Question's text at its
+	// Prompt is the final text, with the chat template, and with Question's text at its
 	// end.
 	Prompt       string
 	PromptSHA256 string // of Prompt, in hexadecimal
-	// IDs is what the model reads first and every policy may evict from.
+	// IDs are the tokens that are read first, of which a policy may evict any.
 	IDs []int32
-	// Question is read after compression, through the compressed cache, its
-	// positions following the full length of IDs (the kvpress protocol). Empty
-	// otherwise.
+	// Question are the tokens that are read after compression, through the compressed
+	// cache; their positions follow those of all IDs. Only the protocol kvpress has any.
 	Question []int32
 	// Truncated says that the protocol's limit shortened the prompt.
 	Truncated bool
@@ -38,9 +37,8 @@ type Sample struct {
 
 	MaxNew int // most new tokens
 	MinNew int // end tokens can't be chosen in the first MinNew steps
-	// End says which of the model's own tokens end the text; StopIDs end it
-	// besides (samsum's newline). StopStrings end it where the text so far
-	// contains one.
+	// End says which of the model's own tokens end the answer. StopIDs are further tokens
+	// that do (samsum's newline), and StopStrings are texts that do.
 	End         End
 	StopIDs     []int32
 	StopStrings []string
@@ -49,8 +47,8 @@ type Sample struct {
 	Length int
 	// Needle is set by the needle tasks only.
 	Needle *NeedleInfo
-	// Note is what a reader of the row should know: text that repeats, a chat
-	// template the original would not have used.
+	// Note is what a reader of the row should know, such as that the haystack repeats, or
+	// that the original would not have used the chat template.
 	Note string
 	// Err says why the sample could not be built. Then Prompt, IDs and Question
 	// are empty.
@@ -91,11 +89,10 @@ type NeedleInfo struct {
 	Trial   int      // number of the repetition, from 0
 	Needles []string // the hidden sentences, the one at Depth first
 	Answer  string   // the value asked for; several joined by ", "
-	// Token is the position, in IDs, of the first token of the needle that
-	// lies at Depth.
+	// Token is the position in IDs of the first token of the needle at Depth.
 	Token int
-	// Repeats counts how often the haystack's text had to start over, 0 where
-	// no passage occurs twice.
+	// Repeats is how often the haystack's text starts over; with 0 no passage occurs
+	// twice.
 	Repeats int
 }
 
@@ -108,8 +105,8 @@ type Task interface {
 	Version() int
 	// Len is the number of samples.
 	Len() int
-	// Digest is a sha256, in hexadecimal, over the rows or the text that samples
-	// are made of: what a path does not tell once its file has changed.
+	// Digest is the SHA-256, in hexadecimal, of the rows or the text that samples are made
+	// of. It tells whether data changed that is still at the same path.
 	Digest() string
 	// ID is sample i's ID, without building it.
 	ID(i int) string
@@ -119,8 +116,7 @@ type Task interface {
 	Sample(i int, m Model) Sample
 }
 
-// digestOf hashes strings, each with its length before it, so that no two lists
-// run together alike.
+// digestOf hashes strings, each after its length, so that no two lists give the same bytes.
 func digestOf(next func(yield func(string) bool)) string {
 	h := sha256.New()
 	for s := range next {
@@ -164,9 +160,9 @@ func Open(name string, o Options) (Task, error) {
 	return d.Open(name, o)
 }
 
-// Order returns the numbers of a task's samples, longest first and otherwise
-// in their own order: what fits the memory at all is known at the start, and
-// samples of like length come together.
+// Order returns the numbers of a task's samples, longest first and otherwise in their own
+// order. So a sample that does not fit the memory fails at the start, and samples of similar
+// length are batched together.
 func Order(t Task) []int {
 	order := make([]int, t.Len())
 	size := make([]int, t.Len())
@@ -191,7 +187,7 @@ func (s *Sample) fail(err error) {
 	s.Prompt, s.IDs, s.Question = "", nil, nil
 }
 
-// finish hashes the prompt and holds it against the model's context.
+// finish hashes the prompt and checks that it fits the model's context.
 func (s *Sample) finish(m Model) error {
 	sum := sha256.Sum256([]byte(s.Prompt))
 	s.PromptSHA256 = hex.EncodeToString(sum[:])

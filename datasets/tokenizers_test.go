@@ -5,10 +5,9 @@ import (
 	"unicode"
 )
 
-// Three small tokenizers that need no files. bytewise has one token a byte;
-// wordwise one a word with the white space before it; pairwise one for every
-// two bytes counted from the start of the text, so that nothing but the whole
-// text says how many tokens it has and where they lie.
+// Three small tokenizers that need no files. bytewise has a token for each byte; wordwise for
+// each word with the white space before it; pairwise for every two bytes from the start of
+// the text, so that the number of tokens and their places follow only from the whole text.
 
 // pieces is a tokenizer that cuts text into pieces and numbers each by its
 // spelling.

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// needleWording is how a needle test is put into words.
+// needleWording is a published text of a needle test.
 type needleWording struct {
-	metric string // graded by, if nothing else is asked for
+	metric string // that grades it, unless another is asked for
 }
 
 // needleWordings are the wordings by name.
 var needleWordings = map[string]needleWording{
-	// ruler is that of RULER (Hsieh et al., 2024, arXiv 2404.06654): random
-	// keys and values, the question at the end, the answer begun for the model.
+	// RULER's (Hsieh et al., 2024, arXiv 2404.06654): random keys and values, the question
+	// at the end, and the answer's beginning given.
 	"ruler": {metric: "exact"},
-	// kamradt is the San Francisco sandwich of Kamradt's original test (2023)
-	// in the frame in which the published grids of KV cache compression ask
-	// for it. They are graded by ROUGE-1 recall.
+	// The San Francisco sandwich of Kamradt's original test (2023), in the prompt that the
+	// published grids of KV cache compression put around it. They are graded by ROUGE-1
+	// recall.
 	"kamradt": {metric: "rouge1_r"},
 }
 
@@ -48,7 +48,7 @@ const (
 	sandwichAnswer = "eat a sandwich and sit in Dolores Park on a sunny day"
 )
 
-// asOne rewrites a RULER text for a single answer, as RULER does.
+// asOne rewrites one of RULER's texts for a single answer, as RULER does.
 var asOne = strings.NewReplacer("Some", "A", "are all", "is", "are", "is")
 
 // question is one needle prompt without its haystack.
@@ -56,11 +56,11 @@ type question struct {
 	content string // the message, contextMark in it
 	begun   string // the answer's beginning
 	needles []string
-	lines   bool // needles take lines of their own
+	lines   bool // needles are on lines of their own
 	answers []string
 }
 
-// question draws keys and values.
+// question draws keys and values and puts them into words.
 func (t *needleTask) question(rng *random) (question, error) {
 	if t.o.Wording == "kamradt" {
 		return question{content: sandwichContent, begun: sandwichBegun, needles: []string{sandwichNeedle}, answers: []string{sandwichAnswer}}, nil
@@ -132,70 +132,4 @@ func (t *needleTask) question(rng *random) (question, error) {
 	fill := strings.NewReplacer("{type}", kind, "{query}", query)
 	q.content, q.begun = fill.Replace(q.content), fill.Replace(q.begun)
 	return q, nil
-}
-
-// draw draws until the text is new: not among taken, and not in the haystack
-// where a short one is not bound to be.
-func (t *needleTask) draw(taken []string, next func() string) (string, error) {
-	var text string
-	for range 200 {
-		text = next()
-		if !slices.Contains(taken, text) && !strings.Contains(t.hay.text, text) {
-			return text, nil
-		}
-	}
-	// A number of one digit is in any haystack.
-	for range 200 {
-		if text = next(); !slices.Contains(taken, text) {
-			return text, nil
-		}
-	}
-	return "", fmt.Errorf("no %d different values like %q", len(taken)+1, text)
-}
-
-// number draws numbers of so many digits, the first not 0.
-func (r *random) number(digits int) func() string {
-	return func() string {
-		b := make([]byte, digits)
-		for i := range b {
-			if i == 0 {
-				b[i] = byte('1' + r.intn(9))
-			} else {
-				b[i] = byte('0' + r.intn(10))
-			}
-		}
-		return string(b)
-	}
-}
-
-// words draws so many words joined by hyphens, as "amber-otter".
-func (r *random) words(n int) func() string {
-	return func() string {
-		list := make([]string, n)
-		for i := range list {
-			if i == n-1 {
-				list[i] = secondWords[r.intn(len(secondWords))]
-			} else {
-				list[i] = firstWords[r.intn(len(firstWords))]
-			}
-		}
-		return strings.Join(list, "-")
-	}
-}
-
-// uuid draws a UUID of version 4.
-func (r *random) uuid() string {
-	hi, lo := r.uint64(), r.uint64()
-	hi = hi&^0xf000 | 0x4000
-	lo = lo&^(3<<62) | 2<<62
-	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&(1<<48-1))
-}
-
-// variable draws a name of five capitals.
-func (r *random) variable() string {
-	b := make([]byte, 5)
-	for i := range b {
-		b[i] = byte('A' + r.intn(26))
-	}
-	return string(b)
 }

@@ -50,6 +50,9 @@ func (j *Job) Describe(team []Runner, options []datasets.Options) (results.Run, 
 		run.Machine.Devices = append(run.Machine.Devices, d.Name+": "+d.About)
 	}
 	for i, t := range j.Tasks {
+		if d, err := datasets.Define(t.Name()); err == nil && d.Family == "longbench" {
+			run.Groups = LongBenchGroups()
+		}
 		q.Tasks = append(q.Tasks, taskQuestion{t.Name(), t.Version(), t.Len(), t.Digest()[:16], options[i]})
 		run.Tasks = append(run.Tasks, t.Name())
 	}

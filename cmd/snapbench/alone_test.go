@@ -11,10 +11,10 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// A row does not depend on its company: every variant of a grid gives the same
-// prediction, score, cache and, to the last bit, the same distance from the full
-// cache's distributions, where it runs with the full cache alone, and the same
-// answer where it runs by itself.
+// A row does not depend on what runs beside it. With only the full cache beside it, a
+// variant gives the prediction, score and cache that it gives in a grid, and to the last
+// bit the same distance from the full cache's distributions. By itself it gives the same
+// answer.
 func TestVariantsAlone(t *testing.T) {
 	model, work := tinyModel(t), t.TempDir()
 	answers := func(name string, arguments ...string) map[string]results.Row {
@@ -28,7 +28,7 @@ func TestVariantsAlone(t *testing.T) {
 		}
 		rows := map[string]results.Row{}
 		for _, r := range rowsBesidesTimes(t, out) {
-			r.ID, r.Run = "", "" // other questions
+			r.ID, r.Run = "", "" // which differ, since the questions do
 			rows[r.Sample+" "+r.Variant] = r
 		}
 		return rows
@@ -60,8 +60,8 @@ func TestVariantsAlone(t *testing.T) {
 	}
 }
 
-// A run with --fidelity that lost any one row goes on to the same rows, also where
-// the full cache's own row is finished.
+// A run with --fidelity that lost a row makes the same row again, also where the full
+// cache's own row, which it is measured against, is not lost.
 func TestFidelityContinued(t *testing.T) {
 	model, out := tinyModel(t), filepath.Join(t.TempDir(), "run")
 	again := func() []results.Row {

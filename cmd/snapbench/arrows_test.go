@@ -11,8 +11,8 @@ import (
 
 const module = "github.com/snapbench/snapbench/"
 
-// arrows say what each package of the project may import of the project: its
-// own subpackages, and the prefixes listed here. Imports point one way.
+// arrows say which packages of the project each package may import: those below its own
+// path, and those below the paths listed in to.
 var arrows = []struct{ from, to, reason string }{
 	{"inputs", "", "files only"},
 	{"runners/engine", "", "the contract knows nobody"},
@@ -38,11 +38,12 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
 	{"runners/runnertest", "runners", "any runner is held to the interface alone"},
 	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
-	{"runners/speed", "compress inputs runners", "measures the engine"},
+	{"runners/speed", "compress inputs plots results runners", "measures the engine, and draws what it measured"},
+	{"runners/scores", "compress metrics results runners", "rows of predictions that another program made"},
 	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
 
-// forTests is what no package imports but in its tests.
+// forTests is a package that only tests may import.
 const forTests = "runners/cuda/emulator"
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -10,20 +10,21 @@ import (
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
-// asking is what every command that asks a model has: tasks with their own options,
-// variants, a model, and how to run it.
+// asking holds the flags of a command that puts tasks to a model: the variants, the model,
+// how to run it, and the tasks' own options.
 type asking struct {
 	variants variantFlags
 	model    modelFlags
 	run      runFlags
 	jieba    string
-	options  map[string]*ownFlag // the tasks' own, by flag
-	families []string            // whose options there are
+	options  map[string]*ownFlag // of the tasks, by flag
+	families []string            // of tasks whose options are flags
 }
 
-// register adds the flags, the options of some families of tasks among them.
+// register adds the flags, with those for the options of these families of tasks.
 func (a *asking) register(cmd *cobra.Command, families ...string) {
 	a.model.register(cmd)
 	a.variants.register(cmd)
@@ -53,13 +54,13 @@ func (a *asking) register(cmd *cobra.Command, families ...string) {
 	}
 }
 
-// ownFlag is what a user gave for an option of a task: one text, or a list.
+// ownFlag is the value of a flag for a task's option: one text, or a list.
 type ownFlag struct {
 	one  string
 	list []string
 }
 
-// values returns what was given, nothing where nothing was.
+// values returns the values given; there are none where the flag was not.
 func (f *ownFlag) values() []string {
 	switch {
 	case f == nil:
@@ -70,8 +71,8 @@ func (f *ownFlag) values() []string {
 	return trimmed(f.list)
 }
 
-// open opens tasks with the options given. An option that none of them has is a
-// mistake.
+// open opens tasks with the options given. An option that none of the tasks has is a usage
+// error.
 func (a *asking) open(cmd *cobra.Command, names []string, metric string) (tasks []datasets.Task, options []datasets.Options, err error) {
 	if err := noEmptyLists(cmd); err != nil {
 		return nil, nil, usage(err)
@@ -99,7 +100,7 @@ func (a *asking) open(cmd *cobra.Command, names []string, metric string) (tasks 
 				}
 			}
 			if b, ok := o.Own.(*datasets.LongBenchOptions); ok && b.Data == "" {
-				if b.Data, err = cachedLongBench(); err != nil {
+				if b.Data, err = local.CachedLongBench(); err != nil {
 					return nil, nil, err
 				}
 			}
@@ -125,7 +126,8 @@ func (a *asking) open(cmd *cobra.Command, names []string, metric string) (tasks 
 	return tasks, options, nil
 }
 
-// ready says what a task's metric lacks, such as a dictionary, before anything runs.
+// ready is an error where a task's metric lacks something, such as a dictionary. It is
+// asked before anything runs.
 func ready(t datasets.Task) error {
 	one, ok := t.(interface{ Metric() string })
 	if !ok {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Files of a model with lies in them: each an error that names the file and the
-// lie, status 1, and no results.
+// A model's files that contradict themselves end the program with status 1, an error that
+// names the file and what is wrong in it, and no results.
 func TestBadModels(t *testing.T) {
 	good := tinyModel(t)
 	weights := func(change func(header map[string]map[string]any, data []byte) []byte) func(*testing.T, string) {

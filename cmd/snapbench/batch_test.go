@@ -9,7 +9,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// Samples get the same answers in whatever company, fidelity included.
+// A sample's answers and its fidelity do not depend on the samples that it is batched with.
 func TestCompany(t *testing.T) {
 	model, dir := tinyModel(t), t.TempDir()
 	prompts := filepath.Join(dir, "prompts.jsonl")

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +30,7 @@ func newDatasetsList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if data == "" {
 				var err error
-				if data, err = cachedLongBench(); err != nil {
+				if data, err = local.CachedLongBench(); err != nil {
 					return err
 				}
 			}
@@ -91,19 +90,10 @@ func newDatasetsPull() *cobra.Command {
 			if args[0] != "longbench" {
 				return usage(fmt.Errorf("unknown dataset %q: have longbench", args[0]))
 			}
-			client, err := local.Hub()
+			path, err := local.PullLongBench(cmd.Context(), cmd.ErrOrStderr(), quiet)
 			if err != nil {
 				return err
 			}
-			if !quiet {
-				client.Progress = local.ReportBytes(local.SayTo(cmd.ErrOrStderr()))
-			}
-			snapshot, err := client.Pull(cmd.Context(), longBenchRepo, longBenchArchive)
-			if err != nil {
-				return err
-			}
-			local.SayReplaced(cmd.ErrOrStderr(), snapshot)
-			path := filepath.Join(snapshot.Dir, longBenchArchive)
 			list, err := datasets.List(path)
 			if err != nil {
 				return err

@@ -11,14 +11,14 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// dated is what a question says of the day.
+// dated is the part of a question that has the date.
 type dated struct {
 	Date string `json:"date"`
 }
 
-// The day is part of the question of a model whose template asks for it: a run
-// goes on with the day on which it began, --date sets it, another one is another
-// question. A model whose template does not ask has no day in its question.
+// Where a model's chat template asks for the date, the date is part of the question. A
+// run continues with the date on which it began; --date sets it, and a different one is a
+// different question. Where the template does not ask, the question has no date.
 func TestDate(t *testing.T) {
 	work := t.TempDir()
 	model := func(name, template string) string {
@@ -65,7 +65,7 @@ func TestDate(t *testing.T) {
 		t.Errorf("date %q, prompt %q", question("a").Date, got)
 	}
 	first := rowsBesidesTimes(t, filepath.Join(work, "a"))[0].ID
-	pass(t, command(today, "a")...) // on another day than that
+	pass(t, command(today, "a")...) // today is another date
 	if rows := rowsBesidesTimes(t, filepath.Join(work, "a")); len(rows) != 1 || rows[0].ID != first {
 		t.Errorf("continued without --date: %d rows, want the one that was there", len(rows))
 	}
@@ -89,28 +89,5 @@ func TestDate(t *testing.T) {
 	}
 	if status, _, stderr := snapbench(command(today, "d", "--date", "3 Feb 2001")...); status != exitUsage || !strings.Contains(stderr, `--date "3 Feb 2001": want a day, as 2026-01-02`) {
 		t.Errorf("a date that is none: status %d, %s", status, stderr)
-	}
-}
-
-// A run goes on with the day that its folder was begun with.
-func TestDateOfFolder(t *testing.T) {
-	dir := t.TempDir()
-	if got := dateOf("2001-02-03", dir); got != "2001-02-03" {
-		t.Errorf("asked for: %q", got)
-	}
-	asked, err := results.Ask(dated{"1999-12-31"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	journal, err := results.Open(dir, results.Run{Question: asked})
-	if err != nil {
-		t.Fatal(err)
-	}
-	journal.Close()
-	if got := dateOf("", dir); got != "1999-12-31" {
-		t.Errorf("of a folder with a run: %q", got)
-	}
-	if got, today := dateOf("", t.TempDir()), time.Now().Format(time.DateOnly); got != today {
-		t.Errorf("of an empty folder: %q, want %s", got, today)
 	}
 }

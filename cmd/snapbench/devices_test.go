@@ -21,7 +21,7 @@ import (
 	"github.com/snapbench/snapbench/runners/local"
 )
 
-// askedOn runs a file of prompts as a process of its own and returns the rows.
+// askedOn runs a file of prompts in a process of its own and returns the rows.
 func askedOn(t *testing.T, model, prompts, device, out string, more ...string) []results.Row {
 	t.Helper()
 	c := exec.Command(os.Args[0], append([]string{"prompts", prompts, "--model", model, "--device", device, "--metric", "recalled",
@@ -33,8 +33,7 @@ func askedOn(t *testing.T, model, prompts, device, out string, more ...string) [
 	return rowsBesidesTimes(t, out)
 }
 
-// Samples spread over two devices give the rows of one, to the byte, whichever
-// device made them.
+// Samples spread over two devices give the same rows as one device, to the byte.
 func TestTwoDevices(t *testing.T) {
 	model, work := tinyModel(t), t.TempDir()
 	prompts := filepath.Join(work, "prompts.jsonl")
@@ -50,8 +49,8 @@ func TestTwoDevices(t *testing.T) {
 			}
 		})
 	}
-	// Devices of two kinds: another question, each row what the device that it names
-	// gives alone.
+	// Devices of two kinds are a different question, and each row is the one that the
+	// device it names gives alone.
 	mixed := askedOn(t, model, prompts, "ref,cpu", filepath.Join(work, "mixed"), "--fidelity")
 	type key struct{ device, sample, variant string }
 	alone := map[key]results.Row{}
@@ -74,8 +73,8 @@ func TestTwoDevices(t *testing.T) {
 	}
 }
 
-// Every command that runs a model over samples takes several devices, and speed
-// says why it does not.
+// Every command that runs a model over samples takes several devices. speed refuses them
+// and says why.
 func TestEveryCommandTakesDevices(t *testing.T) {
 	model, work := tinyModel(t), t.TempDir()
 	if err := os.WriteFile(filepath.Join(work, "trec.jsonl"), []byte(`{"input": "Question: What is it?", "context": "Question: Who was he?\nType: Individual\n", "answers": ["Individual"], "length": 10, "dataset": "trec", "language": "en", "all_classes": ["Individual", "Other thing"], "_id": "a"}
@@ -108,8 +107,8 @@ func TestEveryCommandTakesDevices(t *testing.T) {
 	}
 }
 
-// onTwo opens the tiny model on two CPU engines and a run over n prompts, which the
-// returned function carries out.
+// onTwo opens the tiny model on two CPU engines and prepares a run over n prompts; the
+// returned function runs it.
 func onTwo(t *testing.T, n int, change func(team []runners.Runner)) (answer func() error, journal *results.Journal, said *strings.Builder) {
 	t.Helper()
 	work := t.TempDir()
@@ -147,8 +146,8 @@ func onTwo(t *testing.T, n int, change func(team []runners.Runner)) (answer func
 	return func() error { return j.Run(t.Context(), team, journal, progress) }, journal, said
 }
 
-// flawed is a pair of runners: the second fails at its second batch, once the first
-// is at its first, which ends only after that.
+// flawed is one of a pair of runners. The second fails in its second batch, but not before
+// the first has begun one; the first finishes that batch only after the failure.
 type flawed struct {
 	runners.Runner
 	other       *flawed // of the second, the first
@@ -175,8 +174,8 @@ func (f *flawed) Run(ctx context.Context, requests []runners.Request) ([][]runne
 	return out, err
 }
 
-// A device that fails is named, what the other has in hand is finished and written
-// down, nothing more is begun, and the run can go on.
+// When a device fails, the error names it; the batch of the other device is finished and
+// written, no other is begun, and the same command continues the run.
 func TestOneDeviceFails(t *testing.T) {
 	var first, second *flawed
 	answer, journal, said := onTwo(t, 100, func(team []runners.Runner) {
@@ -203,8 +202,8 @@ func TestOneDeviceFails(t *testing.T) {
 	}
 }
 
-// needsCUDA skips where there is no card, which SNAPBENCH_DEVICES=cuda turns into a
-// failure, and returns the number of cards.
+// needsCUDA returns the number of cards. Without a card it skips the test, or fails it
+// where SNAPBENCH_DEVICES=cuda is set.
 func needsCUDA(t *testing.T) int {
 	t.Helper()
 	r := cuda.Probe()
@@ -218,8 +217,7 @@ func needsCUDA(t *testing.T) int {
 	return len(r.Cards)
 }
 
-// Two workers on one card, and where there are several cards, all of them, give the
-// rows of one worker.
+// Two workers on one card give the rows of one worker, and so do all cards together.
 func TestTwoWorkersOnCUDA(t *testing.T) {
 	cards := needsCUDA(t)
 	model, work := tinyModel(t), t.TempDir()
@@ -254,7 +252,7 @@ func TestTwoWorkersOnCUDA(t *testing.T) {
 	}
 }
 
-// A card and the processor compute in one number format or not at all.
+// A card and the CPU share a run only in one number format.
 func TestCUDAAndCPU(t *testing.T) {
 	needsCUDA(t)
 	model, work := tinyModel(t), t.TempDir()
@@ -278,8 +276,8 @@ func TestCUDAAndCPU(t *testing.T) {
 	}
 }
 
-// Killed and started again with other numbers of workers, a run on a card ends with
-// the rows of an undisturbed one.
+// A run on a card that is killed, and continued with a different number of workers each
+// time, ends with the rows of an undisturbed one.
 func TestTwoWorkersOnCUDAKilledAndResumed(t *testing.T) {
 	needsCUDA(t)
 	killedAndResumed(t, 6, "cuda:0", "cuda:0,cuda:0", "cuda:0")

@@ -24,7 +24,7 @@ func TestDocsNameEveryColumn(t *testing.T) {
 	}
 }
 
-// Every page that a page links to is there.
+// Every page that a page links to exists.
 func TestDocsLinks(t *testing.T) {
 	pages, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/snapbench/snapbench/runners/local"
 )
 
-// noEmptyLists refuses a list that was given and has nothing in it: a default in
-// its place, or nothing measured, is not what was asked for.
+// noEmptyLists refuses a list flag that was given without a value. Taking the default
+// instead, or measuring nothing, would not be what was asked for.
 func noEmptyLists(cmd *cobra.Command) (err error) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if list, ok := f.Value.(pflag.SliceValue); ok && f.Changed && len(list.GetSlice()) == 0 {
@@ -21,7 +21,7 @@ func noEmptyLists(cmd *cobra.Command) (err error) {
 	return err
 }
 
-// modelFlags say which model runs where.
+// modelFlags say which model runs on which devices.
 type modelFlags struct {
 	model, device, dtype, tokenizer string
 }
@@ -34,8 +34,8 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 	s.StringVar(&f.tokenizer, "tokenizer", "native", "tokenizer backend: native, sugarme")
 }
 
-// options returns how to open the model; one that reads no text, as for measuring
-// speed, needs no tokenizer.
+// options returns how to open the model. It needs a tokenizer where it reads text, which
+// it does not when speed is measured.
 func (f *modelFlags) options(text bool) local.Options {
 	o := local.Options{Model: f.model, Device: f.device, DType: f.dtype}
 	if text {
@@ -44,7 +44,7 @@ func (f *modelFlags) options(text bool) local.Options {
 	return o
 }
 
-// runFlags are common to everything that runs a model over samples.
+// runFlags are the flags of every command that runs a model over samples.
 type runFlags struct {
 	out      string
 	json     bool

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// On a full disk a run stops and says so, with status 1; what was finished stays,
-// and with more space the same command continues, until the results are those of
-// a run that was never in want of any.
+// On a full disk a run stops with status 1 and says why. Finished rows stay; with more
+// space the same command continues, and its results are those of a run that always had
+// enough.
 func TestFullDisk(t *testing.T) {
 	disk := t.TempDir()
 	size := func(kilobytes int) string { return fmt.Sprintf("size=%dk", kilobytes) }

@@ -64,7 +64,7 @@ are refused with the reason and status 1.`,
 				}
 			}
 			if f.markdown != "" {
-				// A job summary may have other parts already.
+				// Appended: other steps of a CI job write to the same summary.
 				err := writeFile(f.markdown, func(w io.Writer) error {
 					_, err := io.WriteString(w, verdict.Markdown())
 					return err
@@ -101,8 +101,7 @@ are refused with the reason and status 1.`,
 	return cmd
 }
 
-// gateLimits reads the file of limits, if there is one, and puts the flags over
-// it.
+// gateLimits reads the file of limits, if there is one. Flags override it.
 func gateLimits(cmd *cobra.Command, path, drop, peak string, slowdown, klRise, confidence float64) (results.Limits, error) {
 	var l results.Limits
 	var err error
@@ -132,7 +131,7 @@ func gateLimits(cmd *cobra.Command, path, drop, peak string, slowdown, klRise, c
 		l.MaxKLRise = &klRise
 	}
 	if cmd.Flags().Changed("confidence") {
-		if confidence == 0 { // which to limits is the default
+		if confidence == 0 { // Limits would take it for the default
 			return l, usage(fmt.Errorf("confidence %v: want 0.5 to 0.9999, such as 0.95", confidence))
 		}
 		l.Confidence = confidence
@@ -140,7 +139,7 @@ func gateLimits(cmd *cobra.Command, path, drop, peak string, slowdown, klRise, c
 	return l, usage(l.Check())
 }
 
-// writeFile writes or appends to a file.
+// writeFile writes a file, or adds to its end where more is set.
 func writeFile(path string, write func(io.Writer) error, more bool) error {
 	flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
 	if more {

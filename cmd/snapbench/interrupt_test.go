@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Ctrl-C ends a run with a sentence and status 1, not with half a table; the same
-// command goes on.
+// Ctrl-C ends a run with status 1 and one line, without tables; the same command
+// continues.
 func TestInterrupted(t *testing.T)           { interrupted(t, "cpu") }
 func TestTwoDevicesInterrupted(t *testing.T) { interrupted(t, "cpu,cpu") }
 
@@ -36,7 +36,7 @@ func interrupted(t *testing.T, device string) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for range 500 { // until rows are there
+	for range 500 { // until there are rows
 		if info, err := os.Stat(filepath.Join(out, "journal.jsonl")); err == nil && info.Size() > 0 {
 			break
 		}

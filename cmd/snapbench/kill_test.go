@@ -15,24 +15,24 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// Killed at random moments and started again, a run loses no row, doubles none,
-// changes none at any moment, and ends with the rows of an undisturbed one, but for
-// times. SNAPBENCH_LONG=1 kills fifty times as often, SNAPBENCH_KILLS=n n times.
+// A run that is killed at random moments and continued loses no row, has none twice, changes
+// none, and ends with the rows of an undisturbed one, times excepted. SNAPBENCH_LONG=1 kills
+// fifty times as often, SNAPBENCH_KILLS=n kills n times.
 func TestKilledAndResumed(t *testing.T) { killedAndResumed(t, 12, "cpu", "cpu") }
 
-// The same of a run that goes on with another number of devices each time.
+// The same holds for a run that continues with a different number of devices each time.
 func TestTwoDevicesKilledAndResumed(t *testing.T) {
 	killedAndResumed(t, 6, "cpu", "cpu,cpu", "cpu,cpu,cpu")
 }
 
-// The same of the needle test on the model that ships inside.
+// The same holds for the needle test on the embedded model.
 func TestNeedleKilledAndResumed(t *testing.T) {
 	ask := []string{"needle", "--lengths", "512", "--depths", "5", "--trials", "4", "--budgets", "full,64,128", "--kernels", "5"}
 	sufferKills(t, killCount(t, 4), ask, "cpu", "cpu")
 }
 
-// killedAndResumed holds a run that is started again with any of some lists of
-// devices to an undisturbed one on a single device.
+// killedAndResumed compares a run that is killed, and continued on one of the disturbing
+// lists of devices each time, with an undisturbed run.
 func killedAndResumed(t *testing.T, kills int, undisturbed string, disturbing ...string) {
 	prompts := filepath.Join(t.TempDir(), "prompts.jsonl")
 	if err := writePrompts(prompts, 60); err != nil {
@@ -109,7 +109,8 @@ func sufferKills(t *testing.T, kills int, ask []string, undisturbed string, dist
 				}
 				break
 			}
-			// Half of them anywhere, the rest in the short time in which rows are written.
+			// Half of the kills come at any time, the others in the short time in which
+			// rows are written.
 			journal, wait := "", time.Duration(rng.Float64()*float64(took))
 			if rng.IntN(2) == 0 {
 				journal, wait = filepath.Join(disturbed, "journal.jsonl"), time.Duration(rng.Float64()*float64(written))
@@ -161,8 +162,9 @@ func sufferKills(t *testing.T, kills int, ask []string, undisturbed string, dist
 		killed, interrupted, runs, len(want), before, atWork, after)
 }
 
-// endAfter starts the command and sends it the signal a while later, or a while after
-// it has begun to write in the named file; finished says that it ended well before.
+// endAfter starts the command and sends it the signal after a while, counted from its start
+// or, with a file, from when it first writes to that. It says whether the command had
+// finished by itself, without an error.
 func endAfter(c *exec.Cmd, file string, wait time.Duration, signal syscall.Signal) (finished bool, err error) {
 	size := int64(0)
 	if info, err := os.Stat(file); err == nil {
@@ -189,7 +191,7 @@ func endAfter(c *exec.Cmd, file string, wait time.Duration, signal syscall.Signa
 	}
 }
 
-// waitFor waits until a file has so many bytes, or the program has ended.
+// waitFor waits until a file has so many bytes or the program has ended.
 func waitFor(file string, size int64, ended <-chan struct{}) {
 	for {
 		if info, err := os.Stat(file); err == nil && info.Size() >= size {
@@ -203,7 +205,7 @@ func waitFor(file string, size int64, ended <-chan struct{}) {
 	}
 }
 
-// rowsLeft are the rows of a folder that a kill left, which may have none yet.
+// rowsLeft returns the rows, by ID, of a folder after a kill; there may be none yet.
 func rowsLeft(t *testing.T, dir string) map[string]results.Row {
 	t.Helper()
 	for _, name := range []string{"journal.jsonl", "results.parquet"} {
@@ -229,7 +231,7 @@ func rowsBesidesTimes(t *testing.T, dir string) []results.Row {
 	}
 	for i := range set.Rows {
 		r := &set.Rows[i]
-		// What was measured: times, and the peak, which depends on what was left to do.
+		// Measurements: times, and the peak, which depends on the samples that were left.
 		r.PrefillSeconds, r.DecodeSeconds, r.PeakBytes = nil, nil, nil
 	}
 	return set.Rows

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,8 +11,7 @@ import (
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics/predictions"
 	"github.com/snapbench/snapbench/results"
-	"github.com/snapbench/snapbench/runners/hub"
-	"github.com/snapbench/snapbench/runners/local"
+	"github.com/snapbench/snapbench/runners/scores"
 )
 
 func newLongBench() *cobra.Command {
@@ -53,7 +51,7 @@ Where a protocol is named, its authors' own policy and budgets are the defaults.
 	return cmd
 }
 
-// setNames resolves all, zh and e.
+// setNames expands the groups all, zh and e among names of sets.
 func setNames(asked []string) ([]string, error) {
 	var list []string
 	for _, a := range asked {
@@ -67,24 +65,11 @@ func setNames(asked []string) ([]string, error) {
 	return datasets.Expand(list)
 }
 
-// printLengths prints the scores of LongBench-E's sets by length of the row, as
-// its authors report them.
-func printLengths(w io.Writer, set results.Set) error {
-	type line struct{ task, variant string }
-	var lines []line
-	lengths, scores := map[line][]int{}, map[line][]float64{}
-	for _, r := range set.Rows {
-		if !strings.HasSuffix(r.Task, "_e") || r.Score == nil || r.Length == nil {
-			continue
-		}
-		l := line{r.Task, r.Variant}
-		if scores[l] == nil {
-			lines = append(lines, l)
-		}
-		lengths[l], scores[l] = append(lengths[l], *r.Length), append(scores[l], *r.Score)
-	}
+// printLengths prints the scores of LongBench-E's sets by length, if there are any.
+func printLengths(w io.Writer, set results.Set) {
+	lines := scores.ByLength(set.Rows)
 	if len(lines) == 0 {
-		return nil
+		return
 	}
 	fmt.Fprintf(w, "LongBench-E by length\n%-24s", "task")
 	for _, label := range predictions.LongBenchE.Labels() {
@@ -92,29 +77,8 @@ func printLengths(w io.Writer, set results.Set) error {
 	}
 	fmt.Fprintln(w, "  variant")
 	for _, l := range lines {
-		fmt.Fprintf(w, "%-24s", l.task)
-		for _, b := range predictions.LongBenchE.Group(lengths[l], scores[l]) {
-			fmt.Fprintf(w, " %8s", bucketScore(b))
-		}
-		fmt.Fprintln(w, "  "+l.variant)
+		fmt.Fprintf(w, "%-24s", l.Task)
+		printBuckets(w, l.Buckets)
+		fmt.Fprintln(w, "  "+l.Variant)
 	}
-	return nil
-}
-
-// longBenchRepo is where the benchmark's authors publish it.
-var longBenchRepo = hub.Repo{Kind: hub.Dataset, ID: "THUDM/LongBench"}
-
-const longBenchArchive = "data.zip"
-
-// cachedLongBench finds the archive that datasets pull longbench brought.
-func cachedLongBench() (string, error) {
-	client, err := local.Hub()
-	if err != nil {
-		return "", err
-	}
-	snapshot, err := client.Cached(longBenchRepo, longBenchArchive)
-	if err != nil {
-		return "", fmt.Errorf("%w; snapbench datasets pull longbench brings it, --data DIR names another place", err)
-	}
-	return filepath.Join(snapshot.Dir, longBenchArchive), nil
 }

@@ -1,5 +1,5 @@
-// Command snapbench measures how small a language model's KV cache can get
-// before its answers suffer, and what that gains in speed and memory.
+// Command snapbench measures how small a language model's KV cache can get before its
+// answers suffer, and what that gains in speed and memory.
 package main
 
 import (
@@ -18,13 +18,13 @@ import (
 	"github.com/snapbench/snapbench/runners"
 )
 
-// The exit statuses. CI jobs rely on them.
+// Exit statuses. CI jobs rely on them.
 const (
 	exitPass      = 0
 	exitCannotRun = 1
 	exitUsage     = 2
 	exitFailed    = 3 // a gate failed
-	exitUndecided = 4 // too little data to say
+	exitUndecided = 4 // too little data for a verdict
 )
 
 func main() {
@@ -32,7 +32,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main without the process.
+// run runs the program with these arguments and returns its exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -63,7 +63,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		if errors.As(err, &mistake) {
 			exit.code = exitUsage
 		}
-		// cobra's own: an unknown command or a missing argument
+		// Errors of cobra's own: an unknown command, a missing argument.
 		if strings.HasPrefix(err.Error(), "unknown command") || strings.HasPrefix(err.Error(), "accepts ") || strings.HasPrefix(err.Error(), "requires ") {
 			exit.code = exitUsage
 		}
@@ -75,7 +75,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exit.code
 }
 
-// exitError carries the status a command ends with.
+// exitError is an error with the exit status that it stands for.
 type exitError struct {
 	code int
 	err  error
@@ -90,7 +90,7 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// usage marks a mistake in how the program was called.
+// usage gives an error the exit status of a wrong call.
 func usage(err error) error {
 	if err == nil {
 		return nil
@@ -118,8 +118,8 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
 	return root
 }
 
-// addLibraryCommands adds help and completion as cobra makes them, save that a name
-// they do not know is a mistake.
+// addLibraryCommands adds cobra's own help and completion, except that an unknown name is
+// a usage error.
 func addLibraryCommands(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -142,7 +142,7 @@ func addLibraryCommands(root *cobra.Command) {
 	}
 }
 
-// version is the module's, or the commit it was built from.
+// version is the module's version, or the commit that the program was built from.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -159,7 +159,7 @@ func version() string {
 	return "devel"
 }
 
-// commandLine is what was typed, without where the program lies.
+// commandLine is the command as typed, without the program's path.
 func commandLine() string {
 	return strings.Join(append([]string{"snapbench"}, os.Args[1:]...), " ")
 }

@@ -1,15 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// asCommand in the environment makes the test binary the program itself.
+// asCommand is an environment variable: with it the test binary runs as the program.
 const asCommand = "SNAPBENCH_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -21,7 +23,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// The sessions in testdata are what a user types and sees.
+// The scripts in testdata hold what a user types and what the program must print.
 func TestSessions(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -52,4 +54,31 @@ func TestSessions(t *testing.T) {
 			},
 		},
 	})
+}
+
+// snapbench runs the program and returns its exit status and what it printed.
+func snapbench(args ...string) (status int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	status = run(args, &out, &err)
+	return status, out.String(), err.String()
+}
+
+// pass runs the program, which must succeed, and returns what it printed.
+func pass(t *testing.T, args ...string) string {
+	t.Helper()
+	status, stdout, stderr := snapbench(args...)
+	if status != exitPass {
+		t.Fatalf("snapbench %s: exit status %d\n%s%s", strings.Join(args, " "), status, stdout, stderr)
+	}
+	return stdout
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

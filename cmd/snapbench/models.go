@@ -23,8 +23,8 @@ func newModels() *cobra.Command {
 	}, newModelsList(), newModelsPull(), newModelsShow())
 }
 
-// group makes a command of commands. Alone it prints its help; a command it does
-// not have is a mistake.
+// group makes a command that only holds other commands. By itself it prints its help; an
+// unknown command is a usage error.
 func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(commands...)
 	cmd.Args = func(_ *cobra.Command, args []string) error {
@@ -38,7 +38,7 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// unknownCommand says that a command has no such command, and which it has.
+// unknownCommand is the usage error for a name that is no command of cmd; it lists those that are.
 func unknownCommand(cmd *cobra.Command, name string) error {
 	var names []string
 	for _, c := range cmd.Commands() {

@@ -47,8 +47,8 @@ computer, in about a minute.`,
 	return cmd
 }
 
-// needleTask refuses a task that hides no needle, and says what runs one of
-// LongBench's sets.
+// needleTask refuses a task that hides no needle. For one of LongBench's sets the error
+// names the command that runs it.
 func needleTask(name string) error {
 	if slices.Contains(datasets.NeedleNames(), name) {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A named pipe or a link to a device where a file should lie is an error that
-// names it, and is not waited for.
+// A named pipe, or a link to a device, in place of a file is an error that names it. The
+// program does not wait for its content.
 func TestPipesAndDevicesAreNoInput(t *testing.T) {
 	good := tinyModel(t)
 	work := t.TempDir()
@@ -35,7 +35,7 @@ func TestPipesAndDevicesAreNoInput(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		name  string // of the file that is none
+		name  string // of the file that is replaced
 		what  string
 		place func(*testing.T, string)
 	}{

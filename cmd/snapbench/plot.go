@@ -35,7 +35,7 @@ fourth. Columns are those of results.parquet, and the parameters of policies.`,
 			}
 			var files []string
 			if a.X == "" && a.Y == "" {
-				files, err = pictures(set, dir)
+				files, err = plots.WriteRun(dir, set)
 			} else {
 				if a.X == "" || a.Y == "" {
 					return usage(fmt.Errorf("--x and --y belong together"))
@@ -66,7 +66,7 @@ fourth. Columns are those of results.parquet, and the parameters of policies.`,
 	return cmd
 }
 
-// readAll reads and joins results, and says which of them are not finished.
+// readAll reads results and joins them. It reports on stderr which are not finished.
 func readAll(stderr io.Writer, paths []string) (results.Set, error) {
 	var sets []results.Set
 	for _, p := range paths {

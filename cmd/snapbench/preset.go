@@ -53,8 +53,8 @@ given here replace the preset's. Presets inside the program: ` + strings.Join(co
 	return cmd
 }
 
-// apply sets a command's flags from a preset. What is typed afterwards takes the
-// place of a preset's list.
+// apply sets a command's flags from a preset. A list typed afterwards replaces the
+// preset's.
 func apply(cmd *cobra.Command, p configs.Preset) error {
 	for _, f := range p.Flags {
 		flag := cmd.Flags().Lookup(f.Name)
@@ -64,7 +64,7 @@ func apply(cmd *cobra.Command, p configs.Preset) error {
 		var err error
 		text := strings.Join(f.Values, ",")
 		if list, ok := flag.Value.(pflag.SliceValue); ok {
-			// Set once more would add to a list that Set has made, Replace leaves it a default.
+			// After Set, a list typed by the user would be appended; after Replace it replaces.
 			err, flag.Changed = list.Replace(strings.Split(text, ",")), true
 		} else {
 			err = cmd.Flags().Set(f.Name, text)
@@ -76,12 +76,12 @@ func apply(cmd *cobra.Command, p configs.Preset) error {
 	return nil
 }
 
-// quickstart gives a command without flags the preset that it stands for.
+// quickstart applies the preset quickstart to a command without flags that say what to run.
 func quickstart(cmd *cobra.Command) error {
 	asked := false
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		switch f.Name {
-		case "out", "json", "quiet", "device", "max-unpacked": // where, not what
+		case "out", "json", "quiet", "device", "max-unpacked": // say where and how, not what
 		default:
 			asked = asked || f.Changed
 		}

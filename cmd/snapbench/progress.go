@@ -13,25 +13,25 @@ import (
 	"github.com/snapbench/snapbench/runners"
 )
 
-// progress tells a person where a run is: a bar with ETA on a terminal, a plain
-// line now and then elsewhere.
+// progress tells a person how far a run is: by a bar with the time left on a terminal,
+// by a plain line now and then elsewhere. Its pieces of work are samples or cells.
 type progress struct {
 	mu    sync.Mutex
 	w     io.Writer
 	quiet bool
 	bar   *progressbar.ProgressBar
-	total float64 // tokens of all prompts
-	done  float64
-	found float64 // tokens of samples that an earlier run has finished
-	count int
-	ready int
+	total float64 // work of all pieces
+	done  float64 // work of the finished ones
+	found float64 // work of those that an earlier run had finished
+	count int     // pieces
+	ready int     // finished pieces
 	start time.Time
-	told  time.Time
-	size  map[string]float64 // tokens of a sample, by task and ID
-	share map[string]float64 // what is done of the samples in hand
+	told  time.Time          // when the last line was shown
+	size  map[string]float64 // work of a piece, by name
+	share map[string]float64 // share that is done of the pieces in hand
 }
 
-// between plain lines.
+// lineEvery is the time between plain lines.
 const lineEvery = 10 * time.Second
 
 func newProgress(w io.Writer, quiet bool) *progress { return &progress{w: w, quiet: quiet} }
@@ -49,18 +49,24 @@ func (p *progress) Say(format string, arguments ...any) {
 	fmt.Fprintln(p.w, results.Visible(fmt.Sprintf(format, arguments...)))
 }
 
-// Plan counts the work ahead, in tokens.
+// Plan counts the work ahead, in tokens of the samples' prompts.
 func (p *progress) Plan(tasks []datasets.Task) {
-	p.size, p.share = map[string]float64{}, map[string]float64{}
 	for _, t := range tasks {
 		for i := range t.Len() {
-			size := float64(max(1, t.Size(i)))
-			p.size[t.Name()+" "+t.ID(i)] = size
-			p.total += size
-			p.count++
+			p.add(t.Name()+" "+t.ID(i), float64(max(1, t.Size(i))))
 		}
 	}
 	p.begin()
+}
+
+// add counts a piece of work.
+func (p *progress) add(name string, size float64) {
+	if p.size == nil {
+		p.size, p.share = map[string]float64{}, map[string]float64{}
+	}
+	p.size[name] = size
+	p.total += size
+	p.count++
 }
 
 // begin starts the clock, and the bar where there is a terminal.
@@ -74,7 +80,7 @@ func (p *progress) begin() {
 		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetWidth(30))
 }
 
-// Within reports a sample's own progress.
+// Within returns what is told how far a sample is.
 func (p *progress) Within(task, id string) func(runners.Progress) {
 	return func(r runners.Progress) {
 		// Reading is most of the work of a long prompt.
@@ -84,28 +90,43 @@ func (p *progress) Within(task, id string) func(runners.Progress) {
 			share += 0.1 * float64(r.Decoded) / float64(r.Max)
 			doing = fmt.Sprintf("token %d", r.Decoded)
 		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.share[task+" "+id] = max(p.share[task+" "+id], share)
-		p.show(fmt.Sprintf("%s %s: %s", task, id, doing))
+		name := task + " " + id
+		p.within(name, share, name+": "+doing)
 	}
 }
 
-// Finished counts a sample. One that never went through Within had nothing left
-// to do.
-func (p *progress) Finished(t datasets.Task, i int) {
+// within says that a share of a piece is done.
+func (p *progress) within(name string, share float64, doing string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.share[name] = max(p.share[name], share)
+	p.show(doing)
+}
+
+// Finished counts a sample.
+func (p *progress) Finished(t datasets.Task, i int) {
 	name := t.Name() + " " + t.ID(i)
+	p.finish(name)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.show(name)
+}
+
+// finish counts a piece. One of which no share was ever told had nothing left to do: it
+// tells nothing about the time that the others take.
+func (p *progress) finish(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.done += p.size[name]
 	if _, worked := p.share[name]; !worked {
 		p.found += p.size[name]
 	}
 	delete(p.share, name)
 	p.ready++
-	p.show(fmt.Sprintf("%s %s", t.Name(), t.ID(i)))
 }
 
+// show shows what is being done, where the last line is old enough. The time left is as
+// much longer than the time since the start as the work left is more than the work done.
 func (p *progress) show(what string) {
 	if p.quiet || p.total == 0 {
 		return
@@ -122,8 +143,8 @@ func (p *progress) show(what string) {
 	}
 	line := results.Visible(fmt.Sprintf("%d/%d  %s  ETA %s", p.ready, p.count, what, eta))
 	if p.bar != nil {
-		// What is wider than the terminal would leave lines behind.
-		if room := terminalWidth(p.w) - 25; len(line) > room {
+		// A line wider than the terminal wraps, and the bar cannot erase it.
+		if len(line) > terminalWidth(p.w)-25 {
 			line = fmt.Sprintf("%d/%d  ETA %s", p.ready, p.count, eta)
 		}
 		if time.Since(p.told) > 100*time.Millisecond {
@@ -139,6 +160,7 @@ func (p *progress) show(what string) {
 	}
 }
 
+// close ends the bar. It may be called more than once.
 func (p *progress) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/snapbench/snapbench/runners"
 )
 
-// The time left counts the sample in hand, and is not deceived by samples that an
-// earlier run has finished.
+// The time left is computed with the share of the sample in hand, and without the samples
+// that an earlier run had finished, which took this one no time.
 func TestETA(t *testing.T) {
 	task, err := datasets.Open("niah", datasets.Options{Own: &datasets.NeedleOptions{Lengths: []int{1000}, Depths: []float64{0, 25, 50, 75, 100}, Trials: 2}})
 	if err != nil {
@@ -28,7 +28,7 @@ func TestETA(t *testing.T) {
 		w.Reset()
 	}
 	due := func() { p.told = time.Time{} }
-	for i := range 5 { // finished before
+	for i := range 5 { // finished by an earlier run
 		due()
 		p.Finished(task, i)
 	}

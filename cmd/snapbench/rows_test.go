@@ -8,8 +8,9 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// A run's rows say what a variant is, and what its cache takes against the full one: of the tiny model's heads two
-// share a KV head, so where each query head keeps its own positions there are two copies.
+// A run's rows say what a variant is, and how large its cache is against the full one. Two
+// query heads of the tiny model share a KV head, so where each query head keeps its own
+// positions there are two copies.
 func TestRowsSayWhatVariantsAre(t *testing.T) {
 	model, dir := tinyModel(t), t.TempDir()
 	prompts := filepath.Join(dir, "prompts.jsonl")

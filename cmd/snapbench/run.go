@@ -8,20 +8,21 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/inputs"
+	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
 )
 
-// ask asks tasks of a model: it opens both, answers what has no finished row yet, and
-// shows what came of it.
+// ask puts tasks to a model: it opens both, answers every sample that has no finished row
+// yet, and shows the results.
 func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric string) error {
 	if a.run.date != "" {
 		if _, err := parseDate(a.run.date); err != nil {
@@ -76,7 +77,8 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	return a.show(cmd.OutOrStdout(), progress, journal.Dir())
 }
 
-// journal starts or continues the folder of a job.
+// journal starts or continues the folder of a job's results. Without --out its name comes
+// from the question, so that the same command finds it again.
 func (a *asking) journal(j *runners.Job, m *local.Opened, options []datasets.Options) (*results.Journal, error) {
 	if m.UsesDate() {
 		j.Date = a.run.date
@@ -85,11 +87,11 @@ func (a *asking) journal(j *runners.Job, m *local.Opened, options []datasets.Opt
 	if err != nil {
 		return nil, err
 	}
-	if a.run.out == "" { // the same for the same command, on any day
+	if a.run.out == "" { // before today's date is part of the question
 		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", j.Name, sha256.Sum256(run.Question)))
 	}
 	if m.UsesDate() {
-		j.Date = dateOf(a.run.date, a.run.out)
+		j.Date = runners.DateFor(a.run.date, a.run.out)
 		if m.Today, err = parseDate(j.Date); err != nil {
 			return nil, fmt.Errorf("%s: run.json: %w", a.run.out, err)
 		}
@@ -98,12 +100,16 @@ func (a *asking) journal(j *runners.Job, m *local.Opened, options []datasets.Opt
 		}
 	}
 	run.Command, run.Version = commandLine(), version()
-	for _, t := range j.Tasks {
-		if d, err := datasets.Define(t.Name()); err == nil && d.Family == "longbench" {
-			run.Groups = longBenchGroups()
-		}
-	}
 	return results.Open(a.run.out, run)
+}
+
+// parseDate reads --date.
+func parseDate(s string) (time.Time, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return t, fmt.Errorf("--date %q: want a day, as 2026-01-02", s)
+	}
+	return t, nil
 }
 
 // show prints the summary and draws the pictures.
@@ -120,82 +126,38 @@ func (a *asking) show(w io.Writer, progress *progress, dir string) error {
 		if _, err := w.Write(data); err != nil {
 			return err
 		}
-	} else if err := printTables(w, set); err != nil {
-		return err
-	} else if err := printLengths(w, set); err != nil {
-		return err
+	} else {
+		if err := printTables(w, set); err != nil {
+			return err
+		}
+		printLengths(w, set)
 	}
-	if err := scored(set.Rows, progress); err != nil {
-		return err
+	failed, first := results.Unscored(set.Rows)
+	if failed == len(set.Rows) {
+		return fmt.Errorf("none of %d rows could be scored; the first: %s", len(set.Rows), first)
 	}
-	files, err := pictures(set, dir)
+	if failed > 0 {
+		progress.Say("%d of %d rows have an error and no score; the first: %s", failed, len(set.Rows), first)
+	}
+	sayNotes(progress, set.Rows)
+	files, err := plots.WriteRun(dir, set)
 	if err != nil {
 		return err
 	}
 	if len(files) > 0 {
 		progress.Say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
 	}
-	return fullFailed(set.Rows)
+	return results.CheckFull(set.Rows)
 }
 
-// failures counts the rows that have an error instead of a score, and says whose the
-// first is.
-func failures(rows []results.Row) (n int, first string) {
-	for _, r := range rows {
-		if r.Error == "" {
-			continue
-		}
-		if n++; n == 1 {
-			first = fmt.Sprintf("%s, %s, sample %s, %s: %s", r.Model, r.Task, r.Sample, r.Variant, r.Error)
-		}
-	}
-	return n, first
-}
-
-// scored says how many rows have an error instead of a score; with nothing else
-// the run has no result.
-func scored(rows []results.Row, progress *progress) error {
-	failed, first := failures(rows)
-	if failed == len(rows) {
-		return fmt.Errorf("none of %d rows could be scored; the first: %s", len(rows), first)
-	}
-	if failed > 0 {
-		progress.Say("%d of %d rows have an error and no score; the first: %s", failed, len(rows), first)
-	}
-	noted(rows, progress)
-	return nil
-}
-
-// fullFailed is an error where the full cache was asked for and failed in every
-// sample: there is nothing that the others' scores could be held to.
-func fullFailed(rows []results.Row) error {
-	full := slices.DeleteFunc(slices.Clone(rows), func(r results.Row) bool { return r.Variant != compress.Full.String() })
-	if failed, first := failures(full); failed > 0 && failed == len(full) {
-		return fmt.Errorf("the full cache failed in all of its %d samples, and nothing is left to hold the other variants to; the first: %s", failed, first)
-	}
-	return nil
-}
-
-// noted tells what rows say besides, such as a haystack that starts over.
-func noted(rows []results.Row, progress *progress) {
-	count := map[string]int{}
-	var order []string
-	for _, r := range rows {
-		for _, note := range strings.Split(r.Note, "; ") {
-			if note == "" {
-				continue
-			}
-			if count[note]++; count[note] == 1 {
-				order = append(order, note)
-			}
-		}
-	}
+// sayNotes says the most important remarks of rows, such as that a haystack starts over.
+func sayNotes(progress *progress, rows []results.Row) {
 	const most = 4
-	for i, text := range order {
-		if i == most {
-			progress.Say("and %d notes more, in the column note", len(order)-most)
-			break
-		}
-		progress.Say("%d of %d rows: %s", count[text], len(rows), text)
+	notes := results.Notes(rows)
+	for _, n := range notes[:min(most, len(notes))] {
+		progress.Say("%d of %d rows: %s", n.Rows, len(rows), n.Text)
+	}
+	if more := len(notes) - most; more > 0 {
+		progress.Say("and %d notes more, in the column note", more)
 	}
 }

@@ -12,14 +12,13 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// screen is where every command writes what people read: standard output or error,
-// with whatever would steer a terminal shown as text. A model's name, a foreign
-// row or a server's answer may hold such characters. JSON comes through it with the
-// same meaning.
+// screen writes standard output or error as every command uses them. Characters that would
+// control a terminal are written as visible text: a model's name, a row from elsewhere or a
+// server's answer may hold some. JSON keeps its meaning.
 type screen struct {
 	w    io.Writer
 	mu   sync.Mutex
-	part []byte // of a character whose rest is not written yet
+	part []byte // of a character whose other bytes are not written yet
 }
 
 func (s *screen) Write(p []byte) (int, error) {
@@ -40,7 +39,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// close writes what is left of a character that was never whole.
+// close writes what there is of a character that was never completed.
 func (s *screen) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,8 +48,8 @@ func (s *screen) close() error {
 	return err
 }
 
-// bare is what lies behind a screen. What is written there is safe already, as
-// results.Grid's text is, whose bold face takes control characters of its own.
+// bare returns the writer behind a screen, for text that is safe already. That of
+// results.Grid is, and has control characters of its own, for bold face.
 func bare(w io.Writer) io.Writer {
 	if s, ok := w.(*screen); ok {
 		return s.w
@@ -58,7 +57,8 @@ func bare(w io.Writer) io.Writer {
 	return w
 }
 
-// exact is where data goes to the byte: bare, but for a terminal.
+// exact returns the writer for data that must arrive byte for byte: bare(w), unless that is a
+// terminal.
 func exact(w io.Writer) io.Writer {
 	if _, ok := asTerminal(w); ok {
 		return w
@@ -66,13 +66,13 @@ func exact(w io.Writer) io.Writer {
 	return bare(w)
 }
 
-// asTerminal returns the terminal that w ends at.
+// asTerminal returns the terminal that w writes to.
 func asTerminal(w io.Writer) (*os.File, bool) {
 	f, ok := bare(w).(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
-// terminalWidth is the width of the terminal that w ends at, or 100 where it is
+// terminalWidth is the number of columns of the terminal that w writes to, and 100 where it is
 // none.
 func terminalWidth(w io.Writer) int {
 	if f, ok := asTerminal(w); ok {
@@ -83,7 +83,7 @@ func terminalWidth(w io.Writer) int {
 	return 100
 }
 
-// printTables prints the tables of results as wide as the terminal is.
+// printTables prints the tables of results, fitted to the width of the terminal.
 func printTables(w io.Writer, set results.Set) error {
 	title := ""
 	for _, s := range results.Sections(set) {

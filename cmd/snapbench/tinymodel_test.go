@@ -12,8 +12,8 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-// writeTinyModel makes a Hugging Face directory: a llama of two layers with
-// random weights and a tokenizer whose tokens are bytes.
+// writeTinyModel makes a model's directory as the hub has them: a Llama of two layers with
+// random weights, and a tokenizer whose tokens are bytes.
 func writeTinyModel(dir string) error {
 	const vocab, width, heads, kvHeads, size, ff, layers = 260, 32, 4, 2, 8, 48, 2
 	if err := os.MkdirAll(dir, 0o755); err != nil {

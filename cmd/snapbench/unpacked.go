@@ -10,15 +10,15 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// registerUnpacked adds, for every command, the flag that says what a packed file
-// may unpack to.
+// registerUnpacked adds the flag, for every command, that limits what a packed file may
+// unpack to.
 func registerUnpacked(root *cobra.Command) {
 	bounds.SetUnpacked(0)
 	root.PersistentFlags().Var(&unpackedFlag{}, strings.TrimPrefix(bounds.UnpackedFlag, "--"),
 		"most that one packed file (.gz, .zip, .parquet) may unpack to, such as 4GiB (default 64 MiB, or 100 times its size up to 1 GiB)")
 }
 
-// unpackedFlag is a size that bounds works by from the moment it is read.
+// unpackedFlag is the flag's value. Setting it sets the limit of package bounds.
 type unpackedFlag struct{ text string }
 
 func (f *unpackedFlag) Set(s string) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/snapbench/snapbench/bounds"
 )
 
-// The limit holds for every command, and so does the flag that moves it.
+// The limit on unpacking holds for every command, and so does the flag that sets it.
 func TestMaxUnpacked(t *testing.T) {
 	defer bounds.SetUnpacked(0)
 	dir := t.TempDir()

@@ -10,8 +10,8 @@ import (
 	"github.com/snapbench/snapbench/compress"
 )
 
-// variantFlags say which variants are compared. Beside policies and budgets there
-// is a flag for each parameter that a policy declares one for.
+// variantFlags say which variants are compared: by policies, budgets, and a flag for every
+// parameter that a policy wants one for; or one by one.
 type variantFlags struct {
 	policies   callList
 	budgets    []string
@@ -40,7 +40,7 @@ func (f *variantFlags) register(cmd *cobra.Command) {
 	})
 }
 
-// list returns the variants asked for: those named one by one, or the product.
+// list returns the variants: those named one by one, or every combination of the other flags.
 func (f *variantFlags) list(cmd *cobra.Command) ([]compress.Variant, error) {
 	if err := noEmptyLists(cmd); err != nil {
 		return nil, usage(err)
@@ -81,7 +81,7 @@ func (f *variantFlags) list(cmd *cobra.Command) ([]compress.Variant, error) {
 	return v, usage(err)
 }
 
-// adopt takes a protocol's own settings where the user says nothing else.
+// adopt takes the policy and the budgets of a protocol where the user gave none.
 func (f *variantFlags) adopt(cmd *cobra.Command, policy string, budgets []string) {
 	if policy == "" {
 		return
@@ -104,13 +104,13 @@ func isFull(v compress.Variant) bool { return v.Policy() == compress.FullName }
 func trimmed(list []string) []string {
 	var out []string
 	for _, s := range list {
-		out = append(out, strings.TrimSpace(s)) // 'full, 512'
+		out = append(out, strings.TrimSpace(s)) // as in 'full, 512'
 	}
 	return out
 }
 
-// callList is a flag's list of policies: commas between parentheses separate
-// nothing.
+// callList is the value of a flag that lists policies. Commas within parentheses do not
+// separate entries.
 type callList struct {
 	list    []string
 	changed bool
@@ -138,7 +138,7 @@ func (l *callList) Replace(list []string) error {
 
 func (l *callList) GetSlice() []string { return l.list }
 
-// outside splits at commas outside of parentheses and brackets.
+// outside splits a text at commas that stand outside of parentheses and brackets.
 func outside(s string) []string {
 	var parts []string
 	depth, start := 0, 0

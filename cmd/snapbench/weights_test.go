@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A run goes on only with the weights that it began with, in a folder of any
-// name.
+// A run continues only with the weights that it began with; the name of their folder does
+// not matter.
 func TestResumedWithOtherWeights(t *testing.T) {
 	work := t.TempDir()
 	model, prompts, out := filepath.Join(work, "tiny[1]"), filepath.Join(work, "prompts.jsonl"), filepath.Join(work, "out")
@@ -36,8 +36,8 @@ func TestResumedWithOtherWeights(t *testing.T) {
 	}
 }
 
-// Weights in the hub's cache are those of the commit that rows name, or no run
-// begins.
+// No run begins with weights in the hub's cache that differ from those of the commit that
+// its rows would name.
 func TestCachedModelIsItsCommit(t *testing.T) {
 	const commit = "0123456789abcdef0123456789abcdef01234567"
 	work := t.TempDir()

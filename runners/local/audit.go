@@ -10,8 +10,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// AuditError says that a variant's cache does not hold what its budget says. It
-// fails a run: no figure of it can be trusted.
+// AuditError says that a variant's cache does not hold what its budget says. It fails the
+// run, none of whose figures can then be trusted.
 type AuditError struct {
 	Variant compress.Variant
 	Layer   int
@@ -30,12 +30,13 @@ type audited struct {
 	complaint string
 }
 
-// positionRows are for rows of positions that nobody keeps.
+// positionRows are buffers for positions that are only checked.
 var positionRows = sync.Pool{New: func() any { return new([]int32) }}
 
-// Audit reads back what the device really kept for a variant and holds it against the
-// variant's budget. Where keep says so it returns the positions, by layer and head; those
-// of a layer are checked while the next one's are on their way.
+// Audit reads back what the device really kept of a prompt of n tokens for a variant, and
+// checks it against the variant's budget; a difference is an *AuditError. Where keep is set
+// it also returns the positions, by layer and head. A layer is checked while the next
+// one's positions are read.
 func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engine.Heads, keep bool) (runners.Kept, [][][]int32, error) {
 	layers := make([]audited, len(s.Caches))
 	var checking sync.WaitGroup
@@ -58,9 +59,6 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 				rows, done = *held, func() { positionRows.Put(held) }
 			}
 			d.GetInts(rows, c.Positions)
-			if err := d.Sync(); err != nil {
-				return runners.Kept{}, nil, err
-			}
 		}
 		checking.Go(func() {
 			layers[i] = auditLayer(c, want, rows, n)
@@ -76,6 +74,9 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 		})
 	}
 	checking.Wait()
+	if err := d.Sync(); err != nil {
+		return runners.Kept{}, nil, err // it is the cause of what was found
+	}
 	kept := runners.Kept{Min: n}
 	var all [][][]int32
 	sum, heads := 0, 0
@@ -99,6 +100,7 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 	return kept, all, nil
 }
 
+// everyPosition lists all positions of a prompt of n tokens.
 func everyPosition(n int) []int32 {
 	p := make([]int32, n)
 	for j := range p {
@@ -107,7 +109,8 @@ func everyPosition(n int) []int32 {
 	return p
 }
 
-// auditLayer checks a layer; rows are its positions, nil where it has all n.
+// auditLayer checks a layer. rows are the positions of all its heads, nil where it holds all
+// n and has no list of them.
 func auditLayer(c engine.Cache, want compress.Expectation, rows []int32, n int) audited {
 	l := audited{min: n}
 	for head, length := range c.Len {
@@ -137,6 +140,8 @@ func auditLayer(c engine.Cache, want compress.Expectation, rows []int32, n int) 
 	return l
 }
 
+// checkPositions returns what is wrong with the positions of a head, the last tail of which
+// must be the prompt's last.
 func checkPositions(p []int32, n, tail int) string {
 	last := int32(-1)
 	for _, x := range p {
@@ -156,7 +161,8 @@ func checkPositions(p []int32, n, tail int) string {
 	return ""
 }
 
-// CacheBytes is what a sequence's prompt takes, without the room behind it.
+// CacheBytes is the size of what a sequence's caches hold of its prompt, without the room
+// for new tokens.
 func CacheBytes(s engine.Sequence, t engine.Type) int64 {
 	var bytes int64
 	for _, c := range s.Caches {

@@ -11,7 +11,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// shelf is a device that hands out positions.
+// shelf is a device that returns the positions it was given.
 type shelf struct {
 	engine.Device
 	held map[int][]int32 // by Array.Len
@@ -43,7 +43,7 @@ func shelved(layers, heads, kept, n int) (shelf, engine.Sequence) {
 	return shelf{held: map[int][]int32{len(rows): rows}}, s
 }
 
-// The first layer that does not hold what the budget says is named, with its head.
+// The error names the first layer that does not hold what the budget says, and the head.
 func TestAuditFinds(t *testing.T) {
 	const n, kept = 2000, 64
 	v := oneVariant(t, "snapkv(cap=64,w=16,k=5)")
@@ -80,7 +80,7 @@ func TestAuditFinds(t *testing.T) {
 	}
 }
 
-// BenchmarkAudit is a 7B model's, the 18 variants of a grid.
+// BenchmarkAudit audits 18 variants of a 7B model.
 func BenchmarkAudit(b *testing.B) {
 	h := engine.Heads{Query: 32, KV: 32, Size: 128}
 	type one struct {

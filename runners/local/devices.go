@@ -14,12 +14,11 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// DeviceNames are what --device takes beside auto.
+// DeviceNames lists what --device takes besides auto.
 func DeviceNames() []string { return []string{"cpu", "ref", "cuda", "cuda:N", "cuda:all"} }
 
-// deviceList reads "cuda:0,cuda:1": the devices that samples are spread over. A
-// device may stand there more than once. "auto" is the first GPU where one is
-// usable, else the CPU; rows say which it was.
+// deviceList reads a list such as "cuda:0,cuda:1". A device may be named more than once.
+// "auto" is the first GPU if one is usable, else the CPU.
 func deviceList(list string) ([]string, error) {
 	var names []string
 	for name := range strings.SplitSeq(list, ",") {
@@ -35,7 +34,7 @@ func deviceList(list string) ([]string, error) {
 		case name == "cuda":
 			names = append(names, "cuda:0")
 		case name == "cuda:all":
-			for i := range max(1, len(cuda.Probe().Cards)) { // without any, cuda:0 says what is missing
+			for i := range max(1, len(cuda.Probe().Cards)) { // without a card, opening cuda:0 says what is missing
 				names = append(names, fmt.Sprintf("cuda:%d", i))
 			}
 		case engine.OnHost(name) || isCUDA && isIndex(index):
@@ -54,9 +53,8 @@ func isIndex(s string) bool {
 	return ok && err == nil && strconv.Itoa(n) == digits && n >= 0
 }
 
-// openDevices opens devices as deviceList names them, each that one or an error.
-// All compute in one number format: half of a table in another would not be the
-// same measurement.
+// openDevices opens devices as deviceList names them. All must compute in one number format,
+// since rows of two formats are not one measurement.
 func openDevices(names []string, dtype string) (list []engine.Device, err error) {
 	defer func() {
 		if err != nil {
@@ -73,7 +71,7 @@ func openDevices(names []string, dtype string) (list []engine.Device, err error)
 		}
 	}
 	for _, name := range names {
-		// Several share the processor's threads: more than it has would wait for each other.
+		// CPU devices share the threads: more of them than there are would wait for each other.
 		d, err := openDevice(name, dtype, max(1, runtime.GOMAXPROCS(0)/max(1, processors)))
 		if err != nil {
 			return list, err
@@ -89,7 +87,7 @@ func openDevices(names []string, dtype string) (list []engine.Device, err error)
 	return list, nil
 }
 
-// openDevice opens one device; threads are the CPU's.
+// openDevice opens one device. threads is the number that a CPU device uses.
 func openDevice(name, dtype string, threads int) (engine.Device, error) {
 	t := engine.Float32
 	switch dtype {
@@ -121,8 +119,7 @@ func openDevice(name, dtype string, threads int) (engine.Device, error) {
 	return cuda.Open(n, t)
 }
 
-// kindOf is a device's name without the number of its card: what decides a row,
-// as far as a name can tell.
+// kindOf is a device's name without the number of its card, which does not affect a row.
 func kindOf(d engine.Device) string {
 	kind, _, _ := strings.Cut(d.Name(), ":")
 	return kind

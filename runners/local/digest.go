@@ -14,7 +14,8 @@ import (
 	"github.com/snapbench/snapbench/inputs"
 )
 
-// Digest is a sha256 over files, at least one: "sha256:" and 16 hex digits.
+// Digest returns "sha256:" and the first 16 hexadecimal digits of a SHA-256 over the names
+// and contents of files, of which there must be one at least.
 func Digest(paths ...string) (string, error) {
 	if len(paths) == 0 {
 		return "", errors.New("no files to take a digest of")
@@ -30,20 +31,19 @@ func Digest(paths ...string) (string, error) {
 	return "sha256:" + hex.EncodeToString(all.Sum(nil))[:16], nil
 }
 
-// remembered is a large file's checksum as it is kept in the user's cache, so
-// that weights are read for it once and not at every start. It holds while the
-// file's stamp is what it was.
+// remembered is a large file's checksum in the user's cache, so that weights are not read
+// for it at every start. It is valid as long as the file's stamp is the same.
 type remembered struct {
 	stamp
 	SHA256 string `json:"sha256"`
 }
 
-// stamp is what a remembered checksum rests on. Size and time of modification
-// can be set back by anybody who changes the file (cp -p and rsync -t do so in
-// good faith); the inode tells another file in its place, and the time of
-// change, which no call can set, tells other bytes in the same file. Some
-// network file systems make these up, so a sample of the bytes must be the same
-// too. Where the system tells no time of change, nothing is remembered.
+// stamp decides whether a file is taken to be unchanged. Size and time of modification are
+// not enough: whoever changes the file can set them back, as cp -p and rsync -t do. The
+// inode shows that another file took its place, and the time of change, which no call can
+// set, that its bytes were written to. Some network file systems make these up, so a sample
+// of the bytes must be equal too. On a system without a time of change nothing is
+// remembered.
 type stamp struct {
 	Device   uint64 `json:"device"`
 	Inode    uint64 `json:"inode"`
@@ -53,18 +53,18 @@ type stamp struct {
 	Sample   string `json:"sample"`
 }
 
-// settled is how long a file must have been unchanged for its checksum to be
-// remembered: two changes within one tick of the file system's clock have the
-// same time.
+// settled is how long a file must have been unchanged before its checksum is remembered:
+// two changes within one tick of the file system's clock have the same time.
 var settled = 2 * time.Second
 
-// remember is the least size that is worth it.
+// remember is the size in bytes above which a file's checksum is remembered.
 const remember = 1 << 20
 
-// A sample is this many blocks of this many bytes, spread from the first to the
-// last.
+// A stamp's sample is this many blocks of this many bytes, spread evenly from the start of
+// the file to its end.
 const sampleBlocks, sampleBlock = 64, 4096
 
+// fileDigest returns a file's SHA-256 in hexadecimal, from the user's cache where possible.
 func fileDigest(path string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -102,7 +102,7 @@ func fileDigest(path string) (string, error) {
 	}
 	r := remembered{before, hex.EncodeToString(h.Sum(nil))}
 	if memo != "" && now.Sub(time.Unix(0, before.Changed)) >= settled {
-		// A cache that cannot be written only costs the time of hashing again.
+		// Where the cache cannot be written, the file is only hashed again next time.
 		if data, err := json.Marshal(r); err == nil && os.MkdirAll(filepath.Dir(memo), 0o755) == nil {
 			os.WriteFile(memo, data, 0o644)
 		}
@@ -110,7 +110,7 @@ func fileDigest(path string) (string, error) {
 	return r.SHA256, nil
 }
 
-// stampOf returns a file's stamp, and whether this system tells all of it.
+// stampOf returns a file's stamp. It is complete where ok is set.
 func stampOf(f *os.File) (s stamp, ok bool, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -124,7 +124,7 @@ func stampOf(f *os.File) (s stamp, ok bool, err error) {
 	block := make([]byte, min(sampleBlock, s.Size))
 	last := s.Size - int64(len(block)) // where the last block begins
 	for i := range int64(sampleBlocks) {
-		// Divided first: last may be anything up to the largest int64.
+		// Divided before multiplied: last may be close to the largest int64.
 		at := last/(sampleBlocks-1)*i + last%(sampleBlocks-1)*i/(sampleBlocks-1)
 		if _, err := f.ReadAt(block, at); err != nil {
 			return stamp{}, false, fmt.Errorf("%s: byte %d: %w", f.Name(), at, err)

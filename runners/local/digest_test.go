@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A model's path is a path, whatever characters it has: the digest is that of
-// the same files elsewhere, and it changes with them.
+// Whatever characters a model's path has, the digest is the same as that of equal files
+// elsewhere, and changes with them.
 func TestRevisionOfAnyPath(t *testing.T) {
 	good := tinyFolder(t)
 	want, err := revision(good)
@@ -81,7 +81,7 @@ func TestRevisionIsOfAllThatDecides(t *testing.T) {
 	}
 }
 
-// The digest of nothing names no model.
+// There is no digest of no files.
 func TestDigestOfNothing(t *testing.T) {
 	if got, err := Digest(); err == nil {
 		t.Errorf("of no files: %s", got)
@@ -97,8 +97,8 @@ func TestDigestOfNothing(t *testing.T) {
 	}
 }
 
-// remembering makes a large file whose digest is remembered in a cache of the
-// test's own, and returns it with the place of what is remembered.
+// remembering makes a large file whose digest is remembered in a cache of the test's own. It
+// returns the file, the file that remembers, and the digest.
 func remembering(t *testing.T) (path, memo, sum string) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
 		t.Skip("nothing is remembered on this system")
@@ -128,7 +128,7 @@ func remembering(t *testing.T) (path, memo, sum string) {
 	return path, filepath.Join(base, "snapbench", "digests", kept[0].Name()), sum
 }
 
-// editMemo changes what is remembered.
+// editMemo changes the file that remembers a digest.
 func editMemo(t *testing.T, memo string, change func(*remembered)) {
 	t.Helper()
 	data, err := os.ReadFile(memo)
@@ -158,9 +158,9 @@ func TestDigestIsRemembered(t *testing.T) {
 	}
 }
 
-// Weights changed with size and time of modification set back are other
-// weights, whether they were changed in place or replaced, and so they are
-// where the file system makes up inodes and times.
+// Weights that changed get another digest although size and time of modification are the
+// same: when changed in place, when replaced, and on a file system that makes up inodes and
+// times.
 func TestDigestOfWeightsInDisguise(t *testing.T) {
 	disguise := func(t *testing.T, path string, change func()) {
 		t.Helper()
@@ -240,8 +240,8 @@ func TestDigestOfWeightsInDisguise(t *testing.T) {
 	})
 }
 
-// A file that was changed just now is not remembered: another change could have
-// the same time.
+// A file that was changed just now is not remembered, since another change could get the
+// same time.
 func TestDigestOfAFreshFileIsNotRemembered(t *testing.T) {
 	path, memo, _ := remembering(t)
 	settled = time.Hour
@@ -256,7 +256,7 @@ func TestDigestOfAFreshFileIsNotRemembered(t *testing.T) {
 	}
 }
 
-// The sample has the first block and the last, of a file of any size.
+// The sample includes the first block and the last, whatever the size of the file.
 func TestSample(t *testing.T) {
 	for _, size := range []int64{0, 1, sampleBlock, sampleBlock + 1, 3*sampleBlock + 7, 1<<20 + 1} {
 		path := filepath.Join(t.TempDir(), "file")
@@ -294,7 +294,7 @@ func stampOfPath(t *testing.T, path string) stamp {
 	return s
 }
 
-// flipBit changes one bit of a file's middle, which no sample has.
+// flipBit changes one bit in the middle of a file, which no sample includes.
 func flipBit(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -316,7 +316,7 @@ func flipBit(t *testing.T, path string) {
 	}
 }
 
-// tinyFolder is a model's folder, as far as its digest looks at it.
+// tinyFolder makes a folder with the files of a model that its digest includes.
 func tinyFolder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// identify fills in what tells a file and its content from others.
+// identify fills in what shows that another file, or other content, is in the same place.
 func (s *stamp) identify(f *os.File) (bool, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {

@@ -1,8 +1,7 @@
-// Package local is the project's own engine as a [runners.Runner]: one prefill for
-// all variants of a prompt, in which each chooses and gathers what it keeps, the
-// audit of what the device really kept, and one ragged batch that decodes all of
-// them. It finds and opens models and devices, and alone knows what fits their
-// memory.
+// Package local is the project's own engine as a [runners.Runner]. It prefills a prompt once
+// for all variants, each of which chooses and gathers what it keeps; audits what the device
+// really kept; and decodes all variants in one ragged batch. It finds and opens models and
+// devices, and plans their memory.
 package local
 
 import (
@@ -25,8 +24,8 @@ type Engine struct {
 	answer func(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error)
 }
 
-// New returns an engine that has its device's memory to itself; decode turns an
-// answer's tokens into text. The model stays the caller's.
+// New returns an engine that shares its device's memory with no other. decode turns an
+// answer's tokens into text. The caller closes the model.
 func New(m *models.Model, decode func(ids []int32) string) *Engine {
 	e := &Engine{model: m, decode: decode, memory: &memory{}}
 	e.memory.engines, e.answer = []*Engine{e}, e.complete
@@ -42,17 +41,17 @@ func (e *Engine) describe(model, revision, name string) {
 	}
 }
 
-// Describe says what runs where.
+// Describe says which model runs on which device.
 func (e *Engine) Describe() runners.Description { return e.about }
 
 // Model returns the model.
 func (e *Engine) Model() *models.Model { return e.model }
 
-// Close does nothing: the model is the caller's.
+// Close does nothing: the caller closes the model.
 func (e *Engine) Close() error { return nil }
 
-// Check reports what is no cache policy, and lists whose length is not the number of
-// the model's layers.
+// Check reports a variant that is no cache policy, and one with a list of values by layer
+// that does not have as many as the model has layers.
 func (e *Engine) Check(list []runners.Variant) error {
 	policies, err := policiesOf(list)
 	if err != nil {
@@ -66,7 +65,7 @@ func (e *Engine) Check(list []runners.Variant) error {
 	return nil
 }
 
-// policiesOf returns the variants as what they must be here.
+// policiesOf returns the variants as cache policies, which they must be.
 func policiesOf(list []runners.Variant) ([]compress.Variant, error) {
 	out := make([]compress.Variant, len(list))
 	for i, v := range list {
@@ -79,9 +78,9 @@ func policiesOf(list []runners.Variant) ([]compress.Variant, error) {
 	return out, nil
 }
 
-// Run completes the requests, all their variants in one batch. Where that lacks
-// memory each request is run alone, and one alone that lacks it once more without
-// others' batches in the same memory: what is answered must not depend on company.
+// Run completes the requests, all their variants in one batch. If memory runs out, each
+// request is run alone, and if it runs out again, once more while no other engine takes of
+// the same memory: an answer must not depend on what runs beside it.
 func (e *Engine) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
 	out, err := e.beside(ctx, requests)
 	if !lacksMemory(out, err) {
@@ -104,6 +103,7 @@ func (e *Engine) Run(ctx context.Context, requests []runners.Request) ([][]runne
 	return out, nil
 }
 
+// lacksMemory says whether an allocation failed, for all requests or for one.
 func lacksMemory(out [][]runners.Completion, err error) bool {
 	var memory *engine.OutOfMemory
 	if errors.As(err, &memory) {

@@ -11,25 +11,25 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// NotFiniteError says that the model gave logits that hold NaN or infinity, of which
-// nothing can be chosen. It is the request's own: a weight may be damaged that others
-// do not meet, or an activation beyond the device's number format.
+// NotFiniteError says that logits hold NaN or infinity, so that no token can be chosen. It
+// is an error of one request: others may not reach the damaged weight, or the activation
+// that exceeds the device's number format.
 type NotFiniteError struct {
-	Token int    // of the answer, from 0, that was to be chosen
-	Where string // where it began, as far as that is known
+	Token int    // number of the token that was to be chosen, from 0
+	Where string // the layer in which it began, or why that is not known
 }
 
 func (e *NotFiniteError) Error() string {
 	return fmt.Sprintf("the logits for token %d of the answer are not finite: %s", e.Token, e.Where)
 }
 
-// notFinite is the error of an answer whose next token cannot be chosen. The first of
-// a request has its prompt looked at again.
+// notFinite is the error of an answer whose next token cannot be chosen. For the first such
+// answer of a request, the prompt is read again to find the layer.
 func (b *batch) notFinite(ctx context.Context, request, token int) (*NotFiniteError, error) {
 	if where, ok := b.looked[request]; ok {
 		return &NotFiniteError{token, where}, nil
 	}
-	q, m := b.requests[request], b.runner.model
+	q, m := b.requests[request], b.engine.model
 	layer, found, err := m.FirstNotFinite(ctx, slices.Concat(q.Prompt, q.Question))
 	var memory *engine.OutOfMemory
 	var where string
@@ -51,7 +51,7 @@ func (b *batch) notFinite(ctx context.Context, request, token int) (*NotFiniteEr
 	return &NotFiniteError{token, where}, nil
 }
 
-// fail ends a variant's answer, and what follows for its fidelity, with an error.
+// fail ends a variant's answer, and its follower, with an error.
 func (b *batch) fail(c *runners.Completion, err error) {
 	c.Err = err
 	for _, a := range b.answers {
@@ -61,9 +61,8 @@ func (b *batch) fail(c *runners.Completion, err error) {
 	}
 }
 
-// broken fails the rows of a step whose logits are not finite: of an answer, the
-// answer; of what follows the full cache's answer, its variant. Where the full cache's
-// own answer fails, there is nothing to follow.
+// broken fails the answers of a step whose logits are not finite. A follower fails its
+// variant; the full cache's answer fails all that follow it.
 func (b *batch) broken(ctx context.Context, live []int, chosen []int32) error {
 	for row, k := range live {
 		a := b.answers[k]

@@ -54,8 +54,8 @@ func (t damagedTensor) RawRow(i int) []byte {
 	return raw
 }
 
-// damagedOn is shape:tiny with a number overwritten and an output of its own, so that
-// a token's embedding is no other token's affair.
+// damagedOn is shape:tiny with a number overwritten. Its output has weights of its own, so
+// that the embedding of one token affects no other.
 func damagedOn(t *testing.T, d engine.Device, role models.Role, layer, row int, value float32) *Engine {
 	t.Helper()
 	files, err := models.OpenShape("tiny")
@@ -82,8 +82,8 @@ func newCPU(t *testing.T) engine.Device {
 	return d
 }
 
-// A number that is not finite among the weights is every variant's error, which says
-// where it began; with fidelity too.
+// With a weight that is not finite, every variant gets an error that says where it began,
+// also where fidelity is measured.
 func TestDamagedWeight(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
 	for _, d := range []engine.Device{ref.New(), newCPU(t)} {
@@ -125,8 +125,8 @@ func TestDamagedWeight(t *testing.T) {
 	}
 }
 
-// What is wrong with one token's embedding is met by those who feed it: the others go
-// on and answer as they would alone.
+// A damaged embedding of one token fails the answers that are fed that token; the others are
+// what they would be alone.
 func TestDamagedToken(t *testing.T) {
 	const nowhere = -1
 	good := damagedOn(t, ref.New(), models.Embedding, -1, nowhere, 0)
@@ -206,5 +206,3 @@ func TestDamagedToken(t *testing.T) {
 		t.Errorf("full: %v, fidelity %+v; the other: %v", full.Err, full.Fidelity, other.Err)
 	}
 }
-
-// A speed of such a model is none.

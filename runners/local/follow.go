@@ -9,7 +9,8 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// compare measures the followers' distributions where the answer goes on.
+// compare adds to each follower's measurement the divergence of its distribution from that
+// of the full cache, in steps in which the full cache's answer chooses a token.
 func (b *batch) compare(decoder *models.Decoder, live []int, chosen []int32) error {
 	var p, q []int
 	var who []*answer
@@ -38,6 +39,7 @@ func (b *batch) compare(decoder *models.Decoder, live []int, chosen []int32) err
 	return nil
 }
 
+// measured sets the fidelity of a follower whose answer is done.
 func (b *batch) measured(a *answer) {
 	if a.completion.Err != nil || a.completion.Fidelity != nil || len(a.kl) == 0 {
 		return

@@ -55,7 +55,9 @@ func variants(t *testing.T, s string) []compress.Variant {
 
 const five = "full;snapkv(cap=24,w=8,k=3);snapkv(cap=40,w=8,k=3,gqa=kv_head_mean);snapkv(cap=40,w=16,k=5,pool=avg,gqa=kvpress);snapkv(cap=200,w=8,k=1,gqa=kv_head_max)"
 
-// The figures of a row must not depend on what else was computed with it.
+const twelve = "full;recent(cap=40);random(cap=40);streaming(cap=40);snapkv(cap=40);pyramid(cap=40);ada(cap=40);h2o(cap=40);observed(cap=40);tova(cap=40);knorm(cap=40);keydiff(cap=40);chunk(cap=40)"
+
+// An answer does not depend on the variants that share its prefill and batch.
 func TestSharedPrefillEqualsOneVariantAtATime(t *testing.T) {
 	r, m := tiny(t)
 	all := variants(t, five)
@@ -185,11 +187,11 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// What the plan says is needed is what is asked for, a little above at most.
+// The planned memory is at least what is allocated, and little more.
 func TestPlanCoversThePeak(t *testing.T) {
 	r, m := tiny(t)
 	for _, n := range []int{64, 700} {
-		for _, list := range []string{"full", "snapkv(cap=40,w=16,k=5)", five} {
+		for _, list := range []string{"full", "snapkv(cap=40,w=16,k=5)", five, "tova(cap=40)", "keydiff(cap=40)", "h2o(cap=40)", "cur(cap=40)", "critical(cap=40)", twelve} {
 			request := runners.Request{Prompt: ids(n, 3), Variants: runners.VariantsOf(variants(t, list)), MaxNew: 5}
 			before := m.Device().Memory().InUse
 			if _, err := r.Run(context.Background(), []runners.Request{request}); err != nil {

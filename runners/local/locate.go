@@ -19,22 +19,22 @@ import (
 )
 
 const (
-	// DefaultModel is the model that ships inside.
+	// DefaultModel is the model inside the program.
 	DefaultModel = embedded.Name
-	// ModelForms says what a model may be named as.
+	// ModelForms lists for help and errors how a model can be named.
 	ModelForms  = embedded.Name + " (ships inside), org/name[@revision] of the Hugging Face hub, a directory, a .gguf file, or shape:NAME (random weights)"
 	shapePrefix = "shape:"
 )
 
-// Located is where a model lies and what it is called in results.
+// Located is a model that was found.
 type Located struct {
-	Name     string // as rows have it
-	Revision string // commit, digest or shape
+	Name     string // in rows
+	Revision string // commit, digest, or the shape
 	path     string // a directory or a .gguf file; empty for a shape
 }
 
-// Locate finds what a model is named as. A model of the hub that is not in the cache
-// is brought there.
+// Locate finds a model by one of [ModelForms]. One of the hub that is not in the cache is
+// pulled; say is told how far that is.
 func Locate(ctx context.Context, name string, say func(string, ...any)) (Located, error) {
 	switch {
 	case name == embedded.Name:
@@ -65,7 +65,7 @@ func Locate(ctx context.Context, name string, say func(string, ...any)) (Located
 		return Located{}, err
 	}
 	sum, err := revision(name)
-	// Where it lies plays no part; the digest says what it is.
+	// The name leaves out the path: the digest says what the model is.
 	return Located{filepath.Base(filepath.Clean(name)), sum, name}, err
 }
 
@@ -78,8 +78,8 @@ func (l Located) Open() (*models.Files, error) {
 	return models.Open(l.path)
 }
 
-// extract puts the embedded model where it can be mapped: the user's cache, or a
-// temporary folder where there is none to write to.
+// extract writes the embedded model to a file, so that it can be mapped: in the user's
+// cache, or in the temporary folder where that cannot be written.
 func extract() (string, error) {
 	if cache, err := os.UserCacheDir(); err == nil {
 		if path, err := embedded.Extract(filepath.Join(cache, "snapbench")); err == nil {
@@ -89,7 +89,7 @@ func extract() (string, error) {
 	return embedded.Extract(filepath.Join(os.TempDir(), "snapbench"))
 }
 
-// isRepo tells org/name[@revision] from a path: nothing of that name lies here.
+// isRepo says whether a name is org/name[@revision] of the hub and no path that exists.
 func isRepo(name string) bool {
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		return false
@@ -98,14 +98,13 @@ func isRepo(name string) bool {
 	return err == nil && strings.Count(name, "/") == 1 && !strings.HasPrefix(name, ".")
 }
 
-// decisive are the files of a model's directory that decide an answer, besides
-// the weights.
+// decisive are the files of a model's directory that decide an answer, the weights
+// excepted.
 var decisive = []string{
 	"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
 }
 
-// revision is the digest of a file, or of a directory's files that decide an
-// answer.
+// revision is the digest of a file, or of those files of a directory that decide an answer.
 func revision(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -132,7 +131,8 @@ func revision(path string) (string, error) {
 // Hub returns the client of the Hugging Face hub that the environment describes.
 func Hub() (*hub.Client, error) { return hub.FromEnv(os.Getenv) }
 
-// ReportBytes says every twentieth of a download.
+// ReportBytes returns a function that reports a download, each time another twentieth is
+// done.
 func ReportBytes(say func(string, ...any)) func(hub.Progress) {
 	told := int64(-1)
 	return func(p hub.Progress) {
@@ -150,15 +150,15 @@ func ReportBytes(say func(string, ...any)) func(hub.Progress) {
 	}
 }
 
-// SayTo says lines to a writer.
+// SayTo returns a function that prints lines to a writer.
 func SayTo(w io.Writer) func(string, ...any) {
 	return func(format string, arguments ...any) {
 		fmt.Fprintln(w, results.Visible(fmt.Sprintf(format, arguments...)))
 	}
 }
 
-// verify holds the weights that lie in the cache to their commit, whose name
-// the rows will bear.
+// verify checks that the weights in the cache are those of their commit, which rows will
+// name.
 func verify(repo hub.Repo, snapshot hub.Snapshot) error {
 	for _, name := range snapshot.Files {
 		want, known := snapshot.SHA256[name]
@@ -177,8 +177,8 @@ func verify(repo hub.Repo, snapshot hub.Snapshot) error {
 	return nil
 }
 
-// SayReplaced says which files of the cache were not what the hub lists: a run
-// with them before was one of another model.
+// SayReplaced prints which files in the cache differed from the hub's and were replaced.
+// Earlier runs with those files were runs of another model.
 func SayReplaced(w io.Writer, snapshot hub.Snapshot) {
 	for _, name := range snapshot.Replaced {
 		fmt.Fprintf(w, "%s was in the cache with another content than the hub's, and was replaced\n", name)

@@ -8,21 +8,21 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// memory is what some engines take from: a card's, or the host's. A batch holds it for
-// reading, and for writing where it needs all of it.
+// memory is a card's memory, or the host's, and the engines that share it. A batch locks it
+// for reading, or for writing where no other batch may run.
 type memory struct {
 	sync.RWMutex
 	engines []*Engine
 }
 
-// beside completes requests while others' batches may take of the same memory.
+// beside completes requests while other engines may use the same memory.
 func (e *Engine) beside(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
 	e.memory.RLock()
 	defer e.memory.RUnlock()
 	return e.answer(ctx, requests)
 }
 
-// apart completes requests while nothing else takes of the memory.
+// apart completes requests while no other engine uses the memory.
 func (e *Engine) apart(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
 	e.memory.Lock()
 	defer e.memory.Unlock()
@@ -34,9 +34,9 @@ func (e *Engine) apart(ctx context.Context, requests []runners.Request) ([][]run
 	return e.answer(ctx, requests)
 }
 
-// What is decoded together: rows enough that reading the weights costs little for
-// each, and no more prompt tokens than a device reads in some seconds, which are lost
-// where the run is killed before their answers are there.
+// Limits of a batch: so many rows that reading the weights costs little for each, and no
+// more prompt tokens than a device reads in some seconds, since that work is lost if the run
+// is killed before the answers are written.
 const (
 	rowsTogether      = 32
 	tokensTogether    = 2 << 10 // on a CPU
@@ -63,13 +63,13 @@ func (e *Engine) Fits(waiting []runners.Request, next runners.Request) bool {
 	if rows > rowsTogether || tokens > limit {
 		return false
 	}
-	// Half of what is free, shared with who takes of the same memory: a plan is an
-	// estimate, and who comes last must not fail.
+	// A plan is an estimate. With half of the free memory divided among the engines that
+	// share it, the last to allocate does not fail.
 	var caches, prefill, decode int64
 	for _, q := range list {
 		policies, err := policiesOf(q.Variants)
 		if err != nil {
-			return false // Check says so
+			return false // Check reports it
 		}
 		plan := e.model.Plan(policies, len(q.Prompt), room, q.Fidelity)
 		for _, c := range plan.Caches {

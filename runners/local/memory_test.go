@@ -15,7 +15,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// What is decoded together is bounded by rows and prompt tokens; one sample always may.
+// A batch is bounded by rows and prompt tokens, except that one sample always fits.
 func TestFits(t *testing.T) {
 	m := tinyOn(t, newCPU(t))
 	e := New(m, func([]int32) string { return "" })
@@ -60,14 +60,14 @@ func TestLacksMemory(t *testing.T) {
 	}
 }
 
-// scarce is the memory of two devices that has room for one request at a time.
+// scarce is the memory of two devices; one request fits at a time.
 type scarce struct {
 	mu         sync.Mutex
 	held, most int
 	refused    int
 }
 
-// around answers requests where the memory has room for them.
+// around lets answer run only where the request fits.
 func (m *scarce) around(answer func(context.Context, []runners.Request) ([][]runners.Completion, error)) func(context.Context, []runners.Request) ([][]runners.Completion, error) {
 	return func(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
 		m.mu.Lock()
@@ -96,8 +96,7 @@ func (m *scarce) around(answer func(context.Context, []runners.Request) ([][]run
 	}
 }
 
-// Where two devices share a memory that has room for one of them, no answer has an
-// error for it.
+// Two devices that share a memory in which only one request fits answer without an error.
 func TestTwoEnginesLackMemory(t *testing.T) {
 	devices := []engine.Device{newCPU(t), newCPU(t)}
 	engines, room := newEngines(devices), &scarce{}
@@ -135,7 +134,7 @@ func TestTwoEnginesLackMemory(t *testing.T) {
 	}
 }
 
-// smallCard is a device that says it has so much memory and no more.
+// smallCard is a device that reports so much free memory.
 type smallCard struct {
 	engine.Device
 	limit int64
@@ -147,8 +146,8 @@ func (d smallCard) Memory() engine.Memory {
 	return m
 }
 
-// What cannot fit is left out with the reason, and the others answer as they do
-// without it.
+// A variant whose cache does not fit gets an error with the reason; the others answer as they
+// would without it.
 func TestFullCacheLeftOut(t *testing.T) {
 	r := New(tinyOn(t, smallCard{newCPU(t), 8 << 20}), func([]int32) string { return "" })
 	request := runners.Request{Prompt: ids(9000, 3), Question: ids(3, 5), Variants: runners.VariantsOf(variants(t, "full;snapkv(cap=64,w=16,k=5);snapkv(cap=50%,w=16,k=5)")), MaxNew: 4}

@@ -18,20 +18,20 @@ import (
 	_ "github.com/snapbench/snapbench/runners/tokenizer/sugarme" // --tokenizer sugarme
 )
 
-// Options say which model runs where.
+// Options say which model to open on which devices.
 type Options struct {
 	Model     string // as [Locate] finds it
 	Device    string // "auto", or devices separated by commas
 	DType     string // "auto", float32, float16, bfloat16
-	Tokenizer string // backend; empty for a model that reads no text, as for measuring speed
+	Tokenizer string // backend; empty where no text is read, as when speed is measured
 }
 
 // Opened is a model that is ready to run, on one device or several.
 type Opened struct {
 	Located
 	Engines []*Engine
-	Kinds   string // of the engines' devices, each once: what rows depend on
-	// Today is the day that the chat template sees.
+	Kinds   string // of the engines' devices, each once; rows depend on these
+	// Today is the date that the chat template sees.
 	Today time.Time
 
 	files   *models.Files
@@ -40,7 +40,7 @@ type Opened struct {
 	devices []engine.Device
 }
 
-// Close gives everything back.
+// Close frees the weights and closes files and devices.
 func (m *Opened) Close() {
 	for _, e := range m.Engines {
 		if e.model != nil {
@@ -64,16 +64,16 @@ func (m *Opened) Runners() []runners.Runner {
 	return list
 }
 
-// UsesDate says whether the model's chat template asks for the day.
+// UsesDate says whether the model's chat template asks for the date.
 func (m *Opened) UsesDate() bool { return m.chat != nil && m.chat.UsesDate() }
 
-// Subject is what rows of this model are about.
+// Subject says in rows what was measured.
 func (m *Opened) Subject() results.Subject {
 	return results.Subject{Model: m.Name, Revision: m.Revision, Device: m.Kinds, DType: m.devices[0].Type().String()}
 }
 
-// Open finds the model's files, reads its tokenizer where text is wanted, and
-// brings its weights to every device asked for.
+// Open finds the model's files, reads its tokenizer if one is asked for, and loads the
+// weights on every device.
 func Open(ctx context.Context, o Options, say func(string, ...any)) (_ *Opened, err error) {
 	if names := tokenizer.Names(); o.Tokenizer != "" && !slices.Contains(names, o.Tokenizer) {
 		return nil, runners.Mistake(fmt.Errorf("unknown tokenizer %q: have %s", o.Tokenizer, strings.Join(names, ", ")))
@@ -141,9 +141,8 @@ func newEngines(devices []engine.Device) []*Engine {
 	return list
 }
 
-// load brings the weights to every engine: to several memories at the same time, in
-// one memory one copy after the other, since what is free decides whether the next is
-// begun.
+// load loads the weights for every engine. Engines with separate memories load at the same
+// time, those that share one in turn, since each checks first what is still free.
 func (m *Opened) load(say func(string, ...any)) error {
 	failed := make([]error, len(m.Engines))
 	var wait sync.WaitGroup
@@ -174,6 +173,7 @@ func (m *Opened) load(say func(string, ...any)) error {
 	return errors.Join(failed...)
 }
 
+// openText opens the tokenizer and the chat template.
 func (m *Opened) openText(o Options) (err error) {
 	if m.path == "" {
 		return fmt.Errorf("model %q has random weights and no tokenizer: it serves snapbench speed", o.Model)
@@ -199,7 +199,7 @@ func (m *Opened) openText(o Options) (err error) {
 	return err
 }
 
-// Reader is the model as prompts see it.
+// Reader is what the tasks need of the model to build prompts.
 func (m *Opened) Reader() datasets.Model {
 	d := datasets.Model{Name: m.Name, ContextLength: m.Engines[0].model.Context, Tokenizer: m.text}
 	if m.chat != nil {
@@ -214,7 +214,7 @@ func (m *Opened) Reader() datasets.Model {
 	return d
 }
 
-// Stop returns where a sample's answer ends.
+// Stop returns the tokens and strings that end a sample's answer.
 func (m *Opened) Stop(s datasets.Sample) runners.Stop {
 	stop := runners.Stop{Strings: s.StopStrings, Tokens: slices.Clone(s.StopIDs)}
 	add := func(ids ...int32) {

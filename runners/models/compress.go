@@ -8,8 +8,8 @@ import (
 )
 
 // compress lets the variants choose in a layer and gathers their caches.
-func (m *Model) compress(p Prompt, result *Prefilled, l compress.Layer, s compress.Source) error {
-	choice, err := compress.Choose(m.device, s, l, p.Variants)
+func (m *Model) compress(chooser *compress.Chooser, p Prompt, result *Prefilled, l compress.Layer, s compress.Source) error {
+	choice, err := chooser.Choose(s, l, p.Variants)
 	if err != nil {
 		return fmt.Errorf("layer %d: %w", l.Index, err)
 	}

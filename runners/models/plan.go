@@ -54,9 +54,9 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	}
 	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
 	l := compress.Layer{Layers: m.Layers, Tokens: n, Heads: m.Heads}
-	chosen := int64(0)
+	chosen := int64(0) // positions, in the layer where they are most
 	for _, v := range variants {
-		var bytes int64
+		var bytes, most int64
 		for i := range m.Layers {
 			l.Index = i
 			e := v.Expect(l)
@@ -64,24 +64,26 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 			bytes += 2 * array(held, m.Heads.Size)
 			if e.Tail < n { // something may be dropped: positions say what is kept
 				bytes += takes(4 * int64(held))
-			}
-			if i == 0 {
-				chosen += 4 * int64(e.Most())
+				most = max(most, 4*int64(e.Most()))
 			}
 		}
+		chosen += most
 		if twins {
 			bytes *= 2
 		}
 		p.Caches = append(p.Caches, bytes)
 	}
 	needs := compress.NeedsOf(variants, l)
-	scores := takes(4 * int64(m.Heads.Query) * int64(n))
+	p.Prefill += chosen + takes(4*int64(needs.Scores)*int64(n))
 	if held := needs.Held(n); held > 0 {
-		// Queries held, and scores with two poolings of them at a time at least.
-		p.Prefill += array(held, m.QueryWidth()) + chosen + 3*scores
+		p.Prefill += array(held, m.QueryWidth())
 	}
 	if needs.Columns {
-		p.Prefill += chosen + 2*scores
+		// Beside the sums of all queries, a number for each of the block's.
+		p.Prefill += takes(4*int64(m.Heads.Query)*int64(n)) + takes(4*int64(m.Heads.Query)*int64(min(m.block, n)))
+	}
+	if needs.Output {
+		p.Prefill += takes(compress.OutputBytes(m.device.Type(), m.QueryWidth(), m.Width))
 	}
 	return p
 }

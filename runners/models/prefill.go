@@ -111,6 +111,8 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		}
 	}()
 
+	chooser := compress.NewChooser(d)
+	defer chooser.Free()
 	d.PutInts(ids, p.IDs)
 	d.Embed(hidden, m.embedding, ids)
 	blocks := (n + m.block - 1) / m.block
@@ -192,7 +194,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		}
 		place.Index, place.Sliding, place.Scale, place.Angles = li, y.window, scale, m.Rope.Frequencies(m.Heads.Size)
 		source := compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width}
-		if err := m.compress(p, result, place, source); err != nil {
+		if err := m.compress(chooser, p, result, place, source); err != nil {
 			return nil, err
 		}
 	}

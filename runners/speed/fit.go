@@ -9,20 +9,20 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// Footprint is what a cell needs on the device by its plan, in bytes, and what
-// there is. Prefill and Decode do not coincide.
+// Footprint is what a cell needs on the device by its plan, and what is free, in bytes.
+// Prefill and Decode are never needed at the same time.
 type Footprint struct {
 	Weights int64 `json:"weight_bytes"`
 	Prefill int64 `json:"prefill_bytes"` // hidden states, one layer's keys and values, scores, scratch of one prompt
 	Caches  int64 `json:"cache_bytes"`   // of all sequences, with room for new tokens
 	Decode  int64 `json:"decode_bytes"`  // scratch of the decoding rows
-	Free    int64 `json:"free_bytes"`    // for all but the weights; 0 where no limit is known
+	Free    int64 `json:"free_bytes"`    // for everything except the weights; 0 where no limit is known
 }
 
-// Need is what is needed beside the weights at the worst moment.
+// Need is the most that is needed at any time, the weights excepted.
 func (f Footprint) Need() int64 { return f.Caches + max(f.Prefill, f.Decode) }
 
-// Fits says whether there is room; where no limit is known, there is.
+// Fits says whether that is free. Where no limit is known, it is taken to be.
 func (f Footprint) Fits() bool { return f.Free <= 0 || f.Need() <= f.Free }
 
 // DoesNotFit says what a cell would have needed.
@@ -30,9 +30,9 @@ type DoesNotFit struct {
 	Plan Footprint
 	// Need and Free are the plan's, or those of the allocation that failed.
 	Need, Free int64
-	// Allocating: the plan fits and an allocation failed all the same.
+	// Allocating says that the plan fits, and an allocation failed all the same.
 	Allocating bool
-	held       int // sequences that were there
+	held       int // sequences that were in memory then
 }
 
 func (e *DoesNotFit) Error() string {
@@ -43,11 +43,11 @@ func (e *DoesNotFit) Error() string {
 	return fmt.Sprintf("%s %s, %s free", what, engine.Bytes(e.Need), engine.Bytes(e.Free))
 }
 
-// ErrNoLimit says that the largest that fits cannot be told.
+// ErrNoLimit says that the largest size that fits cannot be found.
 var ErrNoLimit = errors.New("no limit of memory is known")
 
-// Free returns what of a device is free, or what is left of limit bytes of it
-// where limit is not 0. It is 0 where neither is known.
+// Free returns a device's free bytes, and of these at most what is left of limit where
+// limit is not 0. It returns 0 where no limit is known.
 func Free(d engine.Device, limit int64) int64 {
 	m := d.Memory()
 	if limit <= 0 {
@@ -60,11 +60,11 @@ func Free(d engine.Device, limit int64) int64 {
 	return left
 }
 
-// Plan returns what a cell whose length and batch are given needs.
+// Plan returns what a cell needs whose length and batch are given.
 func (c Cell) Plan(m *models.Model) Footprint { return c.footprint(m, Free(m.Device(), c.Limit)) }
 
 func (c Cell) footprint(m *models.Model, free int64) Footprint {
-	p := m.Plan([]compress.Variant{c.Variant}, c.Length, c.Warmup+c.MaxNew, false).Of(c.Batch)
+	p := m.Plan([]compress.Variant{c.Variant}, c.Length, c.steps(), false).Of(c.Batch)
 	f := Footprint{Weights: m.Device().Memory().Weights, Prefill: p.Prefill, Decode: p.Decode, Free: free}
 	for _, b := range p.Caches {
 		f.Caches += b
@@ -72,12 +72,12 @@ func (c Cell) footprint(m *models.Model, free int64) Footprint {
 	return f
 }
 
-// LengthGrain is what the longest prompt is a multiple of.
+// LengthGrain is the number of tokens that lengths which are searched for are multiples of.
 const LengthGrain = 1024
 
-// Largest replaces a batch or a length of 0 by the largest that fits by the plan;
-// lengths are multiples of LengthGrain. It returns *DoesNotFit where nothing does,
-// and ErrNoLimit.
+// Largest replaces a batch or a length of 0 by the largest that fits by the plan, for a
+// length in multiples of LengthGrain. It returns *DoesNotFit where not even the smallest
+// does, and ErrNoLimit where no limit of memory is known.
 func (c Cell) Largest(m *models.Model) (Cell, error) {
 	if c.Length > 0 && c.Batch > 0 {
 		return c, nil
@@ -101,7 +101,7 @@ func (c Cell) Largest(m *models.Model) (Cell, error) {
 		f := c.footprint(m, free)
 		return c, &DoesNotFit{Plan: f, Need: f.Need(), Free: free}
 	}
-	low, high := 1, 2 // fits, perhaps not
+	low, high := 1, 2 // low fits, high may
 	for high*grain <= most && fits(high) {
 		low, high = high, 2*high
 	}

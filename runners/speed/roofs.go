@@ -8,14 +8,15 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// Roofs are the rates a device reaches in its own operations, measured.
+// Roofs are the rates that a device was measured to reach in its own operations.
 type Roofs struct {
-	Bandwidth float64 // bytes a second, of a large copy, reading and writing counted
-	Products  float64 // operations a second, of a large product
-	Attention float64 // operations a second, of causal attention over 16K tokens or the length given
+	Bandwidth float64 // bytes a second of a large copy; a byte that is read and written counts twice
+	Products  float64 // operations a second of a large product; a multiply and add are two
+	Attention float64 // operations a second of causal attention over a long prompt
 }
 
-// MeasureRoofs measures what a cell's time is held to.
+// MeasureRoofs measures the rates that cells are held to. Attention is over length tokens,
+// but at most 16K, on a CPU 1K.
 func MeasureRoofs(m *models.Model, length int) (Roofs, error) {
 	d := m.Device()
 	var r Roofs
@@ -92,8 +93,8 @@ func MeasureRoofs(m *models.Model, length int) (Roofs, error) {
 	return r, nil
 }
 
-// fill gives an array numbers that are none in particular, the same million again
-// and again: zeros compute faster on some chips.
+// fill gives an array random numbers, up to a million of them over and over: some chips
+// compute faster with zeros.
 func fill(d engine.Device, a engine.Array) {
 	const most = 1 << 20
 	rng := rand.New(rand.NewPCG(3, 4))

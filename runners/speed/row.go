@@ -3,11 +3,53 @@ package speed
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/local"
 )
 
-// MeasureRow runs a cell and sums it up; one that does not fit is a row that says so.
+// Row is a measured cell as speed.json has it. Times are in seconds, sizes in bytes.
+type Row struct {
+	Model        string `json:"model"`
+	Device       string `json:"device"`
+	DType        string `json:"dtype"`
+	Length       int    `json:"length"` // tokens of the prompts that ran
+	Batch        int    `json:"batch"`
+	LongestAsked bool   `json:"longest_asked,omitempty"` // the length was searched for (--lengths max)
+	LargestAsked bool   `json:"largest_asked,omitempty"` // the batch was searched for (--batch max)
+	Variant      string `json:"variant"`
+	Fits         bool   `json:"fits"`
+	Need         int64  `json:"need_bytes,omitempty"` // Need and Free are set where the cell does not fit
+	Free         int64  `json:"free_bytes,omitempty"`
+	Allocating   bool   `json:"allocation_failed,omitempty"` // the plan fits, an allocation failed
+	NewTokens    int    `json:"new_tokens,omitempty"`
+
+	Prompts   int `json:"prompts,omitempty"` // that were read; the other sequences have copies of their caches
+	Layers    int `json:"prefill_layers,omitempty"`
+	Attending int `json:"prefill_attending,omitempty"`
+
+	PrefillSeconds   float64 `json:"prefill_seconds,omitempty"` // median over the batch's prompts
+	PrefillPerSecond float64 `json:"prefill_tokens_per_second,omitempty"`
+	PrefillRoof      float64 `json:"prefill_roof_seconds,omitempty"` // its operations at the measured rates
+	StepSeconds      float64 `json:"step_seconds,omitempty"`         // median
+	StepP10          float64 `json:"step_p10_seconds,omitempty"`
+	StepP90          float64 `json:"step_p90_seconds,omitempty"`
+	StepRoof         float64 `json:"step_roof_seconds,omitempty"` // its bytes at the measured bandwidth
+	TokensPerSecond  float64 `json:"tokens_per_second,omitempty"`
+	TotalSeconds     float64 `json:"total_seconds,omitempty"` // reading all prompts and all steps
+	PeakBytes        int64   `json:"peak_bytes,omitempty"`    // most that the device had allocated
+	DriverBytes      int64   `json:"driver_bytes,omitempty"`  // in use on the card after the steps, by any process, as the driver counts
+	WeightBytes      int64   `json:"weight_bytes,omitempty"`
+	CacheBytes       int64   `json:"cache_bytes,omitempty"`
+	StepBytes        int64   `json:"step_bytes,omitempty"`
+
+	Plan  Footprint `json:"plan"`
+	Notes []string  `json:"notes,omitempty"`
+}
+
+// MeasureRow measures a cell and returns its row. A cell that does not fit gives a row
+// that says so, not an error.
 func MeasureRow(ctx context.Context, e *local.Engine, roofs Roofs, c Cell, seed uint64, step func(Step)) (Row, error) {
 	about := e.Describe()
 	row := Row{Model: about.Model, Device: about.Device, DType: about.DType, Length: c.Length, Batch: c.Batch, Variant: c.Variant.String(),
@@ -33,3 +75,61 @@ func MeasureRow(ctx context.Context, e *local.Engine, roofs Roofs, c Cell, seed 
 	row.PeakBytes, row.DriverBytes, row.WeightBytes, row.CacheBytes, row.StepBytes = s.Peak, s.Taken, s.Weights, s.Cache, s.StepBytes
 	return row, nil
 }
+
+// size is the row's length and batch as tables print them: "max 8" was searched for.
+func (r Row) size() (length, batch string) {
+	length, batch = fmt.Sprint(r.Length), fmt.Sprint(r.Batch)
+	if r.LongestAsked {
+		length = "max " + length
+	}
+	if r.LargestAsked {
+		batch = "max " + batch
+	}
+	return length, batch
+}
+
+// asked is the length and batch as they were asked for, "max" where they were searched for.
+func (r Row) asked() (length, batch string) {
+	length, batch = fmt.Sprint(r.Length), fmt.Sprint(r.Batch)
+	if r.LongestAsked {
+		length = "max"
+	}
+	if r.LargestAsked {
+		batch = "max"
+	}
+	return length, batch
+}
+
+// misfit says why the cell did not run.
+func (r Row) misfit() string {
+	if r.Allocating {
+		return fmt.Sprintf("fits by the plan, but an allocation failed: needs %s, %s free", engine.Bytes(r.Need), engine.Bytes(r.Free))
+	}
+	return fmt.Sprintf("does not fit: needs %s, %s free", engine.Bytes(r.Need), engine.Bytes(r.Free))
+}
+
+// Line returns the row as one line of progress.
+func (r Row) Line() string {
+	if !r.Fits {
+		return fmt.Sprintf("%d × %d tokens, %s: %s", r.Batch, r.Length, r.Variant, r.misfit())
+	}
+	return fmt.Sprintf("%d × %d tokens, %s: prefill %.3f s, step %.2f ms, peak %.2f GiB, %.1f s in all", r.Batch, r.Length, r.Variant, r.PrefillSeconds, 1000*r.StepSeconds, GiB(r.PeakBytes), r.TotalSeconds)
+}
+
+// remarks say in what the row is not a plain measurement; tables print them as footnotes.
+func (r Row) remarks() []string {
+	var list []string
+	if r.Fits && r.Prompts < r.Batch {
+		list = append(list, fmt.Sprintf("of a batch %d prompts were read; the other sequences have copies of their caches, in memory of their own", r.Prompts))
+	}
+	if r.Layers > 0 {
+		list = append(list, fmt.Sprintf("a prefill computes %d of the layers, the others take their caches from it: its time is not the model's, all memory and every step is", r.Layers))
+	}
+	if r.Attending > 0 {
+		list = append(list, fmt.Sprintf("of a prompt the last %d tokens attend, over all its keys", min(r.Attending, r.Length)))
+	}
+	return append(list, r.Notes...)
+}
+
+// GiB converts bytes to GiB.
+func GiB(bytes int64) float64 { return float64(bytes) / (1 << 30) }

@@ -1,7 +1,6 @@
 package weights
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -9,10 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-
-	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 func TestSafetensors(t *testing.T) {
@@ -274,179 +270,6 @@ func TestWriteSafetensors(t *testing.T) {
 	}
 }
 
-// shards writes a sharded model and returns its directory.
-func shards(t *testing.T, index string, files map[string][]Entry) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, entries := range files {
-		if err := WriteSafetensors(filepath.Join(dir, name), entries, map[string]string{"format": name}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), []byte(index), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func TestShards(t *testing.T) {
-	x, y, z := Float32Entry("x", []float32{1}, 1), Float32Entry("y", []float32{2}, 1), Float32Entry("z", []float32{3}, 1)
-	dir := shards(t, `{"metadata":{"total_size":8},"weight_map":{"x":"m-2.safetensors","y":"m-1.safetensors"}}`,
-		map[string][]Entry{"m-1.safetensors": {y, z}, "m-2.safetensors": {x}})
-	f, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if got, want := f.Names(), []string{"y", "z", "x"}; !slices.Equal(got, want) {
-		t.Errorf("names %q, want %q", got, want)
-	}
-	if w, err := f.Weight("x", 1); err != nil || rowOf(w, 0)[0] != 1 {
-		t.Errorf("x: %v", err)
-	}
-	if f.TotalBytes() != 12 {
-		t.Errorf("%d bytes, want 12", f.TotalBytes())
-	}
-
-	// A single file is preferred.
-	if err := WriteSafetensors(filepath.Join(dir, "model.safetensors"), []Entry{z}, nil); err != nil {
-		t.Fatal(err)
-	}
-	single, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer single.Close()
-	if got := single.Names(); !slices.Equal(got, []string{"z"}) {
-		t.Errorf("single file: %q", got)
-	}
-
-	for _, c := range []struct{ index, expect string }{
-		{`{"weight_map":{"x":"m-1.safetensors"}}`, `tensor "x" should be in m-1.safetensors and is not`},
-		{`{"weight_map":{"x":"m-3.safetensors"}}`, "m-3.safetensors: no such file"},
-		{`{"weight_map":{"x":"m-1.safetensors","y":"m-2.safetensors"}}`, `tensor "y" is in`},
-		{`{"weight_map":{"x":"../m-1.safetensors"}}`, `shard "../m-1.safetensors" is not a file name`},
-		{`{"weight_map":{"x":"/etc/passwd"}}`, `shard "/etc/passwd" is not a file name`},
-		{`{"weight_map":{"x":".."}}`, `shard ".." is not a file name`},
-		{`{"weight_map":{"x":"."}}`, `shard "." is not a file name`},
-		{`{"weight_map":{"x":""}}`, `shard "" is not a file name`},
-		{`{"weight_map":{"x":1}}`, `tensor "x": 1 where a string`},
-		{`{"weight_map":{"x":"a","x":"b"}}`, `tensor "x" twice`},
-		{`{"weight_map":{}}`, "weight_map is empty"},
-		{`{"weight_map":[]}`, "byte 15"},
-		{`{"weight_map":{"x":"a"},"weight_map":{"x":"a"}}`, "weight_map twice"},
-		{`{"metadata":{}}`, "no weight_map"},
-		{`{"weight_map":{"x":"a"}`, "unexpected EOF"},
-		{``, "byte 0"},
-		{"{\"\xff\":1}", "byte 2: not UTF-8"},
-	} {
-		dir := shards(t, c.index, map[string][]Entry{"m-1.safetensors": {y}, "m-2.safetensors": {x, y}})
-		if _, err := OpenDir(dir); !mentions(err, c.expect, dir) {
-			t.Errorf("%s: %v; want %q", c.index, err, c.expect)
-		}
-	}
-}
-
-// The reference models' first hidden states are their embeddings' rows, bit
-// for bit, which two files must agree about.
-func TestGoldens(t *testing.T) {
-	for _, path := range sharedtest.Glob(t, "goldens", "*/golden.safetensors") {
-		family := filepath.Base(filepath.Dir(path))
-		model, err := Open(filepath.Dir(path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer model.Close()
-		golden, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer golden.Close()
-		embed, err := model.Tensor("model.embed_tokens.weight")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids, err := golden.Tensor("input_ids")
-		if err != nil {
-			t.Fatal(err)
-		}
-		idList, err := ids.Ints()
-		if err != nil {
-			t.Fatal(err)
-		}
-		hidden, err := golden.Weight("hidden.0", len(idList), embed.Cols())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, id := range idList {
-			if err := sameBits(rowOf(hidden, i), rowOf(embed, int(id))); err != nil {
-				t.Errorf("%s: hidden state of token %d: %v", family, i, err)
-				break
-			}
-		}
-	}
-}
-
-// Reading is safe from several goroutines (run with -race).
-func TestConcurrentReading(t *testing.T) {
-	f, err := Open("testdata/blocks.safetensors")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for _, name := range f.Names() {
-				x, err := f.Tensor(name)
-				if err != nil {
-					t.Error(err)
-				}
-				if x.IsWeight() {
-					rowOf(x, 0)
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// checkTensors holds whatever a parser let through to what it promises.
-func checkTensors(t *testing.T, tensors []*Tensor, size int) {
-	total := 0
-	names := make(map[string]bool)
-	for _, x := range tensors {
-		total += len(x.Raw())
-		if names[x.Name()] {
-			t.Fatalf("name %q twice", x.Name())
-		}
-		names[x.Name()] = true
-		elements := 1
-		for _, d := range x.Shape() {
-			elements *= d
-		}
-		if x.Rows()*x.Cols() != elements || elements < 0 {
-			t.Fatalf("%v as (%d, %d)", x.Shape(), x.Rows(), x.Cols())
-		}
-		if x.offset+uint64(len(x.Raw())) > uint64(size) {
-			t.Fatalf("%q ends at byte %d of %d", x.Name(), x.offset+uint64(len(x.Raw())), size)
-		}
-		if x.IsWeight() {
-			if x.Rows()*x.rowBytes != len(x.Raw()) {
-				t.Fatalf("%q: %d rows of %d bytes in %d", x.Name(), x.Rows(), x.rowBytes, len(x.Raw()))
-			}
-			if x.Rows() > 0 {
-				x.ReadRow(0, make([]float32, x.Cols()))
-				x.RawRow(x.Rows() - 1)
-			}
-		}
-		x.Ints() // must not panic; the error is not of interest
-	}
-	if total > size {
-		t.Fatalf("%d bytes of tensors in a file of %d", total, size)
-	}
-}
-
 func FuzzSafetensors(f *testing.F) {
 	f.Add(safetensorsBytes(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, make([]byte, 4)))
 	f.Add(safetensorsBytes(`{"__metadata__":{"a":"b"},"x":{"dtype":"I16","shape":[2,1],"data_offsets":[0,4]},"y":{"dtype":"BF16","shape":[0],"data_offsets":[4,4]}}  `, make([]byte, 4)))
@@ -460,33 +283,6 @@ func FuzzSafetensors(f *testing.F) {
 		for _, k := range metadata.Keys() {
 			if _, err := metadata.String(k); err != nil {
 				t.Fatal(err)
-			}
-		}
-	})
-}
-
-func FuzzIndex(f *testing.F) {
-	f.Add([]byte(`{"metadata":{"total_size":8},"weight_map":{"x":"model-00001-of-00002.safetensors","y":"b"}}`))
-	f.Add([]byte(`{"weight_map":{"x":"../a","y":"/b","z":"c\\d"}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		shards, shardOf, err := parseIndex("fuzz", data)
-		if err != nil {
-			return
-		}
-		var index struct {
-			WeightMap map[string]string `json:"weight_map"`
-		}
-		if err := json.Unmarshal(data, &index); err != nil {
-			t.Fatalf("accepted, and encoding/json says %v", err)
-		}
-		for _, s := range shards {
-			if filepath.Dir(filepath.Join("dir", s)) != "dir" {
-				t.Fatalf("shard %q leaves the directory", s)
-			}
-		}
-		for name, s := range shardOf {
-			if !slices.Contains(shards, s) {
-				t.Fatalf("tensor %q in %q, not among the shards", name, s)
 			}
 		}
 	})

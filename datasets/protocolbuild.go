@@ -1,0 +1,155 @@
+package datasets
+
+import (
+	"cmp"
+	_ "embed"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// prompting is what a protocol makes a prompt of.
+type prompting struct {
+	model    Model
+	set      string // without the _e of LongBench-E
+	context  string
+	input    string
+	limit    int // tokens, 0: the protocol's own number
+	newAfter int // new tokens that must fit after the prompt
+}
+
+// fillIn replaces {context} and {input} in a template. Nothing else is interpreted, neither
+// in the template nor in the texts that replace them.
+func (r prompting) fillIn(template string) string {
+	return strings.NewReplacer("{context}", r.context, "{input}", r.input).Replace(template)
+}
+
+// buildMiddle returns the builder of LongBench and its followers: it fills in the set's
+// template, applies the chat template before, cuts tokens out of the middle, and applies the
+// chat template after. With onceBOS a BOS in the text is not doubled.
+func buildMiddle(after, before func(family, string) wrap, limitOf func(Model) int, onceBOS bool) func(*Sample, prompting) error {
+	return func(s *Sample, r prompting) error {
+		m := r.model
+		encode := func(text string) ([]int32, error) {
+			if onceBOS {
+				return m.encode(text)
+			}
+			return m.Tokenizer.Encode(text, true)
+		}
+		f := modelFamily(m.Name)
+		text := r.fillIn(texts().Templates[r.set])
+		var err error
+		if before != nil {
+			if text, err = before(f, r.set).apply(m, text); err != nil {
+				return err
+			}
+		}
+		ids, err := encode(text)
+		if err != nil {
+			return err
+		}
+		chat := after(f, r.set)
+		if chat.own && m.Chat != nil {
+			s.note("chat template: the model's own, where the original has none for it")
+		}
+		finish := func(text string) error {
+			if s.Prompt, err = chat.apply(m, text); err != nil {
+				return err
+			}
+			s.IDs, err = encode(s.Prompt)
+			return err
+		}
+		limit, free := cmp.Or(r.limit, limitOf(m)), 0
+		if limit == 0 && m.ContextLength > 0 {
+			free = m.ContextLength - r.newAfter // in which the chat template must fit as well
+			bare, err := chat.apply(m, "")
+			if err != nil {
+				return err
+			}
+			empty, err := m.Tokenizer.Encode(bare, false)
+			if err != nil {
+				return err
+			}
+			if limit = free - len(empty); limit < 2 {
+				return fmt.Errorf("the model's context of %d tokens has no room for a prompt beside %d new tokens", m.ContextLength, r.newAfter)
+			}
+		}
+		if limit == 0 || len(ids) <= limit {
+			return finish(text)
+		}
+		// Joined and tokenised again, the halves may have a few more tokens than the
+		// limit. The originals' limits leave space for that; the model's context does
+		// not, so that more is cut.
+		s.Truncated = true
+		for range 8 {
+			half := limit / 2
+			if err := finish(m.Tokenizer.Decode(ids[:half], true) + m.Tokenizer.Decode(ids[len(ids)-half:], true)); err != nil {
+				return err
+			}
+			over := len(s.IDs) - free
+			if free == 0 || over <= 0 {
+				return nil
+			}
+			if limit -= over + over%2; limit < 2 {
+				break
+			}
+		}
+		return fmt.Errorf("the prompt can't be cut to the %d tokens that the model's context of %d leaves", free, m.ContextLength)
+	}
+}
+
+// buildApart builds kvpress's prompts: IDs hold the context, cut at its end; Question holds
+// the question and the answer's beginning.
+func buildApart(s *Sample, r prompting) error {
+	m := r.model
+	t := &texts().KVPress
+	// As in the original, only an exact suffix: one that a space follows stays.
+	r.input = strings.TrimSuffix(r.input, t.StripFromInput[r.set])
+	context := r.fillIn(t.Context[r.set])
+	question := r.fillIn(t.Question[r.set])
+	if m.Chat != nil {
+		text, err := m.user(contextMark, map[string]any{"enable_thinking": false})
+		if err != nil {
+			return err
+		}
+		head, tail, err := cutMark(text)
+		if err != nil {
+			return err
+		}
+		context, question = head+context, question+tail
+	} else {
+		if bos, ok := m.Tokenizer.BOS(); ok {
+			text, ok := m.Tokenizer.Token(bos)
+			if !ok {
+				return fmt.Errorf("the vocabulary has no spelling for BOS, token %d", bos)
+			}
+			context = text + context
+		}
+		question += "\n"
+	}
+	question += t.AnswerPrefix[r.set]
+	var err error
+	if s.IDs, err = m.Tokenizer.Encode(context, false); err != nil {
+		return err
+	}
+	if s.Question, err = m.Tokenizer.Encode(question, false); err != nil {
+		return err
+	}
+	limit := cmp.Or(r.limit, longbenchLimit(m))
+	if limit == 0 {
+		if limit = math.MaxInt; m.ContextLength > 0 {
+			limit = m.ContextLength - r.newAfter - len(s.Question)
+		}
+		if limit < 1 {
+			return fmt.Errorf("the model's context of %d tokens has no room for a context beside a question of %d and %d new tokens",
+				m.ContextLength, len(s.Question), r.newAfter)
+		}
+	}
+	if len(s.IDs) > limit {
+		s.Truncated = true
+		s.IDs = s.IDs[:limit:limit]
+		context = m.Tokenizer.Decode(s.IDs, false)
+	}
+	s.Prompt = context + question
+	return nil
+}

@@ -1,0 +1,89 @@
+package results
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestOpenRefusesAnotherQuestion(t *testing.T) {
+	dir := t.TempDir()
+	mustOpen(t, dir).Close()
+	other := someRun()
+	other.Question = json.RawMessage(`{"budgets":["full","128"],"model":"m","needle":{"depths":[0,50],"seed":9007199254740992},"limit":3}`)
+	_, err := Open(dir, other)
+	var oq *OtherQuestionError
+	if !errors.As(err, &oq) {
+		t.Fatalf("error %v", err)
+	}
+	want := []string{
+		`budgets: had ["full","64"], now ["full","128"]`,
+		`limit: had nothing, now 3`,
+		`needle.seed: had 9007199254740993, now 9007199254740992`,
+	}
+	if !reflect.DeepEqual(oq.Fields, want) {
+		t.Errorf("fields %q, want %q", oq.Fields, want)
+	}
+	same := someRun()
+	same.Question = json.RawMessage(`{ "needle": {"depths":[0, 50], "seed":9007199254740993}, "budgets":["full","64"], "model":"m" }`)
+	j, err := Open(dir, same)
+	if err != nil {
+		t.Fatalf("the same question, written otherwise: %v", err)
+	}
+	j.Close()
+}
+
+func TestOpenRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	foreign := t.TempDir()
+	if err := WriteFile(filepath.Join(foreign, parquetFile), someRows(1)); err != nil {
+		t.Fatal(err)
+	}
+	broken := t.TempDir()
+	if err := os.WriteFile(filepath.Join(broken, runFile), []byte("{\n  \"schema\": 1,\n  x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	newer := t.TempDir()
+	if err := os.WriteFile(filepath.Join(newer, runFile), []byte(`{"schema": 9, "question": {}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct{ dir, want string }{
+		"a path under a file": {filepath.Join(file, "sub"), "file"},
+		"a file":              {file, "file"},
+		"rows of nobody":      {foreign, "no run.json"},
+		"a broken run.json":   {broken, "run.json:3: "},
+		"a newer run.json":    {newer, "schema 9"},
+	}
+	if os.Geteuid() != 0 {
+		ro := t.TempDir()
+		if err := os.Chmod(ro, 0o500); err != nil {
+			t.Fatal(err)
+		}
+		cases["unwritable"] = struct{ dir, want string }{ro, "cannot be written"}
+	}
+	for name, c := range cases {
+		if _, err := Open(c.dir, someRun()); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.dir) {
+			t.Errorf("%s: error %v, want %q and the path", name, err, c.want)
+		}
+	}
+	if _, err := Open(t.TempDir(), Run{}); err == nil || !strings.Contains(err.Error(), "no question") {
+		t.Errorf("no question: %v", err)
+	}
+}
+
+func TestOpenTwice(t *testing.T) {
+	dir := t.TempDir()
+	j := mustOpen(t, dir)
+	if _, err := Open(dir, someRun()); err == nil || !strings.Contains(err.Error(), "another snapbench is writing") {
+		t.Errorf("error %v", err)
+	}
+	j.Close()
+	mustOpen(t, dir).Close()
+}

@@ -1,0 +1,51 @@
+package local
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/models"
+)
+
+// choose takes the greedy choice as an answer's next token, and ends the answer where it is
+// to end. While the answer has fewer than MinNew tokens, a choice that would end it is
+// replaced by the best token that does not; only then logits are asked for.
+func (b *batch) choose(a *answer, token int32, logits func() []float32) {
+	q := b.requests[a.request]
+	c := a.completion
+	if len(c.Tokens) < q.MinNew && slices.Contains(q.Stop.Tokens, token) {
+		if other := models.Greedy(logits(), q.Stop.Tokens...); other >= 0 {
+			token = other
+		}
+	}
+	c.Tokens = append(c.Tokens, token)
+	a.last = token
+	c.Ended = slices.Contains(q.Stop.Tokens, token)
+	if len(q.Stop.Strings) > 0 {
+		text := b.engine.decode(c.Tokens)
+		for _, s := range q.Stop.Strings {
+			c.Ended = c.Ended || strings.Contains(text, s)
+		}
+	}
+	a.done = c.Ended || len(c.Tokens) >= q.MaxNew
+	if q.Progress != nil {
+		q.Progress(runners.Progress{Prefill: 1, Decoded: len(c.Tokens), Max: q.MaxNew})
+	}
+	if a.done {
+		b.finish(a)
+	}
+}
+
+// finish sets the text of a finished answer, cut where a stop string begins.
+func (b *batch) finish(a *answer) {
+	q, c := b.requests[a.request], a.completion
+	c.Decode = time.Since(a.started)
+	c.Text = b.engine.decode(c.Tokens)
+	for _, s := range q.Stop.Strings {
+		if before, _, found := strings.Cut(c.Text, s); found {
+			c.Text = before
+		}
+	}
+}
