@@ -1,7 +1,6 @@
-// Package bounds says how large what is read may be: what a packed file may
-// unpack to, how long a line is, how deep a YAML text nests. Everything that
-// reads files of others asks here, so that no file is answered by running out of
-// memory.
+// Package bounds limits what is read: the size that a packed file may unpack to, the length
+// of a line, the depth of a YAML text. Everything that reads files from elsewhere uses it, so
+// that no file can exhaust the memory.
 package bounds
 
 import (
@@ -10,30 +9,29 @@ import (
 	"sync/atomic"
 )
 
-// What a packed file may unpack to where nothing was set: freeUnpacked bytes
-// whatever its size, beyond them unpackedTimes its size, and never more than
-// maxUnpacked. Prose packs to a third or a quarter, repetitive text to a
-// fiftieth; the largest LongBench set has 0.2 GB.
+// Where no size is set, a packed file may unpack to unpackedTimes its size, but always to
+// freeUnpacked bytes and never to more than maxUnpacked. Prose packs to a third or a quarter,
+// repetitive text to a fiftieth; the largest LongBench set has 0.2 GB.
 const (
 	freeUnpacked  = 64 << 20
 	unpackedTimes = 100
 	maxUnpacked   = 1 << 30
 )
 
-// What a row and a text take in memory besides their bytes, at most.
+// The memory that a row and a text take at most, besides their bytes.
 const (
 	rowBytes  = 512
 	textBytes = 32
 )
 
-// UnpackedFlag is the program's flag that replaces the limits above by one size.
+// UnpackedFlag is the flag of the program that sets one size in place of these limits.
 const UnpackedFlag = "--max-unpacked"
 
 // unpacked is the size that was set, 0 where none was.
 var unpacked atomic.Int64
 
-// SetUnpacked lets every file that is read from now on unpack to n bytes,
-// whatever its own size; 0 brings back the limits of the package.
+// SetUnpacked lets every file that is read from now on unpack to n bytes, whatever its own
+// size; 0 restores the package's limits.
 func SetUnpacked(n int64) { unpacked.Store(n) }
 
 // Unpacked is the most bytes that a file of the given size may unpack to.
@@ -55,8 +53,8 @@ type Budget struct {
 // Unpacking returns the budget of a file of size bytes.
 func Unpacking(size int64) *Budget { return &Budget{size: size, limit: Unpacked(size)} }
 
-// Take takes n bytes, n >= 0, off the budget, before they are allocated. Its
-// error, an [*UnpackedError], does not name the file.
+// Take takes n >= 0 bytes from the budget. It is called before they are allocated. Its error,
+// an [*UnpackedError], does not name the file.
 func (b *Budget) Take(n int64) error {
 	if err := b.Fits(n); err != nil {
 		return err
@@ -65,7 +63,7 @@ func (b *Budget) Take(n int64) error {
 	return nil
 }
 
-// Fits reports as Take does whether n bytes are left, and takes nothing.
+// Fits returns the error that Take would, and takes nothing.
 func (b *Budget) Fits(n int64) error {
 	if n < 0 || n > b.limit-b.used {
 		return &UnpackedError{b.size, b.limit}
@@ -73,11 +71,11 @@ func (b *Budget) Fits(n int64) error {
 	return nil
 }
 
-// TakeRow takes what a row of a file of lines costs in memory besides its text,
-// with so many texts of lists in it: the shortest rows are a few bytes.
+// TakeRow takes the memory that a row costs besides its text, where its lists have so many
+// texts. For rows of a few bytes it is most of what they cost.
 func (b *Budget) TakeRow(texts int) error { return b.Take(rowBytes + textBytes*int64(texts)) }
 
-// Reader takes what is read from r off the budget. Its Read fails with an
+// Reader returns a reader of r that takes what is read from the budget, and fails with an
 // [*UnpackedError] where that is used up.
 func (b *Budget) Reader(r io.Reader) io.Reader { return &budgetReader{r, b} }
 

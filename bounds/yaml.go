@@ -9,14 +9,15 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// The bounds of a YAML text. The library's parser takes time and memory that grow
-// with the square of both; its lexer does not.
+// The bounds of a YAML text. The time and memory of the library's parser grow with the square
+// of both; those of its lexer do not.
 const (
 	maxYAML  = 64 << 10 // bytes
 	maxDepth = 32       // lists and mappings in one another
 )
 
-// ReadYAML reads a file as far as [CheckYAML] needs to refuse one that is too long.
+// ReadYAML reads a file, but no more of it than [CheckYAML] needs to refuse one that is too
+// long.
 func ReadYAML(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -26,10 +27,9 @@ func ReadYAML(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxYAML+1))
 }
 
-// CheckYAML refuses, before it is parsed, a YAML text that is too long, nests too
-// deep, or has anchors, aliases or tags, which this program's files do without and
-// by which a short text stands for a long one. Its errors begin with ":LINE: " or
-// ": ", to follow a file's name.
+// CheckYAML refuses a YAML text, before it is parsed, that is too long, nests too deep, or has
+// anchors, aliases or tags. With those a short text can stand for a very long one, and no file
+// of this program needs them. Its errors begin with ":LINE: " or ": ", to follow a file's name.
 func CheckYAML(text []byte) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // the YAML library on hostile input

@@ -1,7 +1,6 @@
 // Package inputs opens the files that a run reads: a model's, a data set's,
-// another run's. They may come from anybody, so only regular files are opened:
-// opening a named pipe waits for a writer that need not come, and a device may
-// have no end.
+// another run's. They may come from strangers, so only regular files are opened: opening a
+// named pipe can wait for a writer for ever, and a device may have no end.
 package inputs
 
 import (
@@ -12,11 +11,10 @@ import (
 	"os"
 )
 
-// Open opens a regular file for reading; links are followed. Anything else, and
-// a link to it, is an error that names the path and says what lies there. An
-// absent file is an error of fs.ErrNotExist.
+// Open opens a regular file for reading, also through a link. Anything else is an error that
+// names the path and says what it is. For an absent file the error is an fs.ErrNotExist.
 func Open(path string) (*os.File, error) {
-	// Looking comes before opening, which on a device can already do something.
+	// The type is checked before the file is opened: to open a device can have an effect.
 	if err := Check(path); err != nil {
 		return nil, err
 	}
@@ -45,8 +43,7 @@ func ReadFile(path string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// Check says whether path leads to a regular file, for libraries that open a
-// path by themselves. Its errors are those of Open.
+// Check returns the error that Open would, for libraries that open a path by themselves.
 func Check(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {

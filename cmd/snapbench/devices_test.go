@@ -17,6 +17,7 @@ import (
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/local"
 )
@@ -117,7 +118,7 @@ func onTwo(t *testing.T, n int, change func(team []runners.Runner)) (answer func
 		t.Fatal(err)
 	}
 	said = &strings.Builder{}
-	progress := newProgress(said, false)
+	progress := console.NewProgress(said, false)
 	m, err := local.Open(t.Context(), local.Options{Model: tinyModel(t), Device: "cpu,cpu", DType: "auto", Tokenizer: "native"}, progress.Say)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/console"
 )
 
 func newGate() *cobra.Command {
@@ -76,7 +77,7 @@ are refused with the reason and status 1.`,
 			if f.json {
 				err = verdict.WriteJSON(cmd.OutOrStdout())
 			} else {
-				_, err = io.WriteString(bare(cmd.OutOrStdout()), verdict.Text(terminalWidth(cmd.OutOrStdout())))
+				_, err = io.WriteString(console.Bare(cmd.OutOrStdout()), verdict.Text(console.Width(cmd.OutOrStdout())))
 			}
 			if err != nil {
 				return err

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/console"
 )
 
 // Exit statuses. CI jobs rely on them.
@@ -43,11 +44,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
 	addLibraryCommands(root)
 	root.SetArgs(args)
-	out, told := &screen{w: stdout}, &screen{w: stderr}
+	out, told := console.NewScreen(stdout), console.NewScreen(stderr)
 	root.SetOut(out)
 	root.SetErr(told)
 	err := root.ExecuteContext(ctx)
-	if failed := out.close(); err == nil {
+	if failed := out.Close(); err == nil {
 		err = failed
 	}
 	if err == nil {
@@ -71,7 +72,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if exit.err != nil {
 		fmt.Fprintln(told, "snapbench: "+exit.err.Error())
 	}
-	told.close()
+	told.Close()
 	return exit.code
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/console"
 )
 
 func newResults() *cobra.Command {
@@ -84,7 +85,7 @@ func newResultsExport() *cobra.Command {
 				return err
 			}
 			if out == "" {
-				return export(exact(cmd.OutOrStdout()), set.Rows)
+				return export(console.Exact(cmd.OutOrStdout()), set.Rows)
 			}
 			f, err := os.Create(out)
 			if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/local"
 )
 
@@ -45,8 +46,8 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 		}
 		j.Baseline = compress.Full
 	}
-	progress := newProgress(cmd.ErrOrStderr(), a.run.quiet)
-	defer progress.close()
+	progress := console.NewProgress(cmd.ErrOrStderr(), a.run.quiet)
+	defer progress.Close()
 	m, err := local.Open(cmd.Context(), a.model.options(true), progress.Say)
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 		}
 		return err
 	}
-	progress.close()
+	progress.Close()
 	if err := journal.Finish(); err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func parseDate(s string) (time.Time, error) {
 }
 
 // show prints the summary and draws the pictures.
-func (a *asking) show(w io.Writer, progress *progress, dir string) error {
+func (a *asking) show(w io.Writer, progress *console.Progress, dir string) error {
 	set, err := results.Read(dir)
 	if err != nil {
 		return err
@@ -151,7 +152,7 @@ func (a *asking) show(w io.Writer, progress *progress, dir string) error {
 }
 
 // sayNotes says the most important remarks of rows, such as that a haystack starts over.
-func sayNotes(progress *progress, rows []results.Row) {
+func sayNotes(progress *console.Progress, rows []results.Row) {
 	const most = 4
 	notes := results.Notes(rows)
 	for _, n := range notes[:min(most, len(notes))] {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/speed"
@@ -107,8 +108,8 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 			return fmt.Errorf("--out %s: %w", f.out, err)
 		}
 	}
-	progress := newProgress(cmd.ErrOrStderr(), f.quiet)
-	defer progress.close()
+	progress := console.NewProgress(cmd.ErrOrStderr(), f.quiet)
+	defer progress.Close()
 	opened, err := local.Open(cmd.Context(), of.options(false), progress.Say)
 	if err != nil {
 		return err
@@ -128,13 +129,13 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 	}
 	report := &speed.Report{Command: commandLine(), Version: version(), Started: time.Now().UTC(), CPU: runners.Processor(),
 		About: about.Device + ": " + about.About, Block: m.Block()}
-	if err := plan.Measure(cmd.Context(), engine, report, &cellProgress{progress: progress, report: report, out: f.out}); err != nil {
+	if err := plan.Measure(cmd.Context(), engine, report, &console.Cells{Progress: progress, Report: report, Out: f.out}); err != nil {
 		if len(report.Rows) > 0 { // what was measured is not lost
 			err = errors.Join(err, f.save(report, progress.Say))
 		}
 		return err
 	}
-	progress.close()
+	progress.Close()
 	switch {
 	case f.bench:
 		err = report.Benchmark(w)

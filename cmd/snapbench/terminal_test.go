@@ -14,39 +14,6 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// A screen shows what would steer a terminal as text, however it is cut into writes.
-func TestScreen(t *testing.T) {
-	const in = "é \x1b[2J\u009b1m\u202e\xff 漢字 👩\n\tend\xe6\xbc"
-	const want = "é \\x1b[2J\\u009b1m\\u202e\\xff 漢字 👩\n\tend\\xe6\\xbc"
-	for size := 1; size <= len(in); size++ {
-		var b bytes.Buffer
-		s := &screen{w: &b}
-		for rest := []byte(in); len(rest) > 0; {
-			n, err := s.Write(rest[:min(size, len(rest))])
-			if err != nil {
-				t.Fatal(err)
-			}
-			rest = rest[n:]
-		}
-		if err := s.close(); err != nil {
-			t.Fatal(err)
-		}
-		if b.String() != want {
-			t.Fatalf("in pieces of %d: %q, want %q", size, b.String(), want)
-		}
-	}
-	// JSON keeps its meaning.
-	const valid = "\x1b\a\x7f\u009b\u202e\u2028漢\n"
-	var b bytes.Buffer
-	var got string
-	if err := json.NewEncoder(&screen{w: &b}).Encode(valid); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b.Bytes(), &got); err != nil || got != valid {
-		t.Errorf("%q came back as %q, %v", valid, got, err)
-	}
-}
-
 // Whatever a stranger names or writes, no command lets it steer the terminal.
 func TestNothingSteersTheTerminal(t *testing.T) {
 	const evil, shown = "evil\x1b[2J\x1b]0;title\a\x7f\u009b31m\u202e", `evil\x1b[2J\x1b]0;title\x07\u007f\u009b31m\u202e`

@@ -20,8 +20,8 @@ import (
 	"github.com/snapbench/snapbench/inputs"
 )
 
-// newHash starts the checksum of a file: SHA-256 of the content, or what git
-// takes the SHA-1 of.
+// newHash starts the checksum of a file: the SHA-256 of its content, or git's SHA-1, which
+// covers a header too.
 func (f file) newHash() hash.Hash {
 	if f.lfs {
 		return sha256.New()
@@ -38,14 +38,13 @@ func (f file) sumName() string {
 	return "git SHA-1"
 }
 
-// errDamaged is wrapped when the bytes that came are not the ones promised.
+// errDamaged is wrapped when the bytes that arrived do not have the listed checksum.
 var errDamaged = errors.New("damaged")
 
-// fetch makes sure that the blob of f is in the cache. One that lies there is
-// read and checked like one that is downloaded: its name alone proves nothing.
-// Else fetch waits for the blob's lock, goes on with what an earlier download
-// left, checks size and checksum, and only then gives the blob its name. It
-// says whether another content of that name was replaced.
+// fetch makes sure that the blob of f is in the cache. One that is there is read and checked
+// like a downloaded one, since its name alone proves nothing. Otherwise fetch waits for the
+// blob's lock, continues what an earlier download left, checks size and checksum, and only
+// then gives the blob its name. It says whether it replaced a blob with other content.
 func (s *session) fetch(ctx context.Context, repo Repo, commit string, f file, progress func(done int64, waiting bool)) (replaced bool, err error) {
 	root := filepath.Join(s.Cache, repo.folder())
 	blob := filepath.Join(root, "blobs", f.sum)
@@ -91,14 +90,14 @@ func (s *session) fetch(ctx context.Context, repo Repo, commit string, f file, p
 	return have == wrong, os.Rename(partial.Name(), blob)
 }
 
-// What look finds at a path.
+// What look can find at a path.
 const (
 	absent = iota
 	wrong
 	right
 )
 
-// look says whether the content of f lies at a path, by its size and checksum.
+// look says whether the file at a path has the size and checksum of f.
 func (f file) look(ctx context.Context, path string) (int, error) {
 	in, err := inputs.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -138,9 +137,9 @@ func (c cancelled) Read(p []byte) (int, error) {
 	return c.Reader.Read(p)
 }
 
-// openOwn opens a file of the cache for writing, or makes it. A cache may be
-// shared with others: what lies at the path and is no plain file, a link above
-// all, is an error, for what is written would go elsewhere.
+// openOwn opens a file of the cache for writing, or makes it. Others may write to a shared
+// cache: where they put a link, or anything but a plain file, at the path, it is an error,
+// since what is written would go elsewhere.
 func openOwn(path string) (*os.File, error) {
 	for range 100 {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666) // follows no link
@@ -202,8 +201,7 @@ func (d *download) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, errDamaged):
-			// Start over: with the file as it was there may have been a bad
-			// start from an earlier run. Twice is enough to tell.
+			// Start over, twice at most: the damage may be from an earlier run.
 			if damaged++; damaged == 3 {
 				return fmt.Errorf("%w, three times", err)
 			}
@@ -213,8 +211,7 @@ func (d *download) run(ctx context.Context) error {
 		case !errors.Is(err, errCut):
 			return err
 		case float64(d.at-before) > float64(d.least())*time.Since(began).Seconds()/d.stall().Seconds():
-			// A few bytes and then a cut or silence, again and again, would
-			// take for ever too.
+			// A few bytes before each cut or silence would take for ever too.
 			stuck = 0
 		default:
 			if stuck++; stuck >= d.attempts() {
@@ -228,7 +225,7 @@ func (d *download) run(ctx context.Context) error {
 	}
 }
 
-// resume takes up what an earlier download left.
+// resume continues what an earlier download left.
 func (d *download) resume() error {
 	d.sum = d.f.newHash()
 	info, err := d.out.Stat()
@@ -263,8 +260,8 @@ func (d *download) check() error {
 // errCut is wrapped when a connection ended before the file did.
 var errCut = errors.New("connection cut")
 
-// request asks for the bytes that are missing and writes what comes. It
-// returns nil when they are all there.
+// request asks for the missing bytes and writes those that arrive. It returns nil once the file
+// is complete.
 func (d *download) request(ctx context.Context) error {
 	d.progress(d.at, false)
 	if d.at == d.f.size {

@@ -14,29 +14,28 @@ import (
 	"github.com/snapbench/snapbench/inputs"
 )
 
-// Snapshot is a repository's files at one commit, as they lie in the cache.
+// Snapshot is the files of a repository at one commit, in the cache.
 type Snapshot struct {
 	Repo   Repo
 	Commit string
 	Dir    string   // holds the files under their names
 	Files  []string // those asked for, with forward slashes, sorted
 
-	// SHA256 are the checksums, in hexadecimal, that the large ones of Files
-	// have in the commit, as far as they are known. Cached compares nothing
-	// with them.
+	// SHA256 are the checksums, in hexadecimal, of large files in the commit, as far as
+	// they are known. Cached does not compare the files with them.
 	SHA256 map[string]string
 
-	// Replaced are those of Files that lay in the cache with another content
-	// than the commit's, which Pull has replaced.
+	// Replaced are those of Files whose content in the cache differed from the commit's,
+	// so that Pull replaced it.
 	Replaced []string
 
-	// Complete says that the files were compared with the list of what the
-	// commit holds. False is possible where other programs filled the cache,
-	// or where the server gave an incomplete list.
+	// Complete says that the files were compared with a list of those in the commit. It is
+	// false where there is no such list, because another program filled the cache or the
+	// server's list was incomplete.
 	Complete bool
 }
 
-// add takes a file up.
+// add adds a file.
 func (s *Snapshot) add(f file) {
 	s.Files = append(s.Files, f.name)
 	if f.lfs {
@@ -47,13 +46,12 @@ func (s *Snapshot) add(f file) {
 	}
 }
 
-// Path returns where a file lies.
+// Path returns the path of a file.
 func (s Snapshot) Path(file string) string { return filepath.Join(s.Dir, filepath.FromSlash(file)) }
 
-// Cached finds a repository in the cache without asking any server. Patterns
-// are those of Pull. A repository that is not there, or of which files that
-// the patterns ask for are known to be missing, is an error that wraps
-// ErrNotCached.
+// Cached finds a repository in the cache without asking a server. Patterns are those of Pull.
+// The error wraps ErrNotCached where the repository is not there, or where files that the
+// patterns ask for are known to be missing.
 func (c *Client) Cached(repo Repo, patterns ...string) (Snapshot, error) {
 	if err := repo.check(); err != nil {
 		return Snapshot{}, err
@@ -121,8 +119,7 @@ func (c *Client) notCached(repo Repo, root string) error {
 	return fmt.Errorf("%s %s is %w %s%s", repo.Kind, repo, ErrNotCached, c.Cache, have)
 }
 
-// filesUnder lists the files of a snapshot folder. Links that lead nowhere
-// are left out.
+// filesUnder lists the files of a snapshot folder, without links to missing files.
 func filesUnder(dir string) (listing, error) {
 	var l listing
 	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
@@ -204,8 +201,8 @@ func parseTree(data []byte) (listing, error) {
 	return l, l.checkTree()
 }
 
-// writeTree notes what the commit holds. It takes the sizes and git's ids of
-// all files, which the listings of some mirrors lack; then nothing is noted.
+// writeTree writes the list of the commit's files. That needs the size and git's id of each;
+// where the listing of a mirror lacks one, nothing is written.
 func writeTree(root string, l listing) (written bool, err error) {
 	if old, err := readTree(root, l.commit); err == nil && slices.EqualFunc(old.files, l.files, func(a, b file) bool { return a.name == b.name }) {
 		return true, nil // Python's may say more than ours
@@ -271,9 +268,8 @@ type CachedSnapshot struct {
 	Bytes  int64    // of its files
 }
 
-// List returns the models and datasets in the cache, by kind and name. A cache
-// that does not exist is empty. What can't be read is told in the error, which
-// then comes beside the repositories that could be.
+// List returns the models and datasets in the cache, by kind and name. A cache that does not
+// exist is empty. With an error about what cannot be read, it still returns the others.
 func (c *Client) List() ([]CachedRepo, error) {
 	entries, err := os.ReadDir(c.Cache)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -39,7 +39,7 @@ func TestOffline(t *testing.T) {
 	if _, err := h.Cached(Repo{ID: "org/name", Revision: "v1"}); !errors.Is(err, ErrNotCached) || !mentions(err, "it has main, "+testCommit) {
 		t.Errorf("another revision: %v", err)
 	}
-	// A link whose blob is gone is a file that is missing.
+	// A link whose blob is gone counts as a missing file.
 	if err := os.Remove(filepath.Join(h.Cache, "models--org--name", "blobs", r.sum("config.json"))); err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +48,8 @@ func TestOffline(t *testing.T) {
 	}
 }
 
-// A cache that another program filled without a list of the commit is used,
-// but not taken for complete.
+// A cache that another program filled, without a list of the commit, is used but not taken to be
+// complete.
 func TestCacheOfOthers(t *testing.T) {
 	h := newFakeHub(t)
 	r := h.add("models/org/name")
@@ -96,7 +96,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// Writers of one file in one process do not get into each other's way.
+// Several writers of one file in one process do not disturb each other.
 func TestWriteWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "refs", "main")
 	var wg sync.WaitGroup

@@ -20,7 +20,7 @@ import (
 // DefaultEndpoint is the public hub.
 const DefaultEndpoint = "https://huggingface.co"
 
-// Errors that a caller may want to tell apart; the messages say more.
+// Errors that callers may want to distinguish. Messages say more.
 var (
 	ErrNotFound  = errors.New("not found")
 	ErrGated     = errors.New("access refused")
@@ -37,30 +37,30 @@ type Client struct {
 	Cache    string // the folder that holds models--ORG--NAME
 	Offline  bool   // ask no server
 
-	// Progress, if set, is called as bytes arrive, never twice at a time.
+	// Progress, if set, is called as bytes arrive, by one goroutine at a time.
 	Progress func(Progress)
 	// Workers is how many files are downloaded at a time; 0 is 4.
 	Workers int
-	// Attempts is how often a request is tried, and how often a download may
-	// stop without having got further; 0 is 5.
+	// Attempts is how often a request is tried, and how often a download may stop without
+	// progress; 0 is 5.
 	Attempts int
-	// Transport carries the requests; nil is one that knows HTTPS_PROXY and
-	// gives up on a server that does not begin to answer for Stall.
+	// Transport carries the requests. The one for nil uses HTTPS_PROXY, and gives up on a
+	// server that does not begin its answer within Stall.
 	Transport http.RoundTripper
-	// Stall is how long a server may take over the next Least bytes of any
-	// answer; 0 is one minute. What ends sooner may be smaller.
+	// Stall is how long a server may take for the next Least bytes of an answer, unless the
+	// answer ends before; 0 is one minute.
 	Stall time.Duration
-	// Least is how many bytes have to come in a Stall; 0 is 4096.
+	// Least is how many bytes must arrive within Stall; 0 is 4096.
 	Least int64
-	// Answer is how long an answer that is no download may take in all; 0 is
-	// ten minutes.
+	// Answer is how long an answer may take in all that is not a download; 0 is ten
+	// minutes.
 	Answer time.Duration
 
 	// sleep waits between attempts; tests replace it.
 	sleep func(context.Context, time.Duration) error
 }
 
-// Progress is how far a download has come.
+// Progress is how far a download is.
 type Progress struct {
 	File    string // in the repository
 	Done    int64  // bytes of File that are here
@@ -73,8 +73,8 @@ type Progress struct {
 // FromEnv makes a client as the environment describes it: HF_ENDPOINT,
 // HF_TOKEN (else the file HF_TOKEN_PATH, HF_HOME/token by default), HF_HOME,
 // HF_HUB_CACHE (HF_HOME/hub by default), HF_HUB_OFFLINE and
-// HF_HUB_DISABLE_IMPLICIT_TOKEN, with the meaning they have for Python's
-// huggingface_hub. getenv is os.Getenv but in tests.
+// HF_HUB_DISABLE_IMPLICIT_TOKEN, with their meaning for Python's huggingface_hub. getenv is
+// os.Getenv, except in tests.
 func FromEnv(getenv func(string) string) (*Client, error) {
 	c := &Client{Endpoint: strings.TrimRight(getenv("HF_ENDPOINT"), "/")}
 	if c.Endpoint == "" {
@@ -84,7 +84,7 @@ func FromEnv(getenv func(string) string) (*Client, error) {
 		return nil, fmt.Errorf("HF_ENDPOINT: %w", err)
 	}
 	expand := func(path string) string {
-		// As Python does: a $ that names no variable is part of the path.
+		// As in Python, a $ that names no variable is part of the path.
 		path = variable.ReplaceAllStringFunc(path, func(s string) string {
 			return cmp.Or(getenv(strings.Trim(s, "${}")), s)
 		})
@@ -173,9 +173,9 @@ func (c *Client) answer() time.Duration {
 	return 10 * time.Minute
 }
 
-// authorized puts the token on requests to the endpoint itself. It sits below
-// the http.Client, which therefore never sees the token and cannot carry it
-// along a redirect (it would, to a subdomain of the endpoint).
+// authorized adds the token to requests to the endpoint itself. It is below the http.Client,
+// which never sees the token and so cannot send it along with a redirect, as it would to a
+// subdomain of the endpoint.
 type authorized struct {
 	base   http.RoundTripper
 	origin *url.URL
@@ -204,7 +204,7 @@ func port(u *url.URL) string {
 	return "80"
 }
 
-// session is what one call of Pull shares between its requests.
+// session is what the requests of one call of Pull share.
 type session struct {
 	*Client
 	http   *http.Client // follows redirects anywhere
@@ -240,8 +240,8 @@ func (c *Client) session() (*session, error) {
 	}, nil
 }
 
-// do sends one request, again and again while the server is busy or the
-// connection fails. A response of any other status is the caller's.
+// do sends a request, and repeats it while the server is busy or the connection fails. It
+// returns responses of every other status.
 func (s *session) do(ctx context.Context, client *http.Client, method, path string, header http.Header) (*http.Response, error) {
 	address := path
 	if !strings.Contains(path, "://") {
@@ -288,9 +288,9 @@ func (s *session) do(ctx context.Context, client *http.Client, method, path stri
 // maxWait is the longest pause that a server's Retry-After may ask for.
 const maxWait = 5 * time.Minute
 
-// pause waits before the attempt that follows: what the server asked for, else
-// a second doubling to half a minute, of which a random half is left out so
-// that many clients do not come back together.
+// pause waits before the next attempt: as long as the server asked for, else from one second,
+// doubled each time, to half a minute. Up to half of that is left out at random, so that many
+// clients do not return at the same time.
 func (s *session) pause(ctx context.Context, attempt int, asked time.Duration) error {
 	wait := asked
 	if wait == 0 {
@@ -322,12 +322,11 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// refused turns a response that is not a success into an error that says what
-// to do about it.
+// refused makes an error of a response that is not a success, and says what to do about it.
 func (s *session) refused(ctx context.Context, repo Repo, file string, resp *http.Response) error {
 	message := resp.Header.Get("X-Error-Message")
 	if message == "" {
-		// A message that does not come takes nothing from what the status says.
+		// Without the server's message, the status still says what is wrong.
 		text, _ := readAnswer(resp, 200, s.stall())
 		message = strings.TrimSpace(string(text))
 	}

@@ -12,16 +12,15 @@
 //
 // A blob appears under its name only when its size and checksum (SHA-256 for
 // large files, git's SHA-1 for the others) are what the hub's listing says.
-// Until then it grows as CHECKSUM.incomplete, and a download that was cut off,
-// here or in an earlier run, goes on from there. A blob that Pull finds in the
-// cache is read and checked in the same way, and replaced if it is another. The
-// reference is written last. Names of files, commits and checksums that a
-// server sends are used in paths only after they were checked, and no link that
-// lies where a blob or a lock should grow is written through.
+// Until then it grows as CHECKSUM.incomplete, from which a download that was cut off, also in
+// an earlier run, continues. A blob that Pull finds in the cache is read and checked in the
+// same way, and replaced if it differs. The reference is written last. Names of files, commits
+// and checksums that a server sends are checked before they become parts of paths. Nothing is
+// written through a link in the place of a blob or a lock.
 //
-// The token goes to the endpoint's own scheme, host and port and to nobody
-// else: a redirect to another host is followed without it.
+// The token is sent only to the endpoint's own scheme, host and port; a redirect to another
+// host is followed without it.
 //
-// A server is not waited for without end: not for an answer of any kind that
-// stops in the middle, nor for one that comes a few bytes at a time.
+// Every wait for a server ends: for an answer that stops in the middle, and for one that
+// arrives a few bytes at a time.
 package hub

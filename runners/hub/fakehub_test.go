@@ -17,10 +17,9 @@ import (
 	"time"
 )
 
-// A fakeHub behaves like the hub where the client looks: the API, files served
-// by the hub itself, large files by redirect to another host, and the errors
-// with their codes. Names are resolved by the client's own dialer, so that the
-// second host can be a subdomain of the first.
+// A fakeHub behaves like the hub as far as the client uses it: the API, small files from the
+// hub itself, large files by redirect to another host, and errors with their codes. The client
+// gets a dialer of its own, so that the second host can be a subdomain of the first.
 type fakeHub struct {
 	*Client
 	repos map[string]*fakeRepo // by API path: models/org/name

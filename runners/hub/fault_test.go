@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// A connection that is cut again and again is taken up where it stopped.
+// A download that is cut again and again continues where it stopped.
 func TestCutConnections(t *testing.T) {
 	h := newFakeHub(t)
 	r := h.add("models/org/name")
@@ -40,7 +40,7 @@ func TestCutConnections(t *testing.T) {
 	}
 }
 
-// A server that never gets any further is given up.
+// A client gives up on a server that makes no progress.
 func TestStuckConnection(t *testing.T) {
 	h := newFakeHub(t)
 	r := h.add("models/org/name")
@@ -63,7 +63,7 @@ func TestStuckConnection(t *testing.T) {
 		t.Errorf("a failed pull is found in the cache: %v", err)
 	}
 
-	// The next run takes it up.
+	// The next run continues it.
 	h.fault = nil
 	if _, err := h.Pull(context.Background(), model, "model.safetensors"); err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestStuckConnection(t *testing.T) {
 	}
 }
 
-// What an earlier run left may be a good start, a bad one, too long, or whole.
+// What an earlier run left may be right so far, damaged, too long, or complete.
 func TestResumeEarlierRun(t *testing.T) {
 	content := strings.Repeat("0123456789abcdef", 1<<15)
 	for _, c := range []struct {
@@ -217,8 +217,7 @@ func TestServersThatAnswerWrong(t *testing.T) {
 	}
 }
 
-// Cuts at random places and random damage on the way, many times over: what
-// arrives is the file.
+// With random cuts and random damage, many times, the file is still right in the end.
 func TestRandomFaults(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range 12 {
@@ -344,7 +343,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// A server that stops talking in the middle counts as a cut connection.
+// A server that stops sending in the middle is treated like a cut connection.
 func TestSilence(t *testing.T) {
 	h := newFakeHub(t)
 	r := h.add("models/org/name")

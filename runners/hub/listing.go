@@ -15,8 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxListing bounds an answer of the API. Repositories of 100,000 files take
-// some 20 MB.
+// maxListing bounds an answer of the API in bytes. That for a repository of 100,000 files has
+// about 20 MB.
 const maxListing = 256 << 20
 
 // A file of a repository at a commit.
@@ -29,7 +29,7 @@ type file struct {
 	blobID string // git's, of the pointer if lfs; "" if the listing has none
 }
 
-// listing is what a repository holds at a commit, sorted by name.
+// listing is the files of a repository at a commit, sorted by name.
 type listing struct {
 	commit string
 	files  []file
@@ -56,8 +56,8 @@ func (s *session) list(ctx context.Context, repo Repo) (listing, error) {
 	return l, nil
 }
 
-// parseListing reads the hub's description of a repository and believes no
-// name or checksum in it that could not be used as part of a path.
+// parseListing reads the hub's description of a repository. It refuses names and checksums
+// that must not be part of a path.
 func parseListing(data []byte) (listing, error) {
 	if len(data) > maxListing {
 		return listing{}, fmt.Errorf("more than %d bytes", maxListing)
@@ -115,7 +115,7 @@ func parseListing(data []byte) (listing, error) {
 	return l, l.checkTree()
 }
 
-// checkTree finds names that are there twice, or both file and folder.
+// checkTree refuses names that occur twice, or as both file and folder.
 func (l listing) checkTree() error {
 	names := make(map[string]bool, len(l.files))
 	for _, f := range l.files {
@@ -149,10 +149,9 @@ func checkName(name string) error {
 	return nil
 }
 
-// match returns the files whose names match one of the patterns, or all if
-// there are none. Patterns are path.Match's, against the whole name, so a *
-// does not reach into folders. One that matches nothing is an error if it is
-// a plain name, and so is a set that matches nothing at all.
+// match returns the files whose names match one of the patterns, or all files if there are no
+// patterns. Patterns are those of path.Match for the whole name, so that * does not match a
+// slash. It is an error if a plain name matches nothing, or all patterns together do.
 func (l listing) match(repo Repo, patterns []string) ([]file, error) {
 	if len(patterns) == 0 {
 		return l.files, nil
@@ -199,8 +198,8 @@ func (l listing) some() string {
 	return strings.Join(names, ", ")
 }
 
-// describe asks for the size and checksum of a file whose listing lacks them,
-// as those of some mirrors do.
+// describe asks for the size and checksum of a file where the listing lacks them, as the
+// listings of some mirrors do.
 func (s *session) describe(ctx context.Context, repo Repo, commit string, f *file) error {
 	resp, err := s.do(ctx, s.direct, http.MethodHead, repo.resolve(commit, f.name), nil)
 	if err != nil {
@@ -228,8 +227,8 @@ func (s *session) describe(ctx context.Context, repo Repo, commit string, f *fil
 	return nil
 }
 
-// revisions lists the branches and tags for a message, or nothing if they
-// can't be had.
+// revisions lists the branches and tags for a message, or nothing if the server does not give
+// them.
 func (s *session) revisions(ctx context.Context, repo Repo) string {
 	var answer struct {
 		Branches, Tags []struct{ Name string }
@@ -250,7 +249,7 @@ func (s *session) revisions(ctx context.Context, repo Repo) string {
 	return ": it has " + strings.Join(names, ", ")
 }
 
-// otherKind says so if the name is one of the other kind of repository.
+// otherKind says in a message whether a repository of the other kind has the name.
 func (s *session) otherKind(ctx context.Context, repo Repo) string {
 	other := repo
 	other.Kind = Dataset - repo.Kind
@@ -261,7 +260,7 @@ func (s *session) otherKind(ctx context.Context, repo Repo) string {
 	return fmt.Sprintf("there is a %s of that name", other.Kind)
 }
 
-// ask gets a small JSON answer for a message, without insisting.
+// ask gets a small JSON answer for a message, without repeated attempts.
 func (s *session) ask(ctx context.Context, path string, answer any) error {
 	once := *s.Client
 	once.Attempts = 1

@@ -16,7 +16,7 @@ import (
 // A lock is an exclusive flock on a file, which Python's filelock respects.
 type lock struct{ file *os.File }
 
-// acquire waits for the lock; waiting is called once if somebody else has it.
+// acquire waits for the lock. waiting is called once if another process has it.
 func acquire(ctx context.Context, path string, waiting func()) (*lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return nil, err
@@ -28,8 +28,8 @@ func acquire(ctx context.Context, path string, waiting func()) (*lock, error) {
 		}
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			// Python may remove the file when it lets go: a lock on a file
-			// that has lost its name locks out nobody.
+			// Python may remove the file when it releases the lock. A lock on a file
+			// without a name excludes no other.
 			mine, err1 := f.Stat()
 			named, err2 := os.Stat(path)
 			if err1 == nil && err2 == nil && os.SameFile(mine, named) {
@@ -54,10 +54,10 @@ func acquire(ctx context.Context, path string, waiting func()) (*lock, error) {
 	}
 }
 
-// release lets go; the file stays, for others may be waiting on it.
+// release releases the lock. The file stays, since others may be waiting for it.
 func (l *lock) release() { l.file.Close() }
 
-// freeBytes is how much may be written to the file system of dir.
+// freeBytes is how many bytes can be written to the file system of dir.
 func freeBytes(dir string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// errSlow is wrapped when a server sends nothing, or next to nothing.
+// errSlow is wrapped when a server sends nothing, or almost nothing.
 var errSlow = errors.New("too slow")
 
-// patient ends answers that do not get on. It sits below the http.Client, so
-// that the bodies of redirects, which that reads by itself, end too.
+// patient ends answers that make no progress. It is below the http.Client, so that it also
+// ends the bodies of redirects, which that reads by itself.
 type patient struct {
 	base  http.RoundTripper
 	stall time.Duration
@@ -31,8 +31,8 @@ func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// body is a response's. Reading it fails when the server takes longer than the
-// stall over the next few bytes; only time spent waiting for it counts.
+// body is the body of a response. Reading it fails when the server takes longer than the stall
+// for the next bytes; only the time that is spent waiting counts.
 type body struct {
 	io.ReadCloser
 	patient
@@ -66,8 +66,8 @@ func (b *body) Close() error {
 	return err
 }
 
-// readAnswer reads a response that is no download: at most so many bytes, and
-// one more where there are more, in at most so much time.
+// readAnswer reads a response that is not a download, for at most so long. Of a response that
+// is too long it returns one byte more than the limit.
 func readAnswer(resp *http.Response, most int64, limit time.Duration) ([]byte, error) {
 	if b, ok := resp.Body.(*body); ok {
 		late := time.AfterFunc(limit, func() {

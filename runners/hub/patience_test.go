@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// within fails the test if f takes longer than anybody would wait.
+// within fails the test if f takes far too long.
 func within(t *testing.T, f func(context.Context)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -121,7 +121,7 @@ func TestAnswersThatDoNotCome(t *testing.T) {
 	}
 }
 
-// An answer that always gets on has to end all the same.
+// An answer that always makes progress must end all the same.
 func TestAnswerThatNeverEnds(t *testing.T) {
 	h := newFakeHub(t)
 	h.add("models/org/name")
@@ -137,8 +137,8 @@ func TestAnswerThatNeverEnds(t *testing.T) {
 	})
 }
 
-// A download that gets on by a few bytes at a time is given up, whether they
-// drip, or each few end in silence.
+// A client gives up on a download that advances by a few bytes at a time, whether they drip, or
+// silence follows each few.
 func TestDownloadOfAFewBytesAtATime(t *testing.T) {
 	content := []byte(strings.Repeat("0123456789abcdef", 1<<15))
 	for name, pause := range map[string]time.Duration{"drip": 10 * time.Millisecond, "silence": time.Hour} {
@@ -182,7 +182,7 @@ func TestDownloadOfAFewBytesAtATime(t *testing.T) {
 	}
 }
 
-// Time that is spent on the bytes that came is not the server's.
+// The time that the client spends on bytes that arrived does not count.
 func TestSlowReaderIsNoSlowServer(t *testing.T) {
 	h := newFakeHub(t)
 	r := h.add("models/org/name")

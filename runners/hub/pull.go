@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// ModelFiles are the patterns of what running a model takes: configuration,
-// tokenizer and chat template, and the weights in the shape transformers
-// gives them; no second copy of them in another format.
+// ModelFiles are the patterns of the files that running a model needs: configuration,
+// tokenizer, chat template, and the weights as transformers stores them, without copies in
+// other formats.
 var ModelFiles = []string{"*.json", "*.jinja", "model*.safetensors"}
 
-// Ensure returns the repository from the cache if it is known that all that is
-// asked for is there, whatever the hub may have by now, and else pulls it.
-// Offline, what is there has to do.
+// Ensure returns the repository from the cache if everything that is asked for is known to be
+// there, even if the hub has a newer commit; otherwise it pulls it. Offline it returns what is
+// there.
 func (c *Client) Ensure(ctx context.Context, repo Repo, patterns ...string) (Snapshot, error) {
 	snapshot, err := c.Cached(repo, patterns...)
 	switch {
@@ -33,11 +33,10 @@ func (c *Client) Ensure(ctx context.Context, repo Repo, patterns ...string) (Sna
 	return c.Pull(ctx, repo, patterns...)
 }
 
-// Pull asks the hub what the revision is now and downloads the files that
-// match one of the patterns (path.Match's, against the whole name; none stands
-// for all files) and are not in the cache yet; what is there is read and
-// checked, and replaced where it is not what the hub lists. What an interrupted
-// Pull has downloaded is kept and taken up by the next.
+// Pull asks the hub for the commit of the revision and downloads the files that match one of
+// the patterns (those of path.Match for the whole name; without patterns, all files). Files in
+// the cache are read and checked, and replaced where they differ from the hub's list. What an
+// interrupted Pull has downloaded is kept, and the next continues from it.
 func (c *Client) Pull(ctx context.Context, repo Repo, patterns ...string) (Snapshot, error) {
 	if err := repo.check(); err != nil {
 		return Snapshot{}, err
@@ -90,8 +89,8 @@ func (c *Client) Pull(ctx context.Context, repo Repo, patterns ...string) (Snaps
 	return snapshot, nil
 }
 
-// checkSizes finds files of the same checksum and different sizes: they would
-// share a blob, which can be right for one of them only.
+// checkSizes refuses files with the same checksum and different sizes: they would share a blob,
+// which could only be right for one of them.
 func checkSizes(files []file) error {
 	first := make(map[string]file)
 	for _, f := range files {
@@ -105,7 +104,7 @@ func checkSizes(files []file) error {
 	return nil
 }
 
-// checkSpace finds out before the download whether the disk can hold it.
+// checkSpace is an error if the disk cannot hold the download.
 func (c *Client) checkSpace(root string, files []file) error {
 	var need int64
 	seen := make(map[string]bool)
@@ -136,7 +135,7 @@ func (c *Client) checkSpace(root string, files []file) error {
 	return nil
 }
 
-// fetchAll downloads several files at a time and links each when it is there.
+// fetchAll downloads several files at a time and links each when it is complete.
 // The first error stops the others. It returns the files whose content in the
 // cache was replaced, sorted.
 func (s *session) fetchAll(ctx context.Context, repo Repo, commit string, files []file, snapshot Snapshot) (replaced []string, err error) {
@@ -217,8 +216,8 @@ func link(snapshot Snapshot, f file) error {
 	return os.Rename(partial, at)
 }
 
-// account adds up the progress of all files and passes it on, a few times a
-// second and at the end of each file.
+// account adds up the progress of all files and reports it, a few times a second and at the end
+// of each file.
 type account struct {
 	mu     sync.Mutex
 	call   func(Progress)

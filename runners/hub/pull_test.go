@@ -28,7 +28,7 @@ func mentions(err error, words ...string) bool {
 
 func onCDN(s seen) bool { return s.host == "cdn.hub.test" }
 
-// checkSnapshot holds what Pull returned to the files of the repository.
+// checkSnapshot compares what Pull returned with the files of the repository.
 func checkSnapshot(t *testing.T, s Snapshot, r *fakeRepo, want ...string) {
 	t.Helper()
 	slices.Sort(want)
@@ -58,7 +58,7 @@ func checkSnapshot(t *testing.T, s Snapshot, r *fakeRepo, want ...string) {
 	}
 }
 
-// leftovers are files that should not be in a cache when nothing goes on.
+// leftovers lists files that must not be in a cache between downloads.
 func leftovers(t *testing.T, cache string) []string {
 	t.Helper()
 	var out []string
@@ -116,7 +116,7 @@ func TestPull(t *testing.T) {
 		t.Errorf("%d requests to the hub went without the token", n)
 	}
 
-	// Again: one question, no download.
+	// A second Pull asks once and downloads nothing.
 	before := h.count(func(seen) bool { return true })
 	if _, err := h.Pull(context.Background(), model); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestPull(t *testing.T) {
 	if n := h.count(func(seen) bool { return true }) - before; n != 1 {
 		t.Errorf("pulling again took %d requests, want 1", n)
 	}
-	// And from the cache: none.
+	// From the cache nothing is asked.
 	if s, err = h.Ensure(context.Background(), model); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Kind is what a repository holds. The hub has separate names for each.
+// Kind is what a repository holds. Repositories of different kinds may have the same name.
 type Kind uint8
 
 // The kinds of repository.
@@ -78,7 +78,7 @@ func (r Repo) folder() string {
 	return r.Kind.String() + "s--" + strings.ReplaceAll(r.ID, "/", "--")
 }
 
-// repoOfFolder undoes folder.
+// repoOfFolder is the inverse of folder.
 func repoOfFolder(name string) (Repo, bool) {
 	kind, id, ok := strings.Cut(name, "--")
 	r := Repo{ID: strings.ReplaceAll(id, "--", "/")}
@@ -92,7 +92,7 @@ func repoOfFolder(name string) (Repo, bool) {
 	return r, ok && r.check() == nil
 }
 
-// page is where a person reads about the repository, api what a program asks.
+// page is the address of the repository for people, api that for programs.
 func (r Repo) page() string {
 	if r.Kind == Dataset {
 		return "datasets/" + r.ID

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// What lies in the cache under a checksum is believed only when it has it:
-// content of the right size is not enough.
+// A blob in the cache is trusted only if its content has the checksum of its name; the right
+// size is not enough.
 func TestCachedBlobsAreChecked(t *testing.T) {
 	for name, damage := range map[string]func(string) string{
 		"zeros":     func(s string) string { return strings.Repeat("\x00", len(s)) },
@@ -38,7 +38,7 @@ func TestCachedBlobsAreChecked(t *testing.T) {
 			if want := []string{"config.json", "copy.safetensors", "model.safetensors"}; !slices.Equal(s.Replaced, want) {
 				t.Errorf("%q were replaced, want %q", s.Replaced, want)
 			}
-			// What is right by now is neither brought nor replaced again.
+			// A file that is right now is neither downloaded nor replaced again.
 			before := h.count(onCDN)
 			if s, err = h.Pull(context.Background(), model, "config.json", "*.safetensors"); err != nil || len(s.Replaced) > 0 || h.count(onCDN) != before {
 				t.Errorf("again: %v, %q replaced, %d downloads", err, s.Replaced, h.count(onCDN)-before)
@@ -47,7 +47,7 @@ func TestCachedBlobsAreChecked(t *testing.T) {
 	}
 }
 
-// Files of one checksum have one size, or the listing lies.
+// A listing with two sizes for one checksum is refused.
 func TestOneBlobOfTwoSizes(t *testing.T) {
 	h := newFakeHub(t)
 	r := h.add("models/org/name")
@@ -64,8 +64,8 @@ func TestOneBlobOfTwoSizes(t *testing.T) {
 	}
 }
 
-// A link that somebody planted where a blob or its lock should grow is an
-// error, and what it leads to stays as it is.
+// A link in the place of a blob or its lock is an error, and the file that it leads to stays as
+// it is.
 func TestPlantedLinks(t *testing.T) {
 	for _, c := range []struct{ name, at string }{
 		{"blob", filepath.Join("models--org--name", "blobs", "SUM.incomplete")},

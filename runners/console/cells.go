@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"strconv"
@@ -6,17 +6,18 @@ import (
 	"github.com/snapbench/snapbench/runners/speed"
 )
 
-// cellProgress tells how far speed is, and saves what it has.
-type cellProgress struct {
-	*progress
-	report *speed.Report
-	out    string // folder, empty where nothing is saved
+// Cells is the progress of a measurement of speed. It saves every row as soon as it is there,
+// since it may have taken minutes.
+type Cells struct {
+	*Progress
+	Report *speed.Report // that is measured
+	Out    string        // folder for its rows; empty: they are not saved
 	work   *speed.Work
 }
 
 // Plan counts the work ahead, in seconds at the measured roofs.
-func (c *cellProgress) Plan(w *speed.Work) {
-	roofs := c.report.Roofs
+func (c *Cells) Plan(w *speed.Work) {
+	roofs := c.Report.Roofs
 	c.Say("measured here: copy %.0f GB/s, products %.2f TFLOP/s, attention %.2f TFLOP/s",
 		roofs.Bandwidth/1e9, roofs.Products/1e12, roofs.Attention/1e12)
 	c.work = w
@@ -27,16 +28,16 @@ func (c *cellProgress) Plan(w *speed.Work) {
 }
 
 // Within returns what is told how far cell i is.
-func (c *cellProgress) Within(i int) func(speed.Step) {
+func (c *Cells) Within(i int) func(speed.Step) {
 	return func(s speed.Step) { c.within(strconv.Itoa(i), c.work.Share(i, s), c.work.Doing(i, s)) }
 }
 
-// Finished counts cell i, and saves its row at once: it may have taken minutes.
-func (c *cellProgress) Finished(i int, r speed.Row) error {
+// Finished counts cell i and saves its row.
+func (c *Cells) Finished(i int, r speed.Row) error {
 	c.finish(strconv.Itoa(i))
 	c.Say("%s", r.Line())
-	if c.out == "" {
+	if c.Out == "" {
 		return nil
 	}
-	return c.report.SaveRows(c.out)
+	return c.Report.SaveRows(c.Out)
 }

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ func TestETA(t *testing.T) {
 		t.Fatal(err)
 	}
 	var w bytes.Buffer
-	p := newProgress(&w, false)
+	p := NewProgress(&w, false)
 	p.Plan([]datasets.Task{task})
 	said := func(want string) {
 		t.Helper()

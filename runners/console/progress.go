@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"fmt"
@@ -13,9 +13,9 @@ import (
 	"github.com/snapbench/snapbench/runners"
 )
 
-// progress tells a person how far a run is: by a bar with the time left on a terminal,
+// Progress tells a person how far a run is: by a bar with the time left on a terminal,
 // by a plain line now and then elsewhere. Its pieces of work are samples or cells.
-type progress struct {
+type Progress struct {
 	mu    sync.Mutex
 	w     io.Writer
 	quiet bool
@@ -34,10 +34,11 @@ type progress struct {
 // lineEvery is the time between plain lines.
 const lineEvery = 10 * time.Second
 
-func newProgress(w io.Writer, quiet bool) *progress { return &progress{w: w, quiet: quiet} }
+// NewProgress returns the progress of a run, told on w. Where quiet is set, nothing is.
+func NewProgress(w io.Writer, quiet bool) *Progress { return &Progress{w: w, quiet: quiet} }
 
 // Say prints a line beside the bar.
-func (p *progress) Say(format string, arguments ...any) {
+func (p *Progress) Say(format string, arguments ...any) {
 	if p.quiet {
 		return
 	}
@@ -50,7 +51,7 @@ func (p *progress) Say(format string, arguments ...any) {
 }
 
 // Plan counts the work ahead, in tokens of the samples' prompts.
-func (p *progress) Plan(tasks []datasets.Task) {
+func (p *Progress) Plan(tasks []datasets.Task) {
 	for _, t := range tasks {
 		for i := range t.Len() {
 			p.add(t.Name()+" "+t.ID(i), float64(max(1, t.Size(i))))
@@ -60,7 +61,7 @@ func (p *progress) Plan(tasks []datasets.Task) {
 }
 
 // add counts a piece of work.
-func (p *progress) add(name string, size float64) {
+func (p *Progress) add(name string, size float64) {
 	if p.size == nil {
 		p.size, p.share = map[string]float64{}, map[string]float64{}
 	}
@@ -70,9 +71,9 @@ func (p *progress) add(name string, size float64) {
 }
 
 // begin starts the clock, and the bar where there is a terminal.
-func (p *progress) begin() {
+func (p *Progress) begin() {
 	p.start, p.told = time.Now(), time.Now()
-	f, ok := asTerminal(p.w)
+	f, ok := terminal(p.w)
 	if p.quiet || !ok {
 		return
 	}
@@ -81,7 +82,7 @@ func (p *progress) begin() {
 }
 
 // Within returns what is told how far a sample is.
-func (p *progress) Within(task, id string) func(runners.Progress) {
+func (p *Progress) Within(task, id string) func(runners.Progress) {
 	return func(r runners.Progress) {
 		// Reading is most of the work of a long prompt.
 		share := 0.9 * r.Prefill
@@ -96,7 +97,7 @@ func (p *progress) Within(task, id string) func(runners.Progress) {
 }
 
 // within says that a share of a piece is done.
-func (p *progress) within(name string, share float64, doing string) {
+func (p *Progress) within(name string, share float64, doing string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.share[name] = max(p.share[name], share)
@@ -104,7 +105,7 @@ func (p *progress) within(name string, share float64, doing string) {
 }
 
 // Finished counts a sample.
-func (p *progress) Finished(t datasets.Task, i int) {
+func (p *Progress) Finished(t datasets.Task, i int) {
 	name := t.Name() + " " + t.ID(i)
 	p.finish(name)
 	p.mu.Lock()
@@ -114,7 +115,7 @@ func (p *progress) Finished(t datasets.Task, i int) {
 
 // finish counts a piece. One of which no share was ever told had nothing left to do: it
 // tells nothing about the time that the others take.
-func (p *progress) finish(name string) {
+func (p *Progress) finish(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done += p.size[name]
@@ -127,7 +128,7 @@ func (p *progress) finish(name string) {
 
 // show shows what is being done, where the last line is old enough. The time left is as
 // much longer than the time since the start as the work left is more than the work done.
-func (p *progress) show(what string) {
+func (p *Progress) show(what string) {
 	if p.quiet || p.total == 0 {
 		return
 	}
@@ -144,7 +145,7 @@ func (p *progress) show(what string) {
 	line := results.Visible(fmt.Sprintf("%d/%d  %s  ETA %s", p.ready, p.count, what, eta))
 	if p.bar != nil {
 		// A line wider than the terminal wraps, and the bar cannot erase it.
-		if len(line) > terminalWidth(p.w)-25 {
+		if len(line) > Width(p.w)-25 {
 			line = fmt.Sprintf("%d/%d  ETA %s", p.ready, p.count, eta)
 		}
 		if time.Since(p.told) > 100*time.Millisecond {
@@ -160,8 +161,8 @@ func (p *progress) show(what string) {
 	}
 }
 
-// close ends the bar. It may be called more than once.
-func (p *progress) close() {
+// Close ends the bar. It may be called more than once.
+func (p *Progress) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bar != nil {
