@@ -362,6 +362,32 @@ func TestContractWithin(t *testing.T) {
 	}
 }
 
+// A budget is memory: at its defaults a policy keeps no more than one copy per KV head,
+// however many query heads share it.
+func TestContractCopies(t *testing.T) {
+	l := Layer{Layers: 8, Tokens: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}}
+	for _, d := range Definitions() {
+		v, err := NewVariant(Call{Name: d.Name}, contractBudget(d, "25%"))
+		if err != nil {
+			t.Errorf("%s: %v", d.Name, err)
+			continue
+		}
+		share, total := 0.25, 0
+		if d.Unbudgeted {
+			share = 1
+		}
+		for l.Index = range l.Layers {
+			e := v.Expect(l)
+			if total += e.Total; e.Heads != l.Heads.KV {
+				t.Errorf("%s: %d cache heads in layer %d for %d KV heads", v, e.Heads, l.Index, l.Heads.KV)
+			}
+		}
+		if full := l.Layers * l.Heads.KV * l.Tokens; float64(total) > 1.001*share*float64(full) {
+			t.Errorf("%s keeps %d positions of %d, its budget is a share of %g", v, total, full, share)
+		}
+	}
+}
+
 // An edit of kept keys leaves as many numbers, all of them finite, and is the same
 // each time.
 func TestContractEdits(t *testing.T) {

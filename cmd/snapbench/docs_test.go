@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ func TestDocsLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages = append(pages, filepath.Join("..", "..", "README.md"))
+	pages = append(pages, filepath.Join("..", "..", "README.md"), filepath.Join("..", "..", "CONTRIBUTING.md"))
 	links := 0
 	for _, page := range pages {
 		data, err := os.ReadFile(page)
@@ -92,5 +93,53 @@ func TestDocsNameTests(t *testing.T) {
 	}
 	if rows < 20 {
 		t.Errorf("%d rows found", rows)
+	}
+}
+
+// The design's table of packages is the one that imports are held to.
+func TestDesignHasTheArrows(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(data), "| package | imports of the project | because |\n|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	have := strings.Split(table, "\n")
+	for i, a := range arrows {
+		to := "none"
+		if a.to != "" {
+			to = "`" + strings.Join(strings.Fields(a.to), "`, `") + "`"
+		}
+		if want := fmt.Sprintf("| `%s` | %s | %s |", a.from, to, a.reason); i >= len(have) || have[i] != want {
+			t.Fatalf("docs/design.md: row %d of the table of packages, want\n%s", i+1, want)
+		}
+	}
+	if len(have) != len(arrows) {
+		t.Errorf("docs/design.md: the table of packages has %d rows, arrows %d", len(have), len(arrows))
+	}
+}
+
+// Files and folders that the documentation names are there.
+func TestDocsNameFiles(t *testing.T) {
+	root := filepath.Join("..", "..")
+	named := regexp.MustCompile("`([a-z]+(?:/[A-Za-z0-9_.-]+)+)`")
+	files := 0
+	for _, page := range []string{"README.md", "CONTRIBUTING.md", "docs/design.md", "docs/policies.md"} {
+		data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(page)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range named.FindAllStringSubmatch(string(data), -1) {
+			if strings.Contains(m[1], "NAME") || strings.HasPrefix(m[1], "org/") {
+				continue // stands for the reader's own
+			}
+			files++
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(m[1]))); err != nil {
+				t.Errorf("%s names %s: %v", page, m[1], err)
+			}
+		}
+	}
+	if files < 30 {
+		t.Errorf("%d files are named", files)
 	}
 }

@@ -17,6 +17,7 @@ import (
 // heads (TOVA), lengths of keys and values in blocks (CUR), means of chunks (ChunkKV).
 // tolerance is relative to the largest score of a row.
 func Measures(t *testing.T, d engine.Device, tolerance float64) {
+	checkpoints, recorded := goldens(t), sharedtest.Path(t, "policies")
 	compared := map[string]int{} // layers, by measure
 	defer func() {
 		t.Logf("layers compared: %v", compared)
@@ -24,9 +25,9 @@ func Measures(t *testing.T, d engine.Device, tolerance float64) {
 			t.Error("no scores of other policies were recorded")
 		}
 	}()
-	for _, dir := range goldens(t) {
+	for _, dir := range checkpoints {
 		family := filepath.Base(dir)
-		file := filepath.Join(sharedtest.Path(t, "policies"), family, "policies.safetensors")
+		file := filepath.Join(recorded, family, "policies.safetensors")
 		vectors, err := weights.Open(file)
 		if err != nil {
 			t.Logf("%s: no policies were recorded: %v", family, err)
