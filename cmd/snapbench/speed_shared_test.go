@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/snapbench/snapbench/runners/speed"
 )
 
 // TestSpeedShared: many policies and budgets are measured as one run, beside the first
@@ -16,7 +18,7 @@ func TestSpeedShared(t *testing.T) {
 	if status := run(append(args, "--json"), &out, &errors); status != 0 {
 		t.Fatalf("status %d: %s", status, errors.String())
 	}
-	var rows []sharedRow
+	var rows []speed.SharedRow
 	if err := json.Unmarshal(out.Bytes(), &rows); err != nil {
 		t.Fatalf("%v: %s", err, out.String())
 	}
