@@ -220,7 +220,7 @@ func TestNeedsCoverTheChoice(t *testing.T) {
 		}
 		said := 4 * int64(needs.Scores) * n
 		if needs.Output {
-			said += OutputBytes(d.Type(), s.Width, s.Width)
+			said += OutputBytes(d.Type(), n, s.Width, s.Width)
 		}
 		for _, v := range variants {
 			said += 4 * int64(v.Expect(l).Most())

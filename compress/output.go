@@ -11,8 +11,8 @@ const outputBlock = 1024
 
 // OutputBytes is what OutputNorms takes beside its result, for queries and an output of
 // so many numbers.
-func OutputBytes(t engine.Type, queries, width int) int64 {
-	return outputBlock * (int64(t.Size())*int64(3*queries+2*width) + 4*int64(width))
+func OutputBytes(t engine.Type, tokens, queries, width int) int64 {
+	return int64(min(outputBlock, tokens)) * (int64(t.Size())*int64(3*queries+2*width) + 4*int64(width))
 }
 
 func (o *ops) OutputNorms() Scores {

@@ -83,7 +83,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		p.Prefill += takes(4*int64(m.Heads.Query)*int64(n)) + takes(4*int64(m.Heads.Query)*int64(min(m.block, n)))
 	}
 	if needs.Output {
-		p.Prefill += takes(compress.OutputBytes(m.device.Type(), m.QueryWidth(), m.Width))
+		p.Prefill += takes(compress.OutputBytes(m.device.Type(), n, m.QueryWidth(), m.Width))
 	}
 	return p
 }
