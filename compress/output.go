@@ -45,10 +45,11 @@ func (o *ops) OutputNorms() Scores {
 			for a := range h.Query {
 				// One head's values, zero for all others: the product is that head's part. A
 				// query that sees its own position alone gets that one's values, so attention
-				// puts them in the order of the product's input.
+				// puts them in the order of the product's input. (Not with a scale of 0: what
+				// is hidden is -∞, and 0 times that is no number.)
 				from, own := (a/h.Group()*n+start)*h.Size, values.Slice(a*part, (a+1)*part)
 				o.device.Copy(own, o.source.KV.V.Slice(from, from+part))
-				o.device.Attention(in, kv.K, kv, 0, engine.Heads{Query: h.Query, KV: h.Query, Size: h.Size}, 1, 0)
+				o.device.Attention(in, kv.K, kv, 0, engine.Heads{Query: h.Query, KV: h.Query, Size: h.Size}, 1, 1)
 				o.device.MatMul(out, in, o.source.Output)
 				// The length of a row of one number is its size; a row's sizes are weights of ones.
 				o.device.RowNorms(size, out, 1)
