@@ -119,7 +119,7 @@ func TestEmulatedCompany(t *testing.T) {
 	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
 	m := modeltest.Load(t, d, "shape:tiny")
 	defer m.Close()
-	var sequences []engine.Sequence
+	var sequences []models.Sequence
 	for i := range 3 { // three different prompts; the other rows repeat them
 		ids := make([]int32, 20+i)
 		for j := range ids {
@@ -140,7 +140,7 @@ func TestEmulatedCompany(t *testing.T) {
 		defer d.FreeCache(s.Caches...)
 		sequences = append(sequences, s)
 	}
-	decode := func(list []engine.Sequence) (logits [][]float32) {
+	decode := func(list []models.Sequence) (logits [][]float32) {
 		b, err := m.NewDecoder(list)
 		if err != nil {
 			t.Fatal(err)
@@ -164,7 +164,7 @@ func TestEmulatedCompany(t *testing.T) {
 	}
 	together := decode(sequences)
 	for i, s := range sequences[:3] {
-		alone := decode([]engine.Sequence{s})
+		alone := decode([]models.Sequence{s})
 		for step := range steps {
 			for row := i; row < rows; row += 3 {
 				if !slices.Equal(alone[step], together[step*rows+row]) {
