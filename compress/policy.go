@@ -35,6 +35,15 @@ type Capacity struct {
 	Exact  float64 // the same before it was rounded down: 62.5 for 31.25 % of 200 tokens
 }
 
+// hidden returns how many of the first of n positions the sliding window hides from the
+// query at position n-1.
+func (l Layer) hidden(n int) int {
+	if l.Sliding == 0 {
+		return 0
+	}
+	return max(0, n-l.Sliding)
+}
+
 // Needs says what prefill must hold ready for a layer's choice.
 type Needs struct {
 	Window  int  // what the last w queries look at
@@ -81,6 +90,17 @@ type Auditor interface {
 type Placer interface {
 	// Place returns the position of the first new token.
 	Place(l Layer, c Capacity) int
+}
+
+// Reader is a policy that frees nothing: it keeps everything, one copy per KV head, and
+// in each layer of each decoding step names the positions that the step's queries read.
+// Its capacity is how many these are.
+type Reader interface {
+	// Read returns for each query head the positions that its query reads, ascending, the
+	// last always among them. There are the rotated queries of a token, (d) by query head,
+	// and the rotated keys of all positions so far, (n, d) by KV head: those of the
+	// prompt's l.Tokens, of the tokens behind it, and last that of the token itself.
+	Read(l Layer, c Capacity, queries, keys [][]float32) [][]int32
 }
 
 // Expectation is what a layer's cache must hold.

@@ -2,6 +2,7 @@ package compress
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -136,10 +137,31 @@ func (v Variant) within(l Layer) bool {
 	return !v.method.definition.Unbudgeted && l.Tokens < v.budget.At(l.Index, l.Tokens).Tokens
 }
 
+// Reads reports whether decoding reads only a part of the variant's caches: see [Reader].
+func (v Variant) Reads() bool {
+	_, ok := v.method.policy.(Reader)
+	return ok
+}
+
+// Read returns for each query head of a layer the positions that a token's query reads,
+// of those that the layer's sliding window shows: see [Reader].
+func (v Variant) Read(l Layer, queries, keys [][]float32) [][]int32 {
+	read := v.method.policy.(Reader).Read(l, v.capacity(l), queries, keys)
+	for a, positions := range read {
+		n := len(keys[a/l.Heads.Group()]) / l.Heads.Size
+		first, _ := slices.BinarySearch(positions, int32(l.hidden(n)))
+		read[a] = positions[first:]
+	}
+	return read
+}
+
 // KeepsAll reports whether the variant drops nothing of a prompt of n tokens in any
-// of the layers.
+// of the layers, and decoding may read all of it.
 func (v Variant) KeepsAll(layers, n int) bool {
 	for i := range layers {
+		if capacity, ok := v.Capacity(i, n); ok && v.Reads() && capacity < n {
+			return false
+		}
 		if e := v.Expect(Layer{Index: i, Layers: layers, Tokens: n, Heads: engine.Heads{Query: 1, KV: 1}}); e.PerHead < n {
 			return false
 		}

@@ -2,12 +2,55 @@ package compress
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
+func init() {
+	Register(Definition{
+		Name: "quest", Title: "Quest", Paper: "2406.10774",
+		Help: "frees nothing: it keeps every position, and at each decoding step each query head reads the pages of the cache whose keys could match its query best, and the latest positions",
+		Parameters: []Parameter{
+			{Name: "page", Kind: Whole, Default: "16", Least: 1, Help: "positions in a page"},
+			{Name: "recent", Kind: Whole, Default: "8", Least: 1, Help: "latest positions, always read, the step's own included"},
+		},
+		New: func(a Arguments) (Policy, error) { return quest{full{}, a.Whole("page"), a.Whole("recent")}, nil },
+	})
+}
+
+// quest asks the selector in every layer and step, those of the first layers too, which
+// its authors leave whole.
+type quest struct {
+	full
+	page, recent List[int]
+}
+
+func (p quest) Check(l Layer, c Capacity) error {
+	if recent := p.recent.At(l.Index); c.Tokens <= recent {
+		return fmt.Errorf("capacity %d leaves nothing beside the latest %d positions: it must be larger", c.Tokens, recent)
+	}
+	return nil
+}
+
+// Read leaves out pages that the layer's sliding window hides whole, so that they take
+// nothing of the budget.
+func (p quest) Read(l Layer, c Capacity, queries, keys [][]float32) [][]int32 {
+	q := Quest{Page: p.page.At(l.Index), Recent: p.recent.At(l.Index), Budget: c.Tokens}
+	read := make([][]int32, len(queries))
+	for a, query := range queries {
+		all := keys[a/l.Heads.Group()]
+		n := len(all) / len(query)
+		start := l.hidden(n) / q.Page * q.Page
+		read[a] = q.Select(q.Scores(query, all[start*len(query):]), n-start)
+		for i := range read[a] {
+			read[a][i] += int32(start)
+		}
+	}
+	return read
+}
+
 // Quest is the selector of Quest (arXiv 2406.10774, section 3.2) in the form of
-// KVCache-Factory. It is not a policy: it drops nothing, and says for one query which
-// pages of the cache to read. A decoder would ask it in every layer and step.
+// KVCache-Factory: it says for one query which pages of the cache to read.
 type Quest struct {
 	Page   int // positions in a page
 	Recent int // the last positions, always read

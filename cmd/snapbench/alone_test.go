@@ -36,6 +36,7 @@ func TestVariantsAlone(t *testing.T) {
 	variants := []string{
 		"snapkv(cap=24,w=8,k=3,pool=max,gqa=query_head)", "snapkv(cap=10%,w=16,k=7,pool=avg,gqa=kv_head_max)",
 		"snapkv(cap=32|64,w=8,k=3|5,pool=max|avg,gqa=kvpress)", "snapkv(cap=4096,w=32,k=7,pool=max,gqa=kv_head_mean)",
+		"quest(cap=64,page=16,recent=8)",
 	}
 	grid := answers("grid", "--fidelity", "--variants", "full;"+strings.Join(variants, ";"))
 	if len(grid) != 2*(1+len(variants)) {
@@ -68,7 +69,7 @@ func TestFidelityContinued(t *testing.T) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
 		if code := run([]string{"needle", "--model", model, "--device", "cpu", "--lengths", "400", "--depths", "1", "--max-new", "8",
-			"--fidelity", "--variants", "snapkv(cap=24,w=8);full;snapkv(cap=40,w=8)", "--quiet", "--out", out}, &stdout, &stderr); code != exitPass {
+			"--fidelity", "--variants", "snapkv(cap=24,w=8);full;quest(cap=40)", "--quiet", "--out", out}, &stdout, &stderr); code != exitPass {
 			t.Fatalf("status %d: %s", code, stderr.String())
 		}
 		return rowsBesidesTimes(t, out)

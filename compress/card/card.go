@@ -20,6 +20,7 @@ type Policy struct {
 	Link       string      `json:"link,omitempty"`
 	BuiltOn    string      `json:"built_on,omitempty"`
 	Budgeted   bool        `json:"has_budget"`
+	Reads      bool        `json:"reads_part,omitempty"` // frees nothing, and reads a part: see [compress.Reader]
 	Parameters []Parameter `json:"parameters"`
 	Caches     []Cache     `json:"caches"`
 }
@@ -64,7 +65,15 @@ func Of(d *compress.Definition) Policy {
 		c.Parameters = append(c.Parameters, card)
 	}
 	c.Caches = cachesOf(d)
+	if v, err := compress.Parse(c.Caches[0].Variant); err == nil {
+		c.Reads = v.Reads()
+	}
 	return c
+}
+
+// freesNothing says whether the policy is another than full and its caches take as much.
+func (c Policy) freesNothing() bool {
+	return c.Name != compress.FullName && c.Caches[0].Error == "" && c.Caches[0].Least >= 1
 }
 
 // shown is the model and the prompt that cache sizes are given for.

@@ -13,7 +13,11 @@ func PrintList(w io.Writer, list []Policy) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "policy\ttitle\tparameters and their defaults\tpaper")
 	for _, c := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Name, c.Title, c.defaults(), c.paper())
+		title := c.Title
+		if c.freesNothing() {
+			title += " (frees nothing)"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Name, title, c.defaults(), c.paper())
 	}
 	return table.Flush()
 }
@@ -27,7 +31,11 @@ func (c Policy) Print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "\nparameter\tvalues\tdefault\tflag\twhat it is")
 	if c.Budgeted {
-		fmt.Fprintln(table, "cap\ttokens, or a share of the prompt\t\t--budgets\tpositions that each cache head keeps, everything included")
+		what := "each cache head keeps"
+		if c.Reads {
+			what = "each query head reads at a step"
+		}
+		fmt.Fprintf(table, "cap\ttokens, or a share of the prompt\t\t--budgets\tpositions that %s, everything included\n", what)
 	}
 	for _, p := range c.Parameters {
 		flag := ""

@@ -21,7 +21,7 @@ type Device struct {
 	segments  []segment // Gather's tables, kept for the next call
 	items     []gatherItem
 	recording *recording // what Replay is capturing, or nil
-	stepping  bool       // inside Replay
+	stepping  bool       // inside a decoding step
 	anyTiles  bool       // for tests: the kernels for many rows take any number of rows
 }
 

@@ -113,19 +113,24 @@ func TestEmulatedMixtral(t *testing.T) {
 }
 
 // TestEmulatedCompany: in float32 a sequence's logits have the same bits decoded alone and
-// in a batch of more rows than go through the package's own products in other types.
+// in a batch of more rows than go through the package's own products in other types, some
+// of which read a part of their caches by way of the host.
 func TestEmulatedCompany(t *testing.T) {
 	const rows, steps = 72, 2
 	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
 	m := modeltest.Load(t, d, "shape:tiny")
 	defer m.Close()
-	var sequences []engine.Sequence
-	for i := range 3 { // three different prompts; the other rows repeat them
+	var sequences []models.Sequence
+	variants, err := compress.ParseAll("full;recent(cap=9);quest(cap=9,page=4,recent=2)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range variants { // three different prompts; the other rows repeat them
 		ids := make([]int32, 20+i)
 		for j := range ids {
 			ids[j] = int32(31*i+7*j) % int32(m.Vocab)
 		}
-		p, err := m.Prefill(context.Background(), models.Prompt{IDs: ids, Variants: []compress.Variant{compress.Full}, Room: 2 * steps})
+		p, err := m.Prefill(context.Background(), models.Prompt{IDs: ids, Variants: []compress.Variant{v}, Room: 2 * steps})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +145,7 @@ func TestEmulatedCompany(t *testing.T) {
 		defer d.FreeCache(s.Caches...)
 		sequences = append(sequences, s)
 	}
-	decode := func(list []engine.Sequence) (logits [][]float32) {
+	decode := func(list []models.Sequence) (logits [][]float32) {
 		b, err := m.NewDecoder(list)
 		if err != nil {
 			t.Fatal(err)
@@ -164,7 +169,7 @@ func TestEmulatedCompany(t *testing.T) {
 	}
 	together := decode(sequences)
 	for i, s := range sequences[:3] {
-		alone := decode([]engine.Sequence{s})
+		alone := decode([]models.Sequence{s})
 		for step := range steps {
 			for row := i; row < rows; row += 3 {
 				if !slices.Equal(alone[step], together[step*rows+row]) {

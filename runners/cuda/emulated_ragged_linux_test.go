@@ -27,7 +27,7 @@ func TestEmulatedRagged(t *testing.T) {
 		ada(cap=20,form=ffy0,pyramid(form=ffy0,snapkv(w=4,k=3))); pyramid(cap=20,snapkv(w=4)); pyramid(cap=9,form=factory,beta=8,snapkv(w=8));
 		critical(cap=20,snapkv(w=4)); critical(cap=20,ada(snapkv(w=4,k=3))); chunk(cap=20,chunk=7,snapkv(w=4)); think(w=4);
 		simlayer(recent=12,threshold=0|1); tova(cap=20); knorm(cap=20); keydiff(cap=20); observed(cap=20);
-		h2o(cap=20,w=4); cur(cap=20); cur(cap=20,block=0,leverage=kv_avg); recent(cap=20); streaming(cap=20); random(cap=20,w=4); ada(cap=20,cur)`)
+		h2o(cap=20,w=4); cur(cap=20); cur(cap=20,block=0,leverage=kv_avg); recent(cap=20); streaming(cap=20); quest(cap=20,page=8,recent=4); random(cap=20,w=4); ada(cap=20,cur)`)
 	if err != nil {
 		t.Fatal(err)
 	}

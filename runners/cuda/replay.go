@@ -11,17 +11,19 @@ type recording struct {
 	advances int // how often the step advances its batch
 }
 
+var _ engine.Stepper = (*Device)(nil)
+
 // Replay runs the step as it is the first time, which loads the kernels that it needs. The
 // second time it records the step as a CUDA graph; from then on it launches the graph.
 func (d *Device) Replay(eb engine.Batch, step func()) {
 	b := d.batch("Replay", eb)
 	b.replays++
-	d.stepping = true
-	defer func() { d.stepping = false }()
 	if b.replays == 1 {
-		step()
+		d.Step(step)
 		return
 	}
+	d.stepping = true
+	defer func() { d.stepping = false }()
 	ok := d.card.Enter("Replay")
 	defer d.card.Leave()
 	if !ok {
@@ -35,6 +37,13 @@ func (d *Device) Replay(eb engine.Batch, step func()) {
 	}
 	b.graph.Launch()
 	b.steps += b.advances
+}
+
+// Step runs the step as it is.
+func (d *Device) Step(step func()) {
+	d.stepping = true
+	defer func() { d.stepping = false }()
+	step()
 }
 
 // record captures what step launches.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/runners"
-	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
@@ -46,7 +45,7 @@ type source struct {
 	twin      bool // the variant's second sequence, which is a follower's
 }
 
-func (s source) sequence() engine.Sequence {
+func (s source) sequence() models.Sequence {
 	if s.twin {
 		return s.prefilled.Twins[s.variant]
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
@@ -67,7 +66,7 @@ func (b *batch) over(a *answer) bool {
 
 // newDecoder joins the sequences of the answers that are live.
 func (b *batch) newDecoder(live []int) (*models.Decoder, error) {
-	list := make([]engine.Sequence, len(live))
+	list := make([]models.Sequence, len(live))
 	for row, k := range live {
 		list[row] = b.sources[k].sequence()
 	}

@@ -205,3 +205,45 @@ func TestPlanCoversThePeak(t *testing.T) {
 		}
 	}
 }
+
+// A variant of which decoding reads a part says that the host chose, frees nothing, and
+// answers alone as in company, a question and the measuring of fidelity included; with
+// room for all it answers as the full cache does.
+func TestReaders(t *testing.T) {
+	r, _ := tiny(t)
+	all := variants(t, "full;quest(cap=24,page=8,recent=4);snapkv(cap=24,w=8);quest(cap=24,page=4,recent=4);quest(cap=200)")
+	request := runners.Request{Prompt: ids(100, 3), Question: ids(5, 11), Variants: runners.VariantsOf(all), MaxNew: 9, Fidelity: true}
+	run := func() []runners.Completion {
+		out, err := r.Run(context.Background(), []runners.Request{request})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range out[0] {
+			if c.Err != nil {
+				t.Fatalf("%s: %v", c.Variant, c.Err)
+			}
+		}
+		return out[0]
+	}
+	together := run()
+	for j, v := range all {
+		c := together[j]
+		if c.Host != v.Reads() {
+			t.Errorf("%s: chosen on the host: %t", v, c.Host)
+		}
+		if v.Reads() && (c.CacheBytes != c.FullBytes || c.Kept != together[0].Kept) {
+			t.Errorf("%s takes %d bytes of %d, and keeps %+v", v, c.CacheBytes, c.FullBytes, c.Kept)
+		}
+		if within := j == len(all)-1; (c.Note != "") != within || c.Fidelity.KLMean < 1e-6 != (within || j == 0) {
+			t.Errorf("%s: note %q, fidelity %+v", v, c.Note, c.Fidelity)
+		}
+		request.Variants = runners.VariantsOf(all[j : j+1])
+		request.Fidelity = false
+		if alone := run()[0]; alone.Text != c.Text || len(alone.Tokens) != 9 {
+			t.Errorf("%s: alone %v, with others %v", v, alone.Tokens, c.Tokens)
+		}
+	}
+	if together[4].Text != together[0].Text {
+		t.Errorf("a budget above the prompt answers %v, the full cache %v", together[4].Tokens, together[0].Tokens)
+	}
+}

@@ -132,7 +132,7 @@ func (b *batch) admit(i int, r *reading) error {
 	for k, j := range r.index {
 		v, c := r.variants[k], &b.out[i][j]
 		c.Prefill = r.took
-		kept, positions, err := Audit(m.Device(), v, r.prefilled.Sequences[k], len(q.Prompt), m.Heads, q.Positions)
+		kept, positions, err := Audit(m.Device(), v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), m.Heads, q.Positions)
 		if err != nil {
 			var failed *AuditError
 			if !errors.As(err, &failed) {
@@ -141,7 +141,7 @@ func (b *batch) admit(i int, r *reading) error {
 			c.Err, c.Untrusted = err, true
 			continue
 		}
-		c.Kept, c.CacheBytes, c.Host = kept, CacheBytes(r.prefilled.Sequences[k], m.Device().Type()), r.prefilled.Host[k]
+		c.Kept, c.CacheBytes, c.Host = kept, CacheBytes(r.prefilled.Sequences[k].Sequence, m.Device().Type()), r.prefilled.Host[k]
 		c.FullBytes = int64(m.Layers) * 2 * int64(len(q.Prompt)) * int64(m.KVWidth()) * int64(m.Device().Type().Size())
 		if !isFull(v) && v.KeepsAll(m.Layers, len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"

@@ -29,7 +29,7 @@ func (m *Model) compress(chooser *compress.Chooser, p Prompt, result *Prefilled,
 }
 
 // gather gives each sequence a cache of what its variant chose.
-func (m *Model) gather(to []engine.Sequence, choice *compress.Choice, kv engine.KV, room int) error {
+func (m *Model) gather(to []Sequence, choice *compress.Choice, kv engine.KV, room int) error {
 	caches, err := m.device.Gather(kv, choice.Caches(), room)
 	if err != nil {
 		return err

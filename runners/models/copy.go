@@ -8,9 +8,10 @@ import (
 
 // Copy returns a sequence of the same content in memory of its own; its caches are
 // the caller's to free. Where there is no memory for it, nothing is held.
-func (m *Model) Copy(s engine.Sequence) (_ engine.Sequence, err error) {
+func (m *Model) Copy(s Sequence) (_ Sequence, err error) {
 	d := m.device
-	out := engine.Sequence{Position: s.Position}
+	out := s
+	out.Caches = nil
 	defer func() {
 		if err != nil {
 			d.FreeCache(out.Caches...)
@@ -25,7 +26,7 @@ func (m *Model) Copy(s engine.Sequence) (_ engine.Sequence, err error) {
 				continue
 			}
 			if *a.to, err = d.New(a.from.Type, a.from.Len); err != nil {
-				return engine.Sequence{}, err
+				return Sequence{}, err
 			}
 			d.Copy(*a.to, *a.from)
 		}

@@ -11,7 +11,8 @@ import (
 // the weights read once per step for all of them.
 type Decoder struct {
 	m         *Model
-	sequences []engine.Sequence // as they were when the batch was made
+	sequences []Sequence // as they were when the batch was made
+	mirrors   []*mirror  // of the sequences that have a reader, nil for the others
 	batch     engine.Batch
 	w         *workspace
 	hidden    engine.Array // (rows, width)
@@ -24,12 +25,14 @@ type Decoder struct {
 
 // NewDecoder joins sequences. Their caches stay the caller's, and must not be
 // given to another decoder meanwhile.
-func (m *Model) NewDecoder(sequences []engine.Sequence) (*Decoder, error) {
+func (m *Model) NewDecoder(sequences []Sequence) (*Decoder, error) {
 	if len(sequences) == 0 {
 		panic("models: a decoder without sequences")
 	}
 	b := &Decoder{m: m}
-	b.sequences = append(b.sequences, sequences...)
+	for _, s := range sequences {
+		b.sequences, b.mirrors = append(b.sequences, s), append(b.mirrors, m.newMirror(s))
+	}
 	if err := b.open(); err != nil {
 		return nil, err
 	}
@@ -57,7 +60,11 @@ func (b *Decoder) open() error {
 	b.ids, b.chosen = b.w.array(engine.Int32, rows), nil
 	b.logits = b.w.array(engine.Float32, rows*m.Vocab)
 	if b.w.err == nil {
-		b.batch, b.w.err = d.NewBatch(b.sequences, m.Heads)
+		list := make([]engine.Sequence, rows)
+		for i, s := range b.sequences {
+			list[i] = s.Sequence
+		}
+		b.batch, b.w.err = d.NewBatch(list, m.Heads)
 	}
 	if b.w.err != nil {
 		b.w.free()
@@ -89,7 +96,11 @@ func (b *Decoder) Step(feed []int32) ([]int32, error) {
 		d.PutInts(b.ids, feed)
 	}
 	b.chosen = b.chosen[:0]
-	d.Replay(b.batch, b.step)
+	if b.reads() {
+		engine.Step(d, b.step)
+	} else {
+		d.Replay(b.batch, b.step)
+	}
 	next := make([]int32, b.Rows())
 	d.GetInts(next, b.ids)
 	if err := d.Sync(); err != nil {
@@ -108,6 +119,7 @@ func (b *Decoder) step() {
 		d.MatMul(s.qkv, s.normed, y.qkv)
 		d.RotateAppend(s.q, b.batch, i, s.qkv, b.rotary, y.qkNorm)
 		d.AttendCaches(s.attended, s.q, b.batch, i, y.window, m.scale())
+		b.read(i, y.window)
 		d.MatMulAdd(x, s.attended, y.out)
 		m.feed(x, s, y)
 	}
@@ -155,17 +167,17 @@ func (b *Decoder) Divergence(p, q []int) ([]float32, error) {
 // Retain goes on with some of the rows, in the order given; the others end.
 func (b *Decoder) Retain(rows []int) error {
 	steps := b.batch.Steps()
-	next := make([]engine.Sequence, len(rows))
+	next, mirrors := make([]Sequence, len(rows)), make([]*mirror, len(rows))
 	for i, r := range rows {
-		next[i] = advance(b.sequences[r], steps)
+		next[i], mirrors[i] = advance(b.sequences[r], steps), b.mirrors[r]
 	}
 	b.Close()
-	b.sequences = next
+	b.sequences, b.mirrors = next, mirrors
 	return b.open()
 }
 
 // advance returns a sequence as it is after steps tokens.
-func advance(s engine.Sequence, steps int) engine.Sequence {
+func advance(s Sequence, steps int) Sequence {
 	caches := make([]engine.Cache, len(s.Caches))
 	for i, c := range s.Caches {
 		c.Len = append([]int(nil), c.Len...)
@@ -175,5 +187,6 @@ func advance(s engine.Sequence, steps int) engine.Sequence {
 		c.Room -= steps
 		caches[i] = c
 	}
-	return engine.Sequence{Caches: caches, Position: s.Position + steps}
+	s.Caches, s.Position = caches, s.Position+steps
+	return s
 }

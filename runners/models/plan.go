@@ -68,6 +68,9 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 			}
 		}
 		chosen += most
+		if v.Reads() && engine.OnHost(m.device.Name()) {
+			bytes += m.mirrorBytes(n + room)
+		}
 		if twins {
 			bytes *= 2
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
@@ -41,9 +42,9 @@ type Prompt struct {
 // and for each variant a sequence to decode from.
 type Prefilled struct {
 	Logits    []float32
-	Sequences []engine.Sequence // by variant
-	Twins     []engine.Sequence // by variant, where asked for
-	Host      []bool            // by variant: chosen, in some layer, in plain Go over copies
+	Sequences []Sequence // by variant
+	Twins     []Sequence // by variant, where asked for
+	Host      []bool     // by variant: chosen, in some layer or step, in plain Go over copies
 
 	device engine.Device
 }
@@ -94,15 +95,12 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		return nil, w.err
 	}
 
-	result := &Prefilled{device: d, Sequences: make([]engine.Sequence, len(p.Variants)), Host: make([]bool, len(p.Variants))}
-	if p.Twins {
-		result.Twins = make([]engine.Sequence, len(p.Variants))
-	}
+	result := &Prefilled{device: d, Sequences: make([]Sequence, len(p.Variants)), Host: make([]bool, len(p.Variants))}
 	for i, v := range p.Variants {
-		result.Sequences[i].Position = v.Place(place)
-		if p.Twins {
-			result.Twins[i].Position = v.Place(place)
-		}
+		result.Sequences[i], result.Host[i] = m.sequence(v, place), v.Reads()
+	}
+	if p.Twins {
+		result.Twins = slices.Clone(result.Sequences)
 	}
 	defer func() {
 		if err != nil {

@@ -39,7 +39,7 @@ type answer struct {
 func together(t *testing.T, m *models.Model, w workload, feed [][]int32) []answer {
 	t.Helper()
 	var answers []answer
-	var sequences []engine.Sequence
+	var sequences []models.Sequence
 	for _, ids := range w.prompts {
 		done, err := m.Prefill(context.Background(), models.Prompt{IDs: ids, Variants: w.variants, Room: w.steps})
 		if err != nil {
@@ -48,7 +48,7 @@ func together(t *testing.T, m *models.Model, w workload, feed [][]int32) []answe
 		defer done.Free()
 		for i, v := range w.variants {
 			answers = append(answers, answer{
-				variant: v, prefill: done.Logits, kept: positions(m.Device(), done.Sequences[i]), chosen: []int32{models.Greedy(done.Logits)},
+				variant: v, prefill: done.Logits, kept: positions(m.Device(), done.Sequences[i].Sequence), chosen: []int32{models.Greedy(done.Logits)},
 			})
 		}
 		sequences = append(sequences, done.Sequences...)

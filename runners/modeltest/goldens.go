@@ -293,7 +293,7 @@ func (c *checker) own(v compress.Variant) [][][]int32 {
 		c.t.Fatal(err)
 	}
 	defer done.Free()
-	return positions(c.d, done.Sequences[0])
+	return positions(c.d, done.Sequences[0].Sequence)
 }
 
 // positions reads back what a sequence's caches hold, by layer and cache head.

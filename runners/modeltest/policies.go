@@ -78,11 +78,6 @@ func Policies(t *testing.T, d engine.Device, tolerance, near float64) {
 					for key, value := range cases[name].Params {
 						p.Params[key] = value
 					}
-					if q, ok := p.quest(); ok {
-						compared.heads += c.questSelects(name, q)
-						compared.cases++
-						return
-					}
 					text, err := p.variant(len(c.ids))
 					if err != nil {
 						t.Fatal(err)
@@ -90,6 +85,11 @@ func Policies(t *testing.T, d engine.Device, tolerance, near float64) {
 					v, err := compress.Parse(text)
 					if err != nil {
 						t.Fatal(err)
+					}
+					if v.Reads() {
+						compared.heads += c.policyReads(name, p.quest(), v)
+						compared.cases++
+						return
 					}
 					scores := name
 					if in := cases[name].ScoresIn; in != "" {
@@ -293,12 +293,9 @@ func (c *checker) policyDecodes(name string, v compress.Variant, start int) int 
 }
 
 // quest returns what a recorded case of Quest was run with.
-func (p policyCase) quest() (compress.Quest, bool) {
-	if !strings.Contains(p.Where, "select_quest_tokens") {
-		return compress.Quest{}, false
-	}
+func (p policyCase) quest() compress.Quest {
 	whole := func(name string) int { return int(p.Params[name].(float64)) }
-	return compress.Quest{Page: whole("page_size"), Recent: whole("recent_size"), Budget: whole("token_budget")}, true
+	return compress.Quest{Page: whole("page_size"), Recent: whole("recent_size"), Budget: whole("token_budget")}
 }
 
 // variant says which of our variants a recorded case is, for a prompt of n tokens.
@@ -395,6 +392,8 @@ func (p policyCase) variant(n int) (string, error) {
 			chunk = whole("chunk_length")
 		}
 		return fmt.Sprintf("finch(cap=%s,w=%d,chunk=%d,normalize=%s,rerotate=%s)", share(), whole("window_size"), chunk, on("normalize_scores"), on("rerotate_keys")), nil
+	case "select_quest_tokens":
+		return fmt.Sprintf("quest(cap=%d,page=%d,recent=%d)", whole("token_budget"), whole("page_size"), whole("recent_size")), nil
 	case "ThinKPress":
 		return fmt.Sprintf("think(ratio=%g,w=%d)", number("key_channel_compression_ratio"), whole("window_size")), nil
 	case "SimLayerKVPress":

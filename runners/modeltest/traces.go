@@ -13,7 +13,7 @@ import (
 )
 
 // What is recorded of some policies besides positions: ThinK's channels, SimLayerKV's
-// sums, and the pages of Quest, which is no policy.
+// sums, and what Quest reads.
 
 // policyChannels compares the channels that are 0 in all of a head's keys with the
 // recorded ones.
@@ -82,9 +82,9 @@ func (c *checker) policySums(name string, v compress.Variant) {
 	}
 }
 
-// questSelects compares the pages' scores for the last position's queries, and what
-// they select, with the recorded ones; it returns how many heads were compared.
-func (c *checker) questSelects(name string, q compress.Quest) int {
+// policyReads compares the pages' scores for the last position's queries, and what a
+// variant reads for them, with the recorded ones; it returns how many heads were compared.
+func (c *checker) policyReads(name string, q compress.Quest, v compress.Variant) int {
 	want := c.policyRows(name)
 	h, n := c.m.Heads, len(c.ids)
 	var last []float32
@@ -96,12 +96,20 @@ func (c *checker) questSelects(name string, q compress.Quest) int {
 		}
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
-		keys := c.read(kv.K)
+		all := c.read(kv.K)
+		var queries, keys [][]float32
+		for g := range h.KV {
+			keys = append(keys, all[g*n*h.Size:(g+1)*n*h.Size])
+		}
+		for a := range h.Query {
+			queries = append(queries, last[a*h.Size:(a+1)*h.Size])
+		}
+		l := compress.Layer{Index: layer, Layers: c.m.Layers, Tokens: n, Heads: h, Sliding: c.m.Windows[layer]}
+		read := v.Read(l, queries, keys)
 		recorded := c.floats(fmt.Sprintf("%s.page_scores.%d", name, layer))
 		pages := len(recorded) / h.Query
 		for a := range h.Query {
-			g := a / h.Group()
-			scores := q.Scores(last[a*h.Size:(a+1)*h.Size], keys[g*n*h.Size:(g+1)*n*h.Size])
+			scores := q.Scores(queries[a], keys[a/h.Group()])
 			row := recorded[a*pages : (a+1)*pages]
 			if len(scores) != pages {
 				c.t.Fatalf("layer %d, head %d: %d pages, want %d", layer, a, len(scores), pages)
@@ -111,8 +119,8 @@ func (c *checker) questSelects(name string, q compress.Quest) int {
 					c.t.Errorf("layer %d, head %d: page %d scores %g, want %g", layer, a, i, s, row[i])
 				}
 			}
-			if got := q.Select(scores, n); !slices.Equal(got, want[layer][a]) {
-				c.t.Errorf("layer %d, head %d reads %v, want %v", layer, a, got, want[layer][a])
+			if !slices.Equal(read[a], want[layer][a]) {
+				c.t.Errorf("layer %d, head %d reads %v, want %v", layer, a, read[a], want[layer][a])
 			}
 			compared++
 		}

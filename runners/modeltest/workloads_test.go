@@ -12,7 +12,8 @@ import (
 
 // variety are variants that differ in all that a policy can differ in.
 const variety = "full;snapkv(cap=24,w=8,k=3);snapkv(cap=40,w=8,k=3,gqa=kv_head_mean);" +
-	"snapkv(cap=48,w=16,k=5,pool=avg,gqa=kvpress);snapkv(cap=50%,w=8,k=1,gqa=kv_head_max);snapkv(cap=9000,w=32)"
+	"snapkv(cap=48,w=16,k=5,pool=avg,gqa=kvpress);snapkv(cap=50%,w=8,k=1,gqa=kv_head_max);snapkv(cap=9000,w=32);" +
+	"quest(cap=24,page=8,recent=4)"
 
 // workloadOf is prompts of these lengths, without a pattern, for a model.
 func workloadOf(t *testing.T, model string, lengths ...int) workload {

@@ -61,7 +61,7 @@ type measurement struct {
 	out      *Speed
 
 	ids  []int32           // of the prompt that is read
-	held []engine.Sequence // the batch's sequences so far
+	held []models.Sequence // the batch's sequences so far
 	feed []int32           // the next token of each
 }
 
@@ -133,9 +133,9 @@ func (x *measurement) run(ctx context.Context) error {
 		return err
 	}
 	for _, q := range x.held {
-		x.out.Cache += local.CacheBytes(q, x.d.Type())
+		x.out.Cache += local.CacheBytes(q.Sequence, x.d.Type())
 	}
-	x.out.StepBytes = stepBytes(x.m, x.out.Weights, x.out.Cache, x.held[0], x.Cell)
+	x.out.StepBytes = stepBytes(x.m, x.out.Weights, x.out.Cache, x.held[0].Sequence, x.Cell)
 	x.out.PrefillProducts, x.out.PrefillAttention = x.m.PrefillOperations(x.Length, x.Part)
 	return nil
 }
@@ -159,7 +159,7 @@ func (x *measurement) read(ctx context.Context, number int) error {
 	if err := x.feedable(x.feed); err != nil {
 		return err
 	}
-	_, _, err = local.Audit(x.d, x.Variant, p.Sequences[0], x.Length, x.m.Heads, false)
+	_, _, err = local.Audit(x.d, x.Variant, p.Sequences[0].Sequence, x.Length, x.m.Heads, false)
 	return err
 }
 

@@ -197,7 +197,7 @@ func TestCopiesDecodeLikeTheirSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Device().FreeCache(c.Caches...)
-	b, err := m.NewDecoder([]engine.Sequence{p.Sequences[0], c})
+	b, err := m.NewDecoder([]models.Sequence{p.Sequences[0], c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestPartOfAPrefill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range v {
-			if kept, _, err := local.Audit(m.Device(), v[i], p.Sequences[i], 2000, m.Heads, true); err != nil {
+			if kept, _, err := local.Audit(m.Device(), v[i], p.Sequences[i].Sequence, 2000, m.Heads, true); err != nil {
 				t.Errorf("%+v, %s: %+v, %v", part, v[i], kept, err)
 			}
 		}

@@ -1,0 +1,137 @@
+package models
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Sequence is what a decoder starts from: the caches of a variant, and how they are read.
+type Sequence struct {
+	engine.Sequence
+	reader *reader // nil where a step reads whole caches
+}
+
+// reader names what a step's queries read of a sequence's caches: see [compress.Reader].
+type reader struct {
+	variant compress.Variant
+	prompt  compress.Layer // without what differs between layers
+}
+
+// sequence is a variant's, without caches yet.
+func (m *Model) sequence(v compress.Variant, prompt compress.Layer) Sequence {
+	s := Sequence{Sequence: engine.Sequence{Position: v.Place(prompt)}}
+	if v.Reads() {
+		s.reader = &reader{v, prompt}
+	}
+	return s
+}
+
+// mirror is a copy on the host, in float32, of what the caches of a sequence hold: by layer
+// and KV head, (rows, d).
+type mirror struct{ keys, values [][][]float32 }
+
+// newMirror returns the mirror of a sequence, which holds nothing yet, and nil for a
+// sequence without a reader.
+func (m *Model) newMirror(s Sequence) *mirror {
+	if s.reader == nil {
+		return nil
+	}
+	all := &mirror{make([][][]float32, m.Layers), make([][][]float32, m.Layers)}
+	for i, c := range s.Caches {
+		if len(c.Len) != m.Heads.KV || c.Positions.Len > 0 {
+			panic(fmt.Sprintf("models: %s reads layer %d, which does not hold everything", s.reader.variant, i))
+		}
+		all.keys[i], all.values[i] = make([][]float32, m.Heads.KV), make([][]float32, m.Heads.KV)
+		for g, length := range c.Len {
+			room := (length + c.Room) * c.Size
+			all.keys[i][g], all.values[i][g] = make([]float32, 0, room), make([]float32, 0, room)
+		}
+	}
+	return all
+}
+
+// mirrorBytes is what the mirror of a sequence takes of the host's memory.
+func (m *Model) mirrorBytes(rows int) int64 {
+	return 2 * 4 * int64(m.Layers) * int64(rows) * int64(m.KVWidth())
+}
+
+// follow copies the rows that a layer's cache has got since the last time, or all of them.
+func (r *mirror) follow(d engine.Device, layer int, c engine.Cache, steps int) {
+	for g, length := range c.Len {
+		for _, of := range []struct {
+			copied *[]float32
+			cache  engine.Array
+		}{{&r.keys[layer][g], c.K}, {&r.values[layer][g], c.V}} {
+			lo, hi := len(*of.copied), (length+steps)*c.Size
+			*of.copied = (*of.copied)[:hi]
+			d.Get((*of.copied)[lo:], of.cache.Slice(c.Start[g]*c.Size+lo, c.Start[g]*c.Size+hi))
+		}
+	}
+}
+
+// reads says whether any sequence has a reader.
+func (b *Decoder) reads() bool {
+	for _, r := range b.mirrors {
+		if r != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// read replaces what the rows with a reader attended in a layer: plain Go over copies,
+// right on every device.
+func (b *Decoder) read(layer, window int) {
+	m, d, h := b.m, b.m.device, b.m.Heads
+	for row, r := range b.mirrors {
+		if r == nil {
+			continue
+		}
+		s := b.sequences[row]
+		r.follow(d, layer, s.Caches[layer], b.batch.Steps()+1)
+		lo, hi := row*m.QueryWidth(), (row+1)*m.QueryWidth()
+		flat := make([]float32, hi-lo)
+		d.Get(flat, b.w.full.q.Slice(lo, hi))
+		queries := make([][]float32, h.Query)
+		for a := range queries {
+			queries[a] = flat[a*h.Size : (a+1)*h.Size]
+		}
+		place := s.reader.prompt
+		place.Index, place.Sliding, place.Scale, place.Angles = layer, window, m.scale(), m.Rope.Frequencies(h.Size)
+		attended := make([]float32, 0, len(flat))
+		for a, positions := range s.reader.variant.Read(place, queries, r.keys[layer]) {
+			g := a / h.Group()
+			attended = append(attended, attend(queries[a], r.keys[layer][g], r.values[layer][g], positions, m.scale())...)
+		}
+		d.Put(b.w.full.attended.Slice(lo, hi), attended)
+	}
+}
+
+// attend returns the attention of a query over some of a head's rows (rows, d).
+func attend(query, keys, values []float32, rows []int32, scale float32) []float32 {
+	d, highest := len(query), math.Inf(-1)
+	weights := make([]float64, len(rows))
+	for i, j := range rows {
+		for c, k := range keys[int(j)*d : int(j+1)*d] {
+			weights[i] += float64(query[c]) * float64(k)
+		}
+		weights[i] *= float64(scale)
+		highest = max(highest, weights[i])
+	}
+	sum, sums := 0.0, make([]float64, d)
+	for i, j := range rows {
+		w := math.Exp(weights[i] - highest)
+		sum += w
+		for c, v := range values[int(j)*d : int(j+1)*d] {
+			sums[c] += w * float64(v)
+		}
+	}
+	out := make([]float32, d)
+	for c := range out {
+		out[c] = float32(sums[c] / sum)
+	}
+	return out
+}
