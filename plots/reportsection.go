@@ -47,13 +47,14 @@ func sectionOf(name string, n int, set results.Set) reportSection {
 			g.Title = ""
 			b.Grids = append(b.Grids, g)
 			if d, ok := t.DropGrid(); ok {
-				d.Title = "Drop against the full cache"
+				d.Title = "Drop against " + t.Against()
 				b.Grids = append(b.Grids, d)
 			}
 		}
 		b.Figures = append(b.Figures, figure(BudgetMap(set, m))...)
 		b.Figures = append(b.Figures, figure(Curves(set, m))...)
 		b.Figures = append(b.Figures, figure(ByteCurves(set, m))...)
+		b.Figures = append(b.Figures, figure(TimeCurves(set, m))...)
 		if len(tables[0].Lines) > 1 {
 			b.Figures = append(b.Figures, figure(TaskMap(set, m))...)
 		}

@@ -46,7 +46,7 @@ type CellSummary struct {
 	Drop    *DropSummary `json:"drop,omitempty"`
 }
 
-// DropSummary is the paired drop against the full cache.
+// DropSummary is the paired drop against the baseline.
 type DropSummary struct {
 	Mean   *float64 `json:"mean"`
 	Lo     *float64 `json:"lo"`
@@ -147,7 +147,7 @@ func Sections(set Set) []Section {
 			t.Title = sub.String()
 			list = append(list, Section{strings.ToUpper(m.Title[:1]) + m.Title[1:], t.Grid()})
 			if g, ok := t.DropGrid(); ok {
-				list = append(list, Section{"Drop against the full cache", g})
+				list = append(list, Section{"Drop against " + t.Against(), g})
 			}
 		}
 		if g, ok := CostGrid(set.Run, parts[i]); ok {

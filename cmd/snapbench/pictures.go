@@ -18,7 +18,7 @@ type painter struct {
 // measured.
 var painters = []painter{
 	{plots.NeedleMap, "score"}, {plots.TaskMap, "score"}, {plots.BudgetMap, "score"}, {plots.BudgetMap, "recalled"}, {plots.Curves, "score"},
-	{plots.ByteCurves, "score"}, {plots.Curves, "kl_mean"}, {plots.Curves, "top1_agreement"},
+	{plots.ByteCurves, "score"}, {plots.TimeCurves, "score"}, {plots.Curves, "kl_mean"}, {plots.Curves, "top1_agreement"},
 }
 
 // pictures draws a run into its folder.
