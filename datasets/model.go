@@ -42,6 +42,12 @@ type Model struct {
 	// where the assistant speaks; variables are what the template sees besides
 	// (enable_thinking). Nil if the model has no template.
 	Chat func(messages []Message, variables map[string]any) (string, error)
+	// Text says that a prompt may go out as text or messages alone: without a
+	// Tokenizer it has no IDs, and its length is unknown.
+	Text bool
+	// Messages says that messages go out as they are, to be put through the chat
+	// template by who answers.
+	Messages bool
 }
 
 // user renders one user message by the model's chat template.

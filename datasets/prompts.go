@@ -241,17 +241,32 @@ func (t *promptsTask) Sample(i int, m Model) Sample {
 }
 
 func (row *promptRow) build(s *Sample, m Model) (err error) {
-	if m.Tokenizer == nil {
+	if m.Tokenizer == nil && !m.Text {
 		return errNoTokenizer
 	}
 	s.Prompt = row.prompt
+	rendered := true
 	if row.messages != nil {
-		if m.Chat == nil {
+		if m.Messages {
+			s.Messages = row.messages
+		}
+		switch {
+		case m.Chat != nil:
+			if s.Prompt, err = m.Chat(row.messages, nil); err != nil {
+				return fmt.Errorf("chat template: %w", err)
+			}
+		case m.Messages:
+			text, err := json.Marshal(row.messages)
+			if err != nil {
+				return err
+			}
+			s.Prompt, rendered = string(text), false
+		default:
 			return errors.New(`the model has no chat template for "messages": use "prompt"`)
 		}
-		if s.Prompt, err = m.Chat(row.messages, nil); err != nil {
-			return fmt.Errorf("chat template: %w", err)
-		}
+	}
+	if m.Tokenizer == nil || !rendered {
+		return s.finish(m)
 	}
 	if s.IDs, err = m.encode(s.Prompt); err != nil {
 		return err

@@ -21,6 +21,9 @@ type Sample struct {
 	// end.
 	Prompt       string
 	PromptSHA256 string // of Prompt, in hexadecimal
+	// Messages are the chat that Prompt was made of, where the model takes chats as
+	// they are; Prompt is the chat as JSON where no template was there to render it.
+	Messages []Message
 	// IDs is what the model reads first and every policy may evict from.
 	IDs []int32
 	// Question is read after compression, through the compressed cache, its
@@ -188,7 +191,7 @@ func limited(n, limit int) int {
 // fail makes s a sample that could not be built.
 func (s *Sample) fail(err error) {
 	s.Err = fmt.Errorf("task %s, sample %s: %w", s.Task, s.ID, err)
-	s.Prompt, s.IDs, s.Question = "", nil, nil
+	s.Prompt, s.Messages, s.IDs, s.Question = "", nil, nil, nil
 }
 
 // finish hashes the prompt and holds it against the model's context.
@@ -197,6 +200,8 @@ func (s *Sample) finish(m Model) error {
 	s.PromptSHA256 = hex.EncodeToString(sum[:])
 	n := len(s.IDs) + len(s.Question)
 	switch {
+	case n == 0 && s.Prompt != "" && m.Text:
+		// who answers counts the tokens
 	case n == 0:
 		return errors.New("the prompt has no tokens")
 	case m.ContextLength > 0 && n > m.ContextLength:

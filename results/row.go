@@ -16,7 +16,8 @@ import (
 // understands this version and every earlier one.
 //
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
-// full_cache_bytes are new.
+// full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
+// repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -49,7 +50,7 @@ type Row struct {
 	Host     *bool             `parquet:"host,optional" json:"host,omitempty" desc:"true where the policy chose in plain Go over copies, because the device has no kernel for it; null where unknown"`
 
 	PromptTokens *int   `parquet:"prompt_tokens,optional" json:"prompt_tokens,omitempty" desc:"tokens of the prompt; null where unknown"`
-	NewTokens    *int   `parquet:"new_tokens,optional" json:"new_tokens,omitempty" desc:"tokens generated; null where unknown"`
+	NewTokens    *int   `parquet:"new_tokens,optional" json:"new_tokens,omitempty" desc:"tokens generated, a server's own count where one answered; null where unknown"`
 	PromptTail   string `parquet:"prompt_tail,optional" json:"prompt_tail,omitempty" desc:"the last characters of the prompt, for reading"`
 	Prediction   string `parquet:"prediction" json:"prediction" desc:"the generated text"`
 
@@ -69,6 +70,13 @@ type Row struct {
 	PrefillSeconds *float64 `parquet:"prefill_seconds,optional" json:"prefill_seconds,omitempty" desc:"time of the prompt's forward pass, shared by all variants of the sample"`
 	DecodeSeconds  *float64 `parquet:"decode_seconds,optional" json:"decode_seconds,omitempty" desc:"time of decoding, shared by what was decoded with it"`
 
+	TTFTSeconds     *float64 `parquet:"ttft_seconds,optional" json:"ttft_seconds,omitempty" desc:"a server's time from the request to the first piece of its answer, waiting and prefill included"`
+	TokenSecondsP50 *float64 `parquet:"token_seconds_p50,optional" json:"token_seconds_p50,omitempty" desc:"median time between two tokens of a server's answer"`
+	TokenSecondsP95 *float64 `parquet:"token_seconds_p95,optional" json:"token_seconds_p95,omitempty" desc:"95th percentile of the same"`
+	Retries         *int     `parquet:"retries,optional" json:"retries,omitempty" desc:"how often a server was asked again after a failure; null where none was asked"`
+	RepeatEqual     *bool    `parquet:"repeat_equal,optional" json:"repeat_equal,omitempty" desc:"whether a server's second answer to the same request is the same text; null where it was asked once"`
+	RepeatScore     *float64 `parquet:"repeat_score,optional" json:"repeat_score,omitempty" desc:"the second answer's score, by the row's metric"`
+
 	Length      *int     `parquet:"length,optional" json:"length,omitempty" desc:"needle tasks: asked prompt length in tokens; LongBench: the row's own length field"`
 	Depth       *float64 `parquet:"depth,optional" json:"depth,omitempty" desc:"needle's place, 0 to 100 percent of the haystack"`
 	Answer      string   `parquet:"answer,optional" json:"answer,omitempty" desc:"the expected answer; several as a JSON array of strings"`
@@ -84,6 +92,9 @@ type Row struct {
 	KLP99           *float64 `parquet:"kl_p99,optional" json:"kl_p99,omitempty" desc:"99th percentile of the same"`
 	Top1Agreement   *float64 `parquet:"top1_agreement,optional" json:"top1_agreement,omitempty" desc:"share of those steps with the same most likely token"`
 	FirstDivergence *int     `parquet:"first_divergence,optional" json:"first_divergence,omitempty" desc:"first of those steps with another most likely token; null where there is none"`
+	KLLowerMean     *float64 `parquet:"kl_lower_mean,optional" json:"kl_lower_mean,omitempty" desc:"lower bound of kl_mean, from the 20 most likely tokens that a server tells of each distribution"`
+	KLLowerP99      *float64 `parquet:"kl_lower_p99,optional" json:"kl_lower_p99,omitempty" desc:"99th percentile of the same bound"`
+	AnswerLogProb   *float64 `parquet:"answer_logprob_change,optional" json:"answer_logprob_change,omitempty" desc:"log-probability (nats) of the baseline's answer under this server, less that under the baseline"`
 }
 
 // Key is a row's identity: a sha256 over the fields that are known before it is run and could change its text, and

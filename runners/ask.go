@@ -44,7 +44,7 @@ func (p *plan) ask(task datasets.Task, number int) *asked {
 		return a
 	}
 	a.request = Request{
-		Task: s.Task, Sample: number, Text: s.Prompt, Prompt: s.IDs, Question: s.Question, Variants: variants,
+		Task: s.Task, Sample: number, Text: s.Prompt, Messages: s.Messages, Prompt: s.IDs, Question: s.Question, Variants: variants,
 		MaxNew: s.MaxNew, MinNew: s.MinNew, Stop: j.Stop(s), Fidelity: j.Baseline != nil, Progress: p.watch.Within(s.Task, s.ID),
 	}
 	// Fidelity needs the baseline's answer, also where its own row is finished.
@@ -69,7 +69,7 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 	r.Task, r.TaskVersion, r.Sample, r.Protocol, r.PromptSHA256 = s.Task, s.TaskVersion, s.ID, s.Protocol, s.PromptSHA256
 	r.PromptTail, r.Metric, r.Note = tail(s.Prompt, 600), s.Metric, s.Note
 	n := len(s.IDs)
-	if s.Err == nil {
+	if n > 0 {
 		r.PromptTokens = pointer(n + len(s.Question))
 		if b, ok := v.(Budgeted); ok {
 			if tokens, ok := b.Capacity(0, n); ok {

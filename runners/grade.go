@@ -3,6 +3,7 @@ package runners
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
@@ -12,6 +13,9 @@ import (
 // grade fills in what came back: the answer, its scores, what the cache held and
 // what it cost. A sample that failed is a row with an error, never a zero.
 func grade(r *results.Row, s datasets.Sample, c Completion) error {
+	if c.Served != nil {
+		served(r, c.Served)
+	}
 	if c.Err != nil {
 		if r.Error = c.Err.Error(); c.Untrusted {
 			r.Audit = r.Error
@@ -21,13 +25,23 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	if c.Note != "" {
 		r.Note = strings.TrimPrefix(r.Note+"; "+c.Note, "; ")
 	}
-	r.Prediction, r.NewTokens = c.Text, pointer(len(c.Tokens))
-	r.KeptMin, r.KeptMean, r.KeptMax = pointer(c.Kept.Min), pointer(c.Kept.Mean), pointer(c.Kept.Max)
+	r.Prediction = c.Text
+	if len(c.Tokens) > 0 {
+		r.NewTokens = pointer(len(c.Tokens))
+	}
+	if c.Kept.Max > 0 { // else nobody looked into the cache
+		r.KeptMin, r.KeptMean, r.KeptMax = pointer(c.Kept.Min), pointer(c.Kept.Mean), pointer(c.Kept.Max)
+		r.Host = pointer(c.Host)
+	}
 	r.CacheBytes, r.FullCacheBytes, r.PeakBytes = known(c.CacheBytes), known(c.FullBytes), known(c.PeakBytes)
-	r.Host = pointer(c.Host)
-	r.PrefillSeconds, r.DecodeSeconds = pointer(c.Prefill.Seconds()), pointer(c.Decode.Seconds())
+	r.PrefillSeconds, r.DecodeSeconds = seconds(c.Prefill), seconds(c.Decode)
 	if f := c.Fidelity; f != nil {
-		r.KLMean, r.KLP99, r.Top1Agreement = pointer(f.KLMean), pointer(f.KLP99), pointer(f.Agreement)
+		r.Top1Agreement = pointer(f.Agreement)
+		if f.Top > 0 {
+			r.KLLowerMean, r.KLLowerP99, r.AnswerLogProb = pointer(f.KLMean), pointer(f.KLP99), pointer(f.LogProb)
+		} else {
+			r.KLMean, r.KLP99 = pointer(f.KLMean), pointer(f.KLP99)
+		}
 		if f.FirstDivergence >= 0 {
 			r.FirstDivergence = pointer(f.FirstDivergence)
 		}
@@ -36,11 +50,10 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	if s.Needle != nil {
 		reference.Needle = strings.Join(s.Needle.Needles, " ")
 	}
-	text := c.Text
-	if s.FirstLine {
-		text = metrics.FirstLine(text)
-	}
-	score := func(metric string) (*float64, error) {
+	of := func(text, metric string) (*float64, error) {
+		if s.FirstLine {
+			text = metrics.FirstLine(text)
+		}
 		scorer, err := metrics.Open(metric)
 		if err != nil {
 			return nil, err
@@ -51,10 +64,17 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 		}
 		return &v, nil
 	}
+	score := func(metric string) (*float64, error) { return of(c.Text, metric) }
 	var err error
 	if r.Score, err = score(s.Metric); err != nil {
 		r.Score, r.Error = nil, err.Error() // the reference is at fault; the prediction stays
 		return nil
+	}
+	if c.Served != nil && c.Served.Again != nil {
+		if r.RepeatScore, err = of(*c.Served.Again, s.Metric); err != nil {
+			return err
+		}
+		r.RepeatEqual = pointer(*c.Served.Again == c.Text)
 	}
 	beside := map[string]**float64{}
 	if s.Needle != nil {
@@ -72,6 +92,26 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 		}
 	}
 	return nil
+}
+
+// served fills in what only a server's answer has.
+func served(r *results.Row, v *Served) {
+	r.Retries = pointer(v.Retries)
+	r.TTFTSeconds, r.TokenSecondsP50, r.TokenSecondsP95 = seconds(v.FirstToken), seconds(v.TokenP50), seconds(v.TokenP95)
+	if r.PromptTokens == nil && v.PromptTokens > 0 {
+		r.PromptTokens = pointer(v.PromptTokens)
+	}
+	if v.NewTokens > 0 {
+		r.NewTokens = pointer(v.NewTokens)
+	}
+}
+
+// seconds returns a time, nil where it is 0: nothing takes no time.
+func seconds(d time.Duration) *float64 {
+	if d == 0 {
+		return nil
+	}
+	return pointer(d.Seconds())
 }
 
 // known returns an amount, nil where it is 0: no runner has a cache or a peak of nothing.

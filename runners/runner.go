@@ -10,6 +10,8 @@ package runners
 import (
 	"context"
 	"time"
+
+	"github.com/snapbench/snapbench/datasets"
 )
 
 // Runner completes prompts. It is used by one goroutine at a time.
@@ -72,11 +74,12 @@ func VariantsOf[T Variant](list []T) []Variant {
 
 // Request is a prompt and how to complete it.
 type Request struct {
-	Task     string  // whose sample it is
-	Sample   int     // its number in the task: a random policy's draw rests on it
-	Text     string  // the prompt as text, Question's at its end
-	Prompt   []int32 // read by prefill; what every policy may evict
-	Question []int32 // read afterwards, through each variant's own cache
+	Task     string             // whose sample it is
+	Sample   int                // its number in the task: a random policy's draw rests on it
+	Text     string             // the prompt as text, Question's at its end
+	Messages []datasets.Message // the prompt as a chat, where it is one and the runner takes chats
+	Prompt   []int32            // read by prefill; what every policy may evict
+	Question []int32            // read afterwards, through each variant's own cache
 	Variants []Variant
 	MaxNew   int // most new tokens, at least 1
 	MinNew   int // end tokens cannot be chosen before
@@ -124,6 +127,21 @@ type Completion struct {
 	// time of the steps this answer took part in, which it shared too.
 	Prefill, Decode time.Duration
 	Fidelity        *Fidelity
+	Served          *Served // nil where nothing was asked over a network
+}
+
+// Served is what is known of an answer that came over a network.
+type Served struct {
+	// PromptTokens and NewTokens are the server's own counts, 0 where it gives none.
+	PromptTokens, NewTokens int
+	// FirstToken is the time from the request to the first piece of the answer, the
+	// server's queue and prefill in it; TokenP50 and TokenP95 are percentiles of the
+	// time between tokens. 0 where unknown: one token, or an answer in one piece.
+	FirstToken, TokenP50, TokenP95 time.Duration
+	Retries                        int // how often it was asked again after a failure
+	// Again is the text of a second answer to the same request, where it was asked for:
+	// what differs is the server's own noise.
+	Again *string
 }
 
 // Kept counts positions per layer and cache head, as the device reports them.
@@ -142,4 +160,11 @@ type Fidelity struct {
 	// FirstDivergence is the first token of the answer that the variant would
 	// choose otherwise, from 0; -1 where there is none.
 	FirstDivergence int
+	// Top is 0 where whole distributions were compared. Else each was known by its Top
+	// most likely tokens only: KLMean and KLP99 are lower bounds, of what those and
+	// one rest in place of all others tell apart.
+	Top int
+	// LogProb is the log-probability (nats) of the full cache's answer under the
+	// variant, less that under the full cache; set where Top is.
+	LogProb float64
 }
