@@ -17,6 +17,7 @@ import (
 type asking struct {
 	variants variantFlags
 	model    modelFlags
+	server   serverFlags
 	run      runFlags
 	jieba    string
 	options  map[string]*ownFlag // the tasks' own, by flag
@@ -27,6 +28,7 @@ type asking struct {
 func (a *asking) register(cmd *cobra.Command, families ...string) {
 	a.model.register(cmd)
 	a.variants.register(cmd)
+	a.server.register(cmd)
 	a.run.register(cmd)
 	a.options, a.families = map[string]*ownFlag{}, families
 	for _, d := range datasets.Definitions() {

@@ -75,24 +75,27 @@ func TestGateOverNothing(t *testing.T) {
 	}
 }
 
-// A full cache that fails wherever it is asked leaves nothing to hold the others to.
-func TestFullFailed(t *testing.T) {
+// A full cache, or the first of several servers, that fails wherever it is asked leaves nothing to hold the others to.
+func TestBaselineFailed(t *testing.T) {
 	rows := func(full ...string) (list []results.Row) {
 		for _, e := range full {
-			list = append(list, results.Row{Model: "m", Task: "t", Sample: "s", Variant: "full", Error: e}, results.Row{Variant: "snapkv(cap=64)"})
+			list = append(list, results.Row{Model: "m", Task: "t", Sample: "s", Variant: "full", Policy: "full", Error: e}, results.Row{Variant: "snapkv(cap=64)"})
 		}
 		return list
 	}
 	for _, c := range []struct {
 		rows []results.Row
+		run  results.Run
 		want string
 	}{
-		{rows("first", "second"), "failed in all of its 2 samples, and nothing is left to hold the other variants to; the first: m, t, sample s, full: first"},
-		{rows("first", ""), ""},
-		{rows("", ""), ""},
-		{[]results.Row{{Variant: "snapkv(cap=64)", Error: "x"}}, ""},
+		{rows("first", "second"), results.Run{}, "failed in all of its 2 samples, and nothing is left to hold the other variants to; the first: m, t, sample s, full: first"},
+		{rows("first", ""), results.Run{}, ""},
+		{rows("", ""), results.Run{}, ""},
+		{[]results.Row{{Variant: "snapkv(cap=64)", Error: "x"}}, results.Run{}, ""},
+		{[]results.Row{{Variant: "server(kv=f16)", Error: "x"}, {Variant: "server(kv=q8_0)"}}, results.Run{Baseline: "server(kv=f16)"}, "server(kv=f16) failed in all of its 1 samples"},
+		{[]results.Row{{Variant: "server(kv=f16)"}, {Variant: "server(kv=q8_0)", Error: "x"}}, results.Run{Baseline: "server(kv=f16)"}, ""},
 	} {
-		err := fullFailed(c.rows)
+		err := baselineFailed(results.Set{Rows: c.rows, Run: c.run})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.rows, err, c.want)
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
+	"github.com/snapbench/snapbench/runners/server"
 )
 
 // ask asks tasks of a model: it opens both, answers what has no finished row yet, and
@@ -27,6 +29,12 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 		if _, err := parseDate(a.run.date); err != nil {
 			return usage(err)
 		}
+	}
+	if a.server.asked() {
+		return a.askServers(cmd, command, names, metric)
+	}
+	if err := a.server.alone(cmd); err != nil {
+		return usage(err)
 	}
 	variants, err := a.variants.list(cmd)
 	if err != nil {
@@ -56,7 +64,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	if err := j.Check(team); err != nil {
 		return err
 	}
-	journal, err := a.journal(j, m, options)
+	journal, err := a.journal(j, team, options, m)
 	if err != nil {
 		return err
 	}
@@ -76,28 +84,39 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	return a.show(cmd.OutOrStdout(), progress, journal.Dir())
 }
 
+// calendar is a chat template that may ask for the day.
+type calendar interface {
+	UsesDate() bool
+	SetToday(day time.Time)
+}
+
 // journal starts or continues the folder of a job.
-func (a *asking) journal(j *runners.Job, m *local.Opened, options []datasets.Options) (*results.Journal, error) {
-	if m.UsesDate() {
+func (a *asking) journal(j *runners.Job, team []runners.Runner, options []datasets.Options, chat calendar) (*results.Journal, error) {
+	if chat.UsesDate() {
 		j.Date = a.run.date
 	}
-	run, err := j.Describe(m.Runners(), options)
+	run, err := j.Describe(team, options)
 	if err != nil {
 		return nil, err
 	}
 	if a.run.out == "" { // the same for the same command, on any day
 		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", j.Name, sha256.Sum256(run.Question)))
 	}
-	if m.UsesDate() {
+	if chat.UsesDate() {
 		j.Date = dateOf(a.run.date, a.run.out)
-		if m.Today, err = parseDate(j.Date); err != nil {
+		today, err := parseDate(j.Date)
+		if err != nil {
 			return nil, fmt.Errorf("%s: run.json: %w", a.run.out, err)
 		}
-		if run, err = j.Describe(m.Runners(), options); err != nil {
+		chat.SetToday(today)
+		if run, err = j.Describe(team, options); err != nil {
 			return nil, err
 		}
 	}
 	run.Command, run.Version = commandLine(), version()
+	if first := j.Variants[0]; first.Policy() == server.Policy {
+		run.Baseline = first.String()
+	}
 	for _, t := range j.Tasks {
 		if d, err := datasets.Define(t.Name()); err == nil && d.Family == "longbench" {
 			run.Groups = longBenchGroups()
@@ -135,7 +154,7 @@ func (a *asking) show(w io.Writer, progress *progress, dir string) error {
 	if len(files) > 0 {
 		progress.Say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
 	}
-	return fullFailed(set.Rows)
+	return baselineFailed(set)
 }
 
 // failures counts the rows that have an error instead of a score, and says whose the
@@ -166,12 +185,17 @@ func scored(rows []results.Row, progress *progress) error {
 	return nil
 }
 
-// fullFailed is an error where the full cache was asked for and failed in every
-// sample: there is nothing that the others' scores could be held to.
-func fullFailed(rows []results.Row) error {
-	full := slices.DeleteFunc(slices.Clone(rows), func(r results.Row) bool { return r.Variant != compress.Full.String() })
-	if failed, first := failures(full); failed > 0 && failed == len(full) {
-		return fmt.Errorf("the full cache failed in all of its %d samples, and nothing is left to hold the other variants to; the first: %s", failed, first)
+// baselineFailed is an error where the full cache, or the first of several servers,
+// failed in every sample: there is nothing that the others' scores could be held to.
+func baselineFailed(set results.Set) error {
+	baseline := set.Run.BaselineOf(set.Rows)
+	rows := slices.DeleteFunc(slices.Clone(set.Rows), func(r results.Row) bool { return r.Variant != baseline })
+	if failed, first := failures(rows); failed > 0 && failed == len(rows) {
+		name := "the full cache"
+		if baseline != compress.Full.String() {
+			name = baseline
+		}
+		return fmt.Errorf("%s failed in all of its %d samples, and nothing is left to hold the other variants to; the first: %s", name, failed, first)
 	}
 	return nil
 }

@@ -17,6 +17,9 @@ import (
 // gives them; no second copy of them in another format.
 var ModelFiles = []string{"*.json", "*.jinja", "model*.safetensors"}
 
+// TextFiles are the patterns of what reading and writing text takes: no weights.
+var TextFiles = []string{"*.json", "*.jinja"}
+
 // Ensure returns the repository from the cache if it is known that all that is
 // asked for is there, whatever the hub may have by now, and else pulls it.
 // Offline, what is there has to do.
