@@ -38,7 +38,7 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	if f := c.Fidelity; f != nil {
 		r.Top1Agreement = pointer(f.Agreement)
 		if f.Top > 0 {
-			r.KLLowerMean, r.KLLowerP99, r.AnswerLogProb = pointer(f.KLMean), pointer(f.KLP99), pointer(f.LogProb)
+			r.KLLowerMean, r.KLLowerP99, r.AnswerLogProb = pointer(f.KLMean), pointer(f.KLP99), f.LogProb
 		} else {
 			r.KLMean, r.KLP99 = pointer(f.KLMean), pointer(f.KLP99)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,9 @@ func (j *Job) Describe(team []Runner, options []datasets.Options) (results.Run, 
 	}
 	for _, r := range team {
 		d := r.Describe()
-		run.Machine.Devices = append(run.Machine.Devices, d.Name+": "+d.About)
+		if name := d.Name + ": " + d.About; !slices.Contains(run.Machine.Devices, name) { // one server is several runners
+			run.Machine.Devices = append(run.Machine.Devices, name)
+		}
 	}
 	for i, t := range j.Tasks {
 		q.Tasks = append(q.Tasks, taskQuestion{t.Name(), t.Version(), t.Len(), t.Digest()[:16], options[i]})

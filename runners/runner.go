@@ -165,6 +165,6 @@ type Fidelity struct {
 	// one rest in place of all others tell apart.
 	Top int
 	// LogProb is the log-probability (nats) of the full cache's answer under the
-	// variant, less that under the full cache; set where Top is.
-	LogProb float64
+	// variant, less that under the full cache; nil where it is not known.
+	LogProb *float64
 }
