@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -146,6 +147,19 @@ func (p *Process) Command() string { return p.command }
 
 // Gone is closed when the server has ended.
 func (p *Process) Gone() <-chan struct{} { return p.gone }
+
+// AtEnd calls f when the server has ended by itself, unless it is told to stop before.
+func (p *Process) AtEnd(f func(*DiedError)) (stop func()) {
+	stopped := make(chan struct{})
+	go func() {
+		select {
+		case <-p.gone:
+			f(p.Died())
+		case <-stopped:
+		}
+	}()
+	return sync.OnceFunc(func() { close(stopped) })
+}
 
 // Died returns why the server ended; nil while it runs.
 func (p *Process) Died() *DiedError {
