@@ -26,8 +26,8 @@ func ByteCurves(set results.Set, m results.Measure) ([]Figure, error) {
 // TimeCurves is Curves over the time to a server's first token, and over the tokens that come each second after it.
 // Our own variants share their prefill and are decoded together, so they have no such times of their own.
 func TimeCurves(set results.Set, m results.Measure) ([]Figure, error) {
-	first, err := curveFigures(set, m, "first_token", " by time to the first token", overCost("Mean time to the first token (s)",
-		func(c results.Cost) float64 { return c.PrefillSeconds }))
+	first, err := curveFigures(set, m, "first_token", " by time to the first token", overCost("Median time to the first token (s)",
+		func(c results.Cost) float64 { return c.Served.FirstTokenP50 }))
 	if err != nil {
 		return nil, err
 	}

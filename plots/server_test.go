@@ -20,7 +20,7 @@ func serverSet() results.Set {
 			r := results.Row{
 				Schema: results.Schema, ID: fmt.Sprint(k, i), Model: "m", Task: "niah", Sample: fmt.Sprint(i), Variant: variant, Policy: "server", Budget: "full",
 				Params: map[string]string{"kv": kv}, Device: "server", Length: new(1024 << (i % 2)), Depth: new(50.0 * float64(i/2)),
-				Score: new(float64(1 - k*(i%2)/2)), NewTokens: new(20), PrefillSeconds: new(1.5 - 0.25*float64(k)), DecodeSeconds: new(0.5),
+				Score: new(float64(1 - k*(i%2)/2)), NewTokens: new(20), TTFTSeconds: new(1.5 - 0.25*float64(k)), DecodeSeconds: new(0.5),
 			}
 			set.Rows = append(set.Rows, r)
 		}
@@ -40,7 +40,7 @@ func TestTimeCurves(t *testing.T) {
 	if len(figs) != 2 {
 		t.Fatalf("%d figures", len(figs))
 	}
-	for i, label := range []string{"Mean time to the first token (s)", "Tokens per second of an answer"} {
+	for i, label := range []string{"Median time to the first token (s)", "Tokens per second of an answer"} {
 		got := texts(figs[i].SVG())
 		for _, want := range []string{label, "kv f16", "kv q8_0", "kv q4_0"} {
 			if count(got, want) != 1 {
@@ -50,7 +50,7 @@ func TestTimeCurves(t *testing.T) {
 	}
 	g := groups(set, measure("score"), func(*results.Row) bool { return true }, false)[0]
 	kinds, _, baseline := g.kindsAndBudgets()
-	where, ok := overCost("", func(c results.Cost) float64 { return c.PrefillSeconds })(g, kinds, nil)
+	where, ok := overCost("", func(c results.Cost) float64 { return c.Served.FirstTokenP50 })(g, kinds, nil)
 	if !ok || baseline != "server(kv=f16)" || len(kinds) != 2 {
 		t.Fatalf("%v, %q, %v", ok, baseline, kinds)
 	}
