@@ -3,6 +3,7 @@
 Its options bear the names of llama-server's. It serves until it is killed.
 """
 import argparse
+import os
 import sys
 import threading
 
@@ -22,7 +23,7 @@ def main():
     o = parser.parse_args()
 
     p = xllamacpp.CommonParams()
-    p.model.path, p.model_alias = o.model, [o.model]
+    p.model.path, p.model_alias = o.model, [os.path.basename(o.model)]
     p.hostnames, p.port = ["127.0.0.1"], o.port
     p.n_ctx, p.n_parallel = o.ctx_size, o.parallel
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = o.threads

@@ -33,19 +33,14 @@ func (s *served) add(r *Row) {
 }
 
 func (s *served) cost() ServedCost {
-	slices.Sort(s.first)
+	p50, p95 := math.NaN(), math.NaN()
+	if slices.Sort(s.first); len(s.first) > 0 {
+		p50, p95 = quantile(s.first, 0.5), quantile(s.first, 0.95)
+	}
 	return ServedCost{
-		FirstTokenP50: percentile(s.first, 50), FirstTokenP95: percentile(s.first, 95), TokenP50: mean(s.p50), TokenP95: mean(s.p95),
+		FirstTokenP50: p50, FirstTokenP95: p95, TokenP50: mean(s.p50), TokenP95: mean(s.p95),
 		Same: mean(s.same), RepeatScore: mean(s.second), FirstScore: mean(s.scores),
 	}
-}
-
-// percentile is the smallest of the sorted values that p of a hundred do not exceed; NaN of none.
-func percentile(sorted []float64, p float64) float64 {
-	if len(sorted) == 0 {
-		return math.NaN()
-	}
-	return sorted[max(0, int(math.Ceil(p/100*float64(len(sorted))))-1)]
 }
 
 // servedGrid lays out what servers' answers cost, and how two answers to the same prompt differ where they were asked

@@ -23,7 +23,7 @@ func TestServedCost(t *testing.T) {
 		t.Fatalf("%d", len(costs))
 	}
 	got := costs[1].Served
-	if got.FirstTokenP50 != 20 || got.FirstTokenP95 != 38 || math.Abs(got.TokenP50-0.02) > 1e-12 || math.Abs(got.TokenP95-0.05) > 1e-12 || got.Same != 0.75 || got.RepeatScore != 0.25 || got.FirstScore != 0.5 {
+	if got.FirstTokenP50 != 20.5 || math.Abs(got.FirstTokenP95-38.05) > 1e-12 || math.Abs(got.TokenP50-0.02) > 1e-12 || math.Abs(got.TokenP95-0.05) > 1e-12 || got.Same != 0.75 || got.RepeatScore != 0.25 || got.FirstScore != 0.5 {
 		t.Errorf("%+v", got)
 	}
 	if s := costs[0].Served; !math.IsNaN(s.Same) || !math.IsNaN(s.RepeatScore) {
@@ -36,7 +36,7 @@ func TestServedCost(t *testing.T) {
 		}
 	}
 	for _, c := range Summarize(set).Subjects[0].Costs {
-		if *c.FirstTokenSecondsP50 != 20 || (c.RepeatEqual != nil) != (c.Variant == "server(kv=fp8)") {
+		if *c.FirstTokenSecondsP50 != 20.5 || (c.RepeatEqual != nil) != (c.Variant == "server(kv=fp8)") {
 			t.Errorf("%+v", c)
 		}
 	}

@@ -231,6 +231,7 @@ func rowsBesidesTimes(t *testing.T, dir string) []results.Row {
 		r := &set.Rows[i]
 		// What was measured: times, and the peak, which depends on what was left to do.
 		r.PrefillSeconds, r.DecodeSeconds, r.PeakBytes = nil, nil, nil
+		r.TTFTSeconds, r.TokenSecondsP50, r.TokenSecondsP95 = nil, nil, nil
 	}
 	return set.Rows
 }
