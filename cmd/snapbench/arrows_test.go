@@ -36,6 +36,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/sharedtest", "", "finds files for tests"},
 	{"runners/modeltest", "compress runners", "a test of everything below the command"},
 	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
+	{"runners/runnertest", "runners", "any runner is held to the interface alone"},
 	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
 	{"runners/server", "datasets inputs results runners", "a server behind HTTP: it knows no engine of ours, only how text becomes tokens"},
 	{"runners/speed", "compress inputs runners", "measures the engine"},
