@@ -123,4 +123,12 @@ func TestMergedBaseline(t *testing.T) {
 	if got := all.Run.BaselineOf(all.Rows); got != "server(label=bf16)" {
 		t.Errorf("%q", got)
 	}
+	again := servers("bf16", "")
+	for i := range again.Rows {
+		r := &again.Rows[i]
+		r.TTFTSeconds, r.TokenSecondsP50, r.TokenSecondsP95, r.Retries = new(1.0), new(1.0), new(1.0), new(1)
+	}
+	if all, err := Merge(servers("bf16", ""), again); err != nil || len(all.Rows) != 40 {
+		t.Errorf("the same rows with other times: %d, %v", len(all.Rows), err)
+	}
 }

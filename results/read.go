@@ -129,6 +129,7 @@ func quote(v any) string {
 func (r Row) timeless() Row {
 	r.Run, r.Device = "", r.deviceKind()
 	r.PeakBytes, r.PrefillSeconds, r.DecodeSeconds = nil, nil, nil
+	r.TTFTSeconds, r.TokenSecondsP50, r.TokenSecondsP95, r.Retries = nil, nil, nil, nil
 	return r
 }
 
