@@ -58,6 +58,11 @@ func TestPassingFaults(t *testing.T) {
 			http.Error(w, `{"error":{"message":"later"}}`, status)
 		}
 	}
+	words := map[string]string{
+		"429": "429 Too Many Requests: later", "500": "500 Internal Server Error: later", "a cut stream": "breaks off after 2 pieces", "a broken connection": "broke",
+		"wrong JSON": "no such JSON", "an error within a stream": "oh", "an error as llama.cpp writes it": ": oh",
+		"silence": "says nothing for 100ms", "silence before a word": "says nothing for 100ms",
+	}
 	for name, fault := range map[string]func(http.ResponseWriter){
 		"429":                             status(429),
 		"429 with Retry-After":            status(429, "Retry-After", "0"),
@@ -70,6 +75,7 @@ func TestPassingFaults(t *testing.T) {
 		"a number for a text":             func(w http.ResponseWriter) { raw(w, `data: {"choices":[{"text":5}]}`+"\n\n") },
 		"an error within a stream":        func(w http.ResponseWriter) { raw(w, says("a"), `data: {"error":{"message":"oh"}}`+"\n\n") },
 		"an error as llama.cpp writes it": func(w http.ResponseWriter) { raw(w, says("a"), `error: {"code":500,"message":"oh"}`+"\n\n") },
+		"silence before a word":           func(http.ResponseWriter) { time.Sleep(500 * time.Millisecond) },
 		"silence":                         func(w http.ResponseWriter) { raw(w, says("a"), says("b")); time.Sleep(500 * time.Millisecond) },
 		"a drip of a single event":        func(w http.ResponseWriter) { drip(w, "data: {\"choices\":[{\"text\":\"a") },
 		"signs of life, and no answer":    func(w http.ResponseWriter) { drip(w, ": ping\n\n: ping\n\n: ping\n\n") },
@@ -92,9 +98,10 @@ func TestPassingFaults(t *testing.T) {
 			if want.Text != c.Text || want.Served.Retries != 0 {
 				t.Errorf("answers %q, without a fault %q after %d retries", c.Text, want.Text, want.Served.Retries)
 			}
-			f.asked = -100 // it goes on failing
+			// What it goes on failing with is told.
+			f.asked = -100
 			c = ask(t, r, prompt("hello", 5))
-			if c.Err == nil || !strings.Contains(c.Err.Error(), "asked 4 times") || c.Served.Retries != 3 || c.Text != "" {
+			if c.Err == nil || !strings.Contains(c.Err.Error(), "asked 4 times") || !strings.Contains(c.Err.Error(), words[name]) || c.Served.Retries != 3 || c.Text != "" {
 				t.Errorf("a fault that stays: %+v, %+v", c, c.Served)
 			}
 		})

@@ -160,6 +160,20 @@ func TestTrailsAreReadAgain(t *testing.T) {
 	if again, _ := os.ReadFile(path); !bytes.Equal(again, whole) {
 		t.Errorf("written again:\n%s\nwant\n%s", again, whole)
 	}
+	// The next line may be shorter than what was torn.
+	if err := os.WriteFile(path, whole[:len(whole)-3], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if trail, err = OpenTrail(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := trail.put([]int32{4}, nil); err != nil {
+		t.Fatal(err)
+	}
+	trail.Close()
+	if again, _ := os.ReadFile(path); !bytes.HasSuffix(again, []byte("}\n")) || bytes.Count(again, []byte("\n")) != 2 {
+		t.Errorf("after a shorter line:\n%s", again)
+	}
 	damaged := bytes.Replace(whole, []byte(`"logprob":-0.5`), []byte(`"logprob":2.5`), 1)
 	if err := os.WriteFile(path, append(damaged, "x\n"...), 0o600); err != nil {
 		t.Fatal(err)

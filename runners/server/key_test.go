@@ -103,7 +103,7 @@ func TestKeysAreSentAndHidden(t *testing.T) {
 // A server that wants a key says so before anything runs, and what would help is told.
 func TestAKeyIsMissing(t *testing.T) {
 	f := newFake(t)
-	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 401) })
+	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusUnauthorized) })
 	if _, err := Open(t.Context(), Options{URL: f.URL}); err == nil || !strings.Contains(err.Error(), KeyVariable) {
 		t.Errorf("%v", err)
 	}

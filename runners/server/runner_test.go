@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/runners"
@@ -220,7 +221,7 @@ func TestConcurrency(t *testing.T) {
 	select {
 	case <-arrived:
 		t.Error("one more than allowed is underway")
-	default:
+	case <-time.After(100 * time.Millisecond):
 	}
 	go func() {
 		for range n {
