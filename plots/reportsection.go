@@ -68,7 +68,7 @@ func sectionOf(name string, n int, set results.Set) reportSection {
 		}
 		s.Blocks = append(s.Blocks, b)
 	}
-	fidelity := reportBlock{Heading: "Fidelity", Text: "Each variant's next-token distribution against the full cache's, along the full cache's own greedy answer."}
+	fidelity := reportBlock{Heading: "Fidelity", Text: "Each variant's next-token distribution against the baseline's (the full cache's, or the first server's), along the baseline's own greedy answer."}
 	for _, m := range measures[2:] {
 		for _, t := range results.Tables(set, m) {
 			g := t.Grid()

@@ -65,7 +65,7 @@ func TestLlamaCPP(t *testing.T) {
 	work := t.TempDir()
 	ours, theirs := filepath.Join(work, "ours"), filepath.Join(work, "theirs")
 	pass(t, append(needles(), "--model", model, "--device", "cpu", "--budgets", "full", "--out", ours)...)
-	ask := append(needles(), "--serve", command, "--set", "kv=f16,q8_0,q4_0", "--tokenizer-from", model, "--repeat", "--out", theirs)
+	ask := append(needles(), "--serve", command, "--set", "kv=f16,q8_0,q4_0", "--tokenizer-from", model, "--repeat", "--fidelity", "--out", theirs)
 	text := pass(t, ask...)
 	t.Log(text)
 	a, b := rowsBesidesTimes(t, ours), rowsBesidesTimes(t, theirs)
@@ -86,6 +86,12 @@ func TestLlamaCPP(t *testing.T) {
 		}
 		if s.RepeatEqual == nil || !strings.Contains(s.Revision, "llama.cpp") {
 			t.Errorf("%s: %+v", sample, s)
+		}
+	}
+	for sample, r := range bySample(b, "server(kv=q4_0)") {
+		first := f16[sample]
+		if first.KLLowerMean == nil || *first.KLLowerMean != 0 || r.KLLowerMean == nil || *r.KLLowerMean <= 0 || r.Top1Agreement == nil || *r.Top1Agreement < 0.5 {
+			t.Errorf("%s: fidelity of q4_0 along the answers of f16: %+v", sample, r)
 		}
 	}
 	if same < len(full)-1 {
