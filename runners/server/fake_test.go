@@ -132,6 +132,7 @@ type fakeQuestion struct {
 	Logprobs       int
 	PromptLogprobs int  `json:"prompt_logprobs"`
 	IDs            bool `json:"return_token_ids"`
+	TokensAsIDs    bool `json:"return_tokens_as_token_ids"`
 }
 
 func (f *fake) complete(w http.ResponseWriter, r *http.Request) {
@@ -255,7 +256,16 @@ func (s *speech) piece(text string, id int32, of map[int32]float64) {
 	if s.q.IDs {
 		c["token_ids"] = []int32{id}
 	}
-	if s.q.Logprobs > 0 {
+	switch {
+	case s.q.Logprobs > 0 && s.q.TokensAsIDs: // vLLM's way
+		likely := map[string]float64{}
+		for id, p := range of {
+			likely[fmt.Sprint(idPrefix, id)] = p
+		}
+		c["logprobs"] = map[string]any{
+			"tokens": []string{fmt.Sprint(idPrefix, id)}, "token_logprobs": []float64{of[id]}, "top_logprobs": []any{likely}, "text_offset": []int{0},
+		}
+	case s.q.Logprobs > 0: // llama.cpp's
 		var likely []any
 		for id, p := range of {
 			likely = append(likely, map[string]any{"id": id, "logprob": p})

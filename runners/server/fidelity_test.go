@@ -70,6 +70,33 @@ func TestFidelityNeedsIDs(t *testing.T) {
 	}
 }
 
+// Tokens that are known by their texts alone, of which several may be alike, are no
+// distribution; what is no probability is an error.
+func TestStepsNeedIDs(t *testing.T) {
+	p, wrong := -0.5, 0.5
+	for name, c := range map[string]struct {
+		l     logprobs
+		steps int
+		err   bool
+	}{
+		"ids":           {logprobs{Tokens: []string{"token_id:7"}, TokenLogprobs: []*float64{&p}, TopLogprobs: []map[string]float64{{"token_id:7": p, "token_id:9": -2}}}, 1, false},
+		"texts":         {logprobs{Tokens: []string{"a"}, TokenLogprobs: []*float64{&p}}, 0, false},
+		"no number":     {logprobs{Tokens: []string{"token_id:x"}, TokenLogprobs: []*float64{&p}}, 0, true},
+		"a lone null":   {logprobs{Tokens: []string{"token_id:7"}, TokenLogprobs: []*float64{nil}}, 0, false},
+		"above nothing": {logprobs{Tokens: []string{"token_id:7"}, TokenLogprobs: []*float64{&wrong}}, 0, true},
+		"more than one": {logprobs{Tokens: []string{"token_id:7"}, TokenLogprobs: []*float64{&p}, TopLogprobs: []map[string]float64{{"token_id:7": -0.1, "token_id:9": -0.1}}}, 0, true},
+	} {
+		steps, err := c.l.steps()
+		if len(steps) != c.steps || (err != nil) != c.err {
+			t.Errorf("%s: %+v, %v", name, steps, err)
+		}
+	}
+	if steps, err := (&logprobs{Tokens: []string{"token_id:7"}, TokenLogprobs: []*float64{&p}, TopLogprobs: []map[string]float64{{"token_id:9": -2, "token_id:7": p}}}).steps(); err != nil ||
+		steps[0].ID != 7 || len(steps[0].Top) != 2 || steps[0].Top[0].ID != 7 {
+		t.Errorf("%+v, %v", steps, err)
+	}
+}
+
 // What is known of two distributions never gives more than they have.
 func TestLowerKLIsALowerBound(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
