@@ -21,6 +21,9 @@ lint: ## formatting, go.mod, vet (for other systems too), staticcheck
 smollm2: ## a real small model (98 MB, by pip) into the user's cache
 	sh .ci/smollm2
 
+llamacpp: ## llama.cpp's server for CPUs (34 MB, by pip) into the user's cache
+	sh .ci/llamacpp
+
 jieba: ## the dictionary that grades LongBench's Chinese sets, by pip, into the user's cache
 	sh .ci/jieba
 
@@ -48,4 +51,4 @@ vulnerabilities: ## govulncheck, with the database from the module proxy
 
 check-generated: ## the generated assembly and PTX are what their sources give
 	sh .ci/check-generated
-.PHONY: help build test test-long lint smollm2 jieba bench fuzz kernels generate reliability vulnerabilities check-generated
+.PHONY: help build test test-long lint smollm2 llamacpp jieba bench fuzz kernels generate reliability vulnerabilities check-generated

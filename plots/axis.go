@@ -97,6 +97,19 @@ func budgetAxis(budgets []string) (axis, func(string) float64) {
 	return a, func(b string) float64 { return values[b] }
 }
 
+// costAxis is for amounts from lo to hi, which are near each other or 0 would be on it.
+func costAxis(label string, lo, hi float64) axis {
+	if lo > 0 && hi > 2*lo {
+		lo = 0
+	}
+	room := max((hi-lo)*0.07, hi*0.02, 1e-9)
+	a := axis{label: label, lo: max(lo-room, 0), hi: hi + room}
+	for _, v := range niceTicks(a.lo, a.hi, 5) {
+		a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 4, 64)})
+	}
+	return a
+}
+
 // timesAxis is for caches as multiples of the full cache, which span from some hundredths to a few. The full cache's
 // own place is always on it.
 func timesAxis(lo, hi float64) axis {

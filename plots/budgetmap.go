@@ -28,7 +28,7 @@ func BudgetMap(set results.Set, m results.Measure) ([]Figure, error) {
 
 func budgetHeat(g group, m results.Measure) (heat, bool) {
 	kinds, budgets, full := g.kindsAndBudgets()
-	if len(budgets) == 0 {
+	if len(budgets) == 0 || len(budgets) == 1 && budgets[0] == "full" { // servers have none
 		return heat{}, false
 	}
 	h := heat{title: g.title, subtitle: joined(g.subtitle, g.shared(kinds)), xlabel: "Budget (" + budgetUnit(budgets) + ")", bar: barTitle(m)}

@@ -2,9 +2,11 @@ package plots
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/snapbench/snapbench/results"
 )
@@ -21,11 +23,57 @@ func ByteCurves(set results.Set, m results.Measure) ([]Figure, error) {
 	return curveFigures(set, m, "bytes", " by bytes of the cache", overBytes)
 }
 
+// TimeCurves is Curves over the time to a server's first token, and over the tokens that come each second after it.
+// Our own variants share their prefill and are decoded together, so they have no such times of their own.
+func TimeCurves(set results.Set, m results.Measure) ([]Figure, error) {
+	first, err := curveFigures(set, m, "first_token", " by time to the first token", overCost("Median time to the first token (s)",
+		func(c results.Cost) float64 { return c.Served.FirstTokenP50 }))
+	if err != nil {
+		return nil, err
+	}
+	rate, err := curveFigures(set, m, "tokens_per_second", " by tokens per second", overCost("Tokens per second of an answer",
+		func(c results.Cost) float64 { return c.DecodeTokensPerSecond }))
+	if errors.Is(err, ErrNothing) { // answers of one token
+		err = nil
+	}
+	return append(first, rate...), err
+}
+
+// overCost places a server by what it cost, over all tasks.
+func overCost(label string, of func(results.Cost) float64) func(group, []kind, []string) (placing, bool) {
+	return func(g group, kinds []kind, _ []string) (placing, bool) {
+		if !slices.ContainsFunc(kinds, func(k kind) bool { return k.row.Policy == "server" }) {
+			return placing{}, false
+		}
+		at := map[string]float64{}
+		lo, hi := math.Inf(1), math.Inf(-1)
+		for _, c := range results.Costs(results.Run{}, g.rows) {
+			if x := of(c); !math.IsNaN(x) {
+				at[c.Variant] = x
+				lo, hi = min(lo, x), max(hi, x)
+			}
+		}
+		if len(at) < 2 {
+			return placing{}, false
+		}
+		p := placing{axis: costAxis(label, lo, hi), at: func(_ results.Line, _, variant string) float64 {
+			if x, ok := at[variant]; ok {
+				return x
+			}
+			return math.NaN()
+		}}
+		if x, ok := at[g.baseline]; ok {
+			p.full = &x
+		}
+		return p, true
+	}
+}
+
 // placing is where curves stand on x.
 type placing struct {
 	axis axis
 	at   func(l results.Line, budget, variant string) float64 // NaN: nowhere; the variant may be missing
-	full *float64                                             // the full cache's place, where it has one
+	full *float64                                             // the baseline's place, where it has one
 }
 
 func overBudgets(_ group, _ []kind, budgets []string) (placing, bool) {
@@ -100,7 +148,7 @@ func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budge
 		ch.labels = append(ch.labels, k.label)
 	}
 	if full != "" {
-		ch.level = "full cache"
+		ch.level = strings.TrimPrefix(t.Against(), "the ")
 	}
 	toPoint := func(x float64, c results.Cell) point {
 		if c.N == 0 {

@@ -21,6 +21,7 @@ type group struct {
 	rows     []results.Row
 	variants []string // in order
 	labels   map[string]string
+	baseline string // [results.Run.BaselineOf]
 	tasks    []string
 }
 
@@ -60,7 +61,7 @@ func groups(set results.Set, m results.Measure, use func(*results.Row) bool, byT
 					g.rows = append(g.rows, r)
 				}
 			}
-			g.labels = results.Labels(g.rows)
+			g.labels, g.baseline = results.Labels(g.rows), set.Run.BaselineOf(g.rows)
 			g.variants = distinctInOrder(g.rows, func(r *results.Row) string { return r.Variant })
 			slices.SortStableFunc(g.variants, orderOf(set.Run.Variants))
 			what := tasks[0]

@@ -18,7 +18,7 @@ type kind struct {
 
 // kindsAndBudgets splits the variants of a group by what they differ in besides the budget. Policies stand in the order
 // in which they were asked, the kinds of one policy by their parameters.
-func (g group) kindsAndBudgets() (kinds []kind, budgets []string, full string) {
+func (g group) kindsAndBudgets() (kinds []kind, budgets []string, baseline string) {
 	seen := map[string]bool{}
 	var rows []*results.Row
 	for i := range g.rows {
@@ -27,8 +27,7 @@ func (g group) kindsAndBudgets() (kinds []kind, budgets []string, full string) {
 			continue
 		}
 		seen[r.Variant] = true
-		if r.Policy == "full" {
-			full = r.Variant
+		if r.Variant == g.baseline {
 			continue
 		}
 		rows = append(rows, r)
@@ -70,7 +69,7 @@ func (g group) kindsAndBudgets() (kinds []kind, budgets []string, full string) {
 	slices.SortStableFunc(kinds, func(a, b kind) int {
 		return cmp.Or(cmp.Compare(policies[a.row.Policy], policies[b.row.Policy]), results.Natural(a.label, b.label))
 	})
-	return kinds, budgets, full
+	return kinds, budgets, g.baseline
 }
 
 // shared names the parameters that all variants of a group's only policy have in common, for a subtitle; it is empty

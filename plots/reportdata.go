@@ -52,11 +52,11 @@ func (d *reportData) add(part string, set results.Set) {
 	d.Parts = append(d.Parts, part)
 	rows := slices.Clone(set.Rows)
 	set.Run.Sort(rows)
-	labels := results.Labels(rows)
+	labels, baseline := results.Labels(rows), set.Run.BaselineOf(rows)
 	variants := map[string]int{}
 	for _, v := range distinctInOrder(rows, func(r *results.Row) string { return r.Variant }) {
 		variants[v] = len(d.Variants)
-		d.Variants = append(d.Variants, reportVariant{Part: p, Name: v, Label: labels[v]})
+		d.Variants = append(d.Variants, reportVariant{Part: p, Name: v, Label: labels[v], Baseline: v == baseline})
 	}
 	prompts := map[string]int{}
 	type key struct{ task, sample string }
@@ -70,9 +70,6 @@ func (d *reportData) add(part string, set results.Set) {
 	}
 	for i := range rows {
 		r := &rows[i]
-		if r.Policy == "full" {
-			d.Variants[variants[r.Variant]].Baseline = true
-		}
 		k := key{r.Task, r.Sample}
 		at, ok := samples[k]
 		if !ok {

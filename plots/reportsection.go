@@ -47,13 +47,14 @@ func sectionOf(name string, n int, set results.Set) reportSection {
 			g.Title = ""
 			b.Grids = append(b.Grids, g)
 			if d, ok := t.DropGrid(); ok {
-				d.Title = "Drop against the full cache"
+				d.Title = "Drop against " + t.Against()
 				b.Grids = append(b.Grids, d)
 			}
 		}
 		b.Figures = append(b.Figures, figure(BudgetMap(set, m))...)
 		b.Figures = append(b.Figures, figure(Curves(set, m))...)
 		b.Figures = append(b.Figures, figure(ByteCurves(set, m))...)
+		b.Figures = append(b.Figures, figure(TimeCurves(set, m))...)
 		if len(tables[0].Lines) > 1 {
 			b.Figures = append(b.Figures, figure(TaskMap(set, m))...)
 		}
@@ -67,7 +68,7 @@ func sectionOf(name string, n int, set results.Set) reportSection {
 		}
 		s.Blocks = append(s.Blocks, b)
 	}
-	fidelity := reportBlock{Heading: "Fidelity", Text: "Each variant's next-token distribution against the full cache's, along the full cache's own greedy answer."}
+	fidelity := reportBlock{Heading: "Fidelity", Text: "Each variant's next-token distribution against the baseline's (the full cache's, or the first server's), along the baseline's own greedy answer."}
 	for _, m := range measures[2:] {
 		for _, t := range results.Tables(set, m) {
 			g := t.Grid()

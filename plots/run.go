@@ -13,7 +13,7 @@ var usual = []struct {
 	measure string
 }{
 	{NeedleMap, "score"}, {TaskMap, "score"}, {BudgetMap, "score"}, {BudgetMap, "recalled"}, {Curves, "score"},
-	{ByteCurves, "score"}, {Curves, "kl_mean"}, {Curves, "top1_agreement"},
+	{ByteCurves, "score"}, {TimeCurves, "score"}, {Curves, "kl_mean"}, {Curves, "top1_agreement"},
 }
 
 // Run draws the usual pictures of a run: length × depth for every variant of a needle

@@ -17,6 +17,15 @@ type Cost struct {
 	KeptMean               float64
 	PeakBytes              int64 // most
 	AuditFailures          int
+	Served                 ServedCost
+}
+
+// ServedCost is what a server's answers cost, over the rows that know; what none knows is NaN.
+type ServedCost struct {
+	FirstTokenP50, FirstTokenP95 float64 // percentiles over rows of the time to the first token, seconds
+	TokenP50, TokenP95           float64 // means over rows of the percentiles of the time between tokens, seconds
+	Same                         float64 // share of the rows asked twice whose answers are the same text
+	RepeatScore, FirstScore      float64 // mean scores of the second answers, and of the first ones of the same rows
 }
 
 // Costs sums up time and memory by variant; what no row knows is NaN (PeakBytes: 0).
@@ -28,6 +37,7 @@ func Costs(run Run, rows []Row) []Cost {
 	for k, v := range variants {
 		c := Cost{Variant: v, Label: labels[v], Cache: caches[k]}
 		var prompt, prefill, cache, kept []float64
+		var answers served
 		preTokens, preSeconds, newTokens, decode := 0.0, 0.0, 0.0, 0.0
 		for i := range rows {
 			r := &rows[i]
@@ -35,6 +45,7 @@ func Costs(run Run, rows []Row) []Cost {
 				continue
 			}
 			c.Rows++
+			answers.add(r)
 			if r.Audit != "" {
 				c.AuditFailures++
 			}
@@ -62,6 +73,7 @@ func Costs(run Run, rows []Row) []Cost {
 		}
 		c.PromptTokens, c.PrefillSeconds, c.CacheBytes, c.KeptMean = mean(prompt), mean(prefill), mean(cache), mean(kept)
 		c.PrefillTokensPerSecond, c.DecodeTokensPerSecond = rate(preTokens, preSeconds), rate(newTokens, decode)
+		c.Served = answers.cost()
 		costs = append(costs, c)
 	}
 	return costs

@@ -3,13 +3,18 @@ package results
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // CostGrid lays out time and memory by variant; ok is false where no row knows any.
 func CostGrid(run Run, rows []Row) (g Grid, ok bool) {
+	costs := Costs(run, rows)
+	if slices.ContainsFunc(costs, func(c Cost) bool { return !math.IsNaN(c.Served.FirstTokenP50) }) {
+		return servedGrid(costs), true
+	}
 	g.Head = []string{"variant", "prompt tokens", "kept", "cache", cacheColumn, "peak memory", "prefill", "decode"}
 	var caches []Footprint
-	for _, c := range Costs(run, rows) {
+	for _, c := range costs {
 		caches = append(caches, c.Cache)
 		row := []string{c.Label, count(c.PromptTokens), count(c.KeptMean), Bytes(c.CacheBytes), c.Cache.String(), "n/a", Seconds(c.PrefillSeconds), "n/a"}
 		if c.PeakBytes > 0 {

@@ -46,12 +46,17 @@ func Unscored(rows []Row) (n int, first string) {
 	return n, first
 }
 
-// CheckFull is an error where the full cache was among the variants and failed in every
-// sample, so that nothing is left to hold the others to.
-func CheckFull(rows []Row) error {
-	full := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Variant != "full" })
-	if failed, first := Unscored(full); failed > 0 && failed == len(full) {
-		return fmt.Errorf("the full cache failed in all of its %d samples, and nothing is left to hold the other variants to; the first: %s", failed, first)
+// CheckBaseline is an error where the full cache, or the first of several servers, failed in
+// every sample, so that nothing is left to hold the others to.
+func CheckBaseline(set Set) error {
+	baseline := set.Run.BaselineOf(set.Rows)
+	rows := slices.DeleteFunc(slices.Clone(set.Rows), func(r Row) bool { return r.Variant != baseline })
+	if failed, first := Unscored(rows); failed > 0 && failed == len(rows) {
+		name := "the full cache"
+		if baseline != "full" {
+			name = baseline
+		}
+		return fmt.Errorf("%s failed in all of its %d samples, and nothing is left to hold the other variants to; the first: %s", name, failed, first)
 	}
 	return nil
 }

@@ -6,26 +6,30 @@ import (
 	"testing"
 )
 
-// A full cache that fails wherever it is asked leaves nothing to hold the others to.
-func TestCheckFull(t *testing.T) {
+// A full cache, or the first of several servers, that fails wherever it is asked leaves
+// nothing to hold the others to.
+func TestCheckBaseline(t *testing.T) {
 	rows := func(full ...string) (list []Row) {
 		for _, e := range full {
-			list = append(list, Row{Model: "m", Task: "t", Sample: "s", Variant: "full", Error: e}, Row{Variant: "snapkv(cap=64)"})
+			list = append(list, Row{Model: "m", Task: "t", Sample: "s", Variant: "full", Policy: "full", Error: e}, Row{Variant: "snapkv(cap=64)"})
 		}
 		return list
 	}
+	served := Run{Baseline: "server(kv=f16)"}
 	for _, c := range []struct {
-		rows []Row
+		set  Set
 		want string
 	}{
-		{rows("first", "second"), "failed in all of its 2 samples, and nothing is left to hold the other variants to; the first: m, t, sample s, full: first"},
-		{rows("first", ""), ""},
-		{rows("", ""), ""},
-		{[]Row{{Variant: "snapkv(cap=64)", Error: "x"}}, ""},
+		{Set{Rows: rows("first", "second")}, "the full cache failed in all of its 2 samples, and nothing is left to hold the other variants to; the first: m, t, sample s, full: first"},
+		{Set{Rows: rows("first", "")}, ""},
+		{Set{Rows: rows("", "")}, ""},
+		{Set{Rows: []Row{{Variant: "snapkv(cap=64)", Error: "x"}}}, ""},
+		{Set{Run: served, Rows: []Row{{Variant: "server(kv=f16)", Error: "x"}, {Variant: "server(kv=q8_0)"}}}, "server(kv=f16) failed in all of its 1 samples"},
+		{Set{Run: served, Rows: []Row{{Variant: "server(kv=f16)"}, {Variant: "server(kv=q8_0)", Error: "x"}}}, ""},
 	} {
-		err := CheckFull(c.rows)
+		err := CheckBaseline(c.set)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%+v: %v, want %q", c.rows, err, c.want)
+			t.Errorf("%+v: %v, want %q", c.set, err, c.want)
 		}
 	}
 }

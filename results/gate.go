@@ -141,8 +141,11 @@ func Gate(base, cand Set, limits Limits) (*GateResult, error) {
 // ErrUnknownVariant says that a run has no variant of the name asked for.
 var ErrUnknownVariant = errors.New("unknown variant")
 
-// GateAgainst holds every variant of a set against one of its own, such as full;
-// where it has none of that name the error wraps [ErrUnknownVariant].
+// theBaseline names the variant of [Run.BaselineOf], whatever it is called.
+const theBaseline = "baseline"
+
+// GateAgainst holds every variant of a set against one of its own, such as full, or "baseline" for the one that its
+// tables are against; where it has none of that name the error wraps [ErrUnknownVariant].
 func GateAgainst(set Set, against string, limits Limits) (*GateResult, error) {
 	if set.Partial {
 		return nil, refusePartial(set, Set{})
@@ -158,6 +161,9 @@ func GateAgainst(set Set, against string, limits Limits) (*GateResult, error) {
 		variants := names(rows, func(r *Row) string { return r.Variant }, set.Run.Variants)
 		labels := Labels(rows)
 		at := slices.IndexFunc(variants, func(v string) bool { return v == against || labels[v] == against })
+		if at < 0 && against == theBaseline {
+			at = slices.Index(variants, set.Run.BaselineOf(rows))
+		}
 		if at < 0 {
 			var have []string
 			for _, v := range variants {

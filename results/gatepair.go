@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -58,7 +59,8 @@ func match(subject string, base, cand []Row, baseRun, candRun Run) (list []conte
 }
 
 // partners gives the candidate's variants the baseline's that they are held against: that of the same text, else the
-// only one of the same policy, budget and parameters, whose text another version wrote otherwise.
+// only one of the same policy, budget and parameters, whose text another version wrote otherwise. A server's label
+// says which of two runs it is of, and is no parameter.
 func partners(base, cand []Row, bv, cv []string) map[string]string {
 	held := map[string]string{}
 	left := func(variants, other []string, rows []Row) map[string][]string {
@@ -89,7 +91,11 @@ func asData(rows []Row) map[string]string {
 	of := map[string]string{}
 	for i := range rows {
 		if r := &rows[i]; of[r.Variant] == "" {
-			of[r.Variant] = fmt.Sprintf("%q %q %q", r.Policy, r.Budget, Params(r.Params))
+			params := maps.Clone(r.Params)
+			if r.Policy == "server" {
+				delete(params, "label")
+			}
+			of[r.Variant] = fmt.Sprintf("%q %q %q", r.Policy, r.Budget, Params(params))
 		}
 	}
 	return of

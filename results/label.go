@@ -93,7 +93,7 @@ func Labels(rows []Row) map[string]string {
 
 func (t Traits) label(r *Row) string {
 	words := t.Words(r)
-	if r.Policy == "full" || r.Budget == "" {
+	if r.Policy == "full" || r.Budget == "" || r.Budget == "full" { // a server has no budget
 		return strings.Join(words, ", ")
 	}
 	if t.Policy {

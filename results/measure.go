@@ -16,5 +16,6 @@ func Measures() []Measure {
 		{Name: "recalled", Title: "recalled", Points: true, Of: func(r *Row) *float64 { return r.Recalled }},
 		{Name: "top1_agreement", Title: "top-1 agreement", Points: true, Of: func(r *Row) *float64 { return r.Top1Agreement }},
 		{Name: "kl_mean", Title: "KL divergence (nats)", Less: true, Of: func(r *Row) *float64 { return r.KLMean }},
+		{Name: "kl_lower_mean", Title: "KL divergence, lower bound (nats)", Less: true, Of: func(r *Row) *float64 { return r.KLLowerMean }},
 	}
 }

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -83,6 +84,7 @@ func Merge(sets ...Set) (Set, error) {
 		all.Partial = all.Partial || s.Partial
 		all.Run.Tasks = union(all.Run.Tasks, s.Run.Tasks)
 		all.Run.Variants = union(all.Run.Variants, s.Run.Variants)
+		all.Run.Baseline = cmp.Or(all.Run.Baseline, s.Run.Baseline) // the first's: runs are named in the order in which they are compared
 		for _, g := range s.Run.Groups {
 			all.Run.addGroup(g)
 		}
@@ -127,6 +129,7 @@ func quote(v any) string {
 func (r Row) timeless() Row {
 	r.Run, r.Device = "", r.deviceKind()
 	r.PeakBytes, r.PrefillSeconds, r.DecodeSeconds = nil, nil, nil
+	r.TTFTSeconds, r.TokenSecondsP50, r.TokenSecondsP95, r.Retries = nil, nil, nil, nil
 	return r
 }
 

@@ -32,7 +32,7 @@ type Row struct {
 	Run    string `parquet:"run" json:"run" desc:"name of the run, from what was asked"`
 
 	Model        string `parquet:"model" json:"model" desc:"model as named by the user"`
-	Revision     string `parquet:"revision,optional" json:"revision,omitempty" desc:"the model's commit, or the digest of its files"`
+	Revision     string `parquet:"revision,optional" json:"revision,omitempty" desc:"the model's commit, or the digest of its files; of a server its engine and version"`
 	Task         string `parquet:"task" json:"task" desc:"task or data set"`
 	TaskVersion  int    `parquet:"task_version" json:"task_version" desc:"version of the task's prompts and rules"`
 	Sample       string `parquet:"sample" json:"sample" desc:"the sample's id within its task"`

@@ -36,6 +36,9 @@ type Run struct {
 	Variants []string `json:"variants,omitempty"`
 	// Groups gives tasks an average of their own in tables, such as LongBench's six categories.
 	Groups []Group `json:"groups,omitempty"`
+	// Baseline is the variant that tables, pictures and the gate hold the others to where there is no full cache, such
+	// as the first of several servers.
+	Baseline string `json:"baseline,omitempty"`
 
 	// SHA256 is of the file's own text without spacing, this one empty. Files of before it was there have none.
 	SHA256 string `json:"sha256,omitempty"`

@@ -8,9 +8,13 @@ import (
 type Subject struct{ Model, Revision, Protocol, Device, DType string }
 
 // Subject is what the row is about. Its device is a kind, "cuda" for "cuda:1": samples that were spread over cards
-// share a table.
+// share a table. A server's revision is its engine's, of which a table may compare several.
 func (r *Row) Subject() Subject {
-	return Subject{r.Model, r.Revision, r.Protocol, r.deviceKind(), r.DType}
+	s := Subject{r.Model, r.Revision, r.Protocol, r.deviceKind(), r.DType}
+	if s.Device == "server" {
+		s.Revision = ""
+	}
+	return s
 }
 
 func (s Subject) String() string {

@@ -46,7 +46,7 @@ type CellSummary struct {
 	Drop    *DropSummary `json:"drop,omitempty"`
 }
 
-// DropSummary is the paired drop against the full cache.
+// DropSummary is the paired drop against the baseline.
 type DropSummary struct {
 	Mean   *float64 `json:"mean"`
 	Lo     *float64 `json:"lo"`
@@ -69,6 +69,13 @@ type CostSummary struct {
 	KeptMean               *float64 `json:"kept_mean"`
 	PeakBytes              *int64   `json:"peak_bytes"`
 	AuditFailures          int      `json:"audit_failures"`
+
+	FirstTokenSecondsP50 *float64 `json:"first_token_seconds_p50,omitempty"`
+	FirstTokenSecondsP95 *float64 `json:"first_token_seconds_p95,omitempty"`
+	TokenSecondsP50      *float64 `json:"token_seconds_p50,omitempty"`
+	TokenSecondsP95      *float64 `json:"token_seconds_p95,omitempty"`
+	RepeatEqual          *float64 `json:"repeat_equal,omitempty"`
+	RepeatScore          *float64 `json:"repeat_score,omitempty"`
 }
 
 // known is a number for JSON, null where it is not one.
@@ -117,6 +124,9 @@ func Summarize(set Set) Summary {
 				Variant: c.Variant, Rows: c.Rows, PromptTokens: known(c.PromptTokens), PrefillSeconds: known(c.PrefillSeconds),
 				PrefillTokensPerSecond: known(c.PrefillTokensPerSecond), DecodeTokensPerSecond: known(c.DecodeTokensPerSecond),
 				CacheBytes: known(c.CacheBytes), CacheTimesFull: known(c.Cache.TimesFull), KeptMean: known(c.KeptMean), AuditFailures: c.AuditFailures,
+				FirstTokenSecondsP50: known(c.Served.FirstTokenP50), FirstTokenSecondsP95: known(c.Served.FirstTokenP95),
+				TokenSecondsP50: known(c.Served.TokenP50), TokenSecondsP95: known(c.Served.TokenP95),
+				RepeatEqual: known(c.Served.Same), RepeatScore: known(c.Served.RepeatScore),
 			}
 			if c.PeakBytes > 0 {
 				cs.PeakBytes = &c.PeakBytes
@@ -147,7 +157,7 @@ func Sections(set Set) []Section {
 			t.Title = sub.String()
 			list = append(list, Section{strings.ToUpper(m.Title[:1]) + m.Title[1:], t.Grid()})
 			if g, ok := t.DropGrid(); ok {
-				list = append(list, Section{"Drop against the full cache", g})
+				list = append(list, Section{"Drop against " + t.Against(), g})
 			}
 		}
 		if g, ok := CostGrid(set.Run, parts[i]); ok {

@@ -12,12 +12,14 @@ import (
 type Table struct {
 	Title    string // what the rows have in common: model, protocol, device
 	Measure  Measure
-	Baseline string      // the full cache's variant, or empty where there is none
+	Baseline string      // the variant that drops are against: [Run.BaselineOf]
 	Variants []string    // as in the rows
 	Labels   []string    // the same, short
 	Caches   []Footprint // the same; nil where no row knows
 	Lines    []Line
 	Warnings []string
+
+	full bool // the baseline is the full cache
 }
 
 // Line is one task or one average.
@@ -54,7 +56,7 @@ func tables(set Set, m Measure, drops bool) []Table {
 }
 
 func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
-	t := Table{Measure: m}
+	t := Table{Measure: m, Baseline: run.BaselineOf(rows)}
 	t.Variants = names(rows, func(r *Row) string { return r.Variant }, run.Variants)
 	if caches, known := footprints(rows, t.Variants); known {
 		t.Caches = caches
@@ -77,9 +79,7 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 	twice := 0
 	for i := range rows {
 		r := &rows[i]
-		if r.Policy == "full" {
-			t.Baseline = r.Variant
-		}
+		t.full = t.full || r.Policy == "full"
 		id := identity{r.Task, r.Sample, r.Variant}
 		if seen[id] {
 			twice++

@@ -18,7 +18,7 @@ func (t Table) Grid() Grid {
 	return g
 }
 
-// DropGrid lays out the drop of every variant against the full cache, paired by sample; ok is false without one.
+// DropGrid lays out the drop of every variant against the baseline, paired by sample; ok is false without one.
 func (t Table) DropGrid() (g Grid, ok bool) {
 	if t.Baseline == "" || t.Measure.Name != "score" || len(t.Variants) < 2 {
 		return Grid{}, false
@@ -30,7 +30,7 @@ func (t Table) DropGrid() (g Grid, ok bool) {
 		return fixed(100*c.Drop.Drop, 2) + interval(100, c.Drop.Lo, c.Drop.Hi, 1)
 	}, func(v string) bool { return v != t.Baseline })
 	g.Title = t.Title
-	g.Notes = append([]string{"points lost against the full cache, paired by sample, with 95 % intervals; negative is a gain"}, g.Notes...)
+	g.Notes = append([]string{"points lost against " + t.Against() + ", paired by sample, with 95 % intervals; negative is a gain"}, g.Notes...)
 	return g, true
 }
 

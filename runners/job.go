@@ -92,14 +92,17 @@ func (b batch) answer(ctx context.Context, r Runner) error {
 	if err != nil {
 		return err
 	}
-	device := r.Describe().Device
+	about := r.Describe()
 	for i, a := range of {
 		completions := out[i]
 		if a.hidden {
 			completions = completions[1:]
 		}
 		for k := range a.rows {
-			a.rows[k].Device = device // which of several it was plays no part in the row's identity
+			a.rows[k].Device = about.Device // which of several it was plays no part in the row's identity
+			if a.rows[k].Revision == "" {   // nor does what a server says it is, which is known late
+				a.rows[k].Revision = about.Revision
+			}
 			a.untrusted = a.untrusted || completions[k].Untrusted
 			if err := grade(&a.rows[k], a.sample, completions[k]); err != nil {
 				return err

@@ -77,6 +77,9 @@ func (p *plan) next(ctx context.Context, r Runner) (batch, error) {
 			if !ok {
 				return list, ctx.Err()
 			}
+			if err := ctx.Err(); err != nil {
+				return nil, err // what ended it may have kept the sample from being made
+			}
 			p.held = a
 		}
 		a := p.held

@@ -18,6 +18,7 @@ import (
 type asking struct {
 	variants variantFlags
 	model    modelFlags
+	server   serverFlags
 	run      runFlags
 	jieba    string
 	options  map[string]*ownFlag // of the tasks, by flag
@@ -28,6 +29,7 @@ type asking struct {
 func (a *asking) register(cmd *cobra.Command, families ...string) {
 	a.model.register(cmd)
 	a.variants.register(cmd)
+	a.server.register(cmd)
 	a.run.register(cmd)
 	a.options, a.families = map[string]*ownFlag{}, families
 	for _, d := range datasets.Definitions() {

@@ -19,10 +19,10 @@ func newGate() *cobra.Command {
 		json                                               bool
 	}
 	cmd := &cobra.Command{
-		Use:   "gate BASELINE CANDIDATE | gate RUN --against full",
+		Use:   "gate BASELINE CANDIDATE | gate RUN --against VARIANT",
 		Short: "An exit status on an accuracy drop: 0 pass, 3 fail, 4 undecided",
 		Long: `gate pairs the rows of two runs by sample, or the variants of one run with its
-full cache, and tests for each task and on average whether the drop stays below a
+full cache or another of them, and tests for each task and on average whether the drop stays below a
 limit: pass when it surely does, fail when it surely does not or a budget audit
 failed, undecided otherwise, with the samples it would take, or where all scores
 are 0 and no drop could show. Results that cannot
@@ -30,6 +30,7 @@ be compared (missing or failed samples, other prompts, models, metric versions)
 are refused with the reason and status 1.`,
 		Example: `  snapbench gate runs/main runs/candidate --max-drop 1.0
   snapbench gate runs/candidate --against full --max-drop 2%
+  snapbench gate runs/kv --against baseline --max-drop 1     # servers, against the first of them
   snapbench gate runs/main runs/candidate --limits limits.yaml --junit gate.xml --markdown "$GITHUB_STEP_SUMMARY"`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -91,7 +92,7 @@ are refused with the reason and status 1.`,
 	s := cmd.Flags()
 	s.StringVar(&f.maxDrop, "max-drop", "", "largest drop allowed: points of 0–100 (1.0) or a share of the baseline (2%)")
 	s.StringVar(&f.limits, "limits", "", "YAML file of limits, also per task; flags override it")
-	s.StringVar(&f.against, "against", "", "compare the variants of one run with this one of it: full")
+	s.StringVar(&f.against, "against", "", "compare the variants of one run with this one of it: full, any other, or baseline for the one that its tables are against")
 	s.Float64Var(&f.maxSlowdown, "max-slowdown", 0, "largest multiple of the baseline's times")
 	s.StringVar(&f.maxPeak, "max-peak", "", "largest peak memory: a multiple of the baseline's (1.1) or a size (12GiB)")
 	s.Float64Var(&f.maxKLRise, "max-kl-rise", 0, "largest rise of the mean KL divergence from the full cache, nats (rows with --fidelity)")

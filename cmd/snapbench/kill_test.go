@@ -233,6 +233,7 @@ func rowsBesidesTimes(t *testing.T, dir string) []results.Row {
 		r := &set.Rows[i]
 		// Measurements: times, and the peak, which depends on the samples that were left.
 		r.PrefillSeconds, r.DecodeSeconds, r.PeakBytes = nil, nil, nil
+		r.TTFTSeconds, r.TokenSecondsP50, r.TokenSecondsP95 = nil, nil, nil
 	}
 	return set.Rows
 }

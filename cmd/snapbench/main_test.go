@@ -15,6 +15,9 @@ import (
 const asCommand = "SNAPBENCH_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asServer) != "" { // a command may have started it
+		serve(os.Args[1:])
+	}
 	if os.Getenv(asCommand) != "" {
 		main()
 	}

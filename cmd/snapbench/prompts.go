@@ -16,7 +16,8 @@ func newPrompts() *cobra.Command {
 "messages", put through the model's chat template; "answers", a list; and
 optionally "id", "metric", "classes" and "max_new".`,
 		Example: `  snapbench prompts mine.jsonl --model M --metric recalled --budgets full,128,1024 --kernels 5,13 --out runs/mine
-  snapbench prompts mine.jsonl --model M --device cuda:0,cuda:1 --out runs/cards`,
+  snapbench prompts mine.jsonl --model M --device cuda:0,cuda:1 --out runs/cards
+  snapbench prompts mine.jsonl --serve 'llama-server -m M.gguf --port {port} -ctk {kv} -ctv {kv} -fa on' --set kv=f16,q8_0 --out runs/kv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := metrics.Open(metric); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/local"
+	"github.com/snapbench/snapbench/runners/server"
 )
 
 // ask puts tasks to a model: it opens both, answers every sample that has no finished row
@@ -29,6 +30,12 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 		if _, err := parseDate(a.run.date); err != nil {
 			return usage(err)
 		}
+	}
+	if a.server.asked() {
+		return a.askServers(cmd, command, names, metric)
+	}
+	if err := a.server.alone(cmd); err != nil {
+		return usage(err)
 	}
 	variants, err := a.variants.list(cmd)
 	if err != nil {
@@ -58,7 +65,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	if err := j.Check(team); err != nil {
 		return err
 	}
-	journal, err := a.journal(j, m, options)
+	journal, err := a.journal(j, team, options, m)
 	if err != nil {
 		return err
 	}
@@ -78,29 +85,39 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	return a.show(cmd.OutOrStdout(), progress, journal.Dir())
 }
 
-// journal starts or continues the folder of a job's results. Without --out its name comes
-// from the question, so that the same command finds it again.
-func (a *asking) journal(j *runners.Job, m *local.Opened, options []datasets.Options) (*results.Journal, error) {
-	if m.UsesDate() {
+// calendar is a chat template that may ask for the day.
+type calendar interface {
+	UsesDate() bool
+	SetToday(day time.Time)
+}
+
+// journal starts or continues the folder of a job.
+func (a *asking) journal(j *runners.Job, team []runners.Runner, options []datasets.Options, chat calendar) (*results.Journal, error) {
+	if chat.UsesDate() {
 		j.Date = a.run.date
 	}
-	run, err := j.Describe(m.Runners(), options)
+	run, err := j.Describe(team, options)
 	if err != nil {
 		return nil, err
 	}
 	if a.run.out == "" { // before today's date is part of the question
 		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", j.Name, sha256.Sum256(run.Question)))
 	}
-	if m.UsesDate() {
+	if chat.UsesDate() {
 		j.Date = runners.DateFor(a.run.date, a.run.out)
-		if m.Today, err = parseDate(j.Date); err != nil {
+		today, err := parseDate(j.Date)
+		if err != nil {
 			return nil, fmt.Errorf("%s: run.json: %w", a.run.out, err)
 		}
-		if run, err = j.Describe(m.Runners(), options); err != nil {
+		chat.SetToday(today)
+		if run, err = j.Describe(team, options); err != nil {
 			return nil, err
 		}
 	}
 	run.Command, run.Version = commandLine(), version()
+	if first := j.Variants[0]; first.Policy() == server.Policy {
+		run.Baseline = first.String()
+	}
 	return results.Open(a.run.out, run)
 }
 
@@ -148,7 +165,7 @@ func (a *asking) show(w io.Writer, progress *console.Progress, dir string) error
 	if len(files) > 0 {
 		progress.Say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
 	}
-	return results.CheckFull(set.Rows)
+	return results.CheckBaseline(set)
 }
 
 // sayNotes says the most important remarks of rows, such as that a haystack starts over.

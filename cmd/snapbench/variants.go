@@ -138,15 +138,15 @@ func (l *callList) Replace(list []string) error {
 
 func (l *callList) GetSlice() []string { return l.list }
 
-// outside splits a text at commas that stand outside of parentheses and brackets.
+// outside splits a text at commas that stand outside of parentheses, brackets and braces.
 func outside(s string) []string {
 	var parts []string
 	depth, start := 0, 0
 	for i, c := range s {
 		switch c {
-		case '(', '[':
+		case '(', '[', '{':
 			depth++
-		case ')', ']':
+		case ')', ']', '}':
 			depth--
 		case ',':
 			if depth == 0 {

@@ -52,7 +52,7 @@
   let data, rows = [], shown = [], order = { key: "", sign: 1 };
   const columns = [
     ["task", "Task", r => r.sample.t], ["sample", "Sample", r => r.sample.s], ["variant", "Variant", r => r.label],
-    ["score", "Score", r => r.row.c, 1], ["delta", "Δ full", r => r.delta, 1], ["tokens", "Prompt", r => r.sample.n ?? r.sample.l, 1],
+    ["score", "Score", r => r.row.c, 1], ["delta", "Δ baseline", r => r.delta, 1], ["tokens", "Prompt", r => r.sample.n ?? r.sample.l, 1],
     ["text", "Prediction", r => r.row.e ? "✗ " + r.row.e : r.row.y], ["answer", "Answer", r => r.sample.a.join(" | ")],
   ];
   const points = v => v === undefined || v === null ? "" : (100 * v).toFixed(1).replace(/\.0$/, "");
@@ -144,7 +144,7 @@
     }
   }
 
-  // A sample's page: the end of the prompt, the answers, and every variant's text with what differs from the full cache.
+  // A sample's page: the end of the prompt, the answers, and every variant's text with what differs from the baseline.
   const dialog = $("page");
   let current = null;
   function show(s) {
@@ -173,7 +173,7 @@
       if (r.q !== undefined) facts.push("recalled " + points(r.q));
       if (r.k !== undefined) facts.push("KL " + Number(r.k).toPrecision(3));
       if (r.n !== undefined) facts.push(r.n + " tokens");
-      if (base && r !== base) facts.push(r.y === base.y ? "same text as full" : "differs from full");
+      if (base && r !== base) facts.push(r.y === base.y ? "same text as the baseline" : "differs from the baseline");
       card.append(title, make("div", "facts", facts.join(" · ")));
       if (r.o) card.append(make("div", "facts", r.o));
       if (r.e) card.append(make("div", "bad", r.e));
@@ -189,8 +189,8 @@
     history.replaceState(null, "", "#sample=" + s.index);
   }
 
-  // Longest common subsequence over words, over characters where the texts are short, as a number is; what only the full
-  // cache said is struck out.
+  // Longest common subsequence over words, over characters where the texts are short, as a number is; what only the
+  // baseline said is struck out.
   function difference(a, b) {
     const short = a.length <= 40 && b.length <= 40;
     const split = s => short ? [...s] : s.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) || [];

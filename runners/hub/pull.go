@@ -17,6 +17,9 @@ import (
 // other formats.
 var ModelFiles = []string{"*.json", "*.jinja", "model*.safetensors"}
 
+// TextFiles are the patterns of the files that reading and writing text needs: no weights.
+var TextFiles = []string{"*.json", "*.jinja"}
+
 // Ensure returns the repository from the cache if everything that is asked for is known to be
 // there, even if the hub has a newer commit; otherwise it pulls it. Offline it returns what is
 // there.

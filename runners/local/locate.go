@@ -117,15 +117,24 @@ func revision(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	texts, err := decisiveIn(path)
+	if err != nil {
+		return "", err
+	}
+	return Digest(append(names, texts...)...)
+}
+
+// decisiveIn lists those of the decisive files that a directory has.
+func decisiveIn(dir string) (names []string, err error) {
 	for _, name := range decisive {
-		name = filepath.Join(path, name)
+		name = filepath.Join(dir, name)
 		if _, err := os.Stat(name); err == nil {
 			names = append(names, name)
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", err
+			return nil, err
 		}
 	}
-	return Digest(names...)
+	return names, nil
 }
 
 // Hub returns the client of the Hugging Face hub that the environment describes.

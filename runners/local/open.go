@@ -67,6 +67,9 @@ func (m *Opened) Runners() []runners.Runner {
 // UsesDate says whether the model's chat template asks for the date.
 func (m *Opened) UsesDate() bool { return m.chat != nil && m.chat.UsesDate() }
 
+// SetToday sets the date that the chat template sees.
+func (m *Opened) SetToday(day time.Time) { m.Today = day }
+
 // Subject says in rows what was measured.
 func (m *Opened) Subject() results.Subject {
 	return results.Subject{Model: m.Name, Revision: m.Revision, Device: m.Kinds, DType: m.devices[0].Type().String()}
@@ -178,24 +181,10 @@ func (m *Opened) openText(o Options) (err error) {
 	if m.path == "" {
 		return fmt.Errorf("model %q has random weights and no tokenizer: it serves snapbench speed", o.Model)
 	}
-	if m.files.GGUF != nil {
-		if o.Tokenizer != "native" {
-			return runners.Mistake(fmt.Errorf("--tokenizer %s reads tokenizer.json; %s has its tokenizer inside", o.Tokenizer, o.Model))
-		}
-		text, chat, err := tokenizer.OpenGGUF(m.files.GGUF.Metadata())
-		if err != nil {
-			return fmt.Errorf("%s: %w", o.Model, err)
-		}
-		m.text, m.chat = text, chat
-		return nil
+	if m.files.GGUF != nil && o.Tokenizer != "native" {
+		return runners.Mistake(fmt.Errorf("--tokenizer %s reads tokenizer.json; %s has its tokenizer inside", o.Tokenizer, o.Model))
 	}
-	if m.text, err = tokenizer.OpenWith(o.Tokenizer, m.path); err != nil {
-		return err
-	}
-	m.chat, err = tokenizer.OpenChatTemplate(m.path)
-	if errors.Is(err, tokenizer.ErrNoChatTemplate) {
-		return nil
-	}
+	m.text, m.chat, err = openText(o.Model, o.Tokenizer, m.path, m.files.GGUF)
 	return err
 }
 

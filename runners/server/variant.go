@@ -53,8 +53,12 @@ func odd(r rune) bool { return strings.ContainsRune(`,()="`, r) || r <= ' ' || !
 // String is the variant's identity.
 func (v Variant) String() string { return v.text }
 
-// Policy is "server": what a server's cache does is its own affair.
-func (v Variant) Policy() string { return "server" }
+// Policy names the variants of all servers: what a cache of theirs does is their own
+// affair.
+const Policy = "server"
+
+// Policy is [Policy].
+func (v Variant) Policy() string { return Policy }
 
 // Budget is "full": a server is asked for no budget.
 func (v Variant) Budget() string { return "full" }

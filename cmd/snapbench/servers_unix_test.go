@@ -1,0 +1,254 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/snapbench/snapbench/results"
+)
+
+// workshop is what the tests of servers share: prompts, a tokenizer, a command.
+type workshop struct {
+	t                      *testing.T
+	dir, prompts, tiny, is string
+}
+
+func newWorkshop(t *testing.T, n int) workshop {
+	w := workshop{t: t, dir: t.TempDir(), tiny: tinyModel(t)}
+	w.prompts = filepath.Join(w.dir, "prompts.jsonl")
+	if err := writePrompts(w.prompts, n); err != nil {
+		t.Fatal(err)
+	}
+	w.is = fmt.Sprintf("%s=1 '%s' {is} {port} '%s'", asServer, os.Args[0], w.dir)
+	return w
+}
+
+func (w workshop) ask(out, is string, more ...string) []string {
+	return append([]string{"prompts", w.prompts, "--serve", w.is, "--set", "is=" + is, "--max-new", "8", "--out", filepath.Join(w.dir, out)}, more...)
+}
+
+func (w workshop) rows(out string) map[string][]results.Row {
+	of := map[string][]results.Row{}
+	for _, r := range rowsBesidesTimes(w.t, filepath.Join(w.dir, out)) {
+		of[r.Params["is"]] = append(of[r.Params["is"]], r)
+	}
+	return of
+}
+
+// starts counts how often a server was started, and its processes that still run.
+func (w workshop) starts(out, is string) (starts, running int) {
+	text, err := os.ReadFile(filepath.Join(w.dir, out, "server-is="+is+".log"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		w.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "# ") {
+			starts++
+		}
+		if rest, ok := strings.CutPrefix(line, "workers "); ok {
+			for _, word := range strings.Fields(rest) {
+				pid, err := strconv.Atoi(word)
+				if err != nil {
+					w.t.Fatal(err)
+				}
+				if !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+					running++
+				}
+			}
+		}
+	}
+	return starts, running
+}
+
+// One server after the other answers into one run, which is held to the first; one that
+// ends is an error of its own rows, with the end of its log; and with its cause removed
+// --retry starts that one alone.
+func TestServe(t *testing.T) {
+	w := newWorkshop(t, 12)
+	ask := w.ask("run", "good,bad,mortal,early", "--tokenizer-from", w.tiny)
+	status, stdout, stderr := snapbench(ask...)
+	if status != exitPass {
+		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
+	}
+	for _, want := range []string{"Drop against is good", "first token, median"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	rows := w.rows("run")
+	if len(rows) != 4 {
+		t.Fatalf("%d variants", len(rows))
+	}
+	for is, want := range map[string]struct {
+		score float64
+		fails int
+		why   string
+	}{"good": {1, 0, ""}, "bad": {0, 0, ""}, "mortal": {1, 9, "Aborted (core dumped)"}, "early": {1, 12, "CUDA out of memory"}} {
+		if len(rows[is]) != 12 {
+			t.Errorf("%s: %d rows", is, len(rows[is]))
+		}
+		fails := 0
+		for _, r := range rows[is] {
+			if r.Error != "" {
+				fails++
+				if !strings.HasSuffix(r.Error, want.why) || !strings.Contains(r.Error, "server-is="+is+".log") {
+					t.Errorf("%s: %s", is, r.Error)
+				}
+			} else if *r.Score != want.score || r.Device != "server" || r.Model != "tiny" {
+				t.Errorf("%s: %+v", is, r)
+			}
+		}
+		if fails != want.fails {
+			t.Errorf("%s: %d rows with an error, want %d", is, fails, want.fails)
+		}
+		if starts, running := w.starts("run", is); starts != 1 || running > 0 {
+			t.Errorf("%s: started %d times, %d processes left", is, starts, running)
+		}
+	}
+
+	if err := os.WriteFile(filepath.Join(w.dir, "cured"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if status, stdout, stderr := snapbench(append(ask, "--retry")...); status != exitPass {
+		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
+	}
+	for is, want := range map[string]int{"good": 1, "bad": 1, "mortal": 2, "early": 2} {
+		if starts, running := w.starts("run", is); starts != want || running > 0 {
+			t.Errorf("%s: started %d times, want %d; %d processes left", is, starts, want, running)
+		}
+		rows := w.rows("run")[is]
+		if len(rows) != 12 || slices.ContainsFunc(rows, func(r results.Row) bool { return r.Error != "" }) {
+			t.Errorf("%s: %d rows, or some with an error", is, len(rows))
+		}
+	}
+	if status, stdout, stderr := snapbench("gate", filepath.Join(w.dir, "run"), "--against", "baseline", "--max-drop", "20"); status != exitFailed || !strings.Contains(stdout, "is bad") {
+		t.Errorf("the gate: status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
+// Where nobody but the server counts tokens, a server that never answers leaves the run
+// unfinished, with all that the others said in it.
+func TestServeUnfinished(t *testing.T) {
+	w := newWorkshop(t, 4)
+	ask := w.ask("run", "early,good")
+	status, stdout, stderr := snapbench(ask...)
+	if status != exitCannotRun || !strings.Contains(stderr, "1 of 2 servers could not be asked") || !strings.Contains(stderr, "CUDA out of memory") || stdout != "" {
+		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
+	}
+	if set, err := results.Read(filepath.Join(w.dir, "run")); err != nil || !set.Partial || len(set.Rows) != 4 {
+		t.Errorf("%d rows, %v", len(set.Rows), err)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "cured"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	pass(t, ask...)
+	if starts, _ := w.starts("run", "good"); starts != 1 || len(w.rows("run")["early"]) != 4 {
+		t.Errorf("the finished one was started %d times", starts)
+	}
+}
+
+// Whatever ends the program ends the server and its workers, and the same command goes
+// on where it was.
+func TestServeEnded(t *testing.T) {
+	w := newWorkshop(t, 12)
+	command := func(out string) *exec.Cmd {
+		c := exec.Command(os.Args[0], w.ask(out, "slow,good", "--tokenizer-from", w.tiny, "--quiet")...)
+		c.Env = append(os.Environ(), asCommand+"=1")
+		return c
+	}
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		out := fmt.Sprint("run", int(s))
+		c := command(out)
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
+		finished, err := endAfter(c, filepath.Join(w.dir, out, "journal.jsonl"), 250*time.Millisecond, s)
+		if finished {
+			t.Fatal("it was too fast")
+		}
+		if s != syscall.SIGKILL && !strings.Contains(stderr.String(), "the same command continues") {
+			t.Errorf("%v: %v, %s", s, err, stderr.String())
+		}
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			if starts, running := w.starts(out, "slow"); starts != 1 {
+				t.Fatalf("%v: started %d times", s, starts)
+			} else if running == 0 {
+				break
+			} else if time.Now().After(end) {
+				t.Fatalf("%v: %d processes of the server still run", s, running)
+			}
+		}
+		part := len(w.rows(out)["slow"])
+		if part == 0 || part == 12 {
+			t.Fatalf("%v: %d rows of 12", s, part)
+		}
+		if text, err := command(out).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+	if text, err := command("calm").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		if got, want := w.rows(fmt.Sprint("run", int(s))), w.rows("calm"); !reflect.DeepEqual(got, want) {
+			t.Errorf("%v: other rows than undisturbed", s)
+		}
+	}
+}
+
+// Two servers that run are two runs under two labels, and the gate holds one to the
+// other.
+func TestServerLabels(t *testing.T) {
+	w := newWorkshop(t, 30)
+	for _, is := range []string{"good", "bad"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		l.Close()
+		c := exec.Command(os.Args[0], is, port, w.dir)
+		c.Env = append(os.Environ(), asServer+"=1")
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+		for range 500 {
+			if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+				conn.Close()
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		for _, run := range []string{"1", "2"} {
+			pass(t, "prompts", w.prompts, "--server", "http://127.0.0.1:"+port, "--label", is+run, "--tokenizer-from", w.tiny, "--concurrency", "3", "--max-new", "8",
+				"--out", filepath.Join(w.dir, is+run))
+		}
+	}
+	for _, c := range []struct {
+		a, b   string
+		status int
+	}{{"good1", "good2", exitPass}, {"good1", "bad1", exitFailed}, {"bad1", "bad2", exitUndecided}} {
+		status, stdout, stderr := snapbench("gate", filepath.Join(w.dir, c.a), filepath.Join(w.dir, c.b), "--max-drop", "20")
+		if status != c.status {
+			t.Errorf("%s, %s: status %d, want %d\n%s%s", c.a, c.b, status, c.status, stdout, stderr)
+		}
+	}
+	if status, stdout, stderr := snapbench("report", filepath.Join(w.dir, "good1"), filepath.Join(w.dir, "bad1"), "--out", filepath.Join(w.dir, "report.html")); status != exitPass {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+}

@@ -1,0 +1,88 @@
+//go:build unix
+
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func supported() error { return nil }
+
+// ownGroup makes a command the leader of a process group.
+func ownGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+// endGroup asks the group to end, kills what is left after the grace, and waits until
+// the group is empty, since what a worker of it holds (a GPU's memory, a port) is the
+// next server's.
+func (p *Process) endGroup() error {
+	group := -p.cmd.Process.Pid
+	syscall.Kill(group, syscall.SIGTERM)
+	if p.emptyWithin(group, p.options.Grace) {
+		return nil
+	}
+	syscall.Kill(group, syscall.SIGKILL)
+	const afterKill = 10 * time.Second
+	if p.emptyWithin(group, afterKill) {
+		return nil
+	}
+	return fmt.Errorf("the server's process group %d is still there %s after it was killed", -group, afterKill)
+}
+
+// emptyWithin waits until the command has ended and nobody is left in its group.
+func (p *Process) emptyWithin(group int, limit time.Duration) bool {
+	end := time.Now().Add(limit)
+	select {
+	case <-p.gone:
+	case <-time.After(limit):
+		return false
+	}
+	for {
+		if errors.Is(syscall.Kill(group, 0), syscall.ESRCH) {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// watcher is a shell that waits at the other end of a pipe. A kernel closes our end
+// whatever ends this program; then the shell ends the group.
+type watcher struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+}
+
+const watching = `trap '' HUP INT TERM
+read -r word && exit 0
+kill -s TERM -- "-$1"
+n=0
+while [ "$n" -lt "$2" ] && kill -s 0 -- "-$1" 2>/dev/null; do sleep 1; n=$((n+1)); done
+kill -s KILL -- "-$1" 2>/dev/null`
+
+func watch(group int, grace time.Duration) (*watcher, error) {
+	w := &watcher{cmd: exec.Command("/bin/sh", "-c", watching, "snapbench-watcher", strconv.Itoa(group), strconv.Itoa(1+int(grace/time.Second)))}
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var err error
+	if w.in, err = w.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := w.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("what ends the server if snapbench is killed cannot be started: %w", err)
+	}
+	return w, nil
+}
+
+// dismiss tells the watcher that all is over.
+func (w *watcher) dismiss() {
+	io.WriteString(w.in, "done\n")
+	w.in.Close()
+	w.cmd.Wait()
+}

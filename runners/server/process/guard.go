@@ -1,0 +1,100 @@
+package process
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/snapbench/snapbench/runners"
+)
+
+// Guard returns a server's runners as ones that know when its process has ended: what
+// was asked then, and is asked later, has the end as its error, with what the log says
+// last.
+func (p *Process) Guard(team []runners.Runner) []runners.Runner {
+	list := make([]runners.Runner, len(team))
+	for i, r := range team {
+		list[i] = &guarded{r, p}
+	}
+	return list
+}
+
+type guarded struct {
+	runners.Runner
+	process *Process
+}
+
+// Run asks the server while it runs.
+func (g *guarded) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
+	if died := g.process.Died(); died != nil {
+		return failed(requests, died), nil
+	}
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-g.process.gone: // nothing is waited for any more
+			cancel()
+		case <-asking.Done():
+		}
+	}()
+	out, err := g.Runner.Run(asking, requests)
+	wrong := func(c runners.Completion) bool { return c.Err != nil }
+	if ctx.Err() != nil || err == nil && !slices.ContainsFunc(out, func(list []runners.Completion) bool { return slices.ContainsFunc(list, wrong) }) {
+		return out, err
+	}
+	died := g.process.dying(ctx)
+	switch {
+	case died == nil:
+		return out, err
+	case err != nil:
+		return failed(requests, died), nil
+	}
+	for _, list := range out {
+		for k := range list {
+			if wrong(list[k]) {
+				list[k].Err = died
+			}
+		}
+	}
+	return out, nil
+}
+
+// dying returns why the server ended, where what went wrong was its end: a connection
+// may break before the process is gone.
+func (p *Process) dying(ctx context.Context) *DiedError {
+	if ok, _ := listsModels(ctx, p.url); !ok {
+		select {
+		case <-p.gone:
+		case <-ctx.Done():
+		case <-time.After(5 * time.Second):
+		}
+	}
+	return p.Died()
+}
+
+func failed(requests []runners.Request, err error) [][]runners.Completion {
+	out := make([][]runners.Completion, len(requests))
+	for i, q := range requests {
+		for _, v := range q.Variants {
+			out[i] = append(out[i], runners.Completion{Variant: v, Err: err})
+		}
+	}
+	return out
+}
+
+// Failed is a runner in place of a server that never answered: whatever it is asked has
+// that error.
+func Failed(err error) runners.Runner { return lost{err} }
+
+type lost struct{ err error }
+
+func (l lost) Describe() runners.Description {
+	return runners.Description{Device: "server", Name: "server"}
+}
+func (l lost) Check([]runners.Variant) error                { return nil }
+func (l lost) Fits([]runners.Request, runners.Request) bool { return true }
+func (l lost) Close() error                                 { return nil }
+func (l lost) Run(_ context.Context, requests []runners.Request) ([][]runners.Completion, error) {
+	return failed(requests, l.err), nil
+}

@@ -1,0 +1,126 @@
+package process
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Template is a command with places for values: "vllm serve M --port {port}". It is
+// split into words as a shell would split it, but no shell reads it: a value that
+// takes a place is part of one word, whatever characters it has. Words such as A=b in
+// front of the program are its environment.
+type Template struct {
+	text  string
+	words []string
+}
+
+// Port is the place of the port on which the server is to listen.
+const Port = "port"
+
+// place is a name in braces. JSON in braces is none, since it has quotes or spaces.
+var place = regexp.MustCompile(`\{([A-Za-z_][A-Za-z0-9_-]*)\}`)
+
+// ParseTemplate splits a command into words.
+func ParseTemplate(command string) (Template, error) {
+	words, err := split(command)
+	if err != nil {
+		return Template{}, fmt.Errorf("command %q: %w", command, err)
+	}
+	t := Template{command, words}
+	if len(t.words) == 0 || t.environment() == len(t.words) {
+		return Template{}, fmt.Errorf("command %q: names no program", command)
+	}
+	return t, nil
+}
+
+// Places are the names in braces, each once, in their order.
+func (t Template) Places() []string {
+	var names []string
+	for _, w := range t.words {
+		for _, m := range place.FindAllStringSubmatch(w, -1) {
+			if !slices.Contains(names, m[1]) {
+				names = append(names, m[1])
+			}
+		}
+	}
+	return names
+}
+
+func (t Template) String() string { return t.text }
+
+// fill returns the words with values in their places, and how many of them are
+// environment.
+func (t Template) fill(values map[string]string) (words []string, environment int, err error) {
+	for _, w := range t.words {
+		words = append(words, place.ReplaceAllStringFunc(w, func(name string) string {
+			v, ok := values[name[1:len(name)-1]]
+			if !ok {
+				err = fmt.Errorf("command %q: no value for %s", t.text, name)
+			}
+			return v
+		}))
+	}
+	return words, t.environment(), err
+}
+
+// environment counts the words in front that set a variable.
+func (t Template) environment() int {
+	n := 0
+	for n < len(t.words) && variable.MatchString(t.words[n]) {
+		n++
+	}
+	return n
+}
+
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
+
+// split splits at blanks outside of quotes. What only a shell could do is an error,
+// for it would be passed on as it stands.
+func split(s string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	begun := false
+	var quote rune
+	escaped := false
+	for _, c := range s {
+		switch {
+		case escaped:
+			if quote == '"' && !strings.ContainsRune("\"\\$`\n", c) {
+				word.WriteByte('\\')
+			}
+			word.WriteRune(c)
+			escaped = false
+		case c == '\\' && quote != '\'':
+			escaped, begun = true, true
+		case c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(c)
+		case c == '\'' || c == '"':
+			quote, begun = c, true
+		case c == ' ' || c == '\t' || c == '\n':
+			if begun {
+				words = append(words, word.String())
+				word.Reset()
+				begun = false
+			}
+		case strings.ContainsRune("|&;<>$`", c):
+			return nil, fmt.Errorf("%q means something to a shell, and none reads the command: quote it, or ask a shell: sh -c '…'", c)
+		default:
+			word.WriteRune(c)
+			begun = true
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("a quote %q is not closed", quote)
+	}
+	if escaped {
+		return nil, fmt.Errorf(`a "\" at the end`)
+	}
+	if begun {
+		words = append(words, word.String())
+	}
+	return words, nil
+}
