@@ -145,31 +145,9 @@ func TestEmulatedCompany(t *testing.T) {
 		defer d.FreeCache(s.Caches...)
 		sequences = append(sequences, s)
 	}
-	decode := func(list []models.Sequence) (logits [][]float32) {
-		b, err := m.NewDecoder(list)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer b.Close()
-		feed := make([]int32, len(list))
-		for step := range steps {
-			for i := range feed {
-				feed[i] = int32(5 + step)
-			}
-			if _, err := b.Step(feed); err != nil {
-				t.Fatal(err)
-			}
-			for i := range list {
-				row := make([]float32, m.Vocab)
-				b.Logits(i, row)
-				logits = append(logits, row)
-			}
-		}
-		return logits
-	}
-	together := decode(sequences)
+	together := decode(t, m, sequences, steps)
 	for i, s := range sequences[:3] {
-		alone := decode([]models.Sequence{s})
+		alone := decode(t, m, []models.Sequence{s}, steps)
 		for step := range steps {
 			for row := i; row < rows; row += 3 {
 				if !slices.Equal(alone[step], together[step*rows+row]) {
@@ -178,4 +156,30 @@ func TestEmulatedCompany(t *testing.T) {
 			}
 		}
 	}
+}
+
+// decode feeds the same tokens to all sequences, and returns their logits step by step, in
+// the order of the sequences within a step.
+func decode(t *testing.T, m *models.Model, list []models.Sequence, steps int) (logits [][]float32) {
+	t.Helper()
+	b, err := m.NewDecoder(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	feed := make([]int32, len(list))
+	for step := range steps {
+		for i := range feed {
+			feed[i] = int32(5 + step)
+		}
+		if _, err := b.Step(feed); err != nil {
+			t.Fatal(err)
+		}
+		for i := range list {
+			row := make([]float32, m.Vocab)
+			b.Logits(i, row)
+			logits = append(logits, row)
+		}
+	}
+	return logits
 }

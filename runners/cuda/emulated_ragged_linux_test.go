@@ -58,25 +58,7 @@ func TestEmulatedRagged(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.Free()
-		b, err := m.NewDecoder(p.Sequences)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer b.Close()
-		feed := make([]int32, len(variants))
-		for step := range steps {
-			for i := range feed {
-				feed[i] = int32(5 + step)
-			}
-			if _, err := b.Step(feed); err != nil {
-				t.Fatal(err)
-			}
-			for i := range variants {
-				row := make([]float32, m.Vocab)
-				b.Logits(i, row)
-				s.logits = append(s.logits, row)
-			}
-		}
+		s.logits = decode(t, m, p.Sequences, steps)
 		return s
 	}
 	card, _ := cuda.Emulated(t, emulator.H100, engine.Float32)

@@ -189,13 +189,15 @@ type onCard struct{ engine.Device }
 
 func (onCard) Name() string { return "cuda:0" }
 
-// What decoding copies to the host is planned where that is the device's own memory.
-func TestPlanCountsMirrors(t *testing.T) {
+// tinyPrefilled is a small model that has read a prompt under variants, and waits for five
+// steps.
+func tinyPrefilled(t *testing.T, names string) (*Model, []compress.Variant, *Prefilled) {
+	t.Helper()
 	m, err := tinyFamily(t, "llama", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	variants, err := compress.ParseAll("full;quest(cap=9)")
+	variants, err := compress.ParseAll(names)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +205,13 @@ func TestPlanCountsMirrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Free()
+	t.Cleanup(p.Free)
+	return m, variants, p
+}
+
+// What decoding copies to the host is planned where that is the device's own memory.
+func TestPlanCountsMirrors(t *testing.T) {
+	m, variants, p := tinyPrefilled(t, "full;quest(cap=9)")
 	b, err := m.NewDecoder(p.Sequences)
 	if err != nil {
 		t.Fatal(err)
@@ -230,19 +238,7 @@ func TestPlanCountsMirrors(t *testing.T) {
 
 // What keeps less than everything can't be read in part.
 func TestReadsWhole(t *testing.T) {
-	m, err := tinyFamily(t, "llama", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	variants, err := compress.ParseAll("recent(cap=9);quest(cap=9)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := m.Prefill(t.Context(), Prompt{IDs: tokens(30), Variants: variants, Room: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Free()
+	m, _, p := tinyPrefilled(t, "recent(cap=9);quest(cap=9)")
 	mixed := p.Sequences[1]
 	mixed.Caches = p.Sequences[0].Caches
 	defer func() {

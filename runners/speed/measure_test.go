@@ -14,6 +14,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/modeltest"
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
@@ -69,14 +70,7 @@ func onSmallCard(t *testing.T, limit, over int64) (*models.Model, *smallCard) {
 // tinyOn is shape:tiny on a device.
 func tinyOn(t *testing.T, d engine.Device) *models.Model {
 	t.Helper()
-	files, err := models.OpenShape("tiny")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := models.Load(d, files, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := modeltest.Load(t, d, "shape:tiny")
 	t.Cleanup(m.Close)
 	return m
 }
