@@ -6,23 +6,21 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // WriteAtomic writes a file so that at every moment path is either what it was or complete: into a new file beside
 // it, synced, then renamed, then the folder synced. The file's mode is 0644 (os.CreateTemp would leave 0600, which
 // other users of a shared results folder cannot read). A process that is killed leaves the new file behind: sweep.
 func WriteAtomic(path string, write func(io.Writer) error) (err error) {
-	tmp := fmt.Sprintf("%s%s%d", path, tmpMark, os.Getpid())
-	// A killed process may have had the same number; a link that lies there must not be written through.
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Explain(path, err)
-	}
+	tmp := fmt.Sprintf("%s%s%s-%d-%08x", path, tmpMark, Host(), os.Getpid(), rand.Uint32())
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return Explain(path, err)
@@ -53,20 +51,33 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
-// tmpMark stands between the name of a file that is being written and the number of the process that writes it.
+// tmpMark stands between the name of a file that is being written and the machine, the process and the random number
+// that write it: a folder may be shared by machines whose processes have the same numbers.
 const tmpMark = ".tmp-"
 
+// abandoned is the age from which another machine's half-written file counts as left behind.
+const abandoned = 24 * time.Hour
+
 // sweep removes what killed processes left of a run's files half written. The caller holds the folder's lock, so no
-// other process is writing them.
+// other process of this machine is writing them; another machine's go when they are old.
 func sweep(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return Explain(dir, err)
 	}
 	for _, e := range entries {
-		name, pid, ok := strings.Cut(e.Name(), tmpMark)
-		if _, err := strconv.ParseUint(pid, 10, 64); !ok || err != nil || !slices.Contains(runFiles, name) || !e.Type().IsRegular() {
+		name, writer, ok := strings.Cut(e.Name(), tmpMark)
+		if !ok || !slices.Contains(runFiles, name) || !e.Type().IsRegular() {
 			continue
+		}
+		host, ok := writerHost(writer)
+		if !ok {
+			continue
+		}
+		if host != "" && host != Host() {
+			if info, err := e.Info(); err != nil || time.Since(info.ModTime()) < abandoned {
+				continue
+			}
 		}
 		path := filepath.Join(dir, e.Name())
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -74,6 +85,37 @@ func sweep(dir string) error {
 		}
 	}
 	return nil
+}
+
+// writerHost returns the machine of a half-written file's name, "" where it has a process number only, as earlier
+// versions wrote; ok says whether it is such a name.
+func writerHost(writer string) (host string, ok bool) {
+	if _, err := strconv.ParseUint(writer, 10, 64); err == nil {
+		return "", true
+	}
+	parts := strings.Split(writer, "-")
+	if len(parts) < 3 {
+		return "", false
+	}
+	process, random := parts[len(parts)-2], parts[len(parts)-1]
+	_, noProcess := strconv.ParseUint(process, 10, 64)
+	_, noRandom := strconv.ParseUint(random, 16, 32)
+	host = strings.Join(parts[:len(parts)-2], "-")
+	return host, noProcess == nil && noRandom == nil && len(random) == 8 && host != ""
+}
+
+// Host is this machine's name as it stands in names of files: letters, digits, dots and hyphens.
+func Host() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "unknown"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 128 && (r == '.' || r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') {
+			return r
+		}
+		return '_'
+	}, name)
 }
 
 // syncDir makes a rename or a new file in a folder durable. Systems that cannot sync a folder say EINVAL.

@@ -21,6 +21,8 @@ const (
 	lockFile    = ".lock"
 	summaryFile = "summary.json"
 	reportFile  = "summary.md"
+	// PartsDir is the folder, in a run's folder, of the parts that several processes make (package parts).
+	PartsDir = "parts"
 )
 
 // runFiles are the files of a run that WriteAtomic writes.
@@ -43,6 +45,8 @@ type Journal struct {
 	size int64    // bytes of complete lines
 	rows []Row
 	at   map[string]int // id → index in rows
+	// elsewhere are rows that others have finished: id → with an error.
+	elsewhere map[string]bool
 }
 
 // Open starts a run in a folder, or continues it: the folder may be absent, empty, or hold the same question.
@@ -60,17 +64,9 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 			j.Close()
 		}
 	}()
-	path := filepath.Join(dir, lockFile)
-	if j.lock, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644); err != nil {
-		return nil, Explain(path, err)
+	if j.lock, err = lockDir(dir); err != nil {
+		return nil, err
 	}
-	switch ok, err := lock(j.lock); {
-	case err != nil:
-		return nil, fmt.Errorf("%s: cannot be locked: %w", path, err)
-	case !ok:
-		return nil, fmt.Errorf("%s: another snapbench is writing into this folder; wait for it, or choose another --out", dir)
-	}
-
 	switch had, err := ReadRun(dir); {
 	case errors.Is(err, fs.ErrNotExist):
 		// Results without their run.json could be anything.
@@ -244,14 +240,28 @@ func (j *Journal) Dir() string { return j.dir }
 // Finished reports whether the row of an id (Row.Key) is there. A row with an error is finished too: asking again
 // would give the same error. Where it would not (memory, a device that was lost), Failed tells which to ask again.
 func (j *Journal) Finished(id string) bool {
-	_, ok := j.at[id]
-	return ok
+	_, here := j.at[id]
+	_, there := j.elsewhere[id]
+	return here || there
 }
 
-// Failed reports whether the row of an id is there with an error.
+// Failed reports whether the row of an id is there with an error, and without one nowhere.
 func (j *Journal) Failed(id string) bool {
-	i, ok := j.at[id]
-	return ok && j.rows[i].Error != ""
+	i, here := j.at[id]
+	failed, there := j.elsewhere[id]
+	return (here || there) && (!here || j.rows[i].Error != "") && (!there || failed)
+}
+
+// Elsewhere counts rows as finished that others of the same run have written into folders of their own. They do not
+// become this journal's.
+func (j *Journal) Elsewhere(rows []Row) {
+	if j.elsewhere == nil {
+		j.elsewhere = map[string]bool{}
+	}
+	for i := range rows {
+		failed, ok := j.elsewhere[rows[i].ID]
+		j.elsewhere[rows[i].ID] = rows[i].Error != "" && (!ok || failed)
+	}
 }
 
 // Rows returns the finished rows in the order they were finished. The caller must not change them.
@@ -338,14 +348,36 @@ func (j *Journal) create(path string) error {
 // of the parquet stand in the run's order of tasks and variants, so that two runs of the same question give the same
 // files but for times.
 func (j *Journal) Finish() error {
-	rows := append([]Row(nil), j.rows...)
-	j.run.Sort(rows)
-	if err := WriteFile(filepath.Join(j.dir, parquetFile), rows); err != nil {
-		return fmt.Errorf("%w (the journal holds all %d rows: with the cause removed, the same command continues)", err, len(rows))
+	rows, err := j.writeRows()
+	if err != nil {
+		return err
 	}
 	if err := WriteSummary(j.dir, j.run, rows); err != nil {
 		return err
 	}
+	return j.remove()
+}
+
+// FinishPart is Finish without the summaries: a part's would be of a part.
+func (j *Journal) FinishPart() error {
+	if _, err := j.writeRows(); err != nil {
+		return err
+	}
+	return j.remove()
+}
+
+// writeRows writes results.parquet and returns its rows.
+func (j *Journal) writeRows() ([]Row, error) {
+	rows := append([]Row(nil), j.rows...)
+	j.run.Sort(rows)
+	if err := WriteFile(filepath.Join(j.dir, parquetFile), rows); err != nil {
+		return nil, fmt.Errorf("%w (the journal holds all %d rows: with the cause removed, the same command continues)", err, len(rows))
+	}
+	return rows, nil
+}
+
+// remove removes the journal.
+func (j *Journal) remove() error {
 	if j.file != nil {
 		j.file.Close()
 		j.file = nil
@@ -365,7 +397,7 @@ func (j *Journal) Close() error {
 		j.file = nil
 	}
 	if j.lock != nil {
-		err = errors.Join(err, j.lock.Close()) // drops the lock; removing the file would let a third process lock another file
+		err = errors.Join(err, j.lock.Close())
 		j.lock = nil
 	}
 	return err

@@ -20,7 +20,7 @@ type Set struct {
 	Name string // the path as given
 	Run  Run    // zero where the path is a bare parquet file
 	Rows []Row
-	// Partial says that the run is not finished: its rows come from the journal.
+	// Partial says that the run is not finished: its rows come from the journal, or from parts of which some are missing.
 	Partial bool
 }
 
@@ -63,12 +63,16 @@ func Read(path string) (Set, error) {
 	}
 	s.Rows, err = ReadFile(filepath.Join(path, parquetFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(path, PartsDir)); err == nil {
+			return Set{}, fmt.Errorf("%s: a run in parts that are not joined yet: snapbench results join %s says what is missing", path, path)
+		}
 		if noRun {
 			return Set{}, fmt.Errorf("%s: not a run: it has none of %s, %s, %s", path, runFile, journalFile, parquetFile)
 		}
 		s.Partial = true // asked, and nothing finished yet
 		return s, nil
 	}
+	s.Partial = s.Run.Missing > 0
 	return s, err
 }
 
@@ -82,6 +86,7 @@ func Merge(sets ...Set) (Set, error) {
 	for _, s := range sets {
 		sources = append(sources, s.Name)
 		all.Partial = all.Partial || s.Partial
+		all.Run.Missing += s.Run.Missing
 		all.Run.Tasks = union(all.Run.Tasks, s.Run.Tasks)
 		all.Run.Variants = union(all.Run.Variants, s.Run.Variants)
 		all.Run.Baseline = cmp.Or(all.Run.Baseline, s.Run.Baseline) // the first's: runs are named in the order in which they are compared
@@ -95,21 +100,29 @@ func Merge(sets ...Set) (Set, error) {
 				all.Rows = append(all.Rows, r)
 				continue
 			}
-			a, b := all.Rows[i].timeless(), r.timeless()
-			for _, c := range columns {
-				// Where schema 1 could not say, schema 2 may.
-				if va, vb := c.Value(&a), c.Value(&b); c.since2() && (va == nil || vb == nil) {
-					c.fill(&all.Rows[i], &r)
-				} else if va != vb {
-					return Set{}, fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is in %s and in %s with different %s: %s and %s",
-						r.ID, r.Task, r.Sample, r.Variant, from[r.ID], s.Name, c.Name, quote(va), quote(vb))
-				}
+			if diff := all.Rows[i].Agree(&r); diff != "" {
+				return Set{}, fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is in %s and in %s with different %s",
+					r.ID, r.Task, r.Sample, r.Variant, from[r.ID], s.Name, diff)
 			}
 		}
 	}
 	all.Name = strings.Join(sources, " + ")
 	all.Run.Sort(all.Rows)
 	return all, nil
+}
+
+// Agree fills what a row of schema 1 could not say from another of the same id, and returns the first column in which
+// the two differ, with both values: "score: 1 and 0.5". Run, card, times and memory play no part.
+func (r *Row) Agree(other *Row) (diff string) {
+	a, b := r.timeless(), other.timeless()
+	for _, c := range columns {
+		if va, vb := c.Value(&a), c.Value(&b); c.since2() && (va == nil || vb == nil) {
+			c.fill(r, other)
+		} else if va != vb {
+			return fmt.Sprintf("%s: %s and %s", c.Name, quote(va), quote(vb))
+		}
+	}
+	return ""
 }
 
 func quote(v any) string {

@@ -40,6 +40,14 @@ type Run struct {
 	// as the first of several servers.
 	Baseline string `json:"baseline,omitempty"`
 
+	// Samples counts each task's samples; with the variants it says how many rows a finished run has. Files of before
+	// it was there have none.
+	Samples []int `json:"samples,omitempty"`
+	// Attempts are the processes that made the run, where it was made in parts (package parts), and Missing counts the
+	// rows that it lacks where it was joined without them.
+	Attempts []Attempt `json:"attempts,omitempty"`
+	Missing  int       `json:"missing,omitempty"`
+
 	// SHA256 is of the file's own text without spacing, this one empty. Files of before it was there have none.
 	SHA256 string `json:"sha256,omitempty"`
 }
@@ -50,8 +58,18 @@ type Group struct {
 	Tasks []string `json:"tasks"`
 }
 
+// Attempt is one process's share of a run that was made in parts.
+type Attempt struct {
+	Part    string    `json:"part,omitempty"` // as 3/16; empty for rows that the run had before
+	Name    string    `json:"name"`
+	Rows    int       `json:"rows"` // that the run has from it
+	Started time.Time `json:"started"`
+	Machine Machine   `json:"machine"`
+}
+
 // Machine is what ran it.
 type Machine struct {
+	Host    string   `json:"host,omitempty"` // only of a run in parts
 	OS      string   `json:"os,omitempty"`
 	Arch    string   `json:"arch,omitempty"`
 	CPU     string   `json:"cpu,omitempty"`
@@ -61,6 +79,15 @@ type Machine struct {
 }
 
 const runFile = "run.json"
+
+// Expected is how many rows the run has when it is finished, 0 where its run.json does not say.
+func (run Run) Expected() int {
+	n := 0
+	for _, samples := range run.Samples {
+		n += samples * len(run.Variants)
+	}
+	return n
+}
 
 // Ask encodes a question for Run.Question.
 func Ask(question any) (json.RawMessage, error) {

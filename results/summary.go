@@ -185,6 +185,11 @@ func Sections(set Set) []Section {
 			list = append(list, Section{f.heading, g})
 		}
 	}
+	if n := set.Run.Missing; n > 0 {
+		for i := range list {
+			list[i].Heading += fmt.Sprintf(" (%d of %d rows are missing)", n, n+len(set.Rows))
+		}
+	}
 	return list
 }
 

@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
+	"strings"
 	"testing"
+	"time"
 )
 
 // What killed processes left half written goes when the folder's next run
@@ -15,9 +16,9 @@ import (
 // where the run is refused.
 func TestOpenSweeps(t *testing.T) {
 	dir := t.TempDir()
-	ours := []string{"run.json.tmp-1", "journal.jsonl.tmp-4194304", "results.parquet.tmp-77", "summary.json.tmp-77", "summary.md.tmp-77"}
+	ours := []string{"run.json.tmp-1", "journal.jsonl.tmp-4194304", "results.parquet.tmp-77", "summary.json.tmp-77", "summary.md.tmp-77", "run.json.tmp-" + Host() + "-77-0a1b2c3d"}
 	others := []string{
-		"run.json.tmp-", "run.json.tmp-7x", "run.json.tmp--7", "run.json.tmp", "my.results.parquet.tmp-7", "mine.tmp-7", "report.html.tmp-7", "summary.md.tmp-7.txt",
+		"run.json.tmp-", "run.json.tmp-7x", "run.json.tmp--7", "run.json.tmp", "my.results.parquet.tmp-7", "mine.tmp-7", "report.html.tmp-7", "run.json.tmp-host-7", "run.json.tmp-host-7-0a1b", "run.json.tmp-host-x-0a1b2c3d", "summary.md.tmp-7.txt",
 	}
 	if runtime.GOOS == "windows" {
 		others = slices.DeleteFunc(others, func(s string) bool { return s == "run.json.tmp-" })
@@ -76,34 +77,41 @@ func TestOpenSweeps(t *testing.T) {
 	}
 }
 
-// A link that lies where a new file is written is not written through, and a
-// file that a killed process of the same number left is no hindrance.
-func TestWriteAtomicOverLeftovers(t *testing.T) {
+// While a file is written, its new form lies beside it under a name that sweep knows,
+// with this machine's name in it; another machine's is left until it is old.
+func TestHalfWrittenNames(t *testing.T) {
 	dir := t.TempDir()
-	path, precious := filepath.Join(dir, "file"), filepath.Join(dir, "precious")
-	tmp := path + tmpMark + strconv.Itoa(os.Getpid())
-	for name, leave := range map[string]func() error{
-		"a link": func() error { return os.Symlink(precious, tmp) },
-		"a file": func() error { return os.WriteFile(tmp, []byte("half of what was written"), 0o644) },
-	} {
-		if err := os.WriteFile(precious, []byte("precious"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := leave(); err != nil {
-			t.Fatal(err)
-		}
-		err := WriteAtomic(path, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err })
+	path := filepath.Join(dir, "run.json")
+	half := func() []string {
+		t.Helper()
+		names, err := filepath.Glob(path + tmpMark + "*")
 		if err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Fatal(err)
 		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != "new" {
-			t.Errorf("%s: %q, %v", name, got, err)
+		return names
+	}
+	err := WriteAtomic(path, func(w io.Writer) error {
+		names := half()
+		if len(names) != 1 {
+			t.Fatalf("while it is written there are %q", names)
 		}
-		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-			t.Errorf("%s: %v, %v", name, info, err)
+		_, writer, _ := strings.Cut(names[0], tmpMark)
+		if host, ok := writerHost(writer); !ok || host != Host() {
+			t.Errorf("%s: of machine %q, %v, want %q", names[0], host, ok, Host())
 		}
-		if got, err := os.ReadFile(precious); err != nil || string(got) != "precious" {
-			t.Errorf("%s: what it leads to is %q, %v", name, got, err)
-		}
+		return os.Link(names[0], path+tmpMark+"other.machine-1-0a1b2c3d")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sweep(dir); err != nil || len(half()) != 1 {
+		t.Errorf("another machine's is gone: %q, %v", half(), err)
+	}
+	old := time.Now().Add(-2 * abandoned)
+	if err := os.Chtimes(half()[0], old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := sweep(dir); err != nil || len(half()) != 0 {
+		t.Errorf("an old one is left: %q, %v", half(), err)
 	}
 }

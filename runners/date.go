@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/results/parts"
 )
 
 // DateFor returns the date of a question whose chat template asks for one: the date asked
@@ -14,7 +14,11 @@ func DateFor(asked, dir string) string {
 	if asked != "" {
 		return asked
 	}
-	if run, err := results.ReadRun(dir); err == nil {
+	folder, err := parts.Look(dir)
+	if err != nil {
+		return time.Now().Format(time.DateOnly)
+	}
+	if run, err := folder.Run(); err == nil {
 		var q question
 		if json.Unmarshal(run.Question, &q) == nil && q.Date != "" {
 			return q.Date

@@ -2,10 +2,12 @@ package runners
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/results/parts"
 )
 
 // Job is a question: samples, and the variants each is answered under.
@@ -17,6 +19,11 @@ type Job struct {
 	Variants []Variant
 	// Baseline is what fidelity is measured against; nil: it is not measured.
 	Baseline Variant
+	// Part is which samples are answered; the zero value is all of them.
+	Part parts.Part
+	// Enough, where it is closed, ends the run when what the runners have in hand is
+	// answered and written: Run returns ErrEnough.
+	Enough <-chan struct{}
 	// Retry runs samples again whose rows have an error.
 	Retry bool
 	// Subject is what the rows are about; Device is the kinds of all the runners'
@@ -29,10 +36,19 @@ type Job struct {
 	Settings []string
 }
 
+// Place is a sample's: its task and its number in it.
+type Place struct {
+	Task   datasets.Task
+	Number int
+}
+
+// ErrEnough says that a run was asked to end before its last sample.
+var ErrEnough = errors.New("the run was asked to end, and did so at a sample's end")
+
 // Watch is told how a job goes on.
 type Watch interface {
-	// Plan is told the work ahead, once.
-	Plan(tasks []datasets.Task)
+	// Plan is told the work ahead, once, in its order.
+	Plan(ahead []Place)
 	// Within returns what is told where a sample is.
 	Within(task, sample string) func(Progress)
 	// Finished is told that a sample's rows are written.

@@ -26,28 +26,52 @@ type plan struct {
 	err     error // the first: no further batch is handed out
 }
 
-// ahead is how many samples are made ready before a runner asks for them.
-const ahead = 4
+// prepared is how many samples are made ready before a runner asks for them.
+const prepared = 4
 
 func (j *Job) plan(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) *plan {
-	watch.Plan(j.Tasks)
+	ahead := j.places()
+	watch.Plan(ahead)
 	ctx, cancel := context.WithCancel(ctx)
-	ready := make(chan *asked, ahead)
+	ready := make(chan *asked, prepared)
 	p := &plan{job: j, watch: watch, several: len(team) > 1, ready: ready, cancel: cancel, journal: journal}
 	go func() {
 		defer close(ready)
-		for _, task := range j.Tasks {
-			for _, number := range datasets.Order(task) {
-				a := p.ask(task, number)
-				select {
-				case ready <- a:
-				case <-ctx.Done():
-					return
-				}
+		for _, place := range ahead {
+			a := p.ask(place.Task, place.Number)
+			select {
+			case ready <- a:
+			case <-ctx.Done():
+				return
 			}
 		}
 	}()
 	return p
+}
+
+// places returns the job's samples, those of its part where it has one: each task's from
+// the largest to the smallest.
+func (j *Job) places() (list []Place) {
+	at := 0 // counted across tasks, so that parts of many small tasks are equally large
+	for _, task := range j.Tasks {
+		for _, number := range datasets.Order(task) {
+			if j.Part.Takes(at) {
+				list = append(list, Place{task, number})
+			}
+			at++
+		}
+	}
+	return list
+}
+
+// enough says whether the run was asked to end.
+func (p *plan) enough() bool {
+	select {
+	case <-p.job.Enough:
+		return true
+	default:
+		return false
+	}
 }
 
 // close ends the making ready.
@@ -71,6 +95,12 @@ func (p *plan) next(ctx context.Context, r Runner) (batch, error) {
 		}
 		if p.failed() {
 			return nil, nil
+		}
+		if p.enough() {
+			if len(list) > 0 {
+				return list, nil
+			}
+			return nil, ErrEnough
 		}
 		if p.held == nil {
 			a, ok := <-p.ready
@@ -128,15 +158,15 @@ func (p *plan) write(list batch) error {
 	return nil
 }
 
-// fail keeps the first error, with the runner's name where there are several, and ends the handing out. Samples that other runners
-// have in hand are completed.
+// fail keeps the first error, with the runner's name where there are several, and ends
+// the handing out. Samples that other runners have in hand are completed.
 func (p *plan) fail(ctx context.Context, r Runner, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
 		return
 	}
-	if p.err = err; p.several && ctx.Err() == nil {
+	if p.err = err; p.several && ctx.Err() == nil && !errors.Is(err, ErrEnough) {
 		p.err = fmt.Errorf("%s: %w", r.Describe().Name, err)
 		p.watch.Say("%v: the other devices finish what they have in hand", p.err)
 	}

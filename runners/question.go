@@ -57,7 +57,7 @@ func (j *Job) Describe(team []Runner, options []datasets.Options) (results.Run, 
 			run.Groups = LongBenchGroups()
 		}
 		q.Tasks = append(q.Tasks, taskQuestion{t.Name(), t.Version(), t.Len(), t.Digest()[:16], options[i]})
-		run.Tasks = append(run.Tasks, t.Name())
+		run.Tasks, run.Samples = append(run.Tasks, t.Name()), append(run.Samples, t.Len())
 	}
 	for _, v := range j.Variants {
 		q.Variants = append(q.Variants, v.String())

@@ -54,6 +54,7 @@ type runFlags struct {
 	fidelity bool
 	retry    bool
 	date     string
+	shard    string
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -65,5 +66,6 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	s.IntVar(&f.limit, "limit", 0, "only the first samples of each task")
 	s.BoolVar(&f.retry, "retry", false, "when continuing, also run samples again whose rows have an error")
 	s.StringVar(&f.date, "date", "", "day that the model's chat template sees as today, where it asks for one, as 2026-01-02 (default: today, or the day on which the folder's run began)")
+	s.StringVar(&f.shard, "shard", "", "answer a part of the samples only: I/N, part I of N counted from 0, or auto, which asks the environment of Slurm, Kubernetes, AWS Batch, SkyPilot, torchrun; the part that ends last joins all")
 	s.BoolVar(&f.fidelity, "fidelity", false, "also compare next-token distributions with the full cache's, along its answer")
 }

@@ -26,6 +26,7 @@ const (
 	exitUsage     = 2
 	exitFailed    = 3 // a gate failed
 	exitUndecided = 4 // too little data for a verdict
+	exitAgain     = 5 // ended before its time limit, to be started again
 )
 
 func main() {
@@ -107,7 +108,8 @@ func newRoot() *cobra.Command {
 the full cache, reading each prompt once for all of them, and reports task scores
 with confidence intervals, speed, memory, and pictures.
 
-Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided.`,
+Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
+5 ended early because SIGUSR1 asked for it (the same command continues).`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -14,9 +14,9 @@ import (
 func newResults() *cobra.Command {
 	return group(&cobra.Command{
 		Use:     "results",
-		Short:   "Results of runs: show, merge, export, columns",
+		Short:   "Results of runs: show, merge, join, export, columns",
 		Example: "  snapbench results show runs/first\n  snapbench results export csv runs/first > first.csv",
-	}, newResultsShow(), newResultsMerge(), newResultsExport(), newResultsColumns())
+	}, newResultsShow(), newResultsMerge(), newResultsJoin(), newResultsExport(), newResultsColumns())
 }
 
 func newResultsShow() *cobra.Command {

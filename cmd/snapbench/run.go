@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -45,7 +44,11 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	if err != nil {
 		return err
 	}
-	j := &runners.Job{Name: command, Tasks: tasks, Variants: runners.VariantsOf(variants), Retry: a.run.retry,
+	part, err := a.run.part(cmd.ErrOrStderr())
+	if err != nil {
+		return usage(err)
+	}
+	j := &runners.Job{Name: command, Tasks: tasks, Variants: runners.VariantsOf(variants), Part: part, Retry: a.run.retry,
 		Settings: []string{"tokenizer=" + a.model.tokenizer}}
 	if a.run.fidelity {
 		if !slices.ContainsFunc(variants, isFull) {
@@ -71,18 +74,26 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	}
 	defer journal.Close()
 	progress.Say("results in %s", journal.Dir())
+	return a.finish(cmd, j, team, journal, progress)
+}
 
+// finish runs a job whose folder is open, and shows the results.
+func (a *asking) finish(cmd *cobra.Command, j *runners.Job, team []runners.Runner, journal *results.Journal, progress *console.Progress) error {
+	had := len(journal.Rows())
+	enough, stop := enoughAsked()
+	defer stop()
+	j.Enough = enough
 	if err := j.Run(cmd.Context(), team, journal, progress); err != nil {
-		if errors.Is(err, context.Canceled) {
-			return fmt.Errorf("interrupted with %d rows finished: the same command continues", len(journal.Rows()))
-		}
-		return err
+		return explainEnd(err, enough, had, len(journal.Rows()))
 	}
 	progress.Close()
+	if !j.Part.IsZero() {
+		return a.finishPart(cmd, j.Part, journal, progress)
+	}
 	if err := journal.Finish(); err != nil {
 		return err
 	}
-	return a.show(cmd.OutOrStdout(), progress, journal.Dir())
+	return show(cmd.OutOrStdout(), progress, journal.Dir(), a.run.json)
 }
 
 // calendar is a chat template that may ask for the day.
@@ -118,7 +129,7 @@ func (a *asking) journal(j *runners.Job, team []runners.Runner, options []datase
 	if first := j.Variants[0]; first.Policy() == server.Policy {
 		run.Baseline = first.String()
 	}
-	return results.Open(a.run.out, run)
+	return a.folder(j, run)
 }
 
 // parseDate reads --date.
@@ -131,12 +142,12 @@ func parseDate(s string) (time.Time, error) {
 }
 
 // show prints the summary and draws the pictures.
-func (a *asking) show(w io.Writer, progress *console.Progress, dir string) error {
+func show(w io.Writer, progress *console.Progress, dir string, asJSON bool) error {
 	set, err := results.Read(dir)
 	if err != nil {
 		return err
 	}
-	if a.run.json {
+	if asJSON {
 		data, err := inputs.ReadFile(filepath.Join(dir, "summary.json"))
 		if err != nil {
 			return err

@@ -111,7 +111,7 @@ func (a *asking) askServers(cmd *cobra.Command, command string, names []string, 
 	if err := s.journal.Finish(); err != nil {
 		return err
 	}
-	return a.show(cmd.OutOrStdout(), s.stderr, s.journal.Dir())
+	return show(cmd.OutOrStdout(), s.stderr, s.journal.Dir(), a.run.json)
 }
 
 // UsesDate says whether the chat template asks for the day.

@@ -51,11 +51,9 @@ func (p *Progress) Say(format string, arguments ...any) {
 }
 
 // Plan counts the work ahead, in tokens of the samples' prompts.
-func (p *Progress) Plan(tasks []datasets.Task) {
-	for _, t := range tasks {
-		for i := range t.Len() {
-			p.add(t.Name()+" "+t.ID(i), float64(max(1, t.Size(i))))
-		}
+func (p *Progress) Plan(ahead []runners.Place) {
+	for _, s := range ahead {
+		p.add(s.Task.Name()+" "+s.Task.ID(s.Number), float64(max(1, s.Task.Size(s.Number))))
 	}
 	p.begin()
 }

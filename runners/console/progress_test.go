@@ -19,7 +19,11 @@ func TestETA(t *testing.T) {
 	}
 	var w bytes.Buffer
 	p := NewProgress(&w, false)
-	p.Plan([]datasets.Task{task})
+	var ahead []runners.Place
+	for i := range task.Len() {
+		ahead = append(ahead, runners.Place{Task: task, Number: i})
+	}
+	p.Plan(ahead)
 	said := func(want string) {
 		t.Helper()
 		if line := strings.TrimSpace(w.String()); !strings.Contains(line, want) {

@@ -18,7 +18,7 @@ import (
 
 type silent struct{}
 
-func (silent) Plan([]datasets.Task)                         {}
+func (silent) Plan([]runners.Place)                         {}
 func (silent) Within(string, string) func(runners.Progress) { return func(runners.Progress) {} }
 func (silent) Finished(datasets.Task, int)                  {}
 func (silent) Say(string, ...any)                           {}

@@ -1,0 +1,25 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// enoughAsked returns a channel that is closed by SIGUSR1, by which a job's script ends
+// a run at a sample's end before its time limit does, and what forgets the signal.
+func enoughAsked() (<-chan struct{}, func()) {
+	signals, enough := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGUSR1)
+	go func() {
+		if _, ok := <-signals; ok {
+			close(enough)
+		}
+	}()
+	return enough, func() {
+		signal.Stop(signals)
+		close(signals)
+	}
+}
