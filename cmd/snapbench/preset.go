@@ -81,7 +81,9 @@ func quickstart(cmd *cobra.Command) error {
 	asked := false
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		switch f.Name {
-		case "out", "json", "quiet", "device", "max-unpacked": // say where and how, not what
+		// These say where and how, not what.
+		case "out", "json", "quiet", "device", "max-unpacked", "retry", "shard",
+			"on", "shards", "at-once", "engine-args", "image", "claim", "print", "detach":
 		default:
 			asked = asked || f.Changed
 		}

@@ -45,6 +45,9 @@ func (a *asking) folder(j *runners.Job, run results.Run) (*results.Journal, erro
 	if j.Part.IsZero() {
 		return results.Open(a.run.out, run)
 	}
+	if err := parts.CheckToken(a.run.out, os.LookupEnv); err != nil {
+		return nil, err
+	}
 	attempt, err := parts.AttemptName(os.LookupEnv)
 	if err != nil {
 		return nil, usage(err)
