@@ -60,7 +60,7 @@ func (f *serverFlags) alone(cmd *cobra.Command) error {
 
 // refuse names the first flag given that a server has no use for.
 func (f *serverFlags) refuse(cmd *cobra.Command) error {
-	ours := []string{"device", "dtype", "tokenizer", "policies", "budgets", "variants"}
+	ours := []string{"device", "dtype", "tokenizer", "stage", "policies", "budgets", "variants"}
 	for _, p := range compress.Flags() {
 		ours = append(ours, p.Name)
 	}
