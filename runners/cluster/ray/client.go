@@ -31,7 +31,7 @@ type client struct {
 	wait time.Duration
 }
 
-func newClient(address string) (*client, error) {
+func newClient(address string) *client {
 	return &client{
 		base: address,
 		http: &http.Client{
@@ -41,7 +41,7 @@ func newClient(address string) (*client, error) {
 		},
 		most: mostBytes,
 		wait: time.Second,
-	}, nil
+	}
 }
 
 // statusError is an answer that is no success.
@@ -150,11 +150,11 @@ func (j jobInfo) over() bool {
 	return j.Status == stopped || j.Status == succeeded || j.Status == failed
 }
 
-func path(id string) string { return "/api/jobs/" + url.PathEscape(id) }
+func jobPath(id string) string { return "/api/jobs/" + url.PathEscape(id) }
 
 // job returns where a job is; known is false where the cluster has no such job.
 func (c *client) job(ctx context.Context, id string) (info jobInfo, known bool, err error) {
-	err = c.call(ctx, http.MethodGet, path(id), nil, &info)
+	err = c.call(ctx, http.MethodGet, jobPath(id), nil, &info)
 	var status *statusError
 	if errors.As(err, &status) && status.code == http.StatusNotFound {
 		return info, false, nil
@@ -170,7 +170,7 @@ func (c *client) log(ctx context.Context, id string) (string, error) {
 	var answer struct {
 		Logs *string `json:"logs"`
 	}
-	if err := c.call(ctx, http.MethodGet, path(id)+"/logs", nil, &answer); err != nil {
+	if err := c.call(ctx, http.MethodGet, jobPath(id)+"/logs", nil, &answer); err != nil {
 		return "", err
 	}
 	if answer.Logs == nil {
@@ -180,11 +180,11 @@ func (c *client) log(ctx context.Context, id string) (string, error) {
 }
 
 func (c *client) stop(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodPost, path(id)+"/stop", nil, nil)
+	return c.call(ctx, http.MethodPost, jobPath(id)+"/stop", nil, nil)
 }
 
 func (c *client) delete(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodDelete, path(id), nil, nil)
+	return c.call(ctx, http.MethodDelete, jobPath(id), nil, nil)
 }
 
 // submit gives the cluster a job. Its name is ours, so that a job whose answer was lost is

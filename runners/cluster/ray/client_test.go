@@ -34,10 +34,7 @@ func newStub(t *testing.T) (*stub, *client) {
 	s := &stub{jobs: map[string]*stubJob{}}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	c, err := newClient(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := newClient(server.URL)
 	c.wait = time.Millisecond
 	return s, c
 }
@@ -205,10 +202,7 @@ func TestSubmitOnce(t *testing.T) {
 		}
 	})
 	t.Run("nobody there", func(t *testing.T) {
-		client, err := newClient("http://127.0.0.1:1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := newClient("http://127.0.0.1:1")
 		if err := client.submit(t.Context(), r); err == nil || !strings.Contains(err.Error(), "job a-job may have been submitted") {
 			t.Errorf("%v", err)
 		}

@@ -28,6 +28,7 @@ type options struct {
 	resources  map[string]float64
 	env        map[string]string
 	autoDevice bool // the command names no device
+	onGPU      bool // it names GPUs
 }
 
 // option is an argument of the engine's own.
@@ -36,7 +37,8 @@ type option struct {
 	set        func(o *options, value string) error
 }
 
-var known = []option{
+// optionList are all of them.
+var optionList = []option{
 	{"--address", "http://HOST:8265", func(o *options, v string) error { o.address = v; return nil }},
 	{"--num-gpus", "N", func(o *options, v string) (err error) { o.gpus, err = amount(v); return err }},
 	{"--num-cpus", "N", func(o *options, v string) (err error) { o.cpus, err = amount(v); o.threads = true; return err }},
@@ -45,7 +47,7 @@ var known = []option{
 }
 
 func optionNames() (list []string) {
-	for _, k := range known {
+	for _, k := range optionList {
 		list = append(list, k.name+"="+k.form)
 	}
 	return list
@@ -55,26 +57,32 @@ func optionNames() (list []string) {
 // environment and the command say.
 func parseOptions(w cluster.Work, env func(string) (string, bool)) (options, error) {
 	o := options{cpus: 1, env: map[string]string{}}
+	switch {
+	case w.Image != "":
+		return o, fmt.Errorf("--image %s: a Ray cluster starts no containers for its tasks: put snapbench where its nodes find it", w.Image)
+	case w.Claim != "":
+		return o, fmt.Errorf("--claim %s: a Ray cluster mounts nothing: its nodes must have the run's folder under one path", w.Claim)
+	}
 	o.address, _ = env(addressVariable)
 	device, given := flagOf(w.Arguments, "--device")
 	gpus, err := gpusOf(device)
-	onGPU := gpus != 0
-	o.gpus, o.threads, o.autoDevice = float64(gpus), !onGPU, !given || device == "auto"
+	o.onGPU = gpus != 0
+	o.gpus, o.threads, o.autoDevice = float64(gpus), !o.onGPU, !given || device == "auto"
 	for args := w.EngineArgs; len(args) > 0; {
 		name, value, has := strings.Cut(args[0], "=")
 		args = args[1:]
-		i := slices.IndexFunc(known, func(k option) bool { return k.name == name })
+		i := slices.IndexFunc(optionList, func(k option) bool { return k.name == name })
 		if i < 0 {
 			return o, fmt.Errorf("ray has no argument %q: have %s", name, strings.Join(optionNames(), ", "))
 		}
 		if !has {
 			if len(args) == 0 {
-				return o, fmt.Errorf("%s: want %s=%s", name, name, known[i].form)
+				return o, fmt.Errorf("%s: want %s=%s", name, name, optionList[i].form)
 			}
 			value, args = args[0], args[1:]
 		}
-		if bad := known[i].set(&o, value); bad != nil {
-			return o, fmt.Errorf("%s=%q: %w: want %s=%s", name, value, bad, name, known[i].form)
+		if bad := optionList[i].set(&o, value); bad != nil {
+			return o, fmt.Errorf("%s=%q: %w: want %s=%s", name, value, bad, name, optionList[i].form)
 		}
 		if name == "--num-gpus" {
 			err, o.autoDevice = nil, o.autoDevice && o.gpus == 0

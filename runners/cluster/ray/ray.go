@@ -46,8 +46,7 @@ func (e *engine) connect(w cluster.Work) (*client, options, error) {
 	if err != nil {
 		return nil, o, err
 	}
-	c, err := newClient(o.address)
-	return c, o, err
+	return newClient(o.address), o, nil
 }
 
 // Render returns a shell script with Ray's own command, which submits what Submit does.

@@ -59,6 +59,7 @@ func TestReal(t *testing.T) {
 		}
 	})
 	t.Run("script", b.testScript)
+	t.Run("command", b.testCommand)
 	t.Run("at once", b.testAtOnce)
 	t.Run("failure", b.testFailure)
 	t.Run("stop", b.testStop)
@@ -83,6 +84,47 @@ func (b *bed) work(t *testing.T, n int) cluster.Work {
 		w.Parts = append(w.Parts, i)
 	}
 	return w
+}
+
+// testCommand gives the command that a person does.
+func (b *bed) testCommand(t *testing.T) {
+	out := t.TempDir()
+	command := func(program string, more ...string) (string, error) {
+		c := exec.Command(program, append(slices.Concat(question, []string{"--on", "ray", "--shards", "3", "--out", out}), more...)...)
+		c.Env = append(os.Environ(), addressVariable+"="+b.address)
+		text, err := c.CombinedOutput()
+		return string(text), err
+	}
+	text, err := command(b.program, "--program", b.broken(t, 3))
+	if err == nil || !strings.Contains(text, "1 (failed)") || !strings.Contains(text, "it broke") {
+		t.Errorf("with a part that fails: %v\n%s", err, text)
+	}
+	record, err := cluster.ReadRecord(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := command(b.program); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	b.equal(t, out)
+	again, err := cluster.ReadRecord(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(record.Jobs) != 1 || len(again.Jobs) != 2 || !slices.Equal(again.Jobs[1].Parts, []int{1}) {
+		t.Errorf("submitted were %+v, want all and then part 1", again.Jobs)
+	}
+}
+
+// broken is a program that fails on part 1 of n, and is snapbench on the others.
+func (b *bed) broken(t *testing.T, n int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "broken")
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *\"--shard 1/%d\") echo it broke >&2; exit 7;; esac\nexec %s \"$@\"\n", n, b.program)
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func (b *bed) rows(t *testing.T, dir string) []results.Row {
@@ -220,12 +262,7 @@ func (b *bed) testAtOnce(t *testing.T) {
 // A part that fails does not stop the others, and says why it failed.
 func (b *bed) testFailure(t *testing.T) {
 	w := b.work(t, 3)
-	broken := filepath.Join(t.TempDir(), "broken")
-	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *\"--shard 1/3\") echo it broke >&2; exit 7;; esac\nexec %s \"$@\"\n", b.program)
-	if err := os.WriteFile(broken, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	w.Program = broken
+	w.Program = b.broken(t, 3)
 	id := b.submit(t, w)
 	b.follow(t, id, w, "two ends and a failure", func(states map[int]cluster.State) bool {
 		return states[0] == cluster.Ended && states[1] == cluster.Failed && states[2] == cluster.Ended
@@ -245,11 +282,7 @@ func (b *bed) testStop(t *testing.T) {
 	w := b.work(t, 2)
 	id := b.submit(t, w)
 	b.waitRows(t, w.Out, 5)
-	c, err := newClient(b.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.stop(t.Context(), id); err != nil {
+	if err := newClient(b.address).stop(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	b.follow(t, id, w, "parts that are not live", func(states map[int]cluster.State) bool {

@@ -28,11 +28,11 @@ const longest = 128<<10 - 1
 type request struct {
 	ID         string            `json:"submission_id"`
 	Entrypoint string            `json:"entrypoint"`
-	Runtime    runtime           `json:"runtime_env"`
+	Runtime    runtimeEnv        `json:"runtime_env"`
 	Metadata   map[string]string `json:"metadata"`
 }
 
-type runtime struct {
+type runtimeEnv struct {
 	Env map[string]string `json:"env_vars"`
 }
 
@@ -58,6 +58,10 @@ func jobOf(w cluster.Work, o options, id string) (request, error) {
 	if o.threads {
 		// Ray counts CPUs, and does not keep a task from using others.
 		environment["GOMAXPROCS"] = strconv.Itoa(max(1, int(o.cpus)))
+	}
+	if o.gpus == 0 && !o.onGPU {
+		// Some versions of Ray show a task that asks for no GPU all of them.
+		environment["CUDA_VISIBLE_DEVICES"] = ""
 	}
 	for name, value := range o.env {
 		environment[name] = value
@@ -99,7 +103,7 @@ func newRequest(id, program string, w cluster.Work, spec any) (request, error) {
 	return request{
 		ID:         id,
 		Entrypoint: "python3 -c '" + program + "'", // the programs have no quotes of this kind
-		Runtime:    runtime{map[string]string{specVariable: string(text)}},
+		Runtime:    runtimeEnv{map[string]string{specVariable: string(text)}},
 		Metadata:   map[string]string{"snapbench": w.Out},
 	}, nil
 }

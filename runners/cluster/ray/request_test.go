@@ -121,6 +121,39 @@ func TestJob(t *testing.T) {
 	}
 }
 
+// Parts that ask for no GPU see none, and use no more threads than they have CPUs.
+func TestEnvironment(t *testing.T) {
+	for _, c := range []struct {
+		device, args, threads string
+		hidden                bool
+	}{
+		{"cpu", "", "1", true},
+		{"cpu", "--num-cpus=2.5", "2", true},
+		{"cpu", "--num-cpus=0", "1", true},
+		{"auto", "--num-gpus=1", "1", false},
+		{"cuda", "", "", false},
+		{"cuda", "--num-gpus=0", "", false}, // shared by another resource
+	} {
+		w := cluster.Work{Arguments: []string{"needle", "--device", c.device}, EngineArgs: append(strings.Fields(c.args), "--address=http://head:8265")}
+		o, err := parseOptions(w, noEnvironment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := jobOf(w, o, "the-id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got jobSpec
+		if err := json.Unmarshal([]byte(r.Runtime.Env[specVariable]), &got); err != nil {
+			t.Fatal(err)
+		}
+		_, hidden := got.Environment["CUDA_VISIBLE_DEVICES"]
+		if threads := got.Environment["GOMAXPROCS"]; threads != c.threads || hidden != c.hidden {
+			t.Errorf("--device %s %s: GOMAXPROCS=%s, GPUs hidden: %v; want %q, %v", c.device, c.args, threads, hidden, c.threads, c.hidden)
+		}
+	}
+}
+
 // A system hands no longer variable to the driver, which would fail there without a word.
 func TestJobThatIsTooLong(t *testing.T) {
 	w := testWork()
@@ -194,6 +227,11 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s %s: error %v, want one with %q", c.command, c.args, err, c.want)
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s %s: error %v", c.command, c.args, err)
+		}
+	}
+	for _, w := range []cluster.Work{{Image: "registry/snapbench"}, {Claim: "shared"}} {
+		if _, err := parseOptions(w, noEnvironment); err == nil || !strings.Contains(err.Error(), w.Image+w.Claim) {
+			t.Errorf("%+v: error %v", w, err)
 		}
 	}
 }
