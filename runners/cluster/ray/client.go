@@ -183,10 +183,6 @@ func (c *client) stop(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, jobPath(id)+"/stop", nil, nil)
 }
 
-func (c *client) delete(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodDelete, jobPath(id), nil, nil)
-}
-
 // submit gives the cluster a job. Its name is ours, so that a job whose answer was lost is
 // found by it, and is not submitted twice.
 func (c *client) submit(ctx context.Context, r request) error {

@@ -9,6 +9,7 @@ There is no single quote in this file, so that a shell takes it in a pair of the
 import collections
 import json
 import os
+import secrets
 import subprocess
 import sys
 
@@ -36,20 +37,17 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 
 class Board:
-    """Counts how often each part was begun, and remembers what the driver has not printed yet.
+    """Remembers which tasks have begun until the driver takes note of it.
 
-    It lives on the node of the driver, so one does not outlive the other for long.
+    Nothing else says so to a driver. It lives on the same node, so that neither outlives
+    the other for long.
     """
 
     def __init__(self):
-        self.starts = collections.Counter()
         self.news = []
 
-    def begin(self, part, node):
-        attempt = self.starts[part]
-        self.starts[part] += 1
+    def begun(self, part, attempt, node):
         self.news.append((part, attempt, node))
-        return attempt
 
     def take(self):
         news, self.news = self.news, []
@@ -58,13 +56,13 @@ class Board:
 
 def run_part(board, spec, part):
     """Runs a part to its end. Returns its state, and a text for people where it failed."""
-    attempt = ray.get(board.begin.remote(part, ray.get_runtime_context().get_node_id()))
-    if attempt >= MOST_STARTS:
-        return "failed", f"Ray began this part {attempt} times, and each time its worker or its node died"
-    log = os.path.join(spec["logs"], "%d-of-%d.%d.log" % (part, spec["count"], attempt))
+    attempt = secrets.token_hex(4)
+    # Not waited for: while a task waits for another, Ray gives its CPU to a third.
+    board.begun.remote(part, attempt, ray.get_runtime_context().get_node_id())
+    log = os.path.join(spec["logs"], "%d-of-%d.%s.log" % (part, spec["count"], attempt))
     os.makedirs(spec["logs"], exist_ok=True)
     environment = dict(os.environ, **spec["environment"])
-    environment[spec["attempt_variable"]] = "%s.%d" % (spec["job"], attempt)
+    environment[spec["attempt_variable"]] = "%s.%s" % (spec["job"], attempt)
     # The folder in which the command was given may be one of that machine alone.
     folder = spec["dir"] if os.path.isdir(spec["dir"]) else spec["out"]
     command = [sys.executable, "-c", TIED, str(os.getpid()), *spec["argv"], "%d/%d" % (part, spec["count"])]
@@ -101,15 +99,21 @@ def main():
     task = ray.remote(run_part).options(max_retries=-1, scheduling_strategy="SPREAD", **spec["resources"])
     most = min(spec["at_once"] or MOST_SUBMITTED, MOST_SUBMITTED)
     waiting = collections.deque(numbers(spec["parts"]))
-    submitted, running, failed = {}, {}, 0
+    submitted, running, starts, failed = {}, {}, collections.Counter(), 0
     while waiting or submitted:
         while waiting and len(submitted) < most:
             part = waiting.popleft()
             submitted[task.remote(board, spec, part)] = part
         done, _ = ray.wait(list(submitted), num_returns=len(submitted), timeout=1)
+        tasks = {part: ref for ref, part in submitted.items()}
         for part, attempt, node in ray.get(board.take.remote()):
+            if part not in tasks:
+                continue  # it ended before this was heard of
             running[part] = node
+            starts[part] += 1
             tell(part, "running", attempt=attempt, node=node)
+            if starts[part] > MOST_STARTS:
+                ray.cancel(tasks[part], force=True)
         for ref in done:
             part = submitted.pop(ref)
             running.pop(part, None)
@@ -117,6 +121,8 @@ def main():
                 state, text = ray.get(ref)
             except ray.exceptions.RayError as e:  # this file went wrong, or Ray will not run it
                 state, text = "failed", str(e)[-END:]
+                if starts[part] > MOST_STARTS:
+                    text = "Ray began this part %d times, and each time its worker or its node died" % starts[part]
             if state == "again":
                 waiting.append(part)
                 tell(part, "waiting")

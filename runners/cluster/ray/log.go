@@ -18,7 +18,7 @@ const (
 type event struct {
 	Part    *int   `json:"part"`
 	State   string `json:"state"`
-	Attempt int    `json:"attempt"` // while it runs
+	Attempt string `json:"attempt"` // while it runs
 	Text    string `json:"text"`    // where it failed
 }
 

@@ -9,9 +9,9 @@ import (
 )
 
 const sampleLog = `2026-11-29 18:00:00,000	INFO worker.py:1832 -- Connecting to existing Ray cluster at address: 10.0.0.1:6379...
-snapbench-part {"part": 0, "state": "running", "attempt": 0, "node": "ab"}
-snapbench-part {"part": 1, "state": "running", "attempt": 0, "node": "cd"}
-(raylet) a warning without an end snapbench-part {"part": 2, "state": "running", "attempt": 3, "node": "cd"} and after it
+snapbench-part {"part": 0, "state": "running", "attempt": "0a", "node": "ab"}
+snapbench-part {"part": 1, "state": "running", "attempt": "0a", "node": "cd"}
+(raylet) a warning without an end snapbench-part {"part": 2, "state": "running", "attempt": "3b", "node": "cd"} and after it
 snapbench-part {"part": 0, "state": "ended"}
 snapbench-part {"part": 1, "state": "waiting", "lost": "cd"}
 snapbench-part {"part": 2, "state": "failed", "text": "exit status 1"}
@@ -34,8 +34,8 @@ func TestLastEvents(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("%d parts, want %d", len(got), len(want))
 	}
-	if e := got[2]; e.Attempt != 3 || e.Text != "exit status 1" {
-		t.Errorf("part 2: %+v, want its attempt 3 and its text", e)
+	if e := got[2]; e.Attempt != "3b" || e.Text != "exit status 1" {
+		t.Errorf("part 2: %+v, want its attempt 3b and its text", e)
 	}
 	if p := plain(sampleLog); strings.Count(p, "\n") != 1 || !strings.Contains(p, "Connecting") {
 		t.Errorf("without our lines: %q", p)

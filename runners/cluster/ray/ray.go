@@ -168,8 +168,11 @@ func (e *engine) Log(ctx context.Context, id string, w cluster.Work, part int) s
 func logDir(w cluster.Work, id string) string { return filepath.Join(w.Out, "logs", id) }
 
 // partLog returns the end of the file into which an attempt's output goes.
-func partLog(w cluster.Work, id string, part, attempt int) (string, error) {
-	f, err := inputs.Open(filepath.Join(logDir(w, id), fmt.Sprintf("%d-of-%d.%d.log", part, w.Count, attempt)))
+func partLog(w cluster.Work, id string, part int, attempt string) (string, error) {
+	if strings.Trim(attempt, "0123456789abcdef") != "" {
+		return "", fmt.Errorf("attempt %q is none of the driver's", attempt)
+	}
+	f, err := inputs.Open(filepath.Join(logDir(w, id), fmt.Sprintf("%d-of-%d.%s.log", part, w.Count, attempt)))
 	if err != nil {
 		return "", err
 	}
@@ -269,10 +272,11 @@ func (c *client) probe(ctx context.Context, w cluster.Work, o options) ([]node, 
 		return nil, err
 	}
 	if err := c.submit(ctx, r); err != nil {
+		if ctx.Err() != nil {
+			c.giveUp(ctx, r.ID)
+		}
 		return nil, err
 	}
-	// What is asked is not the user's work: no trace of it stays in the listings.
-	defer c.forget(context.WithoutCancel(ctx), r.ID)
 	for start := time.Now(); ; {
 		info, known, err := c.job(ctx, r.ID)
 		switch {
@@ -290,39 +294,24 @@ func (c *client) probe(ctx context.Context, w cluster.Work, o options) ([]node, 
 			}
 			return nodes(log), nil
 		case time.Since(start) > 3*probeWait:
+			c.giveUp(ctx, r.ID)
 			return nil, fmt.Errorf("%s: the job that asks the nodes what they see is still %s after %v", c.base, info.Status, 3*probeWait)
 		}
 		select {
 		case <-ctx.Done():
+			c.giveUp(ctx, r.ID)
 			return nil, context.Cause(ctx)
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
 }
 
-// forget stops a job and deletes what the cluster knows of it, as far as it answers: it
-// has done no harm where it does not.
-func (c *client) forget(ctx context.Context, id string) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+// giveUp stops a job that nobody waits for any more. It has done no harm where the cluster
+// does not hear it.
+func (c *client) giveUp(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	for {
-		info, known, err := c.job(ctx, id)
-		if err != nil || !known {
-			return
-		}
-		if info.over() {
-			break
-		}
-		if c.stop(ctx, id) != nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(250 * time.Millisecond):
-		}
-	}
-	_ = c.delete(ctx, id)
+	_ = c.stop(ctx, id)
 }
 
 var errNoAddress = errors.New("which Ray cluster? give its jobs' address, as " + addressVariable + "=http://HOST:8265, or by --address=http://HOST:8265 among the engine's arguments")
