@@ -2,33 +2,30 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
-	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/local"
-	"github.com/snapbench/snapbench/runners/server"
+	"github.com/snapbench/snapbench/runners/scores"
 )
 
 // ask puts tasks to a model: it opens both, answers every sample that has no finished row
 // yet, and shows the results.
 func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric string) error {
 	if a.run.date != "" {
-		if _, err := parseDate(a.run.date); err != nil {
-			return usage(err)
+		if _, err := runners.ParseDate(a.run.date); err != nil {
+			return usage(fmt.Errorf("--date %w", err))
 		}
 	}
 	if a.server.asked() {
@@ -65,7 +62,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	if err := j.Check(team); err != nil {
 		return err
 	}
-	journal, err := a.journal(j, team, options, m)
+	journal, err := j.Begin(a.folder(), team, options, m)
 	if err != nil {
 		return err
 	}
@@ -85,49 +82,9 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	return a.show(cmd.OutOrStdout(), progress, journal.Dir())
 }
 
-// calendar is a chat template that may ask for the day.
-type calendar interface {
-	UsesDate() bool
-	SetToday(day time.Time)
-}
-
-// journal starts or continues the folder of a job.
-func (a *asking) journal(j *runners.Job, team []runners.Runner, options []datasets.Options, chat calendar) (*results.Journal, error) {
-	if chat.UsesDate() {
-		j.Date = a.run.date
-	}
-	run, err := j.Describe(team, options)
-	if err != nil {
-		return nil, err
-	}
-	if a.run.out == "" { // before today's date is part of the question
-		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", j.Name, sha256.Sum256(run.Question)))
-	}
-	if chat.UsesDate() {
-		j.Date = runners.DateFor(a.run.date, a.run.out)
-		today, err := parseDate(j.Date)
-		if err != nil {
-			return nil, fmt.Errorf("%s: run.json: %w", a.run.out, err)
-		}
-		chat.SetToday(today)
-		if run, err = j.Describe(team, options); err != nil {
-			return nil, err
-		}
-	}
-	run.Command, run.Version = commandLine(), version()
-	if first := j.Variants[0]; first.Policy() == server.Policy {
-		run.Baseline = first.String()
-	}
-	return results.Open(a.run.out, run)
-}
-
-// parseDate reads --date.
-func parseDate(s string) (time.Time, error) {
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return t, fmt.Errorf("--date %q: want a day, as 2026-01-02", s)
-	}
-	return t, nil
+// folder says where a job's rows go.
+func (a *asking) folder() runners.Folder {
+	return runners.Folder{Dir: a.run.out, Date: a.run.date, Command: commandLine(), Version: version()}
 }
 
 // show prints the summary and draws the pictures.
@@ -148,7 +105,7 @@ func (a *asking) show(w io.Writer, progress *console.Progress, dir string) error
 		if err := printTables(w, set); err != nil {
 			return err
 		}
-		printLengths(w, set)
+		scores.PrintLengths(w, set.Rows)
 	}
 	failed, first := results.Unscored(set.Rows)
 	if failed == len(set.Rows) {
