@@ -97,8 +97,8 @@ func Merge(sets ...Set) (Set, error) {
 			}
 			a, b := all.Rows[i].timeless(), r.timeless()
 			for _, c := range columns {
-				// Where schema 1 could not say, schema 2 may.
-				if va, vb := c.Value(&a), c.Value(&b); c.since2() && (va == nil || vb == nil) {
+				// Where an earlier version could not say, a later one may.
+				if va, vb := c.Value(&a), c.Value(&b); c.late() && (va == nil || vb == nil) {
 					c.fill(&all.Rows[i], &r)
 				} else if va != vb {
 					return Set{}, fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is in %s and in %s with different %s: %s and %s",
