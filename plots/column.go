@@ -94,8 +94,11 @@ func (s source) axisLabel() string {
 	}
 	unit := map[string]string{
 		"depth": "%", "length": "tokens", "capacity": "tokens", "budget": "tokens or share", "share": "of the prompt",
-		"kept_min": "positions", "kept_mean": "positions", "kept_max": "positions", "kl_mean": "nats", "kl_p99": "nats",
+		"kept_min": "positions", "kept_mean": "positions", "kept_max": "positions",
 	}[s.name]
+	if strings.HasPrefix(s.name, "kl_") {
+		unit = "nats"
+	}
 	words := strings.Split(s.name, "_")
 	switch last := words[len(words)-1]; last {
 	case "seconds", "bytes":

@@ -111,12 +111,12 @@ func Merge(sets ...Set) (Set, error) {
 	return all, nil
 }
 
-// Agree fills what a row of schema 1 could not say from another of the same id, and returns the first column in which
+// Agree fills what a row of an earlier version could not say from another of the same id, and returns the first column in which
 // the two differ, with both values: "score: 1 and 0.5". Run, card, times and memory play no part.
 func (r *Row) Agree(other *Row) (diff string) {
 	a, b := r.timeless(), other.timeless()
 	for _, c := range columns {
-		if va, vb := c.Value(&a), c.Value(&b); c.since2() && (va == nil || vb == nil) {
+		if va, vb := c.Value(&a), c.Value(&b); c.late() && (va == nil || vb == nil) {
 			c.fill(r, other)
 		} else if va != vb {
 			return fmt.Sprintf("%s: %s and %s", c.Name, quote(va), quote(vb))

@@ -17,7 +17,8 @@ import (
 //
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
-// repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change.
+// repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
+// top1_128, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -95,6 +96,15 @@ type Row struct {
 	KLLowerMean     *float64 `parquet:"kl_lower_mean,optional" json:"kl_lower_mean,omitempty" desc:"lower bound of kl_mean, from the 20 most likely tokens that a server tells of each distribution"`
 	KLLowerP99      *float64 `parquet:"kl_lower_p99,optional" json:"kl_lower_p99,omitempty" desc:"99th percentile of the same bound"`
 	AnswerLogProb   *float64 `parquet:"answer_logprob_change,optional" json:"answer_logprob_change,omitempty" desc:"log-probability (nats) of the baseline's answer under this server, less that under the baseline"`
+
+	KLAt0     *float64 `parquet:"kl_0_7,optional" json:"kl_0_7,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at tokens 0 to 7 of the answer; null where it has none"`
+	KLAt8     *float64 `parquet:"kl_8_31,optional" json:"kl_8_31,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at tokens 8 to 31 of the answer; null where it has none"`
+	KLAt32    *float64 `parquet:"kl_32_127,optional" json:"kl_32_127,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at tokens 32 to 127 of the answer; null where it has none"`
+	KLAt128   *float64 `parquet:"kl_128,optional" json:"kl_128,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at token 128 and later of the answer; null where it has none"`
+	Top1At0   *float64 `parquet:"top1_0_7,optional" json:"top1_0_7,omitempty" desc:"share of equal most likely tokens at tokens 0 to 7 of the answer; null where it has none"`
+	Top1At8   *float64 `parquet:"top1_8_31,optional" json:"top1_8_31,omitempty" desc:"share of equal most likely tokens at tokens 8 to 31 of the answer; null where it has none"`
+	Top1At32  *float64 `parquet:"top1_32_127,optional" json:"top1_32_127,omitempty" desc:"share of equal most likely tokens at tokens 32 to 127 of the answer; null where it has none"`
+	Top1At128 *float64 `parquet:"top1_128,optional" json:"top1_128,omitempty" desc:"share of equal most likely tokens at token 128 and later of the answer; null where it has none"`
 }
 
 // Key is a row's identity: a sha256 over the fields that are known before it is run and could change its text, and

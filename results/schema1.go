@@ -134,9 +134,11 @@ func findFullCaches(rows []Row) {
 	}
 }
 
-// since2 says that schema 1 had no such column and could not say what is in it.
-func (c Column) since2() bool {
-	return slices.Contains([]string{"share", "host", "full_cache_bytes"}, c.Name)
+// late says that rows written by an earlier version may lack the column because it was not there yet.
+func (c Column) late() bool {
+	return slices.Contains([]string{"share", "host", "full_cache_bytes"}, c.Name) || slices.ContainsFunc(answerParts, func(p AnswerPart) bool {
+		return c.Name == "kl_"+p.suffix || c.Name == "top1_"+p.suffix
+	})
 }
 
 // fill takes the column's value from another row where a row has none.
