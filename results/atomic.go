@@ -14,12 +14,13 @@ import (
 	"syscall"
 )
 
-// WriteAtomic writes a file so that at every moment path is either what it was or complete: into a new file beside
-// it, synced, then renamed, then the folder synced. The file's mode is 0644 (os.CreateTemp would leave 0600, which
-// other users of a shared results folder cannot read). A process that is killed leaves the new file behind: sweep.
+// WriteAtomic writes a file so that path always has either its old content or all of its new content: it writes and
+// syncs a new file beside path, renames it and syncs the folder. The file's mode is 0644 (with the 0600 of
+// os.CreateTemp other users of a shared folder could not read it). A killed process leaves the new file behind, which
+// sweep removes.
 func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	tmp := fmt.Sprintf("%s%s%d", path, tmpMark, os.Getpid())
-	// A killed process may have had the same number; a link that lies there must not be written through.
+	// A killed process may have had the same number. A link of this name must not be followed.
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Explain(path, err)
 	}
@@ -53,11 +54,11 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
-// tmpMark stands between the name of a file that is being written and the number of the process that writes it.
+// tmpMark separates the name of a file that is being written from the number of the process that writes it.
 const tmpMark = ".tmp-"
 
-// sweep removes what killed processes left of a run's files half written. The caller holds the folder's lock, so no
-// other process is writing them.
+// sweep removes the half-written files of a run that killed processes left behind. The caller holds the folder's lock,
+// so no other process is writing them.
 func sweep(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -76,7 +77,7 @@ func sweep(dir string) error {
 	return nil
 }
 
-// syncDir makes a rename or a new file in a folder durable. Systems that cannot sync a folder say EINVAL.
+// syncDir makes a rename or a new file in a folder durable. Systems that cannot sync a folder return EINVAL.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -89,7 +90,7 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Explain words the errors of writing that a user can do something about.
+// Explain adds a plain description to those errors of writing that a user can fix, and the path to all.
 func Explain(path string, err error) error {
 	switch {
 	case err == nil:

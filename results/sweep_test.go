@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// What killed processes left half written goes when the folder's next run
-// begins: these files and no others, and none while another process runs or
-// where the run is refused.
+// TestOpenSweeps: Open removes the half-written files of killed processes and no
+// others. It removes nothing if another process has the folder or the run is
+// refused.
 func TestOpenSweeps(t *testing.T) {
 	dir := t.TempDir()
 	ours := []string{"run.json.tmp-1", "journal.jsonl.tmp-4194304", "results.parquet.tmp-77", "summary.json.tmp-77", "summary.md.tmp-77"}
@@ -76,8 +76,8 @@ func TestOpenSweeps(t *testing.T) {
 	}
 }
 
-// A link that lies where a new file is written is not written through, and a
-// file that a killed process of the same number left is no hindrance.
+// TestWriteAtomicOverLeftovers: a link in the place of the temporary file is not
+// followed, and a file of a killed process with the same number is replaced.
 func TestWriteAtomicOverLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	path, precious := filepath.Join(dir, "file"), filepath.Join(dir, "precious")
