@@ -23,8 +23,7 @@ func init() {
 //
 // The package walks its table by recursion and fails, which scores 0 too, after a
 // thousand steps: on two sentences of some 500 words each that have little in
-// common. No published prediction known to us comes near that. Here is no such
-// limit.
+// common. No published prediction that we know is near it. Here is no such limit.
 func rougeL(prediction, answer string) float64 {
 	ids := map[string]int32{}
 	hypothesis, hypothesisWords := rougeSentences(prediction, ids)

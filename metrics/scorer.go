@@ -27,9 +27,8 @@ type Reference struct {
 	// Classes are the names that a classification may choose from. Only the
 	// classification metric uses them.
 	Classes []string
-	// Needle is the sentence that was hidden in the haystack (several are
-	// joined by a space). Only ROUGE-1 uses it; if it is empty, ROUGE-1 uses
-	// Answers.
+	// Needle is the sentence that was hidden in the haystack (several are joined
+	// by a space). Only ROUGE-1 uses it; if it is empty, ROUGE-1 uses Answers.
 	Needle string
 }
 

@@ -102,8 +102,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// graded says where the recorded pairs of texts of a metric are, if they are not in
-// longbench.json.
+// graded says where a metric's recorded pairs are, if not in longbench.json.
 var graded = map[string]string{
 	"rouge1_r": "testdata/rouge1.json", "rouge1_f": "testdata/rouge1.json",
 	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",

@@ -116,8 +116,7 @@ func TestByteCurves(t *testing.T) {
 	}
 }
 
-// TestSmallRuns: with one budget there is no curve over budgets, but policies may still differ in bytes. With one variant
-// there is only a map.
+// TestSmallRuns: one budget gives no curve over budgets, but policies may differ in bytes. One variant gives only a map.
 func TestSmallRuns(t *testing.T) {
 	one := policySet(256)
 	if _, err := Curves(one, measure("score")); !errors.Is(err, ErrNothing) {

@@ -6,8 +6,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// usual are the usual pictures of a run and their measures. A picture for which there are
-// no rows is left out.
+// usual are the usual pictures of a run and their measures. A picture without rows is left out.
 var usual = []struct {
 	draw    func(results.Set, results.Measure) ([]Figure, error)
 	measure string

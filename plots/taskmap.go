@@ -7,8 +7,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// TaskMap draws tasks and their averages (down) by variants (across); if there are many more variants than tasks, the
-// other way round.
+// TaskMap draws tasks and their averages (down) by variants (across), or the reverse if there are many more variants.
 func TaskMap(set results.Set, m results.Measure) ([]Figure, error) {
 	var figures []Figure
 	subjects, _ := results.Subjects(set.Rows)

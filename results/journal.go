@@ -157,8 +157,7 @@ func (j *Journal) load() error {
 	return nil
 }
 
-// take adds a row of this run in memory. A later attempt may replace a row with an error. Any other row twice is a
-// mistake of the caller.
+// take adds a row of this run in memory. Only a row with an error may be replaced by a later attempt.
 func (j *Journal) take(r Row) error {
 	if j.run.Name != "" && r.Run != j.run.Name {
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is of the run %.40q, not of this one, %q", r.ID, r.Task, r.Sample, r.Variant, r.Run, j.run.Name)
@@ -371,8 +370,7 @@ func (j *Journal) Close() error {
 	return err
 }
 
-// readJournal reads the journal of a run and does not change it, even if its last line is torn. Without a run.json, run
-// is the zero Run.
+// readJournal reads a run's journal and never changes it, even if its last line is torn. Without run.json, run is zero.
 func readJournal(path string, run Run) ([]Row, error) {
 	b, err := inputs.ReadFile(path)
 	if err != nil {

@@ -97,8 +97,7 @@ func TestSchema1IsNotContinued(t *testing.T) {
 	}
 }
 
-// TestSchema1MeetsSchema2: the same row in both schemas becomes one row with the values of both, and runs of both can be
-// compared.
+// TestSchema1MeetsSchema2: a row in both schemas becomes one row with the values of both, and their runs are comparable.
 func TestSchema1MeetsSchema2(t *testing.T) {
 	_, old := schema1(t, "finished")
 	now := old

@@ -11,8 +11,7 @@ import (
 )
 
 // TestOpenSweeps: Open removes the half-written files of killed processes and no
-// others. It removes nothing if another process has the folder or the run is
-// refused.
+// others. It removes nothing if another process has the folder or the run is refused.
 func TestOpenSweeps(t *testing.T) {
 	dir := t.TempDir()
 	ours := []string{"run.json.tmp-1", "journal.jsonl.tmp-4194304", "results.parquet.tmp-77", "summary.json.tmp-77", "summary.md.tmp-77"}

@@ -248,8 +248,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-// TestLogInt uses logarithms that the C library rounds correctly and Go's math.Log
-// does not.
+// TestLogInt uses logarithms that the C library rounds correctly, unlike math.Log.
 func TestLogInt(t *testing.T) {
 	for n, want := range map[int64]float64{
 		1: 0, 2: math.Ln2, 3: 1.0986122886681098, 14: 2.6390573296152584, 48: 3.871201010907891, 74: 4.30406509320417,

@@ -8,8 +8,7 @@ import (
 	"path/filepath"
 )
 
-// Env is the environment variable with the path of the data, in any of the forms
-// that [Open] reads.
+// Env is the environment variable with the path of the data, as [Open] takes it.
 const Env = "SNAPBENCH_JIEBA"
 
 // archive is the name under which pip downloads the source archive.

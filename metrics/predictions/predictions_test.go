@@ -290,8 +290,7 @@ func TestChineseNeedsJieba(t *testing.T) {
 	}
 }
 
-// TestBounds: a small file that unpacks to a large one, and a very long line, are
-// refused at little cost.
+// TestBounds: a small file that unpacks to a large one, and a very long line, fail early.
 func TestBounds(t *testing.T) {
 	row := func(n int) string {
 		return `{"pred": "` + strings.Repeat("a", n) + `", "answers": ["a"], "all_classes": null, "length": 1}` + "\n"

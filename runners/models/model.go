@@ -177,8 +177,7 @@ type part struct {
 	rows, cols int
 }
 
-// loader loads weights and keeps the first error. After an error, free frees what it
-// loaded.
+// loader loads weights and keeps the first error, after which free frees what it loaded.
 type loader struct {
 	d       engine.Device
 	s       Source

@@ -30,8 +30,7 @@ func (m *Model) sequence(v compress.Variant, prompt compress.Layer) Sequence {
 	return s
 }
 
-// mirror is a copy of a sequence's caches on the host, in float32: by layer and KV head,
-// (rows, d).
+// mirror is a float32 copy of a sequence's caches on the host: by layer and KV head, (rows, d).
 type mirror struct{ keys, values [][][]float32 }
 
 // newMirror returns an empty mirror of a sequence, or nil for a sequence without a reader.
@@ -110,8 +109,7 @@ func (b *Decoder) read(layer, window int) {
 	}
 }
 
-// attend returns the attention of a query over some rows of a head's keys and values, which
-// are (n, d).
+// attend returns a query's attention over some rows of a head's keys and values, both (n, d).
 func attend(query, keys, values []float32, rows []int32, scale float32) []float32 {
 	d, highest := len(query), math.Inf(-1)
 	weights := make([]float64, len(rows))

@@ -122,8 +122,7 @@ func (f figures) worst() figures {
 	return out
 }
 
-// digits reports whether s, the part after the dot, is a layer and not a quantity of a
-// variant.
+// digits reports whether s, the part after the dot, is a layer, not a variant's quantity.
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // exceeding lists the quantities with a larger error than torch's allows, and those that

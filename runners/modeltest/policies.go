@@ -155,8 +155,7 @@ func (c *checker) scoresOf(p policyCase) [][][]float32 {
 	return scores
 }
 
-// policyRows returns the recorded positions of a case by layer and head, nil if none are
-// recorded.
+// policyRows returns a case's recorded positions by layer and head, nil if there are none.
 func (c *checker) policyRows(name string) [][][]int32 {
 	if !c.vectors.Has(name + ".keep.0") {
 		return nil

@@ -20,8 +20,7 @@ var unrecorded = map[string]string{
 	"random": "it is the project's own: compress compares its draws with numbers computed independently",
 }
 
-// TestEveryPolicyIsRecorded: every registered policy has recorded cases, or a reason to
-// have none.
+// TestEveryPolicyIsRecorded: every policy has recorded cases, or a reason to have none.
 func TestEveryPolicyIsRecorded(t *testing.T) {
 	var all recordedPolicies
 	data, err := os.ReadFile(filepath.Join(sharedtest.Path(t, "policies"), "policies.json"))
@@ -68,8 +67,7 @@ func TestEveryPolicyIsRecorded(t *testing.T) {
 	}
 }
 
-// TestEveryFamilyIsRecorded: every registered family has a checkpoint with recorded
-// activations and answers.
+// TestEveryFamilyIsRecorded: every family has a checkpoint with recorded activations and answers.
 func TestEveryFamilyIsRecorded(t *testing.T) {
 	seen := map[string]bool{}
 	for _, dir := range goldens(t) {

@@ -340,8 +340,7 @@ func siftUp(h []uint64) []uint64 {
 	return h
 }
 
-// spellExtra replaces the symbols from out[from] on that are not tokens by the tokens of their bytes, or by the unknown
-// token.
+// spellExtra replaces symbols from out[from] on that are not tokens by their bytes' tokens, or by the unknown token.
 func (m *bpe) spellExtra(out []int32, from int) []int32 {
 	clean := true
 	for _, id := range out[from:] {

@@ -83,8 +83,7 @@ func lossyUTF8(w *strings.Builder, b []byte, atEnd bool) (rest []byte) {
 	return nil
 }
 
-// illFormed returns the length of the maximal ill-formed part at the start of b: the longest incomplete character, or
-// one byte.
+// illFormed returns the length of the maximal ill-formed start of b: the longest incomplete character, or one byte.
 func illFormed(b []byte) int {
 	n := 1
 	// FullRune is false exactly for incomplete characters.

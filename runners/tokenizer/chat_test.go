@@ -151,8 +151,7 @@ func TestBadTemplateNamesItsFile(t *testing.T) {
 	}
 }
 
-// TestLongConversations: templates that do what real ones do stay within the limits, also with prompts of millions of
-// tokens.
+// TestLongConversations: templates like real ones stay within the limits, also with prompts of millions of tokens.
 func TestLongConversations(t *testing.T) {
 	tmpl, err := ParseChatTemplate(`{% for m in messages %}{% if m.content.startswith('x') %}{% set c = m['content'].split('\n')[-1]|trim %}{% else %}` +
 		`{% set c = m.content | trim %}{% set c = c.replace('  ', ' ') %}{% endif %}{{ '<|' + m.role + '|>\n' + c + '<|end|>' + '-' * 3 }}{% for n in messages[::-1] %}{% endfor %}{% endfor %}`)

@@ -79,8 +79,7 @@ func TestDecodeRowPlain(t *testing.T) {
 	}
 }
 
-// TestQ4_1ByHand decodes two blocks. As halves 0x3800 is 0.5, 0xbc00 is -1 and 0x2e66
-// about 0.1.
+// TestQ4_1ByHand decodes two blocks; the halves are 0x3800 (0.5), 0xbc00 (-1), 0x2e66 (about 0.1).
 func TestQ4_1ByHand(t *testing.T) {
 	raw := make([]byte, 40)
 	copy(raw, []byte{0x00, 0x38, 0x00, 0xbc}) // d = 0.5, m = -1
@@ -106,8 +105,7 @@ func TestQ4_1ByHand(t *testing.T) {
 	}
 }
 
-// TestBlocksAgainstGGUFPy compares random blocks of every quantised type with gguf-py
-// (testdata/blocks.py).
+// TestBlocksAgainstGGUFPy compares random blocks of all quantised types with gguf-py (testdata/blocks.py).
 func TestBlocksAgainstGGUFPy(t *testing.T) {
 	f, err := Open("testdata/blocks.safetensors")
 	if err != nil {

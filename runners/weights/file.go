@@ -119,8 +119,7 @@ func dirEntry(dir string) (path string, indexed bool, err error) {
 // Path is the path of the file, or of the index of the shards.
 func (f *File) Path() string { return f.path }
 
-// Names returns the names of the tensors, shard by shard, in the order of their
-// data.
+// Names returns the tensors' names, shard by shard, in the order of their data.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 
 // TotalBytes is the sum of the tensors' bytes, headers and padding excluded.

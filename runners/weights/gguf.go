@@ -14,8 +14,7 @@ const ggufMagic = "GGUF"
 // defaultAlignment is the format's alignment if general.alignment is absent.
 const defaultAlignment = 32
 
-// OpenGGUF opens a GGUF file of version 2 or 3. It must be little-endian and not
-// split.
+// OpenGGUF opens a GGUF file of version 2 or 3, little-endian and not split.
 func OpenGGUF(path string) (*File, error) {
 	m, err := openMapping(path)
 	if err != nil {
@@ -268,8 +267,7 @@ const (
 	ggufFloat64
 )
 
-// maxNesting is the depth up to which arrays may nest. Known files have no nested
-// arrays.
+// maxNesting is the depth up to which arrays may nest. Known files nest none.
 const maxNesting = 4
 
 func (r *ggufReader) value(typ uint32, depth int) (any, error) {

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// TestOpenRefusesPipesAndDevices: a named pipe or a link to a device is an error, and
-// does not block.
+// TestOpenRefusesPipesAndDevices: a named pipe or a link to a device fails without blocking.
 func TestOpenRefusesPipesAndDevices(t *testing.T) {
 	for _, name := range []string{"model.safetensors", "model.safetensors.index.json", "one.safetensors", "model.gguf"} {
 		for what, place := range map[string]func(string) error{

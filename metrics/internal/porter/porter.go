@@ -73,8 +73,7 @@ func endsDouble(stem string) bool {
 }
 
 // endsCVC is Porter's *o: the stem ends in consonant, vowel, consonant, and the
-// last is not w, x or y. By extension, a stem of a vowel and a consonant counts
-// too.
+// last is not w, x or y. By extension, a stem of vowel and consonant counts too.
 func endsCVC(stem string) bool {
 	is := consonants(stem)
 	n := len(stem)

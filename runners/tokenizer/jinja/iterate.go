@@ -100,8 +100,7 @@ func (r *run) collect(v Value) ([]Value, error) {
 	}
 }
 
-// reversed returns an iterator over a value from its end; ok is false if Python has
-// none.
+// reversed is Python's reversed as an iterator; ok is false if the value has none.
 func (r *run) reversed(v Value) (next iterator, ok bool, err error) {
 	var items []Value
 	switch v := v.(type) {

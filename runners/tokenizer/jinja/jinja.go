@@ -21,8 +21,7 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSource is the length in bytes of the longest template that is read. Real ones
-// have up to 20 thousand.
+// MaxSource is the largest template in bytes. Real ones have up to 20 thousand.
 const MaxSource = 1 << 16
 
 // Options say which extensions a template may use.

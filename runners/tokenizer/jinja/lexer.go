@@ -70,8 +70,7 @@ func syntaxError(line int, format string, args ...any) error {
 	return errorAt(line, syntax, format, args...)
 }
 
-// isSpace is Python's definition of white space, with four more separators than
-// Unicode's.
+// isSpace is Python's white space: Unicode's with four more separators.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 func trimRightSpace(s string) string { return strings.TrimRightFunc(s, isSpace) }
@@ -352,8 +351,7 @@ func (l *lexer) operator(op string) error {
 	return nil
 }
 
-// wordEnd returns the number of bytes of letters, digits and underscores at the start
-// of s.
+// wordEnd returns how many bytes of letters, digits and underscores begin s.
 func wordEnd(s string) int {
 	return len(s) - len(strings.TrimLeftFunc(s, isWord))
 }

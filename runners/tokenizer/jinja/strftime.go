@@ -14,8 +14,7 @@ var layouts = map[byte]string{
 	'c': "Mon Jan _2 15:04:05 2006", 'x': "01/02/06", 'X': "15:04:05", 'r': "03:04:05 PM",
 }
 
-// strftimeNow is strftime_now: it formats the time of the rendering, without a time
-// zone.
+// strftimeNow is strftime_now: it formats the rendering's time, without a time zone.
 func strftimeNow(r *run, format string) (string, error) {
 	t := text{r: r}
 	now := r.now

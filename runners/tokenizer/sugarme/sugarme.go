@@ -175,8 +175,7 @@ var probes = []string{
 	"It's 12345, isn't it? (yes)",
 }
 
-// roundTrips checks that probes are the same after encoding and decoding, except for case and white space, which models
-// may ignore by design.
+// roundTrips checks that probes survive encoding and decoding, except for case and white space, which models may ignore.
 func (t *Tokenizer) roundTrips() error {
 	squeeze := func(s string) string {
 		return strings.Map(func(r rune) rune {
