@@ -150,7 +150,7 @@ func (n *realNode) signal(t *testing.T, s syscall.Signal) (count int) {
 // wait waits for a condition, and shows a node's log where it does not come.
 func (c *realCluster) wait(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(3 * time.Minute)
+	deadline := time.Now().Add(10 * time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			logs, _ := filepath.Glob(filepath.Join(c.dir, "*.log"))
@@ -158,7 +158,7 @@ func (c *realCluster) wait(t *testing.T, what string, ok func() bool) {
 				data, _ := os.ReadFile(path)
 				t.Logf("%s:\n%s", path, tail(string(data), 2000))
 			}
-			t.Fatalf("waited 3 minutes for %s", what)
+			t.Fatalf("waited 10 minutes for %s", what)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
