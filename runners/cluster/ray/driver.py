@@ -1,7 +1,7 @@
 """The job that snapbench gives a Ray cluster: one task for each part of a run.
 
-Ray runs a task again when its worker or node dies. A part that fails does not stop the
-others. What becomes of parts is printed in lines of MARK and JSON, which snapbench reads
+A part is given to another node when its worker or node dies; one that fails does not stop
+the others. What becomes of parts is printed in lines of MARK and JSON, which snapbench reads
 in the log of the job.
 
 There is no single quote in this file, so that a shell takes it in a pair of them.
@@ -17,6 +17,15 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 MARK = "snapbench-part "
+
+# What ends a task without a fault of the part.
+DIED = (
+    ray.exceptions.LocalRayletDiedError,
+    ray.exceptions.NodeDiedError,
+    ray.exceptions.OutOfMemoryError,
+    ray.exceptions.WorkerCrashedError,
+)
+
 AGAIN = 5  # exit status of a part that ended early as it was asked to
 MOST_STARTS = 20  # of one part, or memory that never suffices would keep a node busy for ever
 MOST_SUBMITTED = 2000  # tasks that Ray knows of at the same time
@@ -96,36 +105,38 @@ def main():
     ray.init(address="auto", log_to_driver=False)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
-    task = ray.remote(run_part).options(max_retries=-1, scheduling_strategy="SPREAD", **spec["resources"])
+    # Ray would not try again a task on a node that hangs and counts as dead, while the
+    # connection to its worker stands. So the driver tries again, and Ray never.
+    task = ray.remote(run_part).options(max_retries=0, scheduling_strategy="SPREAD", **spec["resources"])
     most = min(spec["at_once"] or MOST_SUBMITTED, MOST_SUBMITTED)
     waiting = collections.deque(numbers(spec["parts"]))
     submitted, running, starts, failed = {}, {}, collections.Counter(), 0
     while waiting or submitted:
         while waiting and len(submitted) < most:
             part = waiting.popleft()
+            starts[part] += 1
             submitted[task.remote(board, spec, part)] = part
         done, _ = ray.wait(list(submitted), num_returns=len(submitted), timeout=1)
         tasks = {part: ref for ref, part in submitted.items()}
+        again = []
         for part, attempt, node in ray.get(board.take.remote()):
             if part not in tasks:
                 continue  # it ended before this was heard of
             running[part] = node
-            starts[part] += 1
             tell(part, "running", attempt=attempt, node=node)
-            if starts[part] > MOST_STARTS:
-                ray.cancel(tasks[part], force=True)
         for ref in done:
             part = submitted.pop(ref)
             running.pop(part, None)
             try:
                 state, text = ray.get(ref)
+            except DIED as e:
+                state, text = "again", str(e)[-END:]
             except ray.exceptions.RayError as e:  # this file went wrong, or Ray will not run it
                 state, text = "failed", str(e)[-END:]
-                if starts[part] > MOST_STARTS:
-                    text = "Ray began this part %d times, and each time its worker or its node died" % starts[part]
+            if state == "again" and starts[part] >= MOST_STARTS:
+                state, text = "failed", "begun %d times, and never brought to its end: %s" % (starts[part], text)
             if state == "again":
-                waiting.append(part)
-                tell(part, "waiting")
+                again.append(part)
             elif state == "failed":
                 failed += 1
                 tell(part, "failed", text=text if failed <= MOST_ENDS else text.split("\n")[0])
@@ -133,7 +144,11 @@ def main():
                 tell(part, state)
         alive = {n["NodeID"] for n in ray.nodes() if n["Alive"]}
         for part in [p for p, node in running.items() if node not in alive]:
-            tell(part, "waiting", lost=running.pop(part))
+            del running[part], submitted[tasks[part]]
+            again.append(part)
+        for part in again:
+            waiting.append(part)
+            tell(part, "waiting")
     sys.exit(1 if failed else 0)
 
 

@@ -1,6 +1,6 @@
 // Package ray places the parts of a run on a Ray cluster, through the REST interface of its
 // jobs: nothing of Ray is needed on this machine. One job stands for the run; its driver
-// (driver.py) makes a task of each part, which Ray starts again where a node dies.
+// (driver.py) makes a task of each part, and another where a node dies.
 package ray
 
 import (

@@ -292,7 +292,7 @@ func (b *bed) testDoomed(t *testing.T) {
 	start := time.Now()
 	id := b.submit(t, w)
 	b.follow(t, id, w, "a failure", all(cluster.Failed, 1))
-	if log := b.engine.Log(t.Context(), id, w, 0); !strings.Contains(log, "Ray began this part 21 times") {
+	if log := b.engine.Log(t.Context(), id, w, 0); !strings.Contains(log, "begun 20 times") {
 		t.Errorf("the log of the part: %q", log)
 	}
 	t.Logf("given up after %.1f s", time.Since(start).Seconds())
