@@ -20,6 +20,8 @@ type Set struct {
 	Name string // the path as given
 	Run  Run    // zero where the path is a bare parquet file
 	Rows []Row
+	// Loads are how servers bore what they were asked, by variant.
+	Loads []Load
 	// Partial says that the run is not finished: its rows come from the journal.
 	Partial bool
 }
@@ -40,6 +42,8 @@ func Read(path string) (Set, error) {
 		// A run's own file, named directly.
 		if run, err := ReadRun(filepath.Dir(path)); err == nil && filepath.Base(path) == parquetFile {
 			s.Run = run
+			s.Loads, err = readLoads(filepath.Dir(path))
+			return s, err
 		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return Set{}, err
 		}
@@ -48,6 +52,9 @@ func Read(path string) (Set, error) {
 	s.Run, err = ReadRun(path)
 	noRun := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !noRun {
+		return Set{}, err
+	}
+	if s.Loads, err = readLoads(path); err != nil {
 		return Set{}, err
 	}
 	s.Rows, err = readJournal(filepath.Join(path, journalFile), s.Run)
@@ -108,6 +115,7 @@ func Merge(sets ...Set) (Set, error) {
 		}
 	}
 	all.Name = strings.Join(sources, " + ")
+	all.Loads = mergeLoads(sets)
 	all.Run.Sort(all.Rows)
 	return all, nil
 }

@@ -84,7 +84,7 @@ func TestServe(t *testing.T) {
 	if status != exitPass {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 	}
-	for _, want := range []string{"Drop against is good", "first token, median"} {
+	for _, want := range []string{"Drop against is good", "first token, median", "Throughput", "requests/s"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
