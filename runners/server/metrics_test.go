@@ -1,6 +1,13 @@
 package server
 
-import "testing"
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
 
 func TestLoad(t *testing.T) {
 	f := newFake(t)
@@ -33,5 +40,46 @@ func TestLoad(t *testing.T) {
 	ask(t, r, prompt("hello", 3))
 	if p := r.Figures().Peak; p.CacheUse == nil || *p.CacheUse != 0.75 {
 		t.Errorf("the peak is %+v", p)
+	}
+}
+
+// The metrics are looked at while requests are out, so that what runs then is seen, and
+// only then.
+func TestLoadWhileAsked(t *testing.T) {
+	var running, looks, idle atomic.Int64
+	f := newFake(t, func(f *fake) {
+		f.fault = func(_ int, _ http.ResponseWriter, _ *http.Request) bool {
+			running.Add(1)
+			defer running.Add(-1)
+			time.Sleep(lookAfter + 2*lookEvery)
+			return false
+		}
+		f.page = func() string {
+			if looks.Add(1); running.Load() == 0 {
+				idle.Add(1)
+			}
+			return fmt.Sprintf("llamacpp:requests_processing %d\n", running.Load())
+		}
+	})
+	r := f.open(t, func(o *Options) { o.Concurrency = 3 })
+	before, began := looks.Load(), time.Now()
+	var wait sync.WaitGroup
+	for range 3 {
+		wait.Go(func() { ask(t, r, prompt("hello", 3)) })
+	}
+	wait.Wait()
+	if p := r.Figures().Peak; p.Running == nil || *p.Running != 3 {
+		t.Errorf("the peak is %+v, want 3 running", p)
+	}
+	seen := looks.Load()
+	if n, most := seen-before, 2+int64(time.Since(began)/lookEvery); n < 1 || n > most {
+		t.Errorf("%d looks, want 1 to %d", n, most)
+	}
+	if idle.Load() > 1 { // the answer may be on its way when one begins
+		t.Errorf("%d looks where nothing ran", idle.Load())
+	}
+	time.Sleep(2 * lookEvery)
+	if n := looks.Load() - seen; n > 0 {
+		t.Errorf("%d looks with nothing asked", n)
 	}
 }
