@@ -194,31 +194,44 @@ func (s Set) LoadOf(variant string) (l Load, ok bool) {
 
 // LoadGrid lays out what the servers of some rows bore; ok is false where that of none was seen.
 func (s Set) LoadGrid(rows []Row) (g Grid, ok bool) {
-	labels := Labels(rows)
-	g.Head = []string{"variant", "at the same time", "requests", "failed", "requests/s", "prompt tokens/s", "new tokens/s", "most cache in use", "most running", "most waiting"}
+	var loads []Load
 	for _, v := range names(rows, func(r *Row) string { return r.Variant }, s.Run.Variants) {
-		l, seen := s.LoadOf(v)
-		if !seen {
-			continue
+		if l, seen := s.LoadOf(v); seen {
+			loads = append(loads, l)
 		}
-		rate := func(v float64) string {
-			if math.IsNaN(v) {
-				return "n/a"
-			}
-			return fmt.Sprintf("%.4g", v)
-		}
-		peak := func(v *float64, unit float64, after string) string {
-			if v == nil {
-				return "n/a"
-			}
-			return fixed(unit**v, 0) + after
-		}
-		g.Rows, g.Strong = append(g.Rows, []string{
-			labels[v], fmt.Sprint(l.Concurrency), fmt.Sprint(l.Requests), fmt.Sprint(l.Failed),
-			rate(l.RequestsPerSecond()), rate(l.PromptTokensPerSecond()), rate(l.NewTokensPerSecond()),
-			peak(l.CacheUse, 100, " %"), peak(l.Running, 1, ""), peak(l.Waiting, 1, ""),
-		}), append(g.Strong, false)
 	}
-	g.Notes = []string{"of all requests together, from the first to the end of the last, over all times that the server was asked; tokens by its own count; the last three by its /metrics, as seen while it was asked"}
+	peaks := slices.ContainsFunc(loads, func(l Load) bool { return l.CacheUse != nil || l.Running != nil || l.Waiting != nil })
+	g.Head = []string{"variant", "at once", "requests", "requests/s", "prompt tokens/s", "new tokens/s"}
+	g.Notes = []string{"of all requests together, from the first to the end of the last, over all times that the server was asked; tokens by its own count"}
+	if peaks {
+		g.Head = append(g.Head, "cache", "running", "waiting")
+		g.Notes[0] += "; cache in use, running and waiting requests: the most that its /metrics told while it was asked"
+	}
+	labels := Labels(rows)
+	for _, l := range loads {
+		row := []string{labels[l.Variant], fmt.Sprint(l.Concurrency), fmt.Sprint(l.Requests)}
+		if l.Failed > 0 {
+			row[2] += fmt.Sprintf(" (%d failed)", l.Failed)
+		}
+		for _, v := range []float64{l.RequestsPerSecond(), l.PromptTokensPerSecond(), l.NewTokensPerSecond()} {
+			if math.IsNaN(v) {
+				row = append(row, "n/a")
+			} else {
+				row = append(row, fmt.Sprintf("%.4g", v))
+			}
+		}
+		if peaks {
+			row = append(row, peak(l.CacheUse, 100, " %"), peak(l.Running, 1, ""), peak(l.Waiting, 1, ""))
+		}
+		g.Rows, g.Strong = append(g.Rows, row), append(g.Strong, false)
+	}
 	return g, len(g.Rows) > 0
+}
+
+// peak writes an amount in a unit.
+func peak(v *float64, unit float64, after string) string {
+	if v == nil {
+		return "n/a"
+	}
+	return fixed(unit**v, 0) + after
 }

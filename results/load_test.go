@@ -51,10 +51,13 @@ func TestLoads(t *testing.T) {
 	if !ok || len(g.Rows) != 2 {
 		t.Fatalf("%+v", g)
 	}
-	for i, want := range []string{"full 4 40 1 5 500 50 25 % 4 1", "64 4 8 0 n/a n/a n/a n/a n/a n/a"} {
+	for i, want := range []string{"full 4 40 (1 failed) 5 500 50 25 % 4 1", "64 4 8 n/a n/a n/a n/a n/a n/a"} {
 		if got := strings.Join(g.Rows[i], " "); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+	if g, _ := (Set{Rows: set.Rows, Loads: list[1:]}).LoadGrid(set.Rows); len(g.Rows) != 1 || len(g.Head) != 6 {
+		t.Errorf("without metrics: %+v", g)
 	}
 	if _, ok := (Set{Rows: set.Rows}).LoadGrid(set.Rows); ok {
 		t.Error("a table of what nobody saw")
