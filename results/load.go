@@ -207,6 +207,9 @@ func (s Set) LoadGrid(rows []Row) (g Grid, ok bool) {
 		g.Head = append(g.Head, "cache", "running", "waiting")
 		g.Notes[0] += "; cache in use, running and waiting requests: the most that its /metrics told while it was asked"
 	}
+	if slices.ContainsFunc(rows, func(r Row) bool { return r.Top1Agreement != nil }) {
+		g.Notes = append(g.Notes, "the servers behind the first were led along its answers meanwhile, for fidelity, which took time of theirs: compare rates of a run without it")
+	}
 	labels := Labels(rows)
 	for _, l := range loads {
 		row := []string{labels[l.Variant], fmt.Sprint(l.Concurrency), fmt.Sprint(l.Requests)}

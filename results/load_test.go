@@ -56,6 +56,14 @@ func TestLoads(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+	if len(g.Notes) != 1 {
+		t.Errorf("%q", g.Notes)
+	}
+	measured := append([]Row(nil), set.Rows...)
+	measured[0].Top1Agreement = new(1.0)
+	if g, _ := set.LoadGrid(measured); len(g.Notes) != 2 || !strings.Contains(g.Notes[1], "for fidelity") {
+		t.Errorf("%q", g.Notes)
+	}
 	if g, _ := (Set{Rows: set.Rows, Loads: list[1:]}).LoadGrid(set.Rows); len(g.Rows) != 1 || len(g.Head) != 6 {
 		t.Errorf("without metrics: %+v", g)
 	}
