@@ -236,5 +236,5 @@ func peak(v *float64, unit float64, after string) string {
 	if v == nil {
 		return "n/a"
 	}
-	return fixed(unit**v, 0) + after
+	return fmt.Sprintf("%.3g", unit**v) + after
 }

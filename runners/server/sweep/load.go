@@ -26,7 +26,7 @@ func (r *round) tell(v runners.Variant, f server.Figures) error {
 			l.RequestsPerSecond(), l.PromptTokensPerSecond(), l.NewTokensPerSecond(), l.Concurrency)
 	}
 	if l.CacheUse != nil {
-		line += fmt.Sprintf("; cache up to %.0f %% full", 100**l.CacheUse)
+		line += fmt.Sprintf("; cache up to %.3g %% full", 100**l.CacheUse)
 	}
 	r.watch.Say("%s", line)
 	return results.AppendLoad(r.journal.Dir(), l)
