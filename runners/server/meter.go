@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -93,9 +94,13 @@ func (m *meter) look(ctx context.Context, r *Runner) {
 	}
 }
 
-// asked counts a request that has ended. Where answers are too quick to be looked at
-// meanwhile, the metrics are looked at behind one of them.
+// asked counts a request that has ended, unless it was us who ended it: that says nothing
+// of the server. Where answers are too quick to be looked at meanwhile, the metrics are
+// looked at behind one of them.
 func (m *meter) asked(ctx context.Context, r *Runner, a *answer, err error) {
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return
+	}
 	now := time.Now()
 	m.mu.Lock()
 	m.sum.Requests++

@@ -1,12 +1,16 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/snapbench/snapbench/runners"
 )
 
 func TestLoad(t *testing.T) {
@@ -81,5 +85,32 @@ func TestLoadWhileAsked(t *testing.T) {
 	time.Sleep(2 * lookEvery)
 	if n := looks.Load() - seen; n > 0 {
 		t.Errorf("%d looks with nothing asked", n)
+	}
+}
+
+// A request that we end ourselves is none that the server has failed; one that ends with
+// the server is.
+func TestLoadOfInterrupted(t *testing.T) {
+	for want, cause := range map[int]error{0: nil, 1: errors.New("the server ended")} {
+		began := make(chan struct{})
+		f := newFake(t, func(f *fake) {
+			f.fault = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+				close(began)
+				<-r.Context().Done()
+				return true
+			}
+		})
+		r := f.open(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		go func() {
+			<-began
+			cancel(cause)
+		}()
+		if _, err := r.Run(ctx, []runners.Request{{Prompt: prompt("hello", 3).Prompt, MaxNew: 3, Variants: []runners.Variant{r.Variant()}}}); err == nil {
+			t.Error("no error of a request that was ended")
+		}
+		if got := r.Figures(); got.Requests != want || got.Failed != want {
+			t.Errorf("ended by %v: %+v, want %d failed", cause, got, want)
+		}
 	}
 }
