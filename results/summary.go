@@ -29,6 +29,7 @@ type SubjectSummary struct {
 	Cells    []CellSummary `json:"cells"`
 	Costs    []CostSummary `json:"costs"`
 	Parts    []PartSummary `json:"fidelity_by_part,omitempty"`
+	Loads    []LoadSummary `json:"throughput,omitempty"`
 	Warnings []string      `json:"warnings,omitempty"`
 }
 
@@ -90,6 +91,14 @@ type PartSummary struct {
 	Top1    *float64 `json:"top1_agreement"`
 }
 
+// LoadSummary is a server's Load with its rates.
+type LoadSummary struct {
+	Load
+	RequestsPerSecond     *float64 `json:"requests_per_second"`
+	PromptTokensPerSecond *float64 `json:"prompt_tokens_per_second"`
+	NewTokensPerSecond    *float64 `json:"new_tokens_per_second"`
+}
+
 // known is a number for JSON, null where it is not one.
 func known(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -145,6 +154,11 @@ func Summarize(set Set) Summary {
 			}
 			out.Costs = append(out.Costs, cs)
 		}
+		for _, v := range names(parts[i], func(r *Row) string { return r.Variant }, set.Run.Variants) {
+			if l, ok := set.LoadOf(v); ok {
+				out.Loads = append(out.Loads, LoadSummary{l, known(l.RequestsPerSecond()), known(l.PromptTokensPerSecond()), known(l.NewTokensPerSecond())})
+			}
+		}
 		for _, f := range FidelityByPart(set.Run, parts[i]) {
 			ps := PartSummary{Variant: f.Variant, From: f.Part.From, Rows: f.Rows, KL: known(f.KL), Bound: f.Bound, Top1: known(f.Top1)}
 			if f.Part.To >= 0 {
@@ -186,6 +200,10 @@ func Sections(set Set) []Section {
 		if g, ok := CostGrid(set.Run, parts[i]); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Speed and memory", g})
+		}
+		if g, ok := set.LoadGrid(parts[i]); ok {
+			g.Title = sub.String()
+			list = append(list, Section{"Throughput", g})
 		}
 	}
 	for _, f := range []struct {
@@ -237,7 +255,11 @@ func Markdown(set Set) string {
 // WriteSummary writes summary.json and summary.md into a folder.
 func WriteSummary(dir string, run Run, rows []Row) error {
 	set := Set{Run: run, Rows: rows}
-	err := WriteAtomic(filepath.Join(dir, summaryFile), func(w io.Writer) error {
+	var err error
+	if set.Loads, err = readLoads(dir); err != nil {
+		return err
+	}
+	err = WriteAtomic(filepath.Join(dir, summaryFile), func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
