@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/results/gate"
 	"github.com/snapbench/snapbench/runners/console"
 )
 
@@ -45,17 +46,17 @@ are refused with the reason and status 1.`,
 			if err != nil {
 				return err
 			}
-			var verdict *results.GateResult
+			var verdict *gate.Result
 			if len(args) == 2 {
 				candidate, err := results.Read(args[1])
 				if err != nil {
 					return err
 				}
-				verdict, err = results.Gate(base, candidate, limits)
+				verdict, err = gate.Runs(base, candidate, limits)
 				if err != nil {
 					return err
 				}
-			} else if verdict, err = results.GateAgainst(base, f.against, limits); errors.Is(err, results.ErrUnknownVariant) {
+			} else if verdict, err = gate.Variants(base, f.against, limits); errors.Is(err, gate.ErrUnknownVariant) {
 				return usage(err)
 			} else if err != nil {
 				return err
@@ -104,23 +105,23 @@ are refused with the reason and status 1.`,
 }
 
 // gateLimits reads the file of limits, if there is one. Flags override it.
-func gateLimits(cmd *cobra.Command, path, drop, peak string, slowdown, klRise, confidence float64) (results.Limits, error) {
-	var l results.Limits
+func gateLimits(cmd *cobra.Command, path, drop, peak string, slowdown, klRise, confidence float64) (gate.Limits, error) {
+	var l gate.Limits
 	var err error
 	if path != "" {
-		if l, err = results.ReadLimits(path); err != nil {
+		if l, err = gate.ReadLimits(path); err != nil {
 			return l, err
 		}
 	}
 	if drop != "" {
-		limit, err := results.ParseLimit(drop)
+		limit, err := gate.ParseLimit(drop)
 		if err != nil {
 			return l, usage(err)
 		}
 		l.MaxDrop = &limit
 	}
 	if peak != "" {
-		size, err := results.ParseSize(peak)
+		size, err := gate.ParseSize(peak)
 		if err != nil {
 			return l, usage(err)
 		}

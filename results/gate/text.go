@@ -1,4 +1,4 @@
-package results
+package gate
 
 import (
 	"encoding/json"
@@ -8,13 +8,15 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // Grids lays a verdict out as tables for a terminal or markdown: the comparisons, then the checks.
-func (g *GateResult) Grids() []Grid {
-	var list []Grid
+func (g *Result) Grids() []results.Grid {
+	var list []results.Grid
 	for _, part := range g.bySubject() {
-		head := Grid{Title: part[0].Subject, Head: []string{"task", "samples", "baseline", "candidate", "drop", "limit", "verdict"}}
+		head := results.Grid{Title: part[0].Subject, Head: []string{"task", "samples", "baseline", "candidate", "drop", "limit", "verdict"}}
 		several := false
 		for _, l := range part {
 			several = several || l.Label != part[0].Label
@@ -22,29 +24,29 @@ func (g *GateResult) Grids() []Grid {
 		if several {
 			head.Head = append([]string{"variant"}, head.Head...)
 		}
-		var caches []Footprint
-		if slices.ContainsFunc(part, func(l GateLine) bool { return l.CacheTimesFull != nil }) {
-			head.Head = append(head.Head, cacheColumn)
+		var caches []results.Footprint
+		if slices.ContainsFunc(part, func(l Line) bool { return l.CacheTimesFull != nil }) {
+			head.Head = append(head.Head, results.CacheColumn)
 		}
 		for _, l := range part {
-			limit := fixed(l.Limit, 2)
+			limit := results.Fixed(l.Limit, 2)
 			if strings.HasSuffix(l.Asked, "%") {
 				limit += " (" + l.Asked + ")"
 			}
-			row := []string{l.Task, fmt.Sprint(l.Samples), fixed(l.Baseline, 2), fixed(l.Score, 2), fixed(l.Drop, 2) + interval(1, l.Lo, l.Hi, 1), limit, l.Verdict.String() + l.need()}
+			row := []string{l.Task, fmt.Sprint(l.Samples), results.Fixed(l.Baseline, 2), results.Fixed(l.Score, 2), results.Fixed(l.Drop, 2) + interval(l.Lo, l.Hi, 1), limit, l.Verdict.String() + l.need()}
 			if several {
 				row = append([]string{l.Label}, row...)
 			}
-			if head.Head[len(head.Head)-1] == cacheColumn {
+			if head.Head[len(head.Head)-1] == results.CacheColumn {
 				row, caches = append(row, l.cache.String()), append(caches, l.cache)
 			}
 			head.Rows, head.Strong = append(head.Rows, row), append(head.Strong, l.Average || l.Verdict == Fail)
 		}
-		head.Notes = explainAbove(caches)
+		head.Notes = results.ExplainAbove(caches)
 		list = append(list, head)
 	}
 	if len(g.Checks) > 0 {
-		c := Grid{Head: []string{"check", "variant", "found", "limit", "verdict"}}
+		c := results.Grid{Head: []string{"check", "variant", "found", "limit", "verdict"}}
 		for _, k := range g.Checks {
 			c.Rows, c.Strong = append(c.Rows, []string{k.Name, k.Label, k.Found, k.Limit, k.Verdict.String()}), append(c.Strong, k.Verdict == Fail)
 		}
@@ -56,7 +58,7 @@ func (g *GateResult) Grids() []Grid {
 	return list
 }
 
-func (l GateLine) need() string {
+func (l Line) need() string {
 	switch {
 	case l.Verdict != Undecided:
 		return ""
@@ -73,20 +75,20 @@ func (l GateLine) need() string {
 	return fmt.Sprintf(" (about %.0f samples would do)", mag*math.Ceil(float64(*l.Needed)/mag))
 }
 
-func (g *GateResult) bySubject() [][]GateLine {
-	var parts [][]GateLine
+func (g *Result) bySubject() [][]Line {
+	var parts [][]Line
 	for _, l := range g.Lines {
 		if n := len(parts); n > 0 && parts[n-1][0].Subject == l.Subject {
 			parts[n-1] = append(parts[n-1], l)
 			continue
 		}
-		parts = append(parts, []GateLine{l})
+		parts = append(parts, []Line{l})
 	}
 	return parts
 }
 
 // Headline is the verdict in one line.
-func (g *GateResult) Headline() string {
+func (g *Result) Headline() string {
 	count := map[Verdict]int{}
 	for _, l := range g.Lines {
 		count[l.Verdict]++
@@ -115,17 +117,17 @@ func (g *GateResult) Headline() string {
 }
 
 // Text writes the verdict for a terminal of a width.
-func (g *GateResult) Text(width int) string {
+func (g *Result) Text(width int) string {
 	var b strings.Builder
 	for _, t := range g.Grids() {
 		b.WriteString(t.Text(width) + "\n")
 	}
-	b.WriteString(Visible(g.Headline()) + "\n")
+	b.WriteString(results.Visible(g.Headline()) + "\n")
 	return b.String()
 }
 
 // Markdown writes the verdict for a job summary.
-func (g *GateResult) Markdown() string {
+func (g *Result) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## Accuracy gate\n\n**%s**\n\nBaseline `%s`, candidate `%s`.\n\n", g.Headline(), tick(g.Baseline), tick(g.Candidate))
 	for _, t := range g.Grids() {
@@ -134,13 +136,13 @@ func (g *GateResult) Markdown() string {
 		}
 		b.WriteString(t.Markdown() + "\n")
 	}
-	return VisibleLines(b.String())
+	return results.VisibleLines(b.String())
 }
 
 func tick(s string) string { return strings.ReplaceAll(s, "`", "'") }
 
 // WriteJSON writes the verdict as JSON; unknown numbers are null.
-func (g *GateResult) WriteJSON(w io.Writer) error {
+func (g *Result) WriteJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
@@ -148,8 +150,8 @@ func (g *GateResult) WriteJSON(w io.Writer) error {
 }
 
 // MarshalJSON writes intervals that are not defined as null.
-func (l GateLine) MarshalJSON() ([]byte, error) {
-	type plain GateLine
+func (l Line) MarshalJSON() ([]byte, error) {
+	type plain Line
 	if !math.IsNaN(l.Lo) && !math.IsNaN(l.Hi) {
 		return json.Marshal(plain(l))
 	}
@@ -190,7 +192,7 @@ type junitMessage struct {
 
 // WriteJUnit writes the verdict as JUnit XML, one test case for each comparison and check. Undecided is an error, not
 // a skip: a viewer must not show it as harmless.
-func (g *GateResult) WriteJUnit(w io.Writer) error {
+func (g *Result) WriteJUnit(w io.Writer) error {
 	s := junitSuite{Name: "snapbench gate"}
 	add := func(c junitCase, v Verdict, message string) {
 		s.Tests++
@@ -207,7 +209,7 @@ func (g *GateResult) WriteJUnit(w io.Writer) error {
 	}
 	for _, l := range g.Lines {
 		add(junitCase{Class: l.Subject + ", " + l.Label, Name: l.Task}, l.Verdict,
-			fmt.Sprintf("%s: drop %s points%s, limit %s, %d samples, baseline %s, candidate %s%s", l.Verdict, fixed(l.Drop, 2), interval(1, l.Lo, l.Hi, 2), fixed(l.Limit, 2), l.Samples, fixed(l.Baseline, 2), fixed(l.Score, 2), l.need()))
+			fmt.Sprintf("%s: drop %s points%s, limit %s, %d samples, baseline %s, candidate %s%s", l.Verdict, results.Fixed(l.Drop, 2), interval(l.Lo, l.Hi, 2), results.Fixed(l.Limit, 2), l.Samples, results.Fixed(l.Baseline, 2), results.Fixed(l.Score, 2), l.need()))
 	}
 	for _, k := range g.Checks {
 		add(junitCase{Class: k.Subject + ", " + k.Label, Name: k.Name}, k.Verdict, fmt.Sprintf("%s: %s, limit %s", k.Verdict, k.Found, k.Limit))
@@ -222,4 +224,12 @@ func (g *GateResult) WriteJUnit(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+// interval is " [0.4, 2.1]"; nothing where there is none.
+func interval(lo, hi float64, decimals int) string {
+	if !(lo <= hi) {
+		return ""
+	}
+	return fmt.Sprintf(" [%s, %s]", results.Fixed(lo, decimals), results.Fixed(hi, decimals))
 }

@@ -1,4 +1,4 @@
-package results
+package gate
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/snapbench/snapbench/bounds"
+	"github.com/snapbench/snapbench/results"
 )
 
 // Limits is what a gate allows. As YAML:
@@ -114,7 +115,7 @@ func ParseSize(s string) (Size, error) {
 
 func (s Size) String() string {
 	if s.Bytes > 0 {
-		return Bytes(s.Bytes)
+		return results.Bytes(s.Bytes)
 	}
 	return strconv.FormatFloat(s.Times, 'f', -1, 64) + " times"
 }
@@ -207,7 +208,7 @@ func (l Limits) Check() error {
 
 func (l Limits) confidence() float64 {
 	if l.Confidence == 0 {
-		return confidence
+		return results.Confidence
 	}
 	return l.Confidence
 }

@@ -1,4 +1,6 @@
-package results
+package gate
+
+import "github.com/snapbench/snapbench/results"
 
 import "fmt"
 
@@ -6,7 +8,7 @@ import "fmt"
 // every variant. A drop from 0 does not exist, so nothing that could have shown one was
 // compared: a damaged model, a wrong template or a metric that does not fit look like
 // that. A note says so for each.
-func (g *GateResult) silent(contests []contest) map[string]bool {
+func (g *Result) silent(contests []contest) map[string]bool {
 	silent := map[string]bool{}
 	var order []string
 	for _, c := range contests {
@@ -25,7 +27,7 @@ func (g *GateResult) silent(contests []contest) map[string]bool {
 }
 
 func (c contest) allZero() bool {
-	for _, side := range []map[string]map[string]*Row{c.base, c.cand} {
+	for _, side := range []map[string]map[string]*results.Row{c.base, c.cand} {
 		for _, samples := range side {
 			for _, r := range samples {
 				if *r.Score != 0 {

@@ -1,10 +1,12 @@
-package results
+package gate
 
 import (
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // Verdict is a gate's answer, for one comparison or as a whole.
@@ -25,20 +27,20 @@ func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil 
 // ExitStatus is the process's status: 0 pass, 3 fail, 4 undecided.
 func (v Verdict) ExitStatus() int { return [...]int{4, 0, 3}[v] }
 
-// GateResult is what a gate found.
-type GateResult struct {
-	Verdict    Verdict    `json:"verdict"`
-	Baseline   string     `json:"baseline"`
-	Candidate  string     `json:"candidate"`
-	Confidence float64    `json:"confidence"`
-	Lines      []GateLine `json:"comparisons"`
-	Checks     []Check    `json:"checks"`
-	Notes      []string   `json:"notes,omitempty"`
+// Result is what a gate found.
+type Result struct {
+	Verdict    Verdict  `json:"verdict"`
+	Baseline   string   `json:"baseline"`
+	Candidate  string   `json:"candidate"`
+	Confidence float64  `json:"confidence"`
+	Lines      []Line   `json:"comparisons"`
+	Checks     []Check  `json:"checks"`
+	Notes      []string `json:"notes,omitempty"`
 }
 
-// GateLine is one test of non-inferiority: a task or the average of all, under one variant. Scores and limits are 0
+// Line is one test of non-inferiority: a task or the average of all, under one variant. Scores and limits are 0
 // to 100.
-type GateLine struct {
+type Line struct {
 	Subject        string   `json:"subject"`
 	Variant        string   `json:"variant"`
 	Label          string   `json:"label"`
@@ -61,7 +63,7 @@ type GateLine struct {
 	CacheTimesFull *float64 `json:"cache_times_full"`  // the candidate's caches as a multiple of the full cache's; null where unknown
 	Needed         *int     `json:"needed,omitempty"`  // samples it would take to decide, if all stays as seen; null where decided or none would do
 	Nothing        bool     `json:"nothing,omitempty"` // all scores of the subject are 0: undecided, for no drop could show
-	cache          Footprint
+	cache          results.Footprint
 }
 
 // Check is a limit that needs no statistics, or nearly: the budget audit, speed, memory, fidelity.
@@ -90,20 +92,20 @@ func (e *RefusedError) Error() string {
 
 // Gate holds a candidate's results against a baseline's, variant by variant of the same name; where each has a single
 // variant, these two, whatever their names.
-func Gate(base, cand Set, limits Limits) (*GateResult, error) {
+func Runs(base, cand results.Set, limits Limits) (*Result, error) {
 	if base.Partial || cand.Partial {
 		return nil, refusePartial(base, cand)
 	}
-	g := &GateResult{Baseline: base.Name, Candidate: cand.Name}
+	g := &Result{Baseline: base.Name, Candidate: cand.Name}
 	var reasons []string
-	baseSubjects, baseParts := Subjects(base.Rows)
-	candSubjects, candParts := Subjects(cand.Rows)
+	baseSubjects, baseParts := results.Subjects(base.Rows)
+	candSubjects, candParts := results.Subjects(cand.Rows)
 	heldTo := map[int]int{} // a part of the candidate → the baseline's
 	var contests []contest
 	for i, cs := range candSubjects {
 		k := -1
 		for n, bs := range baseSubjects {
-			if bs.model() == cs.model() && (k < 0 || bs == cs) {
+			if model(bs) == model(cs) && (k < 0 || bs == cs) {
 				k = n
 			}
 		}
@@ -129,7 +131,7 @@ func Gate(base, cand Set, limits Limits) (*GateResult, error) {
 	}
 	if len(reasons) == 0 {
 		for _, bs := range baseSubjects {
-			if !slices.ContainsFunc(candSubjects, func(cs Subject) bool { return bs.model() == cs.model() }) {
+			if !slices.ContainsFunc(candSubjects, func(cs results.Subject) bool { return model(bs) == model(cs) }) {
 				reasons = append(reasons, fmt.Sprintf("%s is only in the baseline", bs))
 			}
 		}
@@ -144,22 +146,22 @@ var ErrUnknownVariant = errors.New("unknown variant")
 // theBaseline names the variant of [Run.BaselineOf], whatever it is called.
 const theBaseline = "baseline"
 
-// GateAgainst holds every variant of a set against one of its own, such as full, or "baseline" for the one that its
+// Variants holds every variant of a set against one of its own, such as full, or "baseline" for the one that its
 // tables are against; where it has none of that name the error wraps [ErrUnknownVariant].
-func GateAgainst(set Set, against string, limits Limits) (*GateResult, error) {
+func Variants(set results.Set, against string, limits Limits) (*Result, error) {
 	if set.Partial {
-		return nil, refusePartial(set, Set{})
+		return nil, refusePartial(set, results.Set{})
 	}
 	if limits.MaxSlowdown != nil || limits.MaxPeak != nil {
 		return nil, fmt.Errorf("max_slowdown and max_peak compare two runs: the variants of one run share their prefill and are decoded together")
 	}
-	g := &GateResult{Baseline: set.Name + ": " + against, Candidate: set.Name}
+	g := &Result{Baseline: set.Name + ": " + against, Candidate: set.Name}
 	var contests []contest
 	var reasons []string
-	subjects, parts := Subjects(set.Rows)
+	subjects, parts := results.Subjects(set.Rows)
 	for i, rows := range parts {
-		variants := names(rows, func(r *Row) string { return r.Variant }, set.Run.Variants)
-		labels := Labels(rows)
+		variants := set.Run.VariantsOf(rows)
+		labels := results.Labels(rows)
 		at := slices.IndexFunc(variants, func(v string) bool { return v == against || labels[v] == against })
 		if at < 0 && against == theBaseline {
 			at = slices.Index(variants, set.Run.BaselineOf(rows))
@@ -175,7 +177,7 @@ func GateAgainst(set Set, against string, limits Limits) (*GateResult, error) {
 		for _, v := range variants {
 			if v != variants[at] {
 				contests = append(contests, contest{
-					subject: subjects[i].String(), variant: v, label: labels[v], tasks: set.Run.tasksOf(rows), base: base, cand: byTask(rows, v, &reasons),
+					subject: subjects[i].String(), variant: v, label: labels[v], tasks: set.Run.TasksOf(rows), base: base, cand: byTask(rows, v, &reasons),
 				})
 			}
 		}
@@ -186,7 +188,7 @@ func GateAgainst(set Set, against string, limits Limits) (*GateResult, error) {
 	return g.judge(contests, reasons, limits, false)
 }
 
-func refusePartial(sets ...Set) error {
+func refusePartial(sets ...results.Set) error {
 	var reasons []string
 	for _, s := range sets {
 		if s.Partial {

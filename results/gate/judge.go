@@ -1,17 +1,18 @@
-package results
+package gate
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
 	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // judge runs the tests. Its tests form one family: every task and average of every variant.
-func (g *GateResult) judge(contests []contest, reasons []string, limits Limits, twoRuns bool) (*GateResult, error) {
+func (g *Result) judge(contests []contest, reasons []string, limits Limits, twoRuns bool) (*Result, error) {
 	for _, c := range contests {
 		reasons = append(reasons, c.compatible()...)
 	}
@@ -36,23 +37,23 @@ func (g *GateResult) judge(contests []contest, reasons []string, limits Limits, 
 	g.Confidence = limits.confidence()
 	alpha := (1 - g.Confidence) / 2
 	type test struct {
-		line  *GateLine
-		pairs [][]Pair
+		line  *Line
+		pairs [][]results.Pair
 		limit Limit
-		cmp   Comparison
+		cmp   results.Comparison
 	}
 	var tests []*test
 	for _, c := range contests {
-		var all [][]Pair
+		var all [][]results.Pair
 		changedAll := 0
 		cache := c.footprint()
-		line := GateLine{Subject: c.subject, Variant: c.variant, Label: c.label, cache: cache, CacheTimesFull: known(cache.TimesFull)}
+		line := Line{Subject: c.subject, Variant: c.variant, Label: c.label, cache: cache, CacheTimesFull: results.Known(cache.TimesFull)}
 		for _, task := range c.tasks {
-			var pairs []Pair
+			var pairs []results.Pair
 			changed := 0
 			for _, s := range samplesOf(c.base[task], c.cand[task]) {
 				x, y := c.base[task][s], c.cand[task][s]
-				pairs = append(pairs, Pair{*x.Score, *y.Score})
+				pairs = append(pairs, results.Pair{Base: *x.Score, Cand: *y.Score})
 				if x.Prediction != y.Prediction {
 					changed++
 				}
@@ -61,7 +62,7 @@ func (g *GateResult) judge(contests []contest, reasons []string, limits Limits, 
 			all = append(all, pairs)
 			l := line
 			l.Task, l.Changed = task, changed
-			tests = append(tests, &test{line: &l, pairs: [][]Pair{pairs}, limit: limits.task(task)})
+			tests = append(tests, &test{line: &l, pairs: [][]results.Pair{pairs}, limit: limits.task(task)})
 		}
 		if len(c.tasks) > 1 {
 			l := line
@@ -70,13 +71,13 @@ func (g *GateResult) judge(contests []contest, reasons []string, limits Limits, 
 		}
 	}
 	// With m tests Holm asks for p-values down to alpha/m, and a bootstrap cannot give any below one over its draws.
-	draws := max(resamples, int(math.Ceil(4*float64(len(tests))/alpha)))
+	draws := max(results.Draws, int(math.Ceil(4*float64(len(tests))/alpha)))
 	work := make(chan *test)
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(tests)) {
 		wg.Go(func() {
 			for t := range work {
-				t.cmp = Compare(t.pairs, draws)
+				t.cmp = results.Compare(t.pairs, draws)
 			}
 		})
 	}
@@ -91,7 +92,7 @@ func (g *GateResult) judge(contests []contest, reasons []string, limits Limits, 
 		limit := t.limit.of(t.cmp.Base)
 		pPass[i], pFail[i] = t.cmp.AtLeast(limit), t.cmp.AtMost(limit)
 	}
-	pPass, pFail = holm(pPass), holm(pFail)
+	pPass, pFail = results.Holm(pPass), results.Holm(pFail)
 	g.Verdict = Pass
 	silent := g.silent(contests)
 	for i, t := range tests {
@@ -135,21 +136,4 @@ func worse(a, b Verdict) Verdict {
 		return b
 	}
 	return a
-}
-
-// holm corrects p-values for their number (Holm 1979): compared with a level as they are, they keep the chance of a
-// single wrong rejection among all of them below it.
-func holm(p []float64) []float64 {
-	order := make([]int, len(p))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p[a], p[b]) })
-	out := make([]float64, len(p))
-	largest := 0.0
-	for rank, i := range order {
-		largest = max(largest, min(1, float64(len(p)-rank)*p[i]))
-		out[i] = largest
-	}
-	return out
 }

@@ -1,36 +1,38 @@
-package results
+package gate
 
 import (
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // contest is one variant of the candidate and what it is held against.
 type contest struct {
 	subject, variant, label string
 	tasks                   []string
-	base, cand              map[string]map[string]*Row // task → sample → row
+	base, cand              map[string]map[string]*results.Row // task → sample → row
 }
 
 // footprint is what the candidate's caches take.
-func (c contest) footprint() Footprint {
-	var rows []*Row
+func (c contest) footprint() results.Footprint {
+	var rows []*results.Row
 	for _, task := range c.tasks {
 		for _, s := range samplesOf(nil, c.cand[task]) {
 			rows = append(rows, c.cand[task][s])
 		}
 	}
-	return FootprintOf(rows)
+	return results.FootprintOf(rows)
 }
 
 // match pairs the variants of two parts.
-func match(subject string, base, cand []Row, baseRun, candRun Run) (list []contest, reasons []string) {
-	bv := names(base, func(r *Row) string { return r.Variant }, baseRun.Variants)
-	cv := names(cand, func(r *Row) string { return r.Variant }, candRun.Variants)
-	labels := Labels(cand)
-	tasks := candRun.tasksOf(append(slices.Clone(cand), base...))
+func match(subject string, base, cand []results.Row, baseRun, candRun results.Run) (list []contest, reasons []string) {
+	bv := baseRun.VariantsOf(base)
+	cv := candRun.VariantsOf(cand)
+	labels := results.Labels(cand)
+	tasks := candRun.TasksOf(append(slices.Clone(cand), base...))
 	add := func(b, c string) {
 		list = append(list, contest{subject: subject, variant: c, label: labels[c], tasks: tasks, base: byTask(base, b, &reasons), cand: byTask(cand, c, &reasons)})
 	}
@@ -61,9 +63,9 @@ func match(subject string, base, cand []Row, baseRun, candRun Run) (list []conte
 // partners gives the candidate's variants the baseline's that they are held against: that of the same text, else the
 // only one of the same policy, budget and parameters, whose text another version wrote otherwise. A server's label
 // says which of two runs it is of, and is no parameter.
-func partners(base, cand []Row, bv, cv []string) map[string]string {
+func partners(base, cand []results.Row, bv, cv []string) map[string]string {
 	held := map[string]string{}
-	left := func(variants, other []string, rows []Row) map[string][]string {
+	left := func(variants, other []string, rows []results.Row) map[string][]string {
 		data, of := asData(rows), map[string][]string{}
 		for _, v := range variants {
 			if !slices.Contains(other, v) {
@@ -87,7 +89,7 @@ func partners(base, cand []Row, bv, cv []string) map[string]string {
 }
 
 // asData gives every variant its policy, budget and parameters.
-func asData(rows []Row) map[string]string {
+func asData(rows []results.Row) map[string]string {
 	of := map[string]string{}
 	for i := range rows {
 		if r := &rows[i]; of[r.Variant] == "" {
@@ -95,25 +97,21 @@ func asData(rows []Row) map[string]string {
 			if r.Policy == "server" {
 				delete(params, "label")
 			}
-			of[r.Variant] = fmt.Sprintf("%q %q %q", r.Policy, r.Budget, Params(params))
+			of[r.Variant] = fmt.Sprintf("%q %q %q", r.Policy, r.Budget, results.Params(params))
 		}
 	}
 	return of
 }
 
-func (run Run) tasksOf(rows []Row) []string {
-	return names(rows, func(r *Row) string { return r.Task }, run.Tasks)
-}
-
-func byTask(rows []Row, variant string, reasons *[]string) map[string]map[string]*Row {
-	m := map[string]map[string]*Row{}
+func byTask(rows []results.Row, variant string, reasons *[]string) map[string]map[string]*results.Row {
+	m := map[string]map[string]*results.Row{}
 	for i := range rows {
 		r := &rows[i]
 		if r.Variant != variant {
 			continue
 		}
 		if m[r.Task] == nil {
-			m[r.Task] = map[string]*Row{}
+			m[r.Task] = map[string]*results.Row{}
 		}
 		if m[r.Task][r.Sample] != nil {
 			*reasons = append(*reasons, fmt.Sprintf("%s: sample %q is there twice under %s", r.Task, r.Sample, r.Variant))
@@ -209,7 +207,7 @@ func few(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-func samplesOf(a, b map[string]*Row) []string {
+func samplesOf(a, b map[string]*results.Row) []string {
 	var list []string
 	for s := range a {
 		list = append(list, s)
@@ -219,6 +217,6 @@ func samplesOf(a, b map[string]*Row) []string {
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, Natural)
+	slices.SortFunc(list, results.Natural)
 	return list
 }
