@@ -73,7 +73,7 @@ func (c contest) checks(limits Limits, twoRuns bool) ([]Check, error) {
 		add("budget audit", fmt.Sprintf("%d rows kept what they should", audited), "none", Pass)
 	}
 	if limits.MaxSlowdown != nil {
-		if err := need("max_slowdown", "prefill_seconds", "decode_seconds"); err != nil {
+		if err := need(limits.name("max_slowdown"), "prefill_seconds", "decode_seconds"); err != nil {
 			return nil, err
 		}
 		for _, t := range []struct {
@@ -94,14 +94,14 @@ func (c contest) checks(limits Limits, twoRuns bool) ([]Check, error) {
 		}
 	}
 	if limits.MaxPeak != nil {
-		if err := need("max_peak", "peak_bytes"); err != nil {
+		if err := need(limits.name("max_peak"), "peak_bytes"); err != nil {
 			return nil, err
 		}
 		most := limits.MaxPeak.bytes(basePeak)
 		add("peak memory", fmt.Sprintf("%s (baseline %s)", results.Bytes(float64(candPeak)), results.Bytes(float64(basePeak))), limits.MaxPeak.String(), verdict(float64(candPeak) <= most))
 	}
 	if limits.MaxKLRise != nil {
-		if err := need("max_kl_rise", "kl_mean"); err != nil {
+		if err := need(limits.name("max_kl_rise"), "kl_mean"); err != nil {
 			return nil, err
 		}
 		add("KL divergence", fmt.Sprintf("%+.4g nats against the baseline's", mean(kl)), fmt.Sprintf("+%g nats", *limits.MaxKLRise), verdict(mean(kl) <= *limits.MaxKLRise))

@@ -1,3 +1,10 @@
+// Package gate says whether a change may pass: it holds the rows of a candidate against a baseline's, sample by sample,
+// against limits.
+//
+//	Runs, Variants   two runs, or the variants of one with one of them
+//	Limits           what is allowed, and which question is asked (About)
+//	Result           a verdict for each comparison and for all, as tables, Markdown, JSON, JUnit
+//	Plan             how many samples a limit takes, before anything runs
 package gate
 
 import (
@@ -27,19 +34,24 @@ func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil 
 // ExitStatus is the process's status: 0 pass, 3 fail, 4 undecided.
 func (v Verdict) ExitStatus() int { return [...]int{4, 0, 3}[v] }
 
+// Scale says what the numbers of a verdict's and a plan's JSON are.
+const Scale = "scores, drops, limits, intervals and spreads are points of 0 to 100; p and confidence are probabilities of 0 to 1"
+
 // Result is what a gate found.
 type Result struct {
-	Verdict    Verdict  `json:"verdict"`
-	Baseline   string   `json:"baseline"`
-	Candidate  string   `json:"candidate"`
-	Confidence float64  `json:"confidence"`
-	Lines      []Line   `json:"comparisons"`
-	Checks     []Check  `json:"checks"`
-	Notes      []string `json:"notes,omitempty"`
+	Verdict    Verdict      `json:"verdict"`
+	About      About        `json:"about"`
+	Scale      string       `json:"scale"`
+	Baseline   string       `json:"baseline"`
+	Candidate  string       `json:"candidate"`
+	Across     []Difference `json:"across,omitempty"`     // what the runs differ in, by leave
+	Confidence float64      `json:"confidence,omitempty"` // about the population
+	Lines      []Line       `json:"comparisons"`
+	Checks     []Check      `json:"checks"`
+	Notes      []string     `json:"notes,omitempty"`
 }
 
-// Line is one test of non-inferiority: a task or the average of all, under one variant. Scores and limits are 0
-// to 100.
+// Line is one comparison: a task or the average of all, under one variant. Scores, drops and limits are 0 to 100.
 type Line struct {
 	Subject        string   `json:"subject"`
 	Variant        string   `json:"variant"`
@@ -47,23 +59,31 @@ type Line struct {
 	Task           string   `json:"task"`
 	Average        bool     `json:"average,omitempty"`
 	Samples        int      `json:"samples"`
-	Differ         int      `json:"differ"`  // samples with another score
 	Changed        int      `json:"changed"` // samples with another text
+	Better         int      `json:"better"`  // samples with a higher score
+	Worse          int      `json:"worse"`   // samples with a lower score
+	Identical      bool     `json:"identical"`
 	Baseline       float64  `json:"baseline"`
 	Score          float64  `json:"score"`
 	Drop           float64  `json:"drop"`
-	Lo             float64  `json:"lo"` // 95 % interval of the drop
-	Hi             float64  `json:"hi"`
 	Limit          float64  `json:"limit"`
-	Asked          string   `json:"asked"`  // the limit as written
-	PPass          float64  `json:"p_pass"` // Holm-corrected p-value of "the drop is at least the limit"
-	PFail          float64  `json:"p_fail"` // of "the drop is at most the limit"
-	Method         string   `json:"method"`
+	Asked          string   `json:"asked"`     // the limit as written
+	P              *float64 `json:"p_mcnemar"` // of as many worse as better (McNemar, exact); null where scores are not 0 or 1
 	Verdict        Verdict  `json:"verdict"`
 	CacheTimesFull *float64 `json:"cache_times_full"`  // the candidate's caches as a multiple of the full cache's; null where unknown
-	Needed         *int     `json:"needed,omitempty"`  // samples it would take to decide, if all stays as seen; null where decided or none would do
 	Nothing        bool     `json:"nothing,omitempty"` // all scores of the subject are 0: undecided, for no drop could show
+	*Bounds                 // about the population; nil about the set
 	cache          results.Footprint
+}
+
+// Bounds are what a verdict about the population rests on.
+type Bounds struct {
+	Lo     *float64 `json:"lo"` // 95 % interval of the drop; null without one
+	Hi     *float64 `json:"hi"`
+	PPass  float64  `json:"p_pass"` // Holm-corrected p-value of "the drop is at least the limit"
+	PFail  float64  `json:"p_fail"` // of "the drop is at most the limit"
+	Method string   `json:"method"`
+	Needed *int     `json:"needed,omitempty"` // samples it would take to decide, if all stays as seen; null where decided or none would do
 }
 
 // Check is a limit that needs no statistics, or nearly: the budget audit, speed, memory, fidelity.
@@ -90,74 +110,94 @@ func (e *RefusedError) Error() string {
 	return "the gate refuses to compare:\n  " + strings.Join(shown, "\n  ") + more
 }
 
-// Gate holds a candidate's results against a baseline's, variant by variant of the same name; where each has a single
-// variant, these two, whatever their names.
+// Runs holds a candidate's results against a baseline's, variant by variant of the same name; where each has a single
+// variant, these two, whatever their names. Runs that differ in model, device or number format are refused with a
+// [RefusedError], unless limits.Across allows what they differ in.
 func Runs(base, cand results.Set, limits Limits) (*Result, error) {
-	if base.Partial || cand.Partial {
-		return nil, refusePartial(base, cand)
+	p, err := pairRuns(base, cand, limits)
+	if err != nil {
+		return nil, err
 	}
-	g := &Result{Baseline: base.Name, Candidate: cand.Name}
-	var reasons []string
-	baseSubjects, baseParts := results.Subjects(base.Rows)
-	candSubjects, candParts := results.Subjects(cand.Rows)
-	heldTo := map[int]int{} // a part of the candidate → the baseline's
-	var contests []contest
-	for i, cs := range candSubjects {
-		k := -1
-		for n, bs := range baseSubjects {
-			if model(bs) == model(cs) && (k < 0 || bs == cs) {
-				k = n
-			}
-		}
-		if k < 0 && len(baseSubjects) == 1 && len(candSubjects) == 1 {
-			bs := baseSubjects[0]
-			for _, d := range []struct{ what, a, b string }{{"model", bs.Model, cs.Model}, {"revision", bs.Revision, cs.Revision}, {"protocol", bs.Protocol, cs.Protocol}} {
-				if d.a != d.b {
-					reasons = append(reasons, fmt.Sprintf("%s: baseline %q, candidate %q", d.what, d.a, d.b))
-				}
-			}
-			continue
-		}
-		if k < 0 {
-			reasons = append(reasons, fmt.Sprintf("%s is only in the candidate", cs))
-			continue
-		}
-		if bs := baseSubjects[k]; bs.Device != cs.Device || bs.DType != cs.DType {
-			g.Notes = append(g.Notes, fmt.Sprintf("%s: the baseline ran on %s %s, the candidate on %s %s", cs.Model, bs.Device, bs.DType, cs.Device, cs.DType))
-		}
-		heldTo[i] = k
-		list, why := match(cs.String(), baseParts[k], candParts[i], base.Run, cand.Run)
-		contests, reasons = append(contests, list...), append(reasons, why...)
-	}
-	if len(reasons) == 0 {
-		for _, bs := range baseSubjects {
-			if !slices.ContainsFunc(candSubjects, func(cs results.Subject) bool { return model(bs) == model(cs) }) {
-				reasons = append(reasons, fmt.Sprintf("%s is only in the baseline", bs))
-			}
-		}
-	}
-	reasons = append(spread(baseSubjects, candSubjects, baseParts, candParts, heldTo), reasons...)
-	return g.judge(contests, reasons, limits, true)
+	return p.judge(limits)
 }
 
 // ErrUnknownVariant says that a run has no variant of the name asked for.
 var ErrUnknownVariant = errors.New("unknown variant")
 
-// theBaseline names the variant of [Run.BaselineOf], whatever it is called.
+// theBaseline names the variant of [results.Run.BaselineOf], whatever it is called.
 const theBaseline = "baseline"
 
 // Variants holds every variant of a set against one of its own, such as full, or "baseline" for the one that its
 // tables are against; where it has none of that name the error wraps [ErrUnknownVariant].
 func Variants(set results.Set, against string, limits Limits) (*Result, error) {
+	p, err := pairVariants(set, against, limits)
+	if err != nil {
+		return nil, err
+	}
+	return p.judge(limits)
+}
+
+// pairing is what a gate compares, before it judges.
+type pairing struct {
+	baseline, candidate string
+	contests            []contest
+	reasons             []string // why not
+	across              []Difference
+	notes               []string
+	twoRuns             bool
+}
+
+func pairRuns(base, cand results.Set, limits Limits) (*pairing, error) {
+	if base.Partial || cand.Partial {
+		return nil, refusePartial(base, cand)
+	}
+	p := &pairing{baseline: base.Name, candidate: cand.Name, twoRuns: true}
+	baseSubjects, baseParts := results.Subjects(base.Rows)
+	candSubjects, candParts := results.Subjects(cand.Rows)
+	heldTo := map[int]int{} // a part of the candidate → the baseline's
+	for i, cs := range candSubjects {
+		k, reason := limits.Across.partner(cs, baseSubjects)
+		switch {
+		case reason != "":
+			p.reasons = append(p.reasons, reason)
+			continue
+		case k < 0 && len(baseSubjects) == 1 && len(candSubjects) == 1:
+			_, why := limits.Across.differences(baseSubjects[0], cs)
+			p.reasons = append(p.reasons, why...)
+			continue
+		case k < 0:
+			p.reasons = append(p.reasons, fmt.Sprintf("%s is only in the candidate", cs))
+			continue
+		}
+		found, why := limits.Across.differences(baseSubjects[k], cs)
+		p.differ(found...)
+		p.reasons = append(p.reasons, why...)
+		heldTo[i] = k
+		p.match(cs.String(), baseParts[k], candParts[i], base.Run, cand.Run, limits.Across)
+	}
+	if len(p.reasons) == 0 {
+		for _, bs := range baseSubjects {
+			if !slices.ContainsFunc(candSubjects, func(cs results.Subject) bool { return limits.Across.key(bs) == limits.Across.key(cs) }) {
+				p.reasons = append(p.reasons, fmt.Sprintf("%s is only in the baseline", bs))
+			}
+		}
+	}
+	p.reasons = append(spread(baseSubjects, candSubjects, baseParts, candParts, heldTo, limits.Across.key), p.reasons...)
+	return p, nil
+}
+
+func pairVariants(set results.Set, against string, limits Limits) (*pairing, error) {
 	if set.Partial {
-		return nil, refusePartial(set, results.Set{})
+		return nil, refusePartial(set)
+	}
+	if len(limits.Across) > 0 {
+		return nil, fmt.Errorf("%s is for two runs: the variants of one run are of one model, device and number format", limits.name("across"))
 	}
 	if limits.MaxSlowdown != nil || limits.MaxPeak != nil {
-		return nil, fmt.Errorf("max_slowdown and max_peak compare two runs: the variants of one run share their prefill and are decoded together")
+		return nil, fmt.Errorf("%s and %s compare two runs: the variants of one run share their prefill and are decoded together",
+			limits.name("max_slowdown"), limits.name("max_peak"))
 	}
-	g := &Result{Baseline: set.Name + ": " + against, Candidate: set.Name}
-	var contests []contest
-	var reasons []string
+	p := &pairing{baseline: set.Name + ": " + against, candidate: set.Name}
 	subjects, parts := results.Subjects(set.Rows)
 	for i, rows := range parts {
 		variants := set.Run.VariantsOf(rows)
@@ -173,19 +213,19 @@ func Variants(set results.Set, against string, limits Limits) (*Result, error) {
 			}
 			return nil, fmt.Errorf("%w %q: %s has %s", ErrUnknownVariant, against, subjects[i], strings.Join(have, ", "))
 		}
-		base := byTask(rows, variants[at], &reasons)
+		base := byTask(rows, variants[at], &p.reasons)
 		for _, v := range variants {
 			if v != variants[at] {
-				contests = append(contests, contest{
-					subject: subjects[i].String(), variant: v, label: labels[v], tasks: set.Run.TasksOf(rows), base: base, cand: byTask(rows, v, &reasons),
+				p.contests = append(p.contests, contest{
+					subject: subjects[i].String(), variant: v, label: labels[v], tasks: set.Run.TasksOf(rows), base: base, cand: byTask(rows, v, &p.reasons),
 				})
 			}
 		}
 	}
-	if len(contests) == 0 && len(reasons) == 0 {
-		reasons = append(reasons, fmt.Sprintf("%s has no other variant than %s", set.Name, against))
+	if len(p.contests) == 0 && len(p.reasons) == 0 {
+		p.reasons = append(p.reasons, fmt.Sprintf("%s has no other variant than %s", set.Name, against))
 	}
-	return g.judge(contests, reasons, limits, false)
+	return p, nil
 }
 
 func refusePartial(sets ...results.Set) error {

@@ -17,7 +17,9 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-func points(v float64) Limits { return Limits{MaxDrop: &Limit{Value: v}} }
+// points limits the drop on all prompts, onSet that on the samples.
+func points(v float64) Limits { return Limits{About: AboutPopulation, MaxDrop: &Limit{Value: v}} }
+func onSet(v float64) Limits  { return Limits{MaxDrop: &Limit{Value: v}} }
 
 // drops makes a set in which the variant 64 loses a given share of ones against full on each task.
 func drops(n int, lost float64, tasks ...string) results.Set {
@@ -54,8 +56,8 @@ func TestGateVerdicts(t *testing.T) {
 		if g.Verdict.ExitStatus() != map[Verdict]int{Pass: 0, Fail: 3, Undecided: 4}[c.want] {
 			t.Errorf("%s: exit status %d", c.name, g.Verdict.ExitStatus())
 		}
-		if l := g.Lines[0]; math.Abs(l.Drop-100*c.lost) > 1e-9 || !(l.Lo <= l.Drop && l.Drop <= l.Hi) {
-			t.Errorf("%s: drop %v [%v, %v]", c.name, l.Drop, l.Lo, l.Hi)
+		if l := g.Lines[0]; math.Abs(l.Drop-100*c.lost) > 1e-9 || !(*l.Lo <= l.Drop && l.Drop <= *l.Hi) {
+			t.Errorf("%s: drop %v [%v, %v]", c.name, l.Drop, *l.Lo, *l.Hi)
 		}
 	}
 	// No failure in 20 samples at a limit of one point: the statistic is -sqrt(n 0.01 / 0.99), beyond 1.96 from n = 381 on.
@@ -72,7 +74,7 @@ func TestGateVerdicts(t *testing.T) {
 		}
 	}
 	// A relative limit: 2 % of a baseline of 100 is two points; half the baseline makes it one.
-	rel := Limits{MaxDrop: &Limit{2, true}}
+	rel := Limits{About: AboutPopulation, MaxDrop: &Limit{2, true}}
 	if g, err := Variants(drops(1000, 0.04, "a"), "full", rel); err != nil || g.Verdict != Fail || g.Lines[0].Limit != 2 {
 		t.Errorf("relative: %+v %v", g, err)
 	}
@@ -278,7 +280,7 @@ func TestGateDevices(t *testing.T) {
 	for name, c := range map[string]struct {
 		base, cand results.Set
 		want       string // empty: compared
-		lines      int
+		lines      int    // where device is allowed to differ
 	}{
 		"spread against one":    {on("cpu", "cpu", "cpu"), on("ref", "cpu", "cpu"), "tiny: the baseline has 3 samples on cpu float32, the candidate 1 samples on ref float32 and 2 on cpu float32", 0},
 		"one against spread":    {on("ref", "cpu", "cpu"), on("cpu", "cpu", "cpu"), "tiny: the baseline has 1 samples on ref float32 and 2 on cpu float32, the candidate 3 samples on cpu float32", 0},
@@ -290,7 +292,9 @@ func TestGateDevices(t *testing.T) {
 		"one, and all on both":  {on("cpu", "cpu", "cpu"), both, "", 4},
 		"one kind, and another": {on("cpu", "cpu", "cpu"), on("cuda:1", "cuda:0", "cuda:1"), "", 2},
 	} {
-		g, err := Runs(c.base, c.cand, points(1))
+		limits := onSet(1)
+		limits.Across = Across{"device"}
+		g, err := Runs(c.base, c.cand, limits)
 		switch {
 		case c.want == "" && (err != nil || len(g.Lines) != c.lines):
 			t.Errorf("%s: %+v, %v", name, g, err)

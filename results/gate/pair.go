@@ -14,6 +14,7 @@ type contest struct {
 	subject, variant, label string
 	tasks                   []string
 	base, cand              map[string]map[string]*results.Row // task → sample → row
+	across                  Across
 }
 
 // footprint is what the candidate's caches take.
@@ -28,24 +29,34 @@ func (c contest) footprint() results.Footprint {
 }
 
 // match pairs the variants of two parts.
-func match(subject string, base, cand []results.Row, baseRun, candRun results.Run) (list []contest, reasons []string) {
-	bv := baseRun.VariantsOf(base)
-	cv := candRun.VariantsOf(cand)
+func (p *pairing) match(subject string, base, cand []results.Row, baseRun, candRun results.Run, across Across) {
+	bv, cv := baseRun.VariantsOf(base), candRun.VariantsOf(cand)
 	labels := results.Labels(cand)
 	tasks := candRun.TasksOf(append(slices.Clone(cand), base...))
 	add := func(b, c string) {
-		list = append(list, contest{subject: subject, variant: c, label: labels[c], tasks: tasks, base: byTask(base, b, &reasons), cand: byTask(cand, c, &reasons)})
+		x, y := ofVariant(base, b), ofVariant(cand, c)
+		p.engines(x, y, across)
+		p.contests = append(p.contests, contest{
+			subject: subject, variant: c, label: labels[c], tasks: tasks, across: across,
+			base: byTask(x, b, &p.reasons), cand: byTask(y, c, &p.reasons),
+		})
 	}
 	if len(bv) == 1 && len(cv) == 1 {
+		if asData(base)[bv[0]] != asData(cand)[cv[0]] {
+			p.note("%s is held against %s: each run has one variant", cv[0], bv[0])
+		}
 		add(bv[0], cv[0])
-		return list, reasons
+		return
 	}
 	held := partners(base, cand, bv, cv)
+	if across.has(acrossLabel) {
+		p.pairLabels(held, base, cand, bv, cv)
+	}
 	for _, v := range cv {
 		if b, ok := held[v]; ok {
 			add(b, v)
 		} else {
-			reasons = append(reasons, fmt.Sprintf("variant %s is only in the candidate", v))
+			p.reasons = append(p.reasons, fmt.Sprintf("variant %s is only in the candidate", v))
 		}
 	}
 	paired := map[string]bool{}
@@ -54,10 +65,37 @@ func match(subject string, base, cand []results.Row, baseRun, candRun results.Ru
 	}
 	for _, v := range bv {
 		if !paired[v] {
-			reasons = append(reasons, fmt.Sprintf("variant %s is only in the baseline", v))
+			p.reasons = append(p.reasons, fmt.Sprintf("variant %s is only in the baseline", v))
 		}
 	}
-	return list, reasons
+}
+
+func ofVariant(rows []results.Row, variant string) (list []results.Row) {
+	for _, r := range rows {
+		if r.Variant == variant {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// pairLabels pairs the servers that have no partner yet and differ in their labels alone, in the order of their runs.
+func (p *pairing) pairLabels(held map[string]string, base, cand []results.Row, bv, cv []string) {
+	of, taken := asData(base), map[string]bool{}
+	for _, b := range held {
+		taken[b] = true
+	}
+	for _, v := range cv {
+		if held[v] != "" {
+			continue
+		}
+		data := asData(cand)[v]
+		at := slices.IndexFunc(bv, func(b string) bool { return !taken[b] && of[b] == data })
+		if at >= 0 {
+			held[v], taken[bv[at]] = bv[at], true
+			p.differ(Difference{acrossLabel, bv[at], v})
+		}
+	}
 }
 
 // partners gives the candidate's variants the baseline's that they are held against: that of the same text, else the
@@ -163,7 +201,7 @@ func (c contest) compatible() (reasons []string) {
 					differs[f.what] = append(differs[f.what], fmt.Sprintf("%s: %s, %s", s, cut(f.x), cut(f.y)))
 				}
 			}
-			if x.PromptSHA256 != y.PromptSHA256 && x.PromptSHA256 != "" && y.PromptSHA256 != "" {
+			if otherPrompt(x, y) && !c.across.has(acrossPrompt) {
 				differs["prompt"] = append(differs["prompt"], s)
 			}
 		}
@@ -186,11 +224,36 @@ func (c contest) compatible() (reasons []string) {
 		}
 		for _, what := range order {
 			if list := differs[what]; len(list) > 0 {
-				say("%s: another %s in %s", task, what, few(list))
+				hint := ""
+				if what == "prompt" {
+					hint = " (--across prompt pairs them by sample, as for two tokenizers)"
+				}
+				say("%s: another %s in %s%s", task, what, few(list), hint)
 			}
 		}
 	}
 	return reasons
+}
+
+// otherPrompt says that two rows answer prompts that are known to differ.
+func otherPrompt(x, y *results.Row) bool {
+	return x.PromptSHA256 != y.PromptSHA256 && x.PromptSHA256 != "" && y.PromptSHA256 != ""
+}
+
+// prompts counts the samples of one id that were asked in other words, and those of which that is not known.
+func (c contest) prompts() (other, unknown int) {
+	for _, task := range c.tasks {
+		for s, y := range c.cand[task] {
+			switch x := c.base[task][s]; {
+			case x == nil:
+			case otherPrompt(x, y):
+				other++
+			case x.PromptSHA256 != y.PromptSHA256 || x.PromptSHA256 == "":
+				unknown++
+			}
+		}
+	}
+	return other, unknown
 }
 
 func cut(s string) string {

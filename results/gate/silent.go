@@ -1,8 +1,10 @@
 package gate
 
-import "github.com/snapbench/snapbench/results"
+import (
+	"fmt"
 
-import "fmt"
+	"github.com/snapbench/snapbench/results"
+)
 
 // silent are the subjects of which baseline and candidate score 0 on every sample under
 // every variant. A drop from 0 does not exist, so nothing that could have shown one was

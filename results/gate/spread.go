@@ -14,11 +14,12 @@ func model(s results.Subject) results.Subject {
 	return results.Subject{Model: s.Model, Revision: s.Revision, Protocol: s.Protocol}
 }
 
-// spread lists the models whose samples are spread over devices of several kinds, and not alike in both runs.
-func spread(base, cand []results.Subject, baseParts, candParts [][]results.Row, heldTo map[int]int) (reasons []string) {
+// spread lists the models whose samples are spread over devices of several kinds, and not alike in both runs. Subjects
+// of one key are held against each other.
+func spread(base, cand []results.Subject, baseParts, candParts [][]results.Row, heldTo map[int]int, key func(results.Subject) results.Subject) (reasons []string) {
 	of := func(subjects []results.Subject, m results.Subject) (list []int) {
 		for i, s := range subjects {
-			if model(s) == m {
+			if key(s) == m {
 				list = append(list, i)
 			}
 		}
@@ -26,7 +27,7 @@ func spread(base, cand []results.Subject, baseParts, candParts [][]results.Row, 
 	}
 	var seen []results.Subject
 	for _, s := range cand {
-		m := model(s)
+		m := key(s)
 		if slices.Contains(seen, m) {
 			continue
 		}
@@ -34,7 +35,7 @@ func spread(base, cand []results.Subject, baseParts, candParts [][]results.Row, 
 		b, c := of(base, m), of(cand, m)
 		if len(b) > 0 && len(b)+len(c) > 2 && uneven(baseParts, candParts, b, c, heldTo) {
 			reasons = append(reasons, fmt.Sprintf("%s: the baseline has %s, the candidate %s: run all samples of both on devices of one kind",
-				m.Model, onDevices(base, baseParts, b), onDevices(cand, candParts, c)))
+				s.Model, onDevices(base, baseParts, b), onDevices(cand, candParts, c)))
 		}
 	}
 	return reasons

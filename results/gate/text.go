@@ -1,78 +1,133 @@
 package gate
 
 import (
-	"encoding/json"
-	"encoding/xml"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
 
+	"github.com/charmbracelet/lipgloss"
+
 	"github.com/snapbench/snapbench/results"
 )
 
-// Grids lays a verdict out as tables for a terminal or markdown: the comparisons, then the checks.
-func (g *Result) Grids() []results.Grid {
+// Grids lays the comparisons out as tables, one a subject, each no wider than width characters; 0 is any width.
+func (g *Result) Grids(width int) []results.Grid {
 	var list []results.Grid
 	for _, part := range g.bySubject() {
-		head := results.Grid{Title: part[0].Subject, Head: []string{"task", "samples", "baseline", "candidate", "drop", "limit", "verdict"}}
-		several := false
-		for _, l := range part {
-			several = several || l.Label != part[0].Label
-		}
-		if several {
-			head.Head = append([]string{"variant"}, head.Head...)
-		}
+		columns, strong := g.columns(part)
+		t := fit(columns, strong, width)
+		t.Title = part[0].Subject
 		var caches []results.Footprint
-		if slices.ContainsFunc(part, func(l Line) bool { return l.CacheTimesFull != nil }) {
-			head.Head = append(head.Head, results.CacheColumn)
-		}
 		for _, l := range part {
-			limit := results.Fixed(l.Limit, 2)
-			if strings.HasSuffix(l.Asked, "%") {
-				limit += " (" + l.Asked + ")"
-			}
-			row := []string{l.Task, fmt.Sprint(l.Samples), results.Fixed(l.Baseline, 2), results.Fixed(l.Score, 2), results.Fixed(l.Drop, 2) + interval(l.Lo, l.Hi, 1), limit, l.Verdict.String() + l.need()}
-			if several {
-				row = append([]string{l.Label}, row...)
-			}
-			if head.Head[len(head.Head)-1] == results.CacheColumn {
-				row, caches = append(row, l.cache.String()), append(caches, l.cache)
-			}
-			head.Rows, head.Strong = append(head.Rows, row), append(head.Strong, l.Average || l.Verdict == Fail)
+			caches = append(caches, l.cache)
 		}
-		head.Notes = results.ExplainAbove(caches)
-		list = append(list, head)
-	}
-	if len(g.Checks) > 0 {
-		c := results.Grid{Head: []string{"check", "variant", "found", "limit", "verdict"}}
-		for _, k := range g.Checks {
-			c.Rows, c.Strong = append(c.Rows, []string{k.Name, k.Label, k.Found, k.Limit, k.Verdict.String()}), append(c.Strong, k.Verdict == Fail)
+		if t.Head[len(t.Head)-1] == results.CacheColumn {
+			t.Notes = append(t.Notes, results.ExplainAbove(caches)...)
 		}
-		list = append(list, c)
+		list = append(list, t)
 	}
 	last := &list[len(list)-1]
 	last.Notes = append(last.Notes, g.Notes...)
-	last.Notes = append(last.Notes, fmt.Sprintf("points of 0 to 100; 95 %% intervals of the drop; verdicts at %g %% confidence, corrected for %d comparisons (Holm)", 100*g.Confidence, len(g.Lines)))
+	last.Notes = append(last.Notes, g.meaning())
 	return list
 }
 
+// columns are those of one subject's lines; the numbers say which go first where there is no room.
+func (g *Result) columns(lines []Line) ([]column, []bool) {
+	set := g.About == AboutSet
+	of := func(head string, spare int, cell func(Line) string) column {
+		c := column{head: head, spare: spare}
+		for _, l := range lines {
+			c.cells = append(c.cells, cell(l))
+		}
+		return c
+	}
+	points := func(v float64) string { return results.Fixed(v, 2) }
+	list := []column{of("variant", 0, func(l Line) string { return l.Label }), of("task", 0, func(l Line) string { return l.Task })}
+	if list[0].constant() {
+		list = list[1:]
+	}
+	list = append(list,
+		of("samples", 4, func(l Line) string { return fmt.Sprint(l.Samples) }),
+		of("baseline", 3, func(l Line) string { return points(l.Baseline) }),
+		of("candidate", 2, func(l Line) string { return points(l.Score) }),
+		of("drop", -1, func(l Line) string {
+			if set {
+				return points(l.Drop)
+			}
+			return points(l.Drop) + interval(l.Lo, l.Hi, 1)
+		}),
+		of("limit", 5, func(l Line) string {
+			if strings.HasSuffix(l.Asked, "%") {
+				return points(l.Limit) + " (" + l.Asked + ")"
+			}
+			return points(l.Limit)
+		}))
+	if set {
+		list = append(list,
+			of("changed", 1, func(l Line) string { return fmt.Sprint(l.Changed) }),
+			of("worse", 1, func(l Line) string { return fmt.Sprint(l.Worse) }),
+			of("better", 1, func(l Line) string { return fmt.Sprint(l.Better) }))
+		if slices.ContainsFunc(lines, func(l Line) bool { return l.P != nil }) {
+			list = append(list, of("p", 1, func(l Line) string { return pValue(l.P) }))
+		}
+	}
+	list = append(list, of("verdict", -1, func(l Line) string { return l.Verdict.String() }))
+	if slices.ContainsFunc(lines, func(l Line) bool { return l.need() != "" }) {
+		list = append(list, of("would decide", 1, Line.need))
+	}
+	if slices.ContainsFunc(lines, func(l Line) bool { return l.CacheTimesFull != nil }) {
+		list = append(list, of(results.CacheColumn, 6, func(l Line) string { return l.cache.String() }))
+	}
+	var strong []bool
+	for _, l := range lines {
+		strong = append(strong, l.Average || l.Verdict == Fail)
+	}
+	return list, strong
+}
+
+// meaning says what the table's numbers are.
+func (g *Result) meaning() string {
+	if g.About == AboutPopulation {
+		return fmt.Sprintf("points of 0 to 100; 95 %% intervals of the drop; verdicts about all prompts of their kind, at %g %% confidence, corrected for %d comparisons (Holm)", 100*g.Confidence, len(g.Lines))
+	}
+	s := "points of 0 to 100, on these samples; changed: answers with another text; worse, better: answers with another score"
+	if slices.ContainsFunc(g.Lines, func(l Line) bool { return l.P != nil }) {
+		s += "; p: how often as much or more would get worse or better by chance (McNemar's exact test, each line by itself)"
+	}
+	return s
+}
+
+func pValue(p *float64) string {
+	switch {
+	case p == nil:
+		return "n/a"
+	case *p < 0.001:
+		return "<0.001"
+	}
+	return results.Fixed(*p, 3)
+}
+
+// need says what an undecided line would take.
 func (l Line) need() string {
 	switch {
 	case l.Verdict != Undecided:
 		return ""
 	case l.Nothing:
-		return " (all scores are 0: no drop could show)"
+		return "scores above 0"
 	case l.Needed == nil:
-		return " (the drop is at the limit: no number of samples would do)"
+		return "no number of samples"
+	case *l.Needed > 100_000:
+		return "> 100000 samples"
 	}
-	if *l.Needed > 100_000 {
-		return " (more than 100000 samples would be needed)"
-	}
-	// An estimate from an estimate: two digits are plenty.
-	mag := math.Pow(10, max(0, math.Floor(math.Log10(float64(*l.Needed)))-1))
-	return fmt.Sprintf(" (about %.0f samples would do)", mag*math.Ceil(float64(*l.Needed)/mag))
+	return fmt.Sprintf("about %s samples", about(*l.Needed))
+}
+
+// about rounds an estimate that comes from an estimate up to two digits.
+func about(n int) string {
+	mag := math.Pow(10, max(0, math.Floor(math.Log10(float64(n)))-1))
+	return fmt.Sprintf("%.0f", mag*math.Ceil(float64(n)/mag))
 }
 
 func (g *Result) bySubject() [][]Line {
@@ -87,42 +142,119 @@ func (g *Result) bySubject() [][]Line {
 	return parts
 }
 
-// Headline is the verdict in one line.
+// Headline is the verdict in one line: which question, what the runs differ in, how many comparisons ended how.
 func (g *Result) Headline() string {
 	count := map[Verdict]int{}
+	identical := 0
 	for _, l := range g.Lines {
 		count[l.Verdict]++
-	}
-	s := fmt.Sprintf("%s: of %d comparisons %d pass, %d fail, %d undecided", strings.ToUpper(g.Verdict.String()), len(g.Lines), count[Pass], count[Fail], count[Undecided])
-	// A check that several variants fail is told once.
-	type outcome struct {
-		name    string
-		verdict Verdict
-	}
-	var order []outcome
-	times := map[outcome]int{}
-	for _, k := range g.Checks {
-		if k.Verdict == Pass {
-			continue
-		}
-		o := outcome{k.Name, k.Verdict}
-		if times[o]++; times[o] == 1 {
-			order = append(order, o)
+		if l.Identical {
+			identical++
 		}
 	}
-	for _, o := range order {
-		s += fmt.Sprintf("; %s: %d %s", o.name, times[o], o.verdict)
+	s := strings.ToUpper(g.Verdict.String()) + ", " + g.About.words()
+	if len(g.Across) > 0 {
+		var names []string
+		for _, d := range g.Across {
+			if !slices.Contains(names, d.What) {
+				names = append(names, d.What)
+			}
+		}
+		s += ", across " + strings.Join(names, ", ")
+	}
+	switch {
+	case identical == len(g.Lines) && count[Pass] == identical:
+		s += fmt.Sprintf(": identical, not an answer changed in %s", plural(len(g.Lines), "comparison", "comparisons"))
+	default:
+		s += fmt.Sprintf(": of %s %d pass, %d fail", plural(len(g.Lines), "comparison", "comparisons"), count[Pass], count[Fail])
+		if g.About == AboutPopulation || count[Undecided] > 0 {
+			s += fmt.Sprintf(", %d undecided", count[Undecided])
+		}
+		if identical > 0 {
+			s += fmt.Sprintf("; %d identical", identical)
+		}
+	}
+	for _, o := range g.outcomes() {
+		if o.verdict != Pass {
+			s += fmt.Sprintf("; %s: %d %s", o.name, o.times, o.verdict)
+		}
 	}
 	return s
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// outcome counts the checks of one name that ended alike.
+type outcome struct {
+	name    string
+	verdict Verdict
+	times   int
+}
+
+func (g *Result) outcomes() (list []outcome) {
+	for _, k := range g.Checks {
+		at := slices.IndexFunc(list, func(o outcome) bool { return o.name == k.Name && o.verdict == k.Verdict })
+		if at < 0 {
+			at, list = len(list), append(list, outcome{name: k.Name, verdict: k.Verdict})
+		}
+		list[at].times++
+	}
+	return list
+}
+
+// several names more than one check of a name.
+var several = map[string]string{
+	"budget audit": "budget audits", "prefill time": "prefill times", "decode time": "decode times", "peak memory": "peaks of memory", "KL divergence": "KL divergences",
+}
+
+// checkLines tell passed checks in one line for each name, and each of the others by itself.
+func (g *Result) checkLines() (lines []string) {
+	for _, o := range g.outcomes() {
+		if o.verdict == Pass {
+			lines = append(lines, plural(o.times, o.name, several[o.name])+": pass")
+		}
+	}
+	for _, k := range g.Checks {
+		if k.Verdict != Pass {
+			lines = append(lines, fmt.Sprintf("%s, %s: %s: %s; limit %s", k.Name, k.Label, strings.ToUpper(k.Verdict.String()), k.Found, k.Limit))
+		}
+	}
+	return lines
 }
 
 // Text writes the verdict for a terminal of a width.
 func (g *Result) Text(width int) string {
 	var b strings.Builder
-	for _, t := range g.Grids() {
-		b.WriteString(t.Text(width) + "\n")
+	dim := lipgloss.NewStyle().Faint(true)
+	line := func(style *lipgloss.Style, text string) {
+		for part := range strings.SplitSeq(wrap(results.Visible(text), width), "\n") {
+			if style != nil {
+				part = style.Render(part)
+			}
+			b.WriteString(part + "\n")
+		}
 	}
-	b.WriteString(results.Visible(g.Headline()) + "\n")
+	for _, d := range g.Across {
+		line(nil, d.String())
+	}
+	for _, t := range g.Grids(width) {
+		notes := t.Notes
+		t.Notes = nil
+		b.WriteString(t.Text(0))
+		for _, n := range notes {
+			line(&dim, n)
+		}
+		b.WriteString("\n")
+	}
+	for _, c := range g.checkLines() {
+		line(nil, c)
+	}
+	line(nil, g.Headline())
 	return b.String()
 }
 
@@ -130,7 +262,16 @@ func (g *Result) Text(width int) string {
 func (g *Result) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## Accuracy gate\n\n**%s**\n\nBaseline `%s`, candidate `%s`.\n\n", g.Headline(), tick(g.Baseline), tick(g.Candidate))
-	for _, t := range g.Grids() {
+	for _, d := range g.Across {
+		fmt.Fprintf(&b, "- %s\n", d)
+	}
+	for _, c := range g.checkLines() {
+		fmt.Fprintf(&b, "- %s\n", c)
+	}
+	if len(g.Across)+len(g.Checks) > 0 {
+		b.WriteString("\n")
+	}
+	for _, t := range g.Grids(0) {
 		if t.Title != "" {
 			fmt.Fprintf(&b, "### %s\n\n", t.Title)
 		}
@@ -141,95 +282,10 @@ func (g *Result) Markdown() string {
 
 func tick(s string) string { return strings.ReplaceAll(s, "`", "'") }
 
-// WriteJSON writes the verdict as JSON; unknown numbers are null.
-func (g *Result) WriteJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(g)
-}
-
-// MarshalJSON writes intervals that are not defined as null.
-func (l Line) MarshalJSON() ([]byte, error) {
-	type plain Line
-	if !math.IsNaN(l.Lo) && !math.IsNaN(l.Hi) {
-		return json.Marshal(plain(l))
-	}
-	p := plain(l)
-	p.Lo, p.Hi = 0, 0
-	return json.Marshal(struct {
-		plain
-		Lo *float64 `json:"lo"`
-		Hi *float64 `json:"hi"`
-	}{plain: p})
-}
-
-type junitSuites struct {
-	XMLName xml.Name     `xml:"testsuites"`
-	Suites  []junitSuite `xml:"testsuite"`
-}
-
-type junitSuite struct {
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Errors   int         `xml:"errors,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Class   string        `xml:"classname,attr"`
-	Name    string        `xml:"name,attr"`
-	Failure *junitMessage `xml:"failure,omitempty"`
-	Error   *junitMessage `xml:"error,omitempty"`
-	Output  string        `xml:"system-out,omitempty"`
-}
-
-type junitMessage struct {
-	Message string `xml:"message,attr"`
-	Type    string `xml:"type,attr"`
-}
-
-// WriteJUnit writes the verdict as JUnit XML, one test case for each comparison and check. Undecided is an error, not
-// a skip: a viewer must not show it as harmless.
-func (g *Result) WriteJUnit(w io.Writer) error {
-	s := junitSuite{Name: "snapbench gate"}
-	add := func(c junitCase, v Verdict, message string) {
-		s.Tests++
-		c.Output = message
-		switch v {
-		case Fail:
-			s.Failures++
-			c.Failure = &junitMessage{message, "accuracy"}
-		case Undecided:
-			s.Errors++
-			c.Error = &junitMessage{message, "undecided"}
-		}
-		s.Cases = append(s.Cases, c)
-	}
-	for _, l := range g.Lines {
-		add(junitCase{Class: l.Subject + ", " + l.Label, Name: l.Task}, l.Verdict,
-			fmt.Sprintf("%s: drop %s points%s, limit %s, %d samples, baseline %s, candidate %s%s", l.Verdict, results.Fixed(l.Drop, 2), interval(l.Lo, l.Hi, 2), results.Fixed(l.Limit, 2), l.Samples, results.Fixed(l.Baseline, 2), results.Fixed(l.Score, 2), l.need()))
-	}
-	for _, k := range g.Checks {
-		add(junitCase{Class: k.Subject + ", " + k.Label, Name: k.Name}, k.Verdict, fmt.Sprintf("%s: %s, limit %s", k.Verdict, k.Found, k.Limit))
-	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	enc := xml.NewEncoder(w)
-	enc.Indent("", "  ")
-	if err := enc.Encode(junitSuites{Suites: []junitSuite{s}}); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
-}
-
 // interval is " [0.4, 2.1]"; nothing where there is none.
-func interval(lo, hi float64, decimals int) string {
-	if !(lo <= hi) {
+func interval(lo, hi *float64, decimals int) string {
+	if lo == nil || hi == nil {
 		return ""
 	}
-	return fmt.Sprintf(" [%s, %s]", results.Fixed(lo, decimals), results.Fixed(hi, decimals))
+	return fmt.Sprintf(" [%s, %s]", results.Fixed(*lo, decimals), results.Fixed(*hi, decimals))
 }
