@@ -18,10 +18,11 @@ func newGate() *cobra.Command {
 		gate.Flags
 		limits, against, markdown, junit string
 		slowdown, klRise, confidence     float64
-		json                             bool
+		flips                            string
+		json, plan                       bool
 	}
 	cmd := &cobra.Command{
-		Use:   "gate BASELINE CANDIDATE | gate RUN --against VARIANT",
+		Use:   "gate BASELINE CANDIDATE | gate RUN --against VARIANT | gate --plan [RUN …]",
 		Short: "An exit status on an accuracy drop: 0 pass, 3 fail, 4 undecided",
 		Long: `gate pairs the rows of two runs by sample, or the variants of one run with its
 full cache or another of them, and holds the drop of each task and of their
@@ -37,13 +38,19 @@ otherwise, with the samples it would take.
 
 Results that cannot be compared (missing or failed samples, other prompts,
 models, devices, metric versions) are refused with the reason and status 1;
---across allows what it names. A failed budget audit fails the gate.`,
+--across allows what it names. A failed budget audit fails the gate.
+
+--plan runs nothing and says how many samples each task takes for its limit: by
+the spread of a pilot (two runs, or one and --against), of a share of answers that
+is thought to turn (--flips 5%), or else of published LongBench predictions.`,
 		Example: `  snapbench gate runs/main runs/candidate --max-drop 1.0
   snapbench gate runs/candidate --against full --max-drop 2% --about population
   snapbench gate runs/kv --against baseline --max-drop 1     # servers, against the first of them
   snapbench gate runs/bf16 runs/fp8 --max-drop 1 --across model,dtype
+  snapbench gate --plan --max-drop 1                         # how many samples? by published spreads
+  snapbench gate --plan runs/pilot --against full --max-drop 1
   snapbench gate runs/main runs/candidate --limits limits.yaml --junit gate.xml --markdown "$GITHUB_STEP_SUMMARY"`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: cobra.RangeArgs(0, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for name, flag := range map[string]struct {
 				to   **float64
@@ -63,12 +70,15 @@ models, devices, metric versions) are refused with the reason and status 1;
 			if limits, err = f.Over(limits); err != nil {
 				return usage(err)
 			}
-			if (len(args) == 1) != (f.against != "") {
+			if !f.plan && (len(args) == 0 || (len(args) == 1) != (f.against != "")) {
 				return usage(fmt.Errorf("name two runs, or one and --against VARIANT"))
 			}
 			sets, err := readEach(args)
 			if err != nil {
 				return err
+			}
+			if f.plan {
+				return planGate(cmd.OutOrStdout(), sets, f.against, f.flips, limits, f.json)
 			}
 			var verdict *gate.Result
 			if len(sets) == 2 {
@@ -118,10 +128,46 @@ models, devices, metric versions) are refused with the reason and status 1;
 	s.StringVar(&f.MaxPeak, "max-peak", "", "largest peak memory: a multiple of the baseline's (1.1) or a size (12GiB)")
 	s.Float64Var(&f.klRise, "max-kl-rise", 0, "largest rise of the mean KL divergence from the full cache, nats (rows with --fidelity)")
 	s.Float64Var(&f.confidence, "confidence", 0, "confidence of a verdict about the population (default 0.95)")
+	s.BoolVar(&f.plan, "plan", false, "say how many samples each task takes for its limit, by a pilot or published spreads")
+	s.StringVar(&f.flips, "flips", "", "with --plan: the share of right and wrong answers that turn, such as 5%, in place of a pilot's spread")
 	s.StringVar(&f.markdown, "markdown", "", "append the verdict to this file as Markdown")
 	s.StringVar(&f.junit, "junit", "", "write the verdict to this file as JUnit XML")
 	s.BoolVar(&f.json, "json", false, "print JSON: scores, drops and limits are points of 0–100")
 	return cmd
+}
+
+// planGate prints how many samples the limits take.
+func planGate(w io.Writer, sets []results.Set, against, flips string, limits gate.Limits, asJSON bool) error {
+	var plan *gate.Plan
+	var err error
+	switch {
+	case flips != "":
+		var tasks []string
+		for _, set := range sets {
+			tasks = set.Run.TasksOf(set.Rows)
+		}
+		plan, err = gate.PlanFlips(flips, tasks, limits)
+		err = usage(err)
+	case len(sets) == 2:
+		plan, err = gate.PlanRuns(sets[0], sets[1], limits)
+	case len(sets) == 1:
+		if against == "" {
+			against = "baseline"
+		}
+		plan, err = gate.PlanVariants(sets[0], against, limits)
+	default:
+		plan = gate.PlanPublished(limits)
+	}
+	switch {
+	case errors.Is(err, gate.ErrUnknownVariant):
+		return usage(err)
+	case err != nil:
+		return err
+	case asJSON:
+		return plan.WriteJSON(w)
+	}
+	_, err = io.WriteString(console.Bare(w), plan.Text(console.Width(w)))
+	return err
 }
 
 // readEach reads the results at some paths.

@@ -343,14 +343,16 @@ func TestGateOutputs(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	l, err := parseLimits([]byte("max_drop: 2%\nconfidence: 0.9\naverage: {max_drop: 0.5}\ntasks:\n  trec:\n    max_drop: 3.5\nmax_slowdown: 1.5\nmax_peak: 12GiB\nmax_kl_rise: 0\n"))
+	l, err := parseLimits([]byte("about: population\nacross: [model, dtype]\nmax_drop: 2%\nconfidence: 0.9\naverage: {max_drop: 0.5}\ntasks:\n  trec:\n    max_drop: 3.5\nmax_slowdown: 1.5\nmax_peak: 12GiB\nmax_kl_rise: 0\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.MaxDrop.String() != "2%" || l.task("trec").of(0.5) != 0.035 || l.task("x").of(0.5) != 0.01 || l.average().of(1) != 0.005 || l.MaxPeak.Bytes != 12<<30 || *l.MaxSlowdown != 1.5 {
+	if l.About != AboutPopulation || fmt.Sprint(l.Across) != "[model dtype]" || l.MaxDrop.String() != "2%" || l.task("trec").of(0.5) != 0.035 || l.task("x").of(0.5) != 0.01 || l.average().of(1) != 0.005 || l.MaxPeak.Bytes != 12<<30 || *l.MaxSlowdown != 1.5 {
 		t.Errorf("%+v", l)
 	}
 	for text, want := range map[string]string{
+		"about: all\nmax_drop: 1":             `"all" is no question: have set`,
+		"across: [modle]\nmax_drop: 1":       `"modle": nothing of that name`,
 		"max_drop: -1":                       "want points",
 		"max_drop: 101":                      "want points",
 		"max_drop: some":                     "want points",
