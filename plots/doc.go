@@ -6,6 +6,7 @@
 //	ByteCurves  the same against the bytes of the cache
 //	TaskMap     tasks × variants
 //	XY          any two columns or parameters against each other
+//	Contrast    the differences of runs side by side
 //	Report      one HTML file with all of it
 //
 // Pictures are for printing: vector and 300 dots per inch, axes with units, one colour scale per figure that stays

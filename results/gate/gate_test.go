@@ -351,7 +351,7 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	for text, want := range map[string]string{
-		"about: all\nmax_drop: 1":             `"all" is no question: have set`,
+		"about: all\nmax_drop: 1":            `"all" is no question: have set`,
 		"across: [modle]\nmax_drop: 1":       `"modle": nothing of that name`,
 		"max_drop: -1":                       "want points",
 		"max_drop: 101":                      "want points",

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -42,13 +41,13 @@ func (p *pairing) match(subject string, base, cand []results.Row, baseRun, candR
 		})
 	}
 	if len(bv) == 1 && len(cv) == 1 {
-		if asData(base)[bv[0]] != asData(cand)[cv[0]] {
+		if results.VariantData(base)[bv[0]] != results.VariantData(cand)[cv[0]] {
 			p.note("%s is held against %s: each run has one variant", cv[0], bv[0])
 		}
 		add(bv[0], cv[0])
 		return
 	}
-	held := partners(base, cand, bv, cv)
+	held := results.Partners(base, cand, bv, cv)
 	if across.has(acrossLabel) {
 		p.pairLabels(held, base, cand, bv, cv)
 	}
@@ -81,7 +80,7 @@ func ofVariant(rows []results.Row, variant string) (list []results.Row) {
 
 // pairLabels pairs the servers that have no partner yet and differ in their labels alone, in the order of their runs.
 func (p *pairing) pairLabels(held map[string]string, base, cand []results.Row, bv, cv []string) {
-	of, taken := asData(base), map[string]bool{}
+	of, taken := results.VariantData(base), map[string]bool{}
 	for _, b := range held {
 		taken[b] = true
 	}
@@ -89,56 +88,13 @@ func (p *pairing) pairLabels(held map[string]string, base, cand []results.Row, b
 		if held[v] != "" {
 			continue
 		}
-		data := asData(cand)[v]
+		data := results.VariantData(cand)[v]
 		at := slices.IndexFunc(bv, func(b string) bool { return !taken[b] && of[b] == data })
 		if at >= 0 {
 			held[v], taken[bv[at]] = bv[at], true
 			p.differ(Difference{acrossLabel, bv[at], v})
 		}
 	}
-}
-
-// partners gives the candidate's variants the baseline's that they are held against: that of the same text, else the
-// only one of the same policy, budget and parameters, whose text another version wrote otherwise. A server's label
-// says which of two runs it is of, and is no parameter.
-func partners(base, cand []results.Row, bv, cv []string) map[string]string {
-	held := map[string]string{}
-	left := func(variants, other []string, rows []results.Row) map[string][]string {
-		data, of := asData(rows), map[string][]string{}
-		for _, v := range variants {
-			if !slices.Contains(other, v) {
-				of[data[v]] = append(of[data[v]], v)
-			}
-		}
-		return of
-	}
-	for _, v := range cv {
-		if slices.Contains(bv, v) {
-			held[v] = v
-		}
-	}
-	inBase := left(bv, cv, base)
-	for data, c := range left(cv, bv, cand) {
-		if b := inBase[data]; len(c) == 1 && len(b) == 1 {
-			held[c[0]] = b[0]
-		}
-	}
-	return held
-}
-
-// asData gives every variant its policy, budget and parameters.
-func asData(rows []results.Row) map[string]string {
-	of := map[string]string{}
-	for i := range rows {
-		if r := &rows[i]; of[r.Variant] == "" {
-			params := maps.Clone(r.Params)
-			if r.Policy == "server" {
-				delete(params, "label")
-			}
-			of[r.Variant] = fmt.Sprintf("%q %q %q", r.Policy, r.Budget, results.Params(params))
-		}
-	}
-	return of
 }
 
 func byTask(rows []results.Row, variant string, reasons *[]string) map[string]map[string]*results.Row {

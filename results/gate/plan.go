@@ -155,10 +155,10 @@ func (p *Plan) Text(width int) string {
 		"samples, population: with so many the gate about all prompts passes what loses nothing, and fails what loses twice the limit, four times of five")
 	t.Notes = nil
 	var b strings.Builder
-	b.WriteString(wrap(results.Visible("From "+p.From), width) + "\n")
+	b.WriteString(results.Wrap(results.Visible("From "+p.From), width) + "\n")
 	b.WriteString(t.Text(0))
 	for _, n := range notes {
-		b.WriteString(wrap(results.Visible(n), width) + "\n")
+		b.WriteString(results.Wrap(results.Visible(n), width) + "\n")
 	}
 	return b.String()
 }

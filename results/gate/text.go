@@ -232,7 +232,7 @@ func (g *Result) Text(width int) string {
 	var b strings.Builder
 	dim := lipgloss.NewStyle().Faint(true)
 	line := func(style *lipgloss.Style, text string) {
-		for part := range strings.SplitSeq(wrap(results.Visible(text), width), "\n") {
+		for part := range strings.SplitSeq(results.Wrap(results.Visible(text), width), "\n") {
 			if style != nil {
 				part = style.Render(part)
 			}
