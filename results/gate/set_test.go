@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -192,4 +196,80 @@ func TestSimulatedSet(t *testing.T) {
 
 func allZero(s results.Set) bool {
 	return !slices.ContainsFunc(s.Rows, func(r results.Row) bool { return *r.Score != 0 })
+}
+
+// docs/ci.md says how often noise alone fails a gate about the set, and how often a t interval, which is the peer's,
+// passes a drop of the limit. Both are drawn here.
+func TestDocsRates(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "ci.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	close := func(what string, hits, draws int, want float64) {
+		t.Helper()
+		got, p := 100*float64(hits)/float64(draws), want/100
+		if slack := 400*math.Sqrt(max(p*(1-p), 1e-4)/float64(draws)) + 0.5; math.Abs(got-want) > slack {
+			t.Errorf("%s: %.2f of 100, the page says %v", what, got, want)
+		}
+	}
+	rng := rand.New(rand.NewPCG(19, 2))
+	rows := 0
+	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \| (\d+) % \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$`).FindAllStringSubmatch(string(page), -1) {
+		rows++
+		number := func(s string) float64 { v, _ := strconv.ParseFloat(s, 64); return v }
+		n, turned := int(number(m[1])), number(m[2])/100
+		const draws = 4000
+		failed := [3]int{}
+		for range draws {
+			pairs := make([]results.Pair, n)
+			for i := range pairs {
+				switch u := rng.Float64(); {
+				case u < turned/2:
+					pairs[i] = results.Pair{Base: 1}
+				case u < turned:
+					pairs[i] = results.Pair{Cand: 1}
+				default:
+					pairs[i] = results.Pair{Base: 1, Cand: 1}
+				}
+			}
+			for k, limit := range []float64{1, 2.5, 5} {
+				x := &test{pairs: [][]results.Pair{pairs}, limit: Limit{Value: limit}}
+				x.count()
+				aboutSet([]*test{x}, nil)
+				if x.line.Verdict == Fail {
+					failed[k]++
+				}
+			}
+		}
+		for k := range failed {
+			close(m[0], failed[k], draws, number(m[3+k]))
+		}
+	}
+	if rows != 6 {
+		t.Errorf("%d rows of noise on the page", rows)
+	}
+	peer := regexp.MustCompile(`\(of 100 runs of 20, 40, 100 samples\) \| (\d+), (\d+), (\d+) \| at most 2.5 \|`).FindStringSubmatch(string(page))
+	if peer == nil {
+		t.Fatal("the page does not say what a t interval passes")
+	}
+	for k, c := range []struct {
+		n int
+		t float64 // Student's, 97.5 %, from a table
+	}{{20, 2.093}, {40, 2.023}, {100, 1.984}} {
+		const draws = 10_000
+		passed := 0
+		for range draws {
+			d := make([]float64, c.n)
+			for i := range d {
+				if rng.Float64() < 0.05 {
+					d[i] = 1
+				}
+			}
+			if mean(d)+c.t*math.Sqrt(variance(d)/float64(c.n)) <= 0.05 {
+				passed++
+			}
+		}
+		want, _ := strconv.ParseFloat(peer[k+1], 64)
+		close(fmt.Sprintf("a t interval of %d", c.n), passed, draws, want)
+	}
 }
