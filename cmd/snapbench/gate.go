@@ -70,8 +70,15 @@ is thought to turn (--flips 5%), or else of published LongBench predictions.`,
 			if limits, err = f.Over(limits); err != nil {
 				return usage(err)
 			}
-			if !f.plan && (len(args) == 0 || (len(args) == 1) != (f.against != "")) {
+			switch {
+			case !f.plan && f.flips != "":
+				return usage(fmt.Errorf("--flips is for --plan"))
+			case f.plan && f.junit+f.markdown != "":
+				return usage(fmt.Errorf("--plan gives no verdict to write as --junit or --markdown: it prints, also --json"))
+			case len(args) != 1 && f.against != "", !f.plan && (len(args) == 0 || len(args) == 1 && f.against == ""):
 				return usage(fmt.Errorf("name two runs, or one and --against VARIANT"))
+			case f.against != "" && f.flips != "":
+				return usage(fmt.Errorf("--flips and --against: a plan is by an assumption or by a pilot, not both"))
 			}
 			sets, err := readEach(args)
 			if err != nil {

@@ -7,6 +7,8 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
+// The fixtures are those of the tests of package results, which cannot share them: its tests are inside of it.
+
 // grid makes the rows of tasks × variants × samples with scores from a function.
 func grid(tasks, variants []string, n int, score func(task, variant string, sample int) float64) results.Set {
 	s := results.Set{Run: results.Run{Name: "test", Tasks: tasks, Variants: variants}}

@@ -17,6 +17,10 @@ type test struct {
 
 // judge answers limits.About for every task and average of every variant, and makes the checks.
 func (p *pairing) judge(limits Limits) (*Result, error) {
+	if limits.About == AboutSet && limits.Confidence != 0 {
+		return nil, fmt.Errorf("%s %v is of a verdict about the population, and the question is about the set: ask about the population, or leave it out",
+			limits.name("confidence"), limits.Confidence)
+	}
 	tests, err := p.tests(limits)
 	if err != nil {
 		return nil, err

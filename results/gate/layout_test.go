@@ -87,3 +87,30 @@ func TestStars(t *testing.T) {
 		t.Error(md)
 	}
 }
+
+// Names and errors of others cannot steer a terminal, in a verdict or a plan.
+func TestNothingSteers(t *testing.T) {
+	const evil, shown = "evil\x1b[2J\a\u009b31m\u202e", `evil\x1b[2J\x07\u009b31m\u202e`
+	set := grid([]string{evil}, []string{"full", "64"}, 3, func(string, string, int) float64 { return 0.5 })
+	for i := range set.Rows {
+		r := &set.Rows[i]
+		r.Model, r.Protocol, r.Audit, r.Budget = evil, evil, evil, r.Budget+evil
+	}
+	set.Name = evil
+	g, err := Runs(set, set, onSet(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := PlanRuns(set, set, onSet(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string]string{"verdict": g.Text(100), "wide verdict": g.Text(0), "markdown": g.Markdown(), "plan": p.Text(100)} {
+		if results.VisibleLines(text) != text {
+			t.Errorf("the %s steers:\n%q", what, text)
+		}
+		if !strings.Contains(text, shown) {
+			t.Errorf("the %s does not show the name:\n%s", what, text)
+		}
+	}
+}
