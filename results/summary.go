@@ -12,6 +12,7 @@ import (
 // Summary is summary.json: the tables as numbers. Unknown numbers are null, never zero.
 type Summary struct {
 	Schema   int              `json:"schema"`
+	Scale    string           `json:"scale"`
 	Run      string           `json:"run"`
 	Rows     int              `json:"rows"`
 	Failed   int              `json:"failed"`
@@ -33,7 +34,10 @@ type SubjectSummary struct {
 	Warnings []string      `json:"warnings,omitempty"`
 }
 
-// CellSummary is one measure of one task (or average) and variant. Scores are 0 to 1.
+// summaryScale says what the numbers are; a file without it is of before, when they were 0 to 1.
+const summaryScale = "score, recalled, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
+
+// CellSummary is one measure of one task (or average) and variant. Scores are 0 to 100.
 type CellSummary struct {
 	Measure string       `json:"measure"`
 	Task    string       `json:"task"`
@@ -109,7 +113,7 @@ func known(v float64) *float64 {
 
 // Summarize makes the numbers of a set's tables.
 func Summarize(set Set) Summary {
-	s := Summary{Schema: Schema, Run: set.Run.Name, Rows: len(set.Rows), Subjects: []SubjectSummary{}}
+	s := Summary{Schema: Schema, Scale: summaryScale, Run: set.Run.Name, Rows: len(set.Rows), Subjects: []SubjectSummary{}}
 	for i := range set.Rows {
 		if set.Rows[i].Error != "" {
 			s.Failed++
@@ -127,14 +131,18 @@ func Summarize(set Set) Summary {
 				continue
 			}
 			out.Warnings = union(out.Warnings, t.Warnings)
+			scale := 1.0
+			if m.Points {
+				scale = 100
+			}
 			for _, l := range t.Lines {
 				for k, c := range l.Cells {
 					cs := CellSummary{
 						Measure: m.Name, Task: l.Name, Average: l.Average, Variant: t.Variants[k], Samples: c.N, Failed: c.Failed,
-						Mean: known(c.Mean), Lo: known(c.Lo), Hi: known(c.Hi), Method: c.Method,
+						Mean: known(scale * c.Mean), Lo: known(scale * c.Lo), Hi: known(scale * c.Hi), Method: c.Method,
 					}
 					if d := c.Drop; d != nil {
-						cs.Drop = &DropSummary{Mean: known(d.Drop), Lo: known(d.Lo), Hi: known(d.Hi), N: d.N, Differ: d.Differ, Method: d.Method}
+						cs.Drop = &DropSummary{Mean: known(100 * d.Drop), Lo: known(100 * d.Lo), Hi: known(100 * d.Hi), N: d.N, Differ: d.Differ, Method: d.Method}
 					}
 					out.Cells = append(out.Cells, cs)
 				}
@@ -147,7 +155,7 @@ func Summarize(set Set) Summary {
 				CacheBytes: known(c.CacheBytes), CacheTimesFull: known(c.Cache.TimesFull), KeptMean: known(c.KeptMean), AuditFailures: c.AuditFailures,
 				FirstTokenSecondsP50: known(c.Served.FirstTokenP50), FirstTokenSecondsP95: known(c.Served.FirstTokenP95),
 				TokenSecondsP50: known(c.Served.TokenP50), TokenSecondsP95: known(c.Served.TokenP95),
-				RepeatEqual: known(c.Served.Same), RepeatScore: known(c.Served.RepeatScore),
+				RepeatEqual: known(100 * c.Served.Same), RepeatScore: known(100 * c.Served.RepeatScore),
 			}
 			if c.PeakBytes > 0 {
 				cs.PeakBytes = &c.PeakBytes

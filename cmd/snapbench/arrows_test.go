@@ -21,6 +21,8 @@ var arrows = []struct{ from, to, reason string }{
 	{"metrics", "bounds inputs", "grading text needs no model"},
 	{"datasets", "bounds inputs metrics", "a task names its metric; it runs no model"},
 	{"results", "bounds inputs", "rows are data"},
+	{"results/gate", "bounds results", "verdicts over rows: no file but limits is read"},
+	{"results/contrast", "results", "runs side by side are rows of several"},
 	{"plots", "results", "pictures are drawn from rows alone"},
 	{"configs", "bounds", "presets are names, no behaviour"},
 	{"runners/ref", "runners/engine", "a device knows the contract"},

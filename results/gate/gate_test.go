@@ -1,4 +1,4 @@
-package results
+package gate
 
 import (
 	"bytes"
@@ -13,12 +13,16 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/snapbench/snapbench/results"
 )
 
-func points(v float64) Limits { return Limits{MaxDrop: &Limit{Value: v}} }
+// points limits the drop on all prompts, onSet that on the samples.
+func points(v float64) Limits { return Limits{About: AboutPopulation, MaxDrop: &Limit{Value: v}} }
+func onSet(v float64) Limits  { return Limits{MaxDrop: &Limit{Value: v}} }
 
 // drops makes a set in which the variant 64 loses a given share of ones against full on each task.
-func drops(n int, lost float64, tasks ...string) Set {
+func drops(n int, lost float64, tasks ...string) results.Set {
 	return grid(tasks, []string{"full", "64"}, n, func(task, v string, i int) float64 {
 		if v == "64" && float64(i) < lost*float64(n) {
 			return 0
@@ -42,7 +46,7 @@ func TestGateVerdicts(t *testing.T) {
 		{"half the limit, few", 100, 0.02, 4, Undecided},
 		{"half the limit, many", 4000, 0.02, 4, Pass},
 	} {
-		g, err := GateAgainst(drops(c.n, c.lost, "a"), "full", points(c.limit))
+		g, err := Variants(drops(c.n, c.lost, "a"), "full", points(c.limit))
 		if err != nil {
 			t.Fatal(c.name, err)
 		}
@@ -52,12 +56,12 @@ func TestGateVerdicts(t *testing.T) {
 		if g.Verdict.ExitStatus() != map[Verdict]int{Pass: 0, Fail: 3, Undecided: 4}[c.want] {
 			t.Errorf("%s: exit status %d", c.name, g.Verdict.ExitStatus())
 		}
-		if l := g.Lines[0]; math.Abs(l.Drop-100*c.lost) > 1e-9 || !(l.Lo <= l.Drop && l.Drop <= l.Hi) {
-			t.Errorf("%s: drop %v [%v, %v]", c.name, l.Drop, l.Lo, l.Hi)
+		if l := g.Lines[0]; math.Abs(l.Drop-100*c.lost) > 1e-9 || !(*l.Lo <= l.Drop && l.Drop <= *l.Hi) {
+			t.Errorf("%s: drop %v [%v, %v]", c.name, l.Drop, *l.Lo, *l.Hi)
 		}
 	}
 	// No failure in 20 samples at a limit of one point: the statistic is -sqrt(n 0.01 / 0.99), beyond 1.96 from n = 381 on.
-	g, err := GateAgainst(drops(20, 0, "a"), "full", points(1))
+	g, err := Variants(drops(20, 0, "a"), "full", points(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,13 +69,13 @@ func TestGateVerdicts(t *testing.T) {
 		t.Errorf("needed %v, want 381", l.Needed)
 	}
 	for n, want := range map[int]Verdict{360: Undecided, 400: Pass} {
-		if g, err := GateAgainst(drops(n, 0, "a"), "full", points(1)); err != nil || g.Verdict != want {
+		if g, err := Variants(drops(n, 0, "a"), "full", points(1)); err != nil || g.Verdict != want {
 			t.Errorf("%d equal samples: %v, %v", n, g.Verdict, err)
 		}
 	}
 	// A relative limit: 2 % of a baseline of 100 is two points; half the baseline makes it one.
-	rel := Limits{MaxDrop: &Limit{2, true}}
-	if g, err := GateAgainst(drops(1000, 0.04, "a"), "full", rel); err != nil || g.Verdict != Fail || g.Lines[0].Limit != 2 {
+	rel := Limits{About: AboutPopulation, MaxDrop: &Limit{2, true}}
+	if g, err := Variants(drops(1000, 0.04, "a"), "full", rel); err != nil || g.Verdict != Fail || g.Lines[0].Limit != 2 {
 		t.Errorf("relative: %+v %v", g, err)
 	}
 }
@@ -79,7 +83,7 @@ func TestGateVerdicts(t *testing.T) {
 // Where baseline and candidate score 0 throughout no drop could show, so nothing passes.
 // One task or one variant of zeros among others is as good as any.
 func TestGateOverZeros(t *testing.T) {
-	zeros := func(variants, tasks string) Set {
+	zeros := func(variants, tasks string) results.Set {
 		return grid([]string{"a", "b"}, []string{"full", "64"}, 250, func(task, v string, i int) float64 {
 			if strings.Contains(variants, v) && strings.Contains(tasks, task) {
 				return 0
@@ -88,15 +92,15 @@ func TestGateOverZeros(t *testing.T) {
 		})
 	}
 	all := zeros("full 64", "a b")
-	against, err := GateAgainst(all, "full", points(5))
+	against, err := Variants(all, "full", points(5))
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := Gate(all, zeros("full 64", "a b"), points(5))
+	two, err := Runs(all, zeros("full 64", "a b"), points(5))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, g := range []*GateResult{against, two} {
+	for _, g := range []*Result{against, two} {
 		if g.Verdict != Undecided || g.Verdict.ExitStatus() != 4 || !strings.Contains(g.Text(100), "score 0 on every sample") || strings.Contains(g.Text(100), "at the limit") {
 			t.Errorf("%s", g.Text(100))
 		}
@@ -106,16 +110,16 @@ func TestGateOverZeros(t *testing.T) {
 			}
 		}
 	}
-	for name, set := range map[string]Set{"a task": zeros("full 64", "a"), "another": zeros("full 64", "b")} {
-		if g, err := GateAgainst(set, "full", points(5)); err != nil || g.Verdict != Pass || len(g.Notes) > 0 {
+	for name, set := range map[string]results.Set{"a task": zeros("full 64", "a"), "another": zeros("full 64", "b")} {
+		if g, err := Variants(set, "full", points(5)); err != nil || g.Verdict != Pass || len(g.Notes) > 0 {
 			t.Errorf("%s of zeros: %v %v", name, g, err)
 		}
 	}
 	small := zeros("64", "a b")
-	if g, err := Gate(small, small, points(5)); err != nil || g.Verdict != Pass || len(g.Notes) > 0 {
+	if g, err := Runs(small, small, points(5)); err != nil || g.Verdict != Pass || len(g.Notes) > 0 {
 		t.Errorf("a variant of zeros: %v %v", g, err)
 	}
-	if g, err := Gate(zeros("", ""), all, points(5)); err != nil || g.Verdict != Fail {
+	if g, err := Runs(zeros("", ""), all, points(5)); err != nil || g.Verdict != Fail {
 		t.Errorf("everything lost: %v %v", g, err)
 	}
 	// Of two models the broken one alone is named.
@@ -124,7 +128,7 @@ func TestGateOverZeros(t *testing.T) {
 		other.Rows[i].Model = "good"
 	}
 	other.Rows = append(other.Rows, all.Rows...)
-	g, err := GateAgainst(other, "full", points(5))
+	g, err := Variants(other, "full", points(5))
 	if err != nil || g.Verdict != Undecided || len(g.Notes) != 1 || !strings.Contains(g.Notes[0], "tiny") {
 		t.Errorf("one of two models: %v %v", g, err)
 	}
@@ -133,7 +137,7 @@ func TestGateOverZeros(t *testing.T) {
 func TestGateTwoRuns(t *testing.T) {
 	base, cand := drops(1000, 0, "a", "b"), drops(1000, 0.1, "a", "b")
 	base.Name, cand.Name = "main", "candidate"
-	g, err := Gate(base, cand, points(1))
+	g, err := Runs(base, cand, points(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,20 +154,20 @@ func TestGateTwoRuns(t *testing.T) {
 	l := points(1)
 	l.Tasks = map[string]TaskLimit{"b": {&Limit{Value: 20}}, "a": {&Limit{Value: 20}}}
 	l.Average = &TaskLimit{&Limit{Value: 15}}
-	if g, err = Gate(base, cand, l); err != nil || g.Verdict != Pass {
+	if g, err = Runs(base, cand, l); err != nil || g.Verdict != Pass {
 		t.Errorf("%v %v", g, err)
 	}
 	// A broken audit fails whatever the scores say.
 	base = drops(1000, 0, "a", "b")
 	cand = drops(1000, 0, "a", "b")
 	cand.Rows[7].Audit, cand.Rows[7].KeptMean = "kept 65, the budget says 64", new(65.0)
-	if g, err = Gate(base, cand, points(1)); err != nil || g.Verdict != Fail || !strings.Contains(g.Headline(), "budget audit: 1 fail") {
+	if g, err = Runs(base, cand, points(1)); err != nil || g.Verdict != Fail || !strings.Contains(g.Headline(), "budget audit: 1 fail") {
 		t.Errorf("%v %v", g.Headline(), err)
 	}
 }
 
 func TestGateSpeedAndMemory(t *testing.T) {
-	make2 := func() (Set, Set) { return drops(1000, 0, "a"), drops(1000, 0, "a") }
+	make2 := func() (results.Set, results.Set) { return drops(1000, 0, "a"), drops(1000, 0, "a") }
 	limits := points(1)
 	limits.MaxSlowdown, limits.MaxPeak = new(1.2), &Size{Times: 1.1}
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -178,7 +182,7 @@ func TestGateSpeedAndMemory(t *testing.T) {
 			r.DecodeSeconds = new(0.5 * c.slow * math.Exp(0.1*rng.NormFloat64()))
 			r.PeakBytes = new(c.bytes)
 		}
-		g, err := Gate(base, cand, limits)
+		g, err := Runs(base, cand, limits)
 		if err != nil || g.Verdict != c.want {
 			t.Errorf("%+v: %v %v", c, g.Headline(), err)
 		}
@@ -186,10 +190,10 @@ func TestGateSpeedAndMemory(t *testing.T) {
 	base, cand := make2()
 	cand.Rows[3].PeakBytes = nil
 	var refused *RefusedError
-	if _, err := Gate(base, cand, limits); !errors.As(err, &refused) || !strings.Contains(err.Error(), "peak_bytes, which 1 samples lack") {
+	if _, err := Runs(base, cand, limits); !errors.As(err, &refused) || !strings.Contains(err.Error(), "peak_bytes, which 1 samples lack") {
 		t.Errorf("a row without memory: %v", err)
 	}
-	if _, err := GateAgainst(base, "full", limits); err == nil || !strings.Contains(err.Error(), "compare two runs") {
+	if _, err := Variants(base, "full", limits); err == nil || !strings.Contains(err.Error(), "compare two runs") {
 		t.Errorf("speed within one run: %v", err)
 	}
 	limits = points(1)
@@ -198,43 +202,43 @@ func TestGateSpeedAndMemory(t *testing.T) {
 	for i := range cand.Rows {
 		base.Rows[i].KLMean, cand.Rows[i].KLMean = new(0.5), new(0.6)
 	}
-	if g, err := Gate(base, cand, limits); err != nil || g.Verdict != Fail {
+	if g, err := Runs(base, cand, limits); err != nil || g.Verdict != Fail {
 		t.Errorf("KL: %v %v", g, err)
 	}
 }
 
 func TestGateRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(r *Row) bool // false: leave the row out
+		change func(r *results.Row) bool // false: leave the row out
 		want   string
 	}{
-		"missing sample": {func(r *Row) bool { return r.Sample != "3" }, "a: missing in the candidate: 3"},
-		"failed sample": {func(r *Row) bool {
+		"missing sample": {func(r *results.Row) bool { return r.Sample != "3" }, "a: missing in the candidate: 3"},
+		"failed sample": {func(r *results.Row) bool {
 			if r.Sample == "3" {
 				r.Score, r.Error = nil, "out of memory"
 			}
 			return true
 		}, "failed in the candidate: 3 (out of memory)"},
-		"other prompt":         {func(r *Row) bool { r.PromptSHA256 = "other"; return true }, "another prompt in 0, 1, 2 and 2 more samples"},
-		"other answer":         {func(r *Row) bool { r.Answer = "x"; return true }, `another answer in 0: "", "x"`},
-		"other metric":         {func(r *Row) bool { r.Metric = "x"; return true }, `another metric in 0: "qa_f1", "x"`},
-		"other metric version": {func(r *Row) bool { r.MetricVersion++; return true }, "another metric version"},
-		"other task version":   {func(r *Row) bool { r.TaskVersion++; return true }, "another task version"},
-		"other model":          {func(r *Row) bool { r.Model = "x"; return true }, `model: baseline "tiny", candidate "x"`},
-		"other protocol":       {func(r *Row) bool { r.Protocol = "x"; return true }, `protocol: baseline "longbench", candidate "x"`},
-		"other task":           {func(r *Row) bool { r.Task = "x"; return true }, "a is only in the baseline"},
-		"missing variant":      {func(r *Row) bool { return r.Variant == "full" }, "variant 64 is only in the baseline"},
-		"no rows":              {func(r *Row) bool { return false }, "is only in the baseline"},
+		"other prompt":         {func(r *results.Row) bool { r.PromptSHA256 = "other"; return true }, "another prompt in 0, 1, 2 and 2 more samples"},
+		"other answer":         {func(r *results.Row) bool { r.Answer = "x"; return true }, `another answer in 0: "", "x"`},
+		"other metric":         {func(r *results.Row) bool { r.Metric = "x"; return true }, `another metric in 0: "qa_f1", "x"`},
+		"other metric version": {func(r *results.Row) bool { r.MetricVersion++; return true }, "another metric version"},
+		"other task version":   {func(r *results.Row) bool { r.TaskVersion++; return true }, "another task version"},
+		"other model":          {func(r *results.Row) bool { r.Model = "x"; return true }, `model: baseline "tiny", candidate "x"`},
+		"other protocol":       {func(r *results.Row) bool { r.Protocol = "x"; return true }, `protocol: baseline "longbench", candidate "x"`},
+		"other task":           {func(r *results.Row) bool { r.Task = "x"; return true }, "a is only in the baseline"},
+		"missing variant":      {func(r *results.Row) bool { return r.Variant == "full" }, "variant 64 is only in the baseline"},
+		"no rows":              {func(r *results.Row) bool { return false }, "is only in the baseline"},
 	} {
 		base, cand := drops(5, 0, "a"), drops(5, 0, "a")
-		var kept []Row
+		var kept []results.Row
 		for _, r := range cand.Rows {
 			if c.change(&r) {
 				kept = append(kept, r)
 			}
 		}
 		cand.Rows = kept
-		_, err := Gate(base, cand, points(1))
+		_, err := Runs(base, cand, points(1))
 		var refused *RefusedError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
@@ -242,15 +246,15 @@ func TestGateRefuses(t *testing.T) {
 	}
 	part := drops(5, 0, "a")
 	part.Partial = true
-	if _, err := Gate(drops(5, 0, "a"), part, points(1)); err == nil || !strings.Contains(err.Error(), "not finished") {
+	if _, err := Runs(drops(5, 0, "a"), part, points(1)); err == nil || !strings.Contains(err.Error(), "not finished") {
 		t.Errorf("partial: %v", err)
 	}
-	if _, err := GateAgainst(drops(5, 0, "a"), "ful", points(1)); err == nil || !strings.Contains(err.Error(), `unknown variant "ful": tiny`) {
+	if _, err := Variants(drops(5, 0, "a"), "ful", points(1)); err == nil || !strings.Contains(err.Error(), `unknown variant "ful": tiny`) {
 		t.Errorf("unknown variant: %v", err)
 	}
 	l := points(1)
 	l.Tasks = map[string]TaskLimit{"qasper": {&Limit{Value: 1}}}
-	if _, err := GateAgainst(drops(5, 0, "a"), "full", l); err == nil || !strings.Contains(err.Error(), `limit for the task "qasper"`) {
+	if _, err := Variants(drops(5, 0, "a"), "full", l); err == nil || !strings.Contains(err.Error(), `limit for the task "qasper"`) {
 		t.Errorf("limit without rows: %v", err)
 	}
 }
@@ -258,9 +262,9 @@ func TestGateRefuses(t *testing.T) {
 // Samples spread over devices of two kinds are in two tables: held against a run on one device, or spread otherwise, a
 // part of them has no counterpart. Devices that each have all samples are compared each.
 func TestGateDevices(t *testing.T) {
-	on := func(devices ...string) Set { // devices by sample; "a+b" for both
+	on := func(devices ...string) results.Set { // devices by sample; "a+b" for both
 		s := drops(len(devices), 0, "a")
-		var rows []Row
+		var rows []results.Row
 		for _, r := range s.Rows {
 			var i int
 			fmt.Sscan(r.Sample, &i)
@@ -274,9 +278,9 @@ func TestGateDevices(t *testing.T) {
 	}
 	both := on("cpu+ref", "cpu+ref", "cpu+ref")
 	for name, c := range map[string]struct {
-		base, cand Set
+		base, cand results.Set
 		want       string // empty: compared
-		lines      int
+		lines      int    // where device is allowed to differ
 	}{
 		"spread against one":    {on("cpu", "cpu", "cpu"), on("ref", "cpu", "cpu"), "tiny: the baseline has 3 samples on cpu float32, the candidate 1 samples on ref float32 and 2 on cpu float32", 0},
 		"one against spread":    {on("ref", "cpu", "cpu"), on("cpu", "cpu", "cpu"), "tiny: the baseline has 1 samples on ref float32 and 2 on cpu float32, the candidate 3 samples on cpu float32", 0},
@@ -288,7 +292,9 @@ func TestGateDevices(t *testing.T) {
 		"one, and all on both":  {on("cpu", "cpu", "cpu"), both, "", 4},
 		"one kind, and another": {on("cpu", "cpu", "cpu"), on("cuda:1", "cuda:0", "cuda:1"), "", 2},
 	} {
-		g, err := Gate(c.base, c.cand, points(1))
+		limits := onSet(1)
+		limits.Across = Across{"device"}
+		g, err := Runs(c.base, c.cand, limits)
 		switch {
 		case c.want == "" && (err != nil || len(g.Lines) != c.lines):
 			t.Errorf("%s: %+v, %v", name, g, err)
@@ -301,7 +307,7 @@ func TestGateDevices(t *testing.T) {
 func TestGateOutputs(t *testing.T) {
 	set := drops(40, 0.2, "a", "b")
 	set.Name = "runs/candidate"
-	g, err := GateAgainst(set, "full", points(1))
+	g, err := Variants(set, "full", points(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,22 +342,17 @@ func TestGateOutputs(t *testing.T) {
 	t.Log("\n" + text)
 }
 
-func TestHolm(t *testing.T) {
-	got := fmt.Sprintf("%.3f", holm([]float64{0.01, 0.04, 0.03, 0.005}))
-	if want := "[0.030 0.060 0.060 0.020]"; got != want { // Holm's own example of four
-		t.Errorf("%s, want %s", got, want)
-	}
-}
-
 func TestLimits(t *testing.T) {
-	l, err := parseLimits([]byte("max_drop: 2%\nconfidence: 0.9\naverage: {max_drop: 0.5}\ntasks:\n  trec:\n    max_drop: 3.5\nmax_slowdown: 1.5\nmax_peak: 12GiB\nmax_kl_rise: 0\n"))
+	l, err := parseLimits([]byte("about: population\nacross: [model, dtype]\nmax_drop: 2%\nconfidence: 0.9\naverage: {max_drop: 0.5}\ntasks:\n  trec:\n    max_drop: 3.5\nmax_slowdown: 1.5\nmax_peak: 12GiB\nmax_kl_rise: 0\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.MaxDrop.String() != "2%" || l.task("trec").of(0.5) != 0.035 || l.task("x").of(0.5) != 0.01 || l.average().of(1) != 0.005 || l.MaxPeak.Bytes != 12<<30 || *l.MaxSlowdown != 1.5 {
+	if l.About != AboutPopulation || fmt.Sprint(l.Across) != "[model dtype]" || l.MaxDrop.String() != "2%" || l.task("trec").of(0.5) != 0.035 || l.task("x").of(0.5) != 0.01 || l.average().of(1) != 0.005 || l.MaxPeak.Bytes != 12<<30 || *l.MaxSlowdown != 1.5 {
 		t.Errorf("%+v", l)
 	}
 	for text, want := range map[string]string{
+		"about: all\nmax_drop: 1":            `"all" is no question: have set`,
+		"across: [modle]\nmax_drop: 1":       `"modle": nothing of that name`,
 		"max_drop: -1":                       "want points",
 		"max_drop: 101":                      "want points",
 		"max_drop: some":                     "want points",

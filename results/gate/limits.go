@@ -1,4 +1,4 @@
-package results
+package gate
 
 import (
 	"errors"
@@ -12,12 +12,15 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/snapbench/snapbench/bounds"
+	"github.com/snapbench/snapbench/results"
 )
 
-// Limits are what a gate allows. As YAML:
+// Limits is what a gate is asked, and what it allows. As YAML:
 //
+//	about: set             # these samples; or population: all prompts of their kind
+//	across: [model, dtype] # what the two runs may differ in
 //	max_drop: 1.0          # points of 0–100, or a share of the baseline's score: 2%
-//	confidence: 0.95       # of the interval; each direction is tested at the level (1 - confidence) / 2
+//	confidence: 0.95       # about the population; each direction is tested at half the rest
 //	average: {max_drop: 0.5}
 //	tasks:
 //	  qasper: {max_drop: 2.0}
@@ -26,6 +29,8 @@ import (
 //	max_peak: 1.1          # times the baseline's peak memory, or a size: 12GiB
 //	max_kl_rise: 0.01      # nats, mean over samples, above the baseline's (needs --fidelity)
 type Limits struct {
+	About       About                `yaml:"about"`
+	Across      Across               `yaml:"across"`
 	MaxDrop     *Limit               `yaml:"max_drop"`
 	Confidence  float64              `yaml:"confidence"`
 	Average     *TaskLimit           `yaml:"average"`
@@ -33,6 +38,16 @@ type Limits struct {
 	MaxSlowdown *float64             `yaml:"max_slowdown"`
 	MaxPeak     *Size                `yaml:"max_peak"`
 	MaxKLRise   *float64             `yaml:"max_kl_rise"`
+
+	fromFile map[string]bool // keys that a file gives; others come from flags
+}
+
+// name is how a limit is called where it was given: max_drop in a file, --max-drop on a command line.
+func (l Limits) name(key string) string {
+	if l.fromFile[key] {
+		return key
+	}
+	return "--" + strings.ReplaceAll(key, "_", "-")
 }
 
 // TaskLimit is one task's own limit.
@@ -114,7 +129,7 @@ func ParseSize(s string) (Size, error) {
 
 func (s Size) String() string {
 	if s.Bytes > 0 {
-		return Bytes(s.Bytes)
+		return results.Bytes(s.Bytes)
 	}
 	return strconv.FormatFloat(s.Times, 'f', -1, 64) + " times"
 }
@@ -176,6 +191,9 @@ func parseLimits(b []byte) (l Limits, err error) {
 	if err := yaml.UnmarshalWithOptions(b, &l, yaml.Strict()); err != nil {
 		return Limits{}, fmt.Errorf(": %s", strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
+	l.fromFile = map[string]bool{
+		"across": len(l.Across) > 0, "confidence": l.Confidence != 0, "max_slowdown": l.MaxSlowdown != nil, "max_peak": l.MaxPeak != nil, "max_kl_rise": l.MaxKLRise != nil,
+	}
 	if err := l.Check(); err != nil {
 		return Limits{}, fmt.Errorf(": %w", err)
 	}
@@ -185,14 +203,19 @@ func parseLimits(b []byte) (l Limits, err error) {
 // Check returns an error for limits that make no sense.
 func (l Limits) Check() error {
 	switch {
-	case l.MaxDrop == nil && l.Average == nil && len(l.Tasks) == 0:
+	case l.MaxDrop == nil && l.Average == nil && len(l.Tasks) == 0 && l.fromFile != nil:
 		return errors.New("no max_drop: say what may be lost, such as max_drop: 1.0")
+	case l.MaxDrop == nil && l.Average == nil && len(l.Tasks) == 0:
+		return errors.New("no --max-drop: say what may be lost, such as --max-drop 1.0, or name a file of limits: --limits limits.yaml")
 	case l.Confidence != 0 && !(l.Confidence >= 0.5 && l.Confidence <= 0.9999):
-		return fmt.Errorf("confidence %v: want 0.5 to 0.9999, such as 0.95", l.Confidence)
+		return fmt.Errorf("%s %v: want 0.5 to 0.9999, such as 0.95", l.name("confidence"), l.Confidence)
 	case l.MaxSlowdown != nil && !(*l.MaxSlowdown > 0 && *l.MaxSlowdown < math.Inf(1)):
-		return fmt.Errorf("max_slowdown %v: want a multiple of the baseline's time, such as 1.2", *l.MaxSlowdown)
+		return fmt.Errorf("%s %v: want a multiple of the baseline's time, such as 1.2", l.name("max_slowdown"), *l.MaxSlowdown)
 	case l.MaxKLRise != nil && !(*l.MaxKLRise >= 0 && *l.MaxKLRise < math.Inf(1)):
-		return fmt.Errorf("max_kl_rise %v: want nats, such as 0.01", *l.MaxKLRise)
+		return fmt.Errorf("%s %v: want nats, such as 0.01", l.name("max_kl_rise"), *l.MaxKLRise)
+	}
+	if _, err := ParseAcross(l.Across...); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Tasks)) {
 		if l.Tasks[name].MaxDrop == nil {
@@ -207,7 +230,7 @@ func (l Limits) Check() error {
 
 func (l Limits) confidence() float64 {
 	if l.Confidence == 0 {
-		return confidence
+		return results.Confidence
 	}
 	return l.Confidence
 }

@@ -1,8 +1,10 @@
-package results
+package gate
 
 import (
 	"fmt"
 	"math"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // checks are the audit, and the limits on speed, memory and fidelity where they are asked.
@@ -27,7 +29,7 @@ func (c contest) checks(limits Limits, twoRuns bool) ([]Check, error) {
 			if y.KeptMean != nil {
 				audited++
 			}
-			for _, r := range []*Row{x, y} {
+			for _, r := range []*results.Row{x, y} {
 				if r.Audit != "" && (r == y || twoRuns) {
 					broken++
 					if example == "" {
@@ -71,14 +73,14 @@ func (c contest) checks(limits Limits, twoRuns bool) ([]Check, error) {
 		add("budget audit", fmt.Sprintf("%d rows kept what they should", audited), "none", Pass)
 	}
 	if limits.MaxSlowdown != nil {
-		if err := need("max_slowdown", "prefill_seconds", "decode_seconds"); err != nil {
+		if err := need(limits.name("max_slowdown"), "prefill_seconds", "decode_seconds"); err != nil {
 			return nil, err
 		}
 		for _, t := range []struct {
 			name string
 			logs []float64
 		}{{"prefill time", prefill}, {"decode time", decode}} {
-			iv := PlainInterval(t.logs)
+			iv := results.PlainInterval(t.logs)
 			found := fmt.Sprintf("%.3g times the baseline's", math.Exp(iv.Mean))
 			v := verdict(iv.Mean <= math.Log(*limits.MaxSlowdown))
 			if iv.Defined() {
@@ -92,17 +94,26 @@ func (c contest) checks(limits Limits, twoRuns bool) ([]Check, error) {
 		}
 	}
 	if limits.MaxPeak != nil {
-		if err := need("max_peak", "peak_bytes"); err != nil {
+		if err := need(limits.name("max_peak"), "peak_bytes"); err != nil {
 			return nil, err
 		}
 		most := limits.MaxPeak.bytes(basePeak)
-		add("peak memory", fmt.Sprintf("%s (baseline %s)", Bytes(float64(candPeak)), Bytes(float64(basePeak))), limits.MaxPeak.String(), verdict(float64(candPeak) <= most))
+		add("peak memory", fmt.Sprintf("%s (baseline %s)", results.Bytes(float64(candPeak)), results.Bytes(float64(basePeak))), limits.MaxPeak.String(), verdict(float64(candPeak) <= most))
 	}
 	if limits.MaxKLRise != nil {
-		if err := need("max_kl_rise", "kl_mean"); err != nil {
+		if err := need(limits.name("max_kl_rise"), "kl_mean"); err != nil {
 			return nil, err
 		}
 		add("KL divergence", fmt.Sprintf("%+.4g nats against the baseline's", mean(kl)), fmt.Sprintf("+%g nats", *limits.MaxKLRise), verdict(mean(kl) <= *limits.MaxKLRise))
 	}
 	return list, nil
+}
+
+// mean is of at least one number.
+func mean(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / float64(len(x))
 }

@@ -1,30 +1,33 @@
-package results
+package gate
 
 import (
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // model is a subject wherever it ran.
-func (s Subject) model() Subject {
-	return Subject{Model: s.Model, Revision: s.Revision, Protocol: s.Protocol}
+func model(s results.Subject) results.Subject {
+	return results.Subject{Model: s.Model, Revision: s.Revision, Protocol: s.Protocol}
 }
 
-// spread lists the models whose samples are spread over devices of several kinds, and not alike in both runs.
-func spread(base, cand []Subject, baseParts, candParts [][]Row, heldTo map[int]int) (reasons []string) {
-	of := func(subjects []Subject, m Subject) (list []int) {
+// spread lists the models whose samples are spread over devices of several kinds, and not alike in both runs. Subjects
+// of one key are held against each other.
+func spread(base, cand []results.Subject, baseParts, candParts [][]results.Row, heldTo map[int]int, key func(results.Subject) results.Subject) (reasons []string) {
+	of := func(subjects []results.Subject, m results.Subject) (list []int) {
 		for i, s := range subjects {
-			if s.model() == m {
+			if key(s) == m {
 				list = append(list, i)
 			}
 		}
 		return list
 	}
-	var seen []Subject
+	var seen []results.Subject
 	for _, s := range cand {
-		m := s.model()
+		m := key(s)
 		if slices.Contains(seen, m) {
 			continue
 		}
@@ -32,7 +35,7 @@ func spread(base, cand []Subject, baseParts, candParts [][]Row, heldTo map[int]i
 		b, c := of(base, m), of(cand, m)
 		if len(b) > 0 && len(b)+len(c) > 2 && uneven(baseParts, candParts, b, c, heldTo) {
 			reasons = append(reasons, fmt.Sprintf("%s: the baseline has %s, the candidate %s: run all samples of both on devices of one kind",
-				m.Model, onDevices(base, baseParts, b), onDevices(cand, candParts, c)))
+				s.Model, onDevices(base, baseParts, b), onDevices(cand, candParts, c)))
 		}
 	}
 	return reasons
@@ -40,7 +43,7 @@ func spread(base, cand []Subject, baseParts, candParts [][]Row, heldTo map[int]i
 
 type sampleName struct{ task, sample string }
 
-func samplesIn(rows []Row) map[sampleName]bool {
+func samplesIn(rows []results.Row) map[sampleName]bool {
 	set := map[sampleName]bool{}
 	for i := range rows {
 		set[sampleName{rows[i].Task, rows[i].Sample}] = true
@@ -50,7 +53,7 @@ func samplesIn(rows []Row) map[sampleName]bool {
 
 // uneven says whether the parts b of a baseline and c of a candidate, one for each kind of device, leave a sample of one
 // run without its like: in a pair, or in a part of the baseline that nothing is held to.
-func uneven(base, cand [][]Row, b, c []int, heldTo map[int]int) bool {
+func uneven(base, cand [][]results.Row, b, c []int, heldTo map[int]int) bool {
 	compared := map[sampleName]bool{}
 	for _, i := range c {
 		mine := samplesIn(cand[i])
@@ -70,7 +73,7 @@ func uneven(base, cand [][]Row, b, c []int, heldTo map[int]int) bool {
 }
 
 // onDevices is "5 samples on cpu float32 and 1 on ref float32".
-func onDevices(subjects []Subject, parts [][]Row, of []int) string {
+func onDevices(subjects []results.Subject, parts [][]results.Row, of []int) string {
 	var list []string
 	for n, i := range of {
 		count := fmt.Sprint(len(samplesIn(parts[i])))

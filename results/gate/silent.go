@@ -1,12 +1,16 @@
-package results
+package gate
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/results"
+)
 
 // silent are the subjects of which baseline and candidate score 0 on every sample under
 // every variant. A drop from 0 does not exist, so nothing that could have shown one was
 // compared: a damaged model, a wrong template or a metric that does not fit look like
 // that. A note says so for each.
-func (g *GateResult) silent(contests []contest) map[string]bool {
+func (g *Result) silent(contests []contest) map[string]bool {
 	silent := map[string]bool{}
 	var order []string
 	for _, c := range contests {
@@ -25,7 +29,7 @@ func (g *GateResult) silent(contests []contest) map[string]bool {
 }
 
 func (c contest) allZero() bool {
-	for _, side := range []map[string]map[string]*Row{c.base, c.cand} {
+	for _, side := range []map[string]map[string]*results.Row{c.base, c.cand} {
 		for _, samples := range side {
 			for _, r := range samples {
 				if *r.Score != 0 {

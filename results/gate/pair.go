@@ -1,49 +1,61 @@
-package results
+package gate
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // contest is one variant of the candidate and what it is held against.
 type contest struct {
 	subject, variant, label string
 	tasks                   []string
-	base, cand              map[string]map[string]*Row // task → sample → row
+	base, cand              map[string]map[string]*results.Row // task → sample → row
+	across                  Across
 }
 
 // footprint is what the candidate's caches take.
-func (c contest) footprint() Footprint {
-	var rows []*Row
+func (c contest) footprint() results.Footprint {
+	var rows []*results.Row
 	for _, task := range c.tasks {
 		for _, s := range samplesOf(nil, c.cand[task]) {
 			rows = append(rows, c.cand[task][s])
 		}
 	}
-	return FootprintOf(rows)
+	return results.FootprintOf(rows)
 }
 
 // match pairs the variants of two parts.
-func match(subject string, base, cand []Row, baseRun, candRun Run) (list []contest, reasons []string) {
-	bv := names(base, func(r *Row) string { return r.Variant }, baseRun.Variants)
-	cv := names(cand, func(r *Row) string { return r.Variant }, candRun.Variants)
-	labels := Labels(cand)
-	tasks := candRun.tasksOf(append(slices.Clone(cand), base...))
+func (p *pairing) match(subject string, base, cand []results.Row, baseRun, candRun results.Run, across Across) {
+	bv, cv := baseRun.VariantsOf(base), candRun.VariantsOf(cand)
+	labels := results.Labels(cand)
+	tasks := candRun.TasksOf(append(slices.Clone(cand), base...))
 	add := func(b, c string) {
-		list = append(list, contest{subject: subject, variant: c, label: labels[c], tasks: tasks, base: byTask(base, b, &reasons), cand: byTask(cand, c, &reasons)})
+		x, y := ofVariant(base, b), ofVariant(cand, c)
+		p.engines(x, y, across)
+		p.contests = append(p.contests, contest{
+			subject: subject, variant: c, label: labels[c], tasks: tasks, across: across,
+			base: byTask(x, b, &p.reasons), cand: byTask(y, c, &p.reasons),
+		})
 	}
 	if len(bv) == 1 && len(cv) == 1 {
+		if results.VariantData(base)[bv[0]] != results.VariantData(cand)[cv[0]] {
+			p.note("%s is held against %s: each run has one variant", cv[0], bv[0])
+		}
 		add(bv[0], cv[0])
-		return list, reasons
+		return
 	}
-	held := partners(base, cand, bv, cv)
+	held := results.Partners(base, cand, bv, cv)
+	if across.has(acrossLabel) {
+		p.pairLabels(held, base, cand, bv, cv)
+	}
 	for _, v := range cv {
 		if b, ok := held[v]; ok {
 			add(b, v)
 		} else {
-			reasons = append(reasons, fmt.Sprintf("variant %s is only in the candidate", v))
+			p.reasons = append(p.reasons, fmt.Sprintf("variant %s is only in the candidate", v))
 		}
 	}
 	paired := map[string]bool{}
@@ -52,68 +64,48 @@ func match(subject string, base, cand []Row, baseRun, candRun Run) (list []conte
 	}
 	for _, v := range bv {
 		if !paired[v] {
-			reasons = append(reasons, fmt.Sprintf("variant %s is only in the baseline", v))
+			p.reasons = append(p.reasons, fmt.Sprintf("variant %s is only in the baseline", v))
 		}
 	}
-	return list, reasons
 }
 
-// partners gives the candidate's variants the baseline's that they are held against: that of the same text, else the
-// only one of the same policy, budget and parameters, whose text another version wrote otherwise. A server's label
-// says which of two runs it is of, and is no parameter.
-func partners(base, cand []Row, bv, cv []string) map[string]string {
-	held := map[string]string{}
-	left := func(variants, other []string, rows []Row) map[string][]string {
-		data, of := asData(rows), map[string][]string{}
-		for _, v := range variants {
-			if !slices.Contains(other, v) {
-				of[data[v]] = append(of[data[v]], v)
-			}
+func ofVariant(rows []results.Row, variant string) (list []results.Row) {
+	for _, r := range rows {
+		if r.Variant == variant {
+			list = append(list, r)
 		}
-		return of
+	}
+	return list
+}
+
+// pairLabels pairs the servers that have no partner yet and differ in their labels alone, in the order of their runs.
+func (p *pairing) pairLabels(held map[string]string, base, cand []results.Row, bv, cv []string) {
+	of, taken := results.VariantData(base), map[string]bool{}
+	for _, b := range held {
+		taken[b] = true
 	}
 	for _, v := range cv {
-		if slices.Contains(bv, v) {
-			held[v] = v
+		if held[v] != "" {
+			continue
+		}
+		data := results.VariantData(cand)[v]
+		at := slices.IndexFunc(bv, func(b string) bool { return !taken[b] && of[b] == data })
+		if at >= 0 {
+			held[v], taken[bv[at]] = bv[at], true
+			p.differ(Difference{acrossLabel, bv[at], v})
 		}
 	}
-	inBase := left(bv, cv, base)
-	for data, c := range left(cv, bv, cand) {
-		if b := inBase[data]; len(c) == 1 && len(b) == 1 {
-			held[c[0]] = b[0]
-		}
-	}
-	return held
 }
 
-// asData gives every variant its policy, budget and parameters.
-func asData(rows []Row) map[string]string {
-	of := map[string]string{}
-	for i := range rows {
-		if r := &rows[i]; of[r.Variant] == "" {
-			params := maps.Clone(r.Params)
-			if r.Policy == "server" {
-				delete(params, "label")
-			}
-			of[r.Variant] = fmt.Sprintf("%q %q %q", r.Policy, r.Budget, Params(params))
-		}
-	}
-	return of
-}
-
-func (run Run) tasksOf(rows []Row) []string {
-	return names(rows, func(r *Row) string { return r.Task }, run.Tasks)
-}
-
-func byTask(rows []Row, variant string, reasons *[]string) map[string]map[string]*Row {
-	m := map[string]map[string]*Row{}
+func byTask(rows []results.Row, variant string, reasons *[]string) map[string]map[string]*results.Row {
+	m := map[string]map[string]*results.Row{}
 	for i := range rows {
 		r := &rows[i]
 		if r.Variant != variant {
 			continue
 		}
 		if m[r.Task] == nil {
-			m[r.Task] = map[string]*Row{}
+			m[r.Task] = map[string]*results.Row{}
 		}
 		if m[r.Task][r.Sample] != nil {
 			*reasons = append(*reasons, fmt.Sprintf("%s: sample %q is there twice under %s", r.Task, r.Sample, r.Variant))
@@ -165,7 +157,7 @@ func (c contest) compatible() (reasons []string) {
 					differs[f.what] = append(differs[f.what], fmt.Sprintf("%s: %s, %s", s, cut(f.x), cut(f.y)))
 				}
 			}
-			if x.PromptSHA256 != y.PromptSHA256 && x.PromptSHA256 != "" && y.PromptSHA256 != "" {
+			if otherPrompt(x, y) && !c.across.has(acrossPrompt) {
 				differs["prompt"] = append(differs["prompt"], s)
 			}
 		}
@@ -188,11 +180,36 @@ func (c contest) compatible() (reasons []string) {
 		}
 		for _, what := range order {
 			if list := differs[what]; len(list) > 0 {
-				say("%s: another %s in %s", task, what, few(list))
+				hint := ""
+				if what == "prompt" {
+					hint = " (--across prompt pairs them by sample, as for two tokenizers)"
+				}
+				say("%s: another %s in %s%s", task, what, few(list), hint)
 			}
 		}
 	}
 	return reasons
+}
+
+// otherPrompt says that two rows answer prompts that are known to differ.
+func otherPrompt(x, y *results.Row) bool {
+	return x.PromptSHA256 != y.PromptSHA256 && x.PromptSHA256 != "" && y.PromptSHA256 != ""
+}
+
+// prompts counts the samples of one id that were asked in other words, and those of which that is not known.
+func (c contest) prompts() (other, unknown int) {
+	for _, task := range c.tasks {
+		for s, y := range c.cand[task] {
+			switch x := c.base[task][s]; {
+			case x == nil:
+			case otherPrompt(x, y):
+				other++
+			case x.PromptSHA256 != y.PromptSHA256 || x.PromptSHA256 == "":
+				unknown++
+			}
+		}
+	}
+	return other, unknown
 }
 
 func cut(s string) string {
@@ -209,7 +226,7 @@ func few(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-func samplesOf(a, b map[string]*Row) []string {
+func samplesOf(a, b map[string]*results.Row) []string {
 	var list []string
 	for s := range a {
 		list = append(list, s)
@@ -219,6 +236,6 @@ func samplesOf(a, b map[string]*Row) []string {
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, Natural)
+	slices.SortFunc(list, results.Natural)
 	return list
 }

@@ -1,4 +1,4 @@
-package results
+package gate
 
 import (
 	"encoding/json"
@@ -69,7 +69,7 @@ func TestGateOnPublishedPredictions(t *testing.T) {
 		}
 	}
 	for _, limit := range []float64{0.5, 1, 3} {
-		g, err := Gate(base, cand, points(limit))
+		g, err := Runs(base, cand, points(limit))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,3 +110,16 @@ func TestGateOnPublishedPredictions(t *testing.T) {
 }
 
 func itoa(i int) string { b, _ := json.Marshal(i); return string(b) }
+
+// nominal is the level of each direction at 95 % confidence.
+const nominal = 0.025
+
+func variance(x []float64) float64 {
+	m, sum := mean(x), 0.0
+	for _, v := range x {
+		sum += (v - m) * (v - m)
+	}
+	return sum / float64(len(x)-1)
+}
+
+func normalCDF(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
