@@ -23,6 +23,7 @@ func (o option) directive() string {
 // refused are options that would break what the rest of a run relies on, with why.
 var refused = []struct{ name, short, reason string }{
 	{"array", "a", "the parts are the array: --shards says how many, --at-once how many at the same time"},
+	{"job-name", "J", "a run's jobs have the name of its folder, by which they are known again"},
 	{"output", "o", "logs lie beside the results"},
 	{"error", "e", "logs lie beside the results"},
 	{"open-mode", "", "a part that is started again goes on in its log"},

@@ -14,7 +14,9 @@ import (
 // longestGrace is what sbatch takes, in seconds.
 const longestGrace = 65535 * time.Second
 
-// Render returns a script for sbatch. Everything stands in it: its options too.
+// Render returns a script for sbatch, with its options. One without a token is for a
+// person to submit, by whom the folder of the logs may not have been made: its logs are
+// where sbatch puts them.
 func (engine) Render(w cluster.Work) (string, error) {
 	if len(w.Parts) == 0 {
 		return "", errors.New("no parts to run")
@@ -29,6 +31,9 @@ func (engine) Render(w cluster.Work) (string, error) {
 	if err := plain("the run's folder", w.Out); err != nil {
 		return "", err
 	}
+	if err := plain("the working directory", w.Dir); err != nil {
+		return "", err
+	}
 	if strings.Contains(w.Out, `\`) {
 		return "", fmt.Errorf("the run's folder %q: a backslash in the name of a log means something else to Slurm: choose another folder", w.Out)
 	}
@@ -37,15 +42,18 @@ func (engine) Render(w cluster.Work) (string, error) {
 		array += fmt.Sprintf("%%%d", w.AtOnce)
 	}
 	// A percent sign of the path is doubled, since Slurm fills in %A and %a.
-	log := filepath.Join(strings.ReplaceAll(w.Out, "%", "%%"), logFolder, "%A_%a.log")
+	log := "--output=" + filepath.Join(strings.ReplaceAll(w.Out, "%", "%%"), logFolder, "%A_%a.log")
+	if w.Token == "" {
+		log = "--output=slurm-%A_%a.log"
+	}
 	grace := int(w.Grace / time.Second)
 
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("#!/bin/sh")
 	for _, option := range []string{
-		"--job-name=" + w.Name, "--array=" + array, "--output=" + log, "--open-mode=append",
-		"--requeue", fmt.Sprintf("--signal=B:USR1@%d", grace),
+		"--job-name=" + w.Name, "--array=" + array, "--chdir=" + w.Dir, log, "--open-mode=append", "--requeue",
+		fmt.Sprintf("--signal=B:USR1@%d", grace),
 	} {
 		line("#SBATCH %s", directive(option))
 	}

@@ -19,7 +19,7 @@ var regen = flag.Bool("regen", false, "write the scripts of testdata anew")
 func someWork() cluster.Work {
 	return cluster.Work{
 		Name: "snapbench-lb", Program: "/opt/snapbench", Arguments: []string{"longbench", "--model", "org/M", "--budgets", "full,1024"},
-		Out: "/shared/runs/lb", Parts: []int{0, 1, 2, 5, 7, 8}, Count: 9, AtOnce: 4, Token: "00ff", Grace: time.Minute,
+		Out: "/shared/runs/lb", Dir: "/home/me", Parts: []int{0, 1, 2, 5, 7, 8}, Count: 9, AtOnce: 4, Token: "00ff", Grace: time.Minute,
 		EngineArgs: []string{"--partition=gpu", "--gres", "gpu:1", "-t", "4:00:00"},
 	}
 }
@@ -63,6 +63,8 @@ func TestRenderRefuses(t *testing.T) {
 		`"--arr=1-9": not --array`:             func(w *cluster.Work) { w.EngineArgs = []string{"--arr=1-9"} },
 		`"-a1-9": not --array`:                 func(w *cluster.Work) { w.EngineArgs = []string{"-a1-9"} },
 		`"--no-requeue": not --no-requeue`:     func(w *cluster.Work) { w.EngineArgs = []string{"--no-requeue"} },
+		`"-J": not --job-name`:                 func(w *cluster.Work) { w.EngineArgs = []string{"-J", "x"} },
+		`directory "/a\tb" has a control`:      func(w *cluster.Work) { w.Dir = "/a\tb" },
 		`"-M": not --clusters`:                 func(w *cluster.Work) { w.EngineArgs = []string{"-M", "other"} },
 		`"gpu": want an option`:                func(w *cluster.Work) { w.EngineArgs = []string{"gpu"} },
 		`"b": want an option`:                  func(w *cluster.Work) { w.EngineArgs = []string{"--partition", "a", "b"} },

@@ -58,14 +58,10 @@ func (e engine) Submit(ctx context.Context, w cluster.Work) (string, error) {
 
 // Advice names the commands to follow and to stop a job.
 func (engine) Advice(id string, w cluster.Work) []string {
-	follow := "tail -F " + quote(logFile(id, w, w.Parts[0]))
-	if len(w.Parts) > 1 {
-		follow += "   # of part " + fmt.Sprint(w.Parts[0])
-	}
 	return []string{
 		"squeue -r -j " + id + "   # where each part is",
-		follow,
-		"scancel " + id + "   # stops all of them; one: scancel " + fmt.Sprintf("%s_%d", id, w.Parts[0]),
+		"tail -F " + quote(filepath.Join(w.Out, logFolder)+"/") + id + "_*.log   # what they print",
+		"scancel " + id + "   # stops them all, and " + id + "_3 only part 3",
 	}
 }
 

@@ -12,9 +12,10 @@ import (
 )
 
 // States asks for all parts in one call. Slurm forgets a part some minutes after it
-// ended (MinJobAge), so later it is absent, as is the whole job.
+// ended (MinJobAge), so later it is absent, as is the whole job. It is asked by name too:
+// a cluster that is set up anew gives the same numbers to others' jobs.
 func (engine) States(ctx context.Context, id string, w cluster.Work) (map[int]cluster.State, error) {
-	said, err := command(ctx, "", "squeue", "--noheader", "--array", "--states=all", "--jobs="+id, "--format=%K %T")
+	said, err := command(ctx, "", "squeue", "--noheader", "--array", "--states=all", "--jobs="+id, "--name="+w.Name, "--format=%K %T")
 	var failed *commandError
 	if errors.As(err, &failed) && strings.Contains(failed.Said, "Invalid job id specified") {
 		return map[int]cluster.State{}, nil
@@ -28,7 +29,7 @@ func (engine) States(ctx context.Context, id string, w cluster.Work) (map[int]cl
 	}
 	for part := range all {
 		if !slices.Contains(w.Parts, part) {
-			return nil, fmt.Errorf("job %s has an element %d, which is none of the run's: is it another cluster's job?", id, part)
+			return nil, fmt.Errorf("job %s has an element %d, which is none of those submitted for this run: is it another run's, of a folder with the same name?", id, part)
 		}
 	}
 	return all, nil

@@ -1,13 +1,15 @@
 package slurmtest
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-// The cluster is what tests take it for: a job on a node that dies ends nowhere, one on
-// a node that hangs goes on when that thaws, and a node returns.
+// The cluster is what tests take it for: a job on a node that hangs stands still until
+// that thaws, and a node that dies is missed, and returns.
 func TestCluster(t *testing.T) {
 	begun := time.Now()
 	c := Start(t, Partition{"main", 2})
@@ -20,17 +22,35 @@ func TestCluster(t *testing.T) {
 			t.Fatalf("%s: %q, %v", node, said, err)
 		}
 	}
+	ticks := filepath.Join(t.TempDir(), "ticks")
+	grown := func() bool {
+		before := size(ticks)
+		time.Sleep(300 * time.Millisecond)
+		return size(ticks) > before
+	}
+	job := strings.TrimSpace(c.Command(t, "sbatch", "--parsable", "--nodelist=n1", "--output=/dev/null", "--wrap=while sleep 0.05; do echo >> "+ticks+"; done"))
+	c.until("the job on n1 ticks", grown)
 	c.Hang(t, "n1")
-	if said, err := run("n1"); err == nil {
-		t.Fatalf("a node that hangs said %q", said)
+	if grown() {
+		t.Error("a job on a node that hangs goes on")
 	}
 	c.Thaw(t, "n1")
+	c.until("the job on n1 ticks again", grown)
+	c.Command(t, "scancel", job)
+
 	state := func(node string) string {
 		return strings.TrimSpace(c.Command(t, "sinfo", "--noheader", "--nodes="+node, "--format=%T"))
 	}
-	c.until("n1 works again", func() bool { said, err := run("n1"); return err == nil && said == "n1\n" })
 	c.Kill("n2")
 	c.until("n2 is missed", func() bool { return strings.HasPrefix(state("n2"), "down") })
 	c.Return("n2", "")
 	c.until("n2 is back", func() bool { said, err := run("n2"); return err == nil && said == "n2\n" })
+}
+
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }

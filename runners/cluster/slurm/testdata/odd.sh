@@ -1,7 +1,8 @@
 #!/bin/sh
 #SBATCH --job-name=snapbench-lb
 #SBATCH --array=3
-#SBATCH "--output=/shared/it's \"100%% #1\"/job/%A_%a.log"
+#SBATCH --chdir=/home/me
+#SBATCH --output=slurm-%A_%a.log
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --signal=B:USR1@3

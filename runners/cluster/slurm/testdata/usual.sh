@@ -1,6 +1,7 @@
 #!/bin/sh
 #SBATCH --job-name=snapbench-lb
 #SBATCH --array=0-2,5,7-8%4
+#SBATCH --chdir=/home/me
 #SBATCH --output=/shared/runs/lb/job/%A_%a.log
 #SBATCH --open-mode=append
 #SBATCH --requeue
