@@ -78,13 +78,13 @@ printf '%s|%s|%s|%s\n' "${SLURMD_NODENAME:-$(hostname)}" $read $program "$(print
 // asks as many as are free, some at most, in one job of a few seconds.
 func askNodes(ctx context.Context, w cluster.Work, options []option) (remarks []string, err error) {
 	args := []string{"--quiet", "--job-name=" + w.Name + "-check", fmt.Sprintf("--immediate=%d", freeWithin/time.Second),
-		fmt.Sprintf("--nodes=1-%d", mostAsked), "--ntasks-per-node=1", "--time=1", "--mem=64", "--chdir=/"}
+		fmt.Sprintf("--nodes=1-%d", mostAsked), "--mem=64", "--chdir=/"}
 	for _, o := range options {
 		if slices.Contains(selecting, o.name) {
 			args = append(args, o.words...)
 		}
 	}
-	args = append(args, "sh", "-c", question, "sh", filepath.Join(w.Out, parts.TokenFile), w.Program)
+	args = append(args, "--time=1", "sh", "-c", question, "sh", filepath.Join(w.Out, parts.TokenFile), w.Program)
 	asking, cancel := context.WithTimeout(ctx, freeWithin+readWithin)
 	defer cancel()
 	said, err := command(asking, "", "srun", args...)
@@ -101,8 +101,8 @@ func askNodes(ctx context.Context, w cluster.Work, options []option) (remarks []
 	case errors.As(err, &failed) && errors.Is(err, context.DeadlineExceeded):
 		return []string{fmt.Sprintf("whether nodes see %s could not be asked: no answer within %v; %s", w.Out, freeWithin+readWithin, later)}, nil
 	case errors.As(err, &failed):
-		why, _, _ := strings.Cut(failed.Said, "\n")
-		return []string{fmt.Sprintf("whether nodes see %s could not be asked now (%s); %s", w.Out, strings.TrimPrefix(why, "srun: "), later)}, nil
+		why := failed.Said[strings.LastIndexByte(failed.Said, '\n')+1:]
+		return []string{fmt.Sprintf("whether nodes see %s could not be asked now (%s); %s", w.Out, strings.TrimPrefix(why, "srun: error: "), later)}, nil
 	case err != nil:
 		return nil, err
 	case bad != "":

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 const longestGrace = 65535 * time.Second
 
 // Render returns a script for sbatch, with its options. One without a token is for a
-// person to submit, by whom the folder of the logs may not have been made: its logs are
-// where sbatch puts them.
+// person to submit, and the run's folder may not be there yet: its logs are in the
+// working directory.
 func (engine) Render(w cluster.Work) (string, error) {
 	if len(w.Parts) == 0 {
 		return "", errors.New("no parts to run")
@@ -28,23 +29,19 @@ func (engine) Render(w cluster.Work) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := plain("the run's folder", w.Out); err != nil {
-		return "", err
-	}
-	if err := plain("the working directory", w.Dir); err != nil {
-		return "", err
-	}
-	if strings.Contains(w.Out, `\`) {
-		return "", fmt.Errorf("the run's folder %q: a backslash in the name of a log means something else to Slurm: choose another folder", w.Out)
-	}
 	array := ranges(w.Parts)
 	if w.AtOnce > 0 {
 		array += fmt.Sprintf("%%%d", w.AtOnce)
 	}
-	// A percent sign of the path is doubled, since Slurm fills in %A and %a.
-	log := "--output=" + filepath.Join(strings.ReplaceAll(w.Out, "%", "%%"), logFolder, "%A_%a.log")
-	if w.Token == "" {
-		log = "--output=slurm-%A_%a.log"
+	log, err := logPattern("the run's folder", w.Out, logFolder, "%A_%a.log")
+	if err == nil && w.Token == "" {
+		log, err = logPattern("the working directory", w.Dir, "slurm-%A_%a.log")
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := plain("the working directory", w.Dir); err != nil {
+		return "", err
 	}
 	grace := int(w.Grace / time.Second)
 
@@ -52,7 +49,7 @@ func (engine) Render(w cluster.Work) (string, error) {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("#!/bin/sh")
 	for _, option := range []string{
-		"--job-name=" + w.Name, "--array=" + array, "--chdir=" + w.Dir, log, "--open-mode=append", "--requeue",
+		"--job-name=" + w.Name, "--array=" + array, "--chdir=" + w.Dir, "--output=" + log, "--open-mode=append", "--requeue",
 		fmt.Sprintf("--signal=B:USR1@%d", grace),
 	} {
 		line("#SBATCH %s", directive(option))
@@ -78,6 +75,18 @@ func (engine) Render(w cluster.Work) (string, error) {
 	}
 	fmt.Fprintf(&b, body, grace-margin(grace), strings.Join(words, " "), cluster.Again)
 	return b.String(), nil
+}
+
+// logPattern is the path of the logs, in which Slurm fills in %A and %a, the numbers of the
+// job and of the part.
+func logPattern(what, dir string, names ...string) (string, error) {
+	if err := plain(what, dir); err != nil {
+		return "", err
+	}
+	if strings.Contains(dir, `\`) {
+		return "", fmt.Errorf("%s %q: a backslash in the name of a log means something else to Slurm: choose another folder", what, dir)
+	}
+	return filepath.Join(slices.Concat([]string{strings.ReplaceAll(dir, "%", "%%")}, names)...), nil
 }
 
 // margin is how long before Slurm kills a part, in seconds, a sample is cut short which

@@ -64,6 +64,7 @@ func TestRenderRefuses(t *testing.T) {
 		`"-a1-9": not --array`:                 func(w *cluster.Work) { w.EngineArgs = []string{"-a1-9"} },
 		`"--no-requeue": not --no-requeue`:     func(w *cluster.Work) { w.EngineArgs = []string{"--no-requeue"} },
 		`"-J": not --job-name`:                 func(w *cluster.Work) { w.EngineArgs = []string{"-J", "x"} },
+		`directory "/a\\b": a backslash`:       func(w *cluster.Work) { w.Dir, w.Token = `/a\b`, "" },
 		`directory "/a\tb" has a control`:      func(w *cluster.Work) { w.Dir = "/a\tb" },
 		`"-M": not --clusters`:                 func(w *cluster.Work) { w.EngineArgs = []string{"-M", "other"} },
 		`"gpu": want an option`:                func(w *cluster.Work) { w.EngineArgs = []string{"gpu"} },

@@ -109,7 +109,7 @@ func Start(t testing.TB, partitions ...Partition) *Cluster {
 }
 
 // configuration is that of a cluster whose nodes are all this machine. What dies is
-// missed within seconds.
+// missed within seconds; what is to be queued again must ask for it.
 func (c *Cluster) configuration(partitions []Partition) string {
 	host, err := os.Hostname()
 	must(c.t, err)
@@ -143,6 +143,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
+JobRequeue=0
 ReturnToService=2
 SlurmdTimeout=6
 MessageTimeout=2

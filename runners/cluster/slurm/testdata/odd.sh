@@ -2,7 +2,7 @@
 #SBATCH --job-name=snapbench-lb
 #SBATCH --array=3
 #SBATCH --chdir=/home/me
-#SBATCH --output=slurm-%A_%a.log
+#SBATCH --output=/home/me/slurm-%A_%a.log
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --signal=B:USR1@3
