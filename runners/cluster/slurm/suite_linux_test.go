@@ -32,6 +32,7 @@ type suite struct {
 var partitions = []slurmtest.Partition{
 	{Name: "many", Nodes: 4}, {Name: "dies", Nodes: 2}, {Name: "hangs", Nodes: 2}, {Name: "fails", Nodes: 1}, {Name: "stops", Nodes: 1},
 	{Name: "limit", Nodes: 1}, {Name: "hides", Nodes: 2}, {Name: "other", Nodes: 2}, {Name: "busy", Nodes: 1}, {Name: "command", Nodes: 2},
+	{Name: "low", Nodes: 1}, {Name: "high", Over: "low"},
 }
 
 // small is a question of 60 samples and 3 variants, of which one takes a tenth of a second.
@@ -249,7 +250,7 @@ func TestSlurm(t *testing.T) {
 	t.Logf("ready within %v", time.Since(begun).Round(time.Millisecond))
 	scenarios := map[string]func(*testing.T, *suite){
 		"parts": anyNumberOfParts, "node dies": nodeDies, "node hangs": nodeHangs, "fails": partFails, "cancelled": partCancelled,
-		"time limit": timeLimit, "time too short": timeTooShort, "hidden folder": hiddenFolder, "other folder": otherFolder,
+		"preempted": preempted, "time limit": timeLimit, "time too short": timeTooShort, "hidden folder": hiddenFolder, "other folder": otherFolder,
 		"no free node": noFreeNode, "odd names": oddNames, "forgotten": forgotten,
 		"command": wholeCommand, "command attaches": commandAttaches, "command submits again": commandSubmitsAgain,
 		"command refuses": commandRefuses, "printed": printed,
@@ -377,6 +378,19 @@ func partCancelled(t *testing.T, s *suite) {
 	}
 	j.submit(0)
 	j.ended(0, cluster.Ended)
+	j.joined()
+}
+
+// A part that others push away queues up again, and goes on.
+func preempted(t *testing.T, s *suite) {
+	j := s.job(t, "low", 1)
+	j.submit()
+	j.atWork(0)
+	s.Command(t, "sbatch", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=true")
+	j.allEnded()
+	if list, had := j.attempts(0); len(list) != 2 || had[list[0]] == 0 || had[list[0]]+had[list[1]] != 180 {
+		t.Errorf("attempts %v with %v rows, want two with 180 together", list, had)
+	}
 	j.joined()
 }
 

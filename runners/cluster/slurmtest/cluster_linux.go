@@ -19,6 +19,9 @@ import (
 type Partition struct {
 	Name  string
 	Nodes int
+	// Over is a partition whose nodes these are, in place of own ones: a job here pushes
+	// those there away, back into the queue.
+	Over string
 }
 
 // Cluster is a Slurm that runs. Its commands find it by SLURM_CONF, which is set as long
@@ -150,6 +153,8 @@ MessageTimeout=2
 TCPTimeout=1
 KillWait=3
 MaxArraySize=101
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 `, c.dir, host, ports[0])
 	next := 1
 	for i, p := range partitions {
@@ -159,11 +164,15 @@ MaxArraySize=101
 			c.nodes[p.Name] = append(c.nodes[p.Name], node)
 			next++
 		}
-		standard := "NO"
+		standard, tier := "NO", 1
 		if i == 0 {
 			standard = "YES"
 		}
-		fmt.Fprintf(&b, "PartitionName=%s Nodes=%s Default=%s MaxTime=INFINITE State=UP\n", p.Name, strings.Join(c.nodes[p.Name], ","), standard)
+		nodes := c.nodes[p.Name]
+		if p.Over != "" {
+			nodes, tier = c.nodes[p.Over], 2
+		}
+		fmt.Fprintf(&b, "PartitionName=%s Nodes=%s Default=%s PriorityTier=%d MaxTime=INFINITE State=UP\n", p.Name, strings.Join(nodes, ","), standard, tier)
 	}
 	return b.String()
 }

@@ -12,7 +12,7 @@ import (
 // that thaws, and a node that dies is missed, and returns.
 func TestCluster(t *testing.T) {
 	begun := time.Now()
-	c := Start(t, Partition{"main", 2})
+	c := Start(t, Partition{Name: "main", Nodes: 2})
 	t.Logf("started within %v", time.Since(begun))
 	run := func(node string) (string, error) {
 		return c.command("timeout", "5", "srun", "--nodelist="+node, "sh", "-c", "echo $SLURMD_NODENAME")
