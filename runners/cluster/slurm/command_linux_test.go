@@ -17,11 +17,11 @@ import (
 	"github.com/snapbench/snapbench/runners/cluster"
 )
 
-// on is the command of a job's run that submits and follows it, in three parts.
+// on is the command of a job's run that submits and follows it.
 func (j *job) on(more ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(j.t.Context(), 3*time.Minute)
 	j.t.Cleanup(cancel)
-	c := exec.CommandContext(ctx, j.s.program, slices.Concat(slices.DeleteFunc(slices.Clone(small), func(arg string) bool { return arg == "--quiet" }),
+	c := exec.CommandContext(ctx, j.s.program, slices.Concat(slices.DeleteFunc(slices.Clone(j.work.Arguments), func(arg string) bool { return arg == "--quiet" }),
 		[]string{"--on", "slurm", "--shards", fmt.Sprint(j.work.Count), "--engine-args", strings.Join(j.work.EngineArgs, " "), "--out", j.work.Out}, more)...)
 	c.Dir = j.work.Dir
 	return c
@@ -58,12 +58,16 @@ func (j *job) submitted() []cluster.Job {
 	return record.Jobs
 }
 
-// One command submits, follows, and shows what was joined.
+// One command submits, follows, and shows what was joined, also where it runs inside of
+// another job.
 func wholeCommand(t *testing.T, s *suite) {
-	j := s.job(t, "command", 3)
-	j.says(j.on(), 0, "3 of 3 parts submitted as ", "squeue -r -j ", "is seen by n", "niah", "60  100.00")
+	j := s.job(t, "whole", 3, s.few)
+	c := j.on()
+	inside := exec.Command("salloc", slices.Concat([]string{"--quiet", "--partition=whole", "--ntasks=1"}, c.Args)...)
+	inside.Dir = c.Dir
+	j.says(inside, 0, "3 of 3 parts submitted as ", "squeue -r -j ", "is seen by n", "niah", "12  100.00")
 	j.joined()
-	j.says(j.on(), 0, "attached to what was submitted", "60  100.00")
+	j.says(j.on(), 0, "attached to what was submitted", "12  100.00")
 	if jobs := j.submitted(); len(jobs) != 1 {
 		t.Errorf("%d jobs, want 1", len(jobs))
 	}
@@ -71,7 +75,7 @@ func wholeCommand(t *testing.T, s *suite) {
 
 // Ctrl-C leaves the parts at work, and the same command attaches to them.
 func commandAttaches(t *testing.T, s *suite) {
-	j := s.job(t, "command", 2)
+	j := s.job(t, "command", 2, s.few)
 	c := j.on()
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
@@ -95,7 +99,7 @@ func commandAttaches(t *testing.T, s *suite) {
 
 // The same command submits what failed, and nothing else.
 func commandSubmitsAgain(t *testing.T, s *suite) {
-	j := s.job(t, "fails", 3)
+	j := s.job(t, "fails", 3, s.few)
 	path := filepath.Join(j.work.Out, results.PartsDir, "1-of-3")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -107,7 +111,7 @@ func commandSubmitsAgain(t *testing.T, s *suite) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	j.says(j.on(), 0, "1 of 3 parts submitted as ", "60  100.00")
+	j.says(j.on(), 0, "1 of 3 parts submitted as ", "12  100.00")
 	j.joined()
 	if jobs := j.submitted(); len(jobs) != 2 || !slices.Equal(jobs[1].Parts, []int{1}) {
 		t.Errorf("jobs %v, want the second with part 1", jobs)
@@ -116,19 +120,19 @@ func commandSubmitsAgain(t *testing.T, s *suite) {
 
 // What cannot work is found before anything is submitted.
 func commandRefuses(t *testing.T, s *suite) {
-	full := s.job(t, "command", 3)
+	full := s.job(t, "command", 3, s.few)
 	if err := syscall.Mount("tmpfs", full.work.Out, "tmpfs", 0, "size=64k"); err != nil {
 		t.Fatal(err)
 	}
 	defer syscall.Unmount(full.work.Out, 0)
 	full.says(full.on(), 1, "the disk is full")
 
-	many := s.job(t, "command", 102)
+	many := s.job(t, "command", 102, s.few)
 	many.says(many.on(), 1, "make at most 101 parts of the run")
 
-	args := s.job(t, "command", 3)
+	args := s.job(t, "command", 3, s.few)
 	args.work.EngineArgs = []string{"--array=0-9"}
-	args.says(args.on("--print"), 2, `engine argument "--array=0-9": not --array`)
+	args.says(args.on("--print"), 1, `engine argument "--array=0-9": not --array`)
 
 	for _, j := range []*job{full, many, args} {
 		if jobs := j.submitted(); len(jobs) != 0 {
@@ -137,9 +141,22 @@ func commandRefuses(t *testing.T, s *suite) {
 	}
 }
 
+// Without an array srun's tasks are the parts, each with an attempt of its own.
+func srun(t *testing.T, s *suite) {
+	j := s.job(t, "command", 3, s.few)
+	command := slices.Concat([]string{"--partition=command", "--ntasks=3", s.program}, j.work.Arguments, []string{"--out", j.work.Out, "--shard", "auto"})
+	s.Command(t, "timeout", slices.Concat([]string{"120", "srun"}, command)...)
+	j.joined()
+	for part := range 3 {
+		if list, _ := j.attempts(part); len(list) != 1 || !strings.HasPrefix(list[0], "slurm-") {
+			t.Errorf("attempts at part %d: %v", part, list)
+		}
+	}
+}
+
 // What --print prints is submitted by sbatch as it is, from anywhere.
 func printed(t *testing.T, s *suite) {
-	j := s.job(t, "command", 3)
+	j := s.job(t, "command", 3, s.few)
 	if err := os.RemoveAll(j.work.Out); err != nil {
 		t.Fatal(err)
 	}

@@ -21,38 +21,53 @@ import (
 	"github.com/snapbench/snapbench/runners/cluster/slurmtest"
 )
 
-// suite is a cluster, the program, and the run that one process makes.
+// suite is a cluster, the program, and what one process makes of two questions.
 type suite struct {
 	*slurmtest.Cluster
-	program string
-	alone   []string // rows, without what differs from run to run
+	program   string
+	many, few question
+}
+
+// question is a command, and what one process answers.
+type question struct {
+	arguments []string
+	rows      []string // without what differs from run to run
 }
 
 // Each scenario has nodes of its own.
 var partitions = []slurmtest.Partition{
 	{Name: "many", Nodes: 4}, {Name: "dies", Nodes: 2}, {Name: "hangs", Nodes: 2}, {Name: "fails", Nodes: 1}, {Name: "stops", Nodes: 1},
-	{Name: "limit", Nodes: 1}, {Name: "hides", Nodes: 2}, {Name: "other", Nodes: 2}, {Name: "busy", Nodes: 1}, {Name: "command", Nodes: 2},
+	{Name: "limit", Nodes: 1}, {Name: "hides", Nodes: 2}, {Name: "other", Nodes: 2}, {Name: "busy", Nodes: 1}, {Name: "command", Nodes: 2}, {Name: "whole", Nodes: 2},
 	{Name: "low", Nodes: 1}, {Name: "high", Over: "low"},
 }
 
-// small is a question of 60 samples and 3 variants, of which one takes a tenth of a second.
-var small = []string{"needle", "--lengths", "384", "--depths", "5", "--trials", "12", "--budgets", "full,48,96", "--windows", "16", "--kernels", "5", "--device", "cpu", "--quiet"}
+// ask returns the command that asks so many samples under three variants. Each sample
+// takes a tenth of a second.
+func ask(depths, trials string) []string {
+	return []string{"needle", "--lengths", "384", "--depths", depths, "--trials", trials, "--budgets", "full,48,96", "--windows", "16", "--kernels", "5", "--device", "cpu", "--quiet"}
+}
 
 func newSuite(t *testing.T) *suite {
+	begun := time.Now()
 	s := &suite{Cluster: slurmtest.Start(t, partitions...)}
+	t.Logf("the cluster is up within %v", time.Since(begun).Round(time.Millisecond))
 	dir := t.TempDir()
 	s.program = filepath.Join(dir, "snapbench")
 	if said, err := exec.Command("go", "build", "-o", s.program, "github.com/snapbench/snapbench/cmd/snapbench").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	out := filepath.Join(dir, "alone")
-	if said, err := exec.Command(s.program, append(slices.Clone(small), "--out", out)...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, said)
+	alone := func(samples int, arguments []string) question {
+		out := filepath.Join(dir, fmt.Sprint("alone", samples))
+		if said, err := exec.Command(s.program, append(slices.Clone(arguments), "--out", out)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, said)
+		}
+		q := question{arguments, rows(t, out)}
+		if len(q.rows) != 3*samples {
+			t.Fatalf("%d rows by one process, want %d", len(q.rows), 3*samples)
+		}
+		return q
 	}
-	s.alone = rows(t, out)
-	if len(s.alone) != 180 {
-		t.Fatalf("%d rows by one process, want 180", len(s.alone))
-	}
+	s.many, s.few = alone(60, ask("5", "12")), alone(12, ask("3", "4"))
 	return s
 }
 
@@ -83,22 +98,20 @@ type job struct {
 	s      *suite
 	engine cluster.Engine
 	work   cluster.Work
+	want   []string // rows
 	id     string
 }
 
 // job makes the folder of a run of some parts, as the command does before it submits.
-func (s *suite) job(t *testing.T, partition string, count int, arguments ...string) *job {
+func (s *suite) job(t *testing.T, partition string, count int, q question) *job {
 	t.Helper()
 	engine, err := cluster.Open("slurm")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(arguments) == 0 {
-		arguments = small
-	}
 	dir := t.TempDir()
-	j := &job{t: t, s: s, engine: engine, work: cluster.Work{
-		Name: "snapbench-" + partition, Program: s.program, Arguments: arguments, Dir: dir, Out: filepath.Join(dir, "run"),
+	j := &job{t: t, s: s, engine: engine, want: q.rows, work: cluster.Work{
+		Name: "snapbench-" + partition, Program: s.program, Arguments: q.arguments, Dir: dir, Out: filepath.Join(dir, "run"),
 		Count: count, Grace: 10 * time.Second, EngineArgs: []string{"--partition=" + partition},
 	}}
 	for i := range count {
@@ -191,13 +204,13 @@ func (j *job) allEnded() {
 func (j *job) joined() {
 	j.t.Helper()
 	got := rows(j.t, j.work.Out)
-	if !slices.Equal(got, j.s.alone) {
-		for i := range min(len(got), len(j.s.alone)) {
-			if got[i] != j.s.alone[i] {
-				j.t.Fatalf("row %d is\n%s\nby one process\n%s", i, got[i], j.s.alone[i])
+	if !slices.Equal(got, j.want) {
+		for i := range min(len(got), len(j.want)) {
+			if got[i] != j.want[i] {
+				j.t.Fatalf("row %d is\n%s\nby one process\n%s", i, got[i], j.want[i])
 			}
 		}
-		j.t.Fatalf("%d rows, by one process %d", len(got), len(j.s.alone))
+		j.t.Fatalf("%d rows, by one process %d", len(got), len(j.want))
 	}
 }
 
@@ -253,7 +266,7 @@ func TestSlurm(t *testing.T) {
 		"preempted": preempted, "time limit": timeLimit, "time too short": timeTooShort, "hidden folder": hiddenFolder, "other folder": otherFolder,
 		"no free node": noFreeNode, "odd names": oddNames, "forgotten": forgotten,
 		"command": wholeCommand, "command attaches": commandAttaches, "command submits again": commandSubmitsAgain,
-		"command refuses": commandRefuses, "printed": printed,
+		"command refuses": commandRefuses, "printed": printed, "srun": srun,
 	}
 	// All at once, whatever -parallel says: most of the time they wait for Slurm.
 	var all sync.WaitGroup
@@ -271,7 +284,7 @@ func TestSlurm(t *testing.T) {
 
 func anyNumberOfParts(t *testing.T, s *suite) {
 	for _, count := range []int{3, 7, 80} {
-		j := s.job(t, "many", count)
+		j := s.job(t, "many", count, s.many)
 		remarks, err := j.engine.Check(t.Context(), j.work)
 		if text := strings.Join(remarks, "\n"); err != nil || count == 3 && !strings.Contains(text, "is seen by n1, n2, n3, n4; every other") {
 			t.Errorf("%d parts: check: %q, %v", count, text, err)
@@ -282,7 +295,7 @@ func anyNumberOfParts(t *testing.T, s *suite) {
 		t.Logf("%d parts: %v", count, time.Since(begun).Round(time.Millisecond))
 		j.joined()
 	}
-	j := s.job(t, "many", 102)
+	j := s.job(t, "many", 102, s.many)
 	if _, err := j.engine.Check(t.Context(), j.work); err == nil || !strings.Contains(err.Error(), "part 101 of 102: this cluster's arrays end at 100") {
 		t.Errorf("more parts than an array may have: %v", err)
 	}
@@ -290,7 +303,7 @@ func anyNumberOfParts(t *testing.T, s *suite) {
 
 // The part goes to another node, which skips what the dead one had finished.
 func nodeDies(t *testing.T, s *suite) {
-	j := s.job(t, "dies", 2)
+	j := s.job(t, "dies", 2, s.many)
 	j.work.EngineArgs = append(j.work.EngineArgs, "--exclusive")
 	j.submit()
 	j.atWork(0)
@@ -307,7 +320,7 @@ func nodeDies(t *testing.T, s *suite) {
 // A node that hangs is taken for dead, so its part is made elsewhere. What it does when it
 // thaws changes nothing.
 func nodeHangs(t *testing.T, s *suite) {
-	j := s.job(t, "hangs", 2)
+	j := s.job(t, "hangs", 2, s.many)
 	j.work.EngineArgs = append(j.work.EngineArgs, "--exclusive")
 	j.submit()
 	j.atWork(0)
@@ -335,7 +348,7 @@ func nodeHangs(t *testing.T, s *suite) {
 // A part that cannot run fails, with its reason in the log; submitted again it completes
 // the run.
 func partFails(t *testing.T, s *suite) {
-	j := s.job(t, "fails", 3)
+	j := s.job(t, "fails", 3, s.few)
 	// A file is where the part's folder would be.
 	path := filepath.Join(j.work.Out, results.PartsDir, "1-of-3")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -362,7 +375,7 @@ func partFails(t *testing.T, s *suite) {
 
 // What a person stops stays stopped, and its rows stay.
 func partCancelled(t *testing.T, s *suite) {
-	j := s.job(t, "stops", 2)
+	j := s.job(t, "stops", 2, s.many)
 	j.work.AtOnce = 1
 	j.submit()
 	j.atWork(0)
@@ -383,7 +396,7 @@ func partCancelled(t *testing.T, s *suite) {
 
 // A part that others push away queues up again, and goes on.
 func preempted(t *testing.T, s *suite) {
-	j := s.job(t, "low", 1)
+	j := s.job(t, "low", 1, s.many)
 	j.submit()
 	j.atWork(0)
 	s.Command(t, "sbatch", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=true")
@@ -396,8 +409,8 @@ func preempted(t *testing.T, s *suite) {
 
 // Before its time limit a part ends at a sample's end and queues up again.
 func timeLimit(t *testing.T, s *suite) {
-	j := s.job(t, "limit", 1)
-	j.work.Arguments = slices.Clone(small)
+	j := s.job(t, "limit", 1, s.many)
+	j.work.Arguments = slices.Clone(j.work.Arguments)
 	j.work.Arguments[2] = "1k"
 	// The least limit is a minute, of which the grace leaves some seconds.
 	j.work.EngineArgs, j.work.Grace = append(j.work.EngineArgs, "--time=1"), 56*time.Second
@@ -422,7 +435,7 @@ func timeLimit(t *testing.T, s *suite) {
 // Where the time does not suffice for one sample a part fails: it would be started again
 // for ever.
 func timeTooShort(t *testing.T, s *suite) {
-	j := s.job(t, "limit", 1, "needle", "--lengths", "15k", "--depths", "1", "--budgets", "full", "--device", "cpu", "--quiet")
+	j := s.job(t, "limit", 1, question{arguments: []string{"needle", "--lengths", "15k", "--depths", "1", "--budgets", "full", "--device", "cpu", "--quiet"}})
 	j.work.Grace = 8 * time.Second
 	j.submit()
 	j.until("the part has begun", func() bool { _, had := j.attempts(0); return len(had) > 0 })
@@ -437,7 +450,7 @@ func timeTooShort(t *testing.T, s *suite) {
 // A folder that a node does not see is found before anything is submitted, and by the
 // part itself where it was not.
 func hiddenFolder(t *testing.T, s *suite) {
-	j := s.job(t, "hides", 1)
+	j := s.job(t, "hides", 1, s.few)
 	node := s.Nodes("hides")[1]
 	s.Kill(node)
 	s.Return(node, "mount -t tmpfs tmpfs "+j.work.Out)
@@ -453,7 +466,7 @@ func hiddenFolder(t *testing.T, s *suite) {
 
 // A folder of a node's own under the name of the run's is no better.
 func otherFolder(t *testing.T, s *suite) {
-	j := s.job(t, "other", 1)
+	j := s.job(t, "other", 1, s.few)
 	node := s.Nodes("other")[0]
 	s.Kill(node)
 	own := fmt.Sprintf("mount -t tmpfs tmpfs %[1]s && mkdir %[1]s/job && echo 1234 > %[1]s/%[2]s && mount --bind %[1]s/job %[1]s/job", j.work.Out, parts.TokenFile)
@@ -477,7 +490,7 @@ func otherFolder(t *testing.T, s *suite) {
 func noFreeNode(t *testing.T, s *suite) {
 	id := strings.TrimSpace(s.Command(t, "sbatch", "--parsable", "--partition=busy", "--exclusive", "--output=/dev/null", "--wrap=sleep 100"))
 	defer s.Command(t, "scancel", id)
-	j := s.job(t, "busy", 1)
+	j := s.job(t, "busy", 1, s.few)
 	j.until("the node is busy", func() bool {
 		return strings.TrimSpace(s.Command(t, "squeue", "--noheader", "--format=%T", "--jobs="+id)) == "RUNNING"
 	})
@@ -493,7 +506,7 @@ func noFreeNode(t *testing.T, s *suite) {
 
 // Names of folders and arguments reach the part as they are.
 func oddNames(t *testing.T, s *suite) {
-	j := s.job(t, "command", 1)
+	j := s.job(t, "command", 1, s.few)
 	j.work.Dir = filepath.Join(t.TempDir(), `it's "100%" #1 $HOME`)
 	j.work.Out = filepath.Join(j.work.Dir, "a  run %j")
 	j.prepare()
@@ -515,7 +528,7 @@ func oddNames(t *testing.T, s *suite) {
 
 // A job that Slurm does not know, and one of another name, have no parts.
 func forgotten(t *testing.T, s *suite) {
-	j := s.job(t, "command", 1)
+	j := s.job(t, "command", 1, s.few)
 	j.id = "999999"
 	if got := j.states(); len(got) != 0 {
 		t.Errorf("a job that is not there: %v", got)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,7 +37,7 @@ type Cluster struct {
 }
 
 // needed are the programs without which there is no cluster.
-var needed = []string{"munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "srun", "sinfo", "scancel", "unshare"}
+var needed = []string{"munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "srun", "salloc", "sinfo", "scancel", "unshare"}
 
 // Start starts a cluster, and ends it with the test. It skips the test where it cannot.
 func Start(t testing.TB, partitions ...Partition) *Cluster {
@@ -96,7 +97,9 @@ func Start(t testing.TB, partitions ...Partition) *Cluster {
 	})
 	c.until("all nodes are idle", func() bool {
 		said, _ := c.command("sinfo", "--noheader", "--Node", "--states=idle", "--format=%N")
-		return len(strings.Fields(said)) == total
+		names := strings.Fields(said) // a node of two partitions twice
+		slices.Sort(names)
+		return len(slices.Compact(names)) == total
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -212,7 +215,8 @@ func (c *Cluster) Command(t testing.TB, name string, args ...string) string {
 }
 
 func (c *Cluster) command(name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	const most = 2 * time.Minute // for a machine with much else to do
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	said, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	return string(said), err
