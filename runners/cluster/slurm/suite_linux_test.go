@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,7 @@ type question struct {
 // Each scenario has nodes of its own.
 var partitions = []slurmtest.Partition{
 	{Name: "many", Nodes: 4}, {Name: "dies", Nodes: 2}, {Name: "hangs", Nodes: 2}, {Name: "fails", Nodes: 1}, {Name: "stops", Nodes: 1},
-	{Name: "limit", Nodes: 1}, {Name: "hides", Nodes: 2}, {Name: "other", Nodes: 2}, {Name: "busy", Nodes: 1}, {Name: "command", Nodes: 2}, {Name: "whole", Nodes: 2},
+	{Name: "limit", Nodes: 1}, {Name: "hides", Nodes: 2}, {Name: "other", Nodes: 2}, {Name: "busy", Nodes: 1}, {Name: "command", Nodes: 2}, {Name: "whole", Nodes: 2}, {Name: "asked", Nodes: 1}, {Name: "storm", Nodes: 3},
 	{Name: "low", Nodes: 1}, {Name: "high", Over: "low"},
 }
 
@@ -263,8 +264,8 @@ func TestSlurm(t *testing.T) {
 	t.Logf("ready within %v", time.Since(begun).Round(time.Millisecond))
 	scenarios := map[string]func(*testing.T, *suite){
 		"parts": anyNumberOfParts, "node dies": nodeDies, "node hangs": nodeHangs, "fails": partFails, "cancelled": partCancelled,
-		"preempted": preempted, "time limit": timeLimit, "time too short": timeTooShort, "hidden folder": hiddenFolder, "other folder": otherFolder,
-		"no free node": noFreeNode, "odd names": oddNames, "forgotten": forgotten,
+		"preempted": preempted, "asked to end": askedToEnd, "time limit": timeLimit, "time too short": timeTooShort, "hidden folder": hiddenFolder, "other folder": otherFolder,
+		"storm": storm, "no free node": noFreeNode, "odd names": oddNames, "forgotten": forgotten,
 		"command": wholeCommand, "command attaches": commandAttaches, "command submits again": commandSubmitsAgain,
 		"command refuses": commandRefuses, "printed": printed, "srun": srun,
 	}
@@ -405,6 +406,66 @@ func preempted(t *testing.T, s *suite) {
 		t.Errorf("attempts %v with %v rows, want two with 180 together", list, had)
 	}
 	j.joined()
+}
+
+// A part that is asked to end does so at a sample's end, queues up again, alone, and goes
+// on.
+func askedToEnd(t *testing.T, s *suite) {
+	j := s.job(t, "asked", 2, s.many)
+	j.work.AtOnce = 1
+	j.submit()
+	j.ended(0, cluster.Ended)
+	j.atWork(1)
+	s.Command(t, "scancel", "--batch", "--signal=USR1", j.id+"_1")
+	j.allEnded()
+	if list, _ := j.attempts(0); len(list) != 1 {
+		t.Errorf("attempts at part 0, which had ended: %v", list)
+	}
+	if list, had := j.attempts(1); len(list) != 2 || had[list[0]] == 0 || had[list[0]]+had[list[1]] != 90 {
+		t.Errorf("attempts at part 1: %v with %v rows, want two with 90 together", list, had)
+	}
+	j.logHas(1, "ended as asked with")
+	j.joined()
+}
+
+// Nodes lose their power and are back seconds later, again and again.
+func storm(t *testing.T, s *suite) {
+	if os.Getenv("SNAPBENCH_LONG") == "" {
+		t.Skip("minutes: SNAPBENCH_LONG=1")
+	}
+	const kills = 40
+	j := s.job(t, "storm", 7, s.many)
+	j.submit()
+	nodes := s.Nodes("storm")
+	over := func() bool {
+		states := j.states()
+		return len(states) == 7 && !slices.ContainsFunc(j.work.Parts, func(part int) bool { return states[part].Live() })
+	}
+	starts := 0
+	finish := func() {
+		j.joined()
+		for part := range 7 {
+			list, _ := j.attempts(part)
+			starts += len(list) - 1
+		}
+	}
+	for range kills {
+		if over() { // once more, from the first row
+			finish()
+			j = s.job(t, "storm", 7, s.many)
+			j.submit()
+		}
+		time.Sleep(time.Duration(rand.IntN(3000)) * time.Millisecond)
+		node := nodes[rand.IntN(len(nodes))]
+		s.Kill(node)
+		time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
+		s.Return(node, "")
+	}
+	j.allEnded()
+	finish()
+	if t.Logf("%d times a part was started again", starts); starts < kills/10 {
+		t.Errorf("of %d kills %d met a part", kills, starts)
+	}
 }
 
 // Before its time limit a part ends at a sample's end and queues up again.
