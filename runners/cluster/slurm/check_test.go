@@ -51,7 +51,7 @@ func TestAnswers(t *testing.T) {
 
 // What a job around this process, or a user's defaults, say must not reach the parts.
 func TestEnvironment(t *testing.T) {
-	got := environment([]string{"PATH=/bin", "SLURM_CONF=/c", "SLURM_JOB_ID=7", "SLURM_ARRAY_TASK_ID=1", "SBATCH_PARTITION=gpu", "SBATCH_ARRAY_INX=0-9", "SBATCH_WAIT=1", "SLURM_PARTITION=gpu"})
+	got := environment([]string{"PATH=/bin", "SLURM_CONF=/c", "SLURM_JOB_ID=7", "SLURM_ARRAY_TASK_ID=1", "SBATCH_PARTITION=gpu", "SBATCH_ARRAY_INX=0-9", "SBATCH_WAIT=1", "SQUEUE_PARTITION=gpu", "SLURM_PARTITION=gpu"})
 	if want := []string{"PATH=/bin", "SLURM_CONF=/c", "SBATCH_PARTITION=gpu", "SLURM_PARTITION=gpu"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

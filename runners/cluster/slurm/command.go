@@ -68,13 +68,13 @@ func installed(name string) error {
 var asked = []string{"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_ACCOUNT", "SLURM_PARTITION", "SLURM_QOS", "SLURM_RESERVATION", "SLURM_CONSTRAINT", "SLURM_JWT"}
 
 // decided are variables that would override what the script says of things that are not
-// the user's to choose.
+// the user's to choose. (Those of squeue hide jobs.)
 var decided = []string{"SBATCH_ARRAY_INX", "SBATCH_CLUSTERS", "SBATCH_ERROR", "SBATCH_JOB_NAME", "SBATCH_NO_REQUEUE", "SBATCH_OPEN_MODE", "SBATCH_OUTPUT", "SBATCH_REQUEUE", "SBATCH_SIGNAL", "SBATCH_WAIT"}
 
 func environment(all []string) (list []string) {
 	for _, entry := range all {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "SLURM_") && !slices.Contains(asked, name) || slices.Contains(decided, name) {
+		if strings.HasPrefix(name, "SLURM_") && !slices.Contains(asked, name) || slices.Contains(decided, name) || strings.HasPrefix(name, "SQUEUE_") {
 			continue
 		}
 		list = append(list, entry)

@@ -309,7 +309,7 @@ func nodeDies(t *testing.T, s *suite) {
 	j.submit()
 	j.atWork(0)
 	node := j.node(0)
-	s.Kill(node)
+	s.Kill(t, node)
 	j.allEnded()
 	list, had := j.attempts(0)
 	if len(list) != 2 || had[list[0]] == 0 || had[list[0]]+had[list[1]] != 90 {
@@ -457,9 +457,9 @@ func storm(t *testing.T, s *suite) {
 		}
 		time.Sleep(time.Duration(rand.IntN(3000)) * time.Millisecond)
 		node := nodes[rand.IntN(len(nodes))]
-		s.Kill(node)
+		s.Kill(t, node)
 		time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
-		s.Return(node, "")
+		s.Return(t, node, "")
 	}
 	j.allEnded()
 	finish()
@@ -513,8 +513,8 @@ func timeTooShort(t *testing.T, s *suite) {
 func hiddenFolder(t *testing.T, s *suite) {
 	j := s.job(t, "hides", 1, s.few)
 	node := s.Nodes("hides")[1]
-	s.Kill(node)
-	s.Return(node, "mount -t tmpfs tmpfs "+j.work.Out)
+	s.Kill(t, node)
+	s.Return(t, node, "mount -t tmpfs tmpfs "+j.work.Out)
 	j.until("the node is back", func() bool {
 		return strings.Count(s.Command(t, "sinfo", "--noheader", "--Node", "--partition=hides", "--states=idle", "--format=%N"), "\n") == 2
 	})
@@ -529,9 +529,9 @@ func hiddenFolder(t *testing.T, s *suite) {
 func otherFolder(t *testing.T, s *suite) {
 	j := s.job(t, "other", 1, s.few)
 	node := s.Nodes("other")[0]
-	s.Kill(node)
+	s.Kill(t, node)
 	own := fmt.Sprintf("mount -t tmpfs tmpfs %[1]s && mkdir %[1]s/job && echo 1234 > %[1]s/%[2]s && mount --bind %[1]s/job %[1]s/job", j.work.Out, parts.TokenFile)
-	s.Return(node, own)
+	s.Return(t, node, own)
 	j.until("the node is back", func() bool {
 		return strings.Count(s.Command(t, "sinfo", "--noheader", "--Node", "--partition=other", "--states=idle", "--format=%N"), "\n") == 2
 	})

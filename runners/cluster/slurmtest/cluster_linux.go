@@ -28,9 +28,9 @@ type Partition struct {
 // Cluster is a Slurm that runs. Its commands find it by SLURM_CONF, which is set as long
 // as the test runs.
 type Cluster struct {
-	t     testing.TB
 	dir   string
 	nodes map[string][]string // by partition
+	ports map[string]int      // by node
 
 	mu      sync.Mutex
 	running map[string]*daemon // of nodes that have power, by node
@@ -59,7 +59,7 @@ func Start(t testing.TB, partitions ...Partition) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Cluster{t: t, dir: dir, nodes: map[string][]string{}, running: map[string]*daemon{}}
+	c := &Cluster{dir: dir, nodes: map[string][]string{}, ports: map[string]int{}, running: map[string]*daemon{}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the controller's log ends with\n%s", tail(c.path("log", "slurmctld")))
@@ -76,26 +76,27 @@ func Start(t testing.TB, partitions ...Partition) *Cluster {
 	key := make([]byte, 128)
 	rand.Read(key) // never fails
 	must(t, os.WriteFile(c.path("munge", "key"), key, 0o400))
-	must(t, os.WriteFile(c.path("slurm.conf"), []byte(c.configuration(partitions)), 0o644))
+	must(t, os.WriteFile(c.path("slurm.conf"), []byte(c.configuration(t, partitions)), 0o644))
 	t.Setenv("SLURM_CONF", c.path("slurm.conf"))
 
-	c.daemon("munged", "munged", "--foreground", "--force", "--key-file="+c.path("munge", "key"), "--socket="+c.path("run", "munge"),
+	munged := start(t, "munged", "--foreground", "--force", "--key-file="+c.path("munge", "key"), "--socket="+c.path("run", "munge"),
 		"--pid-file="+c.path("run", "munged.pid"), "--log-file="+c.path("log", "munged"), "--seed-file="+c.path("munge", "seed"))
-	c.until("munged has a socket", func() bool { _, err := os.Stat(c.path("run", "munge")); return err == nil })
-	c.daemon("slurmctld", "slurmctld", "-D")
+	t.Cleanup(munged.end)
+	until(t, "munged has a socket", func() bool { _, err := os.Stat(c.path("run", "munge")); return err == nil })
+	t.Cleanup(start(t, "slurmctld", "-D").end)
 	total := 0
 	for _, nodes := range c.nodes {
 		for _, node := range nodes {
-			c.Return(node, "")
+			c.power(t, node, "")
 			total++
 		}
 	}
 	t.Cleanup(func() {
 		for _, node := range c.powered() {
-			c.Kill(node)
+			c.Kill(t, node)
 		}
 	})
-	c.until("all nodes are idle", func() bool {
+	until(t, "all nodes are idle", func() bool {
 		said, _ := c.command("sinfo", "--noheader", "--Node", "--states=idle", "--format=%N")
 		names := strings.Fields(said) // a node of two partitions twice
 		slices.Sort(names)
@@ -116,15 +117,15 @@ func Start(t testing.TB, partitions ...Partition) *Cluster {
 
 // configuration is that of a cluster whose nodes are all this machine. What dies is
 // missed within seconds; what is to be queued again must ask for it.
-func (c *Cluster) configuration(partitions []Partition) string {
+func (c *Cluster) configuration(t testing.TB, partitions []Partition) string {
 	host, err := os.Hostname()
-	must(c.t, err)
+	must(t, err)
 	host, _, _ = strings.Cut(host, ".")
 	count := 1
 	for _, p := range partitions {
 		count += p.Nodes
 	}
-	ports := freePorts(c.t, count)
+	ports := freePorts(t, count)
 	var b strings.Builder
 	fmt.Fprintf(&b, `ClusterName=test
 SlurmctldHost=%[2]s(127.0.0.1)
@@ -164,7 +165,7 @@ PreemptMode=REQUEUE
 		for range p.Nodes {
 			node := fmt.Sprintf("n%d", next)
 			fmt.Fprintf(&b, "NodeName=%s NodeHostName=%s NodeAddr=127.0.0.1 Port=%d CPUs=2 RealMemory=1000\n", node, host, ports[next])
-			c.nodes[p.Name] = append(c.nodes[p.Name], node)
+			c.nodes[p.Name], c.ports[node] = append(c.nodes[p.Name], node), ports[next]
 			next++
 		}
 		standard, tier := "NO", 1
@@ -223,14 +224,14 @@ func (c *Cluster) command(name string, args ...string) (string, error) {
 }
 
 // until waits for something that a healthy cluster does in about a second.
-func (c *Cluster) until(what string, done func() bool) {
-	c.t.Helper()
+func until(t testing.TB, what string, done func() bool) {
+	t.Helper()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if done() {
 			return
 		}
 	}
-	c.t.Fatalf("within 30 seconds it was not so that %s", what)
+	t.Fatalf("within 30 seconds it was not so that %s", what)
 }
 
 // freePorts returns ports that nobody listens on now.

@@ -29,22 +29,22 @@ func TestCluster(t *testing.T) {
 		return size(ticks) > before
 	}
 	job := strings.TrimSpace(c.Command(t, "sbatch", "--parsable", "--nodelist=n1", "--output=/dev/null", "--wrap=while sleep 0.05; do echo >> "+ticks+"; done"))
-	c.until("the job on n1 ticks", grown)
+	until(t, "the job on n1 ticks", grown)
 	c.Hang(t, "n1")
 	if grown() {
 		t.Error("a job on a node that hangs goes on")
 	}
 	c.Thaw(t, "n1")
-	c.until("the job on n1 ticks again", grown)
+	until(t, "the job on n1 ticks again", grown)
 	c.Command(t, "scancel", job)
 
 	state := func(node string) string {
 		return strings.TrimSpace(c.Command(t, "sinfo", "--noheader", "--nodes="+node, "--format=%T"))
 	}
-	c.Kill("n2")
-	c.until("n2 is missed", func() bool { return strings.HasPrefix(state("n2"), "down") })
-	c.Return("n2", "")
-	c.until("n2 is back", func() bool { said, err := run("n2"); return err == nil && said == "n2\n" })
+	c.Kill(t, "n2")
+	until(t, "n2 is missed", func() bool { return strings.HasPrefix(state("n2"), "down") })
+	c.Return(t, "n2", "")
+	until(t, "n2 is back", func() bool { said, err := run("n2"); return err == nil && said == "n2\n" })
 }
 
 func size(path string) int64 {

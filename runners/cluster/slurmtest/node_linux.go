@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,25 +26,21 @@ type daemon struct {
 
 const holder = `"$@" </dev/null >/dev/null 2>&1 & echo $!; read -r _; kill -KILL $!; wait`
 
-// daemon starts a process that ends with the test.
-func (c *Cluster) daemon(name string, command ...string) *daemon {
-	c.t.Helper()
+// start starts a process of the cluster.
+func start(t testing.TB, command ...string) *daemon {
+	t.Helper()
 	shell := exec.Command("sh", append([]string{"-c", holder, "sh"}, command...)...)
 	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is the test's
 	in, err := shell.StdinPipe()
-	must(c.t, err)
+	must(t, err)
 	out, err := shell.StdoutPipe()
-	must(c.t, err)
-	must(c.t, shell.Start())
+	must(t, err)
+	must(t, shell.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
-	must(c.t, err)
+	must(t, err)
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	must(c.t, err)
-	d := &daemon{shell, in, pid}
-	if !strings.HasPrefix(name, "n") {
-		c.t.Cleanup(d.end)
-	}
-	return d
+	must(t, err)
+	return &daemon{shell, in, pid}
 }
 
 func (d *daemon) end() {
@@ -51,12 +48,25 @@ func (d *daemon) end() {
 	d.shell.Wait()
 }
 
-// Return gives a node power: it starts, with no memory of what it did before. prepare is
-// a shell command that is run before, in the node's own mount namespace.
-func (c *Cluster) Return(node, prepare string) {
-	c.t.Helper()
-	must(c.t, os.MkdirAll(c.path("run", node), 0o755))
-	d := c.daemon(node, "unshare", "--pid", "--fork", "--kill-child=KILL", "--mount", "--mount-proc",
+// Return gives a node power, and waits until its daemon listens. It has no memory of what
+// it did before. prepare is a shell command that is run first, in the node's own mount
+// namespace.
+func (c *Cluster) Return(t testing.TB, node, prepare string) {
+	t.Helper()
+	c.power(t, node, prepare)
+	until(t, node+" listens", func() bool {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", c.ports[node]))
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+}
+
+func (c *Cluster) power(t testing.TB, node, prepare string) {
+	t.Helper()
+	must(t, os.MkdirAll(c.path("run", node), 0o755))
+	d := start(t, "unshare", "--pid", "--fork", "--kill-child=KILL", "--mount", "--mount-proc",
 		"sh", "-c", prepare+"\nexec slurmd -D -N "+node)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,14 +74,14 @@ func (c *Cluster) Return(node, prepare string) {
 }
 
 // Kill ends a node and everything that runs on it, at once, without a word to anyone.
-func (c *Cluster) Kill(node string) {
+func (c *Cluster) Kill(t testing.TB, node string) {
+	t.Helper()
 	c.mu.Lock()
 	d := c.running[node]
 	delete(c.running, node)
 	c.mu.Unlock()
 	if d == nil {
-		c.t.Errorf("node %s has no power", node)
-		return
+		t.Fatalf("node %s has no power", node)
 	}
 	d.end()
 }
