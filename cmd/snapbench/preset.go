@@ -82,7 +82,7 @@ func quickstart(cmd *cobra.Command) error {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		switch f.Name {
 		// These say where and how, not what.
-		case "out", "json", "quiet", "device", "max-unpacked", "retry", "shard",
+		case "out", "json", "quiet", "device", "stage", "max-unpacked", "retry", "shard",
 			"on", "shards", "at-once", "engine-args", "image", "claim", "print", "detach":
 		default:
 			asked = asked || f.Changed
