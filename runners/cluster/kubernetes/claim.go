@@ -1,0 +1,71 @@
+package kubernetes
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/snapbench/snapbench/runners/cluster"
+)
+
+// mount is where pods see a claim that this machine does not.
+const mount = "/runs"
+
+// claim is a volume that the pods share.
+type claim struct {
+	Name string
+	Dir  string // where it is mounted
+	here bool   // on this machine too
+}
+
+// parseClaim reads NAME, a claim that pods alone see, or NAME=DIR, one that is mounted at
+// DIR on this machine, and is so in the pods.
+func parseClaim(text string) (claim, error) {
+	name, dir, here := strings.Cut(text, "=")
+	switch {
+	case text == "":
+		return claim{}, errors.New("kubernetes: the parts need a volume that many nodes may write: --claim NAME, or --claim NAME=DIR where it is mounted at DIR on this machine too")
+	case name == "":
+		return claim{}, fmt.Errorf("--claim %q: want NAME or NAME=DIR", text)
+	case !here:
+		return claim{Name: name, Dir: mount}, nil
+	case !path.IsAbs(dir) || path.Clean(dir) == "/":
+		return claim{}, fmt.Errorf("--claim %q: %q: want the folder, as an absolute path, at which this machine has the claim's volume", text, dir)
+	}
+	return claim{Name: name, Dir: path.Clean(dir), here: true}, nil
+}
+
+// Place implements [cluster.Placer]. A folder in a claim that this machine has mounted
+// keeps its path. One in a claim that it has not is below /runs: runs/lb is /runs/runs/lb.
+func (engine) Place(out string, w *cluster.Work) error {
+	c, err := parseClaim(w.Claim)
+	if err != nil {
+		return err
+	}
+	if !c.here {
+		dir := path.Join(c.Dir, filepath.ToSlash(out))
+		if path.IsAbs(out) {
+			dir = path.Clean(out)
+		}
+		if !below(dir, c.Dir) {
+			return fmt.Errorf("--out %s: the pods have claim %s at %s: want a folder below that, or a relative path, which is taken from there", out, c.Name, c.Dir)
+		}
+		w.Out, w.Unseen = dir, true
+		return nil
+	}
+	dir, err := filepath.Abs(out)
+	if err != nil {
+		return err
+	}
+	dir = filepath.ToSlash(dir)
+	if !below(dir, c.Dir) {
+		return fmt.Errorf("--out %s is not below %s, where claim %s is mounted: name a folder there, or --claim %s for one that only the pods see", out, c.Dir, c.Name, c.Name)
+	}
+	w.Out, w.Unseen = dir, false
+	return nil
+}
+
+// below says whether a cleaned path is inside a folder.
+func below(dir, root string) bool { return strings.HasPrefix(dir, root+"/") }
