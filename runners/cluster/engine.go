@@ -43,6 +43,13 @@ type Fetcher interface {
 	Fetch(ctx context.Context, id string, w Work, dir string) error
 }
 
+// Placer is an engine whose machines see folders of this machine under other names, or
+// not at all.
+type Placer interface {
+	// Place sets w.Out and w.Unseen for a run's folder here, by w.Claim.
+	Place(dir string, w *Work) error
+}
+
 // State is where a part is, by its engine.
 type State int
 
@@ -67,6 +74,7 @@ type Work struct {
 	Name      string   // for the engine's listings: lower-case letters, digits, hyphens; at most 40
 	Program   string   // path of snapbench on the machines
 	Arguments []string // of snapbench: the command and its flags, without --out and --shard
+	Dir       string   // in which the command was given: its relative paths are meant from there
 	Out       string   // the run's folder as the machines see it: an absolute path
 	Unseen    bool     // this machine does not see Out
 	Parts     []int    // those to run, in order
