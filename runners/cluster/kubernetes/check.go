@@ -20,7 +20,7 @@ import (
 const oldest = 29
 
 // probing is how long Check waits for a pod that looks into the claim.
-const probing = time.Minute
+var probing = time.Minute
 
 // Check implements [cluster.Engine]. It asks the API for its version and the claim, has it
 // hold the manifest against its schema and its admission, and starts one pod of the image

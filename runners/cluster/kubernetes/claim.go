@@ -67,5 +67,17 @@ func (engine) Place(out string, w *cluster.Work) error {
 	return nil
 }
 
+// dir is where the command runs in a pod: where it was given, if the pods have that; the
+// claim itself where relative paths are taken from there; else where the image says.
+func (c claim) dir(w cluster.Work) string {
+	switch dir := filepath.ToSlash(w.Dir); {
+	case !c.here:
+		return c.Dir
+	case dir == c.Dir || below(dir, c.Dir):
+		return dir
+	}
+	return ""
+}
+
 // below says whether a cleaned path is inside a folder.
 func below(dir, root string) bool { return strings.HasPrefix(dir, root+"/") }

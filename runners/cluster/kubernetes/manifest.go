@@ -74,6 +74,7 @@ type document struct {
 
 	// Of a Job alone.
 	Completions, AtOnce, Retries, Count int
+	Dir                                 string
 	Arguments                           []string
 	List, Token                         string
 	Env, Resources                      []pair
@@ -131,6 +132,7 @@ func render(w cluster.Work, name string) (string, error) {
 	}
 	d.Completions, d.Count, d.Retries = len(w.Parts), w.Count, retries
 	d.AtOnce = cmp.Or(w.AtOnce, len(w.Parts))
+	d.Dir = d.Claim.dir(w)
 	d.Arguments = w.Command("auto")[1:]
 	if d.List = listOf(w); len(d.List) > longest {
 		return "", fmt.Errorf("kubernetes: the list of %d parts is longer than a program's variable may be: submit all parts, or fewer at a time", len(w.Parts))
