@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Replace makes a folder hold these rows as a run that is finished but for run.Missing, whatever it held of the run
@@ -62,6 +63,15 @@ func IsFinished(dir string) bool {
 	_, journal := os.Lstat(filepath.Join(dir, journalFile))
 	_, parquet := os.Lstat(filepath.Join(dir, parquetFile))
 	return parquet == nil && errors.Is(journal, fs.ErrNotExist)
+}
+
+// Ended returns when a finished run's rows were written, by the clock of the file system that they lie in.
+func Ended(dir string) (time.Time, error) {
+	info, err := os.Stat(filepath.Join(dir, parquetFile))
+	if err != nil {
+		return time.Time{}, Explain(dir, err)
+	}
+	return info.ModTime(), nil
 }
 
 // lockDir takes the lock of a folder whose journal a process of this machine may be writing. Closing the file drops

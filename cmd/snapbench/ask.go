@@ -19,10 +19,13 @@ type asking struct {
 	variants variantFlags
 	model    modelFlags
 	server   serverFlags
+	cluster  clusterFlags
 	run      runFlags
 	jieba    string
 	options  map[string]*ownFlag // of the tasks, by flag
 	families []string            // of tasks whose options are flags
+	// arguments of the command that are no flags.
+	arguments []string
 }
 
 // register adds the flags, with those for the options of these families of tasks.
@@ -31,6 +34,7 @@ func (a *asking) register(cmd *cobra.Command, families ...string) {
 	a.variants.register(cmd)
 	a.server.register(cmd)
 	a.run.register(cmd)
+	a.cluster.register(cmd.Flags())
 	a.options, a.families = map[string]*ownFlag{}, families
 	for _, d := range datasets.Definitions() {
 		if !slices.Contains(families, d.Family) || d.Own == nil {

@@ -28,6 +28,7 @@ Tasks: ` + strings.Join(datasets.Names(), ", ") + `.`,
 			if err != nil {
 				return usage(err)
 			}
+			a.arguments = args
 			return a.ask(cmd, "eval", names, "")
 		},
 	}

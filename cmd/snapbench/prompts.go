@@ -23,7 +23,7 @@ optionally "id", "metric", "classes" and "max_new".`,
 			if _, err := metrics.Open(metric); err != nil {
 				return usage(err)
 			}
-			a.options["file"].one = args[0]
+			a.options["file"].one, a.arguments = args[0], args
 			return a.ask(cmd, "prompts", []string{"prompts"}, metric)
 		},
 	}

@@ -30,6 +30,12 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 			return usage(err)
 		}
 	}
+	if err := a.cluster.check(cmd); err != nil {
+		return usage(err)
+	}
+	if a.cluster.on != "" {
+		return a.place(cmd, command)
+	}
 	if a.server.asked() {
 		return a.askServers(cmd, command, names, metric)
 	}

@@ -1,7 +1,9 @@
 package parts
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -90,6 +92,9 @@ func Join(dir string, allowMissing bool) (Joined, error) {
 	run.Missing, run.Attempts = joined.Missing, nil
 	run.Machine = results.Machine{}
 	for i, a := range u.attempts {
+		if a.Part == "" && a.Rows == 0 {
+			continue // what was joined before
+		}
 		run.Attempts = append(run.Attempts, a)
 		if a.Rows > 0 {
 			joined.Attempts++
@@ -103,6 +108,32 @@ func Join(dir string, allowMissing bool) (Joined, error) {
 	}
 	joined.Warnings = warnings(run)
 	return joined, results.Replace(dir, run, u.rows)
+}
+
+// IsJoined says whether a folder has a run that was joined without a row missing, and
+// after its last attempt ended.
+func IsJoined(f Folder) (bool, error) {
+	run, err := results.ReadRun(f.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || run.Missing > 0 || !results.IsFinished(f.Dir) {
+		return false, err
+	}
+	joined, err := results.Ended(f.Dir)
+	if err != nil {
+		return false, err
+	}
+	for _, a := range f.Attempts {
+		if !a.Finished {
+			continue
+		}
+		ended, err := results.Ended(a.Dir)
+		if err != nil || ended.After(joined) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // union is the rows of several attempts, each once.

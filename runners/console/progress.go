@@ -159,6 +159,22 @@ func (p *Progress) show(what string) {
 	}
 }
 
+// Count says how many pieces are done that other processes work at. The time left is
+// computed from those that became done since the first call.
+func (p *Progress) Count(done, total int, doing string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.count != total: // the first call, or another kind of piece
+		p.total, p.count, p.found = float64(total), total, float64(done)
+		p.begin()
+	case done == p.ready && time.Since(p.told) < lineEvery:
+		return
+	}
+	p.done, p.ready = float64(done), done
+	p.show(doing)
+}
+
 // Close ends the bar. It may be called more than once.
 func (p *Progress) Close() {
 	p.mu.Lock()

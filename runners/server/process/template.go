@@ -8,7 +8,7 @@ import (
 )
 
 // Template is a command with places for values: "vllm serve M --port {port}". It is
-// split into words as a shell would split it, but no shell reads it: a value that
+// Words into words as a shell would split it, but no shell reads it: a value that
 // takes a place is part of one word, whatever characters it has. Words such as A=b in
 // front of the program are its environment.
 type Template struct {
@@ -24,7 +24,7 @@ var place = regexp.MustCompile(`\{([A-Za-z_][A-Za-z0-9_-]*)\}`)
 
 // ParseTemplate splits a command into words.
 func ParseTemplate(command string) (Template, error) {
-	words, err := split(command)
+	words, err := Words(command)
 	if err != nil {
 		return Template{}, fmt.Errorf("command %q: %w", command, err)
 	}
@@ -76,9 +76,9 @@ func (t Template) environment() int {
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 
-// split splits at blanks outside of quotes. What only a shell could do is an error,
+// Words splits at blanks outside of quotes. What only a shell could do is an error,
 // for it would be passed on as it stands.
-func split(s string) ([]string, error) {
+func Words(s string) ([]string, error) {
 	var words []string
 	var word strings.Builder
 	begun := false

@@ -63,7 +63,7 @@ func FuzzTemplate(f *testing.F) {
 		if strings.ContainsRune(s, '\'') || !valid(s) {
 			return
 		}
-		words, err := split("'" + s + "' x")
+		words, err := Words("'" + s + "' x")
 		if err != nil || len(words) != 2 || words[0] != s {
 			t.Errorf("%q: %q, %v", s, words, err)
 		}
