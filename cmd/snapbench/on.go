@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/results/parts"
 	"github.com/snapbench/snapbench/runners/cluster"
 	"github.com/snapbench/snapbench/runners/console"
@@ -171,7 +173,12 @@ func (p *placed) submit(ctx context.Context) (*cluster.Follower, error) {
 		p.progress.Say("%s: attached to what was submitted", p.dir)
 		return f, nil
 	}
-	if !p.work.Unseen {
+	if p.work.Unseen {
+		// What is submitted is recorded here, and what is joined is brought here.
+		if err := os.MkdirAll(p.dir, 0o755); err != nil {
+			return nil, results.Explain(p.dir, err)
+		}
+	} else {
 		remarks, err := cluster.CheckFolder(p.dir)
 		if err != nil {
 			return nil, err

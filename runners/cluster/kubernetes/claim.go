@@ -38,32 +38,24 @@ func parseClaim(text string) (claim, error) {
 }
 
 // Place implements [cluster.Placer]. A folder in a claim that this machine has mounted
-// keeps its path. One in a claim that it has not is below /runs: runs/lb is /runs/runs/lb.
-func (engine) Place(out string, w *cluster.Work) error {
+// keeps its path. One in a claim that it has not is below /runs, as it is here below the
+// folder in which the command was given, or by its name alone.
+func (engine) Place(dir string, w *cluster.Work) error {
 	c, err := parseClaim(w.Claim)
 	if err != nil {
 		return err
 	}
-	if !c.here {
-		dir := path.Join(c.Dir, filepath.ToSlash(out))
-		if path.IsAbs(out) {
-			dir = path.Clean(out)
-		}
-		if !below(dir, c.Dir) {
-			return fmt.Errorf("--out %s: the pods have claim %s at %s: want a folder below that, or a relative path, which is taken from there", out, c.Name, c.Dir)
-		}
-		w.Out, w.Unseen = dir, true
-		return nil
+	dir = path.Clean(filepath.ToSlash(dir))
+	switch w.Unseen = !c.here; {
+	case below(dir, c.Dir):
+		w.Out = dir
+	case c.here:
+		return fmt.Errorf("--out %s is not below %s, where claim %s is mounted: name a folder there, or --claim %s for one that only the pods see", dir, c.Dir, c.Name, c.Name)
+	case below(dir, filepath.ToSlash(w.Dir)):
+		w.Out = path.Join(c.Dir, strings.TrimPrefix(dir, filepath.ToSlash(w.Dir)))
+	default:
+		w.Out = path.Join(c.Dir, path.Base(dir))
 	}
-	dir, err := filepath.Abs(out)
-	if err != nil {
-		return err
-	}
-	dir = filepath.ToSlash(dir)
-	if !below(dir, c.Dir) {
-		return fmt.Errorf("--out %s is not below %s, where claim %s is mounted: name a folder there, or --claim %s for one that only the pods see", out, c.Dir, c.Name, c.Name)
-	}
-	w.Out, w.Unseen = dir, false
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +75,7 @@ type document struct {
 
 	// Of a Job alone.
 	Completions, AtOnce, Retries, Count int
-	Dir                                 string
+	Program, Dir                        string
 	Arguments                           []string
 	List, Token                         string
 	Env, Resources                      []pair
@@ -99,7 +100,7 @@ func newDocument(w cluster.Work, name string) (d document, err error) {
 	if w.Image == "" {
 		return d, errors.New("kubernetes: the parts run in containers: --image NAME, of an image with snapbench on its PATH; the repository's Containerfile makes one")
 	}
-	if !below(w.Out, c.Dir) {
+	if !below(path.Clean(w.Out), c.Dir) {
 		return d, fmt.Errorf("the run's folder %s is not below %s, where the pods have claim %s", w.Out, c.Dir, c.Name)
 	}
 	gpus := o.gpus
@@ -133,7 +134,8 @@ func render(w cluster.Work, name string) (string, error) {
 	d.Completions, d.Count, d.Retries = len(w.Parts), w.Count, retries
 	d.AtOnce = cmp.Or(w.AtOnce, len(w.Parts))
 	d.Dir = d.Claim.dir(w)
-	d.Arguments = w.Command("auto")[1:]
+	command := w.Command("auto")
+	d.Program, d.Arguments = command[0], command[1:]
 	if d.List = listOf(w); len(d.List) > longest {
 		return "", fmt.Errorf("kubernetes: the list of %d parts is longer than a program's variable may be: submit all parts, or fewer at a time", len(w.Parts))
 	}

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden manifests")
 func small() cluster.Work {
 	return cluster.Work{
 		Name:      "needle-lb",
-		Program:   "/usr/local/bin/snapbench",
+		Program:   "snapbench",
 		Arguments: []string{"needle", "--lengths", "1k", "--device", "cpu"},
 		Dir:       "/shared/work",
 		Out:       "/shared/work/runs/lb",
