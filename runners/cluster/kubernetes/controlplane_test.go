@@ -34,7 +34,7 @@ func TestAControlPlaneTakesTheJob(t *testing.T) {
 
 	t.Run("printed manifests", func(t *testing.T) {
 		all := large()
-		all.EngineArgs = append(all.EngineArgs[2:], "--namespace=default") // no such context
+		all.EngineArgs = append(all.EngineArgs[3:], "--namespace=default") // without the context that is not there
 		for name, w := range map[string]cluster.Work{"small": onTheCluster(4), "large": all, "one part": onTheCluster(1)} {
 			text, err := engine{}.Render(w)
 			if err != nil {
@@ -76,7 +76,6 @@ func TestAControlPlaneTakesTheJob(t *testing.T) {
 			{func(w *cluster.Work) { w.EngineArgs = []string{"--cpu=many"} }, "quantities must match"},
 			{func(w *cluster.Work) { w.EngineArgs = []string{"--namespace=nowhere"} }, `no claim "runs": its namespace has none`},
 			{func(w *cluster.Work) { w.EngineArgs = []string{"--context=nowhere"} }, `context "nowhere" does not exist`},
-			{func(w *cluster.Work) { w.Image = "Not An Image" }, "pod"},
 		} {
 			w := onTheCluster(4)
 			f.change(&w)
@@ -194,6 +193,7 @@ func TestStatesAreThoseOfARealJob(t *testing.T) {
 			want[w.Parts[index[0]-'0']] = ended
 		}
 	}
+	c.Paper("n3", 4)
 	died := time.Now()
 	dies()
 	dead := map[string]string{}
@@ -203,7 +203,7 @@ func TestStatesAreThoseOfARealJob(t *testing.T) {
 	}
 	c.Until("the dead node's pods have successors", func() bool {
 		for index, name := range dead {
-			if p := latest(index); p.Name == name || p.Node != "n2" {
+			if p := latest(index); p.Name == name || p.Node == "" || p.Node == "n1" {
 				return false
 			}
 		}
@@ -224,7 +224,7 @@ func TestStatesAreThoseOfARealJob(t *testing.T) {
 			continue
 		}
 		if index != lost[0] {
-			c.Until("index "+index+" is placed", func() bool { return latest(index).Node == "n2" })
+			c.Until("index "+index+" is placed", func() bool { return latest(index).Node != "" })
 			c.Phase(latest(index).Name, "Running")
 			c.Phase(latest(index).Name, "Succeeded")
 			want[w.Parts[index[0]-'0']] = ended
@@ -233,7 +233,7 @@ func TestStatesAreThoseOfARealJob(t *testing.T) {
 	attempts := 0
 	for want[w.Parts[lost[0][0]-'0']] != failed {
 		p := latest(lost[0])
-		if p.Node == "n2" && p.Phase == "Pending" {
+		if p.Node != "" && p.Phase == "Pending" {
 			c.Phase(p.Name, "Failed")
 			attempts++
 		}
