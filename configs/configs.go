@@ -1,12 +1,13 @@
-// Package configs reads presets: a command of snapbench and its flags, as YAML.
-// It knows names and values, not what they do.
+// Package configs reads presets: YAML files with a command of snapbench and its
+// flags. It does not know what the flags mean.
 //
 //	command: needle
 //	lengths: [1k, 2k, 4k]
 //	budgets: [full, 128, 512]
 //	kernels: 5
 //
-// Some presets ship inside the program; [Names] lists them.
+// [Names] lists the presets inside the program, and [Open] reads one of them or a
+// file.
 package configs
 
 import (
@@ -29,7 +30,7 @@ var presets embed.FS
 
 // Preset is a command and its flags.
 type Preset struct {
-	Source  string // what it was read from, for errors
+	Source  string // file or preset, for errors
 	Command string
 	Args    []string
 	Flags   []Flag // in the order of the file
@@ -56,8 +57,8 @@ func Names() []string {
 	return names
 }
 
-// Open reads a file, or the preset of that name. A folder, such as what a run left,
-// hides no preset.
+// Open reads a file, or the preset of that name if there is no such file. A folder of
+// that name, such as that of a run, does not count.
 func Open(name string) (Preset, error) {
 	info, err := os.Stat(name)
 	if (errors.Is(err, os.ErrNotExist) || err == nil && info.IsDir()) && filepath.Base(name) == name {
@@ -143,7 +144,7 @@ func line(n ast.Node) int {
 	return 1
 }
 
-// scalars reads a value or a list of values as the texts they are written as.
+// scalars returns a value or a list of values as written in the file.
 func scalars(n ast.Node) ([]string, error) {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {

@@ -20,7 +20,7 @@ func TestPresetsParse(t *testing.T) {
 	}
 }
 
-// A file comes before a preset of its name, a folder does not.
+// TestFilesAndPresets: a file has priority over a preset of its name, a folder does not.
 func TestFilesAndPresets(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, d := range []string{"quickstart", "mine"} {
@@ -80,7 +80,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// What nests deep is refused before it is parsed, with the line, at little cost.
+// TestNesting: deeply nested YAML is refused cheaply before it is parsed, with its line.
 func TestNesting(t *testing.T) {
 	for _, n := range []int{1000, 50000, 100000} {
 		var before, after runtime.MemStats

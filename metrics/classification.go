@@ -28,9 +28,8 @@ func scoreClassification(prediction string, ref Reference) (float64, error) {
 
 // classify finds the class names that occur in the prediction and drops those
 // that are only part of the answer's name ("Food" where "Food entity" is
-// meant). The original removes from the list it is iterating over, so the name
-// after a removed one is never looked at; published scores contain that, and so
-// does this.
+// meant). The original removes items from the list it iterates over and so skips
+// the name after a removed one. Published scores depend on that, so it is kept.
 func classify(prediction, answer string, classes []string) float64 {
 	var found []string
 	for _, class := range classes {

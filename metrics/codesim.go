@@ -7,10 +7,10 @@ import (
 	"github.com/pmezard/go-difflib/difflib"
 )
 
-// Two definitions of similarity are in use under the one name: the original
-// calls a library that takes Levenshtein's where a faster package is installed
-// and difflib's where it is not. They differ by 1 to 3 points on LongBench's
-// code sets, so which one was used has to be named.
+// Two definitions of similarity go by one name: the library that the original
+// calls uses Levenshtein's ratio if a faster package is installed, and difflib's
+// if it is not. They differ by 1 to 3 points on LongBench's code sets, so each
+// has its own scorer.
 func init() {
 	Register(Scorer{
 		Name: "code_sim", Version: 2,
@@ -28,9 +28,9 @@ func init() {
 	})
 }
 
-// firstCodeLine is the first line that looks like code: one that has no back
-// quote, no # and no // anywhere. Newlines at the start are dropped first, so
-// an empty line counts only after another line. Without such a line it is "".
+// firstCodeLine is the first line that looks like code: one without a back
+// quote, # or //. Newlines at the start are dropped first, so an empty line
+// counts only after another line. If no line looks like code, it is "".
 func firstCodeLine(prediction string) string {
 	for line := range strings.SplitSeq(strings.TrimLeft(prediction, "\n"), "\n") {
 		if !strings.ContainsAny(line, "`#") && !strings.Contains(line, "//") {
@@ -40,8 +40,8 @@ func firstCodeLine(prediction string) string {
 	return ""
 }
 
-// similarity is the ratio in whole hundredths, halves to even. Equal texts are
-// 1 even when empty; else an empty one gives 0.
+// similarity is the ratio rounded to hundredths, halves to even. Equal texts
+// give 1, even when both are empty; one empty text gives 0.
 func similarity(a, b string, ratio func(a, b []rune) float64) float64 {
 	switch {
 	case a == b:
@@ -53,9 +53,9 @@ func similarity(a, b string, ratio func(a, b []rune) float64) float64 {
 }
 
 // levenshteinRatio is 1 − d/(len(a)+len(b)) over characters, d being the fewest
-// insertions and deletions that turn a into b. The difference is taken last, as
-// the library behind published scores does: 2·LCS/(len(a)+len(b)) is the same
-// number but rounds to another double, which shows at half a hundredth.
+// insertions and deletions that turn a into b. It subtracts last, as the library
+// behind published scores does: 2·LCS/(len(a)+len(b)) is the same number but
+// rounds to another double, which matters at half a hundredth.
 func levenshteinRatio(a, b []rune) float64 {
 	total := len(a) + len(b)
 	edits := total - 2*lcsLength(a, b)
@@ -82,8 +82,8 @@ func lcsLength(a, b []rune) int {
 }
 
 // difflibRatio is the ratio of Python's difflib.SequenceMatcher(None, a, b)
-// (Ratcliff and Obershelp), which is not symmetric, with its rule that leaves
-// out characters that are frequent in a long b.
+// (Ratcliff and Obershelp). It is not symmetric, and it ignores characters that
+// are frequent in a long b.
 func difflibRatio(a, b []rune) float64 {
 	return difflib.NewMatcher(characters(a), characters(b)).Ratio()
 }

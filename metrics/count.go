@@ -11,7 +11,7 @@ func init() {
 }
 
 // numberShare is the share of the prediction's digit runs that equal number as
-// strings: "05" is not "5". No digits, no score.
+// strings: "05" is not "5". It is 0 if the prediction has no digits.
 func numberShare(prediction, number string) float64 {
 	runs := pystr.DigitRuns(prediction)
 	if len(runs) == 0 {

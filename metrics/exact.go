@@ -14,7 +14,7 @@ func init() {
 			if len(ref.Answers) == 0 {
 				return 0, ErrNoAnswers
 			}
-			if slices.Contains(ref.Answers, "") { // which every prediction holds
+			if slices.Contains(ref.Answers, "") { // every prediction contains it
 				return 0, fmt.Errorf("metrics: an empty value among the answers %q can't be found", ref.Answers)
 			}
 			for _, value := range ref.Answers {

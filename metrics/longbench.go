@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// LongBenchSet is how LongBench v1 grades one of its sets.
+// LongBenchSet says how LongBench v1 grades one of its sets.
 type LongBenchSet struct {
 	Name   string // as in file names, without the _e of LongBench-E
 	Metric string // a registered scorer
@@ -13,10 +13,10 @@ type LongBenchSet struct {
 	FirstLine bool
 	// Category is one of LongBench's six task categories.
 	Category string
-	// Chinese marks the five sets in Chinese, which the averages over the
-	// English and code sets leave out.
+	// Chinese marks the five sets in Chinese. The averages over the English
+	// and code sets leave them out.
 	Chinese bool
-	// E says that LongBench-E has the set too.
+	// E marks the sets that LongBench-E has too.
 	E bool
 }
 
@@ -30,8 +30,8 @@ const (
 	Code           = "code"
 )
 
-// LongBench holds the 21 sets of LongBench v1 in the order of its tables, the
-// five in Chinese at the end of their category.
+// LongBench holds the 21 sets of LongBench v1 in the order of its tables, each
+// set in Chinese at the end of its category.
 var LongBench = []LongBenchSet{
 	{Name: "narrativeqa", Metric: "qa_f1", Category: SingleDocQA},
 	{Name: "qasper", Metric: "qa_f1", Category: SingleDocQA, E: true},
@@ -74,17 +74,16 @@ func (s LongBenchSet) Text(prediction string) string {
 	return prediction
 }
 
-// CodeSims names the definitions of similarity for the two code sets and the
-// metric of each. The first is the default.
+// CodeSims lists the definitions of similarity for the two code sets, each with
+// its metric. The first is the default.
 var CodeSims = []struct{ Name, Metric string }{
 	{"levenshtein", "code_sim"},
 	{"difflib", "code_sim_difflib"},
 }
 
-// Scorers returns what grades the set: the scorer that counts, and, for the
-// code sets, the ones of the other definitions of similarity, which belong
-// beside it because published tables use either. codeSim is a name of
-// [CodeSims], or "" for the default.
+// Scorers returns the scorers of the set: the primary one and, for the code sets,
+// those of the other definitions of similarity, because published tables use
+// either. codeSim is a name of [CodeSims], or "" for the default.
 func (s LongBenchSet) Scorers(codeSim string) (primary Scorer, others []Scorer, err error) {
 	if codeSim == "" {
 		codeSim = CodeSims[0].Name

@@ -17,9 +17,9 @@ func qaF1(prediction, answer string) float64 {
 	return multisetF1(pystr.Fields(normalizeAnswer(prediction)), pystr.Fields(normalizeAnswer(answer)))
 }
 
-// normalizeAnswer lower-cases, drops ASCII punctuation and then puts a space in
-// the place of articles. The order matters: "a.m." is no article afterwards.
-// White space is left to the caller, who splits at it.
+// normalizeAnswer lower-cases, drops ASCII punctuation and then replaces articles
+// by spaces. The order matters: "a.m." becomes "am", which has no article. The
+// caller splits at white space.
 func normalizeAnswer(s string) string {
 	s = pystr.Drop(pystr.Lower(s), pystr.IsASCIIPunct)
 	return pystr.ReplaceWords(s, " ", func(word string) bool {
@@ -27,9 +27,9 @@ func normalizeAnswer(s string) string {
 	})
 }
 
-// multisetF1 is the harmonic mean of precision and recall of tokens, each
-// counted as often as it occurs in both lists. No common token is 0, also for
-// two empty lists.
+// multisetF1 is the harmonic mean of the precision and recall of tokens, each
+// counted as often as it occurs in both lists. Without a common token it is 0,
+// also for two empty lists.
 func multisetF1(prediction, answer []string) float64 {
 	same := overlap(prediction, answer)
 	if same == 0 {

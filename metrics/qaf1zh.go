@@ -21,12 +21,12 @@ func init() {
 	})
 }
 
-// chineseMarks is the punctuation that LongBench drops in Chinese beside ASCII's.
+// chineseMarks is the punctuation that LongBench drops in Chinese besides ASCII's.
 const chineseMarks = "！？｡。＂＃＄％＆＇（）＊＋，－／：；＜＝＞＠［＼］＾＿｀｛｜｝～｟｠｢｣､、〃》「」『』【】〔〕〖〗〘〙〚〛〜〝〞〟〰〾〿–—‘’‛“”„‟…‧﹏."
 
-// normalizeWords lower-cases each word and drops punctuation and white space
-// from it; words that were nothing else are dropped. The text is cut before
-// that, so that punctuation parts words.
+// normalizeWords lower-cases each word and drops its punctuation and white space;
+// it drops words that become empty. The text was cut before, so punctuation
+// still separates words.
 func normalizeWords(words []string) []string {
 	var kept []string
 	for _, word := range words {

@@ -14,11 +14,11 @@ func init() {
 	})
 }
 
-// scoreRecalled says how much of a value came through the compressed cache,
-// where a match of the whole value is all or nothing. The answer has been begun
-// for the model, so a single value is expected at the start of the prediction,
-// white space left aside; of several, each is looked for at its best place,
-// since their order is free, and the mean over them counts.
+// scoreRecalled measures how much of a value survived the compressed cache; the
+// metric exact is all or nothing. The prompt begins the answer for the model, so
+// a single value must be at the start of the prediction, after any white space.
+// Several values may come in any order: each is matched at its best place, and the
+// score is their mean.
 func scoreRecalled(prediction string, ref Reference) (float64, error) {
 	if len(ref.Answers) == 0 {
 		return 0, ErrNoAnswers

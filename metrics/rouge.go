@@ -18,13 +18,12 @@ func init() {
 // Python package rouge 1.0.1, which differs from the paper in almost every
 // detail: a text is cut into sentences at full stops, sums over words become
 // counts of distinct words, and the union of common subsequences grows over the
-// sentences of the reference. A text without sentences makes the package raise,
-// which benchmarks score as 0.
+// sentences of the reference. For a text without sentences the package raises an
+// error, which benchmarks score as 0.
 //
-// The package walks its table by recursion and so gives up, also at 0, where
-// that takes a thousand steps: on two sentences of some 500 words each that have
-// little in common. No published prediction known to us comes near; here there
-// is no such limit.
+// The package walks its table by recursion and fails, which scores 0 too, after a
+// thousand steps: on two sentences of some 500 words each that have little in
+// common. No published prediction that we know is near it. Here is no such limit.
 func rougeL(prediction, answer string) float64 {
 	ids := map[string]int32{}
 	hypothesis, hypothesisWords := rougeSentences(prediction, ids)
@@ -49,9 +48,9 @@ func rougeL(prediction, answer string) float64 {
 	return 2 * ((p * r) / (p + r + 1e-8))
 }
 
-// rougeSentences cuts text at full stops into sentences of words, written as
-// numbers that ids hands out, and counts the distinct words. Pieces that are
-// empty are dropped; one of white space only is a sentence of one empty word.
+// rougeSentences cuts text at full stops into sentences of words, and counts the
+// distinct words. Words are numbers; ids holds the number of each. Empty pieces
+// are dropped; a piece of white space is a sentence of one empty word.
 func rougeSentences(text string, ids map[string]int32) (sentences [][]int32, distinct int) {
 	seen := map[int32]bool{}
 	for piece := range strings.SplitSeq(text, ".") {
@@ -77,13 +76,14 @@ func rougeSentences(text string, ids map[string]int32) (sentences [][]int32, dis
 	return sentences, len(seen)
 }
 
-// lcsWords returns the words of one longest common subsequence of x and y, last
-// word first. Which one matters, since the union counts distinct words: walking
-// back from the end, equal words are taken, else the walk goes up a word of x
-// only if the cell above is strictly larger than the one to the left.
+// lcsWords returns the words of a longest common subsequence of x and y, last
+// word first. If there are several, the choice matters, because the union counts
+// distinct words: on the walk back from the end equal words are taken; else the
+// walk goes back a word of x if the cell above is strictly larger than the one to
+// the left, and a word of y if not.
 //
-// The table needs two rows of lengths and one bit a cell for the walk, so that
-// two texts of 10,000 words without a full stop take 12 MB.
+// The table is two rows of lengths and one bit per cell for the walk, so two
+// texts of 10,000 words without a full stop take 12 MB.
 func lcsWords(x, y []int32) []int32 {
 	stride := (len(y) + 63) / 64
 	up := make([]uint64, len(x)*stride) // (len(x), len(y)) bits

@@ -7,10 +7,10 @@ import (
 	"github.com/snapbench/snapbench/metrics/internal/pystr"
 )
 
-// ROUGE-1 between the needle and the answer is what published needle grids
-// colour: recall or F by the Python package rouge_score 0.1.2 with its stemmer
-// on, times 10 or 100. The target is the whole needle sentence where the
-// reference has it; else the best over the answers.
+// Published needle grids show ROUGE-1 between the needle and the prediction:
+// recall or F by the Python package rouge_score 0.1.2 with its stemmer on, times
+// 10 or 100. The target is the whole needle sentence if the reference has it;
+// else the best of the answers counts.
 func init() {
 	Register(Scorer{
 		Name: "rouge1_r", Version: 1,
@@ -33,8 +33,8 @@ func init() {
 	})
 }
 
-// scoreRouge1 makes a scorer of a measure over three counts of tokens: common
-// to both, in the target, in the prediction.
+// scoreRouge1 makes a scorer from a measure over three counts of tokens: common
+// to both texts, in the target, in the prediction.
 func scoreRouge1(measure func(common, target, prediction int) float64) func(string, Reference) (float64, error) {
 	compare := bestAnswer(never(func(prediction, target string) float64 {
 		p, t := rougeTokens(prediction), rougeTokens(target)
@@ -48,8 +48,8 @@ func scoreRouge1(measure func(common, target, prediction int) float64) func(stri
 	}
 }
 
-// rougeTokens are the runs of ASCII letters and digits of the lower-cased text,
-// those of more than three characters stemmed.
+// rougeTokens are the runs of ASCII letters and digits of the lower-cased text.
+// Those of more than three characters are stemmed.
 func rougeTokens(text string) []string {
 	tokens := strings.FieldsFunc(pystr.Lower(text), func(r rune) bool {
 		return (r < 'a' || 'z' < r) && (r < '0' || '9' < r)

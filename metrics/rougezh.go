@@ -11,7 +11,7 @@ func init() {
 			if err != nil {
 				return 0, err
 			}
-			// A full stop of ASCII still parts sentences, the Chinese one is a word.
+			// Only an ASCII full stop separates sentences; the Chinese one is a word.
 			return rougeL(strings.Join(s.Cut(prediction), " "), strings.Join(s.Cut(answer), " ")), nil
 		}),
 		Ready: segmenterReady,

@@ -6,8 +6,8 @@ import (
 	"github.com/snapbench/snapbench/metrics/internal/pystr"
 )
 
-// RULER's two string matches, each over the prediction as RULER's own
-// post-processing leaves it. A RULER score is [Points] over the samples.
+// RULER's two string matches, after RULER's own post-processing of the
+// prediction. A RULER score is [Points] over the samples.
 func init() {
 	Register(Scorer{
 		Name: "ruler_all", Version: 1,
@@ -34,9 +34,8 @@ func init() {
 	})
 }
 
-// rulerFound counts the answers that occur in the prediction. There are no word
-// borders, and lower case is Python's, where the place of a Σ decides what becomes
-// of it.
+// rulerFound counts the answers that occur in the prediction, also inside of
+// words. Lower case is Python's, where Σ depends on its place in the word.
 func rulerFound(prediction string, answers []string) int {
 	text := pystr.Lower(rulerText(prediction))
 	found := 0
@@ -48,8 +47,8 @@ func rulerFound(prediction string, answers []string) int {
 	return found
 }
 
-// rulerText is RULER's post-processing: white space off both ends, control
-// characters to newlines, and white space off again.
+// rulerText is RULER's post-processing: strip white space, turn control
+// characters into newlines, and strip white space again.
 func rulerText(prediction string) string {
 	return pystr.Strip(strings.Map(func(r rune) rune {
 		if r < 0x20 {

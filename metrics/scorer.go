@@ -1,12 +1,11 @@
 // Package metrics grades what a model wrote: a [Scorer] turns a prediction and
-// the [Reference] it is held against into a number from 0 to 1.
+// the [Reference] that it is compared with into a number from 0 to 1.
 //
-// Each metric is one file with one Scorer in it, registered under its name.
-// [Open] finds it, [Names] lists them. The metrics of LongBench follow the
-// benchmark's own programs, oddities included, so that published scores come
-// out to the last decimal; [LongBench] says which set is graded by which.
-// Package predictions reads the files that other harnesses leave and applies
-// that table to them.
+// Each file of a metric registers its scorers by name. [Open] finds one, [Names]
+// lists all. The metrics of LongBench follow the benchmark's own programs,
+// oddities included, so that they give published scores to the last decimal;
+// [LongBench] says which metric grades which set. Package predictions grades the
+// files of other harnesses by that table.
 package metrics
 
 import (
@@ -20,18 +19,16 @@ import (
 	"sync"
 )
 
-// Reference is what a prediction is held against.
+// Reference is what a prediction is compared with.
 type Reference struct {
-	// Answers are the accepted answers. Question-answering and summary
-	// metrics take the best over them; needle and RULER metrics want all of
-	// them to be found.
+	// Answers are the accepted answers. Metrics of questions and summaries take
+	// the best over them; those of needles and RULER's ruler_all expect all.
 	Answers []string
-	// Classes are the names a classification may choose from. Only the
-	// classification metric looks at them.
+	// Classes are the names that a classification may choose from. Only the
+	// classification metric uses them.
 	Classes []string
-	// Needle is the sentence that was hidden in the haystack (several are
-	// joined by a space). Only ROUGE-1 looks at it, and takes Answers where
-	// it is empty.
+	// Needle is the sentence that was hidden in the haystack (several are joined
+	// by a space). Only ROUGE-1 uses it; if it is empty, ROUGE-1 uses Answers.
 	Needle string
 }
 
@@ -39,21 +36,20 @@ type Reference struct {
 type Scorer struct {
 	// Name is the metric's name in tables, rows and flags.
 	Name string
-	// Version is raised by any change that could alter a score, so that rows
-	// graded by different versions are not compared unawares.
+	// Version is raised with any change that could alter a score, so that a
+	// comparison can tell rows of different versions apart.
 	Version int
 	// About is one line for lists.
 	About string
 	// Score grades prediction, 0 to 1. The error says what is wrong with the
-	// reference, or that something the metric needs is missing; a prediction
-	// can be poor but never wrong.
+	// reference, or what the metric lacks. No prediction is an error.
 	Score func(prediction string, ref Reference) (float64, error)
-	// Ready, where it is not nil, says what the metric lacks on this machine.
-	// It lets a run stop before its first prompt instead of after its last.
+	// Ready, unless it is nil, returns an error if this machine lacks something
+	// that the metric needs, so that a run can stop before its first prompt.
 	Ready func() error
 }
 
-// ErrNoAnswers is returned for a reference that has nothing to compare with.
+// ErrNoAnswers is returned for a reference without answers.
 var ErrNoAnswers = errors.New("metrics: the reference has no answers")
 
 var registry = struct {
@@ -61,8 +57,8 @@ var registry = struct {
 	scorers map[string]Scorer
 }{scorers: map[string]Scorer{}}
 
-// Register makes a scorer known under its name. It panics if the scorer is
-// incomplete or the name taken.
+// Register adds a scorer under its name. It panics if the scorer is incomplete
+// or the name is taken.
 func Register(s Scorer) {
 	if s.Name == "" || s.Version <= 0 || s.Score == nil {
 		panic(fmt.Sprintf("metrics: Register of an incomplete scorer %q, version %d", s.Name, s.Version))
@@ -93,8 +89,8 @@ func Names() []string {
 	return slices.Sorted(maps.Keys(registry.scorers))
 }
 
-// bestAnswer makes a scorer of a function that compares with one answer: the
-// best over the answers, starting from 0, as LongBench has it.
+// bestAnswer makes a scorer from a function that compares with one answer: the
+// score is the best over the answers and at least 0, as in LongBench.
 func bestAnswer(score func(prediction, answer string) (float64, error)) func(string, Reference) (float64, error) {
 	return func(prediction string, ref Reference) (float64, error) {
 		if len(ref.Answers) == 0 {
@@ -117,9 +113,8 @@ func never(score func(prediction, answer string) float64) func(string, string) (
 	return func(prediction, answer string) (float64, error) { return score(prediction, answer), nil }
 }
 
-// Points is the mean of scores as benchmarks print it: times 100, rounded
-// from the double to 2 decimals (halves are decided by the exact binary value,
-// as Python's round does). Without scores it is not a number.
+// Points is the mean of scores as benchmarks print it: times 100, rounded by
+// [Round2]. Without scores it is NaN.
 func Points(scores []float64) float64 {
 	if len(scores) == 0 {
 		return math.NaN()
@@ -128,11 +123,12 @@ func Points(scores []float64) float64 {
 	for _, s := range scores {
 		sum += s
 	}
-	// The order of operations is the original's: 100 times the sum, over n.
+	// The order of operations is the original's: 100 times the sum, divided by n.
 	return Round2(100 * sum / float64(len(scores)))
 }
 
-// Round2 rounds to 2 decimals from the exact binary value.
+// Round2 rounds to 2 decimals. As in Python's round, the exact binary value decides
+// whether a number lies above or below a half.
 func Round2(x float64) float64 {
 	r, err := strconv.ParseFloat(strconv.FormatFloat(x, 'f', 2, 64), 64)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
-// useSmallJieba lets the Chinese metrics cut with a small dictionary of the
-// project's own, so that what they do with words is tested in every checkout.
+// useSmallJieba makes the Chinese metrics use the project's own small dictionary,
+// so that they are tested in every checkout.
 func useSmallJieba(t testing.TB) {
 	t.Helper()
 	s, err := jieba.Open("jieba/testdata/small")
@@ -65,7 +65,7 @@ func reference(answers ...string) Reference {
 	return Reference{Answers: answers, Classes: answers}
 }
 
-// TestContract holds every registered metric to what callers rely on.
+// TestContract checks for every registered metric what callers rely on.
 func TestContract(t *testing.T) {
 	useSmallJieba(t)
 	for _, name := range Names() {
@@ -102,15 +102,15 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// graded says where each metric's recorded pairs of texts are: those of LongBench in
-// longbench.json, by their metric's name.
+// graded says where a metric's recorded pairs are, if not in longbench.json.
 var graded = map[string]string{
 	"rouge1_r": "testdata/rouge1.json", "rouge1_f": "testdata/rouge1.json",
 	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",
 	"recalled": "the project's own: the cases of TestRecalled", "exact": "the project's own: the cases of TestExact",
 }
 
-// Every registered metric has pairs that an original graded, or is the project's own.
+// TestEveryMetricIsRecorded: every registered metric has pairs that its original
+// graded, or is the project's own.
 func TestEveryMetricIsRecorded(t *testing.T) {
 	var pairs []struct{ Metric string }
 	sharedtest.JSON(t, "testdata/longbench.json", &pairs)
@@ -133,7 +133,7 @@ func TestPoints(t *testing.T) {
 		{[]float64{1, 0, 0}, 33.33},
 		{[]float64{1, 1, 0}, 66.67},
 		{[]float64{0.28645}, 28.64}, // the double lies below 28.645
-		{[]float64{0.00125}, 0.12},  // exactly half way: to even
+		{[]float64{0.00125}, 0.12},  // exactly halfway: to even
 		{[]float64{0.00375}, 0.38},
 		{[]float64{0}, 0},
 	} {
@@ -212,8 +212,8 @@ func TestLongBenchTable(t *testing.T) {
 	}
 }
 
-// FuzzScorers throws texts at every metric: a score is in [0, 1], or there is an
-// error; nothing panics.
+// FuzzScorers gives arbitrary texts to every metric: it returns an error or a score
+// in [0, 1], and does not panic.
 func FuzzScorers(f *testing.F) {
 	useSmallJieba(f)
 	var scorers []Scorer

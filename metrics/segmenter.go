@@ -15,16 +15,17 @@ var segmenter struct {
 	tried  bool
 }
 
-// UseJieba says where the Chinese metrics find the data of jieba, in any of the
-// forms that [jieba.Open] reads. They are read at the first use, which
-// [Scorer.Ready] is too. An empty path means [jieba.Locate], the default.
+// UseJieba sets the path of jieba's data for the Chinese metrics, in any of the
+// forms that [jieba.Open] reads. The data are read by the first call of
+// [Scorer.Ready] or [Scorer.Score]. The default, an empty path, means
+// [jieba.Locate].
 func UseJieba(path string) {
 	segmenter.Lock()
 	defer segmenter.Unlock()
 	segmenter.path, segmenter.loaded, segmenter.err, segmenter.tried = path, nil, nil, false
 }
 
-// openSegmenter reads the data once and keeps them, or the error.
+// openSegmenter reads the data once, and keeps them or the error.
 func openSegmenter() (*jieba.Segmenter, error) {
 	segmenter.Lock()
 	defer segmenter.Unlock()
@@ -47,7 +48,7 @@ func loadSegmenter(path string) (*jieba.Segmenter, error) {
 		return nil, fmt.Errorf("metrics: Chinese is graded by words that jieba's dictionary cuts: %w (%s)", err, jieba.Hint())
 	}
 	if got := s.Fingerprint(); got != jieba.Fingerprint0421 {
-		return nil, fmt.Errorf("metrics: the data in %s are not those of jieba 0.42.1, scores would not be comparable (sha256 %s, expected %s; %s)",
+		return nil, fmt.Errorf("metrics: the data in %s are not those of jieba 0.42.1, so scores would not be comparable (sha256 %s, expected %s; %s)",
 			path, got, jieba.Fingerprint0421, jieba.Hint())
 	}
 	return s, nil

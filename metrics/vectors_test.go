@@ -14,8 +14,9 @@ import (
 )
 
 // TestOriginals compares with pairs of texts that the original programs graded:
-// LongBench's metrics.py with rouge 1.0.1 and jieba 0.42.1; its two code
-// similarities by difflib and by 2·LCS/(a+b), which is 1 − d/(a+b) but for halves.
+// LongBench's metrics.py with rouge 1.0.1 and jieba 0.42.1. The two code
+// similarities are by difflib and by 2·LCS/(a+b), which equals 1 − d/(a+b) except at
+// halves.
 func TestOriginals(t *testing.T) {
 	var pairs []struct {
 		Metric, Prediction string
@@ -62,7 +63,7 @@ func TestRouge1Original(t *testing.T) {
 	}
 	for _, p := range pairs {
 		for metric, want := range map[string]float64{"rouge1_r": p.R, "rouge1_f": p.F} {
-			// The needle goes before the answers.
+			// The needle has priority over the answers.
 			got := score(t, metric, p.Prediction, Reference{Answers: []string{"something else"}, Needle: p.Target})
 			if p.Target == "" {
 				continue
@@ -121,7 +122,7 @@ func TestSharedDifflib(t *testing.T) {
 	t.Logf("%d pairs", len(pairs))
 }
 
-// A rulerPair was scored by RULER's own functions, times 100, rounded to 2.
+// A rulerPair was scored by RULER's own functions, times 100, rounded to 2 decimals.
 type rulerPair struct {
 	ID         int
 	Pred, Post string
@@ -245,8 +246,8 @@ func TestExact(t *testing.T) {
 }
 
 // TestSharedNeedle grades the recorded answers of a small model under SnapKV and
-// expects the published table of recalled shares, by kernel and budget, with how
-// many of the prompts were wholly right.
+// expects the published table: by kernel and budget, the recalled share and how many
+// prompts were answered exactly.
 func TestSharedNeedle(t *testing.T) {
 	readme, err := os.Open(sharedtest.Path(t, "smollm2", "README.md"))
 	if err != nil {
@@ -328,14 +329,14 @@ func TestSharedNeedle(t *testing.T) {
 	t.Logf("%d cells", cells)
 }
 
-// TestClassification pins the original's removal from the list it walks.
+// TestClassification: the original removes items from the list that it iterates over.
 func TestClassification(t *testing.T) {
 	classes := []string{"Food", "entity", "Food entity"}
 	for _, c := range []struct {
 		prediction string
 		want       float64
 	}{
-		{"Food entity", 0.5}, // Food is removed and entity, now first, never looked at
+		{"Food entity", 0.5}, // Food is removed, which moves entity to its place, where it is skipped
 		{"Food", 0},
 		{"none", 0},
 	} {
@@ -353,7 +354,7 @@ func TestClassification(t *testing.T) {
 	}
 }
 
-// TestCodeSimHalves: hundredths that lie half way go to the even neighbour.
+// TestCodeSimHalves: half a hundredth is rounded to the even neighbour.
 func TestCodeSimHalves(t *testing.T) {
 	for _, c := range []struct {
 		prediction, answer string
@@ -370,9 +371,9 @@ func TestCodeSimHalves(t *testing.T) {
 	}
 }
 
-// TestCodeSimHalfInDoubles: 34 of 80 characters are common. The half of a hundredth
-// is exact as 34/80, 0.425, and just above as 1 − 46/80, 0.42500000000000004, which
-// is how Levenshtein's library has it.
+// TestCodeSimHalfInDoubles: 34 of 80 characters are common. 34/80 is exactly half a
+// hundredth, 0.425; 1 − 46/80, which the Levenshtein library computes, is just above
+// it, 0.42500000000000004.
 func TestCodeSimHalfInDoubles(t *testing.T) {
 	common := strings.Repeat("a", 17)
 	prediction, answer := common+strings.Repeat("x", 23), common+strings.Repeat("y", 23)
@@ -385,7 +386,7 @@ func TestCodeSimHalfInDoubles(t *testing.T) {
 	}
 }
 
-// TestRetrievalAnswer: an answer without a number is the reference's fault.
+// TestRetrievalAnswer: an answer without a number is an error of the reference.
 func TestRetrievalAnswer(t *testing.T) {
 	s, err := Open("retrieval")
 	if err != nil {

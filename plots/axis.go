@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// yAxis fits an axis around what panels show.
+// yAxis makes an axis that covers all points, intervals and levels of panels.
 func yAxis(points bool, panels ...chartPanel) axis {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	see := func(q point) {
@@ -32,14 +32,14 @@ func yAxis(points bool, panels ...chartPanel) axis {
 			hi = 100
 		}
 	}
-	room := (hi - lo) * 0.06
-	if room == 0 {
-		room = max(math.Abs(hi)*0.1, 1e-6)
+	margin := (hi - lo) * 0.06
+	if margin == 0 {
+		margin = max(math.Abs(hi)*0.1, 1e-6)
 	}
 	if points {
-		room = max(room, 1)
+		margin = max(margin, 1)
 	}
-	a := axis{lo: lo - room, hi: hi + room}
+	a := axis{lo: lo - margin, hi: hi + margin}
 	if lo >= 0 {
 		a.lo = max(a.lo, 0)
 	}
@@ -62,7 +62,7 @@ func orInf(points bool) float64 {
 	return math.Inf(1)
 }
 
-// budgetAxis places budgets: tokens by their logarithm, shares by their value, and a mixture side by side.
+// budgetAxis places budgets: tokens by their logarithm, shares by their value, and a mixture of both at equal distances.
 func budgetAxis(budgets []string) (axis, func(string) float64) {
 	values := map[string]float64{}
 	shares, tokens := 0, 0
@@ -91,27 +91,27 @@ func budgetAxis(budgets []string) (axis, func(string) float64) {
 		span := math.Pow(hi/lo, 0.07)
 		a.lo, a.hi = lo/span, hi*span
 	} else {
-		room := max((hi-lo)*0.07, 0.5)
-		a.lo, a.hi = lo-room, hi+room
+		margin := max((hi-lo)*0.07, 0.5)
+		a.lo, a.hi = lo-margin, hi+margin
 	}
 	return a, func(b string) float64 { return values[b] }
 }
 
-// costAxis is for amounts from lo to hi, which are near each other or 0 would be on it.
+// costAxis is for amounts from lo to hi. It begins at 0 unless the amounts are close to each other.
 func costAxis(label string, lo, hi float64) axis {
 	if lo > 0 && hi > 2*lo {
 		lo = 0
 	}
-	room := max((hi-lo)*0.07, hi*0.02, 1e-9)
-	a := axis{label: label, lo: max(lo-room, 0), hi: hi + room}
+	margin := max((hi-lo)*0.07, hi*0.02, 1e-9)
+	a := axis{label: label, lo: max(lo-margin, 0), hi: hi + margin}
 	for _, v := range niceTicks(a.lo, a.hi, 5) {
 		a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 4, 64)})
 	}
 	return a
 }
 
-// timesAxis is for caches as multiples of the full cache, which span from some hundredths to a few. The full cache's
-// own place is always on it.
+// timesAxis is for the sizes of caches as multiples of the full cache, from about 0.01 to a few. It always includes the
+// full cache itself, 1.
 func timesAxis(lo, hi float64) axis {
 	lo, hi = min(lo, 1), max(hi, 1)
 	a := axis{label: "Cache (full cache = 1)", log: lo > 0 && hi/lo >= 3}
@@ -128,8 +128,8 @@ func timesAxis(lo, hi float64) axis {
 			}
 		}
 	} else {
-		room := (hi - lo) * 0.07
-		a.lo, a.hi = lo-room, hi+room
+		margin := (hi - lo) * 0.07
+		a.lo, a.hi = lo-margin, hi+margin
 	}
 	for _, v := range at {
 		a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 3, 64)})

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// bin moves every value to the middle of its bin; sorted has the values in order.
+// bin replaces every value by the mean of its bin. sorted has all values in ascending order.
 func bin(place, sorted []float64) {
 	const bins = 12
 	edge := make([]float64, bins)
@@ -32,8 +32,8 @@ func bin(place, sorted []float64) {
 	}
 }
 
-// numberAxis is logarithmic where positive values span a factor of sixteen or more; numbers of tokens, which are asked
-// for by doubling, from four on.
+// numberAxis is logarithmic if the values are positive and span a factor of at least 16, or 4 for numbers of tokens,
+// which users usually double.
 func numberAxis(label string, unique []float64, name string) axis {
 	a := axis{label: label}
 	lo, hi := unique[0], unique[len(unique)-1]
@@ -67,11 +67,11 @@ func numberAxis(label string, unique []float64, name string) axis {
 		span := math.Pow(hi/lo, 0.06)
 		a.lo, a.hi = lo/span, hi*span
 	} else {
-		room := (hi - lo) * 0.06
-		if room == 0 {
-			room = 1
+		margin := (hi - lo) * 0.06
+		if margin == 0 {
+			margin = 1
 		}
-		a.lo, a.hi = lo-room, hi+room
+		a.lo, a.hi = lo-margin, hi+margin
 	}
 	return a
 }

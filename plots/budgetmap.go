@@ -9,10 +9,10 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// BudgetMap draws a measure by budget (across, in tokens or shares of the prompt) and by what else variants differ in
-// (down): policies, where there are several, with their parameters that vary; else the parameter that varies most, and
-// a panel for each combination of the others. The full cache, which has none of these, is a column of its own. Several
-// tasks are averaged, each weighing the same.
+// BudgetMap draws a measure by budget (across, in tokens or shares of the prompt) and by the variants' other differences
+// (down): if there are several policies, the policies with the parameters that vary; else the parameter with the most
+// values, and a panel for each combination of the others. The full cache is a separate column. Several tasks are averaged
+// with equal weights.
 func BudgetMap(set results.Set, m results.Measure) ([]Figure, error) {
 	var figures []Figure
 	for _, g := range groups(set, m, func(*results.Row) bool { return true }, false) {
@@ -61,14 +61,14 @@ func budgetHeat(g group, m results.Measure) (heat, bool) {
 	return h, true
 }
 
-// budgetPanel is the kinds of one panel, with their labels in it.
+// budgetPanel is the kinds of one panel, with their labels.
 type budgetPanel struct {
 	title  string
 	kinds  []kind
 	labels []string
 }
 
-// budgetPanels lays kinds out. All are in one panel unless they are of one policy and differ in several parameters.
+// budgetPanels distributes kinds over panels: one panel, unless they are of one policy and differ in several parameters.
 func budgetPanels(kinds []kind) []budgetPanel {
 	one := budgetPanel{kinds: kinds}
 	values := map[string]map[string]bool{}
@@ -114,7 +114,7 @@ func budgetPanels(kinds []kind) []budgetPanel {
 		}
 		label := down + " " + k.row.Params[down]
 		if slices.Contains(panels[i].labels, label) {
-			return []budgetPanel{one} // not told apart by their parameters
+			return []budgetPanel{one} // two kinds have the same parameters
 		}
 		panels[i].kinds, panels[i].labels = append(panels[i].kinds, k), append(panels[i].labels, label)
 	}
@@ -125,7 +125,7 @@ func budgetPanels(kinds []kind) []budgetPanel {
 	return panels
 }
 
-// sortTogether sorts labels and what they name.
+// sortTogether sorts labels, and their kinds in the same way.
 func sortTogether(labels []string, kinds []kind) {
 	of := map[string]kind{}
 	for i, l := range labels {
@@ -137,7 +137,7 @@ func sortTogether(labels []string, kinds []kind) {
 	}
 }
 
-// joined puts the parts of a subtitle together.
+// joined joins the parts of a subtitle that are not empty.
 func joined(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
 }

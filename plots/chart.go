@@ -7,14 +7,14 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// point is a mean with its interval; lo and hi are NaN where there is none.
+// point is a mean with its interval; lo and hi are NaN if there is none.
 type point struct{ x, y, lo, hi float64 }
 
-// line is one series of a chart. Its place in the list is its colour and its mark.
+// line is one series of a chart. Its index in the panel determines its colour and mark.
 type line struct {
 	label  string
 	points []point
-	ends   []float64 // where nothing could be measured: crosses at the panel's top
+	ends   []float64 // x where nothing could be measured: crosses at the panel's top
 }
 
 type tickMark struct {
@@ -45,16 +45,16 @@ type chartPanel struct {
 	y     axis
 }
 
-// chart is panels that share an x axis and the meaning of their lines.
+// chart is several panels with the same x axis and the same series.
 type chart struct {
 	title, subtitle string
 	x               axis
 	ylabel          string
 	panels          []chartPanel
 	labels          []string // of all lines, in the order of their colours
-	level           string   // what the level is
-	upright         *float64 // x where the level was reached, dashed too; nil where there is no such place
-	connect         bool     // x has an order worth a line
+	level           string   // label of the level
+	upright         *float64 // x of the level's variant, a dashed line; nil if it has none
+	connect         bool     // connect the points of a series by a line
 }
 
 func (ch chart) figure(name string) Figure {
@@ -72,14 +72,14 @@ func (ch chart) figure(name string) Figure {
 	plotW, plotH := vg.Length(138), vg.Length(92)
 	if n == 1 {
 		plotW, plotH = 270, 180
-		if len(ch.labels) > 8 { // lines that lie close together need room
+		if len(ch.labels) > 8 { // many lines need more room
 			plotW, plotH = 400, 270
 		}
 	} else if n <= 4 {
 		plotW, plotH = 190, 125
 	}
 	if places := vg.Length(len(ch.x.ticks)) * 12; places > plotW && !ch.x.log {
-		plotW = places // turned labels need a line's height each
+		plotW = places // each turned label needs the height of a line of text
 	}
 	yw := vg.Length(0)
 	for _, p := range ch.panels {

@@ -40,7 +40,7 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 	stroke(c, 0.6, ink, vg.Point{X: r.Min.X, Y: r.Max.Y}, r.Min, vg.Point{X: r.Max.X, Y: r.Min.Y})
 	for i, l := range p.lines {
 		clr := series[i%len(series)]
-		// Neighbouring intervals would hide each other at the same place.
+		// Shift each series a little, so that intervals at the same x do not hide each other.
 		shift := (vg.Length(i) - vg.Length(len(p.lines)-1)/2) * min(2.4, 14/vg.Length(len(p.lines)))
 		var path []vg.Point
 		flush := func() {
@@ -51,7 +51,7 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 		}
 		for _, q := range l.points {
 			if math.IsNaN(q.y) {
-				flush() // a gap, not a bridge over what was not measured
+				flush() // leave a gap where a measurement is missing
 				continue
 			}
 			path = append(path, vg.Point{X: px(q.x) + shift, Y: py(q.y)})

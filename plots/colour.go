@@ -6,8 +6,8 @@ import (
 )
 
 // ramp is the sequential colour map of every heat map: from a dark violet blue through teal to yellow. It is a path
-// through OKLab (Ottosson 2020) on which lightness rises all the way, so order survives a grey print and every kind of
-// colour blindness, and which is walked at constant speed, so equal differences of value look equally large.
+// through OKLab (Ottosson 2020). Lightness rises all the way, so the order shows in a grey print and to colour-blind
+// people, and the steps have equal lengths, so equal differences of value look equally large.
 var ramp = makeRamp()
 
 const rampSteps = 256
@@ -15,8 +15,8 @@ const rampSteps = 256
 type lab struct{ L, a, b float64 }
 
 func makeRamp() [rampSteps]color.NRGBA {
-	// Lightness is linear; hue turns from blue over teal to yellow; chroma dips in the middle, where sRGB has the least:
-	// a colour that had to be clipped would break both evenness and order.
+	// Lightness is linear, hue goes from blue through teal to yellow, and chroma is lowest in the middle, where sRGB has
+	// the least: clipped colours would break both evenness and order.
 	path := func(t float64) lab {
 		h := (285*(1-t)*(1-t) + 2*210*t*(1-t) + 103*t*t) * math.Pi / 180
 		c := 0.115*(1-t)*(1-t) + 2*0.054*t*(1-t) + 0.165*t*t
@@ -43,7 +43,7 @@ func distance(p, q lab) float64 {
 	return math.Sqrt((p.L-q.L)*(p.L-q.L) + (p.a-q.a)*(p.a-q.a) + (p.b-q.b)*(p.b-q.b))
 }
 
-// rgb converts OKLab to sRGB; what lies outside is clipped.
+// rgb converts OKLab to sRGB. Colours outside of sRGB are clipped.
 func (p lab) rgb() color.NRGBA {
 	l := math.Pow(p.L+0.3963377774*p.a+0.2158037573*p.b, 3)
 	m := math.Pow(p.L-0.1055613458*p.a-0.0638541728*p.b, 3)
@@ -65,7 +65,7 @@ func (p lab) rgb() color.NRGBA {
 	}
 }
 
-// colourAt is the ramp's colour for a value within lo to hi.
+// colourAt is the ramp's colour for a value on the scale from lo to hi.
 func colourAt(v, lo, hi float64) color.NRGBA {
 	t := 0.5
 	if hi > lo {
@@ -94,14 +94,14 @@ var (
 	lattice = color.NRGBA{0xdd, 0xdd, 0xdd, 255} // grid lines of charts
 	hatch   = color.NRGBA{0xc4, 0xc4, 0xc4, 255} // across cells without a value
 
-	// Text on coloured cells stays as it is under every theme, so it is told apart from paper and ink by a shade that
-	// nobody sees.
+	// Text on coloured cells keeps its colour under every theme of the report. The report recognises it by a shade that
+	// differs invisibly from paper and ink.
 	cellWhite = color.NRGBA{0xfe, 0xfe, 0xfe, 255}
 	cellBlack = color.NRGBA{0x19, 0x19, 0x19, 255}
 )
 
-// textOn chooses white text where it reaches a contrast of 4 and black elsewhere, where that has more: on mid tones
-// both pass by WCAG's formula, and white is the easier one to read on a saturated colour.
+// textOn chooses white text if its contrast is at least 4, and else black, whose contrast is then higher. On mid tones
+// both pass by WCAG's formula, and white is easier to read on a saturated colour.
 func textOn(c color.NRGBA) color.NRGBA {
 	if (luminance(cellWhite)+0.05)/(luminance(c)+0.05) >= 4 {
 		return cellWhite
@@ -109,7 +109,7 @@ func textOn(c color.NRGBA) color.NRGBA {
 	return cellBlack
 }
 
-// series are the colours of lines: Okabe and Ito's palette for the colour-blind, the pale yellow last.
+// series are the colours of lines: Okabe and Ito's palette for colour-blind people, the pale yellow last.
 var series = []color.NRGBA{
 	{0x00, 0x72, 0xb2, 255}, {0xd5, 0x5e, 0x00, 255}, {0x00, 0x9e, 0x73, 255}, {0xcc, 0x79, 0xa7, 255},
 	{0x56, 0xb4, 0xe9, 255}, {0xe6, 0x9f, 0x00, 255}, {0x44, 0x44, 0x44, 255}, {0xb8, 0xa9, 0x1c, 255},

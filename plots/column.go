@@ -10,7 +10,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// source is what a picture can be drawn of: a column of rows, or a parameter of their variants.
+// source is where a picture takes values from: a column of rows, or a parameter of their variants.
 type source struct {
 	name      string
 	kind      string                 // int, float or string
@@ -18,8 +18,8 @@ type source struct {
 	parameter bool
 }
 
-// column finds a column by name, or a parameter that some of the rows have. A parameter that is named like a column is
-// params.NAME.
+// column finds a column by name, or a parameter that some of the rows have. params.NAME means the parameter if there is
+// a column of the same name.
 func column(rows []results.Row, name string) (source, error) {
 	var have []string
 	for _, c := range results.Columns() {
@@ -57,7 +57,7 @@ func column(rows []results.Row, name string) (source, error) {
 	return source{}, fmt.Errorf("unknown column %q: have %s%s", name, strings.Join(have, ", "), params)
 }
 
-// parameter is a number where every row that has it has one.
+// parameter makes the source of a parameter. It is a number if its text is one in every row that has it.
 func parameter(rows []results.Row, name string) source {
 	numbers := true
 	for i := range rows {
@@ -76,7 +76,7 @@ func parameter(rows []results.Row, name string) source {
 			return nil
 		}
 		if numbers {
-			v, _ := strconv.ParseFloat(text, 64) // tried above
+			v, _ := strconv.ParseFloat(text, 64) // checked above
 			return v
 		}
 		return text
@@ -84,7 +84,7 @@ func parameter(rows []results.Row, name string) source {
 	return s
 }
 
-// ofVariant says that a row without a value, such as the full cache's, stands for every value.
+// ofVariant reports whether a row without a value, such as the full cache's, belongs to every value.
 func (s source) ofVariant() bool { return s.parameter || s.name == "capacity" || s.name == "share" }
 
 // axisLabel is the name with its unit.
@@ -94,8 +94,11 @@ func (s source) axisLabel() string {
 	}
 	unit := map[string]string{
 		"depth": "%", "length": "tokens", "capacity": "tokens", "budget": "tokens or share", "share": "of the prompt",
-		"kept_min": "positions", "kept_mean": "positions", "kept_max": "positions", "kl_mean": "nats", "kl_p99": "nats",
+		"kept_min": "positions", "kept_mean": "positions", "kept_max": "positions",
 	}[s.name]
+	if strings.HasPrefix(s.name, "kl_") {
+		unit = "nats"
+	}
 	words := strings.Split(s.name, "_")
 	switch last := words[len(words)-1]; last {
 	case "seconds", "bytes":

@@ -11,20 +11,20 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// Curves draws a measure against the budget: one panel for each task and average, one line for each policy and
-// combination of parameters, 95 % intervals as bars, the full cache as a dashed level with its interval as a band.
+// Curves draws a measure against the budget: one panel per task and average, one line per policy and combination of
+// parameters, 95 % intervals as bars. The full cache is a dashed level with its interval as a band.
 func Curves(set results.Set, m results.Measure) ([]Figure, error) {
 	return curveFigures(set, m, "curve", " by budget", overBudgets)
 }
 
-// ByteCurves is Curves over what the caches really take, as a multiple of the full cache's bytes: two policies of one
-// budget may differ in it.
+// ByteCurves is Curves over the actual size of the caches, as a multiple of the full cache's bytes. Policies with the
+// same budget may differ in it.
 func ByteCurves(set results.Set, m results.Measure) ([]Figure, error) {
 	return curveFigures(set, m, "bytes", " by bytes of the cache", overBytes)
 }
 
-// TimeCurves is Curves over the time to a server's first token, and over the tokens that come each second after it.
-// Our own variants share their prefill and are decoded together, so they have no such times of their own.
+// TimeCurves is Curves over a server's time to the first token, and over its tokens per second after that. Variants of
+// our own engine share their prefill and are decoded together, so they do not have such times.
 func TimeCurves(set results.Set, m results.Measure) ([]Figure, error) {
 	first, err := curveFigures(set, m, "first_token", " by time to the first token", overCost("Median time to the first token (s)",
 		func(c results.Cost) float64 { return c.Served.FirstTokenP50 }))
@@ -39,7 +39,7 @@ func TimeCurves(set results.Set, m results.Measure) ([]Figure, error) {
 	return append(first, rate...), err
 }
 
-// overCost places a server by what it cost, over all tasks.
+// overCost places a server by a cost, over all tasks.
 func overCost(label string, of func(results.Cost) float64) func(group, []kind, []string) (placing, bool) {
 	return func(g group, kinds []kind, _ []string) (placing, bool) {
 		if !slices.ContainsFunc(kinds, func(k kind) bool { return k.row.Policy == "server" }) {
@@ -69,22 +69,22 @@ func overCost(label string, of func(results.Cost) float64) func(group, []kind, [
 	}
 }
 
-// placing is where curves stand on x.
+// placing says where the points of curves lie on x.
 type placing struct {
 	axis axis
-	at   func(l results.Line, budget, variant string) float64 // NaN: nowhere; the variant may be missing
-	full *float64                                             // the baseline's place, where it has one
+	at   func(l results.Line, budget, variant string) float64 // NaN: no place; variant is "" if there is none
+	full *float64                                             // the baseline's place, nil if it has none
 }
 
 func overBudgets(_ group, _ []kind, budgets []string) (placing, bool) {
 	if len(budgets) < 2 {
-		return placing{}, false // one point is no curve
+		return placing{}, false // one point is not a curve
 	}
 	a, at := budgetAxis(budgets)
 	return placing{axis: a, at: func(_ results.Line, budget, _ string) float64 { return at(budget) }}, true
 }
 
-// overBytes places a variant by the mean over a line's tasks, each weighing the same.
+// overBytes places a variant by its mean over a line's tasks, which have equal weights.
 func overBytes(g group, kinds []kind, _ []string) (placing, bool) {
 	type place struct{ variant, task string }
 	rows := map[place][]*results.Row{}

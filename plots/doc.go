@@ -1,13 +1,14 @@
-// Package plots draws results: heat maps, curves, and the HTML report.
+// Package plots draws results: heat maps, curves, and the HTML report. [Run] draws all usual pictures of a run; each
+// kind of picture is a function:
 //
 //	NeedleMap   length × depth, one panel per variant
-//	BudgetMap   a measure, budget against policies or parameters
+//	BudgetMap   budget × policies or parameters
 //	Curves      a measure against the budget, one line per policy and parameters, one panel per task
 //	ByteCurves  the same against the bytes of the cache
 //	TaskMap     tasks × variants
-//	XY          any two columns or parameters against each other
-//	Report      one HTML file with all of it
+//	XY          any column or parameter against another
+//	Report      one HTML file with tables, pictures and rows
 //
-// Pictures are for printing: vector and 300 dots per inch, axes with units, one colour scale per figure that stays
-// readable for colour-blind people and in grey. The same rows give the same bytes.
+// Pictures are made for printing: SVG and PNG with 300 dots per inch, axes with units, and one colour scale per figure
+// that is readable for colour-blind people and in grey. The same rows give the same bytes.
 package plots

@@ -21,7 +21,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// Figure is one picture. Name is its file name without extension.
+// Figure is one picture. Name is its file name without the extension.
 type Figure struct {
 	Name          string
 	Title         string // for captions
@@ -31,7 +31,7 @@ type Figure struct {
 
 const dpi = 300
 
-// SVG draws the figure as SVG. Text stays text, in a sans-serif face with the widths of the one it was laid out for.
+// SVG draws the figure as SVG. Text stays text, in Liberation Sans or a sans-serif face of the same widths.
 func (f Figure) SVG() []byte {
 	c := vgsvg.New(f.Width, f.Height)
 	f.paint(draw.New(c))
@@ -42,7 +42,7 @@ func (f Figure) SVG() []byte {
 	return svgFont.ReplaceAll(b.Bytes(), []byte(`font-family:'Liberation Sans',Arial,Helvetica,sans-serif;`))
 }
 
-// The library names the font's variant ("Sans") as its family.
+// The library writes the font's variant ("Sans") as its family.
 var svgFont = regexp.MustCompile(`font-family:[^;"]*;`)
 
 // PNG draws the figure with 300 dots per inch.
@@ -81,7 +81,7 @@ func Write(dir string, figures []Figure) ([]string, error) {
 
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// fileName makes a file's name of words.
+// fileName makes a file name from words.
 func fileName(words ...string) string {
 	var parts []string
 	for _, w := range words {
@@ -92,7 +92,7 @@ func fileName(words ...string) string {
 	return strings.Join(parts, "_")
 }
 
-// Text sizes in points, as they read at the figure's own size.
+// Text sizes in points, at the figure's own size.
 const (
 	sizeTitle = 10.5
 	sizeLabel = 9.5
@@ -110,12 +110,12 @@ func style(size vg.Length, bold bool, c color.Color) text.Style {
 
 var textHandler = text.Plain{Fonts: pfont.NewCache(liberation.Collection())}
 
-// put writes text with its anchor at a point: -1 left or bottom, 0 centre, +1 right or top.
+// put writes text at a point, which is the text's left or bottom (-1), centre (0), or right or top (+1).
 func put(c draw.Canvas, s text.Style, x, y vg.Length, ax, ay int, str string) {
 	s.XAlign = [...]text.XAlignment{text.XLeft, text.XCenter, text.XRight}[ax+1]
 	s.YAlign = [...]text.YAlignment{text.YBottom, text.YCenter, text.YTop}[ay+1]
 	if ay == 0 {
-		y += 0.09 * s.Font.Size // the library centres ascent and descent; figures have no descent
+		y += 0.09 * s.Font.Size // the library centres ascent and descent, but digits have no descent
 	}
 	c.FillText(s, vg.Point{X: x, Y: y}, str)
 }
@@ -151,7 +151,7 @@ func stroke(c draw.Canvas, width vg.Length, clr color.Color, points ...vg.Point)
 	c.Stroke(p)
 }
 
-// widest is the width of the widest of some texts.
+// widest is the width of the widest text of a list.
 func widest(s text.Style, list []string) vg.Length {
 	w := vg.Length(0)
 	for _, t := range list {
@@ -160,8 +160,8 @@ func widest(s text.Style, list []string) vg.Length {
 	return w
 }
 
-// Tokens writes a number of tokens as lengths are spoken of: 512, 1K, 380K, 1M; k is 1024 where that is whole, as in
-// --lengths, and 1000 where only that is.
+// Tokens writes a number of tokens in short: 512, 1K, 380K, 1M. K is 1024, as in --lengths; multiples of 1000 that are
+// not multiples of 1024 have a small k.
 func Tokens(n int) string {
 	switch {
 	case n >= 1<<20 && n%(1<<20) == 0:

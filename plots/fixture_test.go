@@ -10,8 +10,8 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// needleSet is a needle test as the engine would leave it: the full cache finds everything, SnapKV recalls more with a
-// larger budget and kernel. One cell failed, one was never run.
+// needleSet is a needle test as the engine would store it: the full cache finds everything, SnapKV recalls more with a
+// larger budget and kernel. The rows of one cell failed, and those of another were never run.
 func needleSet() results.Set {
 	rng := rand.New(rand.NewPCG(1, 1))
 	var s results.Set
@@ -140,7 +140,7 @@ func longbenchSet(samples int) results.Set {
 	return s
 }
 
-// look writes figures where a developer can look at them: SNAPBENCH_LOOK=dir go test ./plots.
+// look writes figures into a folder for a developer to look at: SNAPBENCH_LOOK=dir go test ./plots.
 func look(t *testing.T, figures []Figure) {
 	t.Helper()
 	if dir := os.Getenv("SNAPBENCH_LOOK"); dir != "" {
@@ -150,8 +150,8 @@ func look(t *testing.T, figures []Figure) {
 	}
 }
 
-// policySet is several policies at several budgets: h2o keeps a copy per query head, of which there are three to a KV
-// head; recent keeps one per KV head and scores least.
+// policySet is several policies at several budgets: h2o keeps a copy per query head, three per KV head; recent keeps
+// one per KV head and has the lowest score.
 func policySet(budgets ...int) results.Set {
 	rng := rand.New(rand.NewPCG(3, 1))
 	s := results.Set{Run: results.Run{Name: "policies", Tasks: []string{"niah", "multikey"}, Variants: []string{"full"}}}

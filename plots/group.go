@@ -10,14 +10,14 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// ErrNothing says that a set has no rows for a picture.
+// ErrNothing is the error for a set that has no rows for a picture.
 var ErrNothing = errors.New("no rows for this picture")
 
-// group is the rows of one figure: one subject, and for needle maps one task.
+// group is the rows of one figure: those of one subject and, for needle maps, of one task.
 type group struct {
 	title    string
 	subtitle string
-	suffix   string // of file names, empty where there is only one
+	suffix   string // of file names, empty if there is only one
 	rows     []results.Row
 	variants []string // in order
 	labels   map[string]string
@@ -78,7 +78,7 @@ func groups(set results.Set, m results.Measure, use func(*results.Row) bool, byT
 	return list
 }
 
-// average is a variant's mean over tasks, NaN where a task has no number.
+// average is a variant's mean over tasks, NaN if a task has no number.
 func (g group) average(m results.Measure, variant string) float64 {
 	if variant == "" {
 		return math.NaN()
@@ -105,7 +105,7 @@ func meanOf(rows []results.Row, m results.Measure, use func(*results.Row) bool) 
 	return sum / float64(n)
 }
 
-// orderOf keeps names of a list in its order and lets the others follow as they come.
+// orderOf compares by the order of a list. Other names come last, in any order.
 func orderOf(names []string) func(a, b string) int {
 	at := func(s string) int {
 		if i := slices.Index(names, s); i >= 0 {

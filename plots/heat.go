@@ -8,28 +8,28 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// panel is one grid of a heat map. Values are by row, top row first; NaN is missing and drawn as such, never as zero.
+// panel is one grid of a heat map. Values are by row, top row first. NaN is a missing value and drawn as such.
 type panel struct {
 	title  string
 	xs, ys []string
 	values [][]float64
-	// side is a column apart, one tall cell over all rows: the full cache, which has nothing to vary.
+	// side labels a separate column, one tall cell beside all rows: the full cache, which has no budget or parameters.
 	side      string
 	sideValue float64
-	breaks    []int // a wider gap above these rows
+	breaks    []int // rows with a wider gap above
 	blank     bool  // an empty place in the layout
 }
 
-// heat is a heat map: panels over one scale.
+// heat is a heat map: panels with one colour scale.
 type heat struct {
 	title          string
 	subtitle       string
 	xlabel, ylabel string
-	bar            string // what the colours are, with unit
+	bar            string // label of the colour scale, with unit
 	lo, hi         float64
 	digits         int // decimals in cells
 	panels         []panel
-	columns        int // panels beside each other
+	columns        int // of panels
 }
 
 const (
@@ -39,7 +39,7 @@ const (
 	barWidth   = 11
 )
 
-// figure lays the map out around its cells.
+// figure computes the layout from the size of the cells.
 func (h heat) figure(name string) Figure {
 	tick, label := style(sizeTick, false, ink), style(sizeLabel, false, ink)
 	small := style(sizeTick, true, ink)

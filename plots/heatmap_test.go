@@ -72,15 +72,15 @@ func TestNeedleMap(t *testing.T) {
 			t.Errorf("%d × %q in %q", count(full, want), want, full)
 		}
 	}
-	// 4 lengths × 5 depths, one failed: 19 numbers of 100 and the one of the scale, one cell without a value.
-	if count(full, "100") != 19+1+1 || count(full, "n/a") != 1 { // and the depth 100
+	// 4 lengths × 5 depths, of which one failed: the text 100 is in 19 cells, on the scale and among the depths.
+	if count(full, "100") != 19+1+1 || count(full, "n/a") != 1 {
 		t.Errorf("%d numbers, %d missing: %q", count(full, "100"), count(full, "n/a"), full)
 	}
 	small := texts(byName(t, figs, "needle_recalled_snapkv-cap-128-w-32-k-5-pool-max-gqa-query_head").SVG())
 	if count(small, "n/a") != 2 {
 		t.Errorf("a cell that failed and one that was never run: %d marked", count(small, "n/a"))
 	}
-	// Depth 0 is on top: labels are drawn with rising depth downwards.
+	// Depth 0 is on top, and depth rises downwards.
 	at := func(s string) float64 {
 		m := regexp.MustCompile(`<text x="[^"]*" y="([^"]*)"[^>]*>` + s + `</text>`).FindSubmatch(byName(t, figs, "needle_recalled_full").SVG())
 		if m == nil {
@@ -115,7 +115,7 @@ func TestBudgetMap(t *testing.T) {
 	}
 	look(t, figs)
 	got := texts(figs[0].SVG())
-	// A panel for each pooling, with the kernels, of which there are more, down.
+	// There is a panel for each pooling. Kernels, which have more values, go down.
 	for _, want := range []string{"128", "256", "512", "1K", "full", "k 5", "k 7", "k 13"} {
 		if count(got, want) != 2 {
 			t.Errorf("%d × %q in %q, want it in both panels", count(got, want), want, got)
@@ -196,7 +196,7 @@ func TestPicturesAreDeterministic(t *testing.T) {
 	}
 }
 
-// Cells of one value must melt together: a hairline would be a pixel of another colour.
+// TestNoHairlines: between cells of the same value there must be no pixel of another colour.
 func TestNoHairlines(t *testing.T) {
 	h := heat{lo: 0, hi: 100, bar: "x", columns: 1, panels: []panel{{xs: []string{"", "", "", ""}, ys: []string{"", "", ""}, values: [][]float64{{70, 70, 70, 70}, {70, 70, 70, 70}, {70, 70, 70, 70}}}}}
 	img, err := png.Decode(bytes.NewReader(h.figure("x").PNG()))
@@ -247,8 +247,8 @@ func TestRamp(t *testing.T) {
 			t.Errorf("step %d: contrast of the text %.2f", i, contrast)
 		}
 	}
-	// To somebody without red-green distinction (Viénot 1999, deuteranopia, in linear light) the order still shows, as
-	// lightness; and steps are even.
+	// Lightness spans most of its range, so people without red-green distinction see the order, too (Viénot 1999,
+	// deuteranopia, in linear light).
 	if luminance(ramp[0]) > 0.03 || luminance(ramp[rampSteps-1]) < 0.7 {
 		t.Errorf("the ramp spans luminance %.3f to %.3f", luminance(ramp[0]), luminance(ramp[rampSteps-1]))
 	}
@@ -267,7 +267,7 @@ func TestNothingToDraw(t *testing.T) {
 			t.Errorf("%s of no rows: %v", name, err)
 		}
 	}
-	// Rows that all failed have no picture, and no panic.
+	// If all rows failed there is no picture, and no panic.
 	for i := range lb.Rows {
 		lb.Rows[i].Score, lb.Rows[i].Error = nil, "x"
 	}
@@ -298,7 +298,7 @@ func TestNiceTicks(t *testing.T) {
 	}
 }
 
-// A panel's title ends before what is to the right of it: the next panel, or the scale.
+// TestTitlesEndInTheirPanels: a panel's title ends before the next panel, or before the scale.
 func TestTitlesEndInTheirPanels(t *testing.T) {
 	set := needleSet()
 	for i := range set.Rows {

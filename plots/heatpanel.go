@@ -37,7 +37,7 @@ func (h heat) drawPanel(c draw.Canvas, p panel, x0, y0, cellWidth vg.Length, tur
 		left := x0 + vg.Length(len(p.xs))*cellWidth + gap
 		h.drawCell(c, box(left, bottom, left+cellWidth, y0), p.sideValue, true, true)
 	}
-	// Numbers after all cells: a neighbour's overlap must not cut them.
+	// Numbers are drawn after all cells, because cells overlap.
 	for r := range p.ys {
 		for k := range p.xs {
 			h.drawNumber(c, x0+(vg.Length(k)+0.5)*cellWidth, rowTop[r]-cellHeight/2, p.values[r][k])
@@ -64,8 +64,8 @@ func (h heat) drawPanel(c draw.Canvas, p panel, x0, y0, cellWidth vg.Length, tur
 	}
 }
 
-// drawCell fills a cell and a third of a point beyond its right and lower edge, where the next cell covers it: without
-// the overlap, viewers show hairlines between neighbours.
+// drawCell fills a cell and a third of a point beyond its right and lower edges, which the next cells cover. Without the
+// overlap, viewers show hairlines between neighbours.
 func (h heat) drawCell(c draw.Canvas, r vg.Rectangle, v float64, last, lowest bool) {
 	const over = 0.35
 	full := r
@@ -102,7 +102,7 @@ func (h heat) drawNumber(c draw.Canvas, x, y vg.Length, v float64) {
 
 func (h heat) number(v float64) string {
 	if v == 100 && h.hi == 100 {
-		return "100" // "100.0" says no more
+		return "100" // shorter than 100.0
 	}
 	s := strconv.FormatFloat(v, 'f', h.digits, 64)
 	if strings.HasPrefix(s, "-") && strings.Trim(s, "-0.") == "" {

@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// setScale takes 0 to 100 for points, or with zoom the round numbers around what is there, and for other measures what
-// is there from 0; and the decimals that the cells need.
+// setScale sets the scale and the decimals of cells from the values. Points have the scale 0 to 100, or with zoom the
+// round numbers around the values; other measures go from 0 to the largest value.
 func (h *heat) setScale(points, zoom bool) {
 	h.lo, h.hi = math.Inf(1), math.Inf(-1)
 	whole := true

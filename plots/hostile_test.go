@@ -16,7 +16,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// payloads run as a script where a page takes text for anything but text.
+// payloads run as a script if a page takes them for anything but text.
 var payloads = []string{
 	`<script>document.documentElement.dataset.hacked="script"</script>`,
 	`</script><script>document.documentElement.dataset.hacked="end of script"</script>`,
@@ -40,8 +40,8 @@ var payloads = []string{
 	"<\x00script>document.documentElement.dataset.hacked=1</script>\x1b[2J\u202e",
 }
 
-// A report whose every text is hostile, names, commands and the labels of pictures
-// among them, shows all of it and runs none of it, in a real browser.
+// TestHostileReportInABrowser: in a real browser, a report in which every text is
+// hostile, also names, commands and labels of pictures, shows all texts and runs none.
 func TestHostileReportInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a browser")
@@ -95,7 +95,7 @@ func TestHostileReportInABrowser(t *testing.T) {
 		}
 	}
 
-	// The same texts in a page that takes them for HTML do run: the browser would have told.
+	// In a page that takes the texts for HTML they do run, so the test can fail.
 	inBrowser(t, browser, "<!doctype html><html><body>"+payloads[4]+`<script>addEventListener("load", () => setTimeout(() => {
 		const e = document.createElement("pre"); e.id = "result"; e.textContent = JSON.stringify({ hacked: document.documentElement.dataset.hacked || "" }); document.body.append(e);
 	}, 200));</script></body></html>`, &got)
@@ -141,7 +141,7 @@ func hostileSet() results.Set {
 	return s
 }
 
-// findBrowser finds Chromium, which the test is skipped without.
+// findBrowser finds Chromium, or skips the test.
 func findBrowser(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
@@ -153,8 +153,8 @@ func findBrowser(t *testing.T) string {
 	return ""
 }
 
-// inBrowser opens a page in a headless browser and reads the JSON that it leaves in
-// an element with the id "result".
+// inBrowser opens a page in a headless browser and reads the JSON that the page writes
+// into the element with the id "result".
 func inBrowser(t *testing.T, browser, page string, result any) {
 	t.Helper()
 	dir := t.TempDir()

@@ -9,15 +9,15 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// kind is a line of a budget map or of a curve: variants that differ in the budget alone.
+// kind is a row of a budget map or a line of a chart: variants that differ only in their budget.
 type kind struct {
 	label    string
-	row      *results.Row      // the first of them
+	row      *results.Row      // a row of the first variant
 	variants map[string]string // budget → variant
 }
 
-// kindsAndBudgets splits the variants of a group by what they differ in besides the budget. Policies stand in the order
-// in which they were asked, the kinds of one policy by their parameters.
+// kindsAndBudgets splits the variants of a group, except the baseline, into kinds. Policies are in the order in which they
+// were asked, the kinds of one policy are ordered by their parameters.
 func (g group) kindsAndBudgets() (kinds []kind, budgets []string, baseline string) {
 	seen := map[string]bool{}
 	var rows []*results.Row
@@ -37,19 +37,19 @@ func (g group) kindsAndBudgets() (kinds []kind, budgets []string, baseline strin
 	})
 	traits := results.TraitsOf(g.rows)
 	at := map[string]int{}
-	policies := map[string]int{} // by order
+	policies := map[string]int{} // policy → its place in the order
 	for _, r := range rows {
 		if _, ok := policies[r.Policy]; !ok {
 			policies[r.Policy] = len(policies)
 		}
 		label := strings.Join(traits.Words(r), ", ")
-		if label == "" { // nothing differs: say what it is
+		if label == "" { // nothing differs
 			label = r.Policy
 		}
 		k, ok := at[label]
 		if ok {
 			if _, taken := kinds[k].variants[r.Budget]; taken {
-				// Two variants differ in something no column holds: each its own line.
+				// The two variants differ in something that no column has: give each its own line.
 				label, ok = r.Variant, false
 			}
 		}
@@ -72,8 +72,8 @@ func (g group) kindsAndBudgets() (kinds []kind, budgets []string, baseline strin
 	return kinds, budgets, g.baseline
 }
 
-// shared names the parameters that all variants of a group's only policy have in common, for a subtitle; it is empty
-// where there are several policies.
+// shared names, for a subtitle, the parameters that all variants of a group's only policy have in common. It is empty if
+// there are several policies.
 func (g group) shared(kinds []kind) string {
 	traits := results.TraitsOf(g.rows)
 	if traits.Policy || len(kinds) == 0 {
@@ -109,7 +109,7 @@ func budgetName(b string) string {
 	if n, err := strconv.Atoi(b); err == nil {
 		return Tokens(n)
 	}
-	if b == "" { // a policy that takes none
+	if b == "" { // a policy without a budget
 		return absent
 	}
 	return b

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// legend lays the entries out in lines of a width.
+// legend lays out the entries in lines of at most a width. It returns what draws them, and the height.
 func (ch chart) legend(width vg.Length) (func(c draw.Canvas, x, y vg.Length), vg.Length) {
 	tick := style(sizeTick, false, ink)
 	type entry struct {
@@ -64,7 +64,7 @@ func dashed(c draw.Canvas, from, to vg.Point) {
 	c.SetLineDash(nil, 0)
 }
 
-// mark draws the mark of the i-th series: shapes differ as well as colours.
+// mark draws the mark of the i-th series. Series differ in shape as well as in colour.
 func mark(c draw.Canvas, i int, x, y vg.Length) {
 	clr := series[i%len(series)]
 	poly := func(size float64, angles ...float64) {

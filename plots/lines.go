@@ -10,18 +10,18 @@ import (
 type Point struct {
 	Panel, Series string
 	X, Y          float64
-	Lo, Hi        float64 // its spread; equal to Y where there is none
-	// Missing ends the series before X with a cross: nothing could be measured there.
+	Lo, Hi        float64 // its spread; equal to Y if there is none
+	// Missing says that nothing could be measured at X. It is drawn as a cross.
 	Missing bool
 }
 
 // Lines draws measurements over a length in tokens: a panel for each value of
-// Panel, a line for each of Series, both in the order of first appearance.
+// Panel and a line for each value of Series, both in the order of points.
 func Lines(name, title, subtitle, xlabel, ylabel string, points []Point) Figure {
 	return lines(name, title, subtitle, xlabel, ylabel, points, false)
 }
 
-// LogLines is Lines with a logarithmic y axis; every Y is positive.
+// LogLines is Lines with a logarithmic y axis. Every Y must be positive.
 func LogLines(name, title, subtitle, xlabel, ylabel string, points []Point) Figure {
 	return lines(name, title, subtitle, xlabel, ylabel, points, true)
 }
@@ -60,7 +60,7 @@ func lines(name, title, subtitle, xlabel, ylabel string, points []Point, log boo
 			panel.lines = append(panel.lines, l)
 		}
 		zero := chartPanel{lines: []line{{points: []point{{0, 0, math.NaN(), math.NaN()}}}}}
-		panel.y = yAxis(false, panel, zero) // times, rates and bytes are seen from zero
+		panel.y = yAxis(false, panel, zero) // the axes of times, rates and bytes begin at zero
 		if log {
 			panel.y = logAxis(panel)
 		}
@@ -72,7 +72,7 @@ func lines(name, title, subtitle, xlabel, ylabel string, points []Point, log boo
 	return ch.figure(fileName(name))
 }
 
-// logAxis fits a logarithmic axis around what a panel shows.
+// logAxis makes a logarithmic axis that covers all points of a panel.
 func logAxis(p chartPanel) axis {
 	var ys []float64
 	for _, l := range p.lines {

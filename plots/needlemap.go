@@ -9,8 +9,8 @@ import (
 )
 
 // NeedleMap draws a needle test: prompt length across, depth down with the start of the prompt on top, the mean over
-// trials in the cells. For every task and subject it makes one figure with all variants and, where they are few and
-// lengths differ, one for each, all over the same scale.
+// trials in the cells. For every task and subject it makes one figure with all variants and, if there are at most
+// mostMaps variants and several lengths, one for each variant, all with the same scale.
 func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) {
 	var figures []Figure
 	for _, g := range groups(set, m, func(r *results.Row) bool { return r.Depth != nil && r.Length != nil }, true) {
@@ -36,7 +36,7 @@ func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) {
 	return figures, nil
 }
 
-// mostMaps is up to how many variants have a figure each.
+// mostMaps is the largest number of variants that get a figure each.
 const mostMaps = 25
 
 func needleHeats(set results.Set, g group, m results.Measure) (maps []heat, variants []string) {
@@ -61,7 +61,7 @@ func needleHeats(set results.Set, g group, m results.Measure) (maps []heat, vari
 		}
 		maps, variants = append(maps, h), append(variants, v)
 	}
-	// One scale for all.
+	// All maps share one scale.
 	all := heat{}
 	for _, h := range maps {
 		all.panels = append(all.panels, h.panels...)
@@ -73,8 +73,8 @@ func needleHeats(set results.Set, g group, m results.Measure) (maps []heat, vari
 	return maps, variants
 }
 
-// arrange puts the panels of all variants into rows: the full cache first, then one row for each policy and
-// combination of parameters with the budgets side by side; or, where variants do not make such a grid, one after the other.
+// arrange puts the panels of all variants into a grid: the full cache first, then one row for each policy and combination
+// of parameters with the budgets side by side. Variants that do not fit such a grid follow one another in their order.
 func (g group) arrange(variants []string, panels []panel) ([]panel, int) {
 	of := map[string]panel{}
 	for i, v := range variants {

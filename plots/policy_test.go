@@ -17,7 +17,7 @@ func renamed(figs []Figure, prefix string) []Figure {
 	return figs
 }
 
-// Several policies are a map of policies against budgets, in the order they were asked for.
+// TestPoliciesByBudget: the map of several policies has policies × budgets, policies in the order in which they were asked.
 func TestPoliciesByBudget(t *testing.T) {
 	set := policySet(64, 128, 256, 512)
 	figs, err := BudgetMap(set, measure("score"))
@@ -45,7 +45,7 @@ func TestPoliciesByBudget(t *testing.T) {
 			t.Errorf("%q differs in no policy", s)
 		}
 	}
-	// A parameter that varies within one of them makes lines of that one.
+	// A parameter that varies within a policy gives that policy several rows.
 	for i := range set.Rows {
 		if r := &set.Rows[i]; r.Policy == "ada(snapkv)" && r.Budget == "64" {
 			other := *r
@@ -69,8 +69,8 @@ func TestPoliciesByBudget(t *testing.T) {
 	}
 }
 
-// Over bytes, a policy that keeps three copies stands to the right of one that keeps one, and its point above the full
-// cache's bytes is there.
+// TestByteCurves: over bytes, a policy with three copies lies to the right of a policy with one, and the axis includes its
+// points beyond the full cache.
 func TestByteCurves(t *testing.T) {
 	set := policySet(64, 128, 256, 512)
 	figs, err := ByteCurves(set, measure("score"))
@@ -116,7 +116,7 @@ func TestByteCurves(t *testing.T) {
 	}
 }
 
-// One budget has no curve over it, but over bytes policies may still differ; one variant has neither, and a map.
+// TestSmallRuns: one budget gives no curve over budgets, but policies may differ in bytes. One variant gives only a map.
 func TestSmallRuns(t *testing.T) {
 	one := policySet(256)
 	if _, err := Curves(one, measure("score")); !errors.Is(err, ErrNothing) {
@@ -127,7 +127,7 @@ func TestSmallRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	look(t, renamed(figs, "onebudget_"))
-	if got := texts(figs[0].SVG()); count(got, "0.5") != 3 || count(got, "1") != 3 { // by panel: how far it is to the full cache
+	if got := texts(figs[0].SVG()); count(got, "0.5") != 3 || count(got, "1") != 3 { // ticks of three panels, the full cache's included
 		t.Errorf("%q", got)
 	}
 	single := one
@@ -154,7 +154,7 @@ func TestSmallRuns(t *testing.T) {
 	}
 }
 
-// A parameter can stand on every axis; one that is a number is on a scale.
+// TestXYParameters: a parameter can be any of the axes; if it is a number, it has a numeric axis.
 func TestXYParameters(t *testing.T) {
 	f, err := XY(needleSet(), Axes{X: "k", Y: "recalled", Series: "pool", Facet: "budget"})
 	if err != nil {

@@ -78,6 +78,10 @@ func sectionOf(name string, n int, set results.Set) reportSection {
 		fidelity.Figures = append(fidelity.Figures, figure(BudgetMap(set, m))...)
 		fidelity.Figures = append(fidelity.Figures, figure(Curves(set, m))...)
 	}
+	if g, ok := results.PartGrid(set.Run, set.Rows); ok {
+		g.Title = "By place in the answer"
+		fidelity.Grids = append(fidelity.Grids, g)
+	}
 	if len(fidelity.Grids) > 0 {
 		s.Blocks = append(s.Blocks, fidelity)
 	}

@@ -6,8 +6,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// usual are the pictures of a run: what draws them, and of which measure. Each draws
-// nothing where the rows have nothing for it.
+// usual are the usual pictures of a run and their measures. A picture without rows is left out.
 var usual = []struct {
 	draw    func(results.Set, results.Measure) ([]Figure, error)
 	measure string
@@ -17,10 +16,10 @@ var usual = []struct {
 }
 
 // Run draws the usual pictures of a run: length × depth for every variant of a needle
-// test, tasks × variants, the score by budget, by parameters and by bytes, and fidelity
-// where it was measured.
+// test, tasks × variants, the score by budget, by parameters, by bytes and by a server's
+// times, and fidelity if it was measured.
 func Run(set results.Set) ([]Figure, error) {
-	set = set.Visible() // an SVG with a control character is no XML
+	set = set.Visible() // an SVG with a control character is not valid XML
 	measures := map[string]results.Measure{}
 	for _, m := range results.Measures() {
 		measures[m.Name] = m

@@ -29,7 +29,7 @@ func serverSet() results.Set {
 	return set
 }
 
-// Servers stand over their own times, the others as a level from the first.
+// TestTimeCurves: servers are placed by their own times, and the first one, the baseline, is the level.
 func TestTimeCurves(t *testing.T) {
 	set := serverSet()
 	figs, err := TimeCurves(set, measure("score"))
@@ -67,7 +67,7 @@ func TestTimeCurves(t *testing.T) {
 	}
 }
 
-// Servers have no budget to be drawn by; the other pictures are theirs too.
+// TestServerPictures: servers have all pictures except those by budget.
 func TestServerPictures(t *testing.T) {
 	set := serverSet()
 	if _, err := BudgetMap(set, measure("score")); !errors.Is(err, ErrNothing) {

@@ -7,7 +7,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// TaskMap draws tasks and their averages (down) by variants (across).
+// TaskMap draws tasks and their averages (down) by variants (across), or the reverse if there are many more variants.
 func TaskMap(set results.Set, m results.Measure) ([]Figure, error) {
 	var figures []Figure
 	subjects, _ := results.Subjects(set.Rows)
@@ -34,7 +34,7 @@ func taskHeat(t results.Table) heat {
 	}
 	var p panel
 	h := heat{title: "Tasks and variants", subtitle: t.Title, xlabel: "Variant", bar: barTitle(t.Measure), columns: 1}
-	if len(t.Variants) > len(t.Lines)+2 { // a needle sweep: variants down
+	if len(t.Variants) > len(t.Lines)+2 { // such as a sweep over one task
 		h.xlabel, h.ylabel = "", "Variant"
 		p.ys = t.Labels
 		for _, l := range t.Lines {

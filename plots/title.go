@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// titleBlock is a figure's title and, in lighter type, what it is about.
+// titleBlock is a figure's title with a subtitle in grey.
 type titleBlock struct {
 	width           vg.Length
 	title, subtitle string

@@ -10,20 +10,20 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// Axes names the columns of an XY picture. X and Y are needed; Facet gives every value of a column a panel of its
-// own, Series a line of its own.
+// Axes names the columns of an XY picture. X and Y are required. Each value of Facet gets its own panel, each value of
+// Series its own line.
 type Axes struct{ X, Y, Facet, Series string }
 
-// most distinct values of a column that can be told apart in a picture.
+// The largest numbers of distinct values that a picture can show.
 const (
 	mostFacets = 25
 	mostSeries = 16
-	mostPlaces = 40 // on x; more numbers than that are put into bins
+	mostPlaces = 40 // on x; if there are more numbers, they are put into bins
 )
 
 // XY draws the mean of a column over rows, with its 95 % interval over rows, against another column. X may be a number
-// or text; numbers with many values are binned, each bin holding as many rows as the next. Rows in which one of the
-// columns is null are left out; how many is in the subtitle.
+// or text. Numbers with many values are put into bins with about the same number of rows each. Rows in which X or Y is
+// null are left out, and the subtitle says how many.
 func XY(set results.Set, a Axes) (Figure, error) {
 	x, err := column(set.Rows, a.X)
 	if err != nil {
@@ -50,7 +50,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		}
 		of := func(r *results.Row) string {
 			if text, ok := r.Params[c.name]; c.parameter && ok {
-				return c.name + " " + text // "7" alone does not say of what
+				return c.name + " " + text // "7" alone does not say which parameter
 			}
 			switch v := c.value(r).(type) {
 			case nil:
@@ -82,7 +82,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		return Figure{}, err
 	}
 
-	// A row without the parameter, such as the full cache's, belongs beside every value of it.
+	// A row without the parameter, such as the full cache's, belongs to the panel of every value.
 	facet, _ := column(set.Rows, a.Facet)
 	everywhere := len(facets) > 1 && facet.ofVariant()
 	if everywhere {
@@ -98,7 +98,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		}
 	}
 
-	// Where every row stands on x.
+	// The place of every row on x.
 	place := make([]float64, len(set.Rows)) // NaN: left out
 	axisX := axis{label: x.axisLabel()}
 	numbers := x.kind != "string"
@@ -177,7 +177,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		}
 	}
 
-	// A panel or a line in which no row has a place says nothing.
+	// Leave out panels and lines without rows.
 	drawn := func(list []string, in func(*results.Row, string) bool) []string {
 		return slices.DeleteFunc(list, func(s string) bool {
 			for i := range set.Rows {
@@ -241,14 +241,14 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		}
 		ch.panels = append(ch.panels, p)
 	}
-	y0 := yAxis(points, ch.panels...) // one scale, or panels could not be compared
+	y0 := yAxis(points, ch.panels...) // one scale for all, so that panels can be compared
 	for i := range ch.panels {
 		ch.panels[i].y = y0
 	}
 	return ch.figure(fileName("xy", a.Y, a.X, a.Facet, a.Series)), nil
 }
 
-// absent stands for null where values become labels.
+// absent is the label of null.
 const absent = "none"
 
 func number(v any) float64 {
@@ -266,7 +266,7 @@ func noUnit(label string) string {
 	return label
 }
 
-// lower starts a label in lower case, but for abbreviations.
+// lower makes the first letter of a label lower case, unless it begins with an abbreviation.
 func lower(s string) string {
 	if len(s) > 1 && strings.ToUpper(s[:2]) == s[:2] {
 		return s

@@ -76,8 +76,8 @@ func TestAppendOnAFullDisk(t *testing.T) {
 	}
 }
 
-// TestKilled kills a process that writes a run, at random moments, and continues it, until it is done: the parquet
-// file must be that of an undisturbed run.
+// TestKilled kills a process that writes a run at random moments, and continues the run until it is finished. The
+// parquet file must be that of an undisturbed run.
 func TestKilled(t *testing.T) {
 	rows := someRows(120)
 	if dir := os.Getenv("SNAPBENCH_TEST_RUN_DIR"); dir != "" { // the process to be killed

@@ -16,9 +16,10 @@ import (
 	"time"
 )
 
-// WriteAtomic writes a file so that at every moment path is either what it was or complete: into a new file beside
-// it, synced, then renamed, then the folder synced. The file's mode is 0644 (os.CreateTemp would leave 0600, which
-// other users of a shared results folder cannot read). A process that is killed leaves the new file behind: sweep.
+// WriteAtomic writes a file so that path always has either its old content or all of its new content: it writes and
+// syncs a new file beside path, renames it and syncs the folder. The file's mode is 0644 (with the 0600 of
+// os.CreateTemp other users of a shared folder could not read it). A killed process leaves the new file behind, which
+// sweep removes.
 func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	tmp := fmt.Sprintf("%s%s%s-%d-%08x", path, tmpMark, Host(), os.Getpid(), rand.Uint32())
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
@@ -131,7 +132,7 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Explain words the errors of writing that a user can do something about.
+// Explain adds a plain description to those errors of writing that a user can fix, and the path to all.
 func Explain(path string, err error) error {
 	switch {
 	case err == nil:

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// AverageInterval is MeanInterval for an average over tasks that each weigh the same, of scores within 0 to 1: the
-// samples of every task are drawn anew within it. One task is MeanInterval itself.
+// AverageInterval is [MeanInterval] for an average over tasks of equal weight, of scores within 0 to 1. Samples are
+// resampled within their task. For a single task it is MeanInterval.
 func AverageInterval(tasks [][]float64) Interval {
 	if len(tasks) == 1 {
 		return MeanInterval(tasks[0])
@@ -24,7 +24,7 @@ func AverageInterval(tasks [][]float64) Interval {
 	case iv.N == 0:
 		iv.Mean = math.NaN()
 	case few || varied < 10:
-		// As in Compare: the weighted scores as one sample, on the safe side.
+		// As in Compare: the weighted scores are one sample, which is on the safe side.
 		var all []float64
 		top := 0.0
 		for _, x := range tasks {
@@ -56,8 +56,8 @@ func AverageInterval(tasks [][]float64) Interval {
 	return iv
 }
 
-// PlainInterval is for values without a known top, such as a divergence or a time: BCa where there are enough samples,
-// else no interval.
+// PlainInterval is the interval of values without a known maximum, such as a divergence or a time: BCa if there are
+// enough samples, else none.
 func PlainInterval(x []float64) Interval {
 	iv := Interval{Mean: mean(x), Lo: math.NaN(), Hi: math.NaN(), N: len(x)}
 	switch {

@@ -1,7 +1,7 @@
 package results
 
-// BaselineOf is the variant of some rows that the others are held to: the full cache, else the one that the run
-// names; empty where there is neither.
+// BaselineOf is the variant that the other variants of rows are compared with: the full cache, or else the one that
+// the run names. It is empty if rows have neither.
 func (run Run) BaselineOf(rows []Row) string {
 	named := ""
 	for i := range rows {
@@ -15,7 +15,7 @@ func (run Run) BaselineOf(rows []Row) string {
 	return named
 }
 
-// Against names what drops are against, in a sentence: "the full cache", or the baseline's label.
+// Against names the table's baseline for a sentence: "the full cache", or the baseline's label.
 func (t Table) Against() string {
 	for i, v := range t.Variants {
 		if v == t.Baseline && !t.full {

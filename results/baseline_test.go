@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// servers are rows of servers that differ in a setting: the first finds everything, the second half of it.
+// servers makes rows of servers that differ in a setting: the first finds everything, the others half of it.
 func servers(label string, caches ...string) Set {
 	set := Set{Name: "runs/" + label}
 	for k, kv := range caches {
@@ -36,7 +36,7 @@ func servers(label string, caches ...string) Set {
 	return set
 }
 
-// Where there is no full cache, drops are against the variant that the run names; with one, against it.
+// TestNamedBaseline: drops are against the full cache if there is one, else against the variant that the run names.
 func TestNamedBaseline(t *testing.T) {
 	set := servers("", "auto", "fp8")
 	text := Markdown(set)
@@ -66,7 +66,7 @@ func TestNamedBaseline(t *testing.T) {
 	}
 }
 
-// The gate holds a run's servers to the first by the word baseline, and by its label.
+// TestGateAgainstNamedBaseline: the gate finds the first server by the word baseline, by its label and by its variant.
 func TestGateAgainstNamedBaseline(t *testing.T) {
 	limit, err := ParseLimit("1")
 	if err != nil {
@@ -88,7 +88,7 @@ func TestGateAgainstNamedBaseline(t *testing.T) {
 	}
 }
 
-// Two runs under two labels are of the same servers before and after a change.
+// TestGateTwoLabels: two runs with different labels are the same servers before and after a change.
 func TestGateTwoLabels(t *testing.T) {
 	limit, err := ParseLimit("1")
 	if err != nil {
@@ -114,7 +114,7 @@ func TestGateTwoLabels(t *testing.T) {
 	}
 }
 
-// Merged runs are held to the first.
+// TestMergedBaseline: merged runs have the baseline of the first.
 func TestMergedBaseline(t *testing.T) {
 	all, err := Merge(servers("bf16", ""), servers("fp8", ""))
 	if err != nil {

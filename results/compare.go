@@ -7,23 +7,23 @@ import (
 	"slices"
 )
 
-// Comparison is the drop from a baseline to a candidate over samples that both answered: per task, or averaged over
-// tasks with every task weighing the same. A drop is positive where the candidate is worse. Scores are 0 to 1.
+// Comparison is the drop from a baseline to a candidate over the samples that both answered, of one task or averaged
+// over tasks of equal weight. A drop is positive if the candidate is worse. Scores are 0 to 1.
 //
 // As a test of non-inferiority it offers two p-values for a limit: AtLeast (small: the drop is surely below the limit)
-// and AtMost (small: surely above). Which test stands behind them follows from the data, one of
+// and AtMost (small: surely above). The data decide which test gives them:
 //
 //   - zeros and ones: an exact unconditional test. Outcomes are ordered by Tango's score statistic for a difference of
 //     paired proportions (Tango 1998), and the p-value is the largest over all rates of disagreement that the limit
-//     allows, so it holds its level for any number of samples. The score test alone does not: near the limit and with
-//     few disagreements its level rises from 2.5 to over 4 %.
+//     allows, so its level is exact for any number of samples. That of the score test alone is not: near the limit and
+//     with few disagreements it rises from 2.5 to over 4 %.
 //   - fewer than 50 samples, or fewer than 10 whose scores differ: Gaffke's bound on the differences, exact for any
-//     distribution (gaffke.go). Equal scores on all of few samples prove little, whatever a variance of zero says.
-//   - else the studentised (bootstrap-t) paired bootstrap, stratified by task in an average: the percentile and BCa
-//     forms pass too often for skewed differences; even this one did, 11 times of 100 instead of 2.5, for 20 samples of
-//     which few fell far, hence the 50. Where most scores are equal, few samples carry the spread and it is still too
-//     free by a third, so Student's t with as many degrees of freedom as samples that differ must agree. What neither
-//     can see is a failure so rare that it is in none of the samples; with n samples that may be up to about 3/n of all.
+//     distribution (gaffke.go). A few samples with equal scores prove little, although their variance is zero.
+//   - else the studentised (bootstrap-t) paired bootstrap, stratified by task in an average. The percentile and BCa
+//     forms pass too often for skewed differences. So did this one, 11 times of 100 instead of 2.5, for 20 samples with
+//     a few large drops, hence the limit of 50. If most scores are equal, few samples determine the spread and its
+//     level is still a third too high, so Student's t with one degree of freedom less than samples that differ must
+//     agree. Neither test sees a failure so rare that no sample has it: with n samples, up to about 3/n of all prompts.
 type Comparison struct {
 	Drop     float64 // mean of baseline - candidate
 	Lo, Hi   float64 // its 95 % interval; NaN without samples
@@ -33,7 +33,7 @@ type Comparison struct {
 	Cand     float64 // mean candidate score
 	Method   string
 	strata   [][]float64 // differences, by task
-	b, c     int         // of zeros and ones: samples right only under the baseline, only under the candidate
+	b, c     int         // for zeros and ones: the samples that only the baseline, only the candidate got right
 	kind     kind
 	se       float64
 	tDraws   []float64 // sorted bootstrap draws of the studentised mean
@@ -53,8 +53,8 @@ const (
 // Pair is one sample's scores.
 type Pair struct{ Base, Cand float64 }
 
-// Compare compares pairs by task; a single task is a list of one. draws is the number of bootstrap draws, 0 for the
-// default; p-values cannot be smaller than about one over it.
+// Compare compares the pairs of each task. draws is the number of bootstrap draws, 0 for the default; the p-values of
+// the bootstrap are at least about 1/draws.
 func Compare(tasks [][]Pair, draws int) Comparison {
 	var c Comparison
 	bin := len(tasks) == 1
@@ -104,8 +104,8 @@ func Compare(tasks [][]Pair, draws int) Comparison {
 		c.Lo, c.Hi = tangoInterval(c.b, c.c, c.N, alpha)
 	case c.N < 50 || c.Differ < 10 || slices.ContainsFunc(c.strata, func(d []float64) bool { return len(d) < 2 }):
 		c.kind, c.Method = exactAny, "Gaffke"
-		// In an average over tasks a sample of a small task weighs more. Taking the weighted differences as one sample
-		// is on the safe side: their spread includes what lies between tasks.
+		// In an average over tasks a sample of a small task weighs more. To treat the weighted differences as one sample
+		// is on the safe side: their spread includes the spread between tasks.
 		for _, d := range c.strata {
 			w := float64(c.N) / (k * float64(len(d)))
 			c.top = max(c.top, w)
@@ -157,7 +157,7 @@ func (c *Comparison) bootstrap(draws int, rng *rand.Rand) {
 		case math.Abs(diff) <= 1e-15:
 			c.tDraws[b] = 0
 		case se <= 1e-12*math.Abs(diff):
-			c.tDraws[b] = math.Copysign(math.Inf(1), diff) // a resample of equal values: as far out as can be
+			c.tDraws[b] = math.Copysign(math.Inf(1), diff) // a resample of equal values has no spread
 		default:
 			c.tDraws[b] = diff / se
 		}
@@ -185,7 +185,7 @@ func (c *Comparison) AtLeast(limit float64) float64 {
 	return 1
 }
 
-// AtMost is the p-value of "the drop is at most limit": that of AtLeast with baseline and candidate exchanged.
+// AtMost is the p-value of "the drop is at most limit": AtLeast with baseline and candidate exchanged.
 func (c *Comparison) AtMost(limit float64) float64 {
 	switch c.kind {
 	case exactBinary:
@@ -207,8 +207,8 @@ func (c *Comparison) AtMost(limit float64) float64 {
 // freedom is the degrees of freedom of the differences' spread: equal scores add none.
 func (c *Comparison) freedom() float64 { return float64(c.Differ - 1) }
 
-// Needed estimates how many samples (over all tasks) it would take to decide at the level alpha with a probability of
-// 80 %, if the drop and its spread stay as seen. It is 0 where no number would do, because the drop seen is the limit.
+// Needed estimates how many samples (over all tasks) it takes to decide at the level alpha with a probability of 80 %,
+// if the drop and its spread stay as observed. It is 0 if no number suffices, because the drop equals the limit.
 func (c *Comparison) Needed(limit, alpha float64) int {
 	if c.N == 0 {
 		return 0
@@ -222,7 +222,7 @@ func (c *Comparison) Needed(limit, alpha float64) int {
 	if sd := c.se * math.Sqrt(float64(c.N)); sd > 0 {
 		need = math.Pow(z*sd/gap, 2)
 	}
-	// However equal the scores, a failure rate of the limit must have had its chance to show.
+	// Even if all scores are equal, there must be enough samples for a failure rate of limit to show.
 	if c.Drop < limit && limit > 0 && limit < 1 {
 		z := normalQuantile(1 - alpha)
 		switch c.kind {
@@ -246,8 +246,8 @@ func (c Comparison) String() string {
 	return fmt.Sprintf("%.1f points [%.1f, %.1f]", 100*c.Drop, 100*c.Lo, 100*c.Hi)
 }
 
-// studentCDF and studentQuantile are Wallace's normal approximation of Student's t (Wallace 1959), right to 1e-3 of the
-// tail from nine degrees of freedom on.
+// studentCDF and studentQuantile are Wallace's normal approximation of Student's t (Wallace 1959). From nine degrees of
+// freedom on, the error is below 1e-3 of the tail.
 func studentCDF(t, df float64) float64 {
 	z := (8*df + 1) / (8*df + 3) * math.Sqrt(df*math.Log1p(t*t/df))
 	return normalCDF(math.Copysign(z, t))

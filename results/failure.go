@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Failure is a reason why rows have no score, and how many share it.
+// Failure is an error or a failed audit of a task's rows under a variant, and their number.
 type Failure struct {
 	Task, Variant, Error string
 	Rows                 int
 }
 
-// Failures lists errors and audit failures, the most frequent first.
+// Failures lists the errors or failed audits of rows, the most frequent first. of returns that text of a row, or "".
 func Failures(rows []Row, of func(*Row) string) []Failure {
 	count := map[Failure]int{}
 	for i := range rows {
@@ -32,8 +32,7 @@ func Failures(rows []Row, of func(*Row) string) []Failure {
 	return list
 }
 
-// Unscored counts the rows that have an error instead of a score, and describes the first
-// of them.
+// Unscored counts the rows that have an error instead of a score, and describes the first.
 func Unscored(rows []Row) (n int, first string) {
 	for _, r := range rows {
 		if r.Error == "" {
@@ -46,8 +45,8 @@ func Unscored(rows []Row) (n int, first string) {
 	return n, first
 }
 
-// CheckBaseline is an error where the full cache, or the first of several servers, failed in
-// every sample, so that nothing is left to hold the others to.
+// CheckBaseline returns an error if the baseline (the full cache, or the first of several
+// servers) failed in every sample, so that there is nothing to compare the others with.
 func CheckBaseline(set Set) error {
 	baseline := set.Run.BaselineOf(set.Rows)
 	rows := slices.DeleteFunc(slices.Clone(set.Rows), func(r Row) bool { return r.Variant != baseline })
@@ -56,18 +55,18 @@ func CheckBaseline(set Set) error {
 		if baseline != "full" {
 			name = baseline
 		}
-		return fmt.Errorf("%s failed in all of its %d samples, and nothing is left to hold the other variants to; the first: %s", name, failed, first)
+		return fmt.Errorf("%s failed in all of its %d samples, so there is nothing to compare the other variants with; the first: %s", name, failed, first)
 	}
 	return nil
 }
 
-// Note is a remark of rows, and how many have it.
+// Note is a remark and the number of rows that have it.
 type Note struct {
 	Text string
 	Rows int
 }
 
-// Notes lists the remarks of rows in the order in which they first occur.
+// Notes lists the remarks of rows in the order of their first row.
 func Notes(rows []Row) []Note {
 	var list []Note
 	at := map[string]int{}

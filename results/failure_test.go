@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// A full cache, or the first of several servers, that fails wherever it is asked leaves
-// nothing to hold the others to.
+// TestCheckBaseline: a baseline that fails in every sample is an error.
 func TestCheckBaseline(t *testing.T) {
 	rows := func(full ...string) (list []Row) {
 		for _, e := range full {
@@ -20,7 +19,7 @@ func TestCheckBaseline(t *testing.T) {
 		set  Set
 		want string
 	}{
-		{Set{Rows: rows("first", "second")}, "the full cache failed in all of its 2 samples, and nothing is left to hold the other variants to; the first: m, t, sample s, full: first"},
+		{Set{Rows: rows("first", "second")}, "the full cache failed in all of its 2 samples, so there is nothing to compare the other variants with; the first: m, t, sample s, full: first"},
 		{Set{Rows: rows("first", "")}, ""},
 		{Set{Rows: rows("", "")}, ""},
 		{Set{Rows: []Row{{Variant: "snapkv(cap=64)", Error: "x"}}}, ""},
@@ -34,7 +33,7 @@ func TestCheckBaseline(t *testing.T) {
 	}
 }
 
-// A remark counts in every row that has it, among others too.
+// TestNotes: a remark is counted in every row that has it, also among others.
 func TestNotes(t *testing.T) {
 	got := Notes([]Row{{Note: "b; a"}, {}, {Note: "a"}})
 	want := []Note{{"b", 1}, {"a", 2}}

@@ -5,16 +5,16 @@ import (
 	"math"
 )
 
-// cacheColumn heads what a variant's cache takes, in every table of variants.
+// cacheColumn is the heading of [Footprint.TimesFull] in every table of variants.
 const cacheColumn = "cache, × full"
 
-// Footprint is what a variant's caches take against the full cache's of the same prompts.
+// Footprint is the size of a variant's caches, compared with the full caches of the same prompts.
 type Footprint struct {
-	TimesFull float64 // mean of cache_bytes over full_cache_bytes; NaN where no row knows both
-	Copies    float64 // mean number of copies per KV head, of which the full cache keeps one; NaN where no row knows
+	TimesFull float64 // mean of cache_bytes / full_cache_bytes; NaN if no row has both
+	Copies    float64 // mean number of copies per KV head (the full cache has one); NaN if no row tells
 }
 
-// FootprintOf is the mean over rows, which are of one variant.
+// FootprintOf is the mean over the rows of one variant.
 func FootprintOf(rows []*Row) Footprint {
 	var times, copies []float64
 	for _, r := range rows {
@@ -23,7 +23,7 @@ func FootprintOf(rows []*Row) Footprint {
 			continue
 		}
 		times = append(times, *x)
-		// A copy holds kept_mean of the prompt's positions, so this many copies make up the bytes.
+		// A copy has kept_mean positions, so cache_bytes are this many copies.
 		if r.KeptMean != nil && *r.KeptMean > 0 && r.PromptTokens != nil {
 			copies = append(copies, *x*float64(*r.PromptTokens) / *r.KeptMean)
 		}
@@ -31,7 +31,7 @@ func FootprintOf(rows []*Row) Footprint {
 	return Footprint{mean(times), mean(copies)}
 }
 
-// TimesFull is the row's cache as a multiple of the full cache of the same prompt; nil where unknown.
+// TimesFull is the size of the row's cache as a multiple of the same prompt's full cache; nil if unknown.
 func (r *Row) TimesFull() *float64 {
 	if r.CacheBytes == nil || r.FullCacheBytes == nil || *r.FullCacheBytes <= 0 {
 		return nil
@@ -40,7 +40,7 @@ func (r *Row) TimesFull() *float64 {
 	return &x
 }
 
-// footprints are those of variants, in their order; known is false where no row of any knows.
+// footprints returns one Footprint per variant. known is false if every one is NaN.
 func footprints(rows []Row, variants []string) (list []Footprint, known bool) {
 	of := map[string][]*Row{}
 	for i := range rows {
@@ -54,10 +54,10 @@ func footprints(rows []Row, variants []string) (list []Footprint, known bool) {
 	return list, known
 }
 
-// above says that the caches take more than the full cache.
+// above reports whether the caches take more memory than the full cache.
 func (f Footprint) above() bool { return f.TimesFull > 1+1e-9 }
 
-// String is "0.25", with a star where more is kept than the full cache has.
+// String is "0.25", with a star if it is more than the full cache.
 func (f Footprint) String() string {
 	switch {
 	case math.IsNaN(f.TimesFull):
@@ -70,7 +70,7 @@ func (f Footprint) String() string {
 	return fixed(f.TimesFull, 2)
 }
 
-// explainAbove is the line below a table that explains its stars; none where there is none.
+// explainAbove is the line below a table that explains its stars, or nil if there are none.
 func explainAbove(list []Footprint) []string {
 	any := false
 	lo, hi := math.Inf(1), 0.0

@@ -33,7 +33,7 @@ func FuzzJournal(f *testing.F) {
 		if n < len(b) && bytes.IndexByte(b[n:], '\n') >= 0 {
 			t.Fatal("a complete line was taken for a torn one")
 		}
-		// What was read can be written and read again.
+		// Rows that were read can be written and read again.
 		var out []byte
 		for i := range j.rows {
 			if out, err = appendLine(out, &j.rows[i]); err != nil {

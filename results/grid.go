@@ -7,12 +7,12 @@ import (
 	"github.com/charmbracelet/lipgloss/table"
 )
 
-// Grid is a table as text, ready for a terminal or for markdown: one source for both.
+// Grid is a table of texts, to be written to a terminal or as markdown.
 type Grid struct {
 	Title  string
 	Head   []string
 	Rows   [][]string
-	Strong []bool   // by row: averages
+	Strong []bool   // for each row: whether it is bold, as averages are
 	Notes  []string // below the table
 }
 
@@ -48,8 +48,8 @@ func (g Grid) Markdown() string {
 	return b.String()
 }
 
-// Text writes the grid for a terminal of a width in columns (0: any); what would steer the terminal is text (Visible). A
-// grid that is too wide is cut into several, each with the first column.
+// Text writes the grid for a terminal of a width in columns (0: any), with all texts as [Visible] writes them. A grid
+// that is too wide is cut into several, each with the first column.
 func (g Grid) Text(width int) string {
 	fits := func(columns []int) string {
 		bold, dim := lipgloss.NewStyle().Bold(true), lipgloss.NewStyle().Faint(true)

@@ -30,13 +30,13 @@ var runFiles = []string{runFile, journalFile, parquetFile, summaryFile, reportFi
 
 // Journal is a run in progress: a folder with run.json, and journal.jsonl to which finished rows are appended.
 //
-// A line is {"crc32":"…","row":{…}}. Append writes whole lines with one call and syncs them, so whatever kills the
-// process, at any byte, leaves complete lines and at most one torn one at the end, which Open cuts off; a damaged
-// line anywhere else is an error with file and line, because rows that were finished would be lost in silence.
+// A line is {"crc32":"…","row":{…}}. Append writes whole lines with one call and syncs them. So a process that is
+// killed at any byte leaves complete lines and at most one torn line at the end, which Open cuts off. A damaged line
+// anywhere else is an error with file and line, because to skip it would silently lose finished rows.
 //
 // Finish turns the rows into results.parquet and removes the journal; a folder without a journal continues from its
-// parquet. One process at a time: the folder is locked until Close, and Open removes what killed ones left half
-// written. A Journal is not for concurrent use.
+// parquet. The folder is locked until Close, for one process at a time, and Open removes half-written files of killed
+// processes. A Journal is not for concurrent use.
 type Journal struct {
 	dir  string
 	run  Run
@@ -49,8 +49,8 @@ type Journal struct {
 	elsewhere map[string]bool
 }
 
-// Open starts a run in a folder, or continues it: the folder may be absent, empty, or hold the same question.
-// Another question is an *OtherQuestionError, and nothing is changed.
+// Open starts a run in a folder, or continues it: the folder may be absent, empty, or hold a run of the same question.
+// If it holds another question, the error is an *OtherQuestionError and nothing is changed.
 func Open(dir string, run Run) (_ *Journal, err error) {
 	if err := run.fill(); err != nil {
 		return nil, err
@@ -69,10 +69,10 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 	}
 	switch had, err := ReadRun(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		// Results without their run.json could be anything.
+		// Without run.json nobody can say what the results are.
 		for _, name := range []string{journalFile, parquetFile} {
 			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-				return nil, fmt.Errorf("%s has %s but no %s, so it cannot be told what was asked; choose another folder", dir, name, runFile)
+				return nil, fmt.Errorf("%s has %s but no %s, so nothing says what was asked; choose another folder", dir, name, runFile)
 			}
 		}
 		if err := WriteAtomic(filepath.Join(dir, runFile), run.write); err != nil {
@@ -92,7 +92,7 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 		if had.Schema != Schema {
 			return nil, fmt.Errorf("%s holds a run of schema %d, written by an earlier snapbench, and this one adds rows of schema %d: choose another folder, or go on with that version (what is there can be read as it is)", dir, had.Schema, Schema)
 		}
-		if had.SHA256 == "" { // written before there was one: what follows from the question is taken from the question
+		if had.SHA256 == "" { // written before there was a checksum: take from the new run what follows from the question
 			had.Name, had.Tasks, had.Variants, had.Groups = run.Name, run.Tasks, run.Variants, run.Groups
 			if err := WriteAtomic(filepath.Join(dir, runFile), had.write); err != nil {
 				return nil, err
@@ -106,7 +106,7 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 	return j, j.load()
 }
 
-// load reads what is finished, cuts a torn line off the journal and leaves it open for appending.
+// load reads the finished rows, cuts a torn line off the journal and leaves it open for appending.
 func (j *Journal) load() error {
 	path := filepath.Join(j.dir, journalFile)
 	err := inputs.Check(path)
@@ -153,8 +153,7 @@ func (j *Journal) load() error {
 	return nil
 }
 
-// take adds a row of this run in memory. A row with an error may be replaced by a later attempt; anything else twice is a
-// mistake of whoever planned the work.
+// take adds a row of this run in memory. Only a row with an error may be replaced by a later attempt.
 func (j *Journal) take(r Row) error {
 	if j.run.Name != "" && r.Run != j.run.Name {
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is of the run %.40q, not of this one, %q", r.ID, r.Task, r.Sample, r.Variant, r.Run, j.run.Name)
@@ -172,7 +171,7 @@ func (j *Journal) take(r Row) error {
 }
 
 type journalLine struct {
-	CRC32 string          `json:"crc32"` // of row's bytes, IEEE, eight hex digits
+	CRC32 string          `json:"crc32"` // of the bytes of row, IEEE, eight hex digits
 	Row   json.RawMessage `json:"row"`
 }
 
@@ -186,8 +185,8 @@ func appendLine(b []byte, r *Row) ([]byte, error) {
 	return append(b, '}', '\n'), nil
 }
 
-// parseJournal hands every row of a journal's text to take and returns the length of its complete lines. Bytes after
-// the last newline are a torn line and are left out. Its errors begin with ":LINE: ", to follow a file name.
+// parseJournal passes every row of a journal's text to take and returns the length of its complete lines. It ignores
+// bytes after the last newline, a torn line. Its errors begin with ":LINE: ", to follow a file name.
 func parseJournal(b []byte, take func(Row) error) (complete int, err error) {
 	for line := 1; ; line++ {
 		n := bytes.IndexByte(b[complete:], '\n')
@@ -231,14 +230,14 @@ func strictJSON(b []byte, v any) error {
 	return nil
 }
 
-// Run returns what run.json says.
+// Run returns the content of run.json.
 func (j *Journal) Run() Run { return j.run }
 
 // Dir returns the folder.
 func (j *Journal) Dir() string { return j.dir }
 
-// Finished reports whether the row of an id (Row.Key) is there. A row with an error is finished too: asking again
-// would give the same error. Where it would not (memory, a device that was lost), Failed tells which to ask again.
+// Finished reports whether there is a row with this id (Row.Key). A row with an error is finished too, because most
+// errors come again. For those that may not (memory, a lost device), Failed says which rows to ask again.
 func (j *Journal) Finished(id string) bool {
 	_, here := j.at[id]
 	_, there := j.elsewhere[id]
@@ -267,9 +266,9 @@ func (j *Journal) Elsewhere(rows []Row) {
 // Rows returns the finished rows in the order they were finished. The caller must not change them.
 func (j *Journal) Rows() []Row { return j.rows }
 
-// Append adds finished rows and returns when they are on the disk: all of them, or with an error none. It fills
-// Schema and, where empty, Run. Text that is not UTF-8 is stored with the replacement character, which is what every
-// reader of JSON and parquet would make of it. A row whose earlier attempt failed replaces it.
+// Append adds finished rows and returns when they are on the disk: all of them or, with an error, none. It sets
+// Schema and, if empty, Run. In text that is not UTF-8 it stores the replacement character, as every reader of JSON and
+// parquet would. A row replaces that of an earlier attempt that failed.
 func (j *Journal) Append(rows ...Row) error {
 	path := filepath.Join(j.dir, journalFile)
 	batch := map[string]bool{}
@@ -309,11 +308,11 @@ func (j *Journal) Append(rows ...Row) error {
 		err = j.file.Sync()
 	}
 	if err != nil {
-		// Whatever part of the batch arrived goes again, so that the file stays whole lines even if the process goes on.
+		// Remove the part of the batch that was written, so that the file has only whole lines if the process continues.
 		if terr := j.file.Truncate(j.size); terr != nil {
 			err = errors.Join(err, terr)
 		}
-		return fmt.Errorf("%w (the %d rows before it are safe: with the cause removed, the same command continues)", Explain(path, err), len(j.rows))
+		return fmt.Errorf("%w (the %d rows before it are safe: once this is fixed, the same command continues)", Explain(path, err), len(j.rows))
 	}
 	j.size += int64(len(buf))
 	for _, r := range rows {
@@ -324,7 +323,7 @@ func (j *Journal) Append(rows ...Row) error {
 	return nil
 }
 
-// create makes the journal of a folder that has none, with the rows of its parquet, if any, in it.
+// create makes the journal of a folder that has none, and writes the rows of its parquet into it.
 func (j *Journal) create(path string) error {
 	var buf []byte
 	var err error
@@ -344,9 +343,9 @@ func (j *Journal) create(path string) error {
 	return nil
 }
 
-// Finish writes results.parquet, summary.json and summary.md, in this order, and then removes the journal. The rows
-// of the parquet stand in the run's order of tasks and variants, so that two runs of the same question give the same
-// files but for times.
+// Finish writes results.parquet, summary.json and summary.md, in this order, and then removes the journal. The rows of
+// the parquet are in the run's order of tasks and variants, so two runs of the same question give the same files except
+// for times.
 func (j *Journal) Finish() error {
 	rows, err := j.writeRows()
 	if err != nil {
@@ -389,7 +388,7 @@ func (j *Journal) remove() error {
 	return nil
 }
 
-// Close releases the folder. What was appended stays.
+// Close releases the folder. Appended rows stay.
 func (j *Journal) Close() error {
 	var err error
 	if j.file != nil {
@@ -403,7 +402,7 @@ func (j *Journal) Close() error {
 	return err
 }
 
-// readJournal reads the journal of a run without touching it, torn line or not. Without a run.json, run is the zero Run.
+// readJournal reads a run's journal and never changes it, even if its last line is torn. Without run.json, run is zero.
 func readJournal(path string, run Run) ([]Row, error) {
 	b, err := inputs.ReadFile(path)
 	if err != nil {
@@ -424,7 +423,7 @@ func (r *Row) validUTF8() {
 		*s = strings.ToValidUTF8(*s, "\uFFFD")
 	}
 	if r.Params != nil {
-		valid := make(map[string]string, len(r.Params)) // the caller's may be another row's too
+		valid := make(map[string]string, len(r.Params)) // a copy: rows may share a map
 		for name, text := range r.Params {
 			valid[strings.ToValidUTF8(name, "\uFFFD")] = strings.ToValidUTF8(text, "\uFFFD")
 		}

@@ -30,8 +30,8 @@ func mustOpen(t *testing.T, dir string) *Journal {
 	return j
 }
 
-// A kill may stop a write at any byte: whatever is left, Open continues with the complete rows, and the finished
-// files are those of a run that nobody disturbed.
+// TestJournalTornAtEveryByte: a kill may stop a write at any byte. Open continues with the complete rows, and the
+// journal becomes that of an undisturbed run.
 func TestJournalTornAtEveryByte(t *testing.T) {
 	dir := t.TempDir()
 	rows := someRows(3)
@@ -147,7 +147,7 @@ func TestJournalContinuesFinishesAndContinues(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Finished: continuing finds every row and makes the same file.
+	// A finished run that is continued has every row and gives the same file.
 	j = mustOpen(t, dir)
 	for _, r := range rows {
 		if !j.Finished(r.ID) {

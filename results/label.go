@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Traits are what the variants of some rows differ in besides their budgets: the policy, and of each policy's
-// parameters those that have more than one text among its variants. The full cache plays no part.
+// Traits are what variants differ in besides their budgets: the policy, and the parameters of each policy that have
+// more than one value among its variants. The full cache is left out.
 type Traits struct {
-	Policy bool                // there are several
+	Policy bool                // there are several policies
 	Params map[string][]string // policy → names of the parameters that vary in it, in order
 }
 
-// TraitsOf finds what the variants of rows differ in.
+// TraitsOf returns the traits of the variants of rows.
 func TraitsOf(rows []Row) Traits {
 	type parameter struct{ policy, name string }
 	texts := map[parameter]map[string]int{} // text → variants that have it
@@ -40,7 +40,7 @@ func TraitsOf(rows []Row) Traits {
 		for _, n := range list {
 			have += n
 		}
-		if len(list) > 1 || have < variants[p.policy] { // a variant without it differs, too
+		if len(list) > 1 || have < variants[p.policy] { // a variant without the parameter differs, too
 			t.Params[p.policy] = append(t.Params[p.policy], p.name)
 		}
 	}
@@ -50,7 +50,7 @@ func TraitsOf(rows []Row) Traits {
 	return t
 }
 
-// Words names a row's traits: its policy where there are several, then its parameters that vary, "k 7".
+// Words names a row's traits: its policy if there are several, then the parameters that vary, such as "k 7".
 func (t Traits) Words(r *Row) []string {
 	if r.Policy == "full" {
 		return []string{"full"}
@@ -67,8 +67,8 @@ func (t Traits) Words(r *Row) []string {
 	return words
 }
 
-// Labels gives every variant a short name: its budget, its policy where policies differ, and only those parameters in
-// which variants of a policy differ: "snapkv 1024, k 7". Where that would make two variants alike, all keep their full
+// Labels gives every variant a short name: its budget, its policy if there are several, and only those parameters in
+// which variants of a policy differ: "snapkv 1024, k 7". If two variants would have the same name, all keep their full
 // text.
 func Labels(rows []Row) map[string]string {
 	traits := TraitsOf(rows)

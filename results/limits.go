@@ -14,10 +14,10 @@ import (
 	"github.com/snapbench/snapbench/bounds"
 )
 
-// Limits is what a gate allows. As YAML:
+// Limits are what a gate allows. As YAML:
 //
 //	max_drop: 1.0          # points of 0–100, or a share of the baseline's score: 2%
-//	confidence: 0.95       # of the interval; each direction is tested at half the rest
+//	confidence: 0.95       # of the interval; each direction is tested at the level (1 - confidence) / 2
 //	average: {max_drop: 0.5}
 //	tasks:
 //	  qasper: {max_drop: 2.0}
@@ -40,8 +40,8 @@ type TaskLimit struct {
 	MaxDrop *Limit `yaml:"max_drop"`
 }
 
-// Limit is the largest drop that is allowed: points of 0 to 100, or a share of the baseline's mean score. A share is
-// taken of the mean as observed, whose own uncertainty is a small part of a small part.
+// Limit is the largest allowed drop: points of 0 to 100, or a share of the baseline's mean score. A share is taken of
+// the observed mean; its uncertainty is neglected, because the share is small.
 type Limit struct {
 	Value    float64 // points, or percent
 	Relative bool
@@ -66,7 +66,7 @@ func (l Limit) String() string {
 	return s
 }
 
-// of is the limit as a drop of a score from 0 to 1.
+// of is the limit as a drop of scores from 0 to 1.
 func (l Limit) of(base float64) float64 {
 	if l.Relative {
 		return l.Value / 100 * base
@@ -84,9 +84,9 @@ func (l *Limit) UnmarshalYAML(b []byte) error {
 	return err
 }
 
-// Size limits memory: a multiple of the baseline's, or bytes.
+// Size is a limit of memory: a multiple of the baseline's, or bytes.
 type Size struct {
-	Times float64 // where Bytes is 0
+	Times float64 // of the baseline's memory; used if Bytes is 0
 	Bytes float64
 }
 
@@ -182,7 +182,7 @@ func parseLimits(b []byte) (l Limits, err error) {
 	return l, nil
 }
 
-// Check reports limits that make no sense.
+// Check returns an error for limits that make no sense.
 func (l Limits) Check() error {
 	switch {
 	case l.MaxDrop == nil && l.Average == nil && len(l.Tasks) == 0:
@@ -226,7 +226,7 @@ func (l Limits) average() Limit {
 	return l.general()
 }
 
-// general is max_drop; without one, what is not named may not drop at all.
+// general is max_drop. Without it, tasks that are not named may not drop at all.
 func (l Limits) general() Limit {
 	if l.MaxDrop != nil {
 		return *l.MaxDrop

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock takes an exclusive lock that the kernel drops with the process, however it dies. It reports false where
-// another process holds it.
+// lock takes an exclusive lock, which the kernel drops when the process ends in any way. It returns false if another
+// process holds it.
 func lock(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

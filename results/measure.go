@@ -1,15 +1,15 @@
 package results
 
-// Measure is a number of every row that tables and pictures can show.
+// Measure is a number of each row that tables and pictures can show.
 type Measure struct {
 	Name   string
 	Title  string
-	Points bool // shown as 0 to 100
+	Points bool // 0 to 1 in a row, shown as 0 to 100
 	Less   bool // smaller is better
 	Of     func(*Row) *float64
 }
 
-// Measures are the ones that tables know. The first is the score.
+// Measures lists all measures. The first is the score.
 func Measures() []Measure {
 	return []Measure{
 		{Name: "score", Title: "score", Points: true, Of: func(r *Row) *float64 { return r.Score }},

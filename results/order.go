@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Sort orders rows by task, sample and variant, tasks and variants as the run was asked, samples by their numbers
-// and then their letters ("s9" before "s10"). What the run does not name follows by name, and rows that are equal in
-// all three by id, so the order never depends on the order of work.
+// Sort orders rows by task, sample and variant: tasks and variants in the run's order, then those that it does not name
+// by name; samples in natural order ("s9" before "s10"). Rows that are equal in all three are ordered by id, so the
+// order never depends on the order of work.
 func (run Run) Sort(rows []Row) {
 	tasks, variants := rank(run.Tasks), rank(run.Variants)
 	slices.SortStableFunc(rows, func(a, b Row) int {
@@ -21,7 +21,7 @@ func (run Run) Sort(rows []Row) {
 	})
 }
 
-// rank compares names by their place in a list; those that are not in it come last, in natural order.
+// rank compares names by their place in a list. Names that are not in it come last, in natural order.
 func rank(names []string) func(a, b string) int {
 	place := make(map[string]int, len(names))
 	for i, n := range names {

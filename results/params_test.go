@@ -14,7 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// Other programs must find a map of texts in the file.
+// TestParamsAreAParquetMap: other programs must find a map of texts in the file.
 func TestParamsAreAParquetMap(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r.parquet")
 	if err := WriteFile(path, someRows(9)); err != nil {
@@ -31,7 +31,7 @@ func TestParamsAreAParquetMap(t *testing.T) {
 	type pair struct {
 		Params map[string]string `parquet:"params,optional"`
 	}
-	got, err := parquet.ReadFile[pair](path) // the library's own reader, which knows none of this package's
+	got, err := parquet.ReadFile[pair](path) // the library's own reader
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestTablesShowWhatCachesTake(t *testing.T) {
 			t.Errorf("%s: stars in\n%s", name, md)
 		}
 	}
-	// More variants than tasks: variants go down, the column across.
+	// With more variants than tasks, each variant is a row of the table.
 	only := set
 	only.Rows = slices.DeleteFunc(slices.Clone(set.Rows), func(r Row) bool { return r.Task != "a" })
 	for v := range 3 {
@@ -208,7 +208,7 @@ func TestTablesShowWhatCachesTake(t *testing.T) {
 	if g := Tables(only, Measures()[0])[0].Grid(); g.Head[len(g.Head)-1] != cacheColumn || len(g.Rows[0]) != len(g.Head) {
 		t.Errorf("head %q, row %q", g.Head, g.Rows[0])
 	}
-	// Where nobody knows there is no column; a mean is over the rows that know.
+	// Without any known size there is no column; a mean is over the rows with a known size.
 	for i := range set.Rows {
 		set.Rows[i].KeptMean = nil
 	}

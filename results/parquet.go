@@ -23,14 +23,14 @@ import (
 // Keys of the parquet file's own metadata.
 const (
 	keySchema = "snapbench.schema" // Schema
-	// keyBody is "N:sha256" of the file's first N bytes, all pages with their headers, which page checksums do not cover.
+	// keyBody is "N:sha256" of the file's first N bytes: all pages with their headers. Page checksums do not cover headers.
 	keyBody = "snapbench.body.sha256"
-	// keyRows is the sha256 of all rows as JSON lines: the footer could be damaged so that columns change places.
+	// keyRows is the sha256 of all rows as JSON lines. It detects a damaged footer that exchanges columns.
 	keyRows = "snapbench.rows.sha256"
 )
 
-// WriteFile writes rows as parquet, whole or not at all. The order is the caller's (Run.Sort); the same rows give the
-// same bytes.
+// WriteFile writes rows as parquet, all of the file or nothing. It keeps the caller's order (see [Run.Sort]). The same
+// rows give the same bytes.
 func WriteFile(path string, rows []Row) error {
 	for i := range rows {
 		if err := rows[i].check(); err != nil {
@@ -44,7 +44,7 @@ func WriteFile(path string, rows []Row) error {
 	return WriteAtomic(path, func(w io.Writer) error {
 		body := &hashWriter{w: w, hash: sha256.New()}
 		pw := parquet.NewGenericWriter[Row](body,
-			parquet.WriteBufferSize(0), // what is flushed has passed the hash
+			parquet.WriteBufferSize(0), // so that the hash covers all that Flush wrote
 			parquet.Compression(&zstd.Codec{}),
 			parquet.CreatedBy("snapbench", fmt.Sprint(Schema), ""),
 		)
@@ -88,9 +88,9 @@ func digest[T Row | row1](rows []T) (string, error) {
 }
 
 // ReadFile reads a parquet file of rows, of this schema version or an earlier one, written by snapbench or by another
-// program that kept the columns (pandas and DuckDB make every column nullable, which is fine as long as no value is
-// missing where one is needed). It reads by the file's own schema and refuses a column that it does not know, lacks,
-// or finds with another type: a converter that guesses reads a list as an empty string.
+// program that kept the columns. (pandas and DuckDB make every column nullable; that is accepted if no required value
+// is null.) It reads by the file's own schema and refuses an unknown column, a missing one, or one of another type: a
+// converter that guesses would read a list as an empty string.
 func ReadFile(path string) ([]Row, error) {
 	f, err := inputs.Open(path)
 	if err != nil {
@@ -109,7 +109,7 @@ func ReadFile(path string) ([]Row, error) {
 }
 
 func readParquet(r io.ReaderAt, size int64) (rows []Row, err error) {
-	// The library panics on some damaged files; to a user that is a damaged file like any other.
+	// The library panics on some damaged files.
 	defer func() {
 		if p := recover(); p != nil {
 			rows, err = nil, fmt.Errorf("damaged parquet file: %v", p)
@@ -172,7 +172,7 @@ func readRows[T Row | row1](f *parquet.File, columns []Column, budget *bounds.Bu
 	var rows []T
 	buf := make([]parquet.Row, 64)
 	for _, g := range f.RowGroups() {
-		if g.NumRows() == 0 { // what other programs make of an empty table: a group whose pages the library looks for in vain
+		if g.NumRows() == 0 { // other programs write this for an empty table, and the library fails to find its pages
 			continue
 		}
 		if err := readGroup(g, leaves, buf, budget, &rows); err != nil {
@@ -194,7 +194,7 @@ func readRows[T Row | row1](f *parquet.File, columns []Column, budget *bounds.Bu
 	return rows, nil
 }
 
-// checkBody refuses, before its rows are read, a file whose pages are not what was written.
+// checkBody refuses a file whose pages have changed since they were written, before rows are read.
 func checkBody(f *parquet.File, r io.ReaderAt, size int64) error {
 	if v, ok := f.Lookup(keyBody); ok {
 		length, want, _ := strings.Cut(v, ":")

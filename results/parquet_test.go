@@ -118,8 +118,8 @@ func TestParquetRefusesOtherSchemas(t *testing.T) {
 	}
 }
 
-// foreign writes rows as another program would: every column nullable, no metadata of ours, and the named integer
-// columns as floats, as pandas does where there are nulls.
+// foreign writes rows as another program would: every column nullable, without our metadata, and the named integer
+// columns as floats, as pandas does if there are nulls.
 func foreign(t *testing.T, rows []Row, floats ...string) []byte {
 	t.Helper()
 	rt := reflect.TypeFor[Row]()
@@ -180,7 +180,7 @@ func TestParquetReadsWhatOtherProgramsWrite(t *testing.T) {
 			t.Errorf("%q as floats: the rows came back different", floats)
 		}
 	}
-	// A float where every row needs a number is another type, and a part of a token none.
+	// A float is refused in a column that is not nullable, and so is a fraction in an integer column.
 	b := foreign(t, rows, "task_version")
 	if _, err := readParquet(bytes.NewReader(b), int64(len(b))); err == nil || !strings.Contains(err.Error(), `column "task_version" has type DOUBLE, want int`) {
 		t.Errorf("a version as float: %v", err)
@@ -196,7 +196,7 @@ func TestParquetReadsWhatOtherProgramsWrite(t *testing.T) {
 	}
 }
 
-// A flipped bit anywhere is an error or changes nothing; it never changes a row.
+// TestParquetFlippedBits: a flipped bit is an error or changes no row.
 func TestParquetFlippedBits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r.parquet")
 	rows := someRows(12)
@@ -226,8 +226,8 @@ func TestParquetFlippedBits(t *testing.T) {
 	t.Logf("%d flips refused, the others left the rows as they were", refused)
 }
 
-// An empty table as Arrow and pandas write it, a group without rows whose columns have a dictionary and no data page, is
-// an empty table.
+// TestParquetEmptyForeign: Arrow and pandas write an empty table as a group without rows, whose columns have a dictionary
+// and no data page. It is read as an empty table.
 func TestParquetEmptyForeign(t *testing.T) {
 	b := foreign(t, someRows(1))
 	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)))

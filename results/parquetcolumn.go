@@ -16,13 +16,13 @@ import (
 	"github.com/snapbench/snapbench/bounds"
 )
 
-// leaf is what a leaf of a file's schema holds: a plain column, or the keys or the values of a map.
+// leaf is a leaf of a file's schema: a plain column, or the keys or the values of a map.
 type leaf struct {
 	Column
-	part string // of a map: key or value
+	part string // for a map: key or value
 }
 
-// matchColumns finds for every leaf of a file's schema the column that it fills.
+// matchColumns finds the column of every leaf of a file's schema.
 func matchColumns(schema *parquet.Schema, columns []Column) ([]leaf, error) {
 	want := map[string]Column{}
 	for _, c := range columns {
@@ -42,7 +42,7 @@ func matchColumns(schema *parquet.Schema, columns []Column) ([]leaf, error) {
 		case c.Type == "map" && ok && len(path) == 3 && at.MaxRepetitionLevel == 1 && path[2] == [2]string{"key", "value"}[mapLeaves(leaves, name)%2]:
 			part = path[2]
 		case c.Type == "map" && ok && len(path) == 1 && isNull(at.Node.Type()):
-			// A column without a value in any row, as pandas writes it.
+			// pandas writes this for a column that is null in every row.
 		case c.Type == "map":
 			return nil, fmt.Errorf("column %q is no map of texts by name", name)
 		case !ok || len(path) != 1 || at.Node.Repeated():
@@ -87,9 +87,9 @@ func isNull(t parquet.Type) bool {
 	return null
 }
 
-// accepts says whether a column of a file can hold values of a Column's type. A logical type that would change their
-// meaning (a date in an integer, a decimal in bytes) is refused. pandas turns integers with nulls into floats, which
-// set takes where they are whole, and a column of nulls alone into one without a type.
+// accepts reports whether a column of a file can hold values of a Column's type. It refuses a logical type that would
+// change their meaning (a date in an integer, a decimal in bytes). pandas turns integers with nulls into floats, which
+// set takes if they are whole, and a column that is all null into one without a type.
 func accepts(c Column, t parquet.Type) bool {
 	var logical any
 	if lt := t.LogicalType(); lt != nil {
@@ -125,7 +125,7 @@ func readGroup[T Row | row1](g parquet.RowGroup, leaves []leaf, buf []parquet.Ro
 			var r T
 			for _, v := range values {
 				if v.Kind() == parquet.ByteArray {
-					if err := budget.Take(int64(len(v.ByteArray()))); err != nil { // a dictionary's texts may be many rows'
+					if err := budget.Take(int64(len(v.ByteArray()))); err != nil { // many rows may use one text of a dictionary
 						return err
 					}
 				}
@@ -147,8 +147,7 @@ func readGroup[T Row | row1](g parquet.RowGroup, leaves []leaf, buf []parquet.Ro
 	}
 }
 
-// setAll stores the values of one row, which come leaf by leaf: one of a plain column, as many as there are names of
-// a map.
+// setAll stores the values of one row. They are grouped by leaf: one for a plain column, one per entry for a map.
 func setAll(row reflect.Value, leaves []leaf, values []parquet.Value) error {
 	var keys []parquet.Value
 	for i, l := range leaves {
@@ -181,7 +180,7 @@ func setAll(row reflect.Value, leaves []leaf, values []parquet.Value) error {
 	return nil
 }
 
-// setMap stores a map. One without names comes as a single null.
+// setMap stores a map. The parquet library gives an empty map as a single null.
 func (c Column) setMap(row reflect.Value, keys, texts []parquet.Value) error {
 	if len(keys) != len(texts) {
 		return fmt.Errorf("damaged: %d names and %d texts", len(keys), len(texts))
@@ -247,7 +246,7 @@ func (c Column) set(row reflect.Value, v parquet.Value) error {
 	return nil
 }
 
-// parquetRows turns rows into the library's, for the library writes a map in another order each time.
+// parquetRows turns rows into the library's rows, because the library itself would write maps in random order.
 func parquetRows(rows []Row) []parquet.Row {
 	out := make([]parquet.Row, len(rows))
 	for i := range rows {

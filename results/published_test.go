@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// shared finds the folder of reference data, which is no part of the project.
+// shared finds the folder of reference data, which is not part of the project.
 func shared(t *testing.T, parts ...string) string {
 	t.Helper()
 	root := os.Getenv("SNAPBENCH_SHARED")
@@ -37,8 +37,8 @@ func shared(t *testing.T, parts ...string) string {
 }
 
 // TestGateOnPublishedPredictions compares the per-sample scores that authors published for a full cache and for SnapKV
-// with 512 tokens, and holds every verdict against Student's t, which at 150 to 500 samples of such scores must tell
-// the same but for borderline cases.
+// with 512 tokens, and checks every verdict by Student's t. With 150 to 500 samples of such scores both must agree except
+// in borderline cases.
 func TestGateOnPublishedPredictions(t *testing.T) {
 	read := func(run string) map[string][]float64 {
 		b, err := os.ReadFile(shared(t, "longbench", "predictions", run, "list_result.json"))
@@ -97,7 +97,7 @@ func TestGateOnPublishedPredictions(t *testing.T) {
 			if !(math.Abs(l.Drop-mean(d)) <= 1e-9) {
 				t.Errorf("%s: drop %v, want %v", l.Task, l.Drop, mean(d))
 			}
-			// Surely beyond every Holm factor, or surely within even the smallest.
+			// Significant under every factor of Holm's procedure, or not even under the smallest.
 			switch {
 			case l.Method == "Gaffke" && l.Verdict == Undecided: // few scores differ: t trusts their spread, the exact bound does not
 			case normalCDF(z)*m < nominal/4 && l.Verdict != Pass, normalCDF(-z)*m < nominal/4 && l.Verdict != Fail:

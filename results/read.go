@@ -15,17 +15,17 @@ import (
 	"unicode/utf8"
 )
 
-// Set is what Read found: rows, and what was asked where a run.json lies with them.
+// Set is what Read found: rows, and the run that they belong to if there is a run.json.
 type Set struct {
 	Name string // the path as given
-	Run  Run    // zero where the path is a bare parquet file
+	Run  Run    // zero if the path is a parquet file without a run.json
 	Rows []Row
 	// Partial says that the run is not finished: its rows come from the journal, or from parts of which some are missing.
 	Partial bool
 }
 
-// Read reads the results at a path: a folder of a run (its journal while it is running or was interrupted, else its
-// parquet), or a parquet file of its own.
+// Read reads the results at a path: the folder of a run (its journal if it is running or was interrupted, else its
+// parquet), or a parquet file.
 func Read(path string) (Set, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -37,7 +37,7 @@ func Read(path string) (Set, error) {
 		if err != nil {
 			return Set{}, err
 		}
-		// A run's own file, named directly.
+		// The path may be the parquet file in a run's folder.
 		if run, err := ReadRun(filepath.Dir(path)); err == nil && filepath.Base(path) == parquetFile {
 			s.Run = run
 		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -69,15 +69,15 @@ func Read(path string) (Set, error) {
 		if noRun {
 			return Set{}, fmt.Errorf("%s: not a run: it has none of %s, %s, %s", path, runFile, journalFile, parquetFile)
 		}
-		s.Partial = true // asked, and nothing finished yet
+		s.Partial = true // the run was started, but no row is finished
 		return s, nil
 	}
 	s.Partial = s.Run.Missing > 0
 	return s, err
 }
 
-// Merge puts the rows of several sets together, first set first. The same id twice is one row if the two are equal in
-// everything but run, card, times and memory; rows that claim to be the same and differ are an error.
+// Merge joins the rows of several sets. Two rows of the same id become one if they differ at most in run, card, times
+// and memory; if they differ in anything else, that is an error.
 func Merge(sets ...Set) (Set, error) {
 	var all Set
 	at := map[string]int{}
@@ -89,7 +89,7 @@ func Merge(sets ...Set) (Set, error) {
 		all.Run.Missing += s.Run.Missing
 		all.Run.Tasks = union(all.Run.Tasks, s.Run.Tasks)
 		all.Run.Variants = union(all.Run.Variants, s.Run.Variants)
-		all.Run.Baseline = cmp.Or(all.Run.Baseline, s.Run.Baseline) // the first's: runs are named in the order in which they are compared
+		all.Run.Baseline = cmp.Or(all.Run.Baseline, s.Run.Baseline) // that of the first run: the user names it first to compare the others with it
 		for _, g := range s.Run.Groups {
 			all.Run.addGroup(g)
 		}
@@ -111,12 +111,12 @@ func Merge(sets ...Set) (Set, error) {
 	return all, nil
 }
 
-// Agree fills what a row of schema 1 could not say from another of the same id, and returns the first column in which
+// Agree fills what a row of an earlier version could not say from another of the same id, and returns the first column in which
 // the two differ, with both values: "score: 1 and 0.5". Run, card, times and memory play no part.
 func (r *Row) Agree(other *Row) (diff string) {
 	a, b := r.timeless(), other.timeless()
 	for _, c := range columns {
-		if va, vb := c.Value(&a), c.Value(&b); c.since2() && (va == nil || vb == nil) {
+		if va, vb := c.Value(&a), c.Value(&b); c.late() && (va == nil || vb == nil) {
 			c.fill(r, other)
 		} else if va != vb {
 			return fmt.Sprintf("%s: %s and %s", c.Name, quote(va), quote(vb))
@@ -138,7 +138,7 @@ func quote(v any) string {
 	return fmt.Sprint(v)
 }
 
-// timeless is the row without what differs from one execution to the next. Which of several cards it was does.
+// timeless is the row without the values that differ from one execution to the next, such as the number of the card.
 func (r Row) timeless() Row {
 	r.Run, r.Device = "", r.deviceKind()
 	r.PeakBytes, r.PrefillSeconds, r.DecodeSeconds = nil, nil, nil
@@ -170,7 +170,7 @@ func (run *Run) addGroup(g Group) {
 	run.Groups = append(run.Groups, g)
 }
 
-// Save writes a set as a bare parquet file.
+// Save writes the rows of a set as a parquet file, without a run.json.
 func (s Set) Save(path string) error { return WriteFile(path, s.Rows) }
 
 // ExportCSV writes rows as CSV with a header line. Null is an empty field; times and scores keep every digit.
@@ -178,8 +178,9 @@ func ExportCSV(w io.Writer, rows []Row) error {
 	return exportCSV(w, rows, func(text string) string { return text })
 }
 
-// ExportSpreadsheetCSV is ExportCSV for a spreadsheet, which takes a text that begins with = + - or @ for a formula and
-// may run it: such a text gets a ' before it, also where a tab, CR, line feed or a full-width form of these begins it.
+// ExportSpreadsheetCSV is ExportCSV for a spreadsheet. A spreadsheet takes a text that begins with = + - or @ for a
+// formula and may run it, so such a text gets a ' in front; so does one that begins with a tab, CR, line feed or a
+// full-width form of these characters.
 func ExportSpreadsheetCSV(w io.Writer, rows []Row) error {
 	return exportCSV(w, rows, func(text string) string {
 		if r, _ := utf8.DecodeRuneInString(text); strings.ContainsRune("=+-@\t\r\n＝＋－＠", r) {
@@ -219,7 +220,7 @@ func exportCSV(w io.Writer, rows []Row, cell func(text string) string) error {
 	return cw.Error()
 }
 
-// ExportJSONL writes one JSON object a line. Null columns are left out.
+// ExportJSONL writes one JSON object per line. Null columns are left out.
 func ExportJSONL(w io.Writer, rows []Row) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)

@@ -12,20 +12,21 @@ import (
 	"strings"
 )
 
-// Schema is the version of Row's columns. It rises whenever a column is added, renamed or changes its meaning; Read
+// Schema is the version of Row's columns. It rises when a column is added, is renamed or changes its meaning. Read
 // understands this version and every earlier one.
 //
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
-// repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change.
+// repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
+// top1_128, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
 //
 // It is the only list of columns in the project: the parquet file, the journal, the CSV and JSON exports and the
 // documentation (Columns) are all derived from its tags. Pointers are nullable columns, because zero is a possible
-// value of each; a nullable string is null where it is empty. Numbers are SI: seconds, bytes, tokens. The desc tag is
-// the column's documentation.
+// value of each; a nullable string is null if it is empty. Units are seconds, bytes and tokens. The desc tag is the
+// column's documentation.
 type Row struct {
 	Schema int    `parquet:"schema" json:"schema" desc:"version of these columns"`
 	ID     string `parquet:"id" json:"id" desc:"sha256 over everything that could change the prediction; a finished id is never run again"`
@@ -95,15 +96,24 @@ type Row struct {
 	KLLowerMean     *float64 `parquet:"kl_lower_mean,optional" json:"kl_lower_mean,omitempty" desc:"lower bound of kl_mean, from the 20 most likely tokens that a server tells of each distribution"`
 	KLLowerP99      *float64 `parquet:"kl_lower_p99,optional" json:"kl_lower_p99,omitempty" desc:"99th percentile of the same bound"`
 	AnswerLogProb   *float64 `parquet:"answer_logprob_change,optional" json:"answer_logprob_change,omitempty" desc:"log-probability (nats) of the baseline's answer under this server, less that under the baseline"`
+
+	KLAt0     *float64 `parquet:"kl_0_7,optional" json:"kl_0_7,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at tokens 0 to 7 of the answer; null where it has none"`
+	KLAt8     *float64 `parquet:"kl_8_31,optional" json:"kl_8_31,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at tokens 8 to 31 of the answer; null where it has none"`
+	KLAt32    *float64 `parquet:"kl_32_127,optional" json:"kl_32_127,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at tokens 32 to 127 of the answer; null where it has none"`
+	KLAt128   *float64 `parquet:"kl_128,optional" json:"kl_128,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at token 128 and later of the answer; null where it has none"`
+	Top1At0   *float64 `parquet:"top1_0_7,optional" json:"top1_0_7,omitempty" desc:"share of equal most likely tokens at tokens 0 to 7 of the answer; null where it has none"`
+	Top1At8   *float64 `parquet:"top1_8_31,optional" json:"top1_8_31,omitempty" desc:"share of equal most likely tokens at tokens 8 to 31 of the answer; null where it has none"`
+	Top1At32  *float64 `parquet:"top1_32_127,optional" json:"top1_32_127,omitempty" desc:"share of equal most likely tokens at tokens 32 to 127 of the answer; null where it has none"`
+	Top1At128 *float64 `parquet:"top1_128,optional" json:"top1_128,omitempty" desc:"share of equal most likely tokens at token 128 and later of the answer; null where it has none"`
 }
 
-// Key is a row's identity: a sha256 over the fields that are known before it is run and could change its text, and
-// over what the caller adds, such as the weights' digest, the tokenizer or the limit of new tokens, each as
-// "name=value". Its result belongs into ID. Whatever is measured plays no part, nor does Schema: how a row is stored
-// changes no text. The version in front rises only where the key itself is made otherwise.
+// Key is a row's identity, the value of ID: a sha256 over the fields that are known before the sample is run and could
+// change its text, and over what the caller adds, such as the weights' digest, the tokenizer or the limit of new tokens,
+// each as "name=value". Measured values and Schema are left out. The version in front rises only if the key itself is
+// computed in another way.
 func (r *Row) Key(extra ...string) string {
 	h := sha256.New()
-	write := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) } // length first, so that no two lists run together alike
+	write := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) } // length first, so that different lists give different text
 	for _, s := range []string{
 		"snapbench-row-1", r.Model, r.Revision, r.Task, fmt.Sprint(r.TaskVersion), r.Sample, r.Protocol, r.PromptSHA256,
 		r.Variant, r.Device, r.DType,
@@ -138,8 +148,8 @@ func (r *Row) SetAnswers(answers []string) {
 	}
 }
 
-// Answers is the inverse of SetAnswers. A column that another program wrote and that starts like a JSON array without
-// being one is a single answer.
+// Answers is the inverse of SetAnswers. A text of another program that starts like a JSON array but is not one is a
+// single answer.
 func (r *Row) Answers() []string {
 	if r.Answer == "" {
 		return nil
@@ -156,7 +166,7 @@ func (r *Row) Answers() []string {
 // Column describes one column of the parquet file for documentation and exports.
 type Column struct {
 	Name     string
-	Type     string // int, float, bool, string, or map: texts by name
+	Type     string // int, float, bool, string or map (of strings)
 	Nullable bool
 	Desc     string
 	field    int
@@ -196,8 +206,8 @@ func columnsOf(t reflect.Type) []Column {
 	return list
 }
 
-// Value returns the column's value in a row: an int64, float64, bool or string, or nil for null. A map is its text, as
-// [Params] writes it.
+// Value returns the column's value in a row: an int64, float64, bool or string, or nil for null. A map is a string as
+// written by [Params].
 func (c Column) Value(r *Row) any {
 	v := reflect.ValueOf(r).Elem().Field(c.field)
 	if c.Type == "map" {
@@ -226,7 +236,7 @@ func (c Column) Value(r *Row) any {
 	return v.Int()
 }
 
-// Params writes parameters in one line, by name: "k=7 w=32".
+// Params writes parameters in one line, sorted by name: "k=7 w=32".
 func Params(params map[string]string) string {
 	words := make([]string, 0, len(params))
 	for _, name := range slices.Sorted(maps.Keys(params)) {
@@ -235,7 +245,7 @@ func Params(params map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-// check reports a row that breaks the rules every reader relies on.
+// check returns an error for a row that breaks a rule on which readers rely.
 func (r *Row) check() error {
 	switch {
 	case r.ID == "":

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// someRows makes n distinct rows that use every column, null and not.
+// someRows makes n distinct rows. Most nullable columns are null in some and not in others.
 func someRows(n int) []Row {
 	rows := make([]Row, n)
 	for i := range rows {
@@ -81,7 +81,7 @@ func TestKeyDependsOnWhatCouldChangeTheText(t *testing.T) {
 	if r.Key("a=1", "b=2") != key {
 		t.Error("the key depends on what was measured")
 	}
-	// Two fields that run together must not be alike.
+	// Letters that move from one field to the next must change the key.
 	a, b := base, base
 	a.Task, a.Sample = "ab", "c"
 	b.Task, b.Sample = "a", "bc"

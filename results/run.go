@@ -17,8 +17,8 @@ import (
 	"github.com/snapbench/snapbench/inputs"
 )
 
-// Run is what run.json says: what was asked, and with what. Question alone decides whether a folder may be
-// continued; the rest is for readers.
+// Run is the content of run.json: what was asked, and with which program on which machine. Only Question decides
+// whether a run may be continued in its folder.
 type Run struct {
 	Schema  int       `json:"schema"`
 	Name    string    `json:"name"`              // empty: the first twelve hex digits of the question's sha256
@@ -28,15 +28,15 @@ type Run struct {
 	Machine Machine   `json:"machine"`
 
 	// Question is everything that was asked, as any JSON value: model, tasks, variants, seeds, limits, with defaults
-	// filled in. The same question may be asked again into the same folder; another may not.
+	// filled in. Only the same question can continue in the same folder.
 	Question json.RawMessage `json:"question"`
 
-	// Tasks and Variants give the order of rows and tables; what they do not name follows by name.
+	// Tasks and Variants give the order of rows and tables; those that are not listed follow by name.
 	Tasks    []string `json:"tasks,omitempty"`
 	Variants []string `json:"variants,omitempty"`
 	// Groups gives tasks an average of their own in tables, such as LongBench's six categories.
 	Groups []Group `json:"groups,omitempty"`
-	// Baseline is the variant that tables, pictures and the gate hold the others to where there is no full cache, such
+	// Baseline is the variant that tables, pictures and the gate compare the others with if there is no full cache, such
 	// as the first of several servers.
 	Baseline string `json:"baseline,omitempty"`
 
@@ -98,7 +98,7 @@ func Ask(question any) (json.RawMessage, error) {
 	return b, nil
 }
 
-// ReadRun reads DIR/run.json. It is an error of os.ErrNotExist where there is none.
+// ReadRun reads DIR/run.json. If there is none, the error is an fs.ErrNotExist.
 func ReadRun(dir string) (Run, error) {
 	path := filepath.Join(dir, runFile)
 	b, err := inputs.ReadFile(path)
@@ -144,7 +144,7 @@ func parseRun(b []byte) (Run, error) {
 	return run, nil
 }
 
-// runDigest is the sha256 of a run.json that says said.
+// runDigest is the sha256 of a run.json whose sha256 field has the text said, as if that field were empty.
 func runDigest(text []byte, said string) (string, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, text); err != nil {
@@ -154,7 +154,7 @@ func runDigest(text []byte, said string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// setDigest replaces the digest of a run.json, which is the last of its fields of this name: a question may have others.
+// setDigest replaces the digest of a run.json. It is the last field of this name; a question may have others.
 func setDigest(text []byte, name, from, to string) []byte {
 	at := bytes.LastIndex(text, []byte(name+from+`"`))
 	if at < 0 {
@@ -166,7 +166,7 @@ func setDigest(text []byte, name, from, to string) []byte {
 
 // write writes run.json.
 func (run Run) write(w io.Writer) error {
-	const empty = "-" // a digest's place, before it is known
+	const empty = "-" // in place of the digest, until it is known
 	run.SHA256 = empty
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -219,8 +219,8 @@ func (run *Run) fill() error {
 	return nil
 }
 
-// Differs compares two questions and names the fields that differ, each as "field: had X, now Y"; none where they
-// are the same. Order and spacing of JSON play no part.
+// Differs lists the fields in which two questions differ, each as "field: had X, now Y". Order and spacing of the JSON
+// make no difference.
 func Differs(had, now json.RawMessage) ([]string, error) {
 	a, err := flatten(had)
 	if err != nil {
@@ -311,7 +311,7 @@ func flatten(raw json.RawMessage) (map[string]string, error) {
 	return flat, nil
 }
 
-// OtherQuestionError says that a folder holds the run of another question.
+// OtherQuestionError is the error for a folder that holds the run of another question.
 type OtherQuestionError struct {
 	Dir    string
 	Fields []string // "field: had X, now Y"

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// started makes a folder with a run of three rows, unfinished.
+// started makes a folder with an unfinished run of three rows.
 func started(t *testing.T, run Run) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -27,7 +27,7 @@ func started(t *testing.T, run Run) string {
 	return dir
 }
 
-// Any flipped bit in run.json is refused, or makes no difference.
+// TestRunFlippedBits: a flipped bit in run.json is refused or makes no difference.
 func TestRunFlippedBits(t *testing.T) {
 	run := someRun()
 	run.Question = json.RawMessage(`{"model":"m","sha256":"-","seed":3}`)
@@ -52,12 +52,12 @@ func TestRunFlippedBits(t *testing.T) {
 			}
 			continue
 		}
-		// White space for white space is no difference.
+		// One kind of white space may have become another.
 		if !slices.Equal(got.Variants, want.Variants) || got.SHA256 != want.SHA256 || got.Name != want.Name || got.Machine.Threads != want.Machine.Threads {
 			t.Fatalf("bit %d: read as %+v", bit, got)
 		}
 	}
-	// A variant that is another one would have reordered the rows.
+	// Another variant name would change the order of the rows.
 	b := bytes.Replace(whole, []byte(`"full"`), []byte(`"gull"`), 1)
 	if err := os.WriteFile(path, b, 0o644); err != nil {
 		t.Fatal(err)
@@ -72,8 +72,8 @@ func TestRunFlippedBits(t *testing.T) {
 	}
 }
 
-// A run.json of before it had a checksum is read. Where its run goes on, what follows from the question is taken from
-// there, and the file has a checksum from then on.
+// TestRunWithoutChecksum: an old run.json without a checksum is read. When its run is continued, the fields that follow
+// from the question are set anew, and the file gets a checksum.
 func TestRunWithoutChecksum(t *testing.T) {
 	dir := started(t, someRun())
 	path := filepath.Join(dir, runFile)
@@ -109,7 +109,7 @@ func TestRunWithoutChecksum(t *testing.T) {
 	}
 }
 
-// A line that is whole, of another run, is refused.
+// TestJournalRefusesRowsOfAnotherRun: an undamaged line of another run is refused.
 func TestJournalRefusesRowsOfAnotherRun(t *testing.T) {
 	dir := started(t, someRun())
 	path := filepath.Join(dir, journalFile)
@@ -138,7 +138,7 @@ func TestJournalRefusesRowsOfAnotherRun(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// Nor is it appended, or taken from the parquet of a finished run.
+	// It is not appended either, nor taken from the parquet of a finished run.
 	dir = started(t, someRun())
 	j, err := Open(dir, someRun())
 	if err != nil {

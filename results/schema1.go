@@ -10,8 +10,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// row1 is Row as it was in schema 1: SnapKV was the only policy, and its parameters were columns. It is not to be
-// changed, for files that have it will not.
+// row1 is Row as it was in schema 1: SnapKV was the only policy, and its parameters were columns. Do not change it,
+// because old files have these columns.
 type row1 struct {
 	Schema             int      `parquet:"schema" json:"schema"`
 	ID                 string   `parquet:"id" json:"id"`
@@ -67,7 +67,7 @@ type row1 struct {
 
 var columns1 = columnsOf(reflect.TypeFor[row1]())
 
-// ofSchema1 says whether a parquet file has a column that only schema 1 had, whoever wrote it.
+// ofSchema1 reports whether a parquet file has a column that only schema 1 has, whichever program wrote it.
 func ofSchema1(schema *parquet.Schema) bool {
 	now := map[string]bool{}
 	for _, c := range columns {
@@ -81,7 +81,7 @@ func ofSchema1(schema *parquet.Schema) bool {
 	return false
 }
 
-// upgrade makes today's rows of old ones, but for their Schema. What the old ones did not record stays null.
+// upgrade turns old rows into today's, except for the field Schema. Values that the old rows do not have stay null.
 func upgrade(old []row1) []Row {
 	rows := make([]Row, len(old))
 	for i := range old {
@@ -114,8 +114,7 @@ func upgrade(old []row1) []Row {
 	return rows
 }
 
-// findFullCaches fills full_cache_bytes where a row lacks it and the full cache's own row of the same sample is there:
-// what that one's cache takes is what the column says.
+// findFullCaches sets full_cache_bytes in rows without it, to the cache_bytes of the full cache's row of the same sample.
 func findFullCaches(rows []Row) {
 	type prompt struct {
 		subject      Subject
@@ -134,19 +133,21 @@ func findFullCaches(rows []Row) {
 	}
 }
 
-// since2 says that schema 1 had no such column and could not say what is in it.
-func (c Column) since2() bool {
-	return slices.Contains([]string{"share", "host", "full_cache_bytes"}, c.Name)
+// late says that rows written by an earlier version may lack the column because it was not there yet.
+func (c Column) late() bool {
+	return slices.Contains([]string{"share", "host", "full_cache_bytes"}, c.Name) || slices.ContainsFunc(answerParts, func(p AnswerPart) bool {
+		return c.Name == "kl_"+p.suffix || c.Name == "top1_"+p.suffix
+	})
 }
 
-// fill takes the column's value from another row where a row has none.
+// fill copies the column's value from another row if r has none.
 func (c Column) fill(r, from *Row) {
 	if c.Value(r) == nil {
 		reflect.ValueOf(r).Elem().Field(c.field).Set(reflect.ValueOf(from).Elem().Field(c.field))
 	}
 }
 
-// parseRow reads a row as JSON, of this schema or an earlier one. Its Schema is today's.
+// parseRow reads a row as JSON, of this schema or an earlier one, and returns it in today's schema.
 func parseRow(b []byte) (Row, error) {
 	var version struct {
 		Schema int `json:"schema"`

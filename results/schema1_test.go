@@ -14,7 +14,7 @@ import (
 	"github.com/snapbench/snapbench/bounds"
 )
 
-// The fixtures were written by the last version that wrote schema 1: a finished run, and one that was killed.
+// schema1 reads a fixture. The last version that wrote schema 1 made them: a finished run, and one that was killed.
 func schema1(t *testing.T, name string) (string, Set) {
 	t.Helper()
 	dir := filepath.Join("testdata", "schema1", name)
@@ -58,7 +58,7 @@ func TestSchema1IsRead(t *testing.T) {
 	}
 }
 
-// A key does not change with the schema: the same question has the same ids.
+// TestKeyIsThatOfSchema1: a key does not change with the schema.
 func TestKeyIsThatOfSchema1(t *testing.T) {
 	_, s := schema1(t, "finished")
 	for i := range s.Rows {
@@ -70,7 +70,7 @@ func TestKeyIsThatOfSchema1(t *testing.T) {
 	}
 }
 
-// An old run can be read, but no run goes on in rows of two schemas.
+// TestSchema1IsNotContinued: an old run is read, but not continued, because its rows would have two schemas.
 func TestSchema1IsNotContinued(t *testing.T) {
 	for _, name := range []string{"finished", "unfinished"} {
 		dir := t.TempDir()
@@ -97,7 +97,7 @@ func TestSchema1IsNotContinued(t *testing.T) {
 	}
 }
 
-// A row of both schemas is one row, which knows what either knows, and runs of both are compared.
+// TestSchema1MeetsSchema2: a row in both schemas becomes one row with the values of both, and their runs are comparable.
 func TestSchema1MeetsSchema2(t *testing.T) {
 	_, old := schema1(t, "finished")
 	now := old
@@ -139,7 +139,7 @@ func TestSchema1MeetsSchema2(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 	}
-	for i := range now.Rows { // one without its like
+	for i := range now.Rows { // a variant that the baseline does not have
 		if r := &now.Rows[i]; r.Params["k"] == "13" {
 			r.Params["k"] = "21"
 		}
@@ -149,7 +149,7 @@ func TestSchema1MeetsSchema2(t *testing.T) {
 	}
 }
 
-// Damage in an old file is found as it was.
+// TestSchema1Damage: damage in an old file is still found.
 func TestSchema1Damage(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join("testdata", "schema1", "unfinished", journalFile))
 	if err != nil {
@@ -190,7 +190,7 @@ func TestSchema1Damage(t *testing.T) {
 	if _, ok := f.Lookup(keyRows); !ok {
 		t.Fatal("the fixture has no checksum of rows")
 	}
-	// The checksum of the rows is over schema 1's columns; it is asked for, too.
+	// The checksum of the rows is over schema 1's columns.
 	old, err := readRows[row1](f, columns1, bounds.Unpacking(1<<20))
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// For a spreadsheet no text begins like a formula; numbers stay numbers, and without the wish every text is exact.
+// TestExportForSpreadsheets: no text begins like a formula, and numbers stay numbers. The plain export changes no text.
 func TestExportForSpreadsheets(t *testing.T) {
 	rows := someRows(2)
 	formulas := []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1"}

@@ -8,32 +8,32 @@ import (
 	"slices"
 )
 
-// Interval is an estimate with its confidence interval. Lo and Hi are NaN where the data cannot give one.
+// Interval is an estimate with its confidence interval. Lo and Hi are NaN if the data cannot give one.
 type Interval struct {
 	Mean, Lo, Hi float64
 	N            int
-	Method       string // how Lo and Hi were made
+	Method       string // how Lo and Hi were computed
 }
 
 // Defined reports whether there is an interval and not only a mean.
 func (i Interval) Defined() bool { return i.Lo <= i.Hi }
 
 const (
-	resamples  = 10_000 // bootstrap draws of an interval: its ends wander by less than 3 % of its width
+	resamples  = 10_000 // bootstrap draws of an interval: their randomness moves its ends by less than 3 % of its width
 	confidence = 0.95
 )
 
-// MeanInterval gives the mean of scores within 0 to 1 and its interval over samples.
+// MeanInterval is the mean of scores within 0 to 1, with its interval over samples.
 //
-//   - Only zeros and ones: Wilson's score interval (Wilson 1927), which stays right at 0 and 1 and for few samples,
-//     where a bootstrap of equal values has no width at all.
+//   - Only zeros and ones: Wilson's score interval (Wilson 1927), which is right for few samples and also if all are
+//     equal, where a bootstrap interval has no width at all.
 //   - Fewer than ten samples, or fewer than five that differ from the most frequent value: Gaffke's bound from either
-//     side, exact for any distribution on 0 to 1 (see gaffke.go). A bootstrap cannot know what so few did not show.
+//     side, exact for any distribution on 0 to 1 (see gaffke.go). A bootstrap knows only the few values that it has.
 //   - Else the BCa bootstrap (Efron 1987) over samples. Scores are skewed (many zeros, a few ones), so the plain
 //     percentile interval is shifted; BCa corrects bias and skewness and never leaves the range of the scores. The
 //     bootstrap-t would cover a little better still, but leaves that range.
 //
-// The draws depend on the scores alone, so the same rows always give the same numbers.
+// The random draws depend only on the scores, so the same rows always give the same numbers.
 func MeanInterval(scores []float64) Interval {
 	n := len(scores)
 	iv := Interval{Mean: mean(scores), Lo: math.NaN(), Hi: math.NaN(), N: n}
@@ -93,7 +93,7 @@ func mostFrequent(x []float64) int {
 	return most
 }
 
-// generator is seeded by the data, so that a number in a report is always the same number.
+// generator is seeded with the data, so that the same data give the same numbers in every report.
 func generator(lists ...[]float64) *rand.Rand {
 	h := fnv.New64a()
 	for _, x := range lists {
@@ -115,7 +115,7 @@ func wilson(k float64, n int, z float64) (lo, hi float64) {
 	mid := (p + z*z/(2*nf)) / (1 + z*z/nf)
 	half := z / (1 + z*z/nf) * math.Sqrt(p*(1-p)/nf+z*z/(4*nf*nf))
 	lo, hi = max(0, mid-half), min(1, mid+half)
-	// Rounding must not leave the end a hair inside what was seen.
+	// Despite rounding, the interval must contain p.
 	return min(lo, p), max(hi, p)
 }
 

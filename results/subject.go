@@ -4,11 +4,11 @@ import (
 	"strings"
 )
 
-// Subject is what rows of one table have in common.
+// Subject is what the rows of one table have in common.
 type Subject struct{ Model, Revision, Protocol, Device, DType string }
 
-// Subject is what the row is about. Its device is a kind, "cuda" for "cuda:1": samples that were spread over cards
-// share a table. A server's revision is its engine's, of which a table may compare several.
+// Subject returns the row's subject. Its device is a kind, "cuda" for "cuda:1", so that samples that were spread over
+// cards share a table. For a server the revision is empty, because a table may compare several engines.
 func (r *Row) Subject() Subject {
 	s := Subject{r.Model, r.Revision, r.Protocol, r.deviceKind(), r.DType}
 	if s.Device == "server" {
@@ -32,7 +32,7 @@ func (s Subject) String() string {
 	return strings.Join(append(parts, s.Device+" "+s.DType), ", ")
 }
 
-// Subjects splits rows by model, protocol, device and number format, in the order of their first row.
+// Subjects splits rows by subject. Subjects are in the order of their first rows.
 func Subjects(rows []Row) (list []Subject, parts [][]Row) {
 	at := map[Subject]int{}
 	for i := range rows {

@@ -28,6 +28,7 @@ type SubjectSummary struct {
 	DType    string        `json:"dtype"`
 	Cells    []CellSummary `json:"cells"`
 	Costs    []CostSummary `json:"costs"`
+	Parts    []PartSummary `json:"fidelity_by_part,omitempty"`
 	Warnings []string      `json:"warnings,omitempty"`
 }
 
@@ -76,6 +77,17 @@ type CostSummary struct {
 	TokenSecondsP95      *float64 `json:"token_seconds_p95,omitempty"`
 	RepeatEqual          *float64 `json:"repeat_equal,omitempty"`
 	RepeatScore          *float64 `json:"repeat_score,omitempty"`
+}
+
+// PartSummary is PartFidelity with nulls.
+type PartSummary struct {
+	Variant string   `json:"variant"`
+	From    int      `json:"from_token"`
+	To      *int     `json:"to_token"` // null: the answer's end
+	Rows    int      `json:"rows"`
+	KL      *float64 `json:"kl"`
+	Bound   bool     `json:"kl_is_lower_bound"`
+	Top1    *float64 `json:"top1_agreement"`
 }
 
 // known is a number for JSON, null where it is not one.
@@ -133,6 +145,13 @@ func Summarize(set Set) Summary {
 			}
 			out.Costs = append(out.Costs, cs)
 		}
+		for _, f := range FidelityByPart(set.Run, parts[i]) {
+			ps := PartSummary{Variant: f.Variant, From: f.Part.From, Rows: f.Rows, KL: known(f.KL), Bound: f.Bound, Top1: known(f.Top1)}
+			if f.Part.To >= 0 {
+				ps.To = &f.Part.To
+			}
+			out.Parts = append(out.Parts, ps)
+		}
 		s.Subjects = append(s.Subjects, out)
 	}
 	return s
@@ -159,6 +178,10 @@ func Sections(set Set) []Section {
 			if g, ok := t.DropGrid(); ok {
 				list = append(list, Section{"Drop against " + t.Against(), g})
 			}
+		}
+		if g, ok := PartGrid(set.Run, parts[i]); ok {
+			g.Title = sub.String()
+			list = append(list, Section{"Fidelity by place in the answer", g})
 		}
 		if g, ok := CostGrid(set.Run, parts[i]); ok {
 			g.Title = sub.String()

@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// What killed processes left half written goes when the folder's next run
-// begins: these files and no others, and none while another process runs or
-// where the run is refused.
+// TestOpenSweeps: Open removes the half-written files of killed processes and no
+// others. It removes nothing if another process has the folder or the run is refused.
 func TestOpenSweeps(t *testing.T) {
 	dir := t.TempDir()
 	ours := []string{"run.json.tmp-1", "journal.jsonl.tmp-4194304", "results.parquet.tmp-77", "summary.json.tmp-77", "summary.md.tmp-77", "run.json.tmp-" + Host() + "-77-0a1b2c3d"}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Points writes a score as LongBench does: 100 × mean, from the double to two decimals.
+// Points writes a score of 0 to 1 as LongBench does: times 100, with two decimals.
 func Points(v float64) string {
 	if math.IsNaN(v) {
 		return "n/a"
@@ -38,7 +38,7 @@ func count(v float64) string {
 	return fixed(v, 0)
 }
 
-// Bytes writes an amount of memory in powers of 1024.
+// Bytes writes an amount of memory in units of powers of 1024.
 func Bytes(v float64) string {
 	if math.IsNaN(v) {
 		return "n/a"
@@ -54,7 +54,7 @@ func Bytes(v float64) string {
 	return fmt.Sprintf("%.1f %s", v, units[i])
 }
 
-// Seconds writes a time with the unit that reads best.
+// Seconds writes a time in ms, s or min, by its size.
 func Seconds(v float64) string {
 	switch {
 	case math.IsNaN(v):

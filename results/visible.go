@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// Visible writes what would steer a terminal as text, so that a model's name, a prediction or an error can neither move
-// the cursor, nor colour, hide or reorder what stands beside it: control characters (C0, DEL, C1), line and paragraph
-// separators, the controls of writing direction (Unicode's Bidi_Control) and bytes that are no UTF-8. They are named as
-// in a Go or JSON string: \n, \x1b for what lies below a space and for stray bytes, \u009b for the rest.
+// Visible escapes everything that controls a terminal, so that a model's name, a prediction or an error can neither move
+// the cursor nor colour, hide or reorder other text: control characters (C0, DEL, C1), line and paragraph separators,
+// the controls of writing direction (Unicode's Bidi_Control) and bytes that are not UTF-8. The escapes are those of Go:
+// \n, \r, \t, \x1b for other characters below the space and for single bytes, \u009b for the rest.
 func Visible(s string) string { return visible(s, "") }
 
-// VisibleLines is Visible for text of several lines: line feeds and tabs stay.
+// VisibleLines is Visible for text of several lines: it keeps line feeds and tabs.
 func VisibleLines(s string) string { return visible(s, "\n\t") }
 
 func visible(s, keep string) string {
@@ -54,8 +54,8 @@ func steers(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
 }
 
-// Visible is the set with every text shown as VisibleLines shows it: for pages and pictures, where a control of writing
-// direction in a model's name would turn the numbers behind it around.
+// Visible returns the set with every text as written by [VisibleLines]. Pages and pictures need it: a control of writing
+// direction in a model's name would reverse the numbers after it.
 func (s Set) Visible() Set {
 	rows := s.Rows
 	showTexts(reflect.ValueOf(&s).Elem())
@@ -63,7 +63,7 @@ func (s Set) Visible() Set {
 		if s.Rows[i].Answer == rows[i].Answer && !strings.Contains(rows[i].Answer, `\u`) {
 			continue
 		}
-		// Several answers are JSON, which would bring back what it names.
+		// Several answers are stored as JSON, and decoding it would restore the escaped characters.
 		answers := rows[i].Answers()
 		for k := range answers {
 			answers[k] = VisibleLines(answers[k])
@@ -73,7 +73,7 @@ func (s Set) Visible() Set {
 	return s
 }
 
-// showTexts changes the texts that a value holds; its lists are copied first.
+// showTexts applies VisibleLines to all texts in a value. It copies lists and maps before it changes them.
 func showTexts(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
@@ -84,7 +84,7 @@ func showTexts(v reflect.Value) {
 				showTexts(f)
 			}
 		}
-	case reflect.Map: // of texts by name
+	case reflect.Map: // from strings to strings
 		if v.IsNil() {
 			return
 		}
@@ -94,7 +94,7 @@ func showTexts(v reflect.Value) {
 		}
 		v.Set(shown)
 	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 { // JSON, which keeps its meaning
+		if v.Type().Elem().Kind() == reflect.Uint8 { // JSON: the escapes of its characters are valid JSON too
 			v.SetBytes([]byte(VisibleLines(string(v.Bytes()))))
 			return
 		}

@@ -47,7 +47,7 @@ func FuzzVisible(f *testing.F) {
 	})
 }
 
-// Names and errors of foreign rows come out of tables, summaries and verdicts as text.
+// TestTablesShowControlCharacters: tables, summaries and verdicts escape names and errors.
 func TestTablesShowControlCharacters(t *testing.T) {
 	const evil, shown = "evil\x1b[2J\a\u202e\u009b1m", `evil\x1b[2J\x07\u202e\u009b1m`
 	set := grid([]string{evil, "b"}, []string{"full", "64" + evil, "128"}, 4, func(_, v string, i int) float64 { return 0.5 })
@@ -84,7 +84,7 @@ func TestTablesShowControlCharacters(t *testing.T) {
 	check("the verdict in markdown", verdict.Markdown())
 }
 
-// A set made visible shows every text and shares none with the set it was made of.
+// TestSetVisible: Visible escapes every text of a set, and does not change the set itself.
 func TestSetVisible(t *testing.T) {
 	const evil, shown = "a\u202eb\n", `a\u202eb` + "\n"
 	set := grid([]string{evil}, []string{"full", evil}, 2, func(string, string, int) float64 { return 0.5 })

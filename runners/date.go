@@ -2,6 +2,7 @@ package runners
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/snapbench/snapbench/results/parts"
@@ -25,4 +26,13 @@ func DateFor(asked, dir string) string {
 		}
 	}
 	return time.Now().Format(time.DateOnly)
+}
+
+// ParseDate reads a day.
+func ParseDate(text string) (time.Time, error) {
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return day, fmt.Errorf("%q: want a day, as 2026-01-02", text)
+	}
+	return day, nil
 }

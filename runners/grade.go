@@ -45,6 +45,9 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 		if f.FirstDivergence >= 0 {
 			r.FirstDivergence = pointer(f.FirstDivergence)
 		}
+		for _, p := range f.Parts {
+			p.Set(r, p.KL, p.Agreement)
+		}
 	}
 	reference := metrics.Reference{Answers: s.Answers, Classes: s.Classes}
 	if s.Needle != nil {

@@ -30,7 +30,7 @@ type plan struct {
 const prepared = 4
 
 func (j *Job) plan(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) *plan {
-	ahead := j.places()
+	ahead := j.Places()
 	watch.Plan(ahead)
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan *asked, prepared)
@@ -49,9 +49,9 @@ func (j *Job) plan(ctx context.Context, team []Runner, journal *results.Journal,
 	return p
 }
 
-// places returns the job's samples, those of its part where it has one: each task's from
+// Places returns the job's samples, those of its part where it has one: each task's from
 // the largest to the smallest.
-func (j *Job) places() (list []Place) {
+func (j *Job) Places() (list []Place) {
 	at := 0 // counted across tasks, so that parts of many small tasks are equally large
 	for _, task := range j.Tasks {
 		for _, number := range datasets.Order(task) {

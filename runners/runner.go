@@ -149,22 +149,3 @@ type Kept struct {
 	Min, Max int
 	Mean     float64
 }
-
-// Fidelity is how near a variant's next-token distributions are to the full
-// cache's, along the full cache's answer.
-type Fidelity struct {
-	Tokens    int     // distributions compared
-	KLMean    float64 // mean KL(full ‖ variant), nats
-	KLP99     float64 // its 99th percentile
-	Agreement float64 // share of equal first choices
-	// FirstDivergence is the first token of the answer that the variant would
-	// choose otherwise, from 0; -1 where there is none.
-	FirstDivergence int
-	// Top is 0 where whole distributions were compared. Else each was known by its Top
-	// most likely tokens only: KLMean and KLP99 are lower bounds, of what those and
-	// one rest in place of all others tell apart.
-	Top int
-	// LogProb is the log-probability (nats) of the full cache's answer under the
-	// variant, less that under the full cache; nil where it is not known.
-	LogProb *float64
-}

@@ -34,7 +34,7 @@ func (a *asking) register(cmd *cobra.Command, families ...string) {
 	a.variants.register(cmd)
 	a.server.register(cmd)
 	a.run.register(cmd)
-	a.cluster.register(cmd.Flags())
+	a.cluster.register(cmd)
 	a.options, a.families = map[string]*ownFlag{}, families
 	for _, d := range datasets.Definitions() {
 		if !slices.Contains(families, d.Family) || d.Own == nil {

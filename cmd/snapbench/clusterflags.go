@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,16 +18,16 @@ import (
 
 // clusterFlags say which engine places a run's parts on many machines.
 type clusterFlags struct {
-	on, engineArgs        string
-	program, image, claim string
-	shards, atOnce        int
-	grace                 time.Duration
-	print, detach         bool
+	on, engineArgs, program string
+	image, claim            string
+	shards, atOnce          int
+	grace                   time.Duration
+	print, detach           bool
+	names                   []string // of the flags that belong to --on
 }
 
-// own are the flags' names, of which parts get none.
-func (f *clusterFlags) register(s *pflag.FlagSet) {
-	s.StringVar(&f.on, "on", "", "place the run's parts on many machines by "+strings.Join(cluster.Names(), ", ")+", follow them, and show the joined run; the same command attaches again")
+func (f *clusterFlags) register(cmd *cobra.Command) {
+	s := pflag.NewFlagSet("", pflag.ContinueOnError)
 	s.IntVar(&f.shards, "shards", 0, "with --on: of how many parts the run is made")
 	s.IntVar(&f.atOnce, "at-once", 0, "with --on: most parts at the same time (default: as many as the engine likes)")
 	s.StringVar(&f.engineArgs, "engine-args", "", "with --on: arguments of the engine's own, such as '--partition=gpu --gres=gpu:1 --time=4:00:00'")
@@ -36,97 +37,95 @@ func (f *clusterFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.claim, "claim", "", "with --on kubernetes: the claim that all machines may write; NAME=DIR where it is mounted at DIR here too")
 	s.BoolVar(&f.print, "print", false, "with --on: print what would be submitted, and submit nothing")
 	s.BoolVar(&f.detach, "detach", false, "with --on: submit, and do not follow")
+	s.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
+	cmd.Flags().StringVar(&f.on, "on", "", "place the run's parts on many machines by "+strings.Join(cluster.Names(), ", ")+", follow them, and show the joined run; the same command attaches again")
+	cmd.Flags().AddFlagSet(s)
 }
-
-// clusterFlagNames are the flags of which parts get none: what places them, and what
-// differs between this process and theirs.
-var clusterFlagNames = []string{"on", "shards", "at-once", "engine-args", "grace", "program", "image", "claim", "print", "detach",
-	"out", "shard", "json", "quiet", "retry"}
 
 // check refuses flags that do not belong together.
 func (f *clusterFlags) check(cmd *cobra.Command) error {
-	if f.on == "" {
-		for _, name := range clusterFlagNames[1:10] {
-			if cmd.Flags().Changed(name) {
-				return fmt.Errorf("--%s is for runs on many machines: name an engine by --on %s", name, strings.Join(cluster.Names(), "|"))
-			}
+	for _, name := range f.names {
+		if f.on == "" && cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is for runs on many machines: name an engine by --on %s", name, strings.Join(cluster.Names(), "|"))
 		}
-		return nil
 	}
 	switch {
+	case f.on == "":
+		return nil
 	case cmd.Flags().Changed("shard"):
 		return fmt.Errorf("--shard is one part, which --on gives to each of its own: leave one of them away")
 	case f.shards < 1:
 		return fmt.Errorf("--shards %d: of how many parts is the run to be made? want 1 or more", f.shards)
-	case f.atOnce < 0:
-		return fmt.Errorf("--at-once %d: want 1 or more", f.atOnce)
-	case f.grace < 0:
-		return fmt.Errorf("--grace %v: want a time above 0", f.grace)
+	case f.atOnce < 0 || f.grace < 0:
+		return fmt.Errorf("--at-once %d, --grace %v: want neither below 0", f.atOnce, f.grace)
 	case f.print && f.detach:
 		return fmt.Errorf("--print submits nothing, so there is nothing to detach from")
 	}
 	return nil
 }
 
-// work is what an engine is given for a run's folder, parts excepted.
-func (f *clusterFlags) work(arguments []string, dir string) (w cluster.Work, err error) {
+// placement is what an engine is to place: this command, in parts, into a folder.
+func (a *asking) placement(cmd *cobra.Command, command string) (p *cluster.Placement, err error) {
+	f := &a.cluster
+	p = &cluster.Placement{On: f.on, Retry: a.run.retry}
+	if p.Engine, err = cluster.Open(f.on); err != nil {
+		return nil, fmt.Errorf("--on: %w", err)
+	}
+	w := &p.Work
+	w.Arguments = f.arguments(cmd, command, a.arguments)
+	if a.run.out == "" {
+		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", command, sha256.Sum256([]byte(strings.Join(w.Arguments, "\x00")))))
+	}
+	if err := cluster.NoObjectStore(a.run.out); err != nil {
+		return nil, fmt.Errorf("--out: %w", err)
+	}
+	if a.run.date == "" { // parts that begin on either side of midnight must be told the same day
+		w.Arguments = slices.Insert(w.Arguments, 1, "--date="+time.Now().Format(time.DateOnly))
+	}
 	if w.Dir, err = os.Getwd(); err != nil {
-		return w, err
+		return nil, err
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return w, err
+	if p.Dir, err = filepath.Abs(a.run.out); err != nil {
+		return nil, err
 	}
-	w.Program = f.program
-	if w.Program == "" && f.image == "" {
-		if w.Program, err = os.Executable(); err != nil {
-			return w, err
-		}
-	}
-	if w.Program == "" {
+	switch {
+	case f.program != "":
+		w.Program = f.program
+	case f.image != "":
 		w.Program = "snapbench"
+	default:
+		if w.Program, err = os.Executable(); err != nil {
+			return nil, err
+		}
 	}
 	if w.EngineArgs, err = process.Words(f.engineArgs); err != nil {
-		return w, fmt.Errorf("--engine-args %q: %w", f.engineArgs, err)
+		return nil, fmt.Errorf("--engine-args %q: %w", f.engineArgs, err)
 	}
-	w.Name, w.Arguments, w.Out, w.Count, w.AtOnce = jobName(dir), arguments, dir, f.shards, f.atOnce
+	w.Name, w.Out, w.Count, w.AtOnce = cluster.JobName(p.Dir), p.Dir, f.shards, f.atOnce
 	w.Grace, w.Image, w.Claim = f.grace, f.image, f.claim
-	return w, nil
+	if placer, ok := p.Engine.(cluster.Placer); ok {
+		err = placer.Place(p.Dir, w)
+	}
+	return p, err
 }
 
-// jobName makes a name for an engine's listings from the run's folder.
-func jobName(dir string) string {
-	const most = 40
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
-			return r
-		case r >= 'A' && r <= 'Z':
-			return r - 'A' + 'a'
-		}
-		return '-'
-	}, "snapbench-"+filepath.Base(dir))
-	return strings.Trim(name[:min(len(name), most)], "-")
-}
-
-// partArguments are the arguments that make a part of what a command was asked: the
-// command, its flags as they were given or as a preset has them, and its arguments.
-func partArguments(cmd *cobra.Command, command string, positional []string) (list []string) {
+// arguments make a part of what a command was asked: the command, its flags as they were
+// given or as a preset has them, and its arguments; not what places parts, and not what
+// differs between this process and theirs.
+func (f *clusterFlags) arguments(cmd *cobra.Command, command string, positional []string) (list []string) {
 	list = append(list, command)
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if slices.Contains(clusterFlagNames, f.Name) {
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		values := []string{flag.Value.String()}
+		if v, ok := flag.Value.(pflag.SliceValue); ok {
+			if values = v.GetSlice(); flag.Value.Type() != "stringArray" {
+				values = []string{strings.Join(values, ",")}
+			}
+		}
+		if slices.Contains(f.names, flag.Name) || slices.Contains([]string{"on", "out", "shard", "json", "quiet", "retry"}, flag.Name) {
 			return
 		}
-		switch v := f.Value.(type) {
-		case pflag.SliceValue:
-			if f.Value.Type() == "stringArray" { // each value on its own
-				for _, one := range v.GetSlice() {
-					list = append(list, "--"+f.Name+"="+one)
-				}
-				return
-			}
-			list = append(list, "--"+f.Name+"="+strings.Join(v.GetSlice(), ","))
-		default:
-			list = append(list, "--"+f.Name+"="+f.Value.String())
+		for _, v := range values {
+			list = append(list, "--"+flag.Name+"="+v)
 		}
 	})
 	return append(list, positional...)

@@ -2,16 +2,12 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/datasets"
-	"github.com/snapbench/snapbench/metrics/predictions"
-	"github.com/snapbench/snapbench/results"
-	"github.com/snapbench/snapbench/runners/scores"
 )
 
 func newLongBench() *cobra.Command {
@@ -64,22 +60,4 @@ func setNames(asked []string) ([]string, error) {
 		list = append(list, a)
 	}
 	return datasets.Expand(list)
-}
-
-// printLengths prints the scores of LongBench-E's sets by length, if there are any.
-func printLengths(w io.Writer, set results.Set) {
-	lines := scores.ByLength(set.Rows)
-	if len(lines) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "LongBench-E by length\n%-24s", "task")
-	for _, label := range predictions.LongBenchE.Labels() {
-		fmt.Fprintf(w, " %8s", label)
-	}
-	fmt.Fprintln(w, "  variant")
-	for _, l := range lines {
-		fmt.Fprintf(w, "%-24s", l.Task)
-		printBuckets(w, l.Buckets)
-		fmt.Fprintln(w, "  "+l.Variant)
-	}
 }

@@ -1,33 +1,32 @@
 package main
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
-	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/results/parts"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/local"
-	"github.com/snapbench/snapbench/runners/server"
+	"github.com/snapbench/snapbench/runners/scores"
 )
 
 // ask puts tasks to a model: it opens both, answers every sample that has no finished row
 // yet, and shows the results.
 func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric string) error {
 	if a.run.date != "" {
-		if _, err := parseDate(a.run.date); err != nil {
-			return usage(err)
+		if _, err := runners.ParseDate(a.run.date); err != nil {
+			return usage(fmt.Errorf("--date %w", err))
 		}
 	}
 	if err := a.cluster.check(cmd); err != nil {
@@ -54,6 +53,9 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	if err != nil {
 		return usage(err)
 	}
+	if err := parts.CheckToken(a.run.out, os.LookupEnv); err != nil {
+		return err
+	}
 	j := &runners.Job{Name: command, Tasks: tasks, Variants: runners.VariantsOf(variants), Part: part, Retry: a.run.retry,
 		Settings: []string{"tokenizer=" + a.model.tokenizer}}
 	if a.run.fidelity {
@@ -74,7 +76,11 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	if err := j.Check(team); err != nil {
 		return err
 	}
-	journal, err := a.journal(j, team, options, m)
+	folder, err := a.folder()
+	if err != nil {
+		return usage(err)
+	}
+	journal, err := j.Begin(folder, team, options, m)
 	if err != nil {
 		return err
 	}
@@ -87,10 +93,11 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 func (a *asking) finish(cmd *cobra.Command, j *runners.Job, team []runners.Runner, journal *results.Journal, progress *console.Progress) error {
 	had := len(journal.Rows())
 	enough, stop := enoughAsked()
-	defer stop()
 	j.Enough = enough
-	if err := j.Run(cmd.Context(), team, journal, progress); err != nil {
-		return explainEnd(err, enough, had, len(journal.Rows()))
+	err := j.Run(cmd.Context(), team, journal, progress)
+	asked := stop()
+	if err != nil {
+		return explainEnd(err, asked, had, len(journal.Rows()))
 	}
 	progress.Close()
 	if !j.Part.IsZero() {
@@ -102,49 +109,10 @@ func (a *asking) finish(cmd *cobra.Command, j *runners.Job, team []runners.Runne
 	return show(cmd.OutOrStdout(), progress, journal.Dir(), a.run.json)
 }
 
-// calendar is a chat template that may ask for the day.
-type calendar interface {
-	UsesDate() bool
-	SetToday(day time.Time)
-}
-
-// journal starts or continues the folder of a job.
-func (a *asking) journal(j *runners.Job, team []runners.Runner, options []datasets.Options, chat calendar) (*results.Journal, error) {
-	if chat.UsesDate() {
-		j.Date = a.run.date
-	}
-	run, err := j.Describe(team, options)
-	if err != nil {
-		return nil, err
-	}
-	if a.run.out == "" { // before today's date is part of the question
-		a.run.out = filepath.Join("runs", fmt.Sprintf("%s-%.6x", j.Name, sha256.Sum256(run.Question)))
-	}
-	if chat.UsesDate() {
-		j.Date = runners.DateFor(a.run.date, a.run.out)
-		today, err := parseDate(j.Date)
-		if err != nil {
-			return nil, fmt.Errorf("%s: run.json: %w", a.run.out, err)
-		}
-		chat.SetToday(today)
-		if run, err = j.Describe(team, options); err != nil {
-			return nil, err
-		}
-	}
-	run.Command, run.Version = commandLine(), version()
-	if first := j.Variants[0]; first.Policy() == server.Policy {
-		run.Baseline = first.String()
-	}
-	return a.folder(j, run)
-}
-
-// parseDate reads --date.
-func parseDate(s string) (time.Time, error) {
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return t, fmt.Errorf("--date %q: want a day, as 2026-01-02", s)
-	}
-	return t, nil
+// folder says where a job's rows go.
+func (a *asking) folder() (runners.Folder, error) {
+	attempt, err := parts.AttemptName(os.LookupEnv)
+	return runners.Folder{Dir: a.run.out, Date: a.run.date, Command: commandLine(), Version: version(), Attempt: attempt}, err
 }
 
 // show prints the summary and draws the pictures.
@@ -165,7 +133,7 @@ func show(w io.Writer, progress *console.Progress, dir string, asJSON bool) erro
 		if err := printTables(w, set); err != nil {
 			return err
 		}
-		printLengths(w, set)
+		scores.PrintLengths(w, set.Rows)
 	}
 	failed, first := results.Unscored(set.Rows)
 	if failed == len(set.Rows) {

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -79,7 +76,10 @@ program does. With --out the rows become results that gate, plot and report read
 					return err
 				}
 			}
-			return printScores(cmd.OutOrStdout(), sets, graded, o, f.json)
+			if f.json {
+				return scores.JSON(cmd.OutOrStdout(), sets, graded)
+			}
+			return scores.Print(cmd.OutOrStdout(), sets, graded, o.Buckets)
 		},
 	}
 	s := cmd.Flags()
@@ -92,65 +92,4 @@ program does. With --out the rows become results that gate, plot and report read
 	s.StringVar(&f.jieba, "jieba", "", "for the Chinese sets: folder, wheel or archive of jieba 0.42.1 (default SNAPBENCH_JIEBA)")
 	s.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
-}
-
-// printScores prints a line for each set, then the averages of the categories and of the
-// English and code sets, each with its 95 % interval over rows.
-func printScores(w io.Writer, sets []predictions.Set, graded []predictions.Result, o predictions.Options, asJSON bool) error {
-	averages := scores.Averages(sets, graded)
-	if asJSON {
-		type set struct {
-			Name          string               `json:"name"`
-			Metric        string               `json:"metric"`
-			MetricVersion int                  `json:"metric_version"`
-			Rows          int                  `json:"rows"`
-			Score         float64              `json:"score"`
-			Interval      *[2]float64          `json:"interval"`
-			Buckets       []predictions.Bucket `json:"buckets,omitempty"`
-		}
-		var out struct {
-			Sets     []set            `json:"sets"`
-			Averages []scores.Average `json:"averages"`
-		}
-		for _, r := range graded {
-			out.Sets = append(out.Sets, set{r.Name, r.Metric, r.MetricVersion, len(r.Scores), r.Score, scores.Interval(r), r.Buckets})
-		}
-		out.Averages = averages
-		return json.NewEncoder(w).Encode(out)
-	}
-	line := func(name, metric string, rows int, score float64, interval *[2]float64) {
-		between := ""
-		if interval != nil {
-			between = fmt.Sprintf("[%.1f, %.1f]", interval[0], interval[1])
-		}
-		fmt.Fprintf(w, "%-24s %-18s %6d %8.2f %14s", name, metric, rows, score, between)
-	}
-	fmt.Fprintf(w, "%-24s %-18s %6s %8s %14s", "set", "metric", "rows", "score", "95 % interval")
-	if o.Buckets != nil {
-		for _, label := range o.Buckets.Labels() {
-			fmt.Fprintf(w, " %8s", label)
-		}
-	}
-	fmt.Fprintln(w)
-	for _, r := range graded {
-		line(r.Name, r.Metric, len(r.Scores), r.Score, scores.Interval(r))
-		printBuckets(w, r.Buckets)
-		fmt.Fprintln(w)
-	}
-	for _, a := range averages {
-		line(a.Name, "mean of sets", a.Sets, a.Score, a.Interval)
-		fmt.Fprintln(w)
-	}
-	return nil
-}
-
-// printBuckets prints the scores by length; a bucket without rows has none.
-func printBuckets(w io.Writer, buckets []predictions.Bucket) {
-	for _, b := range buckets {
-		if b.Rows == 0 {
-			fmt.Fprintf(w, " %8s", "–")
-		} else {
-			fmt.Fprintf(w, " %8.2f", b.Score)
-		}
-	}
 }

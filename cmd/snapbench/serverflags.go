@@ -3,17 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
-	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/server"
 	"github.com/snapbench/snapbench/runners/server/process"
+	"github.com/snapbench/snapbench/runners/server/sweep"
 )
 
 // serverFlags say which servers are asked in place of a model of our own.
@@ -60,13 +59,15 @@ func (f *serverFlags) alone(cmd *cobra.Command) error {
 
 // refuse names the first flag given that a server has no use for.
 func (f *serverFlags) refuse(cmd *cobra.Command) error {
-	ours := []string{"device", "dtype", "tokenizer", "policies", "budgets", "variants"}
+	ours := []string{"device", "dtype", "tokenizer", "policies", "budgets", "variants", "shard", "on"}
 	for _, p := range compress.Flags() {
 		ours = append(ours, p.Name)
 	}
 	for _, name := range ours {
 		switch {
 		case !cmd.Flags().Changed(name):
+		case name == "shard" || name == "on":
+			return fmt.Errorf("--%s is for our own engine: a server answers several prompts at the same time by --concurrency", name)
 		case name == "tokenizer":
 			return errors.New("--tokenizer names a backend of our own engine: a server's prompts are counted by --tokenizer-from, or by the server")
 		default:
@@ -89,88 +90,36 @@ func (f *serverFlags) refuse(cmd *cobra.Command) error {
 	return nil
 }
 
-// setting is one combination of --set.
-type setting struct {
-	variant server.Variant
-	values  map[string]string
-}
-
-// settings returns the command to start and the combinations; without --serve there is
-// no command and a single one.
-func (f *serverFlags) settings() (*process.Template, []setting, error) {
-	var template *process.Template
-	combinations := []map[string]string{{}}
-	var names []string
+// axes reads --set.
+func (f *serverFlags) axes() (axes []sweep.Axis, err error) {
 	for _, text := range f.set {
 		name, list, ok := strings.Cut(text, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, nil, fmt.Errorf("--set %q: want name=a,b,c", text)
+			return nil, fmt.Errorf("--set %q: want name=a,b,c", text)
 		}
-		if name == process.Port {
-			return nil, nil, fmt.Errorf("--set %q: the place {%s} is taken by a free port", text, process.Port)
-		}
-		if slices.Contains(names, name) {
-			return nil, nil, fmt.Errorf("--set %q: %s is there already: name all its values at once, separated by commas", text, name)
-		}
-		names = append(names, name)
-		var next []map[string]string
-		values := trimmed(outside(list))
-		if len(values) == 0 {
-			values = []string{""}
-		}
-		for _, c := range combinations {
-			for _, v := range values {
-				one := map[string]string{name: v}
-				for k, x := range c {
-					one[k] = x
-				}
-				next = append(next, one)
-			}
-		}
-		combinations = next
+		axes = append(axes, sweep.Axis{Place: name, Values: trimmed(outside(list))})
 	}
-	if f.serve != "" {
-		t, err := process.ParseTemplate(f.serve)
-		if err != nil {
-			return nil, nil, fmt.Errorf("--serve: %w", err)
-		}
-		template = &t
-		places := t.Places()
-		for _, p := range places {
-			if p != process.Port && !slices.Contains(names, p) {
-				return nil, nil, fmt.Errorf("--serve: no value for {%s}: add --set %s=…; {%s} is a free port", p, p, process.Port)
-			}
-		}
-		for _, name := range names {
-			if !slices.Contains(places, name) {
-				return nil, nil, fmt.Errorf("--set %s: the command of --serve has no {%s}", name, name)
-			}
-		}
-		if port := slices.Contains(places, process.Port); port && f.url != "" {
-			return nil, nil, fmt.Errorf("--server beside --serve says where a command listens that has no {%s}: leave one of them away", process.Port)
-		} else if !port && f.url == "" {
-			return nil, nil, fmt.Errorf("--serve: the command has no {%s}: put it where the command takes its port, or say by --server where it listens", process.Port)
-		}
-	}
-	var list []setting
-	for _, c := range combinations {
-		v, err := server.NewVariant(f.label, c)
-		if err != nil {
-			return nil, nil, err
-		}
-		if slices.ContainsFunc(list, func(s setting) bool { return s.variant.String() == v.String() }) {
-			return nil, nil, fmt.Errorf("--set: %s twice", v)
-		}
-		list = append(list, setting{v, c})
-	}
-	return template, list, nil
+	return axes, nil
 }
 
-// variants of the settings.
-func variantsOf(list []setting) []runners.Variant {
-	var out []runners.Variant
-	for _, s := range list {
-		out = append(out, s.variant)
+// sweep says which servers there are and how they are asked, from the flags alone.
+func (f *serverFlags) sweep() (*sweep.Sweep, error) {
+	axes, err := f.axes()
+	if err != nil {
+		return nil, err
 	}
-	return out
+	s := &sweep.Sweep{Startup: f.startup, Along: f.along}
+	if s.Settings, err = sweep.Combine(f.label, axes); err != nil {
+		return nil, fmt.Errorf("--set: %w", err)
+	}
+	if f.serve != "" {
+		if s.Command, err = sweep.Command(f.serve, axes, f.url); err != nil {
+			return nil, fmt.Errorf("--serve: %w", err)
+		}
+	}
+	s.Server = server.Options{
+		URL: f.url, Label: f.label, PlainKey: f.plainKey, Concurrency: f.concurrency, Silence: f.silence, Repeat: f.repeat,
+	}
+	s.Server.Key, err = server.ReadKey(f.keyFile)
+	return s, err
 }

@@ -36,40 +36,15 @@ func (f *runFlags) part(w io.Writer) (p parts.Part, err error) {
 	return p, err
 }
 
-// folder starts or continues the folder of a run, or of a part. A run that was begun in
-// parts goes on as one part of one, which makes whatever is missing.
-func (a *asking) folder(j *runners.Job, run results.Run) (*results.Journal, error) {
-	if j.Part.IsZero() && parts.Has(a.run.out) {
-		j.Part = parts.Part{Index: 0, Count: 1}
-	}
-	if j.Part.IsZero() {
-		return results.Open(a.run.out, run)
-	}
-	if err := parts.CheckToken(a.run.out, os.LookupEnv); err != nil {
-		return nil, err
-	}
-	attempt, err := parts.AttemptName(os.LookupEnv)
-	if err != nil {
-		return nil, usage(err)
-	}
-	return parts.Begin(a.run.out, j.Part, attempt, run)
-}
-
 // explainEnd words the ends of a run that are no failures: Ctrl-C, and a time limit, of
 // which a job's script learns by the exit status whether to start the part again. It
 // must not where the time was too short for a single sample.
-func explainEnd(err error, enough <-chan struct{}, had, rows int) error {
-	asked := false
-	select {
-	case <-enough:
-		asked = true
-	default:
-	}
-	switch canceled := errors.Is(err, context.Canceled); {
-	case asked && (canceled || errors.Is(err, runners.ErrEnough)):
-		if rows == had {
-			return errors.New("asked to end before a single sample was answered: give the part more time")
-		}
+func explainEnd(err error, asked bool, had, rows int) error {
+	canceled := errors.Is(err, context.Canceled)
+	switch asked = asked && (canceled || errors.Is(err, runners.ErrEnough)); {
+	case asked && rows == had:
+		return errors.New("asked to end before a single sample was answered: give the part more time")
+	case asked:
 		return &exitError{exitAgain, fmt.Errorf("ended as asked with %d rows finished: the same command continues", rows)}
 	case canceled:
 		return fmt.Errorf("interrupted with %d rows finished: the same command continues", rows)
@@ -84,7 +59,8 @@ func (a *asking) finishPart(cmd *cobra.Command, p parts.Part, journal *results.J
 	if err := journal.FinishPart(); err != nil {
 		return err
 	}
-	folder, err := parts.Look(a.run.out)
+	dir := parts.RunDir(journal.Dir())
+	folder, err := parts.Look(dir)
 	if err != nil {
 		return err
 	}
@@ -92,34 +68,23 @@ func (a *asking) finishPart(cmd *cobra.Command, p parts.Part, journal *results.J
 		progress.Say("part %s is done, with %d rows; %d of %d parts are not, and the last joins them", p, len(journal.Rows()), len(left), p.Count)
 		return nil
 	}
-	err = join(cmd, progress, a.run.out, false, a.run.json)
-	var shown *shownError
-	if errors.As(err, &shown) {
-		progress.Say("%v", err)
-		return nil
-	}
-	return err
-}
-
-// shownError is what is wrong with a run that was joined and shown.
-type shownError struct{ error }
-
-func (e shownError) Unwrap() error { return e.error }
-
-// join joins a run's parts and shows it.
-func join(cmd *cobra.Command, progress *console.Progress, dir string, allowMissing, asJSON bool) error {
-	joined, err := parts.Join(dir, allowMissing)
+	joined, err := parts.Join(dir, false)
 	if err != nil {
 		return err
 	}
-	progress.Say("%s: %d rows joined from %d attempts at parts", dir, joined.Rows, joined.Attempts)
-	for _, w := range joined.Warnings {
-		progress.Say("%s", w)
-	}
-	if err := show(cmd.OutOrStdout(), progress, dir, asJSON); err != nil {
-		return &shownError{err}
+	sayJoined(progress, dir, joined)
+	if err := show(cmd.OutOrStdout(), progress, dir, a.run.json); err != nil {
+		progress.Say("%v", err)
 	}
 	return nil
+}
+
+// sayJoined tells a person what a join made.
+func sayJoined(progress *console.Progress, dir string, j parts.Joined) {
+	progress.Say("%s: %d rows joined from %d attempts at parts", dir, j.Rows, j.Attempts)
+	for _, w := range j.Warnings {
+		progress.Say("%s", w)
+	}
 }
 
 func newResultsJoin() *cobra.Command {
@@ -136,7 +101,13 @@ part answered the same question differently.`,
 		Example: "  snapbench results join runs/lb",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return join(cmd, console.NewProgress(cmd.ErrOrStderr(), false), args[0], missing, asJSON)
+			joined, err := parts.Join(args[0], missing)
+			if err != nil {
+				return err
+			}
+			progress := console.NewProgress(cmd.ErrOrStderr(), false)
+			sayJoined(progress, args[0], joined)
+			return show(cmd.OutOrStdout(), progress, args[0], asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&missing, "allow-missing", false, "join what is there; every table then says how many rows are missing")

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -17,7 +15,6 @@ import (
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/local"
-	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/speed"
 )
 
@@ -125,7 +122,7 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 	}
 	w := cmd.OutOrStdout()
 	if f.shared {
-		return f.runShared(cmd.Context(), w, m, plan)
+		return plan.Shared(cmd.Context(), w, m, f.repeat, f.json)
 	}
 	report := &speed.Report{Command: commandLine(), Version: version(), Started: time.Now().UTC(), CPU: runners.Processor(),
 		About: about.Device + ": " + about.About, Block: m.Block()}
@@ -165,12 +162,6 @@ func (f *speedFlags) save(report *speed.Report, say func(string, ...any)) error 
 	return nil
 }
 
-// Cells are planned one step and one sequence at a time: their numbers are bounded.
-const (
-	mostSteps     = 1 << 20
-	mostSequences = 1 << 20
-)
-
 // plan reads the flags. The block is 0 where the device's own is to be used.
 func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speed.Plan, block int, err error) {
 	p = speed.Plan{MaxNew: f.maxNew, Warmup: f.warmup, Prompts: f.prompts, Seed: f.seed}
@@ -190,8 +181,8 @@ func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speed.Plan, bl
 	for _, s := range f.batches {
 		n := 0
 		if s = strings.TrimSpace(s); s != "max" {
-			if n, err = strconv.Atoi(s); err != nil || n < 1 || n > mostSequences {
-				return p, 0, usage(fmt.Errorf("batch %q: want 1 to %d, or max", s, mostSequences))
+			if n, err = strconv.Atoi(s); err != nil || n < 1 || n > speed.MostSequences {
+				return p, 0, usage(fmt.Errorf("batch %q: want 1 to %d, or max", s, speed.MostSequences))
 			}
 		}
 		p.Batches = append(p.Batches, n)
@@ -218,43 +209,8 @@ func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speed.Plan, bl
 		err = errors.New("--shared takes lengths in numbers, and no --batch, --prefill or --against")
 	case f.shared && f.repeat < 1:
 		err = fmt.Errorf("--repeat %d: want 1 or more", f.repeat)
-	case f.maxNew < 1 || f.warmup < 0:
-		err = fmt.Errorf("--max-new %d, --warmup %d: want at least 1 and 0", f.maxNew, f.warmup)
-	case f.maxNew > mostSteps || f.warmup > mostSteps:
-		err = fmt.Errorf("--max-new %d, --warmup %d: want at most %d", f.maxNew, f.warmup, mostSteps)
-	case f.prompts < 0 || f.prompts == 1:
-		err = fmt.Errorf("--prefill %d: want 2 at least (one to copy, and one that is read beside the copies), or 0 for all", f.prompts)
-	case f.layers < 0:
-		err = fmt.Errorf("--layers %d: want 1 or more", f.layers)
+	default:
+		err = p.Valid()
 	}
 	return p, block, usage(err)
-}
-
-// runShared measures and prints each length: all variants together, against the first alone.
-func (f *speedFlags) runShared(ctx context.Context, w io.Writer, m *models.Model, plan speed.Plan) error {
-	if !f.json {
-		fmt.Fprintf(w, "%s: %s\n%7s %8s %10s %10s %10s %9s\n", m.Device().Name(), m.Device().Describe(), "length", "variants", "prefill s", "decode s", "total s", "peak GiB")
-	}
-	var rows []speed.SharedRow
-	for _, n := range plan.Lengths {
-		alone, together, err := speed.CompareShared(ctx, m, n, plan.MaxNew, plan.Variants, f.repeat, plan.Seed)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, alone, together)
-		if f.json {
-			continue
-		}
-		for _, r := range rows[len(rows)-2:] {
-			fmt.Fprintf(w, "%7d %8d %10.3f %10.3f %10.3f %9.2f\n", r.Length, r.Variants, r.Prefill, r.Decode, r.Total, speed.GiB(r.Peak))
-		}
-		fmt.Fprintf(w, "%d variants take %.2f × the time of %s alone\n", len(plan.Variants), together.Total/alone.Total, plan.Variants[0])
-		for _, v := range together.Host {
-			fmt.Fprintf(w, "%s chooses on the host, over copies\n", v)
-		}
-	}
-	if f.json {
-		return json.NewEncoder(w).Encode(rows)
-	}
-	return nil
 }

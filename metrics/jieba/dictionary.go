@@ -9,20 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// dictionary holds the logarithm of each word's frequency, and for every
-// beginning of a word that is no word itself the value prefixOnly, so that a
-// search along the text knows when to stop.
+// dictionary holds the logarithm of each word's frequency. A prefix of a word
+// that is not a word itself has the value prefixOnly, so that a search along the
+// text knows when to stop.
 type dictionary struct {
 	logs     map[string]float64
 	logTotal float64
 }
 
-// prefixOnly can be told from a logarithm: frequencies are at least 1.
+// prefixOnly differs from every logarithm, because frequencies are at least 1.
 const prefixOnly = -1
 
-// parseDictionary reads lines of word, frequency and whatever else, separated
-// by single spaces. A word without occurrences is no word. Errors carry the
-// line.
+// parseDictionary reads lines of a word, a frequency and any further fields,
+// separated by single spaces. A word of frequency 0 does not count as a word.
+// Errors name the line.
 func parseDictionary(name string, data []byte) (dictionary, error) {
 	d := dictionary{logs: make(map[string]float64, len(data)/10)}
 	logOf := map[int64]float64{}
@@ -89,10 +89,10 @@ func (d dictionary) has(word string) bool {
 	return ok && l != prefixOnly
 }
 
-// path returns for every byte offset of block at which a character starts where
-// the word that starts there ends, on the most probable path from there to the
-// end of the block. Of equally probable words the longer one is taken. A
-// character that starts no word stands alone, as probable as a word seen once.
+// path returns, for every byte offset at which a character of block starts, the
+// end of the word that starts there on the most probable path from there to the
+// end of the block. Of equally probable words it takes the longer one. A
+// character that starts no word is a word by itself, as probable as one seen once.
 func (d dictionary) path(block string) (ends []int) {
 	ends = make([]int, len(block))
 	best := make([]float64, len(block)+1) // log probability from here to the end
@@ -109,7 +109,7 @@ func (d dictionary) path(block string) (ends []int) {
 			if l == prefixOnly {
 				continue
 			}
-			// The order of operations is the original's, so that ties are ties.
+			// The order of operations is the original's, so that the same paths tie.
 			if p := l - d.logTotal + best[end]; p >= best[at] {
 				best[at], ends[at] = p, end
 			}
@@ -121,10 +121,10 @@ func (d dictionary) path(block string) (ends []int) {
 	return ends
 }
 
-// logInt is the natural logarithm of n ≥ 1, rounded correctly. Go's math.Log is
-// off by one unit in the last place for one frequency in sixty, where the C
-// library under Python is not, and that decides between paths whose
-// probabilities differ by rounding alone.
+// logInt is the natural logarithm of n ≥ 1, rounded correctly. For one frequency
+// in sixty Go's math.Log is off by one unit in the last place, and the C library
+// that Python uses is not. That decides between paths whose probabilities differ
+// only by rounding.
 //
 // log n = k·log 2 + 2·atanh((m-1)/(m+1)) for n = m·2^k, in pairs of doubles.
 func logInt(n int64) float64 {
@@ -133,7 +133,7 @@ func logInt(n int64) float64 {
 		m *= 2
 		k--
 	}
-	// s = (m-1)/(m+1); both are exact but for m+1, which is hi + lo.
+	// s = (m-1)/(m+1). m-1 is exact; m+1 is hi + lo.
 	num := m - 1
 	hi := m + 1
 	lo := m - (hi - 1)

@@ -15,18 +15,17 @@ const (
 	states
 )
 
-// stateNames are the states' letters in the tables, in the order above. Where
-// two ways to a state are equally probable, the one whose letter comes later in
-// the alphabet is taken.
+// stateNames are the states' letters in the tables, in the order above. If two
+// paths to a state are equally probable, the previous state whose letter is later
+// in the alphabet wins.
 const stateNames = "BMES"
 
-// minFloat stands for the logarithm of 0. It is finite, and so large that
-// adding a probability does not change it: ties among impossible ways are
-// common, and are decided as the original decides them.
+// minFloat stands for the logarithm of 0. It is finite, and of such magnitude
+// that adding the logarithm of a probability does not change it. Ties among
+// impossible paths are common, and are broken as in the original.
 const minFloat = -3.14e100
 
-// from lists the states that may come before each one, the one to be preferred
-// in a tie first.
+// from lists the states that may come before each one. In a tie the first wins.
 var from = [states][2]int{
 	begin:  {single, end},
 	middle: {middle, begin},
@@ -91,8 +90,8 @@ func parseHMM(startName string, start []byte, transName string, trans []byte, em
 	return m, nil
 }
 
-// cut appends the words of a run of Han characters along the most probable
-// states (Viterbi).
+// cut appends to words those of a run of Han characters, given by the most
+// probable sequence of states (Viterbi).
 func (m *hmm) cut(words []string, run string) []string {
 	var offsets []int
 	var back [][states]uint8 // the state before each state

@@ -1,11 +1,11 @@
 // Package jieba cuts Chinese text into words exactly as the Python package
-// jieba 0.42.1 does in its default mode: the most probable path through a
-// dictionary, and a hidden Markov model for runs of single characters that the
-// dictionary leaves over.
+// jieba 0.42.1 does in its default mode: along the most probable path through a
+// dictionary, and by a hidden Markov model for the runs of single characters on
+// that path. [Segmenter.Cut] is the place to start reading.
 //
-// The algorithm is written here; the dictionary and the model's tables are
-// jieba's (MIT licence) and are not shipped. [Open] reads them from the
-// package's source archive, its wheel or an unpacked copy:
+// The code is our own. The dictionary and the model's tables are jieba's (MIT
+// licence) and are not shipped: [Open] reads them from the package's source
+// archive, its wheel or an unpacked copy.
 //
 //	pip download --no-deps --no-binary :all: jieba==0.42.1
 package jieba
@@ -24,11 +24,11 @@ type Segmenter struct {
 }
 
 // Fingerprint is the sha256, in hexadecimal, of the dictionary and the three
-// tables in the order of [Files]. Two segmenters with one fingerprint cut alike.
+// tables in the order of [Files]. Segmenters with equal fingerprints cut alike.
 func (s *Segmenter) Fingerprint() string { return s.fingerprint }
 
-// Cut returns the words of text in order. Joined they are the text again: white
-// space and punctuation are words of their own.
+// Cut returns the words of text in order. White space and punctuation are words
+// of their own, so the words joined are the text.
 func (s *Segmenter) Cut(text string) []string {
 	var words []string
 	for len(text) > 0 {
@@ -38,7 +38,7 @@ func (s *Segmenter) Cut(text string) []string {
 			text = text[n:]
 			continue
 		}
-		// Outside of words every character stands alone, but \r\n is one.
+		// Between words every character stands alone, except that \r\n stays together.
 		n = 2
 		if !strings.HasPrefix(text, "\r\n") {
 			n = firstLen(text)
@@ -49,9 +49,9 @@ func (s *Segmenter) Cut(text string) []string {
 	return words
 }
 
-// cutBlock cuts a run of word characters along the most probable path. Words of
-// one character in a row go to the model, unless the dictionary knows them as
-// one word that the path did not want.
+// cutBlock cuts a run of word characters along the most probable path. A run of
+// one-character words goes to the model, unless it is a word of the dictionary:
+// the path rejected that word, so the characters stay apart.
 func (s *Segmenter) cutBlock(words []string, block string) []string {
 	ends := s.dict.path(block)
 	single := -1 // where the current run of single characters starts
@@ -88,8 +88,8 @@ func (s *Segmenter) cutBlock(words []string, block string) []string {
 	return words
 }
 
-// cutUnknown cuts what the dictionary does not explain: Han characters by the
-// model, Latin words and numbers at their borders; what lies between stays
+// cutUnknown cuts a run that is not in the dictionary: Han characters by the
+// model, Latin words and numbers at their borders. What lies between these stays
 // together.
 func (s *Segmenter) cutUnknown(words []string, run string) []string {
 	for len(run) > 0 {
@@ -154,7 +154,7 @@ func isLatin(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
-// inWord says which characters the dictionary is asked about.
+// inWord reports whether the dictionary is used for r.
 func inWord(r rune) bool {
 	return isHan(r) || isLatin(r) || strings.ContainsRune("+#&._%-", r)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
-// smallDir has a dictionary and tables of the project's own making in the form
-// of jieba's; small.json is what jieba cuts with them.
+// smallDir has the project's own dictionary and tables, in the format of jieba's.
+// small.json has texts and the words that jieba cuts with these.
 const smallDir = "testdata/small"
 
 type vector struct {
@@ -90,9 +90,9 @@ func TestShared(t *testing.T) {
 	compare(t, s, vectors)
 }
 
-// TestTies: where two paths are equally probable the longer word is taken, also
-// where a logarithm that is off by its last bit would break the tie; a word that
-// the path does not want is not handed to the model. The cuts are jieba's.
+// TestTies: of two equally probable paths the one with the longer word wins, also
+// if a logarithm with a wrong last bit would break the tie; and a word that the
+// path rejects does not go to the model. The expected words are jieba's.
 func TestTies(t *testing.T) {
 	small, err := Open(smallDir)
 	if err != nil {
@@ -181,7 +181,7 @@ func TestOpenErrors(t *testing.T) {
 		}
 		return path
 	}
-	// with is a copy of the small data, one file replaced.
+	// with copies the small data and replaces one file.
 	with := func(name, content string) string {
 		copied, err := os.MkdirTemp(dir, "with")
 		if err != nil {
@@ -248,8 +248,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-// TestLogInt compares with logarithms that the C library rounds correctly and
-// Go's does not.
+// TestLogInt uses logarithms that the C library rounds correctly, unlike math.Log.
 func TestLogInt(t *testing.T) {
 	for n, want := range map[int64]float64{
 		1: 0, 2: math.Ln2, 3: 1.0986122886681098, 14: 2.6390573296152584, 48: 3.871201010907891, 74: 4.30406509320417,
@@ -309,7 +308,7 @@ func FuzzTable(f *testing.F) {
 			}
 			return
 		}
-		if _, err := json.Marshal(table); err != nil { // refuses what is no number
+		if _, err := json.Marshal(table); err != nil { // fails on NaN and infinity
 			t.Errorf("%v", err)
 		}
 	})

@@ -34,8 +34,8 @@ func (t table) table(key string) (table, error) {
 	}
 }
 
-// parseTable reads the dictionary that a Python module assigns to P: strings
-// and numbers inside dictionaries, nothing that would have to be run.
+// parseTable reads the dictionary that a Python module assigns to P. It may hold
+// strings, numbers and dictionaries, but no code.
 func parseTable(name string, module []byte) (table, error) {
 	p := literal{name: name, text: string(module), line: 1}
 	if !utf8.Valid(module) {
@@ -72,7 +72,7 @@ func (p *literal) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s", p.name, p.line, fmt.Sprintf(format, args...))
 }
 
-// assignment passes over "P =" if the line starts with it.
+// assignment skips "P =" if the line starts with it.
 func (p *literal) assignment() bool {
 	rest, ok := strings.CutPrefix(p.text[p.at:], "P")
 	if !ok {
@@ -85,7 +85,7 @@ func (p *literal) assignment() bool {
 	return ok
 }
 
-// space passes over white space and comments.
+// space skips white space and comments.
 func (p *literal) space() {
 	for p.at < len(p.text) {
 		switch p.text[p.at] {
@@ -106,7 +106,7 @@ func (p *literal) space() {
 	}
 }
 
-// take passes over c, if that is what comes next.
+// take skips white space, and then c if it comes next.
 func (p *literal) take(c byte) bool {
 	p.space()
 	if p.at < len(p.text) && p.text[p.at] == c {
@@ -173,11 +173,10 @@ func (p *literal) number() (float64, error) {
 	return v, nil
 }
 
-// str reads a string in single or double quotes, with the escapes that can
-// stand in one line.
+// str reads a string in single or double quotes, on one line.
 func (p *literal) str() (string, error) {
 	p.space()
-	if p.at < len(p.text) && p.text[p.at] == 'u' { // u'…' is what older tables write
+	if p.at < len(p.text) && p.text[p.at] == 'u' { // older tables write u'…'
 		p.at++
 	}
 	if p.at == len(p.text) || p.text[p.at] != '\'' && p.text[p.at] != '"' {

@@ -8,21 +8,20 @@ import (
 	"path/filepath"
 )
 
-// Env is the environment variable that says where the data are, in any of the
-// forms that [Open] reads.
+// Env is the environment variable with the path of the data, as [Open] takes it.
 const Env = "SNAPBENCH_JIEBA"
 
 // archive is the name under which pip downloads the source archive.
 const archive = "jieba-0.42.1.tar.gz"
 
-// Locate finds the data where no path is given: $SNAPBENCH_JIEBA, else the source
+// Locate finds the data if no path is given: $SNAPBENCH_JIEBA, else the source
 // archive in the user's cache, snapbench/jieba-0.42.1.tar.gz. The error says how
-// to get them.
+// to get the data.
 func Locate() (string, error) {
 	if path := os.Getenv(Env); path != "" {
 		return path, nil
 	}
-	missing := fmt.Errorf("jieba: the dictionary is not there and not shipped (%s)", Hint())
+	missing := fmt.Errorf("jieba: the dictionary is missing, and it is not shipped (%s)", Hint())
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", missing
@@ -36,11 +35,11 @@ func Locate() (string, error) {
 	return path, nil
 }
 
-// Hint says how to get the data, for errors about missing ones.
+// Hint says how to get the data. Errors about missing data quote it.
 func Hint() string {
 	where := "DIR"
 	if dir, err := os.UserCacheDir(); err == nil {
 		where = filepath.Join(dir, "snapbench")
 	}
-	return fmt.Sprintf("get it, MIT licence, by: pip download --no-deps --no-binary :all: -d %s jieba==0.42.1; if kept elsewhere, %s names the file", where, Env)
+	return fmt.Sprintf("get it (MIT licence) with: pip download --no-deps --no-binary :all: -d %s jieba==0.42.1; if it is elsewhere, set %s to its path", where, Env)
 }

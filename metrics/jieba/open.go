@@ -25,13 +25,13 @@ var Files = [4]string{"dict.txt", "finalseg/prob_start.py", "finalseg/prob_trans
 // LongBench's published Chinese scores.
 const Fingerprint0421 = "9a119f903359e53c2bc99c64488c9836650ce3912cdadc785eab91e7c8b09884"
 
-// maxFile bounds what an archive may unpack to: a little over ten times the
-// dictionary.
+// maxFile is the largest size in bytes of an archive's member: a little over ten
+// times the dictionary.
 const maxFile = 64 << 20
 
 // Open reads the data of jieba from path: the package's source archive
-// (.tar.gz), its wheel (.whl, .zip), or a directory that holds the package's
-// files, dict.txt and finalseg/prob_*.py, itself or in a folder jieba.
+// (.tar.gz), its wheel (.whl, .zip), or a directory that has the package's
+// files, dict.txt and finalseg/prob_*.py, at its top or in a folder jieba.
 func Open(path string) (*Segmenter, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -54,7 +54,7 @@ func Open(path string) (*Segmenter, error) {
 	return parse(path, files)
 }
 
-// parse makes a segmenter of the four files.
+// parse makes a segmenter from the four files.
 func parse(path string, files [4][]byte) (*Segmenter, error) {
 	var names [4]string
 	sum := sha256.New()
@@ -87,7 +87,7 @@ func readDir(dir string) (files [4][]byte, err error) {
 	return files, nil
 }
 
-// wanted is the index in Files of an archive's member, -1 for any other.
+// wanted is the index in Files of an archive's member, or -1.
 func wanted(member string) int {
 	for i, name := range Files {
 		if full := "jieba/" + name; member == full || strings.HasSuffix(member, "/"+full) {
@@ -97,7 +97,7 @@ func wanted(member string) int {
 	return -1
 }
 
-// missing is the error for the files that an archive did not hold.
+// missing is the error that names the files that an archive lacks, or nil.
 func missing(files [4][]byte) error {
 	var names []string
 	for i, data := range files {

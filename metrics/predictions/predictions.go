@@ -1,6 +1,6 @@
-// Package predictions reads the prediction files that LongBench harnesses
-// leave, one SET.jsonl or SET.jsonl.gz a set, and grades them as the
-// benchmark's own program does.
+// Package predictions reads the prediction files that LongBench harnesses write,
+// one SET.jsonl or SET.jsonl.gz per set, and grades them as the benchmark's own
+// program does. Start with [ReadDir] and [Set.Score].
 //
 // A line is a JSON object with at least
 //
@@ -61,10 +61,10 @@ func (e *RowError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Li
 // maxErrors is how many malformed rows of a file are reported one by one.
 const maxErrors = 20
 
-// ReadDir reads every SET.jsonl and SET.jsonl.gz of a directory, in the order
-// of [metrics.LongBench]. Other files are none of its business, but a .jsonl
-// that names no set is an error, and so is a set that is there twice. The error
-// tells of every malformed row, up to a few in each file.
+// ReadDir reads every SET.jsonl and SET.jsonl.gz of a directory and returns the
+// sets in the order of [metrics.LongBench]. It ignores files with other endings;
+// a .jsonl whose name is not a set's, or a set with two files, is an error. The
+// error lists the malformed rows of every file, up to 20 in each.
 func ReadDir(dir string) ([]Set, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -110,7 +110,7 @@ func ReadDir(dir string) ([]Set, error) {
 	return sets, nil
 }
 
-// stem takes the ending off a prediction file's name.
+// stem removes the ending from a prediction file's name.
 func stem(file string) (name string, ok bool) {
 	return strings.CutSuffix(strings.TrimSuffix(file, ".gz"), ".jsonl")
 }
@@ -159,7 +159,7 @@ func ReadFile(path string) (Set, error) {
 	return set, nil
 }
 
-// read reads the rows of one set. file is the name that errors give.
+// read reads the rows of one set. file is the name for errors.
 func read(r io.Reader, file string, set metrics.LongBenchSet, budget *bounds.Budget) ([]Row, error) {
 	var rows []Row
 	var errs []error

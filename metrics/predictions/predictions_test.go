@@ -20,7 +20,7 @@ import (
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
-// folder writes files into a new folder, those named .gz compressed.
+// folder writes files into a new folder. Those with the ending .gz are compressed.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -137,8 +137,8 @@ func TestEdges(t *testing.T) {
 	}
 }
 
-// TestBucketPoints compares with round(100 * np.mean(scores), 2), much of it at
-// halves, where Python's own rounding gives something else.
+// TestBucketPoints compares with round(100 * np.mean(scores), 2). Many of the cases
+// lie at halves, where Python's own rounding gives another result.
 func TestBucketPoints(t *testing.T) {
 	var cases []struct {
 		Scores []float64
@@ -224,7 +224,7 @@ func TestFileErrors(t *testing.T) {
 	}
 }
 
-// TestManyErrors: every malformed row of every file is told of, up to a limit.
+// TestManyErrors: every malformed row of every file is reported, up to a limit.
 func TestManyErrors(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"qasper.jsonl": "{}\n" + qasper + "[]\n",
@@ -270,7 +270,7 @@ func TestScoreErrors(t *testing.T) {
 }
 
 // TestChineseNeedsJieba: without jieba's dictionary a Chinese set is refused
-// before a row is graded, with the way to get it.
+// before a row is graded, and the error says how to get the dictionary.
 func TestChineseNeedsJieba(t *testing.T) {
 	metrics.UseJieba(filepath.Join(t.TempDir(), "none.tar.gz"))
 	defer metrics.UseJieba("")
@@ -290,7 +290,7 @@ func TestChineseNeedsJieba(t *testing.T) {
 	}
 }
 
-// A small file that unpacks to much, and a line without end, are refused at little cost.
+// TestBounds: a small file that unpacks to a large one, and a very long line, fail early.
 func TestBounds(t *testing.T) {
 	row := func(n int) string {
 		return `{"pred": "` + strings.Repeat("a", n) + `", "answers": ["a"], "all_classes": null, "length": 1}` + "\n"
@@ -298,11 +298,11 @@ func TestBounds(t *testing.T) {
 	defer bounds.SetUnpacked(0)
 	for text, want := range map[string]string{
 		strings.Repeat(row(1<<20), 70): ":64: its ",
-		strings.Repeat(row(0), 500000): ":", // of which each takes more than its text
+		strings.Repeat(row(0), 500000): ":", // each row takes more memory than its text
 		row(bounds.MaxLine):            ":1: " + bounds.ErrLongLine.Error(),
 	} {
 		bounds.SetUnpacked(0)
-		if strings.HasSuffix(want, bounds.ErrLongLine.Error()) { // this one may unpack
+		if strings.HasSuffix(want, bounds.ErrLongLine.Error()) { // let it unpack, so that the line's length decides
 			bounds.SetUnpacked(1 << 30)
 		}
 		path := filepath.Join(t.TempDir(), "qasper.jsonl.gz")

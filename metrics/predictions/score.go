@@ -14,16 +14,16 @@ import (
 type Options struct {
 	// CodeSim is a name of [metrics.CodeSims], "" for the default.
 	CodeSim string
-	// Buckets, where it is not nil, asks for the scores by length.
+	// Buckets asks for the scores by length, unless it is nil.
 	Buckets Edges
 }
 
-// Edges are the borders between length buckets, ascending, in the unit of the
-// field length. A row belongs to the first bucket whose upper edge is above its
+// Edges are the borders between length buckets, ascending, in the unit of
+// [Row.Length]. A row belongs to the first bucket whose upper edge is above its
 // length, or to the last one.
 type Edges []int
 
-// The bucketings in use. Their edges are thousands, not multiples of 1024.
+// The buckets in use. Their edges are multiples of 1000, not of 1024.
 var (
 	LongBenchE  = Edges{4000, 8000}
 	FiveBuckets = Edges{4000, 8000, 16000, 32000}
@@ -78,11 +78,11 @@ func (e Edges) index(length int) int {
 	return len(e)
 }
 
-// Bucket is the score of the rows of some lengths.
+// Bucket is the score of the rows in one range of lengths.
 type Bucket struct {
 	Label string
 	Rows  int
-	// Score is 0 to 100 as printed, not a number where Rows is 0.
+	// Score is 0 to 100 as printed, NaN if Rows is 0.
 	Score float64
 }
 
@@ -105,16 +105,16 @@ type Result struct {
 	Metric        string
 	MetricVersion int
 	Scores        []float64 // of each row, 0 to 1
-	// Others holds, for the code sets, the scores by the other definitions of
-	// similarity, by metric.
+	// Others holds, for the code sets, the scores of each row by the other
+	// definitions of similarity. The keys are metrics.
 	Others map[string][]float64
 	// Score is the mean, 0 to 100, rounded to 2 decimals as published.
 	Score   float64
-	Buckets []Bucket // where asked for
+	Buckets []Bucket // nil unless [Options] asks for them
 }
 
-// Score grades a set. It fails on a row that its metric can't be computed for,
-// and where something is missing that the metric needs.
+// Score grades a set. It fails if the metric cannot be computed for a row, or
+// needs something that is missing on this machine.
 func (s Set) Score(opt Options) (Result, error) {
 	primary, others, err := s.Scorers(opt.CodeSim)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s Set) Score(opt Options) (Result, error) {
 
 // grade scores every row.
 func (s Set) grade(scorer metrics.Scorer) ([]float64, error) {
-	// The original keeps the class names of the last row for all of them.
+	// The original uses the class names of the last row for all rows.
 	var classes []string
 	if len(s.Rows) > 0 {
 		classes = s.Rows[len(s.Rows)-1].Classes
@@ -176,8 +176,8 @@ func (s Set) buckets(edges Edges, scores []float64) ([]Bucket, error) {
 	return edges.Group(lengths, scores), nil
 }
 
-// Group returns the buckets of rows with these lengths and scores, 0 to 1. It
-// panics where there are not as many of one as of the other.
+// Group returns the buckets of rows with these lengths and scores (0 to 1). It
+// panics if the two lists differ in length.
 func (e Edges) Group(lengths []int, scores []float64) []Bucket {
 	if len(lengths) != len(scores) {
 		panic(fmt.Sprintf("predictions: %d lengths for %d scores", len(lengths), len(scores)))
@@ -195,10 +195,10 @@ func (e Edges) Group(lengths []int, scores []float64) []Bucket {
 }
 
 // bucketPoints is the mean of a bucket as LongBench-E's program prints it. That
-// program averages and rounds with numpy, whose sum takes another order than a
-// loop's and whose rounding multiplies, rounds halves to even and divides again,
-// where Python's own decides by the exact value: 28.645 may become either
-// neighbour. Set scores are the loop's and Python's, see [metrics.Points].
+// program averages and rounds with numpy. Numpy adds in another order than a loop,
+// and to round it multiplies, rounds halves to even and divides again, where
+// Python decides by the exact value: 28.645 may become either neighbour. The
+// scores of whole sets use a loop and Python's rounding, see [metrics.Points].
 func bucketPoints(scores []float64) float64 {
 	if len(scores) == 0 {
 		return math.NaN()
@@ -207,8 +207,8 @@ func bucketPoints(scores []float64) float64 {
 	return math.RoundToEven(100*mean*100) / 100
 }
 
-// pairwiseSum is numpy's sum of contiguous doubles: eight running sums in a
-// block of up to 128, larger arrays in halves.
+// pairwiseSum is numpy's sum of contiguous doubles: eight running sums for up to
+// 128 numbers; a longer array is halved.
 func pairwiseSum(x []float64) float64 {
 	n := len(x)
 	if n > 128 {

@@ -12,8 +12,8 @@ import (
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
-// publishedScores reads a result.json: a score a set, or one a bucket. The
-// empty buckets of Python's writer are bare NaN, which is not JSON.
+// publishedScores reads a result.json: one score per set, or one per bucket.
+// Python writes a bare NaN for an empty bucket, which is not JSON.
 func publishedScores(t *testing.T, path string) map[string]any {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -29,9 +29,9 @@ func publishedScores(t *testing.T, path string) map[string]any {
 }
 
 // TestPublishedScores grades the predictions of real models and expects the
-// scores that their authors published, to the last decimal. A run does not say
-// which definition of code similarity it used: one of the two has to fit both
-// code sets.
+// scores that their authors published, to the last decimal. The authors do not
+// say which definition of code similarity they used: one of the two has to fit
+// both code sets.
 func TestPublishedScores(t *testing.T) {
 	for _, file := range sharedtest.Glob(t, "longbench/predictions", "*/result.json") {
 		dir := filepath.Dir(file)
@@ -99,7 +99,7 @@ func TestPublishedScores(t *testing.T) {
 }
 
 // equalScores compares a set with its published score or scores by bucket, and
-// with the published scores of its rows where there are any.
+// with the published scores of its rows if there are any.
 func equalScores(got Result, published any, rows []float64, logf func(string, ...any)) bool {
 	equal := true
 	fail := func(format string, args ...any) {

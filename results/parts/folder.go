@@ -27,6 +27,9 @@ type Attempt struct {
 	Finished bool        // it ended after its part's last row
 }
 
+// RunDir returns the run's folder of an attempt's.
+func RunDir(attempt string) string { return filepath.Dir(filepath.Dir(filepath.Dir(attempt))) }
+
 // Has says whether a run in this folder is, or was, made in parts.
 func Has(dir string) bool {
 	info, err := os.Stat(filepath.Join(dir, results.PartsDir))

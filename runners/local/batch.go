@@ -32,10 +32,10 @@ type answer struct {
 	row              int // of the decoder, in the step that runs
 
 	// Of a follower:
-	follow   *answer   // the full cache's answer; nil for all others
-	kl       []float64 // divergence at each token
-	agreed   int       // tokens at which both choose the same
-	diverged int       // the first token at which they do not, -1 as long as there is none
+	follow *answer   // the full cache's answer; nil for all others
+	first  int       // the token of it at which comparing begins: the first one may be the prefill's, which all share
+	kl     []float64 // divergence at each token from there
+	agrees []bool    // whether both choose the same
 }
 
 // source says which of a prefill's sequences an answer decodes.

@@ -1,10 +1,6 @@
 package local
 
 import (
-	"math"
-	"slices"
-	"sort"
-
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/models"
 )
@@ -29,12 +25,10 @@ func (b *batch) compare(decoder *models.Decoder, live []int, chosen []int32) err
 		return err
 	}
 	for i, a := range who {
-		a.kl = append(a.kl, float64(kl[i]))
-		if chosen[p[i]] == chosen[q[i]] {
-			a.agreed++
-		} else if a.diverged < 0 {
-			a.diverged = len(a.follow.completion.Tokens)
+		if len(a.kl) == 0 {
+			a.first = len(a.follow.completion.Tokens)
 		}
+		a.kl, a.agrees = append(a.kl, float64(kl[i])), append(a.agrees, chosen[p[i]] == chosen[q[i]])
 	}
 	return nil
 }
@@ -44,15 +38,5 @@ func (b *batch) measured(a *answer) {
 	if a.completion.Err != nil || a.completion.Fidelity != nil || len(a.kl) == 0 {
 		return
 	}
-	sum := 0.0
-	for _, v := range a.kl {
-		sum += v
-	}
-	sorted := slices.Clone(a.kl)
-	sort.Float64s(sorted)
-	a.completion.Fidelity = &runners.Fidelity{
-		Tokens: len(a.kl), KLMean: sum / float64(len(a.kl)),
-		KLP99:     sorted[min(len(sorted)-1, int(math.Ceil(0.99*float64(len(sorted))))-1)],
-		Agreement: float64(a.agreed) / float64(len(a.kl)), FirstDivergence: a.diverged,
-	}
+	a.completion.Fidelity = runners.NewFidelity(a.first, a.kl, a.agrees)
 }

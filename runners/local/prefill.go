@@ -149,7 +149,7 @@ func (b *batch) admit(i int, r *reading) error {
 		if q.Positions {
 			c.Positions = positions
 		}
-		a := &answer{request: i, variant: j, completion: c, pending: q.Question, started: time.Now(), diverged: -1}
+		a := &answer{request: i, variant: j, completion: c, pending: q.Question, started: time.Now()}
 		b.add(a, source{r.prefilled, k, false})
 		own = append(own, a)
 		if isFull(v) {
@@ -162,7 +162,7 @@ func (b *batch) admit(i int, r *reading) error {
 	if q.Fidelity && full != nil {
 		for _, a := range own {
 			k := slices.Index(r.index, a.variant)
-			b.add(&answer{request: i, variant: a.variant, completion: a.completion, follow: full, diverged: -1}, source{r.prefilled, k, true})
+			b.add(&answer{request: i, variant: a.variant, completion: a.completion, follow: full}, source{r.prefilled, k, true})
 		}
 	}
 	return nil

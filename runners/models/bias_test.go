@@ -9,8 +9,9 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// Where biases are, by family and what config.json says: q, k and v; attention's output.
-// A bias that the family's class in transformers does not have is not read.
+// TestBiases: whether q, k and v and the attention's output have biases follows from the
+// family and config.json. A bias that the family's class in transformers does not have is
+// not read.
 func TestBiases(t *testing.T) {
 	for _, c := range []struct {
 		family, flags string
@@ -31,7 +32,7 @@ func TestBiases(t *testing.T) {
 	}
 }
 
-// asked is a source that has everything and notes what is read of it.
+// asked is a source that has every tensor and records which are read.
 type asked struct {
 	randomSource
 	roles *[]Role

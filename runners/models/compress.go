@@ -7,7 +7,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// compress lets the variants choose in a layer and gathers their caches.
+// compress lets the variants choose positions in a layer and gathers their caches.
 func (m *Model) compress(chooser *compress.Chooser, p Prompt, result *Prefilled, l compress.Layer, s compress.Source) error {
 	choice, err := chooser.Choose(s, l, p.Variants)
 	if err != nil {
@@ -28,7 +28,7 @@ func (m *Model) compress(chooser *compress.Chooser, p Prompt, result *Prefilled,
 	return nil
 }
 
-// gather gives each sequence a cache of what its variant chose.
+// gather gives each sequence a cache of the positions that its variant chose.
 func (m *Model) gather(to []Sequence, choice *compress.Choice, kv engine.KV, room int) error {
 	caches, err := m.device.Gather(kv, choice.Caches(), room)
 	if err != nil {
@@ -47,7 +47,7 @@ func (m *Model) gather(to []Sequence, choice *compress.Choice, kv engine.KV, roo
 	return nil
 }
 
-// edit changes a cache's keys by plain Go over copies of them.
+// edit changes a cache's keys in plain Go, on copies of them.
 func (m *Model) edit(c engine.Cache, change func(head int, keys []float32, positions []int32)) error {
 	for h, length := range c.Len {
 		lo, hi := c.Start[h], c.Start[h]+length

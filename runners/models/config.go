@@ -1,12 +1,11 @@
 // Package models turns a model's files into a decoder that runs on any
-// [engine.Device]: configuration → weights → forward pass, in the order of the
-// papers.
+// [engine.Device]: configuration → weights → forward pass. Start with [Open],
+// [Load] and [Model.Prefill].
 //
 // The forward pass exists twice. [Model.Prefill] goes layer by layer over the
 // whole prompt, in blocks of tokens, with one buffer of keys and values that the
-// next layer reuses; in each layer every variant chooses what it keeps and
-// gathers its own cache. [Decoder] then takes the next tokens of all these
-// sequences together.
+// next layer reuses; in each layer every variant chooses positions and gathers
+// its own cache. [Decoder] then decodes all these sequences together.
 package models
 
 import (
@@ -23,7 +22,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Config is what a decoder is built from, whatever file it was read from.
+// Config is the configuration of a decoder, read from any kind of file.
 type Config struct {
 	Family   string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
 	Layers   int
@@ -31,37 +30,38 @@ type Config struct {
 	Heads    engine.Heads
 	FF       int
 	Vocab    int
-	Context  int // positions the model was made for
+	Context  int // number of positions that the model was made for
 	Epsilon  float32
 	Rope     Rope
 	Windows  []int // per layer: the sliding window, 0 for none
 	QKNorm   bool
-	QKVBias  bool // q, k and v have biases; where not, those in the files are ignored, as transformers does
-	OutBias  bool // attention's output has one
+	QKVBias  bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
+	OutBias  bool // attention's output has a bias
 	Tied     bool // the output product shares the embeddings
 	Experts  int  // 0: dense
 	PerToken int
 	EOS      []int32
 }
 
-// Family is a line of models that share an architecture.
+// Family is a series of models with the same architecture.
 type Family struct {
 	Name string
-	// Adapt completes the configuration from what config.json says for this family.
+	// Adapt completes the configuration from the fields of config.json that are
+	// specific to this family.
 	Adapt func(raw RawConfig, c *Config) error
 }
 
 var families = map[string]Family{}
 
-// Register makes a family known by its model_type. It is called from init.
+// Register adds a family under its model_type. It is called from init.
 func Register(f Family) { families[f.Name] = f }
 
-// Names lists the families there are.
+// Names lists the registered families, sorted.
 func Names() []string {
 	return slices.Sorted(maps.Keys(families))
 }
 
-func open(name string) (Family, error) {
+func findFamily(name string) (Family, error) {
 	f, ok := families[name]
 	if !ok {
 		return f, fmt.Errorf("unknown model_type %q: have %s", name, strings.Join(Names(), ", "))
@@ -69,8 +69,8 @@ func open(name string) (Family, error) {
 	return f, nil
 }
 
-// RawConfig holds the fields of config.json that decide anything here, in the
-// older spelling (rope_theta, rope_scaling) and the newer (rope_parameters).
+// RawConfig holds the fields of config.json that this package uses, in the older
+// form (rope_theta, rope_scaling) and the newer one (rope_parameters).
 type RawConfig struct {
 	ModelType       string          `json:"model_type"`
 	Layers          int             `json:"num_hidden_layers"`
@@ -98,7 +98,7 @@ type RawConfig struct {
 	EOS             json.RawMessage `json:"eos_token_id"`
 }
 
-// RawRope is the rotation's part of config.json in either spelling.
+// RawRope is the rotation's part of config.json, in either form.
 type RawRope struct {
 	Theta       *float64 `json:"rope_theta"`
 	Type        string   `json:"rope_type"`
@@ -109,8 +109,8 @@ type RawRope struct {
 	OriginalMax float64  `json:"original_max_position_embeddings"`
 }
 
-// ReadConfig reads a Hugging Face directory's config.json, and the end tokens
-// from generation_config.json where that names more.
+// ReadConfig reads a Hugging Face directory's config.json. End tokens in
+// generation_config.json replace those of config.json.
 func ReadConfig(dir string) (Config, error) {
 	path := filepath.Join(dir, "config.json")
 	data, err := inputs.ReadFile(path)
@@ -124,8 +124,8 @@ func ReadConfig(dir string) (Config, error) {
 	return ParseConfig(path, data, generation)
 }
 
-// ParseConfig reads config.json and, where not nil, generation_config.json; path
-// names the first in errors.
+// ParseConfig reads config.json and, unless it is nil, generation_config.json.
+// path is the path of config.json, for errors.
 func ParseConfig(path string, config, generation []byte) (Config, error) {
 	var raw RawConfig
 	if err := json.Unmarshal(config, &raw); err != nil {
@@ -154,7 +154,7 @@ func ParseConfig(path string, config, generation []byte) (Config, error) {
 	return c, nil
 }
 
-// jsonError adds the line to what encoding/json says.
+// jsonError adds the path and the line to an error of encoding/json.
 func jsonError(path string, data []byte, err error) error {
 	offset := int64(-1)
 	var syntax *json.SyntaxError
@@ -186,7 +186,7 @@ func endTokens(raw json.RawMessage) ([]int32, error) {
 }
 
 func (raw RawConfig) config() (Config, error) {
-	family, err := open(raw.ModelType)
+	family, err := findFamily(raw.ModelType)
 	if err != nil {
 		return Config{}, err
 	}
@@ -227,7 +227,7 @@ func (raw RawConfig) config() (Config, error) {
 	return c, c.Check()
 }
 
-// Check reports a configuration that no decoder can be built from.
+// Check returns an error for a configuration that no decoder can be built from.
 func (c Config) Check() error {
 	for _, f := range []struct {
 		name  string
@@ -266,11 +266,11 @@ func (c Config) Check() error {
 // QueryWidth is the width of all query heads together.
 func (c Config) QueryWidth() int { return c.Heads.Query * c.Heads.Size }
 
-// KVWidth is the width of all key heads together.
+// KVWidth is the width of all KV heads together.
 func (c Config) KVWidth() int { return c.Heads.KV * c.Heads.Size }
 
-// Parameters counts the model's numbers, shared embeddings once; biases are
-// counted where the family has them.
+// Parameters counts the model's numbers. Shared embeddings are counted once, and
+// biases if the model has them.
 func (c Config) Parameters() int64 {
 	attention := int64(c.Width)*int64(c.QueryWidth()+2*c.KVWidth()) + int64(c.QueryWidth())*int64(c.Width)
 	if c.QKVBias {
@@ -293,7 +293,7 @@ func (c Config) Parameters() int64 {
 	return n
 }
 
-// CacheBytesPerToken is what one token takes in the full cache.
+// CacheBytesPerToken is the number of bytes of one token in the full cache.
 func (c Config) CacheBytesPerToken(t engine.Type) int64 {
 	return 2 * int64(c.Layers) * int64(c.KVWidth()) * int64(t.Size())
 }

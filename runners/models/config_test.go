@@ -10,7 +10,7 @@ import (
 const llama31 = `{"model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 8, "num_key_value_heads": 2,
  "intermediate_size": 160, "vocab_size": 512, "max_position_embeddings": 131072, "rms_norm_eps": 1e-05, "hidden_act": "silu", `
 
-// The older and the newer spelling of the rotation mean the same.
+// TestSpellingsOfTheRotation: the older and the newer form of the rotation mean the same.
 func TestSpellingsOfTheRotation(t *testing.T) {
 	older := llama31 + `"rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}}`
 	oldest := strings.Replace(older, "rope_type", "type", 1)
@@ -31,7 +31,7 @@ func TestSpellingsOfTheRotation(t *testing.T) {
 			}
 		}
 	}
-	// Llama 3.1's scaling leaves short waves alone and stretches long ones eight times.
+	// Llama 3.1's scaling keeps short wavelengths and stretches long ones by a factor of eight.
 	plain := Rope{Theta: 500000, Type: "default"}.Frequencies(128)
 	scaled := first.Rope.Frequencies(128)
 	if scaled[0] != plain[0] || scaled[63] != plain[63]/8 {
@@ -62,7 +62,7 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// Parameters of public models, as their authors count them.
+// TestParameters: the numbers of parameters are those that the models' authors give.
 func TestParameters(t *testing.T) {
 	for shape, want := range map[string]int64{
 		"llama-2-7b": 6738415616, "llama-3-8b": 8030261248, "mistral-7b": 7241732096, "mixtral-8x7b": 46702792704, "qwen2.5-7b": 7615616512,

@@ -12,8 +12,8 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// contractConfig is what a family's config.json has besides what all have; a family
-// that is not here is opened without. Every family is held to what follows.
+// contractConfig has the fields of a family's config.json besides those of all families.
+// The tests of this file run for every registered family.
 var contractConfig = map[string]map[string]any{
 	"mistral": {"sliding_window": 9},
 	"mixtral": {"num_local_experts": 3, "num_experts_per_tok": 2},
@@ -63,8 +63,8 @@ func nearTo(a, b []float32) error {
 	return nil
 }
 
-// Reading a prompt at once, in blocks, or its last tokens one by one gives the same
-// logits, and a budget that drops nothing the full cache's.
+// TestContractForward: a prompt that is read at once, in blocks, or with its last tokens
+// one by one gives the same logits, and so does a budget that drops nothing.
 func TestContractForward(t *testing.T) {
 	const n, last = 30, 6
 	ids := tokens(n)
@@ -72,7 +72,7 @@ func TestContractForward(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, err := tinyFamily(t, name, nil)
 			if err != nil {
-				t.Fatalf("%v: what its config.json needs belongs into contractConfig", err)
+				t.Fatalf("%v: add the fields that its config.json needs to contractConfig", err)
 			}
 			variants, err := compress.ParseAll("full;recent(cap=1k)")
 			if err != nil {
@@ -116,7 +116,7 @@ func TestContractForward(t *testing.T) {
 	}
 }
 
-// What a family cannot be is an error, not another model.
+// TestContractRefuses: a config.json that a family does not support is an error.
 func TestContractRefuses(t *testing.T) {
 	for _, name := range Names() {
 		for _, change := range []map[string]any{{"hidden_act": "no such"}, {"num_hidden_layers": 0}, {"num_key_value_heads": 3},
@@ -127,8 +127,8 @@ func TestContractRefuses(t *testing.T) {
 		}
 	}
 	for name := range contractConfig {
-		if _, err := open(name); err != nil {
-			t.Errorf("a configuration for no family: %v", err)
+		if _, err := findFamily(name); err != nil {
+			t.Errorf("contractConfig has an unknown family: %v", err)
 		}
 	}
 }

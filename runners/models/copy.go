@@ -6,8 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Copy returns a sequence of the same content in memory of its own; its caches are
-// the caller's to free. Where there is no memory for it, nothing is held.
+// Copy returns a copy of a sequence with caches of its own, which the caller must free.
+// After an error no memory is held.
 func (m *Model) Copy(s Sequence) (_ Sequence, err error) {
 	d := m.device
 	out := s

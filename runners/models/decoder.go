@@ -7,24 +7,24 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Decoder takes the next tokens of several sequences together: one row each,
-// the weights read once per step for all of them.
+// Decoder decodes several sequences together, one row each. Each step reads the
+// weights once for all of them.
 type Decoder struct {
 	m         *Model
-	sequences []Sequence // as they were when the batch was made
-	mirrors   []*mirror  // of the sequences that have a reader, nil for the others
+	sequences []Sequence // in their state when the batch was made
+	mirrors   []*mirror  // by sequence; nil for those without a reader
 	batch     engine.Batch
 	w         *workspace
 	hidden    engine.Array // (rows, width)
-	ids       engine.Array // Int32 (rows): fed, then chosen
-	chosen    []int32      // what ids holds, where that is known
+	ids       engine.Array // Int32 (rows): the tokens that are fed, then those that are chosen
+	chosen    []int32      // the content of ids, if it is known
 	logits    engine.Array // Float32 (rows, vocab)
-	room      int
+	room      int          // the number of steps for which all caches have room
 	rotary    engine.Rotary
 }
 
-// NewDecoder joins sequences. Their caches stay the caller's, and must not be
-// given to another decoder meanwhile.
+// NewDecoder makes a decoder of sequences. The caller still owns their caches, and
+// must not give them to another decoder at the same time.
 func (m *Model) NewDecoder(sequences []Sequence) (*Decoder, error) {
 	if len(sequences) == 0 {
 		panic("models: a decoder without sequences")
@@ -73,7 +73,7 @@ func (b *Decoder) open() error {
 	return nil
 }
 
-// Close gives back what the decoder itself holds, not the caches.
+// Close frees the memory of the decoder, but not the caches.
 func (b *Decoder) Close() {
 	b.m.device.FreeBatch(b.batch)
 	b.w.free()
@@ -82,8 +82,8 @@ func (b *Decoder) Close() {
 // Rows returns the number of sequences.
 func (b *Decoder) Rows() int { return len(b.sequences) }
 
-// Step feeds one token to each sequence and returns the greedy choice of each, -1
-// for one whose logits are not finite.
+// Step feeds one token to each sequence and returns the greedy choice of each. It
+// is -1 if the logits are not finite.
 func (b *Decoder) Step(feed []int32) ([]int32, error) {
 	if len(feed) != b.Rows() {
 		panic(fmt.Sprintf("models: %d tokens for %d sequences", len(feed), b.Rows()))
@@ -92,7 +92,7 @@ func (b *Decoder) Step(feed []int32) ([]int32, error) {
 		return nil, fmt.Errorf("the caches have room for %d tokens and are full", b.room)
 	}
 	d := b.m.device
-	if !slices.Equal(feed, b.chosen) { // mostly it is the last step's choice, which is there
+	if !slices.Equal(feed, b.chosen) { // usually feed is the last step's choice, which ids already holds
 		d.PutInts(b.ids, feed)
 	}
 	b.chosen = b.chosen[:0]
@@ -129,9 +129,8 @@ func (b *Decoder) step() {
 	d.Advance(b.batch)
 }
 
-// Greedy returns the index of the highest logit, the lowest index among equals, -1
-// where one is not finite. Those that are excepted are not chosen; -1 where that
-// leaves none.
+// Greedy returns the index of the highest logit that is not in except, the lowest
+// index among equals. It is -1 if a logit is not finite or none is left.
 func Greedy(logits []float32, except ...int32) int32 {
 	best := int32(-1)
 	if !Finite(logits) {
@@ -150,8 +149,8 @@ func (b *Decoder) Logits(row int, dst []float32) {
 	b.m.device.Get(dst, b.logits.Slice(row*b.m.Vocab, (row+1)*b.m.Vocab))
 }
 
-// Divergence returns KL(p ‖ q) in nats between pairs of rows of the last step's
-// next-token distributions, whose logits must be finite.
+// Divergence returns KL(p ‖ q) in nats for pairs of rows, between the next-token
+// distributions of the last step. The logits must be finite.
 func (b *Decoder) Divergence(p, q []int) ([]float32, error) {
 	a, err := b.m.device.New(engine.Float32, len(p))
 	if err != nil {
@@ -164,7 +163,7 @@ func (b *Decoder) Divergence(p, q []int) ([]float32, error) {
 	return out, b.m.device.Sync()
 }
 
-// Retain goes on with some of the rows, in the order given; the others end.
+// Retain keeps some of the rows, in the given order, and drops the others.
 func (b *Decoder) Retain(rows []int) error {
 	steps := b.batch.Steps()
 	next, mirrors := make([]Sequence, len(rows)), make([]*mirror, len(rows))
@@ -176,7 +175,7 @@ func (b *Decoder) Retain(rows []int) error {
 	return b.open()
 }
 
-// advance returns a sequence as it is after steps tokens.
+// advance returns the state of a sequence after steps tokens.
 func advance(s Sequence, steps int) Sequence {
 	caches := make([]engine.Cache, len(s.Caches))
 	for i, c := range s.Caches {

@@ -8,10 +8,10 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// BeforeLayers stands for the embedding where a layer is asked for.
+// BeforeLayers is the number of the embedding where others are numbers of layers.
 const BeforeLayers = -1
 
-// Finite says whether no number is NaN or infinite.
+// Finite reports whether no number is NaN or infinite.
 func Finite(numbers []float32) bool {
 	for _, x := range numbers {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
@@ -22,12 +22,11 @@ func Finite(numbers []float32) bool {
 }
 
 // FirstNotFinite reads a prompt under the full cache and returns the first layer
-// that a hidden state leaves with a NaN or an infinity in it: BeforeLayers for the
-// embedding, m.Layers where all hidden states are finite and only the logits behind the
-// last token are not. found is false where those are finite too. Of the last layer
-// it sees what its last token leaves.
+// whose output has a NaN or an infinity: BeforeLayers for the embedding, m.Layers if all
+// hidden states are finite and only the logits after the last token are not. found is
+// false if these are finite too. In the last layer it looks only at the last token.
 //
-// It costs a prefill up to that layer, and each hidden state's way to the host.
+// It costs a prefill up to that layer, and a copy of each hidden state to the host.
 func (m *Model) FirstNotFinite(ctx context.Context, ids []int32) (layer int, found bool, err error) {
 	broken := errors.New("a hidden state that is not finite")
 	var held []float32

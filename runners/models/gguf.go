@@ -10,7 +10,7 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-// ggufConfig reads a GGUF file's metadata.
+// ggufConfig reads the configuration from a GGUF file's metadata.
 func ggufConfig(f *weights.File) (Config, error) {
 	meta := f.Metadata()
 	architecture, err := meta.String("general.architecture")
@@ -88,8 +88,8 @@ func ggufConfig(f *weights.File) (Config, error) {
 	return c, nil
 }
 
-// ggufBiases refuses biases that would be left out: the metadata do not say whether a
-// model has them, their being there does.
+// ggufBiases returns an error if a file has a bias that would not be read. The metadata do
+// not say which biases a model has, so every bias in the file is part of the model.
 func ggufBiases(names []string, c Config) error {
 	for _, name := range names {
 		_, kind, _ := strings.Cut(strings.TrimPrefix(name, "blk."), ".")

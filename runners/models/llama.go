@@ -3,7 +3,8 @@ package models
 import "errors"
 
 // Llama 2, 3, 3.1 (arXiv 2302.13971, 2307.09288, 2407.21783), LongChat (linear
-// scaling) and LWM (a large theta), SmolLM2. Biases are where config.json says so.
+// scaling), LWM (a large theta), SmolLM2. config.json says whether attention has
+// biases.
 func init() {
 	Register(Family{Name: "llama", Adapt: func(raw RawConfig, c *Config) error {
 		if raw.MLPBias {

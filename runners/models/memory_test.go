@@ -8,7 +8,7 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// confined is a device with so much memory free.
+// confined is a device with a fixed amount of free memory. It counts the loads.
 type confined struct {
 	engine.Device
 	free  int64
@@ -45,7 +45,7 @@ func TestWeightsThatDoNotFitAreNotRead(t *testing.T) {
 		if _, err := Load(d, files, nil); !errors.As(err, &memory) || memory.Need != need || memory.Free != c.free || c.loads > 0 {
 			t.Errorf("half %v, one byte short of %d: %v after %d weights", half, need, err, c.loads)
 		}
-		for _, c.free = range []int64{need, 0} { // 0: no limit to speak of
+		for _, c.free = range []int64{need, 0} { // 0: no known limit
 			m, err := Load(d, files, nil)
 			if err != nil {
 				t.Fatalf("half %v, %d bytes free of %d: %v", half, c.free, need, err)

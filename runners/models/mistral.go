@@ -1,7 +1,7 @@
 package models
 
-// Mistral 7B (arXiv 2310.06825): Llama with a sliding window in its first
-// version, none since. It has no biases, whatever config.json says.
+// Mistral 7B (arXiv 2310.06825): Llama with a sliding window in its first version,
+// without one in later versions. It has no biases, even if config.json says so.
 func init() { Register(Family{Name: "mistral", Adapt: slideEverywhere}) }
 
 func slideEverywhere(raw RawConfig, c *Config) error {

@@ -11,7 +11,7 @@ type Model struct {
 	Config
 	device    engine.Device
 	embedding engine.Weight
-	output    engine.Weight // the embedding itself where they are tied
+	output    engine.Weight // the embedding itself if they are tied
 	norm      engine.Array
 	layers    []layer
 	block     int // tokens per prefill block
@@ -29,18 +29,18 @@ type layer struct {
 	window                  int
 }
 
-// Blocker is a device that says how many tokens it likes at a time in prefill.
+// Blocker is a device with a preferred number of tokens per prefill block.
 type Blocker interface{ BlockTokens() int }
 
 // Sizer is a device that does not keep every weight in its own type.
 type Sizer interface {
-	// WeightBytes is what LoadWeight takes for a part, at least.
+	// WeightBytes is the least number of bytes that LoadWeight takes for a part.
 	WeightBytes(part engine.Stored) int64
 }
 
-// Load brings a model's weights to a device. done, where not nil, is told the
-// layers loaded so far. Weights larger than the device's free memory are an
-// *engine.OutOfMemory before any is read.
+// Load loads a model's weights to a device. done, unless it is nil, is called with
+// the number of layers loaded so far. If the weights are larger than the device's
+// free memory, the error is an *engine.OutOfMemory and no weight is read.
 func Load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	size := &sizing{Device: d}
 	if _, err := load(size, f, nil); err != nil {
@@ -52,7 +52,7 @@ func Load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	return load(d, f, done)
 }
 
-// sizing stands in for a device: it loads nothing and counts what would be taken.
+// sizing replaces a device: it loads nothing and counts the bytes that weights need.
 type sizing struct {
 	engine.Device
 	bytes int64
@@ -125,10 +125,10 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	return m, nil
 }
 
-// Device returns where the model is.
+// Device returns the device that holds the model.
 func (m *Model) Device() engine.Device { return m.device }
 
-// Close gives everything back to the device.
+// Close frees all memory of the model on the device.
 func (m *Model) Close() {
 	d := m.device
 	if m.rotary != nil {
@@ -154,7 +154,7 @@ func (m *Model) Close() {
 	m.layers = nil
 }
 
-// rotate returns a rotation that serves positions below n.
+// rotate returns a rotation for all positions below n.
 func (m *Model) rotate(n int) (engine.Rotary, error) {
 	if m.rotary != nil && m.rotary.Positions() >= n {
 		return m.rotary, nil
@@ -163,7 +163,7 @@ func (m *Model) rotate(n int) (engine.Rotary, error) {
 		m.device.FreeRotary(m.rotary)
 		m.rotary = nil
 	}
-	n = (n + 1023) / 1024 * 1024 // so that prompts of nearly one length share it
+	n = (n + 1023) / 1024 * 1024 // so that prompts of similar lengths share it
 	r, err := m.device.NewRotary(m.Rope.Frequencies(m.Heads.Size), 1, n)
 	if err != nil {
 		return nil, err
@@ -177,12 +177,12 @@ type part struct {
 	rows, cols int
 }
 
-// loader keeps the first error, and what it loaded, to be given back then.
+// loader loads weights and keeps the first error, after which free frees what it loaded.
 type loader struct {
 	d       engine.Device
 	s       Source
 	layer   int
-	biased  map[Role]bool // the biases the configuration wants; others in the files are not the model's
+	biased  map[Role]bool // the biases that the configuration has; others in the files are ignored
 	err     error
 	weights []engine.Weight
 	arrays  []engine.Array

@@ -6,9 +6,10 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// PrefillOperations counts what reading n tokens takes, or part of it, a multiply
-// and add as two: products with the weights, and causal attention. In the last
-// layer only the last token goes on beyond its keys and values.
+// PrefillOperations counts the operations of a prefill of n tokens, or of a part of
+// it: products with the weights, and causal attention. A multiplication with an
+// addition counts as two. In the last layer only the last token is computed beyond
+// its keys and values.
 func (m *Model) PrefillOperations(n int, part Part) (products, attention float64) {
 	qkv := float64(m.Width) * float64(m.QueryWidth()+2*m.KVWidth())
 	rest := float64(m.QueryWidth())*float64(m.Width) + 3*float64(m.Width)*float64(m.FF)
@@ -16,7 +17,7 @@ func (m *Model) PrefillOperations(n int, part Part) (products, attention float64
 		rest = float64(m.QueryWidth())*float64(m.Width) + float64(m.PerToken)*3*float64(m.Width)*float64(m.FF) + float64(m.Width)*float64(m.Experts)
 	}
 	layers, tokens, first := float64(part.layers(m.Layers)), float64(n), float64(part.first(n, m.block))
-	whole := layers // those in which all tokens go on
+	whole := layers // those that compute all tokens
 	if part.layers(m.Layers) == m.Layers {
 		whole--
 	}
@@ -25,9 +26,9 @@ func (m *Model) PrefillOperations(n int, part Part) (products, attention float64
 	return products, attention
 }
 
-// IdleExpertBytes is how much of the weights a decoding step of so many rows leaves
-// unread, since no row's token chose it: on average, the experts being equally likely,
-// and exactly for one row. A dense model has none.
+// IdleExpertBytes is the number of bytes of experts that no row of a decoding step
+// chooses and that are therefore not read. For one row it is exact; for more it is the
+// mean if all experts are equally likely. For a dense model it is 0.
 func (m *Model) IdleExpertBytes(rows int) int64 {
 	var all int64
 	for i := range m.layers {
@@ -41,8 +42,8 @@ func (m *Model) IdleExpertBytes(rows int) int64 {
 	return int64(float64(all) * math.Pow(1-float64(m.PerToken)/float64(m.Experts), float64(rows)))
 }
 
-// LargestProduct returns the weight of a layer's largest product: gate and up
-// projections, or the attention's where the feed-forward layers are a mixture.
+// LargestProduct returns the weight of a layer's largest product: the gate and up
+// projections, or q, k and v in a mixture of experts.
 func (m *Model) LargestProduct() engine.Weight {
 	if m.Experts > 0 {
 		return m.layers[0].qkv

@@ -14,7 +14,7 @@ type weighing struct {
 
 func (w weighing) Bytes() int64 { return w.bytes }
 
-// A token of a mixture leaves unread all experts but its own; more tokens leave fewer.
+// TestIdleExperts: one token reads only its own experts; more tokens read more of them.
 func TestIdleExperts(t *testing.T) {
 	mixture := &Model{}
 	mixture.Experts, mixture.PerToken = 8, 2
@@ -29,7 +29,7 @@ func TestIdleExperts(t *testing.T) {
 	if got := mixture.IdleExpertBytes(1); got != one {
 		t.Errorf("one row leaves %d bytes, want %d", got, one)
 	}
-	// Each of two rows leaves an expert with 3 in 4.
+	// A row does not choose an expert with a probability of 3 in 4.
 	if got := mixture.IdleExpertBytes(2); math.Abs(float64(got)-one*.75) > 1 {
 		t.Errorf("two rows leave %d bytes, want %d", got, one*3/4)
 	}

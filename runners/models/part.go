@@ -6,20 +6,20 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Part says how much of a prefill is computed, for measuring memory and decoding
-// at sizes whose whole prefill would take too long. Every array and every cache
-// has the size that it has in a whole one; the answers are not the model's.
+// Part says how much of a prefill is computed. It is for measuring memory and
+// decoding at sizes whose whole prefill would take too long. Every array and cache
+// has its full size, but the answers are not the model's.
 type Part struct {
-	// Layers is how many layers are computed, 0 for all. The later ones choose and
-	// gather from the keys and values of the last that was.
+	// Layers is the number of layers that are computed, 0 for all. The others choose
+	// and gather from the keys and values of the last computed layer.
 	Layers int
-	// Attending is how many of the prompt's last tokens attend, 0 for all; it counts
-	// in whole blocks. The others' queries go on in place of what they would have
-	// attended to; their keys and values are there for those that attend.
+	// Attending is the number of the prompt's last tokens that attend, rounded up to
+	// whole blocks, 0 for all. For the others, their queries replace the result of
+	// attention; their keys and values are computed for the tokens that attend.
 	Attending int
 }
 
-// layers returns how many of a model's layers are computed.
+// layers returns the number of computed layers of a model with all layers.
 func (p Part) layers(all int) int {
 	if p.Layers == 0 {
 		return all
@@ -27,7 +27,7 @@ func (p Part) layers(all int) int {
 	return min(p.Layers, all)
 }
 
-// first returns the first of n tokens that attends, given the tokens of a block.
+// first returns the first of n tokens that attends. block is the tokens per block.
 func (p Part) first(n, block int) int {
 	if p.Attending == 0 || p.Attending >= n {
 		return 0
@@ -35,15 +35,15 @@ func (p Part) first(n, block int) int {
 	return (n - p.Attending) / block * block
 }
 
-// watch tells of progress.
+// watch reports progress.
 type watch struct {
 	tell  func(done, total int)
 	total int
 	told  time.Time
 }
 
-// report waits for the device once a second, or what is told would be what was
-// asked of it, not what it has done.
+// report waits for the device once a second and then reports, so that it counts the
+// work that the device has done, not the work that was queued.
 func (w *watch) report(d engine.Device, done int) error {
 	if w.tell == nil {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Plan is what a prompt under some variants will need on the device, in bytes,
-// beside the weights.
+// Plan is the memory that a prompt under some variants needs on the device, in
+// bytes, besides the weights.
 type Plan struct {
 	Prefill int64   // hidden states, one layer's keys and values, scratch
 	Decode  int64   // scratch of the decoding rows
@@ -19,17 +19,17 @@ type Plan struct {
 
 // Packer is a device on which an array takes more memory than its bytes.
 type Packer interface {
-	// Takes is how much an array of so many bytes takes where there are many like it.
+	// Takes is the memory of an array of so many bytes if there are many like it.
 	Takes(bytes int64) int64
 }
 
-// Mixer is a device whose MixtureAdd takes memory of its own.
+// Mixer is a device whose MixtureAdd needs additional memory.
 type Mixer interface {
-	// MixtureBytes is how much, for so many tokens of a prompt.
+	// MixtureBytes is that memory in bytes, for so many tokens of a prompt.
 	MixtureBytes(tokens, width, ff, experts, perToken int) int64
 }
 
-// Plan computes what Prefill and a Decoder will ask the device for.
+// Plan computes the memory that Prefill and a Decoder will need.
 func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan {
 	element := int64(m.device.Type().Size())
 	takes := func(bytes int64) int64 { return bytes }
@@ -38,7 +38,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	}
 	array := func(rows, width int) int64 { return takes(int64(rows) * int64(width) * element) }
 	p := Plan{device: m.device.Name()}
-	scratch := int64(0) // of a decoding row
+	scratch := int64(0) // numbers per decoding row
 	for _, w := range m.widths() {
 		scratch += int64(w)
 		p.Prefill += array(min(m.block, n), w)
@@ -54,7 +54,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	}
 	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
 	l := compress.Layer{Layers: m.Layers, Tokens: n, Heads: m.Heads}
-	chosen := int64(0) // positions, in the layer where they are most
+	chosen := int64(0) // bytes of positions, in the layer with most of them
 	for _, v := range variants {
 		var bytes, most int64
 		for i := range m.Layers {
@@ -62,7 +62,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 			e := v.Expect(l)
 			held := e.Most() + e.Heads*room
 			bytes += 2 * array(held, m.Heads.Size)
-			if e.Tail < n { // something may be dropped: positions say what is kept
+			if e.Tail < n { // positions may be dropped, so the cache stores which are kept
 				bytes += takes(4 * int64(held))
 				most = max(most, 4*int64(e.Most()))
 			}
@@ -82,7 +82,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		p.Prefill += array(held, m.QueryWidth())
 	}
 	if needs.Columns {
-		// Beside the sums of all queries, a number for each of the block's.
+		// The sums over all queries, and a number for each query of a block.
 		p.Prefill += takes(4*int64(m.Heads.Query)*int64(n)) + takes(4*int64(m.Heads.Query)*int64(min(m.block, n)))
 	}
 	if needs.Output {
@@ -91,15 +91,15 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	return p
 }
 
-// Of returns the plan of b prompts that are like this one and are read one after
-// the other, to be decoded together.
+// Of returns the plan of b prompts like this one, which are read one after the other
+// and decoded together.
 func (p Plan) Of(b int) Plan {
 	p.Decode *= int64(b)
 	p.Caches = slices.Repeat(p.Caches, b)
 	return p
 }
 
-// Total is what is needed at the worst moment.
+// Total is the largest memory needed at any time.
 func (p Plan) Total() int64 {
 	total := max(p.Prefill, p.Decode)
 	for _, c := range p.Caches {
@@ -108,9 +108,9 @@ func (p Plan) Total() int64 {
 	return total
 }
 
-// Fitting leaves out the variants with the largest caches until the rest fits
-// into free bytes (0: no limit), and returns an *engine.OutOfMemory for each of
-// those, nil for the others.
+// Fitting drops the variants with the largest caches until the others fit into
+// free bytes (0: no limit). By variant it returns an error that wraps an
+// *engine.OutOfMemory, or nil if the variant fits.
 func (p Plan) Fitting(free int64) []error {
 	out := make([]error, len(p.Caches))
 	if free <= 0 {

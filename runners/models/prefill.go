@@ -12,44 +12,44 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Prompt is what one prefill works on.
+// Prompt is the input of a prefill.
 type Prompt struct {
 	IDs      []int32
-	Sample   int // the prompt's number in its data set: a random policy's draw rests on it
+	Sample   int // the prompt's number in its data set, from which a random policy draws
 	Variants []compress.Variant
-	Room     int // tokens that will be decoded behind each cache
+	Room     int // free places in each cache for tokens that will be decoded
 
-	// Twins asks for a second cache of the same content for each variant, for
-	// decoding along another's answer.
+	// Twins asks for a second copy of each variant's cache, to decode along another
+	// variant's answer.
 	Twins bool
-	// Part, where it is not the zero Part, leaves out some of the work.
+	// Part leaves out some of the work, unless it is zero.
 	Part Part
-	// Progress is told how many of the layers' blocks are done.
+	// Progress is called with the number of blocks done, over all layers.
 	Progress func(done, total int)
-	// Trace, where not nil, sees intermediate arrays: "hidden" (m, width) entering
-	// layer L (L = layers: after the final norm), "q" (m, heads, d), "logits"
-	// (m, vocab), rows start…, and at a layer's end "kv" (start = n, see KV).
+	// Trace, unless it is nil, gets intermediate arrays of a block of m tokens from
+	// start on: "hidden" (m, width), the input of a layer (for layer = layers: after
+	// the final norm), "q" (m, heads, d) and "logits" (m, vocab).
 	Trace func(name string, layer, start int, a engine.Array)
-	// Look, where not nil, is shown the hidden states (m, width) of a block of tokens
-	// as they leave a layer, those of the embedding as BeforeLayers; of the last
-	// layer only what is computed. Its error ends the prefill.
+	// Look, unless it is nil, gets the output (m, width) of a layer for a block of
+	// tokens, and that of the embedding as layer BeforeLayers. In the last layer it
+	// gets only the tokens that are computed. Its error ends the prefill.
 	Look func(layer int, hidden engine.Array) error
-	// TraceKV sees each layer's keys and values.
+	// TraceKV, unless it is nil, gets each layer's keys and values.
 	TraceKV func(layer int, kv engine.KV)
 }
 
-// Prefilled is a prompt that has been read: the logits behind its last token,
-// and for each variant a sequence to decode from.
+// Prefilled is the result of a prefill: the logits after the last token, and for
+// each variant a sequence to decode from.
 type Prefilled struct {
 	Logits    []float32
 	Sequences []Sequence // by variant
-	Twins     []Sequence // by variant, where asked for
-	Host      []bool     // by variant: chosen, in some layer or step, in plain Go over copies
+	Twins     []Sequence // by variant, if Prompt.Twins is set
+	Host      []bool     // by variant: it chooses, in some layer or step, in plain Go over copies
 
 	device engine.Device
 }
 
-// Free gives all caches back.
+// Free frees all caches.
 func (p *Prefilled) Free() {
 	for _, s := range append(p.Sequences, p.Twins...) {
 		p.device.FreeCache(s.Caches...)
@@ -57,11 +57,11 @@ func (p *Prefilled) Free() {
 	p.Sequences, p.Twins = nil, nil
 }
 
-// ErrPrompt is wrapped by errors that are the prompt's own.
+// ErrPrompt is wrapped by errors for which the prompt is the cause.
 var ErrPrompt = errors.New("the prompt can't be read")
 
 // Prefill reads a prompt layer by layer, and in each layer lets every variant
-// choose and gather. On an error nothing is held.
+// choose positions and gather its cache. After an error no memory is held.
 func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error) {
 	d, n := m.device, len(p.IDs)
 	if n == 0 {
@@ -87,7 +87,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	held := needs.Held(n)
 	queries := w.array(d.Type(), held*m.QueryWidth())
 	last := w.array(engine.Float32, m.Vocab)
-	var columns engine.Array // (heads, n): attention that each position has got
+	var columns engine.Array // (heads, n): the sum of attention to each position
 	if needs.Columns {
 		columns = w.array(engine.Float32, m.Heads.Query*n)
 	}
@@ -104,7 +104,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	}
 	defer func() {
 		if err != nil {
-			d.Sync() // whatever is under way still uses the caches
+			d.Sync() // queued work still uses the caches
 			result.Free()
 		}
 	}()
@@ -117,11 +117,11 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	scale := m.scale()
 	computed, attending := p.Part.layers(m.Layers), p.Part.first(n, m.block)
 	if needs.Columns && attending > 0 {
-		d.Put(columns, make([]float32, columns.Len)) // no block sets the first of them
+		d.Put(columns, make([]float32, columns.Len)) // the first blocks do not set their columns
 	}
 	watch := watch{p.Progress, computed * blocks, time.Now()}
 	if computed == m.Layers {
-		watch.total -= blocks - 1 // the last layer's take no time
+		watch.total -= blocks - 1 // in the last layer only the last block takes time
 	}
 	for li := range m.layers {
 		y := &m.layers[li]
@@ -157,7 +157,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 					d.ColumnSums(columns, s.q, kv, start, m.Heads, y.window, scale)
 					summing = false
 				}
-				// Nothing above the last layer reads any token but the last.
+				// After the last layer only the last token is needed.
 				if b < blocks-1 {
 					continue
 				}
@@ -222,7 +222,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	return result, nil
 }
 
-// scale of the attention: 1/√d.
+// scale is the factor of the attention's products: 1/√d.
 func (m *Model) scale() float32 { return float32(1 / math.Sqrt(float64(m.Heads.Size))) }
 
 // feed is a layer's second half: x += feed-forward(norm(x)).
@@ -237,8 +237,8 @@ func (m *Model) feed(x engine.Array, s scratch, y *layer) {
 	d.MatMulAdd(x, s.gated, y.down)
 }
 
-// holdQueries keeps the rows of q, positions start…, that are among the last of
-// n positions.
+// holdQueries copies the rows of q, positions from start on, that are among the
+// last positions of n to held.
 func (m *Model) holdQueries(held, q engine.Array, start, rows, n, last int) {
 	lo := max(start, n-last)
 	if lo >= start+rows {

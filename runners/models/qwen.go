@@ -2,9 +2,9 @@ package models
 
 import "fmt"
 
-// Qwen2 (arXiv 2407.10671) always has biases on q, k and v and only there; Qwen3
-// (arXiv 2505.09388) has RMS norms on each head of q and k instead, and biases
-// where config.json says so. Both can give some layers a sliding window.
+// Qwen2 (arXiv 2407.10671) always has biases on q, k and v, and no others. Qwen3
+// (arXiv 2505.09388) has RMS norms on each head of q and k, and biases if
+// config.json says so. In both, some layers can have a sliding window.
 func init() {
 	Register(Family{Name: "qwen2", Adapt: func(raw RawConfig, c *Config) error {
 		c.QKVBias = true

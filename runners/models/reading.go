@@ -8,19 +8,20 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Sequence is what a decoder starts from: the caches of a variant, and how they are read.
+// Sequence is the input of a decoder: the caches of a variant, and how they are read.
 type Sequence struct {
 	engine.Sequence
-	reader *reader // nil where a step reads whole caches
+	reader *reader // nil if a step reads whole caches
 }
 
-// reader names what a step's queries read of a sequence's caches: see [compress.Reader].
+// reader selects the positions of a sequence's caches that a step's queries read: see
+// [compress.Reader].
 type reader struct {
 	variant compress.Variant
-	prompt  compress.Layer // without what differs between layers
+	prompt  compress.Layer // without the fields that differ between layers
 }
 
-// sequence is a variant's, without caches yet.
+// sequence returns the sequence of a variant, without caches yet.
 func (m *Model) sequence(v compress.Variant, prompt compress.Layer) Sequence {
 	s := Sequence{Sequence: engine.Sequence{Position: v.Place(prompt)}}
 	if v.Reads() {
@@ -29,12 +30,10 @@ func (m *Model) sequence(v compress.Variant, prompt compress.Layer) Sequence {
 	return s
 }
 
-// mirror is a copy on the host, in float32, of what the caches of a sequence hold: by layer
-// and KV head, (rows, d).
+// mirror is a float32 copy of a sequence's caches on the host: by layer and KV head, (rows, d).
 type mirror struct{ keys, values [][][]float32 }
 
-// newMirror returns the mirror of a sequence, which holds nothing yet, and nil for a
-// sequence without a reader.
+// newMirror returns an empty mirror of a sequence, or nil for a sequence without a reader.
 func (m *Model) newMirror(s Sequence) *mirror {
 	if s.reader == nil {
 		return nil
@@ -53,12 +52,12 @@ func (m *Model) newMirror(s Sequence) *mirror {
 	return all
 }
 
-// mirrorBytes is what the mirror of a sequence takes of the host's memory.
+// mirrorBytes is the host memory that the mirror of a sequence takes.
 func (m *Model) mirrorBytes(rows int) int64 {
 	return 2 * 4 * int64(m.Layers) * int64(rows) * int64(m.KVWidth())
 }
 
-// follow copies the rows that a layer's cache has got since the last time, or all of them.
+// follow copies the rows of a layer's cache that the mirror does not have yet.
 func (r *mirror) follow(d engine.Device, layer int, c engine.Cache, steps int) {
 	for g, length := range c.Len {
 		for _, of := range []struct {
@@ -72,7 +71,7 @@ func (r *mirror) follow(d engine.Device, layer int, c engine.Cache, steps int) {
 	}
 }
 
-// reads says whether any sequence has a reader.
+// reads reports whether any sequence has a reader.
 func (b *Decoder) reads() bool {
 	for _, r := range b.mirrors {
 		if r != nil {
@@ -82,8 +81,8 @@ func (b *Decoder) reads() bool {
 	return false
 }
 
-// read replaces what the rows with a reader attended in a layer: plain Go over copies,
-// right on every device.
+// read replaces the result of attention in a layer for the rows with a reader. It computes
+// in plain Go over copies, which is right on every device.
 func (b *Decoder) read(layer, window int) {
 	m, d, h := b.m, b.m.device, b.m.Heads
 	for row, r := range b.mirrors {
@@ -110,7 +109,7 @@ func (b *Decoder) read(layer, window int) {
 	}
 }
 
-// attend returns the attention of a query over some of a head's rows (rows, d).
+// attend returns a query's attention over some rows of a head's keys and values, both (n, d).
 func attend(query, keys, values []float32, rows []int32, scale float32) []float32 {
 	d, highest := len(query), math.Inf(-1)
 	weights := make([]float64, len(rows))

@@ -11,8 +11,8 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// pages is Quest once more: of n keys (n, d), of which a query sees those from first on,
-// the positions that it reads.
+// pages is a second implementation of Quest. read returns the positions that a query reads
+// of n keys (n, d), of which it can see those from first on.
 type pages struct{ budget, page, recent int }
 
 func (p pages) read(query, keys []float32, first int) []int {
@@ -20,7 +20,7 @@ func (p pages) read(query, keys []float32, first int) []int {
 	n := len(keys) / d
 	start := first - first%p.page
 	before := max(start, n-min(p.recent, p.budget))
-	score := func(page int) float32 { // the product with the key that suits best, made of the page's own numbers
+	score := func(page int) float32 { // the largest product with a vector made of the page's own numbers
 		sum := 0.0
 		for c, x := range query {
 			most := math.Inf(-1)
@@ -55,15 +55,15 @@ func (p pages) read(query, keys []float32, first int) []int {
 	return slices.DeleteFunc(out, func(j int) bool { return j < first })
 }
 
-// gathering is a device that attends, in decoding, a set of positions for each query head,
-// gathered into a cache of their own.
+// gathering is a device on which, in decoding, each query head attends only the positions
+// that pages selects, gathered into a cache.
 type gathering struct {
 	*ref.Device
 	pages
 	t         *testing.T
 	sequences []engine.Sequence
 	heads     engine.Heads
-	left      int // positions that some query could see and did not read
+	left      int // positions that queries could see and did not read
 }
 
 func (g *gathering) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, error) {
@@ -112,9 +112,9 @@ func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int,
 	}
 }
 
-// A step reads what Quest selects for its queries of all positions so far, in every
-// family, with and without a sliding window, at whole and at short last pages, beside
-// rows that read whole caches, and on after some rows have left.
+// TestReadsPages: a step reads the positions that Quest selects for its queries: in every
+// family, with and without a sliding window, with whole and short last pages, beside rows
+// that read whole caches, and after some rows have ended.
 func TestReadsPages(t *testing.T) {
 	const n, steps = 23, 8
 	ids := tokens(n + steps)
@@ -184,13 +184,13 @@ func TestReadsPages(t *testing.T) {
 	}
 }
 
-// onCard is a device with memory of its own.
+// onCard is a device that counts as one with its own memory.
 type onCard struct{ engine.Device }
 
 func (onCard) Name() string { return "cuda:0" }
 
-// tinyPrefilled is a small model that has read a prompt under variants, and waits for five
-// steps.
+// tinyPrefilled returns a small model and a prompt that it has read under variants, with
+// room for five steps.
 func tinyPrefilled(t *testing.T, names string) (*Model, []compress.Variant, *Prefilled) {
 	t.Helper()
 	m, err := tinyFamily(t, "llama", nil)
@@ -209,7 +209,8 @@ func tinyPrefilled(t *testing.T, names string) (*Model, []compress.Variant, *Pre
 	return m, variants, p
 }
 
-// What decoding copies to the host is planned where that is the device's own memory.
+// TestPlanCountsMirrors: a plan counts the copies on the host only if the device uses the
+// host's memory.
 func TestPlanCountsMirrors(t *testing.T) {
 	m, variants, p := tinyPrefilled(t, "full;quest(cap=9)")
 	b, err := m.NewDecoder(p.Sequences)
@@ -236,7 +237,7 @@ func TestPlanCountsMirrors(t *testing.T) {
 	}
 }
 
-// What keeps less than everything can't be read in part.
+// TestReadsWhole: a cache with dropped positions cannot have a reader.
 func TestReadsWhole(t *testing.T) {
 	m, _, p := tinyPrefilled(t, "recent(cap=9);quest(cap=9)")
 	mixed := p.Sequences[1]

@@ -6,15 +6,15 @@ import (
 	"math"
 )
 
-// Rope is how positions turn queries and keys.
+// Rope is the rotation of queries and keys by their positions.
 type Rope struct {
 	Theta  float64
 	Type   string // "default", "linear", "llama3"
 	Factor float64
-	// Of "llama3": which wavelengths are stretched.
+	// For "llama3": the wavelengths that are stretched, see Frequencies.
 	Low, High, OriginalMax float64
-	// Divisors, where not nil, divide the frequencies one by one (GGUF files of
-	// Llama 3.1 carry llama3's scaling in this form).
+	// Divisors, unless it is nil, has a divisor for each frequency. (GGUF files of
+	// Llama 3.1 store llama3's scaling in this form.)
 	Divisors []float32
 }
 
@@ -63,14 +63,13 @@ func (r Rope) check() error {
 	return nil
 }
 
-// Frequencies returns θ^(-2i/d) for i < d/2, scaled: linear divides all by the
-// factor; llama3 (Llama 3.1) divides those whose wavelength exceeds
-// originalMax/low, leaves those below originalMax/high, and goes over smoothly
-// between.
+// Frequencies returns θ^(-2i/d) for i < d/2, scaled. The type linear divides all by
+// the factor. The type llama3 (Llama 3.1) divides those with a wavelength above
+// originalMax/low, keeps those below originalMax/high, and interpolates between.
 func (r Rope) Frequencies(d int) []float32 {
 	f := make([]float32, d/2)
 	for i := range f {
-		// float32 steps as torch takes them, so that long angles agree.
+		// Round to float32 at the same steps as torch, so that large angles agree.
 		power := float32(2*i) / float32(d)
 		v := 1 / float32(math.Pow(r.Theta, float64(power)))
 		switch r.Type {

@@ -13,8 +13,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// shapes are the sizes of public models, for measuring speed and memory without
-// their weights. Sources: the models' own config.json.
+// shapes are the sizes of public models, to measure speed and memory without their
+// weights. Source: the config.json of each model. tiny is our own, for tests.
 var shapes = map[string]Config{
 	"llama-2-7b": {Family: "llama", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 32, Size: 128}, FF: 11008,
 		Vocab: 32000, Context: 4096, Epsilon: 1e-5, Rope: Rope{Theta: 10000, Type: "default"}},
@@ -32,14 +32,14 @@ var shapes = map[string]Config{
 		Vocab: 256, Context: 1 << 20, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Tied: true},
 }
 
-// Shapes lists the sizes there are.
+// Shapes lists the names of all shapes, sorted.
 func Shapes() []string {
 	return slices.Sorted(maps.Keys(shapes))
 }
 
-// OpenShape makes a model of a public size with random weights:
-// "NAME", or "NAME,layers=N,seed=S,context=N". The shape's context does not
-// limit: random weights have none to lose.
+// OpenShape makes a model of a public size with random weights. spec is "NAME" or
+// "NAME,layers=N,seed=S,context=N". The context of the public model is not a limit,
+// because random weights were not trained for any.
 func OpenShape(spec string) (*Files, error) {
 	parts := strings.Split(spec, ",")
 	c, ok := shapes[parts[0]]
@@ -94,8 +94,8 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	case OutputNorm, AttentionNorm, FeedNorm, QueryNorm, KeyNorm:
 		return ones{name, cols}, nil
 	}
-	// A uniform number on (-s, s) has variance s²/3: with s = √(3/cols) products of
-	// normed rows keep unit variance.
+	// A uniform number on (-s, s) has variance s²/3, so with s = √(3/cols) products
+	// with normed rows have unit variance.
 	t.scale = float32(math.Sqrt(3 / float64(cols)))
 	if role == Embedding {
 		t.scale = 1
@@ -140,7 +140,7 @@ func rawFloats(row []float32) []byte {
 	return raw
 }
 
-// ones is a norm's weight.
+// ones is the weight of a norm: all ones.
 type ones struct {
 	name string
 	cols int

@@ -7,16 +7,16 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-// Source hands out a model's tensors by what they are for. Layer and expert
-// are -1 where they do not apply.
+// Source returns a model's tensors by their roles. layer and expert are -1 if they
+// do not apply.
 type Source interface {
-	// Tensor returns the matrix (rows, cols) of a role, or an error that names it.
+	// Tensor returns the matrix (rows, cols) of a role. Errors name the tensor.
 	Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error)
-	// Has reports whether the model has such a tensor.
+	// Has reports whether the model has a tensor of this role.
 	Has(role Role, layer int) bool
 }
 
-// Role is what a tensor is for.
+// Role is the purpose of a tensor.
 type Role int
 
 // The roles.
@@ -85,7 +85,7 @@ func nameOf(names map[Role]string, role Role, layer int) string {
 	return fmt.Sprintf(names[role], layer)
 }
 
-// vector asks for a shape as files write it: a vector has one dimension.
+// shapeOf is the shape of a role's tensor in a file, where a vector has one dimension.
 func shapeOf(role Role, rows, cols int) []int {
 	switch role {
 	case OutputNorm, AttentionNorm, FeedNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias:
@@ -107,9 +107,9 @@ func (s hubSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stor
 	return s.file.Weight(name, shapeOf(role, rows, cols)...)
 }
 
-// ggufSource reads a GGUF file. Files of the llama architecture keep the rows
-// of each head of q and k interleaved, for a rotation of neighbours; here they
-// are put back into halves.
+// ggufSource reads a GGUF file. In files of the llama architecture (pairs is set) the
+// rows of each head of q and k are interleaved for a rotation of neighbours; Tensor
+// puts them back into halves.
 type ggufSource struct {
 	file   *weights.File
 	config Config
@@ -141,8 +141,8 @@ type Files struct {
 	Config Config
 	Source Source
 	Bytes  int64  // of the tensors, as stored
-	Path   string // what was read
-	// GGUF is the file where it is one: its tokenizer is inside.
+	Path   string // of the directory or file
+	// GGUF is the open GGUF file, which also has the tokenizer; nil for others.
 	GGUF *weights.File
 
 	close func() error
@@ -174,7 +174,7 @@ func Open(path string) (*Files, error) {
 		files.Source = hubSource{file}
 	}
 	if err == nil && files.Source.Has(AttentionNorm, files.Config.Layers) {
-		// Some of the layers would run, and give fluent, wrong numbers.
+		// A model with only some of its layers would run and give wrong answers.
 		err = fmt.Errorf("%s: the configuration has %d layers, the weights have more", path, files.Config.Layers)
 	}
 	if err != nil {

@@ -15,7 +15,7 @@ type workspace struct {
 	err    error
 }
 
-// scratch holds what a block of tokens needs between two operations.
+// scratch holds the intermediate arrays of a block of m tokens.
 type scratch struct {
 	normed   engine.Array // (m, width)
 	qkv      engine.Array // (m, queryWidth+2·kvWidth)
@@ -25,17 +25,17 @@ type scratch struct {
 	gated    engine.Array // (m, ff)
 }
 
-// widths are the numbers per token of a scratch's arrays, in its order.
+// widths are the widths of the arrays of scratch, in their order.
 func (m *Model) widths() [6]int {
 	w := [6]int{m.Width, m.QueryWidth() + 2*m.KVWidth(), m.QueryWidth(), m.QueryWidth(), 2 * m.FF, m.FF}
 	if m.Experts > 0 {
-		w[4], w[5] = 0, 0 // the device's own affair
+		w[4], w[5] = 0, 0 // the device has its own memory for these
 	}
 	return w
 }
 
-// SetBlock has prefill take so many tokens at a time instead of as many as the
-// device likes: more need more scratch memory, and fewer leave a device idle.
+// SetBlock sets the tokens per prefill block, instead of the number that the device
+// prefers. Larger blocks need more scratch memory; small ones leave a device idle.
 func (m *Model) SetBlock(tokens int) {
 	if tokens < 1 {
 		panic(fmt.Sprintf("models: blocks of %d tokens", tokens))
@@ -43,7 +43,7 @@ func (m *Model) SetBlock(tokens int) {
 	m.block = tokens
 }
 
-// Block returns how many tokens prefill takes at a time.
+// Block returns the number of tokens per prefill block.
 func (m *Model) Block() int { return m.block }
 
 func (m *Model) workspace(block int) *workspace {
@@ -59,7 +59,7 @@ func (s *scratch) all() [6]*engine.Array {
 	return [6]*engine.Array{&s.normed, &s.qkv, &s.q, &s.attended, &s.gateUp, &s.gated}
 }
 
-// rows returns the scratch for a block of fewer tokens.
+// rows returns the scratch for a block of n tokens, at most as many as the full one has.
 func (w *workspace) rows(n int) scratch {
 	s := w.full
 	for i, a := range s.all() {

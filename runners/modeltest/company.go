@@ -15,7 +15,7 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// A workload is prompts under variants of a model.
+// A workload is a model with prompts and variants.
 type workload struct {
 	model    string // a path, or shape:NAME
 	prompts  [][]int32
@@ -23,19 +23,19 @@ type workload struct {
 	steps    int
 }
 
-// answer is what a device computed for one prompt under one variant.
+// answer is the results of a device for one prompt under one variant.
 type answer struct {
 	variant compress.Variant
-	prefill []float32   // the logits behind the prompt
+	prefill []float32   // the logits after the prompt
 	kept    [][][]int32 // by layer and cache head
 	logits  [][]float32 // of each step, (vocab)
-	fed     []int32     // to each step
-	chosen  []int32     // greedily, behind the prompt and after each step
+	fed     []int32     // the token of each step
+	chosen  []int32     // the greedy choices after the prompt and after each step
 }
 
 // together reads each prompt once for all variants, and decodes all of them as one
-// batch; half-way every third answer leaves it. Answers are by prompt, then
-// variant. feed gives the tokens that each answer is fed, nil its own choices.
+// batch. Halfway every third answer leaves the batch. Answers are ordered by prompt,
+// then variant. feed has the tokens that each answer is fed; nil means its own choices.
 func together(t *testing.T, m *models.Model, w workload, feed [][]int32) []answer {
 	t.Helper()
 	var answers []answer
@@ -58,7 +58,7 @@ func together(t *testing.T, m *models.Model, w workload, feed [][]int32) []answe
 		t.Fatal(err)
 	}
 	defer func() { decoder.Close() }()
-	rows := make([]int, len(answers)) // the answers that the decoder's rows are
+	rows := make([]int, len(answers)) // the answer of each row of the decoder
 	for i := range rows {
 		rows[i] = i
 	}
@@ -100,14 +100,14 @@ func together(t *testing.T, m *models.Model, w workload, feed [][]int32) []answe
 	return answers
 }
 
-// differs returns an error that names the first difference of two answers, to the last
-// bit, over the steps that both took part in.
+// differs returns an error that names the first difference between two answers, over the
+// steps that both have. Logits are compared bit for bit.
 func (a answer) differs(b answer) error {
 	if !reflect.DeepEqual(a.kept, b.kept) {
 		return fmt.Errorf("other positions are kept")
 	}
 	if err := sameLogits(a.prefill, b.prefill); err != nil {
-		return fmt.Errorf("logits behind the prompt: %w", err)
+		return fmt.Errorf("logits after the prompt: %w", err)
 	}
 	for step := range min(len(a.logits), len(b.logits)) {
 		if a.fed[step] != b.fed[step] {
@@ -135,22 +135,23 @@ func sameLogits(a, b []float32) error {
 	return nil
 }
 
-// ownRows is the most rows that a card multiplies by the package's own kernels in any
-// type, whose rows do not depend on each other; of more, cuBLAS's may.
+// ownRows is the largest number of rows that a card multiplies by our own kernels in any
+// type. There rows do not depend on each other; with more rows cuBLAS may be used, where
+// they may.
 const ownRows = 64
 
-// Company holds that an answer does not depend on what else is computed with it:
-// all prompts under all variants, sharing prefills and decoded as one batch, against
-// one variant of one prompt at a time, prefill and all. Positions, logits and
-// choices are equal bit for bit where at most few rows are decoded together. 0 is any
-// number: then the same prompts several times over, more than ownRows rows, are too.
+// Company tests that an answer does not depend on what else is computed with it. It
+// compares all prompts under all variants, with shared prefills and one batch, with one
+// variant of one prompt at a time. Positions, logits and choices must be equal bit for
+// bit if at most few rows are decoded together. few = 0 means any number of rows; then
+// the prompts are also repeated to give more than ownRows rows.
 func Company(t *testing.T, d engine.Device, few int, w workload) {
 	for _, e := range dependences(t, d, few, w) {
 		t.Error(e)
 	}
 }
 
-// dependences are what Company finds wrong.
+// dependences returns the differences that Company reports.
 func dependences(t *testing.T, d engine.Device, few int, w workload) (found []string) {
 	m := Load(t, d, w.model)
 	defer m.Close()
@@ -171,7 +172,7 @@ func dependences(t *testing.T, d engine.Device, few int, w workload) (found []st
 	if few > 0 {
 		return found
 	}
-	many := workload{variants: w.variants, steps: w.steps / 2} // which all were fed
+	many := workload{variants: w.variants, steps: w.steps / 2} // every answer has at least so many steps
 	var feed [][]int32
 	for len(feed) <= max(ownRows, 2*len(all)) {
 		many.prompts = append(many.prompts, w.prompts...)
@@ -188,9 +189,9 @@ func dependences(t *testing.T, d engine.Device, few int, w workload) (found []st
 	return found
 }
 
-// Twice holds two runs, each with a device and a model of its own, to the same
-// answers bit for bit: what a row of results is made of, fidelity included, and the
-// logits behind it.
+// Twice tests that two runs, each with its own device and model, give the same answers
+// bit for bit: everything that a row of results is made from, fidelity included, and
+// the logits.
 func Twice(t *testing.T, open func(t *testing.T) engine.Device, w workload) {
 	type run struct {
 		answers     []answer
@@ -202,7 +203,7 @@ func Twice(t *testing.T, open func(t *testing.T) engine.Device, w workload) {
 			m := Load(t, open(t), w.model)
 			defer m.Close()
 			var requests []runners.Request
-			for _, ids := range slices.Concat(w.prompts, w.prompts, w.prompts) { // more rows than are few
+			for _, ids := range slices.Concat(w.prompts, w.prompts, w.prompts) { // to have many rows
 				requests = append(requests, runners.Request{Prompt: ids, Variants: runners.VariantsOf(w.variants), MaxNew: w.steps, Fidelity: true, Positions: true})
 			}
 			local := local.New(m, func(ids []int32) string { return fmt.Sprint(ids) })

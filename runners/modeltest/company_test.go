@@ -10,8 +10,8 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// cudaFew is how many rows a card decodes whose bits do not depend on each other: in
-// float32, which never takes cuBLAS for a step, any number.
+// cudaFew is the number of rows up to which a card's rows do not depend on each other. In
+// float32 a step never uses cuBLAS, so it is any number.
 func cudaFew(t engine.Type) int {
 	if t == engine.Float32 {
 		return 0
@@ -19,7 +19,7 @@ func cudaFew(t engine.Type) int {
 	return ownRows
 }
 
-// cudaTypes are all that a card's device may be opened with.
+// cudaTypes are all types that a card's device may be opened with.
 var cudaTypes = []engine.Type{engine.Float32, engine.BFloat16, engine.Float16}
 
 func TestCompanyOnRef(t *testing.T) {
@@ -61,7 +61,7 @@ func TestTwiceOnCPU(t *testing.T) {
 func TestTwiceOnCUDA(t *testing.T) {
 	for _, kind := range cudaTypes {
 		t.Run(kind.String(), func(t *testing.T) {
-			CUDA(t, kind) // skips the whole where there is none
+			CUDA(t, kind) // skips the whole test if there is no card
 			each(t, func(t *testing.T, w workload) {
 				Twice(t, func(t *testing.T) engine.Device { return CUDA(t, kind) }, w)
 			})
@@ -78,8 +78,8 @@ func TestRealTwiceOnCUDA(t *testing.T) {
 	}
 }
 
-// crowded is a device whose products depend on how many rows are multiplied: by
-// less than float32's tolerance, or by more.
+// crowded is a device whose products depend on the number of rows. off may be less
+// than float32's tolerance, or more.
 type crowded struct {
 	engine.Device
 	off float32
@@ -108,7 +108,7 @@ func TestCompanyFails(t *testing.T) {
 	}
 }
 
-// TestDiffers holds the comparison to finding what it is there for.
+// TestDiffers tests that the comparison finds every kind of difference.
 func TestDiffers(t *testing.T) {
 	full := answer{
 		variant: compress.Full, prefill: []float32{1, 2}, kept: [][][]int32{{{0, 1}}}, logits: [][]float32{{1, 2}, {2, 1}},
@@ -124,7 +124,7 @@ func TestDiffers(t *testing.T) {
 		"a position":     {func(a *answer) { a.kept = [][][]int32{{{0, 2}}} }, "positions"},
 		"the last bit":   {func(a *answer) { a.logits[1][0] += 0x1p-22 }, "step 1: logits"},
 		"NaN":            {func(a *answer) { a.logits[1][0] = nan }, "step 1: logits"},
-		"the prompt's":   {func(a *answer) { a.prefill[0] += 0x1p-22 }, "behind the prompt"},
+		"the prompt's":   {func(a *answer) { a.prefill[0] += 0x1p-22 }, "after the prompt"},
 		"another choice": {func(a *answer) { a.chosen[1] = 0 }, "step 0: chose"},
 		"fed otherwise":  {func(a *answer) { a.fed[1] = 0 }, "step 1: fed"},
 		"fewer steps":    {func(a *answer) { a.logits, a.fed, a.chosen = a.logits[:1], a.fed[:1], a.chosen[:2] }, ""},

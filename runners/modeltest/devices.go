@@ -17,8 +17,8 @@ func CPU(t testing.TB) engine.Device {
 	return opened(t, d, err)
 }
 
-// CUDA opens the first card, or skips the test where there is none, which
-// SNAPBENCH_DEVICES=cuda turns into a failure.
+// CUDA opens the first card. Without a card it skips the test, or fails it if
+// SNAPBENCH_DEVICES names cuda.
 func CUDA(t testing.TB, kind engine.Type) engine.Device {
 	t.Helper()
 	if r := cuda.Probe(); len(r.Missing) > 0 {

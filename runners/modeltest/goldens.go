@@ -1,7 +1,8 @@
-// Package modeltest holds a device, with the models built on it, against what
-// the originals computed: the reference checkpoints (transformers and the
-// authors' own SnapKV code) and a real small model. Tests skip without these
-// data and take whatever cases they find.
+// Package modeltest compares a device, with the models built on it, with recorded
+// results of the originals: the reference checkpoints (transformers and the
+// authors' own SnapKV code) and a real small model. [Goldens], [Policies], [Real]
+// and the others are tests that take a device. They skip without the recorded
+// data, and run all cases that they find.
 package modeltest
 
 import (
@@ -37,20 +38,19 @@ type goldenVariant struct {
 	Heads    int    `json:"heads"`
 }
 
-// Goldens holds every checkpoint of the reference data against a device: hidden
-// states, q, k, v and logits of the prompt within tolerance; for every variant
-// the kept positions (ties as SNAPKV's own code leaves them: whatever is kept
-// scores at least what is dropped, and the sets differ only inside one tied
-// value); and, decoding from the recorded positions, the tokens and logits.
-// near is how close two scores, relatively, may lie to count as tied: 0 for
-// float32.
+// Goldens compares a device with every checkpoint of the reference data: hidden
+// states, q, k, v and logits of the prompt within tolerance; for every variant the
+// kept positions; and, decoding from the recorded positions, the tokens and
+// logits. Ties may be broken in any way: every kept position must score at least
+// as much as every dropped one, and the sets may differ only in tied scores. near
+// is the relative difference up to which two scores count as tied.
 func Goldens(t *testing.T, d engine.Device, tolerance, near float64) {
 	for _, dir := range goldens(t) {
 		t.Run(filepath.Base(dir), func(t *testing.T) { checkGolden(t, d, dir, tolerance, near) })
 	}
 }
 
-// goldens are the folders of the reference checkpoints; without them the test skips.
+// goldens returns the folders of the reference checkpoints, or skips the test.
 func goldens(t *testing.T) []string {
 	t.Helper()
 	paths := sharedtest.Glob(t, "goldens", "*/golden.safetensors")
@@ -73,8 +73,8 @@ func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near floa
 	}
 }
 
-// openGolden loads a checkpoint and its vectors for the length of a test, and
-// holds the device to giving everything back.
+// openGolden loads a checkpoint and its vectors for the duration of a test. At the
+// end it checks that all memory of the device was freed.
 func openGolden(t *testing.T, d engine.Device, dir string) *checker {
 	vectors, err := weights.Open(filepath.Join(dir, "golden.safetensors"))
 	if err != nil {
@@ -94,7 +94,7 @@ func openGolden(t *testing.T, d engine.Device, dir string) *checker {
 	t.Cleanup(func() {
 		m.Close()
 		if after := d.Memory().InUse; after != before {
-			t.Errorf("%d bytes are still held after everything was given back", after-before)
+			t.Errorf("%d bytes are still in use after everything was freed", after-before)
 		}
 	})
 	c := &checker{t: t, d: d, m: m, vectors: vectors, golden: g}
@@ -102,7 +102,7 @@ func openGolden(t *testing.T, d engine.Device, dir string) *checker {
 	return c
 }
 
-// Load brings a model, a path or "shape:NAME", to a device; the caller closes it.
+// Load loads a model, a path or "shape:NAME", to a device. The caller closes it.
 func Load(t *testing.T, d engine.Device, path string) *models.Model {
 	t.Helper()
 	files := openModel(t, path)
@@ -114,7 +114,7 @@ func Load(t *testing.T, d engine.Device, path string) *models.Model {
 	return m
 }
 
-// openModel opens a model's files, or random weights of a shape: "shape:NAME".
+// openModel opens a model's files, or random weights for "shape:NAME".
 func openModel(t *testing.T, path string) *models.Files {
 	t.Helper()
 	open := models.Open
@@ -165,7 +165,7 @@ func (c *checker) ints(name string) []int32 {
 	return nil
 }
 
-// close reports the largest difference and fails above the tolerance.
+// close fails if the largest difference is above the tolerance.
 func (c *checker) close(what string, got, want []float32) {
 	c.t.Helper()
 	if len(got) != len(want) {
@@ -190,7 +190,7 @@ func (c *checker) read(a engine.Array) []float32 {
 	return out
 }
 
-// variants names those that were recorded.
+// variants lists the recorded variants, sorted.
 func (c *checker) variants() []string {
 	names := make([]string, 0, len(c.golden.Variants))
 	for name := range c.golden.Variants {
@@ -200,8 +200,8 @@ func (c *checker) variants() []string {
 	return names
 }
 
-// pass returns what the device computes for the prompt, by the vectors' names and
-// in their layouts: hidden.L, q.L, k.L, v.L, logits.
+// pass returns the device's results for the prompt, with the names and layouts of
+// the recorded vectors: hidden.L, q.L, k.L, v.L, logits.
 func (c *checker) pass() map[string][]float32 {
 	rows := map[string][]float32{}
 	p := models.Prompt{IDs: c.ids}
@@ -232,7 +232,7 @@ func (c *checker) forward() {
 	for key, got := range c.pass() {
 		c.close(key, got, c.floats(key))
 	}
-	// Without a trace the last layer computes only what is needed.
+	// Without a trace the last layer computes only the last token.
 	plain, err := c.m.Prefill(context.Background(), models.Prompt{IDs: c.ids})
 	if err != nil {
 		c.t.Fatal(err)
@@ -269,8 +269,8 @@ func (c *checker) parsed(name string) compress.Variant {
 	return v
 }
 
-// recorded returns a variant's kept positions by layer and cache head, nil where
-// none were recorded.
+// recorded returns a variant's kept positions by layer and cache head, nil if none
+// were recorded.
 func (c *checker) recorded(name string) [][][]int32 {
 	if !c.vectors.Has(name + ".keep.0") {
 		return nil
@@ -296,7 +296,7 @@ func (c *checker) own(v compress.Variant) [][][]int32 {
 	return positions(c.d, done.Sequences[0].Sequence)
 }
 
-// positions reads back what a sequence's caches hold, by layer and cache head.
+// positions reads the positions in a sequence's caches, by layer and cache head.
 func positions(d engine.Device, s engine.Sequence) [][][]int32 {
 	var out [][][]int32
 	for _, cache := range s.Caches {
@@ -316,8 +316,9 @@ func positions(d engine.Device, s engine.Sequence) [][][]int32 {
 	return out
 }
 
-// decoded is 12 steps from recorded positions, fed the recorded tokens: the
-// logits (12, vocab), and what the device would choose first and after each.
+// decoded decodes 12 steps from the recorded positions, fed the recorded tokens. It
+// returns the logits (12, vocab), and the device's choices before the first step and
+// after each.
 func (c *checker) decoded(name string) (logits []float32, chosen []int32) {
 	p := models.Prompt{IDs: c.ids, Variants: []compress.Variant{c.parsed(name)}, Room: 12}
 	if recorded := c.recorded(name); recorded != nil {
@@ -379,8 +380,9 @@ func (c *checker) variant(name string) {
 	}
 }
 
-// sameChoice compares two sets of positions by the scores of the positions
-// before the window: they may differ only among scores equal to the cut.
+// sameChoice compares two sets of positions. They may differ only in positions whose
+// scores equal the cut, the lowest kept score. scores are those of the positions
+// before the window.
 func sameChoice(got, want []int32, scores []float32, n int, near float64) error {
 	if len(got) != len(want) {
 		return fmt.Errorf("%d positions, want %d", len(got), len(want))
@@ -413,13 +415,13 @@ func sameChoice(got, want []int32, scores []float32, n int, near float64) error 
 	}
 	for _, p := range want {
 		if !in[p] && !tied(p) {
-			return fmt.Errorf("position %d is dropped and no tie at the cut", p)
+			return fmt.Errorf("position %d is dropped and does not tie with the cut", p)
 		}
 		delete(in, p)
 	}
 	for p := range in {
 		if !tied(p) {
-			return fmt.Errorf("position %d is kept and no tie at the cut", p)
+			return fmt.Errorf("position %d is kept and does not tie with the cut", p)
 		}
 	}
 	return nil

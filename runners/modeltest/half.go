@@ -16,14 +16,14 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// torchHalf is how far the same formulas, written in a half type in torch, lie
-// from the float32 vectors. testdata/torch_half.py makes it.
+// torchHalf is the error of the same formulas in a half type in torch, compared with
+// the float32 vectors. testdata/torch_half.py makes it.
 //
 //go:embed testdata/torch_half.json
 var torchHalf []byte
 
-// figure is a relative error in 2-norms over a whole tensor, a largest difference,
-// and the median over the tensor's rows of the row's own relative error.
+// figure is three measures of the error of a tensor: the relative error in 2-norms of
+// the whole tensor, the largest difference, and the median of the rows' relative errors.
 type figure struct{ Whole, Largest, Median float64 }
 
 // UnmarshalJSON reads [whole, largest, median].
@@ -40,23 +40,23 @@ func (f *figure) UnmarshalJSON(data []byte) error {
 // VARIANT.scores, VARIANT.decode_logits.
 type figures map[string]figure
 
-// allowed is how many times torch's error a device of a half type may make.
+// allowed is the largest error of a device of a half type, as a multiple of torch's.
 const allowed = 2
 
-// Half holds a device of a half type to the reference checkpoints: each recorded
-// quantity within twice the error that torch makes in that type, its float32
-// vectors being the truth.
+// Half compares a device of a half type with the reference checkpoints. The error of
+// each recorded quantity must be at most twice that of torch in the same type. The
+// float32 vectors are the truth.
 //
-// In a mixture of experts a token that another rounding sends to another expert is
-// further off than all rounding together, and which tokens are is chance. There the
-// median row is held instead of the whole, and what is recorded by variant to the
-// worst of torch's variants.
+// In a mixture of experts, rounding can send a token to another expert. Such a token
+// has a much larger error than rounding alone gives, and which tokens these are is
+// chance. So there the median row counts instead of the whole tensor, and quantities
+// that are recorded by variant are compared with the worst of torch's variants.
 //
-// What is discrete: positions are held to what the reference keeps given the very
-// queries and keys that the device computed, ties apart; how many of them are the
-// float32 vectors' own is reported. Tokens are chosen along the recorded answer
-// and must be the recorded ones wherever float32's margin is larger than twice
-// torch's largest difference could turn.
+// Positions must be those that the reference keeps, given the queries and keys that
+// the device computed, except for ties. The test reports how many of them are also
+// kept in float32. Tokens are chosen along the recorded answer. They must be the
+// recorded ones if float32's margin is larger than twice the allowed error, taken from
+// torch's largest difference, could overcome.
 func Half(t *testing.T, d engine.Device) {
 	for _, dir := range goldens(t) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
@@ -102,8 +102,8 @@ func sorted[T any](m map[string]T) []string {
 	return keys
 }
 
-// worst gives each quantity that is recorded by variant the largest figures of all
-// variants.
+// worst replaces the figures of each quantity that is recorded by variant by the
+// largest of all variants.
 func (f figures) worst() figures {
 	top := figures{}
 	for what, e := range f {
@@ -122,11 +122,11 @@ func (f figures) worst() figures {
 	return out
 }
 
-// digits says that what follows a quantity's name is a layer, not a variant's kind.
+// digits reports whether s, the part after the dot, is a layer, not a variant's quantity.
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-// exceeding names what is further off than torch's error allows, and what only one
-// of the two has. It tells log of every quantity.
+// exceeding lists the quantities with a larger error than torch's allows, and those that
+// only one of the two has. It logs every quantity.
 func exceeding(got, torch figures, mixture bool, log func(format string, args ...any)) []string {
 	var out []string
 	bound, of := torch, func(f figure) float64 { return f.Whole }
@@ -167,7 +167,7 @@ func errorOf(t *testing.T, what string, got, want []float32, width int) figure {
 			diff := float64(got[i]) - float64(want[i])
 			rowOff += diff * diff
 			rowAll += float64(want[i]) * float64(want[i])
-			f.Largest = max(f.Largest, math.Abs(diff)) // NaN where one is
+			f.Largest = max(f.Largest, math.Abs(diff)) // NaN if any diff is
 		}
 		off, all = off+rowOff, all+rowAll
 		rows = append(rows, math.Sqrt(rowOff/rowAll))
@@ -180,8 +180,8 @@ func errorOf(t *testing.T, what string, got, want []float32, width int) figure {
 	return f
 }
 
-// halfErrors are the device's own figures, pass being what it computed for the
-// prompt, and what it would choose along each variant's recorded answer.
+// halfErrors returns the device's figures, and its choices along each variant's recorded
+// answer. pass is the device's results for the prompt.
 func (c *checker) halfErrors(pass map[string][]float32) (out figures, chosen map[string][]int32) {
 	out, chosen = figures{}, map[string][]int32{}
 	truth := map[string][]float32{}
@@ -219,8 +219,8 @@ func flat(rows [][][]float32) []float32 {
 	return out
 }
 
-// judged has the reference score and choose from given q.L (query heads, n, d) and
-// k.L (KV heads, n, d): scores and kept positions by layer and cache head.
+// judged lets the reference score and choose from given q.L (query heads, n, d) and
+// k.L (KV heads, n, d). It returns scores and kept positions by layer and cache head.
 func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]float32, [][][]int32) {
 	n, h := len(c.ids), c.m.Heads
 	w := v.Needs(compress.Layer{Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads}).Window
@@ -243,7 +243,7 @@ func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]f
 		}
 		keys := put(pass[fmt.Sprintf("k.%d", l)])
 		s := compress.Source{
-			KV:      engine.KV{K: keys, V: keys, Tokens: n, Heads: h.KV, Size: h.Size}, // values decide nothing
+			KV:      engine.KV{K: keys, V: keys, Tokens: n, Heads: h.KV, Size: h.Size}, // the choice does not depend on values
 			Queries: put(last),
 		}
 		place := compress.Layer{Index: l, Layers: c.m.Layers, Tokens: n, Heads: h, Scale: float32(1 / math.Sqrt(float64(h.Size))), Sliding: c.m.Windows[l]}
@@ -264,8 +264,8 @@ func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]f
 	return scores, kept
 }
 
-// halfChoice holds what the device keeps to what the reference keeps from the same
-// queries and keys.
+// halfChoice compares the positions that the device keeps with those that the reference
+// keeps, given the same queries and keys.
 func (c *checker) halfChoice(name string, pass map[string][]float32) {
 	v, n := c.parsed(name), len(c.ids)
 	if v.KeepsAll(c.m.Layers, n) {
@@ -293,12 +293,12 @@ func (c *checker) halfChoice(name string, pass map[string][]float32) {
 	c.t.Logf("%s keeps %d of float32's %d positions", name, equal, all)
 }
 
-// scoreNear is how near, relatively, two of the reference's scores lie that
-// another order of float32 sums may swap.
+// scoreNear is the relative difference up to which another order of float32 sums may
+// swap two of the reference's scores.
 const scoreNear = 1e-5
 
-// halfTokens holds the device's choices along the recorded answer to the recorded
-// tokens, largest being torch's largest difference in these logits.
+// halfTokens compares the device's choices along the recorded answer with the recorded
+// tokens. largest is torch's largest difference in these logits.
 func (c *checker) halfTokens(name string, chosen []int32, largest float64) {
 	tokens, truth := c.ints(name+".decode_tokens"), c.floats(name+".decode_logits")
 	equal := 0

@@ -11,7 +11,7 @@ import (
 	"github.com/snapbench/snapbench/runners/enginetest"
 )
 
-// halfTypes are those that weights, activations, keys and values may be kept in.
+// halfTypes are the half types in which weights, activations, keys and values may be kept.
 var halfTypes = []engine.Type{engine.BFloat16, engine.Float16}
 
 func TestHalfOnRounded(t *testing.T) {
@@ -31,7 +31,7 @@ func TestHalfOnCUDA(t *testing.T) {
 	}
 }
 
-// coarse is a device whose Rotate keeps half the bits of the queries.
+// coarse is a device whose Rotate rounds the queries to 4 bits.
 type coarse struct{ engine.Device }
 
 func (c coarse) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start int, h engine.Heads, r engine.Rotary, norm engine.QKNorm) {

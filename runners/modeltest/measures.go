@@ -11,14 +11,14 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-// Measures holds what a device's operations make of the recorded queries, keys and values
-// to the scores that the originals of other policies gave: column sums (H2O, observed
-// attention), lengths and directions of keys (key norm, KeyDiff), the last query over all
-// heads (TOVA), lengths of keys and values in blocks (CUR), means of chunks (ChunkKV).
-// tolerance is relative to the largest score of a row.
+// Measures applies a device's operations to the recorded queries, keys and values, and
+// compares the results with the scores of the originals of other policies: column sums
+// (H2O, observed attention), lengths and directions of keys (key norm, KeyDiff), the last
+// query over all heads (TOVA), lengths of keys and values in blocks (CUR), means of chunks
+// (ChunkKV). tolerance is relative to the largest score of a quantity in a layer.
 func Measures(t *testing.T, d engine.Device, tolerance float64) {
 	checkpoints, recorded := goldens(t), sharedtest.Path(t, "policies")
-	compared := map[string]int{} // layers, by measure
+	compared := map[string]int{} // measure → number of layers
 	defer func() {
 		t.Logf("layers compared: %v", compared)
 		if len(compared) == 0 {
@@ -141,7 +141,7 @@ func (m *measures) norms(x engine.Array) engine.Array {
 	return dst
 }
 
-// columns are the sums of all queries' attention, in two blocks.
+// columns are the sums of all queries' attention, computed in two blocks.
 func (m *measures) columns() engine.Array {
 	dst := m.array(engine.Float32, m.h.Query*m.n)
 	row, first := m.h.Query*m.h.Size, m.n*2/3
@@ -154,15 +154,15 @@ func (m *measures) scale() float32 { return float32(1 / math.Sqrt(float64(m.h.Si
 
 var none engine.Array
 
-// all are the measures by the names of the recorded scores; what the policies put in the
-// place of protected positions is left out, as NaN.
+// all returns the measures by the names of the recorded scores. Protected positions, for
+// which the policies set scores of their own, are NaN.
 func (m *measures) all() map[string]func() []float32 {
 	g, n := m.h.KV, m.n
 	squares := func(x engine.Array) engine.Array {
 		s := m.norms(x)
 		return m.combine(s, s, g, n, engine.ScoresTimes, 1)
 	}
-	// shares divides by the sums of blocks, or by that of the row.
+	// shares divides by the sum of each block; one block of n is the whole row.
 	shares := func(s engine.Array, block int) engine.Array {
 		lengths := m.row(func(j int) float32 { return float32(min(n, (j/block+1)*block) - j/block*block) })
 		return m.combine(m.combine(s, m.chunks(s, g, block), g, n, engine.ScoresOver, 1), lengths, g, n, engine.ScoresOver, 1)
@@ -206,8 +206,8 @@ func (m *measures) all() map[string]func() []float32 {
 	}
 }
 
-// protect widens rows of scores of positions before tail to n, and makes those of the
-// first head positions and from tail on NaN.
+// protect extends rows of tail scores to n. The scores of the first head positions and of
+// those from tail on are NaN.
 func (m *measures) protect(s []float32, head, tail int) []float32 {
 	var out []float32
 	for r := range len(s) / tail {
@@ -222,14 +222,14 @@ func (m *measures) protect(s []float32, head, tail int) []float32 {
 	return out
 }
 
-// chunkScores are the means of SnapKV's scores over chunks and KV heads, for chunks
-// without a part of the window; the others are NaN.
+// chunkScores are SnapKV's scores, averaged over each chunk and summed over the KV heads.
+// Chunks that overlap the window are NaN.
 func (m *measures) chunkScores(w, kernel, size int) []float32 {
 	h, width := m.h, m.n-w
 	scores, pooled := m.array(engine.Float32, h.Query*width), m.array(engine.Float32, h.Query*width)
 	m.d.WindowScores([]engine.Array{scores}, []int{w}, m.q.Slice(width*h.Query*h.Size, m.q.Len), m.kv, h, 0, m.scale())
 	m.d.PoolScores(pooled, scores, h.Query, kernel, engine.AveragePooling)
-	// A mean over the window's queries, a sum over the KV heads.
+	// The mean over the window's queries and the sum over the KV heads.
 	all := m.combine(m.group(pooled, engine.GroupAll), none, h.KV, width, engine.ScoresTimes, float32(h.KV)/float32(w))
 	means := m.read(m.chunks(all, h.KV, size))
 	var out []float32
@@ -243,7 +243,7 @@ func (m *measures) chunkScores(w, kernel, size int) []float32 {
 	return out
 }
 
-// compare holds rows of scores to the recorded ones where they are not NaN.
+// compare compares scores with the recorded ones, except where got is NaN.
 func (m *measures) compare(what string, got, want []float32, tolerance float64) {
 	m.t.Helper()
 	if len(got) != len(want) {

@@ -19,7 +19,7 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-// recordedPolicies is policies.json: what the originals were run with.
+// recordedPolicies is policies.json: the parameters with which the originals were run.
 type recordedPolicies struct {
 	Length   int `json:"length"`
 	Cases    map[string]policyCase
@@ -41,9 +41,9 @@ type policyCase struct {
 	DecodeStart int            `json:"decode_start"`
 }
 
-// Policies holds every recorded case of the policies' originals against a device:
-// the positions kept by layer and head (they may differ only among scores equal to
-// the cut), and, decoding from the recorded positions, tokens and logits.
+// Policies compares a device with every recorded case of the policies' originals: the
+// positions kept by layer and head (they may differ only in tied scores) and, decoding
+// from the recorded positions, tokens and logits.
 func Policies(t *testing.T, d engine.Device, tolerance, near float64) {
 	dir := sharedtest.Path(t, "policies")
 	var all recordedPolicies
@@ -121,8 +121,8 @@ func names[T any](m map[string]T) []string {
 	return names
 }
 
-// scoredBy returns the case that has a case's scores: some families name it, those
-// whose scores are not recorded don't.
+// scoredBy returns the case that has the scores of another case. Only families whose
+// scores are recorded name it.
 func (r recordedPolicies) scoredBy(name string) policyCase {
 	for _, f := range r.Families {
 		if in := f.Cases[name].ScoresIn; in != "" {
@@ -132,8 +132,8 @@ func (r recordedPolicies) scoredBy(name string) policyCase {
 	return r.Cases[name]
 }
 
-// scoresOf returns the device's own scores of a recorded case; the window behind
-// them, where there is one, comes before all others.
+// scoresOf returns the device's own scores of a recorded case. Positions of the window,
+// which have no score, get one above all others.
 func (c *checker) scoresOf(p policyCase) [][][]float32 {
 	text, err := p.variant(len(c.ids))
 	if err != nil {
@@ -155,8 +155,7 @@ func (c *checker) scoresOf(p policyCase) [][][]float32 {
 	return scores
 }
 
-// policyRows returns a recorded list of positions by layer and head, nil where none
-// is recorded.
+// policyRows returns a case's recorded positions by layer and head, nil if there are none.
 func (c *checker) policyRows(name string) [][][]int32 {
 	if !c.vectors.Has(name + ".keep.0") {
 		return nil
@@ -181,9 +180,9 @@ func (c *checker) policyRows(name string) [][][]int32 {
 	return out
 }
 
-// policyKeeps compares what the device keeps with what was recorded, and returns
-// how many heads were compared. Where ties are recorded without the scores, own gives
-// the device's.
+// policyKeeps compares the positions that the device keeps with the recorded ones, and
+// returns the number of heads compared. If a case has ties but no recorded scores, own
+// returns the device's scores.
 func (c *checker) policyKeeps(name, scoresOf string, v compress.Variant, own func() [][][]float32) int {
 	want := c.policyRows(name)
 	if want == nil {
@@ -225,7 +224,7 @@ func sameButTies(got, want []int32, scores []float32, near float64) error {
 	missing := slices.DeleteFunc(slices.Clone(want), func(p int32) bool { return slices.Contains(got, p) })
 	extra := slices.DeleteFunc(slices.Clone(got), func(p int32) bool { return slices.Contains(want, p) })
 	if len(missing) != len(extra) {
-		return fmt.Errorf("a position stands twice: %v", got)
+		return fmt.Errorf("a position is there twice: %v", got)
 	}
 	if len(missing) == 0 {
 		return nil
@@ -243,14 +242,14 @@ func sameButTies(got, want []int32, scores []float32, near float64) error {
 	return nil
 }
 
-// policyDecodes feeds the recorded answer through the recorded positions and
-// compares what the device would choose and its logits; it returns how many rows
-// of logits were compared.
+// policyDecodes decodes from the recorded positions, fed the recorded answer, and
+// compares the device's choices and logits. It returns the number of rows of logits
+// compared.
 func (c *checker) policyDecodes(name string, v compress.Variant, start int) int {
 	if !c.vectors.Has(name + ".decode_tokens") {
 		return 0
 	}
-	// Where keys are changed, the policy's own cache is decoded from; it has no ties.
+	// If the policy changes keys, decode from its own cache; such cases have no ties.
 	if want := c.policyRows(name); want != nil && start == len(c.ids) {
 		v = compress.Recorded(want)
 	}
@@ -275,7 +274,7 @@ func (c *checker) policyDecodes(name string, v compress.Variant, start int) int 
 	row, next := slices.Clone(done.Logits), models.Greedy(done.Logits)
 	rows := 0
 	for i, token := range tokens {
-		// A recorded token that leads by less than twice the tolerance may be another.
+		// If two tokens are closer than twice the tolerance, either may be chosen.
 		if next != token && float64(row[next]-row[token]) > 2*c.tolerance {
 			c.t.Errorf("token %d is %d, want %d", i, next, token)
 		}
@@ -292,13 +291,14 @@ func (c *checker) policyDecodes(name string, v compress.Variant, start int) int 
 	return rows
 }
 
-// quest returns what a recorded case of Quest was run with.
+// quest returns the parameters of a recorded case of Quest.
 func (p policyCase) quest() compress.Quest {
 	whole := func(name string) int { return int(p.Params[name].(float64)) }
 	return compress.Quest{Page: whole("page_size"), Recent: whole("recent_size"), Budget: whole("token_budget")}
 }
 
-// variant says which of our variants a recorded case is, for a prompt of n tokens.
+// variant returns the text of our variant that corresponds to a recorded case, for a
+// prompt of n tokens.
 func (p policyCase) variant(n int) (string, error) {
 	number := func(name string) float64 {
 		v, ok := p.Params[name].(float64)

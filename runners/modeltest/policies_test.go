@@ -15,7 +15,7 @@ func TestPoliciesOnRef(t *testing.T)  { Policies(t, ref.New(), 1e-4, 1e-5) }
 func TestPoliciesOnCPU(t *testing.T)  { Policies(t, CPU(t), 1e-4, 1e-5) }
 func TestPoliciesOnCUDA(t *testing.T) { Policies(t, CUDA(t, engine.Float32), 1e-3, 1e-4) }
 
-// Sums over all queries do not depend on the blocks in which a prompt is read.
+// TestColumnsByBlock: sums over all queries do not depend on the size of prefill blocks.
 func TestColumnsByBlock(t *testing.T) {
 	c := openGolden(t, ref.New(), filepath.Join(sharedtest.Path(t, "goldens"), "mistral_sliding"))
 	for _, text := range []string{"h2o(cap=48,w=16,gqa=query_head)", "observed(cap=48)"} {

@@ -9,8 +9,8 @@ import (
 	"github.com/snapbench/snapbench/runners/ref"
 )
 
-// A variant of which decoding reads a part, where that part is all, answers as the full
-// cache does, within rounding; where it is less, it does not.
+// TestReadersOnRef: if a variant with a reader reads every position, its answers are those
+// of the full cache, within rounding; if it reads fewer, they are not.
 func TestReadersOnRef(t *testing.T) {
 	readers(t, ref.New(), 1e-5, workloadOf(t, "shape:tiny", 100, 61))
 }
@@ -30,7 +30,7 @@ func readers(t *testing.T, d engine.Device, tolerance float64, w workload) {
 	apart := func(variant string) (most float64) {
 		w.variants = parseAll(t, "full;"+variant)
 		var feed [][]int32
-		for i := range w.prompts { // both the same
+		for i := range w.prompts { // feed both variants the same tokens
 			var fed []int32
 			for step := range w.steps {
 				fed = append(fed, w.prompts[i][step])
@@ -41,7 +41,7 @@ func readers(t *testing.T, d engine.Device, tolerance float64, w workload) {
 		for i := 0; i < len(all); i += 2 {
 			full, other := all[i], all[i+1]
 			if err := sameLogits(full.prefill, other.prefill); err != nil {
-				t.Errorf("%s: logits behind the prompt: %v", variant, err)
+				t.Errorf("%s: logits after the prompt: %v", variant, err)
 			}
 			if fmt.Sprint(full.kept) != fmt.Sprint(other.kept) {
 				t.Errorf("%s keeps %v", variant, other.kept)

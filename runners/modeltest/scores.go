@@ -9,8 +9,8 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// ownScores returns the scores that the variant's choice rests on, by layer and cache
-// head, in the device's float32.
+// ownScores returns the device's scores, in float32, from which a variant chooses, by
+// layer and cache head.
 func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 	scores := make([][][]float32, c.m.Layers)
 	spy := &spy{Device: c.d}
@@ -40,7 +40,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		}
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
-		spy.layer, l.Index = layer, layer
+		spy.layer, l.Index, l.Sliding = layer, layer, c.m.Windows[layer]
 		if needs.Columns {
 			c.d.ColumnSums(columns, queries, kv, 0, c.m.Heads, l.Sliding, l.Scale)
 		}
@@ -59,7 +59,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 	return scores
 }
 
-// spy sees the selections a choice makes.
+// spy is a device that passes the selections of a choice to seen.
 type spy struct {
 	engine.Device
 	layer int

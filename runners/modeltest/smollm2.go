@@ -21,19 +21,19 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-// The reference was computed in float32 too: where its best logit leads by less
-// than this, another rounding may choose otherwise, and what follows cannot be
-// compared. Under SnapKV a near tie in the scores may change a kept position as
-// well.
+// The reference was computed in float32, too. If its best logit leads by less than
+// this margin, another rounding may choose another token, and the tokens after it
+// cannot be compared. Under SnapKV a near tie in the scores may also change a kept
+// position.
 const (
 	fullMargin   = 0.002
 	snapkvMargin = 0.01
 )
 
-// Real runs the real small model: eight chats under the full cache, and needle
-// prompts of up to 8K tokens under many variants, against transformers' float32
-// results. Long prompts take minutes on a CPU: without SNAPBENCH_LONG=1 those
-// above 2K, and most of 2K, are left out, and said to be.
+// Real runs the real small model and compares it with transformers' float32 results:
+// eight chats under the full cache, and needle prompts of up to 8K tokens under many
+// variants. Long prompts take minutes on a CPU. Without SNAPBENCH_LONG=1 only two
+// prompts of each length up to 2K are run, and the test logs how many are left out.
 func Real(t *testing.T, d engine.Device) {
 	path := sharedtest.SmolLM2(t)
 	files, err := models.Open(path)
@@ -96,7 +96,7 @@ func (r realModel) chats(t *testing.T) {
 				}
 				t.Fatalf("token %d: %v, want %v; margin %g", i, got[i:], c.Tokens[i:], c.Margins[i])
 			}
-			// The reference ends with the end token or leaves it out.
+			// The reference may or may not have the end token.
 			if extra := len(got) - len(c.Tokens); extra > 1 || extra == 1 && got[len(got)-1] != 2 {
 				t.Errorf("%d tokens, want %d", len(got), len(c.Tokens))
 			}
@@ -104,7 +104,7 @@ func (r realModel) chats(t *testing.T) {
 	}
 }
 
-// top10 holds the first step's logits to the reference's largest ten.
+// top10 compares the first step's logits with the ten largest of the reference.
 func (r realModel) top10(t *testing.T, ids, want []int32, logits []float32) {
 	t.Helper()
 	done, err := r.m.Prefill(context.Background(), models.Prompt{IDs: ids})
@@ -205,8 +205,8 @@ func (r realModel) needles(t *testing.T) {
 	t.Logf("%d answers compared, %d differ where a margin is too small to tell; %d prompts left out (SNAPBENCH_LONG=1 runs them)", compared, allowed, left)
 }
 
-// kept compares chosen positions with the reference's: they may differ only
-// where scores lie within 1e-4, relatively, of the cut.
+// kept compares chosen positions with the reference's. They may differ only in
+// positions whose scores are within 1e-4, relatively, of the cut.
 func (r realModel) kept(t *testing.T, ids []int32, completions []runners.Completion) {
 	file, err := weights.Open(sharedtest.Path(t, "smollm2", "keep_1k.safetensors"))
 	if err != nil {

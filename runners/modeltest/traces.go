@@ -12,8 +12,8 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// What is recorded of some policies besides positions: ThinK's channels, SimLayerKV's
-// sums, and what Quest reads.
+// This file compares what is recorded for some policies besides positions: ThinK's
+// channels, SimLayerKV's sums, and the positions that Quest reads.
 
 // policyChannels compares the channels that are 0 in all of a head's keys with the
 // recorded ones.
@@ -49,8 +49,8 @@ func (c *checker) policyChannels(name string, v compress.Variant) {
 	}
 }
 
-// policySums holds the sums by which SimLayerKV finds lazy layers between a threshold
-// just below the recorded ones, where all layers are lazy, and one just above.
+// policySums checks the sums by which SimLayerKV finds lazy layers: with thresholds just
+// below the recorded sums all layers must be lazy, with thresholds just above none.
 func (c *checker) policySums(name string, v compress.Variant) {
 	if !c.vectors.Has(name + ".lazy_sum.0") {
 		return
@@ -82,8 +82,9 @@ func (c *checker) policySums(name string, v compress.Variant) {
 	}
 }
 
-// policyReads compares the pages' scores for the last position's queries, and what a
-// variant reads for them, with the recorded ones; it returns how many heads were compared.
+// policyReads compares, for the last position's queries, the pages' scores and the
+// positions that a variant reads with the recorded ones. It returns the number of heads
+// compared.
 func (c *checker) policyReads(name string, q compress.Quest, v compress.Variant) int {
 	want := c.policyRows(name)
 	h, n := c.m.Heads, len(c.ids)

@@ -12,15 +12,15 @@ import (
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
-// unrecorded are the policies without recorded cases, and why. All others are held to
-// positions that the originals kept.
+// unrecorded lists the policies without recorded cases, and the reasons. All others are
+// compared with the positions that the originals kept.
 var unrecorded = map[string]string{
-	"full":   "it keeps everything: every checkpoint's own logits are its record",
-	"recent": "the last positions need no record: compress holds them to its contract",
-	"random": "it is the project's own: compress holds its draws to numbers worked out apart from it",
+	"full":   "it keeps everything: the recorded logits of every checkpoint are its cases",
+	"recent": "it keeps the last positions: the contract tests of compress check them",
+	"random": "it is the project's own: compress compares its draws with numbers computed independently",
 }
 
-// Every registered policy has recorded cases, or a reason to have none.
+// TestEveryPolicyIsRecorded: every policy has recorded cases, or a reason to have none.
 func TestEveryPolicyIsRecorded(t *testing.T) {
 	var all recordedPolicies
 	data, err := os.ReadFile(filepath.Join(sharedtest.Path(t, "policies"), "policies.json"))
@@ -48,7 +48,7 @@ func TestEveryPolicyIsRecorded(t *testing.T) {
 				continue
 			}
 			for _, policy := range strings.FieldsFunc(v.Policy(), func(r rune) bool { return strings.ContainsRune("(,)", r) }) {
-				cases[policy]++ // those that it is built on, too
+				cases[policy]++ // counts inner policies, too
 			}
 		}
 	}
@@ -62,12 +62,12 @@ func TestEveryPolicyIsRecorded(t *testing.T) {
 	}
 	for policy := range unrecorded {
 		if _, err := compress.Define(policy); err != nil {
-			t.Errorf("a reason for no policy: %v", err)
+			t.Errorf("a reason for an unknown policy: %v", err)
 		}
 	}
 }
 
-// Every registered family has a checkpoint whose activations and answers are recorded.
+// TestEveryFamilyIsRecorded: every family has a checkpoint with recorded activations and answers.
 func TestEveryFamilyIsRecorded(t *testing.T) {
 	seen := map[string]bool{}
 	for _, dir := range goldens(t) {

@@ -10,12 +10,12 @@ import (
 	"github.com/snapbench/snapbench/runners/tokenizer"
 )
 
-// variety are variants that differ in all that a policy can differ in.
+// variety are variants that differ in budget, parameters and kind of policy.
 const variety = "full;snapkv(cap=24,w=8,k=3);snapkv(cap=40,w=8,k=3,gqa=kv_head_mean);" +
 	"snapkv(cap=48,w=16,k=5,pool=avg,gqa=kvpress);snapkv(cap=50%,w=8,k=1,gqa=kv_head_max);snapkv(cap=9000,w=32);" +
 	"quest(cap=24,page=8,recent=4)"
 
-// workloadOf is prompts of these lengths, without a pattern, for a model.
+// workloadOf makes prompts of these lengths, without a pattern, for a model.
 func workloadOf(t *testing.T, model string, lengths ...int) workload {
 	t.Helper()
 	files := openModel(t, model)
@@ -40,8 +40,8 @@ func parseAll(t *testing.T, s string) []compress.Variant {
 	return v
 }
 
-// each runs a test over a model of random weights, the embedded one, and the
-// reference checkpoints, one of every family, where they are there.
+// each runs a test for a model with random weights, the embedded model, and the
+// reference checkpoints, if they are there.
 func each(t *testing.T, run func(t *testing.T, w workload)) {
 	t.Run("tiny", func(t *testing.T) { run(t, workloadOf(t, "shape:tiny", 100, 61, 333)) })
 	t.Run("embedded", func(t *testing.T) {
@@ -58,8 +58,8 @@ func each(t *testing.T, run func(t *testing.T, w workload)) {
 	})
 }
 
-// realWorkload is two chats of the real small model, and a needle prompt of 1K
-// where long.
+// realWorkload is two chats of the real small model and, if long is set, a needle prompt
+// of 1K.
 func realWorkload(t *testing.T, long bool) workload {
 	t.Helper()
 	w := workload{model: sharedtest.SmolLM2(t), steps: 10}

@@ -270,6 +270,13 @@ func fidelity(ctx context.Context, s Subject) error {
 		if f == nil || f.Tokens < 1 || !(f.KLMean >= 0) || !(f.Agreement >= 0 && f.Agreement <= 1) {
 			return fmt.Errorf("%s: fidelity %+v", c.Variant, f)
 		}
+		inParts := 0
+		for _, p := range f.Parts {
+			inParts += p.Tokens
+		}
+		if inParts != f.Tokens {
+			return fmt.Errorf("%s: the parts of the answer have %d of %d distributions", c.Variant, inParts, f.Tokens)
+		}
 		if j == whole && (f.KLMean != 0 || f.Agreement != 1 || f.FirstDivergence != -1) {
 			return fmt.Errorf("the full cache against itself: %+v", f)
 		}

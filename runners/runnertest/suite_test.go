@@ -123,8 +123,10 @@ func (r *scripted) answer(q runners.Request, v runners.Variant, together int) ru
 		}
 	}
 	if q.Fidelity {
-		if c.Fidelity = (&runners.Fidelity{Tokens: 1, Agreement: 1, FirstDivergence: -1}); r.fault == "is not itself" {
+		if c.Fidelity = runners.NewFidelity(0, []float64{0}, []bool{true}); r.fault == "is not itself" {
 			c.Fidelity.KLMean = 0.1
+		} else if r.fault == "loses a part" {
+			c.Fidelity.Parts = nil
 		}
 	}
 	c.Kept = runners.Kept{Min: 1, Max: 1, Mean: 1}
@@ -154,7 +156,7 @@ func TestFaultsAreFound(t *testing.T) {
 		"turns the order around": "order", "depends on company": "company", "one token too many": "lengths",
 		"runs over stop strings": "stop strings", "does not say it ended": "stop tokens", "forgets the least": "stop tokens",
 		"one ends all": "failures", "doubts everything": "failures", "does not name the unserved": "an unserved variant",
-		"is not itself": "fidelity", "counts otherwise": "positions", "goes back": "progress", "ignores the context": "a cancelled context",
+		"is not itself": "fidelity", "loses a part": "fidelity", "counts otherwise": "positions", "goes back": "progress", "ignores the context": "a cancelled context",
 		"writes requests": "requests are left alone",
 	} {
 		held[by] = true

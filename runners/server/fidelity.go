@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/snapbench/snapbench/runners"
 )
@@ -16,9 +15,9 @@ func Compare(baseline, variant []Step) (*runners.Fidelity, error) {
 	if len(baseline) == 0 || len(baseline) != len(variant) {
 		return nil, fmt.Errorf("the baseline's answer has %d distributions, the variant's %d", len(baseline), len(variant))
 	}
-	f := &runners.Fidelity{Tokens: len(baseline), FirstDivergence: -1, Top: top}
-	var list []float64
-	agreed, change, unknown := 0, 0.0, false
+	var kl []float64
+	var agrees []bool
+	change, unknown := 0.0, false
 	for i, p := range baseline {
 		q := variant[i]
 		if p.ID != q.ID {
@@ -27,23 +26,15 @@ func Compare(baseline, variant []Step) (*runners.Fidelity, error) {
 		if len(p.Top) == 0 || len(q.Top) == 0 {
 			return nil, errors.New("a distribution without a token")
 		}
-		kl := lowerKL(p.Top, q.Top)
-		list = append(list, kl)
-		f.KLMean += kl / float64(len(baseline))
+		kl, agrees = append(kl, lowerKL(p.Top, q.Top)), append(agrees, p.Top[0].ID == q.Top[0].ID)
 		if p.LogProb == nil || q.LogProb == nil {
 			unknown = true
 		} else {
 			change += *q.LogProb - *p.LogProb
 		}
-		if p.Top[0].ID == q.Top[0].ID {
-			agreed++
-		} else if f.FirstDivergence < 0 {
-			f.FirstDivergence = i
-		}
 	}
-	f.Agreement = float64(agreed) / float64(len(baseline))
-	slices.Sort(list)
-	f.KLP99 = list[min(len(list)-1, int(math.Ceil(0.99*float64(len(list))))-1)]
+	f := runners.NewFidelity(0, kl, agrees)
+	f.Top = top
 	if !unknown {
 		f.LogProb = &change
 	}

@@ -29,6 +29,27 @@ func (p Plan) LongestAsked() bool { return slices.Contains(p.Lengths, 0) }
 // LargestAsked says whether a batch is to be searched for.
 func (p Plan) LargestAsked() bool { return slices.Contains(p.Batches, 0) }
 
+// Cells are planned one step and one sequence at a time: their numbers are bounded.
+const (
+	MostSteps     = 1 << 20
+	MostSequences = 1 << 20
+)
+
+// Valid reports numbers that make no plan, by the names of their flags.
+func (p Plan) Valid() error {
+	switch {
+	case p.MaxNew < 1 || p.Warmup < 0:
+		return fmt.Errorf("--max-new %d, --warmup %d: want at least 1 and 0", p.MaxNew, p.Warmup)
+	case p.MaxNew > MostSteps || p.Warmup > MostSteps:
+		return fmt.Errorf("--max-new %d, --warmup %d: want at most %d", p.MaxNew, p.Warmup, MostSteps)
+	case p.Prompts < 0 || p.Prompts == 1:
+		return fmt.Errorf("--prefill %d: want 2 at least (one to copy, and one that is read beside the copies), or 0 for all", p.Prompts)
+	case p.Part.Layers < 0:
+		return fmt.Errorf("--layers %d: want 1 or more", p.Part.Layers)
+	}
+	return nil
+}
+
 // Check reports what a model cannot run, and a search for the most that fits where that
 // is not known.
 func (p Plan) Check(m *models.Model) error {

@@ -2,7 +2,9 @@ package speed
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"time"
 
@@ -92,4 +94,34 @@ func sharedRow(length, variants int, runs []*Shared) SharedRow {
 		Length: length, Variants: variants, Prefill: Quantile(prefill, 0.5).Seconds(), Decode: Quantile(decode, 0.5).Seconds(),
 		Total: Quantile(total, 0.5).Seconds(), Peak: runs[len(runs)-1].Peak, Host: runs[len(runs)-1].Host,
 	}
+}
+
+// Shared measures each length of a plan and prints it as it comes, or all as JSON at the
+// end: all variants together, against the first alone, in the median of repeat runs.
+func (p Plan) Shared(ctx context.Context, w io.Writer, m *models.Model, repeat int, asJSON bool) error {
+	if !asJSON {
+		fmt.Fprintf(w, "%s: %s\n%7s %8s %10s %10s %10s %9s\n", m.Device().Name(), m.Device().Describe(), "length", "variants", "prefill s", "decode s", "total s", "peak GiB")
+	}
+	var rows []SharedRow
+	for _, n := range p.Lengths {
+		alone, together, err := CompareShared(ctx, m, n, p.MaxNew, p.Variants, repeat, p.Seed)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, alone, together)
+		if asJSON {
+			continue
+		}
+		for _, r := range rows[len(rows)-2:] {
+			fmt.Fprintf(w, "%7d %8d %10.3f %10.3f %10.3f %9.2f\n", r.Length, r.Variants, r.Prefill, r.Decode, r.Total, GiB(r.Peak))
+		}
+		fmt.Fprintf(w, "%d variants take %.2f × the time of %s alone\n", len(p.Variants), together.Total/alone.Total, p.Variants[0])
+		for _, v := range together.Host {
+			fmt.Fprintf(w, "%s chooses on the host, over copies\n", v)
+		}
+	}
+	if asJSON {
+		return json.NewEncoder(w).Encode(rows)
+	}
+	return nil
 }

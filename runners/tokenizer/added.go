@@ -7,24 +7,24 @@ import (
 	"unicode/utf8"
 )
 
-// addedToken is a token that is found in the text before anything else is done with it.
+// addedToken is a token that is found in the text before the text is split.
 type addedToken struct {
 	id      int32
 	content string
-	special bool // left out by Decode when asked
-	// normalized tokens are looked for in the normalised text, others in the text as given.
+	special bool // Decode leaves it out if skipSpecial is set
+	// normalized tokens are searched in the normalised text, others in the original text.
 	normalized     bool
-	lstrip, rstrip bool // white space on that side belongs to the token
-	singleWord     bool // only where no word character touches it
+	lstrip, rstrip bool // white space on the left, on the right belongs to the token
+	singleWord     bool // found only if there is no word character beside it
 }
 
-// How long an added token may be, and all of them together, in bytes: the trie takes some fifty bytes for each of theirs.
+// The largest lengths in bytes of an added token, and of all together. The trie takes about fifty bytes for each byte.
 const (
 	maxAddedToken  = 16 << 10
 	maxAddedTokens = 4 << 20
 )
 
-// checkAdded holds added tokens, in the spelling they are looked for in, against how long they may be.
+// checkAdded returns an error if added tokens, in the spelling that is searched, are too long.
 func checkAdded(tokens []addedToken) error {
 	all := 0
 	for _, a := range tokens {
@@ -38,7 +38,7 @@ func checkAdded(tokens []addedToken) error {
 	return nil
 }
 
-// addedSet finds the leftmost, among them the longest, of a set of added tokens, with a trie of bytes.
+// addedSet finds the leftmost added token in a text, and the longest one there, with a trie of bytes.
 type addedSet struct {
 	nodes  []addedNode
 	first  [256]bool // bytes that begin a token
@@ -123,7 +123,7 @@ func (s *addedSet) find(text string, from int) (start, end int, tok *addedToken)
 	return 0, 0, nil
 }
 
-// cut calls text for the stretches between tokens and token for each token, in order.
+// cut calls token for each added token and text for each stretch between them, in order. start is the stretch's offset.
 func (s *addedSet) cut(str string, text func(s string, start int) error, token func(id int32)) error {
 	done := 0
 	for from := 0; s != nil; {

@@ -5,35 +5,35 @@ import (
 	"unicode/utf8"
 )
 
-// bpe is the byte-pair model: symbols of a word, merged pair by pair in the order of rank (Sennrich et al. 2016,
-// "Neural Machine Translation of Rare Words with Subword Units", algorithm 1), ties by position from the left.
+// bpe is the byte-pair model: the symbols of a word are merged pair by pair in the order of rank, equal ranks from left
+// to right (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", algorithm 1).
 type bpe struct {
 	merges *pairTable
 
-	// byteSymbols says what a word is made of: its bytes (GPT-2's byte level) or its characters.
+	// byteSymbols says that the symbols of a word are its bytes (GPT-2's byte level) and not its characters.
 	byteSymbols bool
-	// bytes holds the id of each byte: the byte-level symbol, or the fallback token <0xXX>. −1 where there is none.
+	// bytes holds the id of each byte, −1 if it has none: of the byte-level symbol or of the fallback token <0xXX>.
 	bytes [256]int32
-	// lacksBytes says that a byte-level vocabulary leaves some bytes out.
+	// lacksBytes says that a byte-level vocabulary does not have all bytes.
 	lacksBytes bool
-	// chars holds the ids of single characters; ascii the same for r < 128, −1 where there is none.
+	// chars holds the ids of single characters; ascii holds those of r < 128, −1 if there is none.
 	chars map[rune]int32
 	ascii [128]int32
 
-	byteFallback bool // characters without a token become their bytes' tokens
+	byteFallback bool // a character without a token becomes the tokens of its bytes
 	unk          int32
 	fuseUnk      bool // one unknown token for a run of unknown characters
 
-	// whole maps a complete word to its id, consulted before merging; nil unless ignore_merges is set. Keys are raw
-	// text: bytes for byteSymbols.
+	// whole maps a complete word to its id and is used before merging; nil unless ignore_merges is set. Keys are raw
+	// text, also with byteSymbols.
 	whole map[string]int32
 
-	// inside holds the pairs of neighbouring characters that occur inside some token. No merge ever crosses another
-	// pair, so a word may be cut there without changing its ids: the parts are short and come again, where nothing else
-	// splits the text. nil if cutting would change the ids.
+	// inside holds the pairs of neighbouring characters that occur inside some token. No merge crosses any other pair,
+	// so a word may be cut between the two without changing its ids. In text that nothing else splits, this gives short
+	// parts that repeat. nil if cutting would change the ids.
 	inside *neighbours
 
-	// firstExtra and above are symbols that only exist while merging: characters that occur in tokens without being one.
+	// Symbols from firstExtra on exist only during merging: characters that occur in tokens but are not tokens.
 	firstExtra int32
 	extra      []string // the character of firstExtra+i
 
@@ -50,16 +50,16 @@ type encoder struct {
 	heap             []uint64
 }
 
-// cacheEntry remembers the ids of one short word, in the 64 bytes that a processor loads at once. The cache is
-// direct-mapped, so that it is bounded and needs no eviction.
+// cacheEntry remembers the ids of one short word. It has the 64 bytes of a cache line of the processor. The cache is
+// direct-mapped, so it has a fixed size.
 type cacheEntry struct {
 	n, keyLen uint8
-	part      bool // of a piece; the whole piece may be a token that merging does not reach
+	part      bool // a part of a piece, not a whole piece, which can become a token that no merge makes
 	key       [29]byte
 	ids       [8]int32
 }
 
-// newEncoder makes the memory for a vocabulary: the more tokens, the more words are worth remembering.
+// newEncoder makes the memory for a vocabulary. A larger vocabulary gets a larger cache.
 func newEncoder(steps, vocab int) *encoder {
 	entries := 1 << 8
 	for entries < vocab/2 && entries < 1<<16 {
@@ -97,14 +97,14 @@ func (m *bpe) cached(e *encoder, out []int32, w string, part bool) []int32 {
 	return out
 }
 
-// parts cuts a piece where no token reaches across, unless it is a token as a whole.
+// parts cuts a piece at the places that no token crosses, unless the whole piece is a token.
 func (m *bpe) parts(e *encoder, out []int32, s string) []int32 {
 	if m.whole != nil {
 		if id, ok := m.whole[s]; ok {
 			return append(out, id)
 		}
 	}
-	if m.inside == nil || m.drops(s) { // what is left of a dropped character may merge
+	if m.inside == nil || m.drops(s) { // the neighbours of a dropped character may merge
 		return m.mergeWord(e, out, s)
 	}
 	start, prev := 0, rune(-1)
@@ -121,7 +121,7 @@ func (m *bpe) parts(e *encoder, out []int32, s string) []int32 {
 	return m.cached(e, out, s[start:], true)
 }
 
-// drops reports whether s has something that becomes no symbol.
+// drops reports whether s has a byte or character that becomes no symbol.
 func (m *bpe) drops(s string) bool {
 	switch {
 	case m.byteSymbols:
@@ -152,8 +152,8 @@ func (m *bpe) mergeWord(e *encoder, out []int32, w string) []int32 {
 	return out
 }
 
-// symbols appends the initial symbols of w. What the vocabulary can't express becomes the unknown token; without one it
-// is dropped, as by Hugging Face's tokenizers.
+// symbols appends the initial symbols of w. What the vocabulary cannot express becomes the unknown token; if there is
+// none it is dropped, as in Hugging Face's tokenizers.
 func (m *bpe) symbols(syms []int32, w string) []int32 {
 	if m.byteSymbols {
 		for i := 0; i < len(w); i++ {
@@ -190,7 +190,7 @@ func (m *bpe) symbols(syms []int32, w string) []int32 {
 	return syms
 }
 
-// char returns the id of a single character, −1 where there is none.
+// char returns the id of a single character, −1 if it has none.
 func (m *bpe) char(r rune) int32 {
 	if r < 128 {
 		return m.ascii[r]
@@ -210,12 +210,12 @@ func (m *bpe) hasBytes(char string) bool {
 	return true
 }
 
-// shortWord is up to where looking at every pair beats keeping a heap.
+// shortWord is the number of symbols up to which a scan over all pairs is faster than a heap.
 const shortWord = 32
 
 const noRank = int32(1<<31 - 1)
 
-// merged is what a pair becomes, with noRank if it is never merged.
+// merged returns the merge of a pair, with noRank if it is never merged.
 func (m *bpe) merged(left, right int32) merge {
 	if v, ok := m.merges.get(left, right); ok {
 		return v
@@ -223,7 +223,7 @@ func (m *bpe) merged(left, right int32) merge {
 	return merge{rank: noRank}
 }
 
-// mergeShort merges the lowest-ranked pair until none is left, scanning the ranks each time.
+// mergeShort merges the lowest-ranked pair until none is left. It scans all ranks each time.
 func (m *bpe) mergeShort(e *encoder, out, syms []int32) []int32 {
 	n := len(syms)
 	if n < 2 {
@@ -257,9 +257,9 @@ func (m *bpe) mergeShort(e *encoder, out, syms []int32) []int32 {
 	return append(out, syms...)
 }
 
-// mergeLong does the same in n log n: a linked list of symbols and a heap of candidate pairs, each rank·2³² + position.
-// A candidate whose pair has changed since is recognised by its rank; should the new pair have the same rank, it is the
-// same candidate.
+// mergeLong does the same in n log n, with a linked list of symbols and a heap of candidate pairs, each rank·2³² +
+// position. If a candidate's pair has changed since, its rank differs; if the new pair has the same rank, it is a valid
+// candidate too.
 func (m *bpe) mergeLong(e *encoder, out, syms []int32) []int32 {
 	n := len(syms)
 	next, prev, heap := e.next[:0], e.prev[:0], e.heap[:0]
@@ -282,7 +282,7 @@ func (m *bpe) mergeLong(e *encoder, out, syms []int32) []int32 {
 		siftDown(heap, 0)
 
 		at := int32(top & (1<<32 - 1))
-		if syms[at] < 0 || int(next[at]) >= n { // merged into its left neighbour, or the last symbol now
+		if syms[at] < 0 || int(next[at]) >= n { // already merged into its left neighbour, or now the last symbol
 			continue
 		}
 		right := next[at]
@@ -340,7 +340,7 @@ func siftUp(h []uint64) []uint64 {
 	return h
 }
 
-// spellExtra replaces symbols that are no tokens, from out[from] on, by the tokens of their bytes or the unknown token.
+// spellExtra replaces symbols from out[from] on that are not tokens by their bytes' tokens, or by the unknown token.
 func (m *bpe) spellExtra(out []int32, from int) []int32 {
 	clean := true
 	for _, id := range out[from:] {

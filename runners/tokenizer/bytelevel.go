@@ -25,7 +25,8 @@ func init() {
 	}
 }
 
-// unbyteLevel appends the bytes that a token stands for. A token with any other character stands for itself.
+// unbyteLevel appends the bytes that a token stands for. A token with a character outside the byte level stands for
+// itself.
 func unbyteLevel(dst []byte, token string) []byte {
 	n := len(dst)
 	for _, r := range token {
@@ -38,7 +39,7 @@ func unbyteLevel(dst []byte, token string) []byte {
 	return dst
 }
 
-// byteToken reads a byte-fallback token, <0x0A>.
+// byteToken reads a byte-fallback token, such as <0x0A>.
 func byteToken(token string) (byte, bool) {
 	if len(token) != 6 || token[:3] != "<0x" || token[5] != '>' {
 		return 0, false
@@ -58,8 +59,8 @@ func hexDigit(c byte) (byte, bool) {
 	return 0, false
 }
 
-// lossyUTF8 writes the characters of b to w, U+FFFD for each maximal ill-formed part (Unicode 16, section 3.9.6), and
-// returns what may still become a character with more bytes. At the end of the text nothing may.
+// lossyUTF8 writes the characters of b to w, with U+FFFD for each maximal ill-formed part (Unicode 16, section 3.9.6).
+// It returns the bytes at the end that may become a character with more bytes; none if atEnd is set.
 func lossyUTF8(w *strings.Builder, b []byte, atEnd bool) (rest []byte) {
 	for len(b) > 0 {
 		if b[0] < utf8.RuneSelf {
@@ -82,11 +83,10 @@ func lossyUTF8(w *strings.Builder, b []byte, atEnd bool) (rest []byte) {
 	return nil
 }
 
-// illFormed returns the length of the maximal ill-formed part at the start of b: the longest beginning of a character,
-// or one byte.
+// illFormed returns the length of the maximal ill-formed start of b: the longest incomplete character, or one byte.
 func illFormed(b []byte) int {
 	n := 1
-	// FullRune is false exactly for proper beginnings of characters.
+	// FullRune is false exactly for incomplete characters.
 	for n < len(b) && n < utf8.UTFMax && !utf8.FullRune(b[:n+1]) {
 		n++
 	}

@@ -16,30 +16,30 @@ import (
 
 // Message is one turn of a conversation.
 type Message struct {
-	Role    string `json:"role"` // system, user or assistant; templates may know more
+	Role    string `json:"role"` // system, user, assistant, or another one that the template knows
 	Content string `json:"content"`
 }
 
-// ChatTemplate renders conversations as a model was trained to read them. The language is Jinja2, as the transformers
-// library sets it up. It is safe for concurrent use.
+// ChatTemplate renders conversations in the form that a model was trained on. The language is Jinja2, as the
+// transformers library sets it up. It is safe for concurrent use.
 type ChatTemplate struct {
 	template *jinja.Template
-	from     string // the file, and ": "
-	// BOS and EOS are what the template sees as bos_token and eos_token.
+	from     string // the file and ": ", for errors
+	// BOS and EOS are the template's variables bos_token and eos_token.
 	BOS, EOS string
 }
 
-// RenderOptions are what a template sees beside the messages.
+// RenderOptions are the inputs of a template besides the messages.
 type RenderOptions struct {
-	AddGenerationPrompt bool           // end where the assistant's answer begins
+	AddGenerationPrompt bool           // end with the beginning of the assistant's turn
 	Now                 time.Time      // for strftime_now; zero: the time of the call
 	Variables           map[string]any // further variables, such as enable_thinking
 }
 
-// ErrNoChatTemplate says that the model files have no chat template.
+// ErrNoChatTemplate is the error for model files without a chat template.
 var ErrNoChatTemplate = errors.New("the model has no chat template")
 
-// ParseChatTemplate reads a template. Rendering can only put out text: templates have no access to files.
+// ParseChatTemplate reads a template. Templates have no access to files.
 func ParseChatTemplate(source string) (*ChatTemplate, error) {
 	t, err := jinja.Parse(source, jinja.Options{Generation: true})
 	var e *jinja.Error
@@ -52,14 +52,15 @@ func ParseChatTemplate(source string) (*ChatTemplate, error) {
 	return &ChatTemplate{template: t}, nil
 }
 
-// UsesDate says whether the template asks for the date, so that its text may depend on [RenderOptions].Now.
+// UsesDate reports whether the template names strftime_now, so that its text may depend on [RenderOptions].Now.
 func (c *ChatTemplate) UsesDate() bool { return c.template.UsesNow() }
 
-// What a rendering may take grows with the conversation: a template copies a message many times over.
+// memoryPerByte is the memory that a rendering may take for each byte of the conversation, besides a fixed amount: a
+// template may copy a message many times.
 const memoryPerByte = 64
 
-// Render returns the text of a conversation. A template that refuses it (roles that do not alternate, say) is an error
-// with the template's words; one that would take too much memory or time is an error, too.
+// Render returns the text of a conversation. If the template refuses it (for example because roles do not alternate),
+// the error has the template's words. It is an error, too, if rendering takes too much memory or time.
 func (c *ChatTemplate) Render(messages []Message, opts RenderOptions) (string, error) {
 	now := opts.Now
 	if now.IsZero() {
@@ -90,9 +91,9 @@ func (c *ChatTemplate) Render(messages []Message, opts RenderOptions) (string, e
 	return text, nil
 }
 
-// OpenChatTemplate reads the chat template of a Hugging Face directory: chat_template.jinja, or chat_template in
-// tokenizer_config.json (of several, the one named default), with the spellings of BOS and EOS. The error wraps
-// [ErrNoChatTemplate] if there is none.
+// OpenChatTemplate reads the chat template of a Hugging Face directory, and the spellings of BOS and EOS. The template is
+// chat_template.jinja, or else chat_template in tokenizer_config.json (if it has several, the one named default). The
+// error wraps [ErrNoChatTemplate] if there is none.
 func OpenChatTemplate(dir string) (*ChatTemplate, error) {
 	cfg, err := readTokenizerConfig(dir)
 	if err != nil {
@@ -119,7 +120,7 @@ func OpenChatTemplate(dir string) (*ChatTemplate, error) {
 	return c, nil
 }
 
-// template returns the source of the template: a string, or one of a list of named ones.
+// template returns the source of the template: chat_template is a string or a list of named templates.
 func (c *tokenizerConfig) template() (string, error) {
 	if isNull(c.ChatTemplate) {
 		return "", ErrNoChatTemplate

@@ -65,7 +65,7 @@ func TestChatTemplatesShared(t *testing.T) {
 	v.check(t)
 }
 
-// Some of the same cases, for checkouts without the reference data.
+// TestChatTemplates has some of the same cases, for checkouts without the reference data.
 func TestChatTemplates(t *testing.T) {
 	var v chatVectors
 	sharedtest.JSON(t, filepath.Join("testdata", "chat_templates.json"), &v)
@@ -114,7 +114,7 @@ func TestChatTemplateVariables(t *testing.T) {
 	}
 }
 
-// Only a template that names strftime_now depends on the date, which is the caller's.
+// TestChatTemplateDate: only a template that names strftime_now depends on the date. The caller sets the date.
 func TestChatTemplateDate(t *testing.T) {
 	for source, want := range map[string]struct {
 		uses bool
@@ -134,7 +134,7 @@ func TestChatTemplateDate(t *testing.T) {
 	}
 }
 
-// An error names the file that the template came from.
+// TestBadTemplateNamesItsFile: an error names the file of the template.
 func TestBadTemplateNamesItsFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "tokenizer_config.json")
@@ -151,7 +151,7 @@ func TestBadTemplateNamesItsFile(t *testing.T) {
 	}
 }
 
-// What templates do in earnest has room, for prompts of millions of tokens too.
+// TestLongConversations: templates like real ones stay within the limits, also with prompts of millions of tokens.
 func TestLongConversations(t *testing.T) {
 	tmpl, err := ParseChatTemplate(`{% for m in messages %}{% if m.content.startswith('x') %}{% set c = m['content'].split('\n')[-1]|trim %}{% else %}` +
 		`{% set c = m.content | trim %}{% set c = c.replace('  ', ' ') %}{% endif %}{{ '<|' + m.role + '|>\n' + c + '<|end|>' + '-' * 3 }}{% for n in messages[::-1] %}{% endfor %}{% endfor %}`)

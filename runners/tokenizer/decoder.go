@@ -7,13 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// Decoding is a chain of sinks, each handing on what it is sure of, so that decoding a text at once and token by token
-// are the same thing.
+// Decoding is a chain of sinks. Each passes on the text that later tokens cannot change, so decoding at once and token
+// by token use the same code.
 
 // sink takes the strings of tokens, one by one.
 type sink interface {
 	token(s string)
-	// end says that no token follows; the sink hands on what it held back, but does not end the next one.
+	// end says that no token follows. The sink passes on what it held back, but does not call end of the next sink.
 	end()
 }
 
@@ -26,7 +26,7 @@ type textSink struct{ strings.Builder }
 func (t *textSink) token(s string) { t.WriteString(s) }
 func (t *textSink) end()           {}
 
-// byteLevelSink turns byte-level tokens into text. A character whose bytes are not complete waits.
+// byteLevelSink turns byte-level tokens into text. It holds back a character until its bytes are complete.
 type byteLevelSink struct {
 	next    sink
 	pending []byte
@@ -48,8 +48,8 @@ func (b *byteLevelSink) write(atEnd bool) {
 	}
 }
 
-// byteFallbackSink turns runs of byte tokens into text. A run that is not UTF-8 as a whole becomes U+FFFD for each of
-// its bytes, so a run must wait for its end.
+// byteFallbackSink turns runs of byte tokens into text. If a run as a whole is not UTF-8, each of its bytes becomes
+// U+FFFD, so a run is held back until it ends.
 type byteFallbackSink struct {
 	next sink
 	run  []byte
@@ -78,7 +78,7 @@ func (b *byteFallbackSink) end() {
 	b.run = b.run[:0]
 }
 
-// mapSink changes every token by itself.
+// mapSink applies f to every token.
 type mapSink struct {
 	next sink
 	f    func(string) string
@@ -87,7 +87,7 @@ type mapSink struct {
 func (m *mapSink) token(s string) { m.next.token(m.f(s)) }
 func (m *mapSink) end()           {}
 
-// stripStartSink drops up to n times char from the start of the text.
+// stripStartSink drops up to n characters char from the start of the text.
 type stripStartSink struct {
 	next sink
 	char rune
@@ -111,12 +111,13 @@ func (s *stripStartSink) token(str string) {
 
 func (s *stripStartSink) end() {}
 
-// metaspaceSink turns the marks of word beginnings into spaces; those of the first token vanish if one was put there.
+// metaspaceSink turns the marks of word beginnings into spaces. It removes those of the first token, which the encoder
+// adds, unless keep is set.
 type metaspaceSink struct {
 	next    sink
 	mark    string
 	started bool
-	keep    bool // the first token's marks, too
+	keep    bool // turn the first token's marks into spaces, too
 }
 
 func (m *metaspaceSink) token(s string) {
@@ -130,7 +131,7 @@ func (m *metaspaceSink) token(s string) {
 
 func (m *metaspaceSink) end() {}
 
-// spacedSink puts spaces between tokens, which is what a tokenizer.json without a decoder asks for.
+// spacedSink puts spaces between tokens. A tokenizer.json without a decoder means this.
 type spacedSink struct {
 	next    sink
 	started bool
@@ -146,7 +147,7 @@ func (s *spacedSink) token(str string) {
 
 func (s *spacedSink) end() {}
 
-// wholeSink waits for the end and hands on everything as one token.
+// wholeSink waits for the end and passes on everything as one token.
 type wholeSink struct {
 	next sink
 	all  strings.Builder
@@ -165,12 +166,12 @@ func (w *wholeSink) end() {
 type decoderReader struct {
 	steps  []decodeStep
 	growth int
-	// fused: the tokens have become one text. What comes in pieces from there on are pieces of one token, and only steps
-	// that know that may follow without waiting for the whole.
+	// fused says that an earlier step joins all tokens into one. The next sinks get that token in pieces; a step that
+	// needs it as a whole must come after a wholeSink.
 	fused bool
 }
 
-// add appends a step that looks at single tokens.
+// add appends a step that needs whole tokens.
 func (d *decoderReader) add(step decodeStep) {
 	if d.fused {
 		d.steps = append(d.steps, func(next sink) sink { return &wholeSink{next: next} })
@@ -204,7 +205,7 @@ func (d *decoderReader) read(raw json.RawMessage, depth int) error {
 	case "Strip":
 		return d.readStrip(part, c)
 	case "Replace":
-		if c.Pattern.String == nil || *c.Pattern.String == "" { // Decode has no error for an expression that backtracks too much
+		if c.Pattern.String == nil || *c.Pattern.String == "" { // no expressions: they may fail, and Decode returns no error
 			return unsupported(part, "Replace by anything but a string")
 		}
 		d.add(func(next sink) sink {
@@ -244,7 +245,7 @@ func (d *decoderReader) readStrip(part string, c component) error {
 	return nil
 }
 
-// strip drops up to start times char in front of s and up to stop times at its end.
+// strip drops up to start characters char from the start of s and up to stop from its end.
 func strip(s string, char rune, start, stop int) string {
 	for ; start > 0; start-- {
 		r, size := utf8.DecodeRuneInString(s)
@@ -266,7 +267,7 @@ func strip(s string, char rune, start, stop int) string {
 // decoding is one run of a decoder.
 type decoding struct {
 	text  textSink
-	sinks []sink // in the order of the text's way
+	sinks []sink // first to last
 }
 
 func newDecoding(steps []decodeStep) *decoding {

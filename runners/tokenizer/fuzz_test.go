@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzTokenizerJSON loads hostile files. What loads must encode and decode without a panic.
+// FuzzTokenizerJSON loads arbitrary files. If one loads, encoding and decoding must not panic.
 func FuzzTokenizerJSON(f *testing.F) {
 	f.Add([]byte(tiny))
-	// Every part once, in files small enough to be changed to good effect.
+	// Every part once, in small files, so that the fuzzer's changes have an effect.
 	for _, parts := range []string{
 		`"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Prepend", "prepend": "_"},
 			{"type": "Replace", "pattern": {"String": " "}, "content": "_"}]}`,
@@ -47,7 +47,7 @@ func FuzzTokenizerJSON(f *testing.F) {
 	})
 }
 
-// checkStream compares the two ways to decode.
+// checkStream compares decoding by a Stream with Decode.
 func checkStream(t *testing.T, tok Tokenizer, ids []int32) {
 	t.Helper()
 	for _, skip := range []bool{false, true} {
@@ -67,8 +67,8 @@ func checkStream(t *testing.T, tok Tokenizer, ids []int32) {
 	}
 }
 
-// FuzzEncode encodes any bytes with every kind of pipeline. Byte-level vocabularies without a normalizer bring every
-// valid text back; two calls agree (the second is answered by the cache).
+// FuzzEncode encodes any bytes with every kind of pipeline. Two calls must agree (the second uses the cache), and
+// byte-level vocabularies without a normalizer must decode to the same text if it is valid.
 func FuzzEncode(f *testing.F) {
 	var toks []*Native
 	exact := map[*Native]bool{}
@@ -141,7 +141,7 @@ func FuzzScanners(f *testing.F) {
 	})
 }
 
-// FuzzPattern compiles hostile expressions and runs them.
+// FuzzPattern compiles arbitrary expressions and runs them.
 func FuzzPattern(f *testing.F) {
 	for expr := range scanners {
 		f.Add(expr, "it's 12 Texts\n\n ")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// OpenGGUF makes the tokenizer and the chat template, nil where there is none, of a GGUF file.
+// OpenGGUF makes the tokenizer and the chat template of a GGUF file. The template is nil if there is none.
 func OpenGGUF(m GGUFMetadata) (*Native, *ChatTemplate, error) {
 	v, err := ReadGGUF(m)
 	if err != nil {
@@ -25,8 +25,8 @@ func OpenGGUF(m GGUFMetadata) (*Native, *ChatTemplate, error) {
 	return text, chat, nil
 }
 
-// FromGGUF makes the tokenizer of a GGUF file. A splitting that is not known by its name is an error: guessing would
-// change the ids silently.
+// FromGGUF makes the tokenizer of a GGUF file. An unknown value of [GGUFVocabulary].Pre is an error, because a guess
+// could silently change the ids.
 func FromGGUF(v GGUFVocabulary) (*Native, error) {
 	t, err := fromGGUF(&v)
 	if err != nil {
@@ -102,7 +102,7 @@ func fromGGUF(v *GGUFVocabulary) (*Native, error) {
 	if err := t.setVocabulary(vocab, added); err != nil {
 		return nil, err
 	}
-	for i, s := range v.Tokens { // a spelling that comes twice: both ids decode to it
+	for i, s := range v.Tokens { // if two tokens have the same spelling, both ids decode to it
 		if !t.tokens[i].known {
 			t.tokens[i] = token{text: s, known: true, special: v.typeOf(int32(i)) == TypeControl}
 		}

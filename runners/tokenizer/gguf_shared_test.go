@@ -10,7 +10,7 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-// smolLM2 is the real file's vocabulary, or the test is skipped.
+// smolLM2 returns the vocabulary of the real file, or skips the test.
 func smolLM2(t testing.TB) GGUFVocabulary {
 	t.Helper()
 	f, err := weights.OpenGGUF(sharedtest.SmolLM2(t))
@@ -82,7 +82,7 @@ func TestSmolLM2Chat(t *testing.T) {
 	}
 }
 
-// TestScores gives the vocabulary of a SentencePiece model as GGUF files have it, with scores instead of merges.
+// TestScores uses the vocabulary of a SentencePiece model as in GGUF files, with scores instead of merges.
 func TestScores(t *testing.T) {
 	tok := shared(t, "llama2")
 	v := GGUFVocabulary{Model: "llama", Pre: "default", BOS: new(int32(1)), EOS: new(int32(2)), UNK: new(int32(0))}
@@ -100,7 +100,7 @@ func TestScores(t *testing.T) {
 		v.Tokens, v.Types = append(v.Tokens, s), append(v.Types, typ)
 		v.Scores = append(v.Scores, -1e9)
 	}
-	// The file has merges in the order of the scores, which themselves are not in it.
+	// The file does not have the scores, but merges in their order.
 	var file struct {
 		Model struct {
 			Merges []string `json:"merges"`

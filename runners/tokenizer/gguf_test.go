@@ -58,7 +58,8 @@ func TestGGUF(t *testing.T) {
 	}
 }
 
-// scoresGGUF has SentencePiece's traps: a character ("x") that is no token but part of one, a tie of scores, and bytes.
+// scoresGGUF has the difficult cases of SentencePiece: a character ("x") that is part of a token but not a token, a tie
+// of scores, and bytes.
 func scoresGGUF() GGUFVocabulary {
 	v := GGUFVocabulary{Model: "llama", BOS: new(int32(1)), EOS: new(int32(2)), UNK: new(int32(0))}
 	add := func(s string, typ int32, score float32) {
@@ -74,8 +75,8 @@ func scoresGGUF() GGUFVocabulary {
 		add(s, TypeNormal, -100)
 	}
 	add("ab", TypeNormal, -2) // 263
-	add("bc", TypeNormal, -2) // 264: ties with ab, which is further left in abc
-	add("ca", TypeNormal, -1) // 265: before both
+	add("bc", TypeNormal, -2) // 264: a tie with ab; in abc, ab wins because it is further left
+	add("ca", TypeNormal, -1) // 265: merged before both
 	add("ax", TypeNormal, -3) // 266
 	add("▁a", TypeNormal, -9) // 267
 	return v
@@ -153,7 +154,7 @@ func TestGGUFErrors(t *testing.T) {
 	}
 }
 
-// fakeMetadata is a GGUF file's key-value pairs, by the Go types that the getters return.
+// fakeMetadata is a GGUF file's key-value pairs, in the Go types that the getters return.
 type fakeMetadata map[string]any
 
 func fakeValue[T any](m fakeMetadata, key string) (T, error) {

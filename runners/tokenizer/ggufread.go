@@ -8,19 +8,19 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// GGUFVocabulary is the tokenizer as a GGUF file's metadata has it, keys tokenizer.ggml.* (without this prefix below).
-// [ReadGGUF] fills it.
+// GGUFVocabulary is the tokenizer in a GGUF file's metadata. The comments name the keys without their prefix
+// tokenizer.ggml. [ReadGGUF] fills it.
 type GGUFVocabulary struct {
 	Model  string    // model: gpt2 (byte-level pairs) or llama (SentencePiece's pairs, by score)
-	Pre    string    // pre: how text is split for gpt2; unused by llama
+	Pre    string    // pre: how gpt2 splits text; llama does not use it
 	Tokens []string  // tokens, by id
-	Types  []int32   // token_type, by id: see the Type constants; empty: all normal
+	Types  []int32   // token_type, by id: see the Type constants; if empty, all are normal
 	Merges []string  // merges, "left right" in order; gpt2
 	Scores []float32 // scores, by id: higher is merged first; llama
 
-	// Tokens with a role, nil where the file names none.
+	// Ids of special tokens, nil if the file does not name them.
 	BOS, EOS, EOT, UNK *int32
-	// What Encode adds and, for llama, whether a space is put in front; nil: what the model and pre usually do.
+	// Whether Encode adds BOS and EOS and, for llama, puts a space in front. nil means the default of the model and pre.
 	AddBOS, AddEOS, AddSpacePrefix *bool
 
 	ChatTemplate string // tokenizer.chat_template
@@ -36,8 +36,8 @@ const (
 	TypeByte        = 6
 )
 
-// GGUFMetadata is the access to a GGUF file's key-value pairs that [ReadGGUF] needs. The getters return an error for
-// an absent key or another type.
+// GGUFMetadata gives [ReadGGUF] access to a GGUF file's key-value pairs. The getters return an error for an absent key or
+// another type.
 type GGUFMetadata interface {
 	Has(key string) bool
 	String(key string) (string, error)
@@ -106,7 +106,7 @@ func ReadGGUF(m GGUFMetadata) (GGUFVocabulary, error) {
 		note(err)
 		for _, t := range types {
 			if t < 0 || t > math.MaxInt32 {
-				t = 0 // refused with its token's number later
+				t = 0 // check refuses it later and names the token
 			}
 			v.Types = append(v.Types, int32(t))
 		}
@@ -121,7 +121,7 @@ func ReadGGUF(m GGUFMetadata) (GGUFVocabulary, error) {
 	return v, failed
 }
 
-// ggufPre is what a value of "pre" stands for.
+// ggufPre is the meaning of a value of "pre".
 type ggufPre struct {
 	steps        func() ([]splitter, error)
 	normalizers  []normalizer
@@ -139,7 +139,7 @@ func scanSteps(scans ...func(string) int) func() ([]splitter, error) {
 	}
 }
 
-// defaultPre are the expressions of llama.cpp for files that do not say how their text is split.
+// defaultPre makes the steps that llama.cpp uses for files that do not say how text is split.
 func defaultPre() ([]splitter, error) {
 	var steps []splitter
 	for _, expr := range []string{
@@ -162,7 +162,7 @@ var ggufPres = func() map[string]ggufPre {
 	gpt2 := ggufPre{steps: scanSteps(scanGPT2)}
 	digits := ggufPre{steps: scanSteps(scanDigit, scanGPT2)}
 	llama3 := ggufPre{steps: scanSteps(scanners[llama3Expr]), ignoreMerges: true, addBOS: true}
-	// llama.cpp does not compose characters for Qwen; the model's own tokenizer, which it was trained with, does.
+	// Qwen's own tokenizer, with which it was trained, composes characters; llama.cpp does not.
 	qwen2 := ggufPre{steps: scanSteps(scanners[qwen2Expr]), normalizers: []normalizer{unicodeForm(norm.NFC)}}
 	return map[string]ggufPre{
 		"default": {steps: defaultPre}, "": {steps: defaultPre},
@@ -173,7 +173,7 @@ var ggufPres = func() map[string]ggufPre {
 	}
 }()
 
-// check refuses what can't be a vocabulary.
+// check returns an error if v cannot be a vocabulary.
 func (v *GGUFVocabulary) check() error {
 	n := len(v.Tokens)
 	if n == 0 {
@@ -224,7 +224,7 @@ func (v *GGUFVocabulary) added(vocab map[string]int32) []addedToken {
 		}
 		switch typ {
 		case TypeControl, TypeUnknown, TypeUserDefined:
-			if s != "" && vocab[s] == id { // of a spelling that comes twice, the last
+			if s != "" && vocab[s] == id { // if two tokens have the same spelling, the last
 				added = append(added, addedToken{id: id, content: s, special: typ != TypeUserDefined})
 			}
 		}

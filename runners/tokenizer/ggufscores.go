@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// initScores sets up SentencePiece's byte-pair model: two neighbouring symbols may be merged if the two together are a
-// token, and the token of the highest score is made first. (Kudo and Richardson 2018, "SentencePiece".) Every way to
+// initScores sets up SentencePiece's byte-pair model (Kudo and Richardson 2018, "SentencePiece"): two neighbouring
+// symbols may be merged if together they are a token, and the token with the highest score is made first. Every way to
 // cut a token in two becomes a merge, ranked by the token's score.
 func (m *bpe) initScores(v *GGUFVocabulary, vocab map[string]int32) error {
 	if len(v.Scores) != len(v.Tokens) {
@@ -67,7 +67,7 @@ func (m *bpe) initScores(v *GGUFVocabulary, vocab map[string]int32) error {
 	if m.unk < 0 && slices.Contains(m.bytes[:], -1) {
 		return fmt.Errorf("neither all 256 byte tokens nor an unknown token")
 	}
-	// part is the symbol that a part of a token is; a character need not be a token to be one while merging.
+	// part returns the symbol for a part of a token. During merging, characters that are not tokens are symbols, too.
 	part := func(s string) (int32, bool) {
 		if id, ok := symbols[s]; ok {
 			return id, true
@@ -87,7 +87,7 @@ func (m *bpe) initScores(v *GGUFVocabulary, vocab map[string]int32) error {
 	rank := int32(-1)
 	for i, id := range mergeable {
 		if i == 0 || v.Scores[id] != v.Scores[mergeable[i-1]] {
-			rank++ // equal scores are merged from the left, whatever their ids
+			rank++ // equal scores have equal ranks and are merged from left to right
 		}
 		s := v.Tokens[id]
 		for cut := range s {

@@ -12,14 +12,14 @@ import (
 	"github.com/snapbench/snapbench/inputs"
 )
 
-// Open reads the tokenizer of a Hugging Face directory with the native encoder: tokenizer.json, and, for the tokens that
-// begin and end a text, generation_config.json, tokenizer_config.json and special_tokens_map.json where they exist.
+// Open reads the tokenizer of a Hugging Face directory with the native encoder: tokenizer.json, and for BOS and EOS also
+// generation_config.json, tokenizer_config.json and special_tokens_map.json if they exist.
 func Open(dir string) (*Native, error) {
 	t, err := ReadJSON(filepath.Join(dir, "tokenizer.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		for _, other := range []string{"tokenizer.model", "vocab.json", "vocab.txt"} {
 			if _, e := os.Stat(filepath.Join(dir, other)); e == nil {
-				return nil, fmt.Errorf("%w (%s alone is not read: transformers' AutoTokenizer writes a tokenizer.json with save_pretrained)", err, other)
+				return nil, fmt.Errorf("%w (%s alone is not read: make a tokenizer.json with save_pretrained of transformers' AutoTokenizer)", err, other)
 			}
 		}
 	}
@@ -32,8 +32,8 @@ func Open(dir string) (*Native, error) {
 	return t, nil
 }
 
-// ReadEnds reads which tokens begin and end a text from the small files of a Hugging Face directory; tokenID looks up
-// spellings. Ids come before spellings, as in generation: eos_token_id of generation_config.json, then eos_token.
+// ReadEnds reads BOS and EOS from the small files of a Hugging Face directory; tokenID looks up the id of a spelling. The
+// ids in eos are in the order that generation uses: eos_token_id of generation_config.json, then eos_token.
 func ReadEnds(dir string, tokenID func(string) (int32, bool)) (bos *int32, eos []int32, err error) {
 	config, err := readTokenizerConfig(dir)
 	if err != nil {
@@ -59,7 +59,7 @@ func ReadEnds(dir string, tokenID func(string) (int32, bool)) (bos *int32, eos [
 	return bos, eos, nil
 }
 
-// tokenizerConfig is what is read of tokenizer_config.json.
+// tokenizerConfig has the fields of tokenizer_config.json that are used.
 type tokenizerConfig struct {
 	BOS          spelling        `json:"bos_token"`
 	EOS          spelling        `json:"eos_token"`
@@ -83,7 +83,7 @@ func readTokenizerConfig(dir string) (tokenizerConfig, error) {
 	return c, nil
 }
 
-// readOptional reads a JSON file that need not exist.
+// readOptional reads a JSON file, or nothing if it does not exist.
 func readOptional(path string, into any) error {
 	data, err := inputs.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,7 +98,7 @@ func readOptional(path string, into any) error {
 	return nil
 }
 
-// spelling is a token, written as a string or as an object with its content, or null.
+// spelling is a token's text. In JSON it is a string, an object with the field content, or null.
 type spelling string
 
 func (s *spelling) UnmarshalJSON(data []byte) error {
@@ -119,7 +119,7 @@ func (s *spelling) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// idList is an id or a list of ids.
+// idList is a list of ids. In JSON it is an id, a list of ids or null.
 type idList []int32
 
 func (l *idList) UnmarshalJSON(data []byte) error {

@@ -25,7 +25,7 @@ func writeDir(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// tiny is a tokenizer.json that fits a line: a b ab, with two special tokens.
+// tiny is a small tokenizer.json: the tokens a, b and ab, and two special tokens.
 const tiny = `{"added_tokens": [{"id": 3, "content": "<s>", "special": true}, {"id": 4, "content": "</s>", "special": true}],
 	"normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": {"type": "Fuse"},
 	"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}}`
@@ -96,7 +96,7 @@ func TestOpenChatTemplate(t *testing.T) {
 	}
 }
 
-// TestBrokenFiles changes one part of a good tokenizer.json at a time.
+// TestBrokenFiles changes one part of a valid tokenizer.json at a time.
 func TestBrokenFiles(t *testing.T) {
 	if _, err := FromJSON([]byte(tiny)); err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func replaced(t *testing.T, data []byte, path []string, value string) []byte {
 	return out
 }
 
-// Added tokens that are too long are refused and named, before the search for them takes memory.
+// TestLongAddedTokens: added tokens that are too long are refused by name, before a trie is built for them.
 func TestLongAddedTokens(t *testing.T) {
 	made := func(extra, normalizer string) []byte {
 		return []byte(strings.Replace(strings.Replace(tiny, `"added_tokens": [`, `"added_tokens": [`+extra, 1), `"normalizer": null`, `"normalizer": `+normalizer, 1))

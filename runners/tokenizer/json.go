@@ -11,8 +11,8 @@ import (
 	"github.com/snapbench/snapbench/inputs"
 )
 
-// file is a tokenizer.json. Its truncation and padding are not read: they are settings of the library that wrote the
-// file, which every caller sets anew.
+// file is a tokenizer.json. Its truncation and padding are not read: they are settings of the program that wrote the
+// file, not of the model.
 type file struct {
 	AddedTokens []struct {
 		ID         int32  `json:"id"`
@@ -43,7 +43,7 @@ type fileModel struct {
 	Suffix       *string         `json:"end_of_word_suffix"`
 }
 
-// ReadJSON reads a tokenizer.json. Errors name the file, and the part of it that is broken or not supported.
+// ReadJSON reads a tokenizer.json. Errors name the file and the part that is broken or not supported.
 func ReadJSON(path string) (*Native, error) {
 	data, err := inputs.ReadFile(path)
 	if err != nil {
@@ -67,7 +67,7 @@ func FromJSON(data []byte) (*Native, error) {
 	}
 	m := f.Model
 	switch {
-	case m.Type != "BPE" && m.Type != "": // early files of BPE models name no type
+	case m.Type != "BPE" && m.Type != "": // early files of BPE models have no type
 		return nil, unsupported("model", fmt.Sprintf("%q", m.Type))
 	case m.Dropout != nil && *m.Dropout != 0:
 		return nil, unsupported("model", "dropout")
@@ -139,7 +139,7 @@ func FromJSON(data []byte) (*Native, error) {
 	return t, nil
 }
 
-// jsonError adds the byte offset to the errors that know it.
+// jsonError adds the byte offset to an error of encoding/json that has one.
 func jsonError(err error) error {
 	var syntax *json.SyntaxError
 	var typ *json.UnmarshalTypeError
@@ -152,7 +152,7 @@ func jsonError(err error) error {
 	return err
 }
 
-// readMerges reads merges in either spelling: "a b" or ["a", "b"].
+// readMerges reads merges in either form: "a b" or ["a", "b"].
 func readMerges(raw json.RawMessage) ([][2]string, error) {
 	if isNull(raw) {
 		return nil, nil
@@ -175,7 +175,7 @@ func readMerges(raw json.RawMessage) ([][2]string, error) {
 	return cutMerges(lines)
 }
 
-// cutMerges cuts merges written as "a b".
+// cutMerges reads merges written as "a b".
 func cutMerges(lines []string) ([][2]string, error) {
 	merges := make([][2]string, len(lines))
 	for i, line := range lines {
@@ -188,7 +188,7 @@ func cutMerges(lines []string) ([][2]string, error) {
 	return merges, nil
 }
 
-// init sets up everything but the merges.
+// init sets up everything except the merges.
 func (m *bpe) init(vocab map[string]int32, byteLevel, byteFallback bool, unk *string, fuseUnk bool) error {
 	m.byteSymbols, m.byteFallback, m.fuseUnk, m.unk = byteLevel, byteFallback, fuseUnk, -1
 	m.seed = maphash.MakeSeed()
@@ -225,7 +225,7 @@ func (m *bpe) init(vocab map[string]int32, byteLevel, byteFallback bool, unk *st
 	if m.lacksBytes && m.unk >= 0 {
 		return unsupported("model", "byte level with an unk_token and without all 256 bytes")
 	}
-	// Cutting a word would also cut a run of unknown characters, which fuse_unk makes one token.
+	// With fuse_unk a run of unknown characters is one token, so a word with unknown characters must not be cut.
 	if byteLevel || m.unk < 0 || !fuseUnk || byteFallback && all {
 		m.inside = newNeighbours()
 		var raw []byte
@@ -249,7 +249,7 @@ func (m *bpe) setChar(r rune, id int32) {
 	}
 }
 
-// addMerges ranks the merges by their order. A pair that is listed twice has its last rank.
+// addMerges ranks the merges by their order. A pair that is listed twice has the later rank.
 func (m *bpe) addMerges(vocab map[string]int32, merges [][2]string) error {
 	m.merges = newPairTable(len(merges))
 	for rank, p := range merges {
@@ -266,14 +266,14 @@ func (m *bpe) addMerges(vocab map[string]int32, merges [][2]string) error {
 	return nil
 }
 
-// keepWhole makes words that are tokens those tokens, whatever the merges say.
+// keepWhole makes every word that is a token become that token, without merging.
 func (m *bpe) keepWhole(vocab map[string]int32) {
 	m.whole = make(map[string]int32, len(vocab))
 	var buf []byte
 	for s, id := range vocab {
 		if m.byteSymbols {
 			if buf = unbyteLevel(buf[:0], s); utf8.RuneCountInString(s) != len(buf) {
-				continue // it has characters outside the byte level, which no word can have
+				continue // the token has characters outside the byte level, and no word has these
 			}
 			s = string(buf)
 		}
@@ -281,7 +281,7 @@ func (m *bpe) keepWhole(vocab map[string]int32) {
 	}
 }
 
-// readPostProcessor reads what is put around a single text.
+// readPostProcessor reads the tokens that are added before and after a single text.
 func (t *Native) readPostProcessor(raw json.RawMessage, depth int) error {
 	const part = "post_processor"
 	if isNull(raw) {
@@ -299,7 +299,7 @@ func (t *Native) readPostProcessor(raw json.RawMessage, depth int) error {
 			}
 		}
 		return nil
-	case "ByteLevel": // concerns offsets, not ids
+	case "ByteLevel": // changes offsets, not ids
 		return nil
 	case "TemplateProcessing":
 		return t.readTemplate(part, raw)
@@ -352,7 +352,7 @@ func (t *Native) readTemplate(part string, raw json.RawMessage) error {
 	if sequences != 1 {
 		return fmt.Errorf("%s TemplateProcessing: single has the text %d times, not once", part, sequences)
 	}
-	t.prefix = append(prefix, t.prefix...) // a later template is put around an earlier one
+	t.prefix = append(prefix, t.prefix...) // a later template goes around an earlier one
 	t.suffix = append(t.suffix, suffix...)
 	return nil
 }

@@ -6,18 +6,18 @@ import (
 )
 
 // Native is a byte-pair encoder with the pipeline of a tokenizer.json: added tokens, normalizer, pre-tokenizer, merges,
-// post-processing template, decoder. It is safe for concurrent use. Encoding takes time proportional to the text, but
-// for words without any cut, which take n log n.
+// post-processing template, decoder. It is safe for concurrent use. Encoding takes time proportional to the length of
+// the text, except for long words that cannot be cut, which take n log n.
 type Native struct {
 	ids    map[string]int32
 	tokens []token // by id
 
-	rawAdded        *addedSet // found in the text as given
+	rawAdded        *addedSet // found in the original text
 	normalizedAdded *addedSet // found in the normalised text
 	normalizers     []normalizer
 	pre             preTokenizer
 	model           bpe
-	prefix, suffix  []int32 // what the template puts around a text
+	prefix, suffix  []int32 // added by the template before and after a text
 	decoder         []decodeStep
 
 	bos *int32
@@ -29,7 +29,7 @@ type Native struct {
 
 type token struct {
 	text    string
-	known   bool // false in the gaps of the numbering
+	known   bool // false for ids that are not used
 	special bool
 }
 
@@ -74,7 +74,7 @@ func (t *Native) normalize(s string) (string, error) {
 	return s, nil
 }
 
-// pieces puts s through the pre-tokenizer's steps from step on, and the model.
+// pieces applies the pre-tokenizer's steps from step on to s, and then the model.
 func (t *Native) pieces(e *encoder, out []int32, s string, step int, atStart bool) ([]int32, error) {
 	if step == len(t.pre.steps) {
 		return t.model.piece(e, out, s), nil
@@ -88,7 +88,7 @@ func (t *Native) pieces(e *encoder, out []int32, s string, step int, atStart boo
 			return nil, err
 		}
 	}
-	clear(pieces) // a waiting encoder must not hold on to the text
+	clear(pieces) // so that an idle encoder does not keep the text in memory
 	e.pieces[step] = pieces
 	return out, nil
 }
@@ -157,7 +157,7 @@ func (t *Native) BOS() (int32, bool) {
 // EOS implements [Tokenizer].
 func (t *Native) EOS() []int32 { return append([]int32(nil), t.eos...) }
 
-// setVocabulary numbers the tokens. Ids must be distinct and not far beyond the number of tokens.
+// setVocabulary sets the tokens by id. Ids must be distinct and not much larger than the number of tokens.
 func (t *Native) setVocabulary(vocab map[string]int32, added []addedToken) error {
 	limit := 8*(len(vocab)+len(added)) + 1<<16
 	size := 0
@@ -197,8 +197,8 @@ func (t *Native) setVocabulary(vocab map[string]int32, added []addedToken) error
 	return nil
 }
 
-// setAdded prepares the search for added tokens; the normalizers must be known. Tokens that are found in normalised text
-// also decode to it.
+// setAdded prepares the search for added tokens. The normalizers must be set before. Tokens that are found in normalised
+// text also decode to their normalised text.
 func (t *Native) setAdded(added []addedToken) error {
 	if err := checkAdded(added); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
-// pipelines are small tokenizers with what the reference library gives; testdata/make.py makes them.
+// pipelines are small tokenizers with results of the reference library. testdata/make.py makes them.
 func pipelines(t testing.TB) []pipeline {
 	var p []pipeline
 	sharedtest.JSON(t, filepath.Join("testdata", "pipelines.json"), &p)
@@ -44,7 +44,7 @@ func TestPipelines(t *testing.T) {
 	}
 }
 
-// Concurrent calls share nothing that changes an answer; the race detector watches.
+// TestConcurrentEncode: concurrent calls give the same results (run with -race).
 func TestConcurrentEncode(t *testing.T) {
 	for _, p := range pipelines(t)[:6] {
 		tok, err := FromJSON(p.Tokenizer)
@@ -65,8 +65,8 @@ func TestConcurrentEncode(t *testing.T) {
 	}
 }
 
-// A word without any cut takes n log n: eight times the length must be far from 64 times the work. Time is noisy, so the
-// best of several runs counts, and quadratic work would still be twice the limit.
+// TestLongWordTime: a word that cannot be cut takes n log n. For eight times the length, quadratic work would take 64
+// times as long; the limit is half of that. Time is noisy, so the best of several runs counts.
 func TestLongWordTime(t *testing.T) {
 	tok, err := FromJSON(pipelines(t)[0].Tokenizer)
 	if err != nil {
@@ -91,7 +91,7 @@ func TestLongWordTime(t *testing.T) {
 	}
 }
 
-// What the stream holds back is only what could still change.
+// TestStreamEmitsEarly: a stream holds back only text that later tokens could change.
 func TestStreamEmitsEarly(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -130,7 +130,7 @@ func TestInvalidUTF8(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One U+FFFD for each maximal ill-formed part, as Unicode recommends and Python's errors="replace" does.
+	// One U+FFFD for each maximal ill-formed part, as recommended by Unicode and done by Python's errors="replace".
 	for text, want := range map[string]string{
 		"a\xff\xfeb":         "a��b",
 		"\xe4\xb8":           "�",

@@ -2,25 +2,25 @@ package tokenizer
 
 import "unicode/utf8"
 
-// neighbours is a set of pairs of characters, those that stand side by side in some token. A token may begin or end
-// within a character; such a part is known by its byte next to the boundary, which may report pairs that no token has,
-// but never misses one.
+// neighbours is the set of pairs of characters that stand side by side in some token. A token may begin or end within a
+// character. Such a part is represented only by its byte next to the boundary, so the set may report a pair that no
+// token has, but never misses one.
 type neighbours struct {
 	ascii [128 * 128 / 64]uint64
 	pairs *pairTable
-	parts *pairTable // the pairs that have an incomplete character: few, and asked for often
-	left  [256]bool  // bytes that end the part of a character on the left of such a pair
-	right [256]bool  // bytes that begin the part on the right
+	parts *pairTable // pairs with an incomplete character: a small table, because it is used often
+	left  [256]bool  // last bytes of incomplete characters on the left of a pair
+	right [256]bool  // first bytes of incomplete characters on the right
 }
 
-// partOf stands for an incomplete character; above all characters.
+// partOf represents an incomplete character by a number above all characters.
 func partOf(b byte) rune { return utf8.MaxRune + 1 + rune(b) }
 
 func newNeighbours() *neighbours {
 	return &neighbours{pairs: newPairTable(1 << 10), parts: newPairTable(1 << 6)}
 }
 
-// note adds the neighbours within a token, given as the bytes it stands for.
+// note adds the neighbours within a token, given as the bytes that it stands for.
 func (n *neighbours) note(token string) {
 	prev := rune(-1)
 	for len(token) > 0 {
@@ -28,8 +28,8 @@ func (n *neighbours) note(token string) {
 		if next == utf8.RuneError && size == 1 {
 			next = partOf(token[0])
 			if utf8.RuneStart(token[0]) {
-				size = len(token) // the beginning of a character that ends after the token
-			} else { // the end of one that begins before it
+				size = len(token) // the start of a character that ends after the token
+			} else { // the end of a character that begins before the token
 				prev, token = next, token[1:]
 				continue
 			}
@@ -59,7 +59,7 @@ func (n *neighbours) add(a, b rune) {
 	}
 }
 
-// has reports whether a token may reach across the boundary between a and b.
+// has reports whether a token may cross the boundary between a and b.
 func (n *neighbours) has(a, b rune) bool {
 	if a < 128 && b < 128 {
 		i := a<<7 | b

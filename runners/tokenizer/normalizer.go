@@ -8,14 +8,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// normalizer is one step on the text before it is split. The tables of Unicode are those of the Go release; the reference
-// library's are older, so that combining marks younger than its tables may be ordered otherwise.
+// normalizer is one step on the text before it is split. It uses the Unicode tables of golang.org/x/text. Those of the
+// reference library are older, so newer combining marks may be in another order.
 type normalizer func(s string) (string, error)
 
-// maxGrowth bounds how many times as long a file's replacements may make a text. Real ones make it three times as long.
+// maxGrowth is the largest factor by which the replacements of a file may lengthen a text. Real ones have a factor of 3.
 const maxGrowth = 1 << 12
 
-// growth is how many times as long a replacement or prefix can make a text, rounded up.
+// growth is the factor by which a replacement or prefix can lengthen a text, rounded up.
 func (c *component) growth() int {
 	switch c.Type {
 	case "Prepend":
@@ -30,7 +30,7 @@ func (c *component) growth() int {
 	return 1
 }
 
-// allow multiplies total by a step's growth, within maxGrowth.
+// allow multiplies total by a step's growth. It returns an error if the product is above maxGrowth.
 func (c *component) allow(part string, total *int) error {
 	g := c.growth()
 	if g > maxGrowth / *total {
@@ -83,7 +83,7 @@ func replacePattern(expr *pattern, with string) normalizer {
 	}
 }
 
-// replacer reads a Replace.
+// replacer makes the normalizer of a Replace.
 func (c *component) replacer(part string) (normalizer, error) {
 	switch {
 	case c.Pattern.String != nil && *c.Pattern.String != "":

@@ -1,7 +1,7 @@
 package tokenizer
 
-// pairTable maps a pair of ids to a value: a hash table with open addressing, at most half full, because a Go map's
-// lookup would dominate encoding.
+// pairTable maps a pair of ids to a merge. It is a hash table with open addressing, at most half full. (Look-ups in a Go
+// map would take most of the time of encoding.)
 type pairTable struct {
 	slots []pairSlot
 	mask  uint64
@@ -9,11 +9,11 @@ type pairTable struct {
 }
 
 type pairSlot struct {
-	key   uint64 // left id in the high half; noPair when empty
+	key   uint64 // left id in the high half; noPair if the slot is empty
 	value merge
 }
 
-// merge is what a pair of symbols becomes, and how early: lower ranks are merged first.
+// merge is the id that a pair of symbols becomes, and its rank. Lower ranks are merged first.
 type merge struct{ rank, id int32 }
 
 const noPair = ^uint64(0)
@@ -43,7 +43,7 @@ func (t *pairTable) slot(key uint64) *pairSlot {
 	}
 }
 
-// set stores a value; a later value replaces an earlier one.
+// set stores a value and replaces an earlier one.
 func (t *pairTable) set(left, right int32, v merge) {
 	key := pairKey(left, right)
 	s := t.slot(key)

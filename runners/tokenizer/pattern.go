@@ -1,8 +1,8 @@
 package tokenizer
 
-// pattern is a regular expression as tokenizer.json files write them: the Perl-like syntax of Oniguruma as far as
-// tokenizers use it, which includes look-ahead, and so lies outside package regexp. It backtracks, leftmost alternative
-// first. The three most common expressions have splitters of their own (split.go), which are judged by this one.
+// pattern is a regular expression of a tokenizer.json: the part of Oniguruma's syntax that tokenizers use. Package regexp
+// cannot read it, because it has look-ahead. It is matched by backtracking, leftmost alternative first. The three most
+// common expressions have hand-written scanners (split.go), which are tested against this type.
 type pattern struct {
 	prog  []instr
 	start int32
@@ -14,7 +14,7 @@ const (
 	opChar   opcode = iota // one character of class
 	opSplit                // try x, then y
 	opAhead                // look-ahead: the program at x matches here; negated if neg
-	opAtomic               // the program at x, without giving back what it took
+	opAtomic               // match the program at x, without backtracking into it
 	opBOL                  // at the start of a line
 	opEOL                  // at the end of a line
 	opMatch

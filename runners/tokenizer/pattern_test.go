@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// splitAt isolates the matches of an expression: every match is a piece, and what lies between.
+// splitAt cuts a text at the matches of an expression. Every match is a piece, and so is the text between two matches.
 func splitAt(t testing.TB, expr string) func(text string) []string {
 	t.Helper()
 	p, err := compilePattern(expr)
@@ -18,13 +18,13 @@ func splitAt(t testing.TB, expr string) func(text string) []string {
 	return func(text string) []string {
 		pieces, err := (&delimiterSplitter{expr: p, how: isolated}).split(nil, text, true)
 		if err != nil {
-			panic(err) // t may be a fuzz test, not to be called from its target
+			panic(err) // not t.Fatal: t may be a fuzz test's, which must not be used in its target
 		}
 		return pieces
 	}
 }
 
-// fragments are what the splitting expressions tell apart, and what they are easily confused by.
+// fragments are texts that the splitting expressions must distinguish.
 var fragments = []string{
 	"a", "the", "Über", "世界", "ʰ", "ǅ", "'", "'s", "'S", "'ſ", "'re", "'Ve", "'lL", "'d", "'x", "’s", "1", "23", "4567",
 	"½", "Ⅷ", "٣", "²", " ", "  ", "\t", "\n", "\r\n", "\r", "\u00a0", "\u2028", "\u3000", "\u0085", "\v", "\u001c", ".",
@@ -39,7 +39,7 @@ func randomText(r *rand.Rand) string {
 	return b.String()
 }
 
-// The hand-written scanners make the cuts of the expressions that they stand for.
+// TestScannersFollowExpressions: the hand-written scanners cut like their expressions.
 func TestScannersFollowExpressions(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	check := func(expr string, scan func(string) int) {
@@ -71,7 +71,7 @@ func TestPattern(t *testing.T) {
 		{`a{2,}b`, "abaab", []string{"ab", "aab"}},
 		{`a+?b?`, "aab", []string{"a", "ab"}},
 		{`a++b`, "aab", []string{"aab"}},
-		{`a++ab`, "aaab", []string{"aaab"}}, // possessive: gives nothing back, so nothing matches
+		{`a++ab`, "aaab", []string{"aaab"}}, // possessive: a++ takes every a, so nothing matches
 		{`(?>a+)ab|b`, "aab", []string{"aa", "b"}},
 		{`(?i:k)`, "kKKx", []string{"k", "K", "K", "x"}},
 		{`(?i)ß|s`, "ſSẞß", []string{"ſ", "S", "ẞ", "ß"}},
@@ -89,7 +89,7 @@ func TestPattern(t *testing.T) {
 		{`^a`, "aa\na", []string{"a", "a\n", "a"}},
 		{`a$`, "aa\na", []string{"a", "a", "\n", "a"}},
 		{`.+`, "ab\nc", []string{"ab", "\n", "c"}},
-		{`x*`, "axx", []string{"a", "xx"}}, // empty matches are none
+		{`x*`, "axx", []string{"a", "xx"}}, // empty matches do not count
 		{`(ab|c){2}`, "abcab", []string{"abc", "ab"}},
 		{`()`, "ab", []string{"ab"}},
 		{``, "ab", []string{"ab"}},
@@ -128,7 +128,7 @@ func TestPatternErrors(t *testing.T) {
 	}
 }
 
-// An expression that backtracks exponentially, or without end, is an error.
+// TestPatternSteps: an expression that backtracks exponentially or without end is an error.
 func TestPatternSteps(t *testing.T) {
 	for _, expr := range []string{`(a+)+b`, `(a*)*b`, `(a|a)*b`, `(?:)*b`} {
 		p, err := compilePattern(expr)

@@ -11,7 +11,7 @@ type charClass struct {
 	negate bool
 	ranges []rune // pairs, both ends included
 	tables []*unicode.RangeTable
-	not    []*unicode.RangeTable // complements, as \S within brackets
+	not    []*unicode.RangeTable // complements, such as \S within brackets
 	fold   bool
 	ascii  [128]bool // the answer for r < 128
 }
@@ -59,7 +59,7 @@ func (c *charClass) seal() *charClass {
 	return c
 }
 
-// endsInChar reports whether the last thing added to the class, spelled at the end of src, was one character.
+// endsInChar reports whether the last item of the class, at the end of src, is a single character.
 func (c *charClass) endsInChar(src string) bool {
 	n := len(c.ranges)
 	if n < 2 || c.ranges[n-2] != c.ranges[n-1] {
@@ -69,7 +69,7 @@ func (c *charClass) endsInChar(src string) bool {
 	if r == c.ranges[n-1] {
 		return true
 	}
-	// An escape that stands for a character, \n or \x41, rather than for a class.
+	// An escape of a single character, such as \n or \x41, and not of a class.
 	i := strings.LastIndexByte(src[:len(src)-size], '\\')
 	return i >= 0 && i+1 < len(src) && strings.IndexByte("nrtfvaex", src[i+1]) >= 0
 }

@@ -36,7 +36,7 @@ func (p *patternParser) brackets(fold bool) (*charClass, error) {
 			p.pos += size
 			c.ranges = append(c.ranges, r, r)
 		}
-		// A range, if what came before was one character and something follows the dash.
+		// A range, if a single character comes before the dash and something follows it.
 		if rest = p.src[p.pos:]; len(rest) > 1 && rest[0] == '-' && rest[1] != ']' && c.endsInChar(p.src[:p.pos]) {
 			p.pos++
 			lo := c.ranges[len(c.ranges)-2]
@@ -60,7 +60,7 @@ func (p *patternParser) brackets(fold bool) (*charClass, error) {
 
 var escapedChars = map[byte]rune{'n': '\n', 'r': '\r', 't': '\t', 'f': '\f', 'v': '\v', 'a': '\a', 'e': 0x1B}
 
-// escape adds what a backslash sequence stands for to c.
+// escape adds the characters of a backslash sequence to c.
 func (p *patternParser) escape(c *charClass) error {
 	rest := p.src[p.pos+1:]
 	if rest == "" {

@@ -5,8 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// matcher runs a pattern over one text. Steps bounds its work, so that a pattern that backtracks without end is an
-// error and no hang.
+// matcher runs a pattern over one text. The limit steps makes a pattern that backtracks too much an error.
 type matcher struct {
 	*pattern
 	text  string
@@ -82,7 +81,7 @@ func (m *matcher) run(pc int32, pos int) (int, error) {
 	}
 }
 
-// find returns the leftmost non-empty match at or after from; start is −1 if there is none. Tokenizers have no use for
+// find returns the leftmost match at or after from that is not empty; start is −1 if there is none. Tokenizers ignore
 // empty matches.
 func (m *matcher) find(from int) (start, end int, err error) {
 	for i := from; i < len(m.text); {

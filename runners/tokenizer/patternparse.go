@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits on what a pattern in a file may demand.
+// Limits for a pattern in a file: nesting of groups, instructions, and numbers of repetitions.
 const (
 	maxPatternDepth = 64
 	maxPatternProg  = 1 << 14
@@ -22,7 +22,7 @@ type patternParser struct {
 	prog []instr
 }
 
-// compilePattern reads a regular expression. Errors give the byte offset in it.
+// compilePattern reads a regular expression. Errors name the byte offset in it.
 func compilePattern(src string) (*pattern, error) {
 	if !utf8.ValidString(src) {
 		return nil, errors.New("regular expression is not valid UTF-8")
@@ -47,8 +47,8 @@ func (p *patternParser) emit(in instr) int32 {
 	return int32(len(p.prog) - 1)
 }
 
-// The program is built backwards: every construct is compiled given the place where matching goes on after it. So a
-// node is a function from that place to its own start.
+// The program is built backwards: a construct is compiled when the place is known where matching continues after it. So
+// a node is a function from that place to the construct's own start.
 type node func(next int32) int32
 
 func (p *patternParser) alternatives(fold bool, depth int, next int32) (int32, error) {
@@ -131,7 +131,7 @@ func (p *patternParser) quantified(atom node) (node, error) {
 				p.pos++
 			case '+':
 				if p.src[p.pos-1] == '}' {
-					break // Oniguruma reads {n,m}+ as a repeated repetition
+					break // not possessive: to Oniguruma, {n,m}+ is a repeated repetition
 				}
 				p.pos++
 				atom = p.atomic(p.repeat(atom, lo, hi, false))
@@ -150,7 +150,7 @@ func (p *patternParser) atomic(n node) node {
 	}
 }
 
-// repeat is n between lo and hi times.
+// repeat matches n between lo and hi times, or at least lo times if hi < 0.
 func (p *patternParser) repeat(n node, lo, hi int, lazy bool) node {
 	split := func(more, done int32) int32 {
 		if lazy {
@@ -161,7 +161,7 @@ func (p *patternParser) repeat(n node, lo, hi int, lazy bool) node {
 	return func(next int32) int32 {
 		at := next
 		if hi < 0 {
-			loop := p.emit(instr{op: opSplit}) // its targets are known once the body is
+			loop := p.emit(instr{op: opSplit}) // its targets are set when the body is compiled
 			body := n(loop)
 			p.prog[loop].x, p.prog[loop].y = body, next
 			if lazy {

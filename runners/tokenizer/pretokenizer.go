@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// splitter is one step of pre-tokenizing: it appends the pieces of s to dst. atStart says that s begins where the
-// text to encode begins.
+// splitter is one step of pre-tokenizing. It appends the pieces of s to dst. atStart says that s is at the start of the
+// text to encode.
 type splitter interface {
 	split(dst []string, s string, atStart bool) ([]string, error)
 }
 
-// scanSplitter cuts off the first piece again and again.
+// scanSplitter returns the length of the first piece; split cuts off the first piece until nothing is left.
 type scanSplitter func(string) int
 
 func (scan scanSplitter) split(dst []string, s string, _ bool) ([]string, error) {
@@ -26,7 +26,7 @@ func (scan scanSplitter) split(dst []string, s string, _ bool) ([]string, error)
 	return dst, nil
 }
 
-// scanDigit makes every number character a piece of its own.
+// scanDigit makes every number character a separate piece.
 func scanDigit(s string) int {
 	t := kinds()
 	if k, n := kindAt(t, s, 0); k == number {
@@ -56,7 +56,7 @@ func notNumbers(t *[1 << 16]kind, s string) int {
 	return i
 }
 
-// behavior is what becomes of the matches of a Split, by the names of tokenizer.json.
+// behavior says what happens to the matches of a Split, with the names of tokenizer.json.
 type behavior string
 
 const (
@@ -72,10 +72,10 @@ type delimiterSplitter struct {
 	expr    *pattern
 	literal string // used if expr is nil
 	how     behavior
-	invert  bool // what does not match is the delimiter
+	invert  bool // the text between matches is the delimiter
 }
 
-// span is a stretch of text: a match or what lies between two.
+// span is a stretch of text: a match, or the text between two matches.
 type span struct {
 	start, end int
 	match      bool
@@ -108,7 +108,7 @@ func (d *delimiterSplitter) split(dst []string, s string, _ bool) ([]string, err
 	return dst, nil
 }
 
-// join unites neighbours a and b where together(a, b), looking at the spans as they were.
+// join joins neighbours a and b if together(a, b), where a and b are spans of the original list.
 func join(spans []span, together func(a, b span) bool) []span {
 	var out []span
 	for i, sp := range spans {
@@ -155,11 +155,11 @@ func (d *delimiterSplitter) spans(s string) ([]span, error) {
 	return spans, nil
 }
 
-// metaspace marks word beginnings as SentencePiece does: spaces become a visible character, one is put in front, and
-// the text is cut before each of them.
+// metaspace marks word beginnings as SentencePiece does: spaces become a visible mark, one mark is put in front, and the
+// text is cut before each mark.
 type metaspace struct {
 	mark   string
-	scheme string // always, first or never: when to put one in front
+	scheme string // when to put a mark in front: always, first (only at the start of the text) or never
 	cut    bool
 }
 
@@ -169,7 +169,7 @@ func (m *metaspace) split(dst []string, s string, atStart bool) ([]string, error
 		s = m.mark + s
 	}
 	for m.cut {
-		_, size := utf8.DecodeRuneInString(s) // the mark is one character, too
+		_, size := utf8.DecodeRuneInString(s) // skips the mark at the start, which is one character
 		n := strings.Index(s[size:], m.mark)
 		if n < 0 {
 			break
@@ -193,13 +193,13 @@ func (prefixSpace) split(dst []string, s string, _ bool) ([]string, error) {
 	return append(dst, s), nil
 }
 
-// preTokenizer is the chain of steps, and whether its pieces are encoded byte by byte in the end.
+// preTokenizer is the chain of steps. byteLevel says that the model encodes the bytes of the pieces.
 type preTokenizer struct {
 	steps     []splitter
 	byteLevel bool
 }
 
-// component is what the parts of a tokenizer.json have in common: a type, and for sequences the parts.
+// component is any part of a tokenizer.json: it has a type, and the fields of all types.
 type component struct {
 	Type          string            `json:"type"`
 	Normalizers   []json.RawMessage `json:"normalizers"`
@@ -211,7 +211,7 @@ type component struct {
 		String *string `json:"String"`
 		Regex  *string `json:"Regex"`
 	} `json:"pattern"`
-	Content string `json:"content"` // Replace: what with; Strip: which character
+	Content string `json:"content"` // Replace: the replacement; Strip: the character
 
 	Prepend string `json:"prepend"`
 
@@ -228,7 +228,7 @@ type component struct {
 	Stop  int `json:"stop"`
 }
 
-// maxNesting bounds sequences within sequences.
+// maxNesting is the largest depth of sequences within sequences.
 const maxNesting = 16
 
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
@@ -298,7 +298,7 @@ func (p *preTokenizer) read(raw json.RawMessage, depth int) error {
 	return nil
 }
 
-// removes reports whether a step drops text, after which the first piece need not be the start of the text.
+// removes reports whether a step drops text. After it, the first piece may not be the start of the text.
 func (p *preTokenizer) removes() bool {
 	return slices.ContainsFunc(p.steps, func(s splitter) bool {
 		d, ok := s.(*delimiterSplitter)
@@ -316,7 +316,7 @@ func (c *component) splitter(part string) (splitter, error) {
 	switch {
 	case c.Pattern.Regex != nil:
 		if scan, ok := scanners[*c.Pattern.Regex]; ok && c.Behavior == isolated {
-			return scanSplitter(scan), nil // inverted or not: every piece is isolated
+			return scanSplitter(scan), nil // invert makes no difference, because every piece is isolated
 		}
 		expr, err := compilePattern(*c.Pattern.Regex)
 		if err != nil {
@@ -336,7 +336,7 @@ func (c *component) metaspace(part string) (*metaspace, error) {
 	if utf8.RuneCountInString(m.mark) != 1 {
 		return nil, fmt.Errorf("%s Metaspace: replacement %q is not one character", part, m.mark)
 	}
-	if m.scheme == "" { // files older than prepend_scheme
+	if m.scheme == "" { // old files do not have prepend_scheme
 		m.scheme = "always"
 		if c.AddPrefixSpace != nil && !*c.AddPrefixSpace {
 			m.scheme = "never"

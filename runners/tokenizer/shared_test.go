@@ -39,7 +39,7 @@ func shared(t testing.TB, name string) *Native {
 	return tok
 }
 
-// vector is one text by the reference library.
+// vector is one text with the results of the reference library.
 type vector struct {
 	Name               string  `json:"name"`
 	Text               string  `json:"text"`
@@ -65,7 +65,7 @@ func (v *vector) check(tok Tokenizer) error {
 	case !slices.Equal(plain, v.IDsWithoutSpecial):
 		return fmt.Errorf("without specials %v, want %v", plain, v.IDsWithoutSpecial)
 	}
-	// The library decoded the ids without the template's additions.
+	// The library decoded the ids without the special tokens of the template.
 	for _, d := range []struct {
 		skip bool
 		want string
@@ -165,7 +165,7 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// BenchmarkEncodeLength shows that time is proportional to the text: MB/s stays.
+// BenchmarkEncodeLength shows that time is proportional to the length of the text: MB/s is the same for all lengths.
 func BenchmarkEncodeLength(b *testing.B) {
 	data, err := os.ReadFile(sharedtest.Path(b, "tokenizers", "long", "en_1m.txt"))
 	if err != nil {

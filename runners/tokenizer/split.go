@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// The regular expressions that split text for the vocabularies met most, each with a hand-written scanner: the same
-// cuts as [pattern] makes, many times faster. The expressions differ only in these points:
+// The regular expressions that split text for the most common vocabularies. Each has a hand-written scanner that makes
+// the same cuts as [pattern] and is many times faster. The expressions differ only in these points:
 //
 //	          contractions   before letters        digits at once   after symbols
 //	GPT-2     lower case     a space               any number       –
@@ -20,15 +20,15 @@ const (
 	qwen2Expr  = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 )
 
-// scanners returns the length of the first piece of a non-empty text. The expressions match every character, so the
-// pieces cover the text.
+// scanners maps an expression to its scanner, which returns the length of the first piece of a non-empty text. The
+// expressions match every character, so the pieces cover the text.
 var scanners = map[string]func(string) int{
 	gpt2Expr:   scanGPT2,
 	llama3Expr: func(s string) int { return scanLlama3(s, 3) },
 	qwen2Expr:  func(s string) int { return scanLlama3(s, 1) },
 }
 
-// kind is what the expressions distinguish in a character.
+// kind is a class of characters that the expressions distinguish.
 type kind uint8
 
 const (
@@ -38,7 +38,7 @@ const (
 	space              // \s
 )
 
-// kinds tabulates the basic plane: the range tables of package unicode are searched, not indexed.
+// kinds is a table of the characters below 1<<16, because a search in the range tables of package unicode is slower.
 var kinds = sync.OnceValue(func() *[1 << 16]kind {
 	var t [1 << 16]kind
 	for r := range t {
@@ -59,7 +59,7 @@ func searchKind(r rune) kind {
 	return other
 }
 
-// kindAt returns the kind and length of the character at s[i]; length 0 at the end.
+// kindAt returns the kind and the length of the character at s[i]. At the end of s the length is 0.
 func kindAt(t *[1 << 16]kind, s string, i int) (kind, int) {
 	if i >= len(s) {
 		return other, 0
@@ -74,7 +74,7 @@ func kindAt(t *[1 << 16]kind, s string, i int) (kind, int) {
 	return searchKind(r), n
 }
 
-// run returns the end of the characters of kind k that begin at s[i], at most limit of them.
+// run returns the end of the run of characters of kind k that begins at s[i], with at most limit characters.
 func run(t *[1 << 16]kind, s string, i int, k kind, limit int) int {
 	for ; limit > 0; limit-- {
 		got, n := kindAt(t, s, i)
@@ -145,7 +145,7 @@ func scanLlama3(s string, digits int) int {
 	return scanSpace(t, s)
 }
 
-// scanSpace is \s+(?!\S)|\s+: white space but for the last character, which goes with what follows, if anything does.
+// scanSpace is \s+(?!\S)|\s+: white space, without its last character if there are several and other text follows.
 func scanSpace(t *[1 << 16]kind, s string) int {
 	end := run(t, s, 0, space, unlimited)
 	if end == len(s) {
@@ -157,7 +157,7 @@ func scanSpace(t *[1 << 16]kind, s string) int {
 	return end
 }
 
-// contraction returns the length of s, t, re, ve, m, ll or d, in any case, in front of text. U+017F is an s.
+// contraction returns the length of s, t, re, ve, m, ll or d, in any case, at the start of text. U+017F counts as an s.
 func contraction(text string) int {
 	if text == "" {
 		return 0

@@ -1,11 +1,11 @@
-// Package tokenizer turns text into token ids and back, as the model files say.
+// Package tokenizer turns text into token ids and back, as specified by the model files. Start with [Tokenizer].
 //
-// [Open] reads a Hugging Face directory and [FromGGUF] the metadata of a GGUF file; both give a [Native], this
-// package's own byte-pair encoder. It is held, id by id, to what the Rust library "tokenizers" gives. A
-// [ChatTemplate] turns messages into the prompt that a chat model was trained on.
+// [Open] reads a Hugging Face directory and [FromGGUF] the metadata of a GGUF file. Both return a [Native], this
+// package's own byte-pair encoder, whose ids are tested against those of the Rust library "tokenizers". A [ChatTemplate]
+// turns messages into the prompt that a chat model was trained on.
 //
-// What the native encoder does not read (WordPiece, Unigram, unusual pipeline steps) is an error that names the part.
-// Another backend is used only when it is asked for by name, through [OpenWith]; none replaces the native one silently.
+// If the native encoder does not support a part of a file (WordPiece, Unigram, unusual pipeline steps), the error names
+// the part. Another backend is used only if [OpenWith] asks for it by name.
 package tokenizer
 
 import (
@@ -17,24 +17,23 @@ import (
 
 // Tokenizer maps text to token ids and ids to text. Implementations are safe for concurrent use.
 type Tokenizer interface {
-	// Encode returns the ids of text. With addSpecial it adds what the model's post-processing template adds
-	// (typically BOS in front). Special tokens spelled out in the text become their ids either way. Invalid UTF-8 is
-	// read as U+FFFD, one for each maximal ill-formed part. A character that the vocabulary can't express, where it
-	// has neither the bytes nor an unknown token, is dropped, as by Hugging Face's tokenizers.
+	// Encode returns the ids of text. With addSpecial it adds the special tokens of the model's post-processing
+	// template (typically BOS in front). Special tokens that are written in the text always become their ids. Invalid
+	// UTF-8 becomes U+FFFD, one for each maximal ill-formed part. If the vocabulary has neither a character nor its
+	// bytes nor an unknown token, the character is dropped, as in Hugging Face's tokenizers.
 	Encode(text string, addSpecial bool) ([]int32, error)
-	// Decode returns the text of ids. With skipSpecial, special tokens are left out. Ids outside the vocabulary are
-	// left out always; bytes that form no UTF-8 become U+FFFD.
+	// Decode returns the text of ids. With skipSpecial it leaves out special tokens. It always leaves out ids outside
+	// the vocabulary. Bytes that are not UTF-8 become U+FFFD.
 	Decode(ids []int32, skipSpecial bool) string
 	// VocabSize is one more than the largest id, added tokens included.
 	VocabSize() int
-	// TokenID returns the id of a token as the vocabulary spells it ("Ġthe", "▁the", "<|im_end|>").
+	// TokenID returns the id of a token, given in the vocabulary's spelling ("Ġthe", "▁the", "<|im_end|>").
 	TokenID(token string) (id int32, ok bool)
 	// Token returns the vocabulary's spelling of id.
 	Token(id int32) (token string, ok bool)
-	// BOS is the token that begins a text, if the model files name one. Whether Encode adds it is the template's
-	// decision, not this one's.
+	// BOS is the token that begins a text, if the model files name one. Encode adds it only if the template does.
 	BOS() (id int32, ok bool)
-	// EOS lists the ids that end a generation, in the order of the model files; empty if they name none.
+	// EOS lists the ids that end a generation, in the order of the model files. It is empty if they name none.
 	EOS() []int32
 }
 
@@ -48,7 +47,7 @@ var (
 	}
 )
 
-// Register adds a backend under a name for [OpenWith]. Registering a name twice is a programming error and panics.
+// Register adds a backend under a name for [OpenWith]. It panics if the name is taken.
 func Register(name string, open Opener) {
 	backendsMu.Lock()
 	defer backendsMu.Unlock()

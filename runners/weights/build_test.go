@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A ggufBuilder writes GGUF files for the tests, honest or not.
+// A ggufBuilder writes GGUF files for the tests, valid or not.
 type ggufBuilder struct {
 	version uint32
 	pairs   []byte
@@ -33,7 +33,7 @@ func (b *ggufBuilder) pair(key string, typ uint32, value []byte) *ggufBuilder {
 	return b
 }
 
-// info adds a tensor's entry alone; dims are row-major.
+// info adds a tensor's entry without its data; dims are row-major.
 func (b *ggufBuilder) info(name string, typ uint32, offset uint64, dims ...uint64) *ggufBuilder {
 	b.infos = le.AppendUint32(append(b.infos, ggufText(name)...), uint32(len(dims)))
 	for i := len(dims) - 1; i >= 0; i-- {
@@ -44,7 +44,7 @@ func (b *ggufBuilder) info(name string, typ uint32, offset uint64, dims ...uint6
 	return b
 }
 
-// tensor adds an entry and its data, aligned.
+// tensor adds an entry and its aligned data.
 func (b *ggufBuilder) tensor(name string, typ uint32, data []byte, dims ...uint64) *ggufBuilder {
 	for len(b.data)%b.align != 0 {
 		b.data = append(b.data, 0)
@@ -75,7 +75,7 @@ func floatBytes(values ...float32) []byte {
 	return out
 }
 
-// safetensorsBytes puts a header before data, as it is.
+// safetensorsBytes puts a header before data, and checks nothing.
 func safetensorsBytes(header string, data []byte) []byte {
 	return append(append(le.AppendUint64(nil, uint64(len(header))), header...), data...)
 }

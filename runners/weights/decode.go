@@ -9,9 +9,9 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// BlockSize returns how many numbers one block of s holds and how many bytes
-// it takes. Types that are not quantised have blocks of one number. It panics
-// on a storage that does not exist.
+// BlockSize returns the numbers in one block of s and the bytes that it takes.
+// Types that are not quantised have blocks of one number. It panics for an
+// unknown storage.
 func BlockSize(s engine.Storage) (elements, bytes int) {
 	switch s {
 	case engine.F32:
@@ -39,11 +39,11 @@ func BlockSize(s engine.Storage) (elements, bytes int) {
 }
 
 // DecodeRow writes the exact float32 values of raw, a row stored as s, to dst.
-// raw must hold exactly len(dst) numbers, else DecodeRow panics.
+// DecodeRow panics unless raw holds exactly len(dst) numbers.
 //
-// With d, m and dmin the block's half-precision numbers widened to float32, q
-// the unsigned and c the signed code, and every product and sum rounded to
-// float32 by itself:
+// In these formulas d, m and dmin are the block's half-precision numbers widened
+// to float32, q is the unsigned and c the signed code, and every product and sum
+// is rounded to float32:
 //
 //	Q8_0          d·c
 //	Q4_0, Q5_0    d·(q-8), d·(q-16)
@@ -51,8 +51,8 @@ func BlockSize(s engine.Storage) (elements, bytes int) {
 //	Q4_K, Q5_K    (d·scale)·q - (dmin·min)    scale and min of 6 bits, per 32 numbers
 //	Q6_K          (d·scale)·(q-32)            scale of 8 bits, signed, per 16 numbers
 //
-// In the blocks of 32 the low nibbles are the first 16 numbers, the high
-// nibbles the last 16. Source: ggml's reference quantisation and gguf-py.
+// In blocks of 32, the low nibbles are the first 16 numbers and the high nibbles
+// the last 16. Source: ggml's reference quantisation and gguf-py.
 func DecodeRow(s engine.Storage, raw []byte, dst []float32) {
 	elements, bytes := BlockSize(s)
 	if len(dst)%elements != 0 || len(raw) != len(dst)/elements*bytes {
@@ -94,9 +94,9 @@ func DecodeRow(s engine.Storage, raw []byte, dst []float32) {
 	}
 }
 
-// halfToFloat widens an IEEE half exactly. The exponent is moved into place as
-// it is and then scaled by 2^112, the difference of the two biases, which also
-// turns subnormal halves into normal floats.
+// halfToFloat widens an IEEE half exactly. The exponent bits are moved to their
+// place in a float32, and the result is multiplied by 2^112 for the difference of
+// the two biases. This also turns subnormal halves into normal floats.
 func halfToFloat(h uint16) float32 {
 	bits := uint32(h&0x7fff) << 13
 	if bits >= 0x7c00<<13 { // infinities and NaNs keep the largest exponent
@@ -106,8 +106,8 @@ func halfToFloat(h uint16) float32 {
 	return math.Float32frombits(math.Float32bits(f) | uint32(h&0x8000)<<16)
 }
 
-// halves has every half widened: looking it up is 2.5 times as fast as working
-// it out, and a model's weights touch a small part of the 256 KiB.
+// halves has the float32 value of every half. A look-up is 2.5 times as fast as
+// halfToFloat, and a model's weights use a small part of the table's 256 KiB.
 var halves = sync.OnceValue(func() *[1 << 16]float32 {
 	table := new([1 << 16]float32)
 	for h := range table {
@@ -134,9 +134,9 @@ func decodeF16(raw []byte, dst []float32) {
 // half reads the half-precision number at the start of raw.
 func half(raw []byte) float32 { return halfToFloat(binary.LittleEndian.Uint16(raw)) }
 
-// blockDecoders take one block, of exactly BlockSize bytes and numbers. The
-// conversions float32(x*y) around products are what keeps the compiler from
-// fusing them with the sum that follows.
+// blockDecoders decode one block, of exactly BlockSize bytes and numbers. The
+// conversions float32(x*y) keep the compiler from fusing a product with the sum
+// that follows.
 var blockDecoders = map[engine.Storage]func(raw []byte, dst []float32){
 	engine.Q8_0: decodeQ8_0,
 	engine.Q4_0: decodeQ4_0, engine.Q4_1: decodeQ4_1,
@@ -152,7 +152,7 @@ func decodeQ8_0(raw []byte, dst []float32) {
 	}
 }
 
-// nibbles looks 32 codes of four bits up in the block's sixteen values.
+// nibbles looks up 32 codes of four bits in the block's sixteen values.
 func nibbles(q *[16]byte, values *[16]float32, out *[32]float32) {
 	for i, b := range q {
 		out[i] = values[b&15]
@@ -203,10 +203,10 @@ func decodeQ5_1(raw []byte, dst []float32) {
 }
 
 // scaleMin unpacks the 6-bit scale and min of group j, of eight, from the 12
-// bytes that Q4_K and Q5_K keep them in: bytes 0 to 3 and 4 to 7 hold those of
-// the first four groups in their low six bits and the upper two bits of the
-// last four in their high two, bytes 8 to 11 the lower four bits of the last
-// four, scale below min.
+// bytes of Q4_K and Q5_K. Bytes 0 to 3 are for scales, bytes 4 to 7 for mins: the
+// low six bits are those of the first four groups, the high two bits are the
+// upper two of the last four groups. Bytes 8 to 11 have the lower four bits of
+// the last four groups: the scale in the low nibble, the min in the high one.
 func scaleMin(b *[12]byte, j int) (scale, min float32) {
 	if j < 4 {
 		return float32(b[j] & 63), float32(b[j+4] & 63)
@@ -236,7 +236,7 @@ func decodeQ5K(raw []byte, dst []float32) {
 	d, dmin := half(raw), half(raw[2:])
 	scales := (*[12]byte)(raw[4:])
 	high := (*[32]byte)(raw[16:])
-	for j := 0; j < 8; j++ { // as Q4_K; the fifth bits are bit j of the 32 bytes before
+	for j := 0; j < 8; j++ { // as in Q4_K; the fifth bits are bits j of the 32 bytes high
 		scale, min := scaleMin(scales, j)
 		dl, ml := d*scale, float32(dmin*min)
 		q, out := (*[32]byte)(raw[48+j/2*32:]), (*[32]float32)(dst[32*j:])
@@ -255,9 +255,9 @@ func decodeQ6K(raw []byte, dst []float32) {
 	d := half(raw[208:])
 	scales := (*[16]byte)(raw[192:])
 	for j := 0; j < 8; j++ { // 32 numbers each, under two scales
-		// Numbers 0 to 63 and 64 to 127 are the low and the high nibbles of
-		// 64 bytes, the second 128 numbers those of the next 64; the upper
-		// pairs of bits lie in 32 bytes for each 128 numbers.
+		// Numbers 0 to 63 are the low and 64 to 127 the high nibbles of 64
+		// bytes; the next 128 numbers are in the next 64 bytes. The upper two
+		// bits of 128 numbers are in 32 bytes.
 		low, high := (*[32]byte)(raw[j/4*64+j%2*32:]), (*[32]byte)(raw[128+j/4*32:])
 		lowShift, highShift := uint(j%4/2)*4, uint(j%4)*2
 		out := (*[32]float32)(dst[32*j:])

@@ -17,7 +17,7 @@ func storages() []engine.Storage {
 	return all
 }
 
-// Every half there is, against its definition in float64.
+// TestHalfIsExact compares every half with its definition in float64.
 func TestHalfIsExact(t *testing.T) {
 	for h := range 1 << 16 {
 		exponent, fraction := h>>10&31, float64(h&1023)
@@ -51,14 +51,15 @@ func TestHalfIsExact(t *testing.T) {
 	}
 }
 
-// The row loops work in strides: every length around them, at odd alignment.
+// TestDecodeRowPlain: the loops over rows take four numbers at a time. The test tries
+// every length around that, at odd alignment.
 func TestDecodeRowPlain(t *testing.T) {
 	for n := range 20 {
 		want := make([]float32, n)
 		var f32, f16, bf16 []byte
 		f32, f16, bf16 = append(f32, 0), append(f16, 0), append(bf16, 0)
 		for i := range want {
-			// Few bits, so that all three types hold it: ±1.5·2^i.
+			// ±1.5·2^(i-10) has few bits, so all three types can hold it.
 			want[i] = float32(math.Ldexp(1.5, i-10)) * float32(1-2*(i%2))
 			bits := math.Float32bits(want[i])
 			f32 = le.AppendUint32(f32, bits)
@@ -78,7 +79,7 @@ func TestDecodeRowPlain(t *testing.T) {
 	}
 }
 
-// Two blocks by hand: halves 0x3800 is 0.5, 0xbc00 is -1, 0x2e66 is about 0.1.
+// TestQ4_1ByHand decodes two blocks; the halves are 0x3800 (0.5), 0xbc00 (-1), 0x2e66 (about 0.1).
 func TestQ4_1ByHand(t *testing.T) {
 	raw := make([]byte, 40)
 	copy(raw, []byte{0x00, 0x38, 0x00, 0xbc}) // d = 0.5, m = -1
@@ -104,7 +105,7 @@ func TestQ4_1ByHand(t *testing.T) {
 	}
 }
 
-// Random blocks of every quantised type against gguf-py (testdata/blocks.py).
+// TestBlocksAgainstGGUFPy compares random blocks of all quantised types with gguf-py (testdata/blocks.py).
 func TestBlocksAgainstGGUFPy(t *testing.T) {
 	f, err := Open("testdata/blocks.safetensors")
 	if err != nil {
@@ -151,7 +152,7 @@ func TestDecodeRowChecksLengths(t *testing.T) {
 func panics(f func()) (did bool) {
 	defer func() {
 		r := recover()
-		did = r != nil && strings.HasPrefix(fmt.Sprint(r), "weights: ") // and not an index of the runtime's
+		did = r != nil && strings.HasPrefix(fmt.Sprint(r), "weights: ") // not a panic of the runtime, such as for an index
 	}()
 	f()
 	return false
@@ -165,7 +166,7 @@ func BenchmarkDecodeRow(b *testing.B) {
 			raw[i] = byte(i * 37 & 0x3f)
 		}
 		b.Run(s.String(), func(b *testing.B) {
-			b.SetBytes(int64(4 * len(dst))) // of float32 made
+			b.SetBytes(int64(4 * len(dst))) // bytes of float32 that are written
 			for b.Loop() {
 				DecodeRow(s, raw, dst)
 			}

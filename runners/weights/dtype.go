@@ -8,8 +8,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// A layout says how a number type lies in a file: elements per block, and
-// bits per block (bits, because safetensors knows types of four and six).
+// A layout describes a number type in a file: elements per block and bits per
+// block. (Bits and not bytes, because safetensors has types of four and six.)
 type layout struct {
 	name     string
 	elements uint64
@@ -34,7 +34,7 @@ func weight(s engine.Storage) layout {
 	return layout{name: s.String(), elements: uint64(elements), bits: 8 * uint64(bytes), storage: s, weight: true}
 }
 
-// safetensorsTypes are the names of the safetensors format, version 0.6.
+// safetensorsTypes are the types of the safetensors format, version 0.6, by name.
 var safetensorsTypes = byName(
 	weight(engine.F32), weight(engine.F16), weight(engine.BF16),
 	integer("I8", 8), integer("U8", 8), integer("I16", 16), integer("U16", 16),
@@ -56,9 +56,9 @@ func typeNames(m map[string]layout) string {
 	return strings.Join(slices.Sorted(maps.Keys(m)), ", ")
 }
 
-// ggufTypes are ggml's type numbers. The types that are not read as weights
-// are here for their size, so that a file that holds them can be checked and
-// listed.
+// ggufTypes are the types of GGUF by ggml's type numbers. Those that cannot be
+// read as weights are listed for their sizes, so that files with such tensors can
+// be checked and listed.
 var ggufTypes = map[uint32]layout{
 	0: weight(engine.F32), 1: weight(engine.F16), 30: weight(engine.BF16),
 	2: weight(engine.Q4_0), 3: weight(engine.Q4_1),
@@ -75,7 +75,7 @@ var ggufTypes = map[uint32]layout{
 	41: block("Q1_0", 128, 18),
 }
 
-// weightTypes lists what can be read as a weight, for messages.
+// weightTypes lists the types that can be read as weights, for messages.
 func weightTypes() string {
 	var names []string
 	for s := engine.F32; s <= engine.Q6K; s++ {

@@ -17,7 +17,7 @@ import (
 var ErrAbsent = errors.New("absent")
 
 // File is an open model file, or the shards of one model. It is safe for
-// concurrent use; its tensors must not be touched after Close.
+// concurrent use. Its tensors must not be used after Close.
 type File struct {
 	path     string
 	names    []string
@@ -27,8 +27,8 @@ type File struct {
 	mappings []*mapping
 }
 
-// Open opens a Hugging Face directory, a .gguf file or a .safetensors file,
-// told apart by their content.
+// Open opens a Hugging Face directory, a .gguf file or a .safetensors file. It
+// recognises the format of a file by its content.
 func Open(path string) (*File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -64,8 +64,8 @@ func OpenDir(dir string) (*File, error) {
 }
 
 // DirFiles returns the paths of the files that OpenDir reads: one file of
-// weights, or the index and the shards that it names, sorted. Whether the
-// weights are sound it does not say.
+// weights, or the index and then its shards in sorted order. It does not check
+// the weights.
 func DirFiles(dir string) ([]string, error) {
 	path, indexed, err := dirEntry(dir)
 	if err != nil {
@@ -88,8 +88,8 @@ func DirFiles(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// dirEntry finds the file that a directory's weights are opened by, and says
-// whether it is an index of shards.
+// dirEntry returns the path of a directory's weights, and whether that file is
+// an index of shards.
 func dirEntry(dir string) (path string, indexed bool, err error) {
 	for _, name := range []string{"model.safetensors", "model.safetensors.index.json"} {
 		path := filepath.Join(dir, name)
@@ -111,23 +111,22 @@ func dirEntry(dir string) (path string, indexed bool, err error) {
 		}
 	}
 	if len(have) == 0 {
-		return "", false, fmt.Errorf("%s: neither model.safetensors nor model.safetensors.index.json, nor any other model file", dir)
+		return "", false, fmt.Errorf("%s: has neither model.safetensors nor model.safetensors.index.json, nor any other model file", dir)
 	}
-	return "", false, fmt.Errorf("%s: neither model.safetensors nor model.safetensors.index.json; it has %s", dir, listSome(have))
+	return "", false, fmt.Errorf("%s: has neither model.safetensors nor model.safetensors.index.json; it has %s", dir, listSome(have))
 }
 
-// Path is what was opened: the file, or the index of the shards.
+// Path is the path of the file, or of the index of the shards.
 func (f *File) Path() string { return f.path }
 
-// Names returns the tensors' names in the order of their bytes, shard by shard.
+// Names returns the tensors' names, shard by shard, in the order of their data.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 
 // TotalBytes is the sum of the tensors' bytes, headers and padding excluded.
 func (f *File) TotalBytes() int64 { return f.total }
 
-// Metadata is what the header says besides the tensors: the key-value pairs of
-// a GGUF file, or the strings under __metadata__ of a safetensors file (of the
-// first shard).
+// Metadata is the header's other content: the key-value pairs of a GGUF file, or
+// the strings under __metadata__ of a safetensors file (of the first shard).
 func (f *File) Metadata() Metadata { return f.metadata }
 
 // Has reports whether there is a tensor of that name.
@@ -143,7 +142,7 @@ func (f *File) Tensor(name string) (*Tensor, error) {
 }
 
 // Weight returns a tensor that can be read as float32 and has exactly this
-// shape. Anything else is an error that says what the file has.
+// shape. Otherwise the error says what the file has.
 func (f *File) Weight(name string, shape ...int) (*Tensor, error) {
 	t, err := f.Tensor(name)
 	if err != nil {
@@ -158,7 +157,8 @@ func (f *File) Weight(name string, shape ...int) (*Tensor, error) {
 	return t, nil
 }
 
-// similar offers the names that share the longest beginning with name.
+// similar lists the names that have the longest prefix in common with name, for
+// an error.
 func (f *File) similar(name string) string {
 	best, longest := []string(nil), 0
 	for _, n := range f.names {
@@ -195,7 +195,7 @@ func quoteAll(names []string) string {
 	return strings.Join(q, ", ")
 }
 
-// Close unmaps the file. Reading a tensor afterwards is a fault.
+// Close unmaps the file. Reading a tensor afterwards crashes the process.
 func (f *File) Close() error {
 	var errs []error
 	for _, m := range f.mappings {
@@ -205,7 +205,7 @@ func (f *File) Close() error {
 	return errors.Join(errs...)
 }
 
-// add takes the tensors of one parsed file, ordered by offset.
+// add adds the tensors of one parsed file, in the order of their offsets.
 func (f *File) add(tensors []*Tensor) error {
 	if f.tensors == nil {
 		f.tensors = make(map[string]*Tensor, len(tensors))

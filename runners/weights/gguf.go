@@ -11,7 +11,7 @@ import (
 
 const ggufMagic = "GGUF"
 
-// defaultAlignment is the format's, where general.alignment is absent.
+// defaultAlignment is the format's alignment if general.alignment is absent.
 const defaultAlignment = 32
 
 // OpenGGUF opens a GGUF file of version 2 or 3, little-endian and not split.
@@ -44,7 +44,8 @@ func parseGGUF(path string, data []byte) ([]*Tensor, Metadata, error) {
 	return tensors, metadata, nil
 }
 
-// ggufReader walks through the file; at is the byte a message should name.
+// ggufReader reads a file from start to end. at is the current byte; before an
+// error it is set to the byte that the message should name.
 type ggufReader struct {
 	data []byte
 	at   uint64
@@ -65,7 +66,7 @@ func (r *ggufReader) file(path string) ([]*Tensor, Metadata, error) {
 	if version != 2 && version != 3 {
 		r.at = 4
 		if v := bits.ReverseBytes32(version); v >= 1 && v <= 3 {
-			return fail(fmt.Errorf("big-endian GGUF (version %d): little-endian files are read", v))
+			return fail(fmt.Errorf("big-endian GGUF (version %d): only little-endian files are supported", v))
 		}
 		return fail(fmt.Errorf("GGUF version %d: have 2, 3", version))
 	}
@@ -111,8 +112,8 @@ func (r *ggufReader) file(path string) ([]*Tensor, Metadata, error) {
 		}
 	}
 
-	// An entry takes 24 bytes and more, so a count the file can't hold is
-	// found before anything is allocated for it.
+	// An entry takes at least 24 bytes, so a count that is too large for the
+	// file is found before anything is allocated for it.
 	if tensorCount > uint64(len(r.data))/24 {
 		r.at = 8
 		return fail(fmt.Errorf("%d tensors in a file of %d bytes", tensorCount, len(r.data)))
@@ -121,9 +122,9 @@ func (r *ggufReader) file(path string) ([]*Tensor, Metadata, error) {
 		name   string
 		layout layout
 		shape  []uint64
-		offset uint64 // in the data
+		offset uint64 // from the start of the data
 		size   uint64
-		entry  uint64 // where the file says so
+		entry  uint64 // offset of this entry in the file
 	}
 	infos := make([]info, 0, min(tensorCount, 1<<16))
 	seen := make(map[string]bool)
@@ -176,7 +177,7 @@ func (r *ggufReader) file(path string) ([]*Tensor, Metadata, error) {
 		infos = append(infos, t)
 	}
 
-	// A file without tensors (a vocabulary) may end before the padding does.
+	// A file without tensors (a vocabulary) may end without padding.
 	base := min((r.at+alignment-1)&^(alignment-1), uint64(len(r.data)))
 	body := r.data[base:]
 	tensors := make([]*Tensor, len(infos))
@@ -195,7 +196,7 @@ func (r *ggufReader) file(path string) ([]*Tensor, Metadata, error) {
 		a, b := byOffset[i-1], byOffset[i]
 		end := a.offset + uint64(len(a.data))
 		if padded := base + (end-base+alignment-1)&^(alignment-1); b.offset > padded {
-			// Nobody writes holes: a type or a shape says less than there is.
+			// No program writes holes, so a type or a shape must be wrong.
 			r.at = padded
 			return fail(fmt.Errorf("%d bytes between tensor %.80q, %s of shape %v, and tensor %.80q belong to no tensor",
 				b.offset-padded, a.name, a.layout.name, a.Shape(), b.name))
@@ -235,7 +236,7 @@ func (r *ggufReader) uint64() (uint64, error) {
 	return binary.LittleEndian.Uint64(b), nil
 }
 
-// string copies, so that names and tokens outlive the mapping.
+// string returns a copy, so that names and tokens outlive the mapping.
 func (r *ggufReader) string() (string, error) {
 	n, err := r.uint64()
 	if err != nil {
@@ -266,7 +267,7 @@ const (
 	ggufFloat64
 )
 
-// maxNesting is how deep arrays of arrays may go. Known files have none.
+// maxNesting is the depth up to which arrays may nest. Known files nest none.
 const maxNesting = 4
 
 func (r *ggufReader) value(typ uint32, depth int) (any, error) {
@@ -341,8 +342,8 @@ func (r *ggufReader) array(depth int) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	// No element takes less than this, so n is bounded by the file's size
-	// before anything is allocated.
+	// Every element takes at least this many bytes, so n can be compared with the
+	// file's size before anything is allocated.
 	least := uint64(8)
 	switch typ {
 	case ggufString:

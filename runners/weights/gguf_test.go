@@ -19,7 +19,7 @@ func ggufArrayOf(typ uint32, n uint64, elements ...[]byte) []byte {
 	return append(out, slices.Concat(elements...)...)
 }
 
-// honestGGUF holds every kind of value and of tensor that is read.
+// honestGGUF is a valid file with every kind of value and tensor that can be read.
 func honestGGUF(version uint32) *ggufBuilder {
 	b := newGGUF()
 	b.version = version
@@ -90,7 +90,7 @@ func TestGGUF(t *testing.T) {
 			if w.Rows() != 6 || w.Cols() != 2*elements || w.Storage() != s || w.DType() != s.String() {
 				t.Errorf("%s is (%d, %d) of %s", s, w.Rows(), w.Cols(), w.DType())
 			}
-			// Row 3 as the second part of the second of three parts.
+			// Row 3 is the second row of the second of three slices.
 			all, err := w.Floats()
 			if err != nil {
 				t.Fatal(err)
@@ -237,7 +237,7 @@ func TestGGUFLies(t *testing.T) {
 	}
 }
 
-// A file cut anywhere is refused; the padding at its end is all it can lose.
+// TestGGUFTruncated: a file that is cut anywhere is refused.
 func TestGGUFTruncated(t *testing.T) {
 	data := honestGGUF(3).bytes()
 	for n := range data {
@@ -247,8 +247,8 @@ func TestGGUFTruncated(t *testing.T) {
 	}
 }
 
-// The real model, every value, by the hashes of what gguf-py 0.19 dequantises:
-// float32, little-endian, tensors in the order of the file.
+// TestSmolLM2 compares every value of the real model with gguf-py 0.19, by hashes of
+// the dequantised values: float32, little-endian, tensors in the order of the file.
 func TestSmolLM2(t *testing.T) {
 	path := sharedtest.SmolLM2(t)
 	if testing.Short() {

@@ -8,8 +8,8 @@ import (
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
-// The reference models' first hidden states are their embeddings' rows, bit
-// for bit, which two files must agree about.
+// TestGoldens: the first hidden states in the reference files are, bit for bit, rows
+// of the models' embeddings.
 func TestGoldens(t *testing.T) {
 	for _, path := range sharedtest.Glob(t, "goldens", "*/golden.safetensors") {
 		family := filepath.Base(filepath.Dir(path))
@@ -48,7 +48,7 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// Reading is safe from several goroutines (run with -race).
+// TestConcurrentReading reads from several goroutines (run with -race).
 func TestConcurrentReading(t *testing.T) {
 	f, err := Open("testdata/blocks.safetensors")
 	if err != nil {
@@ -72,7 +72,7 @@ func TestConcurrentReading(t *testing.T) {
 	wg.Wait()
 }
 
-// checkTensors holds whatever a parser let through to what it promises.
+// checkTensors checks that tensors which a parser accepted keep its promises.
 func checkTensors(t *testing.T, tensors []*Tensor, size int) {
 	total := 0
 	names := make(map[string]bool)
@@ -101,7 +101,7 @@ func checkTensors(t *testing.T, tensors []*Tensor, size int) {
 				x.RawRow(x.Rows() - 1)
 			}
 		}
-		x.Ints() // must not panic; the error is not of interest
+		x.Ints() // must not panic; an error is fine
 	}
 	if total > size {
 		t.Fatalf("%d bytes of tensors in a file of %d", total, size)

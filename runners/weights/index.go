@@ -12,13 +12,13 @@ import (
 	"github.com/snapbench/snapbench/inputs"
 )
 
-// maxIndex bounds model.safetensors.index.json, which is read whole. The
-// largest published ones have about 10 MB.
+// maxIndex is the largest size of model.safetensors.index.json, which is read as a
+// whole. The largest published ones have about 10 MB.
 const maxIndex = maxHeader
 
-// openIndex opens all shards that a model.safetensors.index.json names.
-// Tensors that lie in a shard without being listed are taken as well, as the
-// format's other readers do.
+// openIndex opens all shards that a model.safetensors.index.json names. It also
+// takes the tensors of a shard that the index does not list, as other readers of
+// the format do.
 func openIndex(path string) (*File, error) {
 	order, shardOf, err := readIndex(path)
 	if err != nil {

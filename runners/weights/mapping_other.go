@@ -4,7 +4,7 @@ package weights
 
 import "github.com/snapbench/snapbench/inputs"
 
-// A mapping is a whole file in memory; here it is read, not mapped.
+// A mapping is a whole file in memory. On this system it is read, not mapped.
 type mapping struct{ data []byte }
 
 func openMapping(path string) (*mapping, error) {

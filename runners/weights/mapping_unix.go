@@ -25,7 +25,7 @@ func openMapping(path string) (*mapping, error) {
 	}
 	size := info.Size()
 	if size == 0 {
-		return &mapping{}, nil // an empty mapping is an error to the system; the parsers say it better
+		return &mapping{}, nil // the system refuses an empty mapping; the parsers give a better error
 	}
 	if int64(int(size)) != size {
 		return nil, fmt.Errorf("%s: %d bytes are too many to map on this machine", path, size)

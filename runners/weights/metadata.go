@@ -7,12 +7,12 @@ import (
 )
 
 // Metadata is a file's key-value pairs. Every accessor returns an error for a
-// key that is absent (wrapping ErrAbsent) or of another type; numbers convert
-// between the widths and signs of their kind where the value fits.
+// key that is absent (wrapping ErrAbsent) or of another type. Whole numbers of any
+// width and sign are converted if the value fits.
 type Metadata struct {
 	path   string
 	keys   []string
-	values map[string]any // the Go types of valueTypes, or slices of them
+	values map[string]any // of the types that Value lists
 }
 
 func newMetadata(path string) Metadata { return Metadata{path: path, values: map[string]any{}} }
@@ -25,12 +25,12 @@ func (m *Metadata) set(key string, v any) {
 // Keys returns the keys in the order of the file.
 func (m Metadata) Keys() []string { return slices.Clone(m.keys) }
 
-// Has reports whether the key is there, whatever its type.
+// Has reports whether the key is present, with a value of any type.
 func (m Metadata) Has(key string) bool { _, ok := m.values[key]; return ok }
 
-// Value returns the value as the file has it: string, bool, uint8 to uint64,
-// int8 to int64, float32, float64, a slice of one of these, or []any for
-// arrays of arrays. The slices must not be written to.
+// Value returns the value in the file's type: string, bool, uint8 to uint64,
+// int8 to int64, float32, float64, a slice of one of these, or []any for arrays
+// of arrays. The caller must not change the slices.
 func (m Metadata) Value(key string) (any, error) {
 	v, ok := m.values[key]
 	if !ok {
@@ -98,7 +98,7 @@ func (m Metadata) Int(key string) (int64, error) {
 	return 0, m.mismatch(key, "a whole number")
 }
 
-// Float returns a float32 or float64, the former widened.
+// Float returns a float64, or a float32 as a float64.
 func (m Metadata) Float(key string) (float64, error) {
 	v, err := m.Value(key)
 	if err != nil {
@@ -113,7 +113,7 @@ func (m Metadata) Float(key string) (float64, error) {
 	return 0, m.mismatch(key, "a floating-point number")
 }
 
-// Strings returns an array of strings. It must not be written to.
+// Strings returns an array of strings. The caller must not change it.
 func (m Metadata) Strings(key string) ([]string, error) {
 	v, err := m.Value(key)
 	if err != nil {
@@ -125,7 +125,7 @@ func (m Metadata) Strings(key string) ([]string, error) {
 	return nil, m.mismatch(key, "an array of strings")
 }
 
-// Floats returns an array of float32. It must not be written to.
+// Floats returns an array of float32. The caller must not change it.
 func (m Metadata) Floats(key string) ([]float32, error) {
 	v, err := m.Value(key)
 	if err != nil {
@@ -196,7 +196,7 @@ func toInt(v any) (int64, bool) {
 	return 0, false
 }
 
-// arrayLen returns the length of an array value, -1 for others.
+// arrayLen returns the length of an array, or -1 for another value.
 func arrayLen(v any) int {
 	switch v := v.(type) {
 	case []uint8:

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A named pipe or a link to a device is an error, and is not waited for.
+// TestOpenRefusesPipesAndDevices: a named pipe or a link to a device fails without blocking.
 func TestOpenRefusesPipesAndDevices(t *testing.T) {
 	for _, name := range []string{"model.safetensors", "model.safetensors.index.json", "one.safetensors", "model.gguf"} {
 		for what, place := range map[string]func(string) error{
@@ -37,7 +37,7 @@ func TestOpenRefusesPipesAndDevices(t *testing.T) {
 				"DirFiles": func() error { _, err := DirFiles(dir); return err },
 			} {
 				if which == "DirFiles" && (name == "model.gguf" || name == "model.safetensors") {
-					continue // it opens neither
+					continue // DirFiles opens neither of these
 				}
 				done := make(chan error, 1)
 				go func() { done <- open() }()

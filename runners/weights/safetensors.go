@@ -17,8 +17,8 @@ import (
 // maxHeader is the format's own limit on the JSON header.
 const maxHeader = 100 << 20
 
-// OpenSafetensors opens one .safetensors file. As the format demands, its
-// tensors must fill the data without holes and without overlap.
+// OpenSafetensors opens one .safetensors file. As the format requires, its
+// tensors must fill the data without holes and overlaps.
 func OpenSafetensors(path string) (*File, error) {
 	f := &File{path: path}
 	if err := f.openShard(path); err != nil {
@@ -128,8 +128,8 @@ func parseSafetensors(path string, data []byte) ([]*Tensor, Metadata, error) {
 	return tensors, metadata, nil
 }
 
-// compareOffsets orders by position; an empty tensor comes before the one that
-// starts where it does.
+// compareOffsets orders tensors by offset. An empty tensor comes before another
+// one at the same offset.
 func compareOffsets(a, b *Tensor) int {
 	switch {
 	case a.offset < b.offset:
@@ -140,8 +140,8 @@ func compareOffsets(a, b *Tensor) int {
 	return len(a.data) - len(b.data)
 }
 
-// parseTensorInfo reads the object of one tensor; body is the file's data,
-// which starts at byte base.
+// parseTensorInfo reads the object of one tensor. body is the file's data, which
+// starts at byte base.
 func parseTensorInfo(r *jsonReader, path, name string, base uint64, body []byte) (*Tensor, error) {
 	var dtype string
 	var shape, offsets []uint64
@@ -211,8 +211,8 @@ func invalidUTF8(b []byte) int {
 	return -1
 }
 
-// jsonReader reads JSON by tokens, because encoding/json into maps and structs
-// keeps the last of two equal keys in silence.
+// jsonReader reads JSON token by token, because encoding/json silently keeps the
+// last of two equal keys when it fills maps and structs.
 type jsonReader struct{ dec *json.Decoder }
 
 // object calls field after each key; field must consume the value.
@@ -289,7 +289,7 @@ func (r *jsonReader) uints() ([]uint64, error) {
 	return out, r.delim(']')
 }
 
-// maxDims is far above what any tensor has.
+// maxDims is far above the number of dimensions of any tensor.
 const maxDims = 16
 
 func (r *jsonReader) skip() error {
@@ -297,8 +297,8 @@ func (r *jsonReader) skip() error {
 	return r.dec.Decode(&v)
 }
 
-// Entry is a tensor to write: Data holds its numbers as they will lie in the
-// file, little-endian.
+// Entry is a tensor to write. Data holds its numbers as stored in the file,
+// little-endian.
 type Entry struct {
 	Name  string
 	DType string // a safetensors name: F32, BF16, I32…
@@ -325,8 +325,8 @@ func Int32Entry(name string, values []int32, shape ...int) Entry {
 }
 
 // WriteSafetensors writes a safetensors file. Wider types come first, so that
-// every tensor is aligned to its numbers; otherwise the order is kept. The
-// file appears whole or not at all.
+// every tensor is aligned to the size of its numbers; otherwise the order is
+// kept. path is replaced only when the file is complete.
 func WriteSafetensors(path string, tensors []Entry, metadata map[string]string) error {
 	ordered := slices.Clone(tensors)
 	slices.SortStableFunc(ordered, func(a, b Entry) int {
@@ -379,7 +379,7 @@ func WriteSafetensors(path string, tensors []Entry, metadata map[string]string) 
 	if err != nil {
 		return err
 	}
-	defer os.Remove(partial) // of a failed write; after the rename there is nothing to remove
+	defer os.Remove(partial) // after a failed write; after the rename it does not exist
 	write := func() error {
 		if _, err := out.Write(binary.LittleEndian.AppendUint64(nil, uint64(header.Len()))); err != nil {
 			return err

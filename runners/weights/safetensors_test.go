@@ -124,7 +124,7 @@ func TestInts(t *testing.T) {
 	}
 }
 
-// Every lie a header can tell, and what is said about it.
+// TestSafetensorsLies: every way in which a header can be wrong, with the error.
 func TestSafetensorsLies(t *testing.T) {
 	const one = `{"dtype":"F32","shape":[1],"data_offsets":[0,4]}`
 	for _, c := range []struct {
@@ -176,7 +176,7 @@ func TestSafetensorsLies(t *testing.T) {
 	}
 }
 
-// A file cut anywhere is refused.
+// TestSafetensorsTruncated: a file that is cut anywhere is refused.
 func TestSafetensorsTruncated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	if err := WriteSafetensors(path, []Entry{Float32Entry("x", []float32{1, 2}, 2)}, nil); err != nil {

@@ -42,7 +42,7 @@ func TestShards(t *testing.T) {
 		t.Errorf("%d bytes, want 12", f.TotalBytes())
 	}
 
-	// A single file is preferred.
+	// A single file has priority over shards.
 	if err := WriteSafetensors(filepath.Join(dir, "model.safetensors"), []Entry{z}, nil); err != nil {
 		t.Fatal(err)
 	}

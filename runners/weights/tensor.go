@@ -11,10 +11,10 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Tensor is one tensor of a file. As a matrix (engine.Stored) it has its last
-// dimension as columns and all others together as rows, so a vector is (1, n)
-// and experts' weights (experts, ff, width) are (experts·ff, width), to be
-// taken apart by RowSlice. Its bytes are the file's: they are gone after
+// Tensor is one tensor of a file. As a matrix (engine.Stored) its columns are the
+// last dimension and its rows all others together, so a vector is (1, n) and the
+// weights of experts (experts, ff, width) are (experts·ff, width), which RowSlice
+// takes apart. Its bytes are part of the mapped file and are gone after
 // File.Close.
 type Tensor struct {
 	name       string
@@ -32,21 +32,21 @@ var _ engine.Stored = (*Tensor)(nil)
 // Name is the tensor's name in the file.
 func (t *Tensor) Name() string { return t.name }
 
-// Shape is row-major, the slowest dimension first, for GGUF too (which writes
-// it the other way round). A scalar has no dimension.
+// Shape is row-major, the slowest dimension first, also for GGUF files, which
+// store the dimensions in the opposite order. A scalar has no dimensions.
 func (t *Tensor) Shape() []int { return slices.Clone(t.shape) }
 
 // DType is the file's name for the number type: F32, BF16, Q4_K, I32, F8_E4M3…
 func (t *Tensor) DType() string { return t.layout.name }
 
-// IsWeight reports whether the values can be read as float32, that is whether
-// Storage, RawRow and ReadRow may be called.
+// IsWeight reports whether the values can be read as float32. Only then may
+// Storage, RawRow and ReadRow be called.
 func (t *Tensor) IsWeight() bool { return t.layout.weight }
 
-// Bytes is how many bytes the tensor takes in the file.
+// Bytes is the number of bytes that the tensor takes in the file.
 func (t *Tensor) Bytes() int64 { return int64(len(t.data)) }
 
-// Raw returns all its bytes as stored. They must not be written to.
+// Raw returns all bytes as stored. The caller must not change them.
 func (t *Tensor) Raw() []byte { return t.data }
 
 // Rows is the product of all dimensions but the last.
@@ -55,8 +55,8 @@ func (t *Tensor) Rows() int { return t.rows }
 // Cols is the last dimension, 1 for a scalar.
 func (t *Tensor) Cols() int { return t.cols }
 
-// Storage is how the numbers are stored. It panics when IsWeight is false;
-// File.Weight is the way to get an error instead.
+// Storage is how the numbers are stored. It panics if IsWeight is false; to get
+// an error instead, use File.Weight.
 func (t *Tensor) Storage() engine.Storage {
 	if !t.layout.weight {
 		panic("weights: " + t.notWeight().Error())
@@ -64,7 +64,8 @@ func (t *Tensor) Storage() engine.Storage {
 	return t.layout.storage
 }
 
-// RawRow returns row i as stored, at any alignment. It must not be written to.
+// RawRow returns row i as stored, at any alignment. The caller must not change
+// it. It panics if IsWeight is false or there is no row i.
 func (t *Tensor) RawRow(i int) []byte {
 	t.Storage()
 	if i < 0 || i >= t.rows {
@@ -73,7 +74,7 @@ func (t *Tensor) RawRow(i int) []byte {
 	return t.data[i*t.rowBytes : (i+1)*t.rowBytes : (i+1)*t.rowBytes]
 }
 
-// ReadRow writes the exact values of row i to dst, of length Cols.
+// ReadRow writes the exact values of row i to dst, whose length must be Cols.
 func (t *Tensor) ReadRow(i int, dst []float32) {
 	if len(dst) != t.cols {
 		panic(fmt.Sprintf("weights: %d numbers for a row of %s %v", len(dst), t.name, t.shape))
@@ -93,7 +94,7 @@ func (t *Tensor) Floats() ([]float32, error) {
 }
 
 // Ints returns all values of an integer tensor, in row-major order. A value
-// beyond int32 is an error, as is any other type.
+// outside of int32 is an error, and so is any other type.
 func (t *Tensor) Ints() ([]int32, error) {
 	if !t.layout.integer {
 		return nil, fmt.Errorf("%s: tensor %q holds %s, not integers", t.file, t.name, t.layout.name)
@@ -135,8 +136,8 @@ func (t *Tensor) notWeight() error {
 		t.file, t.name, t.layout.name, weightTypes())
 }
 
-// byteSize returns how many bytes a tensor of these dimensions takes. The last
-// dimension is the one that is cut into blocks.
+// byteSize returns the number of bytes of a tensor of these dimensions. The last
+// dimension is cut into blocks.
 func byteSize(l layout, shape []uint64) (uint64, error) {
 	cols := uint64(1) // a scalar's
 	if len(shape) > 0 {
@@ -147,7 +148,7 @@ func byteSize(l layout, shape []uint64) (uint64, error) {
 	}
 	n := uint64(1)
 	for i, d := range shape {
-		if d > math.MaxInt32 { // no dimension of a model comes near
+		if d > math.MaxInt32 { // far above any dimension of a model
 			return 0, fmt.Errorf("dimension %d of shape %s is too large", d, shapeString(shape))
 		}
 		hi, lo := bits.Mul64(n, d)
@@ -174,7 +175,7 @@ func shapeString(shape []uint64) string {
 	return "(" + strings.Join(s, ", ") + ")"
 }
 
-// newTensor makes a tensor of data, whose length byteSize has confirmed.
+// newTensor makes a tensor from data, whose length must be that of byteSize.
 func newTensor(file, name string, l layout, shape []uint64, data []byte, offset uint64) *Tensor {
 	t := &Tensor{name: name, layout: l, data: data, file: file, offset: offset, rows: 1, cols: 1, shape: make([]int, len(shape))}
 	for i, d := range shape {

@@ -6,8 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Permuted returns s with its rows in another order: row i of the view is row
-// rows[i] of s. It panics when rows is not a permutation of s's rows.
+// Permuted returns a view of s with its rows in another order: row i of the view
+// is row rows[i] of s. It panics if rows is not a permutation of the rows of s.
 func Permuted(s engine.Stored, rows []int) engine.Stored {
 	if len(rows) != s.Rows() {
 		panic(fmt.Sprintf("weights: %d rows to permute %s (%d, %d)", len(rows), s.Name(), s.Rows(), s.Cols()))
@@ -30,11 +30,11 @@ type permuted struct {
 func (p permuted) RawRow(i int) []byte          { return p.Stored.RawRow(p.rows[i]) }
 func (p permuted) ReadRow(i int, dst []float32) { p.Stored.ReadRow(p.rows[i], dst) }
 
-// HalvesFromPairs returns the rows argument of Permuted that turns a
-// projection whose heads keep neighbouring rows as rotation pairs, as GGUF
-// files of the Llama architecture have attn_q and attn_k, into one that keeps
-// the first elements of all pairs before the second ones, as Hugging Face
-// files have it: row h·dim + half·dim/2 + j comes from row h·dim + 2j + half.
+// HalvesFromPairs returns the argument rows of Permuted for the attn_q and attn_k
+// of GGUF files of the Llama architecture. There the rotation pairs of a head are
+// neighbouring rows. The permuted projection has the first elements of all pairs
+// before the second ones, as in Hugging Face files: row h·dim + half·dim/2 + j
+// comes from row h·dim + 2j + half.
 func HalvesFromPairs(heads, dim int) []int {
 	if dim%2 != 0 {
 		panic(fmt.Sprintf("weights: heads of odd size %d have no pairs", dim))
@@ -50,8 +50,8 @@ func HalvesFromPairs(heads, dim int) []int {
 	return rows
 }
 
-// RowSlice returns rows lo to hi, hi excluded, of s: one part of a fused
-// projection, or one expert of a stack. It panics outside of s.
+// RowSlice returns a view of rows lo to hi of s, hi excluded: one part of a fused
+// projection, or one expert of a stack. It panics if s does not have these rows.
 func RowSlice(s engine.Stored, lo, hi int) engine.Stored {
 	if lo < 0 || hi < lo || hi > s.Rows() {
 		panic(fmt.Sprintf("weights: rows %d to %d of %s (%d, %d)", lo, hi, s.Name(), s.Rows(), s.Cols()))

@@ -43,7 +43,7 @@ func TestPermuted(t *testing.T) {
 	}
 }
 
-// The rotation pairs (0,1), (2,3) of each head become (0,2), (1,3).
+// TestHalvesFromPairs: the rotation pairs (0,1), (2,3) of each head become (0,2), (1,3).
 func TestHalvesFromPairs(t *testing.T) {
 	got := HalvesFromPairs(2, 4)
 	if want := []int{0, 2, 1, 3, 4, 6, 5, 7}; !slices.Equal(got, want) {

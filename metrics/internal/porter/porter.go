@@ -1,7 +1,7 @@
 // Package porter is Porter's stemmer (M. F. Porter, An algorithm for suffix
 // stripping, Program 14.3, 1980) with the extensions that NLTK's PorterStemmer
-// makes by default, because that is the stemmer inside the ROUGE scores of
-// published needle grids.
+// makes by default. Published needle grids use it for their ROUGE scores. [Stem]
+// applies the steps of the paper in order.
 package porter
 
 import "strings"
@@ -29,8 +29,8 @@ func Stem(word string) string {
 	return dropLL(dropE(step4(step3(step2(finalY(pastAndGerund(plural(word))))))))
 }
 
-// consonants says of each letter whether it is a consonant: not a, e, i, o or
-// u, and not y after a consonant. Digits count as consonants.
+// consonants reports for each letter whether it is a consonant: not a, e, i, o
+// or u, and not y after a consonant. Digits count as consonants.
 func consonants(word string) []bool {
 	is := make([]bool, len(word))
 	for i := range len(word) {
@@ -72,8 +72,8 @@ func endsDouble(stem string) bool {
 	return n >= 2 && stem[n-1] == stem[n-2] && consonants(stem)[n-1]
 }
 
-// endsCVC is Porter's *o: the stem ends in consonant, vowel, consonant, the last
-// not w, x or y; by extension a vowel and a consonant alone count too.
+// endsCVC is Porter's *o: the stem ends in consonant, vowel, consonant, and the
+// last is not w, x or y. By extension, a stem of vowel and consonant counts too.
 func endsCVC(stem string) bool {
 	is := consonants(stem)
 	n := len(stem)
@@ -83,10 +83,11 @@ func endsCVC(stem string) bool {
 	return n >= 3 && is[n-3] && !is[n-2] && is[n-1] && !strings.ContainsRune("wxy", rune(stem[n-1]))
 }
 
-// rule replaces a suffix if what is left of the word has a measure above m. The
-// first rule of a list whose suffix fits decides, whether it applies or not.
+// rule replaces a suffix.
 type rule struct{ suffix, with string }
 
+// apply uses the first rule whose suffix the word has, and only if the rest of
+// the word has a measure above m.
 func apply(word string, m int, rules []rule) string {
 	for _, r := range rules {
 		if stem, ok := strings.CutSuffix(word, r.suffix); ok {
@@ -157,11 +158,11 @@ func finalY(word string) string {
 }
 
 func step2(word string) string {
-	// By extension -alli is undone first, and step 2 tried again on the rest.
+	// By extension, -alli becomes -al first, and step 2 starts again.
 	if stem, ok := strings.CutSuffix(word, "alli"); ok && measure(stem) > 0 {
 		return step2(stem + "al")
 	}
-	// The l of -logi belongs to the stem, so that geo- and theo- count.
+	// The l of -logi belongs to the stem, so that geo- and theo- have a measure above 0.
 	if stem, ok := strings.CutSuffix(word, "ogi"); ok && strings.HasSuffix(stem, "l") {
 		if measure(stem) > 0 {
 			return stem + "og"

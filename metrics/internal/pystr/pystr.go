@@ -1,10 +1,10 @@
 // Package pystr has the string semantics of Python 3 that published scores
-// depend on: the originals of our metrics are Python programs, and what they
-// call lower case, white space, a word character or a digit is not what Go's
-// strings package means by these words.
+// depend on. The originals of our metrics are Python programs, and Python and
+// Go's strings package differ about lower case, white space, word characters and
+// digits. Each function names the Python function or pattern that it follows.
 //
-// The tables are those of Go's unicode package. A character that Python's
-// own, usually older, tables do not know yet may be classified differently.
+// The tables are those of Go's unicode package. A character that is missing from
+// Python's tables, which are usually older, may be classified differently.
 package pystr
 
 import (
@@ -13,9 +13,9 @@ import (
 	"unicode/utf8"
 )
 
-// IsSpace is str.isspace for one character, which is also what str.split,
-// str.strip and the pattern \s go by: beside Unicode's White_Space it counts
-// the four information separators U+001C to U+001F.
+// IsSpace is str.isspace for one character, which str.split, str.strip and the
+// pattern \s use too: besides Unicode's White_Space it includes the four
+// information separators U+001C to U+001F.
 func IsSpace(r rune) bool {
 	return unicode.IsSpace(r) || 0x1c <= r && r <= 0x1f
 }
@@ -71,8 +71,8 @@ func Lower(s string) string {
 	return b.String()
 }
 
-// finalSigma reports whether the Σ at byte i of s ends a word: a cased letter
-// stands before it and none after, case-ignorable characters left aside.
+// finalSigma reports whether the Σ at byte i of s ends a word: there is a cased
+// letter before it and none after it, where case-ignorable characters are skipped.
 func finalSigma(s string, i int) bool {
 	before := strings.TrimRightFunc(s[:i], caseIgnorable)
 	if r, size := utf8.DecodeLastRuneInString(before); size == 0 || !cased(r) {
@@ -114,9 +114,9 @@ func LeadingDigits(s string) string {
 	return s[:end]
 }
 
-// ReplaceWords puts with in the place of every whole word of s, a maximal run
-// of word characters, for which match is true. Where match accepts a set of
-// words this is re.sub(r"\b(one|of|them)\b", with, s).
+// ReplaceWords replaces every whole word of s (a maximal run of word characters)
+// that match accepts by the string with. If match accepts a set of words, this is
+// re.sub(r"\b(one|of|them)\b", with, s).
 func ReplaceWords(s, with string, match func(word string) bool) string {
 	var b strings.Builder
 	b.Grow(len(s))

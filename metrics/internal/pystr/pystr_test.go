@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestPython compares with what Python 3 makes of the same strings. To add a
-// case append {"s": s, "lower": s.lower(), "split": s.split(), "strip":
+// TestPython compares with Python 3's results for the same strings. To add a
+// case, append {"s": s, "lower": s.lower(), "split": s.split(), "strip":
 // s.strip(), "digits": re.findall(r"\d+", s), "articles":
 // re.sub(r"\b(a|an|the)\b", " ", s)}.
 func TestPython(t *testing.T) {

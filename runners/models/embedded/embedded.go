@@ -1,7 +1,7 @@
 // Package embedded holds the model that ships inside the binary: a Llama of 5.8
 // million parameters, trained from scratch to find needles in up to 16,384
-// tokens of prose. docs/model-card.md says what it can do and how it was made;
-// train/train.py makes it.
+// tokens of prose. docs/model-card.md says what it can do and how it was made,
+// train/train.py makes it, and [Extract] writes its files to a folder.
 package embedded
 
 import (
@@ -28,7 +28,7 @@ var files embed.FS
 // model.safetensors (bfloat16), tokenizer.json and tokenizer_config.json.
 func Files() fs.FS { return files }
 
-// digest is the model's identity: of every file's name and content.
+// digest is a hash of every file's name and content.
 var digest = sync.OnceValue(func() string {
 	sum := sha256.New()
 	for _, name := range names() {
@@ -39,14 +39,12 @@ var digest = sync.OnceValue(func() string {
 	return hex.EncodeToString(sum.Sum(nil))
 })
 
-// Digest returns the SHA-256 of the model's files in hexadecimal: it changes
-// when any of them does.
+// Digest returns the SHA-256 of all files of the model in hexadecimal.
 func Digest() string { return digest() }
 
-// Extract writes the model's files to a folder of their own below dir, named by
-// their digest, and returns the folder. Files that lie there with the right
-// content are left alone, so that the weights can be mapped by several
-// processes; others are replaced.
+// Extract writes the model's files to a folder below dir, whose name has their
+// digest, and returns the folder. Files that have the right content already are
+// not written again, so that several processes can map the same weights.
 func Extract(dir string) (string, error) {
 	folder := filepath.Join(dir, Name+"-"+Digest()[:12])
 	if err := os.MkdirAll(folder, 0o777); err != nil {
@@ -63,7 +61,7 @@ func Extract(dir string) (string, error) {
 func names() []string {
 	entries, err := files.ReadDir(".") // sorted by name
 	if err != nil {
-		panic(err) // the root of an embedded tree is always there
+		panic(err) // the root of an embedded tree always exists
 	}
 	var list []string
 	for _, e := range entries {
@@ -80,8 +78,8 @@ func read(name string) []byte {
 	return content
 }
 
-// write makes path hold content: a reader sees the old file or the new one,
-// never a part of it.
+// write writes content to path, unless it is there already. A reader sees the
+// old file or the new one, never a part of it.
 func write(path string, content []byte) error {
 	have, err := inputs.ReadFile(path)
 	if err == nil && sha256.Sum256(have) == sha256.Sum256(content) {
@@ -94,7 +92,7 @@ func write(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // in vain once it is renamed
+	defer os.Remove(f.Name()) // after the rename it does not exist
 	_, err = f.Write(content)
 	err = errors.Join(err, f.Close())
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"github.com/snapbench/snapbench/runners/tokenizer"
 )
 
-// greedy is what transformers answers in float32: the prompts' ids, the tokens
-// it chooses, their text, and by how much the closest choice was decided.
+// greedy is the answers of transformers in float32: the prompts' ids, the chosen
+// tokens, their text, and the smallest margin of a choice.
 type greedy struct {
 	Prompts []struct {
 		Prompt string
@@ -79,7 +79,7 @@ func greedyText(t *testing.T, device engine.Device) {
 			continue
 		}
 		if !(p.Margin > 0.05) {
-			t.Errorf("%.40q: decided by %g alone: another rounding may choose otherwise", p.Prompt, p.Margin)
+			t.Errorf("%.40q: the smallest margin is only %g, so another rounding may choose another token", p.Prompt, p.Margin)
 		}
 		out, err := run.Run(context.Background(), []runners.Request{{
 			Prompt: ids, Variants: []runners.Variant{compress.Full}, MaxNew: 16, Stop: runners.Stop{Tokens: text.EOS()},

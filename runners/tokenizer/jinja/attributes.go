@@ -67,7 +67,7 @@ func missing(x Value, name string) *undefined {
 	return &undefined{"UndefinedError", repr(typeRepr(x)) + " has no attribute " + repr(name)}
 }
 
-// find is Python's x[at]; ok is false where Python has no such item.
+// find is Python's x[at]; ok is false if there is no such item.
 func (r *run) find(x, at Value) (_ Value, ok bool, err error) {
 	switch x := x.(type) {
 	case *undefined:
@@ -202,8 +202,8 @@ func (r *run) slice(x Value, at [3]Value) (Value, error) {
 	return likeText(x, string(out)), nil
 }
 
-// bounds turns a slice of something of length n into its first index, its step
-// and how many there are.
+// bounds turns a slice of a value of length n into its first index, its step and
+// its number of items.
 func bounds(at [3]Value, n int) (from, step, count int, err error) {
 	var whole [3]*big.Int
 	for i, v := range at {
@@ -218,7 +218,7 @@ func bounds(at [3]Value, n int) (from, step, count int, err error) {
 	}
 	step = 1
 	if whole[2] != nil {
-		// A step beyond the length is as good as any other.
+		// All steps beyond the length give the same result.
 		s := max(min(clamp(whole[2]), int64(n)+1), -int64(n)-1)
 		if step = int(s); step == 0 {
 			return 0, 0, 0, fail("ValueError", "slice step cannot be zero")
@@ -250,13 +250,13 @@ func bounds(at [3]Value, n int) (from, step, count int, err error) {
 	return from, step, count, nil
 }
 
-// mutating are the methods that the sandbox keeps from templates.
+// mutating are the methods that the sandbox forbids, by type.
 var mutating = map[string]string{
 	"list": " append clear pop reverse insert sort extend remove ",
 	"dict": " clear pop popitem setdefault update ",
 }
 
-// others are what values have in Python and not here, by type.
+// others are the attributes that values have in Python but not here, by type.
 var others = map[string]string{
 	"str":        " encode maketrans translate ",
 	"Markup":     " encode maketrans translate escape ",
@@ -269,8 +269,8 @@ var others = map[string]string{
 	"generator": " close gi_code gi_frame gi_running gi_suspended gi_yieldfrom send throw ",
 }
 
-// ownAttribute is Python's getattr, in the sandbox; ok is false where Python
-// has no such attribute.
+// ownAttribute is Python's getattr in the sandbox; ok is false if the value has no
+// such attribute.
 func (r *run) ownAttribute(x Value, name string) (_ Value, ok bool, err error) {
 	switch x := x.(type) {
 	case *undefined:

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// function is what has variables of its own while it runs: the template, a
-// macro, the body of a recursive loop, the test of a loop.
+// function is a part of a template with its own variables while it runs: the whole
+// template, a macro, the body of a recursive loop, the test of a loop.
 type function struct {
 	parent *function
 	slots  map[identifier]int
@@ -17,7 +17,7 @@ func newFunction(parent *function) *function {
 	return &function{parent: parent, slots: map[identifier]int{}}
 }
 
-// load is how a slot gets its value when a frame is entered.
+// load says how a slot gets its value when a frame is entered.
 type load struct {
 	to     slot
 	from   slot // source fromOuter
@@ -25,26 +25,26 @@ type load struct {
 	name   string
 }
 
-// frame is where the binder is.
+// frame is the frame that the binder works on.
 type frame struct {
 	*symbols
 	function *function
 	parent   *frame
-	soft     bool // within an if: an unknown filter is an error only when it runs
+	soft     bool // within an if: an unknown filter or test is an error only when it runs
 }
 
 func (f *frame) inner() *frame {
 	return &frame{symbols: newSymbols(f.symbols), function: f.function, parent: f}
 }
 
-// innerFunction is a frame that is a function of its own.
+// innerFunction returns an inner frame with its own function.
 func (f *frame) innerFunction() *frame {
 	i := f.inner()
 	i.function = newFunction(f.function)
 	return i
 }
 
-// slot returns where an identifier is kept, seen from the frame.
+// slot returns the slot of an identifier, relative to the frame.
 func (f *frame) slot(id identifier) slot {
 	owner := f
 	for owner.level > id.level {
@@ -84,7 +84,7 @@ func (f *frame) loadsInto() []load {
 	return all
 }
 
-// bind gives every name of a template its slot.
+// bind sets the slot of every name of a template.
 func (t *Template) bind() error {
 	f := &frame{symbols: newSymbols(nil), function: newFunction(nil)}
 	if undeclared(t.body, "self")["self"] {
@@ -104,7 +104,7 @@ func (t *Template) bind() error {
 	return f.bind(t.body...)
 }
 
-// undeclared returns which of the names are used before anything is assigned to them.
+// undeclared returns those of the names that are used before they are assigned.
 func undeclared(nodes []node, names ...string) map[string]bool {
 	open, used := map[string]bool{}, map[string]bool{}
 	for _, n := range names {
@@ -271,8 +271,8 @@ func (f *frame) bindLoop(n *forLoop) error {
 	return otherwise.bind(n.otherwise...)
 }
 
-// cloneTarget copies what a loop assigns to: the loop's test runs ahead of its
-// body and has variables of its own.
+// cloneTarget copies the target of a loop, because the loop's test runs before its
+// body and has its own variables.
 func cloneTarget(n node) node {
 	switch n := n.(type) {
 	case *name:

@@ -109,7 +109,8 @@ func (r *run) call(f Value, args []Value, names []named) (Value, error) {
 	return nil, fail("TypeError", "'%s' object is not callable", typeName(f))
 }
 
-// macroDepth is how deep a macro counts: Python stops within some two hundred.
+// macroDepth is the number of levels that a call of a macro counts. Python stops at
+// about two hundred nested macros.
 const macroDepth = 4
 
 func (r *run) within(n int) error {
@@ -220,9 +221,9 @@ func (r *run) callBlock(n *callBlock) error {
 	return r.print(v)
 }
 
-// bindArguments gives arguments to parameters, a list of names with ? behind
-// what may be absent (its value is then nil) and / behind those that have no
-// name outside.
+// bindArguments returns the values of parameters. parameters is a list of names: a ?
+// after a name makes it optional (its value is nil if absent), and those before a /
+// cannot be given by name.
 func bindArguments(function, parameters string, args []Value, names []named) ([]Value, error) {
 	list := strings.Fields(parameters)
 	out := make([]Value, 0, len(list))

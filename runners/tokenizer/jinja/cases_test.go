@@ -38,7 +38,7 @@ func caseVariables() Variables {
 	}
 }
 
-// Every case has Jinja2's text, or its error; what is not supported is an error that says so.
+// TestCases: every case gives Jinja2's text or its error, or an error that says that something is not supported.
 func TestCases(t *testing.T) {
 	var v ownVectors
 	sharedtest.JSON(t, "testdata/cases.json", &v)

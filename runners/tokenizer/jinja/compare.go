@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// hash returns what two values have in common exactly where Python takes them
-// for the same key.
+// hash returns a text that is equal for two values exactly if they are the same
+// key in Python.
 func (r *run) hash(v Value) (string, error) {
 	if err := r.step(1); err != nil {
 		return "", err
@@ -63,7 +63,7 @@ func (r *run) hash(v Value) (string, error) {
 	return fmt.Sprintf("p%T%p", v, v), nil
 }
 
-// compareNumbers orders two numbers exactly; ok is false where one is no number.
+// compareNumbers compares two numbers exactly; ok is false if one is not a number.
 func compareNumbers(a, b Value) (c int, ok bool) {
 	x, xWhole := wholeOf(a)
 	y, yWhole := wholeOf(b)
@@ -149,7 +149,7 @@ func (r *run) equal(a, b Value) (bool, error) {
 	return a == b, nil
 }
 
-// same is how Python finds a value in a list: the very same one, or an equal one.
+// same is Python's comparison for a value in a list: identical or equal.
 func (r *run) same(a, b Value) (bool, error) {
 	if f, ok := a.(float64); ok && math.IsNaN(f) {
 		return false, nil

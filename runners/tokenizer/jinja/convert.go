@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// toInteger is Python's int() of what is not text.
+// toInteger is Python's int() of a value that is not text.
 func toInteger(v Value) (Value, error) {
 	switch v := v.(type) {
 	case *undefined:
@@ -27,7 +27,7 @@ func toInteger(v Value) (Value, error) {
 	return nil, fail("TypeError", "int() argument must be a string, a bytes-like object or a real number, not '%s'", typeName(v))
 }
 
-// roundWhole is Python's round(v), to the even whole number of two as near.
+// roundWhole is Python's round(v): halves are rounded to even.
 func roundWhole(v Value) (Value, error) {
 	if f, ok := v.(float64); ok {
 		return toInteger(math.RoundToEven(f))
@@ -71,7 +71,7 @@ func (r *run) roundTo(v Value, precision int64) (Value, error) {
 	return boundedInteger(q.Mul(q, unit))
 }
 
-// halfEven divides to the nearest whole number, the even one of two as near.
+// halfEven divides and rounds to the nearest whole number, halves to even.
 func halfEven(n, by *big.Int) *big.Int {
 	q, m := new(big.Int).DivMod(n, by, new(big.Int))
 	c := m.Lsh(m, 1).Cmp(by)

@@ -1,7 +1,7 @@
 package jinja
 
-// inner reads the body of what runs as a function of its own: no loop around it
-// can be broken from there.
+// inner reads the body of a macro or call block. It runs as a separate function,
+// so break and continue cannot refer to a loop around it.
 func (p *parser) inner(end string) ([]node, error) {
 	outer := p.loops
 	p.loops = 0

@@ -201,7 +201,7 @@ func (r *run) sign(negative bool, x Value) (Value, error) {
 	return integer(n), nil
 }
 
-// operate is an operator between two values.
+// operate applies an operator to two values.
 func (r *run) operate(op string, left, right Value) (Value, error) {
 	for _, v := range []Value{left, right} {
 		u, ok := v.(*undefined)
@@ -233,7 +233,7 @@ func (r *run) operate(op string, left, right Value) (Value, error) {
 		_, a := left.(*view)
 		_, b := right.(*view)
 		if a || b {
-			return nil, fail(Unsupported, "a set, which - of views of dictionaries gives")
+			return nil, fail(Unsupported, "a set, the result of - for views of dictionaries")
 		}
 	}
 	if op == "**" {
@@ -286,7 +286,7 @@ func (r *run) add(left, right Value) (Value, error) {
 	return nil, fail("TypeError", "unsupported operand type(s) for +: '%s' and '%s'", typeName(left), typeName(right))
 }
 
-// repeat is v * times; ok is false where that is not what the two are.
+// repeat is v * times for a text or sequence v; ok is false if * is not that.
 func (r *run) repeat(v, times Value) (_ Value, ok bool, err error) {
 	n, whole := wholeOf(times)
 	s, isText := textOf(v)
@@ -328,7 +328,7 @@ func (r *run) repeat(v, times Value) (_ Value, ok bool, err error) {
 	return newTuple(all...), true, nil
 }
 
-// likeText returns s as marked safe as v is.
+// likeText returns s, marked safe if v is.
 func likeText(v Value, s string) Value {
 	if _, ok := v.(markup); ok {
 		return markup(s)

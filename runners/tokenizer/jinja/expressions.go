@@ -2,11 +2,11 @@ package jinja
 
 import "strings"
 
-// tupleOptions say what a list of expressions with commas between them may hold.
+// tupleOptions say what may be in a list of expressions with commas between them.
 type tupleOptions struct {
 	simple    bool   // names and literals
 	condition bool   // x if y else z
-	explicit  bool   // in brackets: may be empty
+	explicit  bool   // in brackets, so it may be empty
 	namespace bool   // ns.attribute
 	end       string // a word that ends it
 }
@@ -146,7 +146,7 @@ func (p *parser) comparison() (node, error) {
 	return &compare{x, ops}, nil
 }
 
-// chain reads operands with operators of one rank between them, from left to right.
+// chain reads operands with operators of equal precedence, from left to right.
 func (p *parser) chain(operand func() (node, error), ops ...string) (node, error) {
 	x, err := operand()
 	for err == nil {
@@ -276,7 +276,7 @@ func (p *parser) primary(namespace bool) (node, error) {
 	return nil, syntaxError(t.line, "unexpected %s", repr(t.describe()))
 }
 
-// items reads expressions with commas between them and their end.
+// items reads expressions with commas between them, and the operator end.
 func (p *parser) items(end string) ([]node, error) {
 	var items []node
 	for !p.isOperator(end) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// filterFunction is a filter: its parameters, as bindArguments reads them, the
-// value among them; or raw, which takes the rest as it comes.
+// filterFunction is a filter: its parameters, of which the first is the value, in
+// the form of bindArguments; or raw, which binds its arguments itself.
 type filterFunction struct {
 	parameters string
 	call       func(r *run, a []Value) (Value, error)
@@ -21,8 +21,8 @@ func (r *run) filter(n *filter, x Value) (Value, error) {
 	return r.applyFilter(n.name, x, args, names)
 }
 
-// filterText applies the filters of a block to its text, which stands where the
-// innermost has no value.
+// filterText applies the filters of a block to its text, the value of the innermost
+// filter.
 func (r *run) filterText(n node, s string) (Value, error) {
 	f := n.(*filter)
 	var x Value = s
@@ -57,7 +57,7 @@ func (r *run) applyFilter(name string, x Value, args []Value, names []named) (Va
 
 var filters map[string]*filterFunction
 
-func init() { // in a function: some filters apply others
+func init() { // not in the declaration, because some filters look up others in the table
 	filters = map[string]*filterFunction{
 		"abs":            {parameters: "x /", call: absFilter},
 		"attr":           {parameters: "obj name", call: attrFilter},

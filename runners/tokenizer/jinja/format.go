@@ -27,7 +27,7 @@ type formatter struct {
 	args      []Value
 	names     Value
 	safe      bool
-	automatic int  // the next field without a number
+	automatic int  // the number of the next field without one
 	numbered  bool // a field has a number
 }
 
@@ -70,7 +70,7 @@ func (f *formatter) run(s string, depth int) (string, error) {
 	return t.String(), t.err
 }
 
-// fieldEnd returns where the brace that closes a field is, -1 if there is none.
+// fieldEnd returns the index of the brace that closes a field, or -1.
 func fieldEnd(s string) int {
 	open := 1
 	brackets := false
@@ -155,7 +155,7 @@ func (f *formatter) field(s string, depth int) (string, error) {
 	return out, err
 }
 
-// value finds what a field names: an argument, and what hangs on it.
+// value finds the value that a field names: an argument, or attributes and items of it.
 func (f *formatter) value(s string) (Value, error) {
 	n := strings.IndexAny(s, ".[")
 	if n < 0 {
@@ -204,8 +204,8 @@ func (f *formatter) value(s string) (Value, error) {
 	return v, err
 }
 
-// number gives a field without a name its number. A name that goes on behind a
-// point or bracket does not count as one.
+// number gives a field without a name its number. Fields with a dot or bracket after
+// the name are not counted.
 func (f *formatter) number(s string) (string, error) {
 	switch {
 	case s == "":

@@ -8,8 +8,8 @@ import (
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
-// FuzzTemplate parses and renders hostile templates: no panic, no more work than
-// the limits allow, and an error that has a kind.
+// FuzzTemplate parses and renders arbitrary templates: they must not panic or exceed
+// the limits, and every error must have a kind.
 func FuzzTemplate(f *testing.F) {
 	var v ownVectors
 	sharedtest.JSON(f, "testdata/cases.json", &v)
@@ -31,7 +31,7 @@ func FuzzTemplate(f *testing.F) {
 		case err != nil && (!errors.As(err, &e) || e.Kind == "" || e.Text == "" && e.Kind != Refused):
 			t.Fatalf("error %#v", err)
 		}
-		if err == nil { // nothing is left over from one rendering to the next
+		if err == nil { // a rendering must not depend on an earlier one
 			if again, err := tmpl.Render(vars, caseTime, limits); err != nil || again != text {
 				t.Fatalf("rendered %q, then %q (%v)", text, again, err)
 			}

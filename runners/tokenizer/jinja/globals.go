@@ -2,10 +2,10 @@ package jinja
 
 import "math/big"
 
-// globals are the functions that every template sees.
+// globals are the functions that every template can use.
 var globals map[string]Value
 
-// maxRange is how long a range the sandbox lets a template have.
+// maxRange is the length of the longest range that the sandbox allows.
 const maxRange = 100000
 
 func init() {
@@ -67,7 +67,7 @@ func newRange(r *run, args []Value, names []named) (Value, error) {
 	if n[2].Sign() == 0 {
 		return nil, fail("ValueError", "range() arg 3 must not be zero")
 	}
-	// How many steps fit between the ends.
+	// The number of steps between the ends.
 	length := new(big.Int).Sub(n[1], n[0])
 	one := big.NewInt(int64(n[2].Sign()))
 	length.Add(length, n[2]).Sub(length, one)
@@ -86,7 +86,7 @@ func newRange(r *run, args []Value, names []named) (Value, error) {
 	return &rangeValue{n[0].Int64(), n[1].Int64(), n[2].Int64(), length.Int64()}, nil
 }
 
-// dict makes a dictionary of another one, or of pairs, and of arguments by name.
+// dict makes a dictionary from another one or from pairs, and from arguments by name.
 func (r *run) dict(function string, args []Value, names []named) (*dictValue, error) {
 	if len(args) > 1 {
 		return nil, fail("TypeError", "%s expected at most 1 argument, got %d", function, len(args))

@@ -2,10 +2,10 @@ package jinja
 
 import "unicode/utf8"
 
-// iterator gives one value after the other.
+// iterator returns the next value, or false at the end.
 type iterator = func() (Value, bool, error)
 
-// iterate goes over a value as Python's for does.
+// iterate returns an iterator over a value, as Python's for does.
 func (r *run) iterate(v Value) (iterator, error) {
 	if s, ok := textOf(v); ok {
 		return func() (Value, bool, error) {
@@ -62,7 +62,7 @@ func (r *run) iterate(v Value) (iterator, error) {
 	return nil, fail("TypeError", "'%s' object is not iterable", typeName(v))
 }
 
-// took counts a step and bytes.
+// took counts one step and some bytes.
 func (r *run) took(bytes int) error {
 	if err := r.step(1); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (r *run) over(items []Value) iterator {
 	}
 }
 
-// collect returns what is gone over as a slice of its own.
+// collect returns the items of a value as a new slice.
 func (r *run) collect(v Value) ([]Value, error) {
 	next, err := r.iterate(v)
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *run) collect(v Value) ([]Value, error) {
 	}
 }
 
-// reversed goes over a value from its end; ok is false where Python cannot.
+// reversed is Python's reversed as an iterator; ok is false if the value has none.
 func (r *run) reversed(v Value) (next iterator, ok bool, err error) {
 	var items []Value
 	switch v := v.(type) {

@@ -1,16 +1,17 @@
 // Package jinja renders the template language Jinja2 as the transformers
 // library sets it up for chat templates: trim_blocks and lstrip_blocks, the
 // immutable sandbox, break and continue, its own tojson, raise_exception,
-// strftime_now, and, where asked for, the generation tag.
+// strftime_now, and the generation tag if [Options] allows it. [Parse] reads a
+// template (lexer.go, parser.go, bind.go) and [Template.Render] runs it
+// (statements.go, eval.go).
 //
-// A template yields the text that Jinja2 3.1 gives under Python 3.11, or an
-// error: values print, compare and convert as Python's do, and names are bound
-// as Jinja2's compiler binds them. What is not supported is an error that names
-// it, never another text: other templates (include, extends, import, block),
-// what is drawn at random (lipsum, random), and values that only Python can
-// print, such as an address.
+// A template gives the same text as Jinja2 3.1 under Python 3.11, or an error.
+// Values are printed, compared and converted as in Python, and names are bound as
+// by Jinja2's compiler. Using something unsupported gives an error that names it:
+// other templates (include, extends, import, block), random values (lipsum,
+// random), and values that only Python can print, such as an address.
 //
-// A template is not trusted. What one rendering may take is bounded by [Limits].
+// Templates are not trusted: [Limits] bounds the time and memory of a rendering.
 package jinja
 
 import (
@@ -20,31 +21,31 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSource is the longest template in bytes; real ones have up to 20 thousand.
+// MaxSource is the largest template in bytes. Real ones have up to 20 thousand.
 const MaxSource = 1 << 16
 
 // Options say which extensions a template may use.
 type Options struct {
-	// Generation admits {% generation %}, which the transformers library adds
-	// to mark what the assistant said: its body is rendered as it stands.
+	// Generation allows {% generation %}, with which the transformers library
+	// marks the assistant's turns. Its body is rendered without a change.
 	Generation bool
 }
 
-// Limits bound a rendering. A limit of zero is the default.
+// Limits bound a rendering. Zero means the default.
 type Limits struct {
-	Steps  int   // expressions and statements evaluated, elements and text gone over; default 8 Mi
-	Memory int64 // bytes of text and lists made, kept or not; default 64 MiB
-	Depth  int   // expressions, statements and macros within one another; default 1000
+	Steps  int   // work: expressions and statements evaluated, items and text visited; default 8 Mi
+	Memory int64 // bytes of all text and lists made, whether kept or not; default 64 MiB
+	Depth  int   // nesting of expressions, statements and macros; default 1000
 }
 
-// DefaultLimits are the limits where none are given.
+// DefaultLimits are the default limits.
 var DefaultLimits = Limits{Steps: 1 << 23, Memory: 64 << 20, Depth: 1000}
 
-// Variables are what a template sees by name: nil, bool, int, int64, float64,
-// string, []any, map[string]any (in the order of its keys) and [Pairs].
+// Variables are the variables of a template by name. A value is nil, bool, int, int64,
+// float64, string, []any, map[string]any (sorted by key) or [Pairs].
 type Variables map[string]any
 
-// Pairs is a dictionary with an order.
+// Pairs is an ordered dictionary.
 type Pairs []Pair
 
 // Pair is an entry of [Pairs].
@@ -61,18 +62,18 @@ type Template struct {
 	usesNow bool
 }
 
-// Error is what a template did wrong, or what it wanted that is not supported.
+// Error is an error of a template, or something in it that is not supported.
 type Error struct {
-	Kind string // Python's or Jinja2's name of the error, or one of the kinds below
+	Kind string // Python's or Jinja2's name of the error, or one of the constants below
 	Text string
 	Line int // of the template; 0 if unknown
 }
 
 // Kinds of errors that are not Python's.
 const (
-	Unsupported = "not supported" // Jinja2 might give a text
+	Unsupported = "not supported" // Jinja2 might accept the template
 	OverLimit   = "limit"
-	Refused     = "TemplateError" // raise_exception
+	Refused     = "TemplateError" // the template called raise_exception
 )
 
 func (e *Error) Error() string {
@@ -118,8 +119,8 @@ func Parse(source string, o Options) (*Template, error) {
 	return t, nil
 }
 
-// UsesNow says whether the template names strftime_now, so that its text may
-// depend on the time of rendering.
+// UsesNow reports whether the template names strftime_now, so that its text may
+// depend on the argument now of Render.
 func (t *Template) UsesNow() bool { return t.usesNow }
 
 // Render returns the template's text. An error is an [*Error].

@@ -14,11 +14,11 @@ import (
 type jsonWriter struct {
 	text
 	ascii, sorted, pretty bool
-	indent, item, key     string // key: what stands between a key and its value
+	indent, item, key     string // item and key: the separators after an item and after a key
 }
 
-// tojson is the filter as the transformers library has it: JSON as it is, not
-// escaped for HTML, not sorted.
+// tojson is the filter of the transformers library: plain JSON, neither escaped for
+// HTML nor sorted.
 func tojson(r *run, a []Value) (Value, error) {
 	w := &jsonWriter{text: text{r: r}, item: ", ", key: ": "}
 	w.ascii = a[1] != nil && truth(a[1])
@@ -134,7 +134,7 @@ func (w *jsonWriter) circular(v Value, outer *within) bool {
 	return false
 }
 
-// scalar is a value that is neither text nor a collection.
+// scalar returns the JSON of a value that is neither text nor a collection.
 func (w *jsonWriter) scalar(v Value) (string, bool, error) {
 	switch v := v.(type) {
 	case none:

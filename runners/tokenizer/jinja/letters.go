@@ -32,7 +32,7 @@ func casefold(s string) string {
 	return cases.Fold().String(s)
 }
 
-// titleCase is a character at the beginning of a word.
+// titleCase returns a character in the case that it has at the start of a word.
 func titleCase(r rune) string {
 	if r < utf8.RuneSelf {
 		return string(unicode.ToUpper(r))
@@ -48,7 +48,7 @@ func capitalize(s string) string {
 	return titleCase(r) + lower(s[n:])
 }
 
-// cased says whether a character has a letter case.
+// cased reports whether a character has a letter case.
 func cased(r rune) bool {
 	return unicode.IsUpper(r) || unicode.IsLower(r) || unicode.IsTitle(r) || unicode.Is(unicode.Other_Uppercase, r) || unicode.Is(unicode.Other_Lowercase, r)
 }
@@ -85,7 +85,7 @@ func swapcase(s string) string {
 	return b.String()
 }
 
-// all says whether a text has characters and each is of a kind.
+// all reports whether a text is not empty and all its characters satisfy is.
 func all(s string, is func(rune) bool) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !is(r) }) < 0
 }
@@ -105,7 +105,7 @@ func isSpaces(s string) bool    { return all(s, isSpace) }
 func isPrintable(s string) bool { return s == "" || all(s, unicode.IsPrint) }
 func isDigits(s string) bool    { return all(s, isDigitRune) }
 
-// numerals are the letters of Chinese that are numbers.
+// numerals are the Chinese characters that are numbers.
 const numerals = "㐅㒃㠪㭍一七万三九二五亖亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零參拾兩零六陸什𠀁𠁤𠃢𠄡𠤪𠦃𠦌𠦜𠫪𠫽𠬙𢎐𢦘𣬛𦉭廾"
 
 func isNumeric(s string) bool {
@@ -116,7 +116,7 @@ func isAlnum(s string) bool {
 	return all(s, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) })
 }
 
-// digits beyond the decimal ones: superscripts, subscripts, circled.
+// digitRanges are the digits that are not decimal: superscripts, subscripts, circled.
 var digitRanges = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0xb2, 0xb3, 1}, {0xb9, 0xb9, 1}, {0x1369, 0x1371, 1}, {0x19da, 0x19da, 1}, {0x2070, 0x2070, 1}, {0x2074, 0x2079, 1},
@@ -171,8 +171,8 @@ func isTitle(s string) bool {
 	return any
 }
 
-// asciiDigits turns decimal digits of any script into those of ASCII, which
-// int() and float() take alike.
+// asciiDigits turns decimal digits of any script into those of ASCII, because
+// int() and float() accept all scripts.
 func asciiDigits(s string) string {
 	if isASCII(s) {
 		return s
@@ -181,8 +181,8 @@ func asciiDigits(s string) string {
 		if r < utf8.RuneSelf || !unicode.IsDigit(r) {
 			return r
 		}
-		// Decimal digits come in rows of ten that begin with the zero; only the
-		// mathematical ones have rows side by side.
+		// Decimal digits are in rows of ten that begin with the zero. Only the
+		// mathematical ones have adjacent rows.
 		if r >= 0x1d7ce && r <= 0x1d7ff {
 			return '0' + (r-0x1d7ce)%10
 		}

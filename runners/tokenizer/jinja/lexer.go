@@ -25,8 +25,8 @@ const (
 	tokenOperator
 )
 
-// token is a piece of a template. text is the data, the name, the string
-// without its escapes, or the operator; value is a number.
+// token is a piece of a template. text is the data, the name, the string with its
+// escapes replaced, or the operator; value is the value of a number.
 type token struct {
 	kind  tokenKind
 	text  string
@@ -70,13 +70,12 @@ func syntaxError(line int, format string, args ...any) error {
 	return errorAt(line, syntax, format, args...)
 }
 
-// isSpace is Python's idea of white space, which knows four separators more
-// than Unicode's.
+// isSpace is Python's white space: Unicode's with four more separators.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 func trimRightSpace(s string) string { return strings.TrimRightFunc(s, isSpace) }
 
-// spaceEnd returns where the white space that begins at i ends.
+// spaceEnd returns the end of the white space that begins at i.
 func spaceEnd(s string, i int) int {
 	return len(s) - len(strings.TrimLeftFunc(s[i:], isSpace))
 }
@@ -88,7 +87,7 @@ var (
 	endRaw       = regexp.MustCompile(`\{%([-+]?)[\s\v]*endraw[\s\v]*([-+]?)%\}`)
 )
 
-// operators, the longer of two with the same beginning first.
+// operators has an operator before any other that is a prefix of it.
 var operators = []string{
 	"//", "**", "==", "!=", ">=", "<=",
 	"+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";",
@@ -100,11 +99,11 @@ type lexer struct {
 	counted   int // lines are counted up to here
 	line      int
 	tokens    []token
-	lineStart bool // what came last ended a line
-	open      []byte
+	lineStart bool   // the last text or tag ended a line
+	open      []byte // the closing brackets that are expected
 }
 
-// tokenize cuts a template into tokens, by trim_blocks and lstrip_blocks.
+// tokenize cuts a template into tokens, with trim_blocks and lstrip_blocks.
 func tokenize(source string) ([]token, error) {
 	source = strings.ReplaceAll(source, "\r\n", "\n")
 	source = strings.ReplaceAll(source, "\r", "\n")
@@ -119,7 +118,7 @@ func tokenize(source string) ([]token, error) {
 	return l.tokens, nil
 }
 
-// lineAt counts the lines up to i, which never goes back.
+// lineAt returns the line of offset i, which must not be less than in earlier calls.
 func (l *lexer) lineAt(i int) int {
 	l.line += strings.Count(l.source[l.counted:i], "\n")
 	l.counted = i
@@ -131,7 +130,7 @@ func (l *lexer) add(t token) {
 	l.tokens = append(l.tokens, t)
 }
 
-// root reads text up to the next tag, and the tag.
+// root reads text up to the next tag, and then the tag.
 func (l *lexer) root() error {
 	rest := l.source[l.at:]
 	n := -1
@@ -180,7 +179,7 @@ func (l *lexer) root() error {
 	return l.tag(kind == '{')
 }
 
-// before strips the text in front of a tag, as the tag's sign says.
+// before strips the text in front of a tag, depending on the tag's sign.
 func (l *lexer) before(text, sign string, variable bool) string {
 	switch {
 	case sign == "-":
@@ -195,11 +194,11 @@ func (l *lexer) before(text, sign string, variable bool) string {
 	return text
 }
 
-// ended notes whether what was just read ends a line.
+// ended sets lineStart after a tag has been read.
 func (l *lexer) ended() { l.lineStart = l.at > 0 && l.source[l.at-1] == '\n' }
 
-// close moves past the end of a tag that begins at i, a sign and two
-// characters, and past the white space that goes with it.
+// close moves to i, the end of a tag, and past the white space that the tag's sign
+// or trim_blocks (trim) removes.
 func (l *lexer) close(i int, sign string, trim bool) {
 	l.at = i
 	if sign == "-" {
@@ -213,7 +212,7 @@ func (l *lexer) close(i int, sign string, trim bool) {
 func (l *lexer) comment(begin int) error {
 	n := strings.Index(l.source[l.at:], "#}")
 	if l.at == len(l.source) {
-		return nil // nothing is missing where nothing follows
+		return nil // as in Jinja2: no error if nothing follows the opening tag
 	}
 	if n < 0 {
 		return syntaxError(l.lineAt(begin), "Missing end of comment tag")
@@ -270,7 +269,7 @@ func (l *lexer) tag(variable bool) error {
 			return err
 		}
 	}
-	return nil // the parser misses the end
+	return nil // the parser reports the missing end
 }
 
 // inside reads one token within a tag.
@@ -290,7 +289,7 @@ func (l *lexer) inside(rest string) error {
 		}
 		n, ok := new(big.Int).SetString(strings.ReplaceAll(m, "_", ""), 0)
 		if !ok {
-			n.SetString("0", 10) // only noughts, which base 0 takes for octal
+			n.SetString("0", 10) // several zeros, which SetString cannot read with base 0
 		}
 		l.add(token{kind: tokenInteger, value: integer(n), text: m})
 		l.at += len(m)
@@ -352,7 +351,7 @@ func (l *lexer) operator(op string) error {
 	return nil
 }
 
-// wordEnd returns how many bytes of letters, digits and underscores s begins with.
+// wordEnd returns how many bytes of letters, digits and underscores begin s.
 func wordEnd(s string) int {
 	return len(s) - len(strings.TrimLeftFunc(s, isWord))
 }
@@ -419,7 +418,8 @@ func unescape(s string) (string, error) {
 			b.WriteByte('\\')
 			b.WriteByte(s[i])
 		default:
-			// Jinja2 spells it as an escape first, whose backslash the one before it takes.
+			// Jinja2 first replaces r by an escape; the backslash before r then escapes that
+			// escape's own backslash.
 			r, n := utf8.DecodeRuneInString(s[i:])
 			b.WriteByte('\\')
 			b.WriteString(strings.TrimPrefix(escapeRune(r), `\`))

@@ -9,7 +9,7 @@ import (
 type run struct {
 	limits Limits
 	now    time.Time
-	names  map[string]Value // what the caller and the language give
+	names  map[string]Value // the caller's variables and the language's functions
 	out    *strings.Builder
 	at     *activation
 
@@ -21,18 +21,18 @@ type run struct {
 // activation holds the variables of a function that is running.
 type activation struct {
 	slots  []Value
-	parent *activation // where the function was made
+	parent *activation // in which the function was defined
 }
 
 func newActivation(f *function, parent *activation) *activation {
 	return &activation{make([]Value, len(f.slots)), parent}
 }
 
-// What values take, roughly, in bytes.
+// The approximate memory of values, in bytes.
 const (
-	itemBytes  = 16 // of a list
-	entryBytes = 64 // of a dictionary
-	valueBytes = 48 // anything small
+	itemBytes  = 16 // of an item of a list
+	entryBytes = 64 // of an entry of a dictionary
+	valueBytes = 48 // of any small value
 )
 
 // step counts n units of work.
@@ -43,10 +43,10 @@ func (r *run) step(n int) error {
 	return nil
 }
 
-// scan counts the work of going over n bytes of text.
+// scan counts the work of reading n bytes of text.
 func (r *run) scan(n int) error { return r.step(n >> 8) }
 
-// take counts n bytes that are about to be made.
+// take counts n bytes before they are allocated.
 func (r *run) take(n int) error {
 	if n < 0 || int64(n) > r.limits.Memory-r.used {
 		return fail(OverLimit, "more than %d MiB of text and lists", r.limits.Memory>>20)
@@ -55,7 +55,7 @@ func (r *run) take(n int) error {
 	return nil
 }
 
-// takeTimes counts n times size bytes, which together may be beyond an int.
+// takeTimes counts n times size bytes. The product may overflow an int.
 func (r *run) takeTimes(n, size int64) error {
 	if n > 0 && size > 0 && (n > r.limits.Memory || size > r.limits.Memory/n) {
 		return r.take(-1)
@@ -63,15 +63,15 @@ func (r *run) takeTimes(n, size int64) error {
 	return r.take(int(max(n, 0) * size))
 }
 
-// makeText counts a text that was made of others and returns it.
+// makeText counts a new text and returns it.
 func (r *run) makeText(s string) (Value, error) { return s, r.take(len(s)) }
 
-// makeList counts a list and returns it.
+// makeList counts a new list and returns it.
 func (r *run) makeList(items []Value) (Value, error) {
 	return &listValue{items}, r.take(valueBytes + itemBytes*len(items))
 }
 
-// deeper counts that something is within something; the other end is r.depth--.
+// deeper counts one more level of nesting. r.depth-- ends it.
 func (r *run) deeper() error {
 	if r.depth++; r.depth > r.limits.Depth {
 		return fail(OverLimit, "nested deeper than %d", r.limits.Depth)
@@ -79,7 +79,7 @@ func (r *run) deeper() error {
 	return nil
 }
 
-// text collects what becomes one text, within the limit.
+// text builds a text within the limit of memory.
 type text struct {
 	r *run
 	strings.Builder

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Templates that would take all memory, time or stack there is: each is an error,
-// and takes little before it is one.
+// TestHostileTemplates has templates that would exhaust memory, time or the stack. Each
+// must give an error at little cost.
 func TestHostileTemplates(t *testing.T) {
 	doubled := func(statement string) string {
 		return `{% set x = 'abcdefgh' %}` + strings.Repeat(statement, 60) + `{{ x|length }}`
 	}
-	// A list of lists of lists … each twice the one before: small, until somebody goes through it.
+	// A list of lists of lists …, each twice in the next: small in memory, but very long when it is visited.
 	laughs := `{% set x = ['ha'] %}` + strings.Repeat(`{% set x = [x, x] %}`, 60)
 	for _, source := range []string{
 		`{{ 'a' * 1000000000000 }}`,
@@ -115,7 +115,7 @@ func TestHostileTemplates(t *testing.T) {
 			t.Errorf("%.30s…: error %v, want one about nesting", source, err)
 		}
 	}
-	// What is long and not deep has room.
+	// Long templates that are not deep are within the limits.
 	for _, source := range []string{
 		"{{ 1" + strings.Repeat(" + 1", 900) + " }}", "{{ x" + strings.Repeat("|d", 900) + " }}", "{{ 'a'" + strings.Repeat(" ~ 'a'", 9000) + " }}",
 		strings.Repeat("{% if x %}", 1) + strings.Repeat("{% elif x %}", 5000) + "{% endif %}",
@@ -130,7 +130,7 @@ func TestHostileTemplates(t *testing.T) {
 	}
 }
 
-// What Jinja2 has and this package does not is an error that names it.
+// TestUnsupported: a feature of Jinja2 that this package lacks gives an error that names it.
 func TestUnsupported(t *testing.T) {
 	for source, want := range map[string]string{
 		"{{ self }}":                            "the variable self",

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// getter returns what an attribute such as "a.0.b" finds; nil gives the value
-// itself. Text is compared in lower case where fold is set.
+// getter returns a function that gets an attribute such as "a.0.b" of a value, or
+// the value itself if attribute is nil. If fold is set, text is lower-cased for
+// comparison.
 func (r *run) getter(attribute, otherwise Value, fold bool) func(Value) (Value, error) {
 	var parts []Value
 	if s, ok := textOf(attribute); ok {
@@ -44,7 +45,7 @@ func (r *run) getter(attribute, otherwise Value, fold bool) func(Value) (Value, 
 
 func given(v Value) bool { return v != nil && truth(v) }
 
-// mapped is what a function makes of each item, one at a time.
+// mapped returns an iterator over f of each item.
 func (r *run) mapped(over Value, f func(Value) (Value, error)) (iterator, error) {
 	next, err := r.iterate(over)
 	if err != nil {
@@ -60,7 +61,7 @@ func (r *run) mapped(over Value, f func(Value) (Value, error)) (iterator, error)
 	}, nil
 }
 
-// lazily is a generator that begins when it is first asked.
+// lazily returns a generator that calls begin when its first item is needed.
 func lazily(begin func() (iterator, error)) *generator {
 	var next iterator
 	return &generator{name: "generator", next: func() (Value, bool, error) {
@@ -239,7 +240,7 @@ func batchFilter(r *run, a []Value) (Value, error) {
 	return lazily(func() (iterator, error) {
 		size, err := wholeArgument(a[1], 0)
 		if err != nil {
-			// Python compares lengths with whatever it is.
+			// Python compares lengths with any value, and none is equal.
 			size = -1
 		}
 		next, err := r.iterate(a[0])

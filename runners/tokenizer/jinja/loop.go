@@ -1,8 +1,8 @@
 package jinja
 
-// loopValue is the variable loop of a for.
+// loopValue is the variable loop of a for statement.
 type loopValue struct {
-	over   Value // what the loop goes over
+	over   Value // the value over which the loop runs
 	next   iterator
 	index0 int
 	depth0 int
@@ -10,9 +10,9 @@ type loopValue struct {
 	known         int // the length, -1 if not known yet
 	before        Value
 	current       Value
-	ahead         Value // looked at, not yet gone to
+	ahead         Value // the next item, if it has been read already
 	changedBefore Value
-	recurse       func(r *run, over Value, depth int) (string, error) // nil: not recursive
+	recurse       func(r *run, over Value, depth int) (string, error) // nil if the loop is not recursive
 }
 
 func (r *run) newLoop(over Value, next iterator, depth int) *loopValue {
@@ -46,7 +46,7 @@ func (l *loopValue) peek() (Value, error) {
 	return l.ahead, nil
 }
 
-// length counts what the loop goes over, to its end if need be.
+// length returns the number of items. If necessary it reads all of them.
 func (l *loopValue) length(r *run) (int, error) {
 	if l.known >= 0 {
 		return l.known, nil

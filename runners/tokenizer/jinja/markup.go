@@ -4,7 +4,7 @@ import "strings"
 
 var escapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&#39;", `"`, "&#34;")
 
-// escape is a value's text, escaped unless it is marked safe.
+// escape returns a value's text, escaped unless it is marked safe.
 func (r *run) escape(v Value) (string, error) {
 	if m, ok := v.(markup); ok {
 		return string(m), nil
@@ -23,7 +23,7 @@ func (r *run) escaped(v Value) (Value, error) {
 	return markup(s), err
 }
 
-// soft is a value's text, marked safe where the value is.
+// soft returns a value's text, marked safe if the value is.
 func (r *run) soft(v Value) (Value, error) {
 	if _, ok := textOf(v); ok {
 		return v, nil
@@ -31,7 +31,7 @@ func (r *run) soft(v Value) (Value, error) {
 	return r.str(v)
 }
 
-// stripTags removes comments and tags and joins white space.
+// stripTags removes comments and tags, and turns white space into single spaces.
 func stripTags(s string) string {
 	for _, pair := range [2][2]string{{"<!--", "-->"}, {"<", ">"}} {
 		var b strings.Builder

@@ -2,15 +2,15 @@ package jinja
 
 import "math"
 
-// method is a method of a type: its parameters, as bindArguments reads them, or
-// "*" where it takes them as they come.
+// method is a method of a type: its parameters, in the form of bindArguments; or
+// raw, which binds its arguments itself.
 type method struct {
 	parameters string
 	call       func(r *run, x Value, a []Value) (Value, error)
 	raw        func(r *run, x Value, args []Value, names []named) (Value, error)
 }
 
-// methodOf returns a method bound to its value, nil where there is none.
+// methodOf returns a method bound to its value, or nil if there is none.
 func methodOf(x Value, name string) *builtin {
 	var m *method
 	switch x.(type) {
@@ -61,8 +61,8 @@ func methodOf(x Value, name string) *builtin {
 	}}
 }
 
-// wholeArgument is an argument that has to be a whole number, clamped into
-// int64; absent, it is otherwise.
+// wholeArgument returns an argument that must be a whole number, clamped to int64.
+// If it is absent, it is otherwise.
 func wholeArgument(v Value, otherwise int64) (int64, error) {
 	if v == nil {
 		return otherwise, nil
@@ -77,7 +77,7 @@ func wholeArgument(v Value, otherwise int64) (int64, error) {
 	return clamp(n), nil
 }
 
-// sizeArgument is a whole number that Python keeps in a machine word.
+// sizeArgument is wholeArgument for a number that Python keeps in a machine word.
 func sizeArgument(v Value, otherwise int64) (int64, error) {
 	n, err := wholeArgument(v, otherwise)
 	if err == nil && (n == math.MaxInt64 || n == math.MinInt64) {
@@ -86,8 +86,8 @@ func sizeArgument(v Value, otherwise int64) (int64, error) {
 	return n, err
 }
 
-// span returns the part of n elements that start and end, which may be absent
-// or none, ask for. It begins beyond n where start does.
+// span returns the range of n items that start and end select; both may be absent or
+// none. If start is beyond n, so is from.
 func span(start, end Value, n int) (from, to int, err error) {
 	index := func(v Value, otherwise int) (int, error) {
 		if _, ok := v.(none); ok || v == nil {

@@ -3,14 +3,14 @@ package jinja
 // node is a statement or an expression.
 type node interface{}
 
-// slot is where a name's value is kept while a template runs: in the function
-// so many up from the one that is running, at an index.
+// slot is the place of a name's value while a template runs: at an index in the
+// function that is up levels above the running one.
 type slot struct{ up, index int }
 
 // Expressions.
 type (
 	constant struct{ value Value }
-	// name is a variable, or what a variable is assigned to.
+	// name is a variable that is read or, if store is set, assigned to.
 	name struct {
 		id    string
 		store bool
@@ -76,7 +76,7 @@ type (
 	}
 )
 
-// arguments are what stands in the brackets of a call.
+// arguments are the arguments of a call.
 type arguments struct {
 	plain   []node
 	named   []namedNode
@@ -92,12 +92,12 @@ type namedNode struct {
 // Statements.
 type (
 	output struct {
-		items []node // constant text among them
+		items []node // expressions and constant text
 		line  int
 	}
 	forLoop struct {
 		target, over, test node
-		testTarget         node // target as the test sees it
+		testTarget         node // the target with the variables of the test
 		body, otherwise    []node
 		recursive          bool
 		line               int
@@ -130,7 +130,7 @@ type (
 		signature
 	}
 	callBlock struct {
-		call *call // nil: a generation tag, which renders the body as it stands
+		call *call // nil for a generation tag, which renders only the body
 		line int
 		signature
 	}
@@ -150,7 +150,7 @@ type (
 	continueNode struct{ line int }
 )
 
-// signature is what macros and call blocks have in common.
+// signature is the common part of macros and call blocks.
 type signature struct {
 	parameters []*name
 	defaults   []node // of the last parameters
@@ -158,11 +158,11 @@ type signature struct {
 
 	function                *function
 	load                    []load
-	caller, kwargs, varargs *slot  // what the body uses and is not a parameter
-	given                   []slot // of parameters
+	caller, kwargs, varargs *slot  // nil unless the body uses them and they are not parameters
+	given                   []slot // the slots of parameters
 }
 
-// children returns the parts of a node in the order in which Jinja2 has them.
+// children returns the parts of a node in the same order as Jinja2.
 func children(n node) []node {
 	switch n := n.(type) {
 	case *tuple:
@@ -268,7 +268,8 @@ func join(lists ...[]node) []node {
 	return all
 }
 
-// inspect calls visit for a node and what is within it, until visit says no.
+// inspect calls visit for a node and all nodes in it. If visit returns false, it
+// skips the nodes in that node.
 func inspect(n node, visit func(node) bool) {
 	if n == nil || !visit(n) {
 		return

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// maxBits bounds whole numbers, which Python has without end; maxDigits is as
-// many digits as Python prints or reads.
+// maxBits bounds whole numbers, which have no limit in Python; maxDigits is the
+// number of digits up to which Python prints or reads a whole number.
 const (
 	maxBits   = 1 << 16
 	maxDigits = 4300
 )
 
-// integer is a whole number as a value.
+// integer returns a whole number as a value.
 func integer(n *big.Int) Value {
 	if n.IsInt64() {
 		return n.Int64()
@@ -31,7 +31,7 @@ func boundedInteger(n *big.Int) (Value, error) {
 	return integer(n), nil
 }
 
-// wholeOf returns a whole number, true and false being 1 and 0.
+// wholeOf returns the whole number of a value; true is 1 and false is 0.
 func wholeOf(v Value) (*big.Int, bool) {
 	switch v := v.(type) {
 	case bool:
@@ -71,7 +71,7 @@ func floatOf(v Value) (float64, error) {
 	return f, nil
 }
 
-// clamp brings a whole number into int64, as Python's slices do.
+// clamp limits a whole number to int64, as Python's slices do.
 func clamp(n *big.Int) int64 {
 	if n.IsInt64() {
 		return n.Int64()
@@ -103,7 +103,7 @@ func floatRepr(f float64) string {
 	return s
 }
 
-// arithmetic is an operator between two numbers.
+// arithmetic applies an operator to two numbers.
 func (r *run) arithmetic(op string, left, right Value) (Value, error) {
 	a, aWhole := wholeOf(left)
 	b, bWhole := wholeOf(right)
@@ -246,14 +246,14 @@ func (r *run) wholePower(a, b *big.Int) (Value, error) {
 	if a.BitLen() > 1 && (!b.IsInt64() || b.Int64() > maxBits || int64(a.BitLen()-1)*b.Int64() > maxBits) {
 		return nil, fail(OverLimit, "a number of more than %d bits", maxBits)
 	}
-	if a.BitLen() <= 1 && b.Sign() > 0 { // -1, 0 or 1: only whether the exponent is even matters
+	if a.BitLen() <= 1 && b.Sign() > 0 { // for -1, 0 and 1 it only matters whether the exponent is even
 		b = big.NewInt(2 - int64(b.Bit(0)))
 	}
 	return boundedInteger(new(big.Int).Exp(a, b, nil))
 }
 
-// readInteger reads the digits of a whole number by Python's rules: white space
-// around it, a sign, underscores between digits, a prefix that goes with the base.
+// readInteger reads a whole number by Python's rules, which allow white space around
+// it, a sign, underscores between digits, and the prefix of the base.
 func readInteger(s string, base int) (Value, error) {
 	invalid := fail("ValueError", "invalid literal for int() with base %d: %s", base, repr(s))
 	t := strings.TrimFunc(s, isSpace)

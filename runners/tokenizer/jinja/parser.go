@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// maxNesting bounds expressions and statements within one another: the parser
-// needs some stack for each, and Go has no way out of too little.
+// maxNesting bounds the nesting of expressions and statements. The parser is
+// recursive, and Go cannot recover from a stack overflow.
 const maxNesting = 200
 
 type parser struct {
 	tokens     []token
 	at         int
 	nesting    int
-	loops      int // around, within the function that the statement would be part of
+	loops      int // the number of loops around, within the same function
 	generation bool
-	tags       []string // open statements
+	tags       []string // names of the open statements
 }
 
 func (p *parser) current() token { return p.tokens[p.at] }
@@ -94,7 +94,7 @@ func (p *parser) name() (token, error) {
 	return t, nil
 }
 
-// nest counts how deep the parser is; the function it returns ends that.
+// nest counts one more level of nesting. The function that it returns ends the level.
 func (p *parser) nest() (func(), error) {
 	if p.nesting++; p.nesting > maxNesting {
 		return nil, syntaxError(p.current().line, "nested deeper than %d", maxNesting)
@@ -106,8 +106,8 @@ func (p *parser) template() ([]node, error) {
 	return p.until()
 }
 
-// until reads text and statements up to a statement of one of these names,
-// whose name is then the current token; none: to the end.
+// until reads text and statements up to a statement with one of the names ends, whose
+// name is then the current token. Without ends it reads to the end.
 func (p *parser) until(ends ...string) (body []node, err error) {
 	var out *output
 	add := func(n node, line int) {
@@ -168,8 +168,8 @@ func (p *parser) openError(what string, ends []string) error {
 	return syntaxError(p.current().line, "%s", what)
 }
 
-// block reads the rest of a tag and its body up to a statement of one of these
-// names, and passes that name.
+// block reads the rest of a tag and its body up to a statement with one of the names
+// ends. It skips that name and returns it.
 func (p *parser) block(ends ...string) ([]node, string, error) {
 	p.skipOperator(":")
 	if err := p.expectKind(tokenBlockEnd); err != nil {
@@ -286,7 +286,7 @@ func (p *parser) ifNode() (node, error) {
 		n.tests, n.bodies = append(n.tests, t), append(n.bodies, body)
 		switch end {
 		case "elif":
-			p.at-- // block has passed the word that this loop passes
+			p.at-- // block has skipped the word that this loop skips
 		case "else":
 			n.otherwise, _, err = p.block("endif")
 			return n, err
@@ -357,12 +357,12 @@ func (p *parser) print() (node, error) {
 	return n, nil
 }
 
-// reserved are names that stand for a constant.
+// reserved reports whether a name is a constant.
 func reserved(id string) bool {
 	return slices.Contains([]string{"true", "false", "none", "True", "False", "None"}, id)
 }
 
-// target reads what is assigned to.
+// target reads the target of an assignment.
 func (p *parser) target(o tupleOptions) (node, error) {
 	o.simple = true
 	line := p.current().line
@@ -373,7 +373,7 @@ func (p *parser) target(o tupleOptions) (node, error) {
 	return n, assign(n, line)
 }
 
-// assign turns an expression into what is assigned to.
+// assign marks an expression as the target of an assignment.
 func assign(n node, line int) error {
 	switch n := n.(type) {
 	case *name:

@@ -99,8 +99,8 @@ func (r *run) percent(like Value, s string, values Value) (Value, error) {
 	return likeText(like, t.String()), nil
 }
 
-// isMapping says whether % takes a value's items by name and so does not mind
-// that none is used.
+// isMapping reports whether % can take a value's items by name. Then it is no error
+// if none is used.
 func isMapping(v Value) bool {
 	switch v.(type) {
 	case *dictValue, *listValue, *rangeValue, *undefined:
@@ -258,7 +258,7 @@ func (r *run) percentWhole(c byte, p spec, v Value) (string, error) {
 		}
 		return "", fail("TypeError", "%%%c format: %s is required, not %s", c, want, typeName(v))
 	}
-	if p.precision >= 0 { // so many digits at least
+	if p.precision >= 0 { // the minimum number of digits
 		if err := r.takeTimes(p.precision, 1); err != nil {
 			return "", err
 		}

@@ -145,7 +145,7 @@ func (p *parser) dotted() (string, error) {
 	return id, nil
 }
 
-// filters reads |name(arguments) as often as it comes; inline: the first
+// filters reads any number of |name(arguments). If inline is set, the first comes
 // without its |.
 func (p *parser) filters(x node, inline bool) (node, error) {
 	for inline || p.isOperator("|") {

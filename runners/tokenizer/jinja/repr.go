@@ -37,7 +37,7 @@ func repr(s string) string {
 	return b.String()
 }
 
-// escapeRune is a character as Python escapes it.
+// escapeRune returns Python's escape of a character.
 func escapeRune(r rune) string {
 	switch {
 	case r < 0x100:
@@ -65,8 +65,8 @@ func (r *run) repr(v Value) (string, error) {
 	return t.String(), t.err
 }
 
-// within are the lists and dictionaries around what is written: one within
-// itself is three dots.
+// within lists the collections around the value that is written. A collection that
+// contains itself is written as three dots.
 type within struct {
 	value Value
 	outer *within
@@ -74,7 +74,7 @@ type within struct {
 
 func (w *within) has(r *run, v Value) bool {
 	for ; w != nil; w = w.outer {
-		r.steps++ // whoever writes looks at the limit
+		r.steps++ // the caller compares it with the limit
 		if w.value == v {
 			return true
 		}

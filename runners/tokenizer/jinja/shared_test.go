@@ -9,7 +9,7 @@ import (
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
-// sharedCase is a conversation and what Jinja2 makes of it.
+// sharedCase is a conversation with Jinja2's text or error.
 type sharedCase struct {
 	Conversation        string  `json:"conversation"`
 	AddGenerationPrompt bool    `json:"add_generation_prompt"`
@@ -38,7 +38,7 @@ type sharedVectors struct {
 	MicroMessages []sharedMessage `json:"micro_messages"`
 }
 
-// Every case has Jinja2's text, or an error where Jinja2 has one.
+// TestSharedVectors: every case gives Jinja2's text, or an error if Jinja2 does.
 func TestSharedVectors(t *testing.T) {
 	var v sharedVectors
 	sharedtest.JSON(t, sharedtest.Path(t, "vectors", "jinja.json"), &v)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// sorted sorts items by what key gives, as Python's sorted does: stable, and
-// reversed without turning equal ones around.
+// sorted sorts items by their keys like Python's sorted: it is stable, and reverse
+// keeps the order of equal items.
 func (r *run) sorted(items []Value, reverse bool, key func(Value) (Value, error)) error {
 	type keyed struct{ key, item Value }
 	all := make([]keyed, len(items))
@@ -141,7 +141,7 @@ func groupbyFilter(r *run, a []Value) (Value, error) {
 	return groups, nil
 }
 
-// noItems is what Python says of a value that is no dictionary where one is wanted.
+// noItems is Python's error for a value that is not a dictionary.
 func noItems(v Value) error {
 	if u, ok := v.(*undefined); ok {
 		return u.fail()

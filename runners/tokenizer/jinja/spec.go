@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// spec is how a value is to be formatted: Python's
-// [[fill]align][sign][z][#][0][width][grouping][.precision][type], into which
-// the flags of % are translated too.
+// spec says how to format a value: Python's
+// [[fill]align][sign][z][#][0][width][grouping][.precision][type]. The flags of %
+// are translated into it, too.
 type spec struct {
 	fill      string
-	align     byte // < > ^ =, 0 for the type's own
+	align     byte // < > ^ =, 0 for the default of the type
 	sign      byte // + - or space
 	alternate bool
 	width     int64
@@ -134,7 +134,8 @@ func unknownFormat(kind byte, of string) error {
 	return fail("ValueError", "Unknown format code '%c' for object of type '%s'", kind, of)
 }
 
-// pad fills a text up to the width; a sign and a prefix stay in front with =.
+// pad fills a text up to the width. With the alignment = the fill goes between front
+// (the sign and prefix) and s.
 func (r *run) pad(front, s string, p spec) (string, error) {
 	switch p.align {
 	case '<':
@@ -150,7 +151,7 @@ func (r *run) pad(front, s string, p spec) (string, error) {
 
 func (r *run) formatNumber(v Value, p spec) (string, error) {
 	if _, ok := v.(bool); ok && p.kind == 0 {
-		// Only a bare format prints the words.
+		// Only an empty specification prints True and False.
 		p.kind = 'd'
 	}
 	n, whole := wholeOf(v)
@@ -225,7 +226,7 @@ func (r *run) formatWhole(n *big.Int, p spec) (string, error) {
 	return r.grouped(front, s, "", size, p)
 }
 
-// grouped puts separators between digits; noughts that fill the width have them too.
+// grouped puts separators between digits, also between zeros that fill the width.
 func (r *run) grouped(front, digits, rest string, size int, p spec) (string, error) {
 	if p.grouping == 0 {
 		return r.pad(front, digits+rest, p)
@@ -235,7 +236,7 @@ func (r *run) grouped(front, digits, rest string, size int, p spec) (string, err
 		if err := r.takeTimes(max(want, 0), 1); err != nil {
 			return "", err
 		}
-		with := func(n int) int64 { return int64(n + (n-1)/size) } // separators counted
+		with := func(n int) int64 { return int64(n + (n-1)/size) } // the width of n digits with separators
 		n := max(int(want)-int(want)/(size+1)-1, len(digits))
 		for with(n) < want {
 			n++
@@ -310,10 +311,10 @@ func (r *run) formatFloat(f float64, p spec) (string, error) {
 	return r.grouped(front, s[:n], s[n:]+percent, 3, p)
 }
 
-// general is Python's g: so many digits, an exponent where the number is very
-// large or small, no noughts at the end unless the alternate form asks for them.
-// The format without a letter has a digit behind the point at least, and takes
-// an exponent one digit sooner.
+// general is Python's g: precision digits, an exponent if the number is very large
+// or small, and no trailing zeros except in the alternate form. The format without
+// a letter has at least one digit after the point, and uses an exponent one digit
+// earlier.
 func general(f float64, precision int, alternate, letterless bool) string {
 	s := strconv.FormatFloat(f, 'e', precision-1, 64)
 	mantissa, exponent, _ := strings.Cut(s, "e")

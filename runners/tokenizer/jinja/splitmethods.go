@@ -13,7 +13,7 @@ func (r *run) textList(like Value, parts []string) (Value, error) {
 	return r.makeList(items)
 }
 
-// splitArguments reads sep and maxsplit; n is how many parts at most, -1 for all.
+// splitArguments reads sep and maxsplit; n is the largest number of parts, -1 for all.
 func splitArguments(a []Value) (sep string, space bool, n int, err error) {
 	if _, ok := a[0].(none); ok || a[0] == nil {
 		space = true
@@ -103,7 +103,7 @@ func countFields(s string) int {
 	return n
 }
 
-// fields divides a text at white space into n parts at most, -1 for all.
+// fields splits a text at white space into at most n parts, or all if n is -1.
 func fields(s string, n int) []string {
 	if n < 0 {
 		return strings.FieldsFunc(s, isSpace)
@@ -123,7 +123,7 @@ func fields(s string, n int) []string {
 	}
 }
 
-// lineBreaks are where Python's splitlines divides, beside \r\n.
+// lineBreaks are the characters at which Python's splitlines splits, besides \r\n.
 const lineBreaks = "\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029"
 
 func countLines(s string) int {

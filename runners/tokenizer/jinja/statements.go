@@ -2,7 +2,7 @@ package jinja
 
 import "strings"
 
-// flow is how a statement ended.
+// flow says how a statement ended.
 type flow int
 
 const (
@@ -160,7 +160,7 @@ func (r *run) print(v Value) error {
 	return nil
 }
 
-// captured renders statements into a text.
+// captured renders statements to a text.
 func (r *run) captured(body []node) (string, flow, error) {
 	outer := r.out
 	r.out = &strings.Builder{}
@@ -189,7 +189,8 @@ func (r *run) setBlock(n *setBlock) (flow, error) {
 	return onwards, r.assign(n.target, v)
 }
 
-// checkTarget refuses attributes of what is no namespace, before anything is evaluated.
+// checkTarget returns an error for an attribute of a value that is not a namespace. It
+// is called before anything is evaluated.
 func (r *run) checkTarget(target node) error {
 	switch n := target.(type) {
 	case *attributeTarget:
@@ -313,7 +314,8 @@ func (r *run) loopOver(n *forLoop, over Value, depth int, recurse func(*run, Val
 			return onwards, err
 		}
 		if f == breaking {
-			// Python says whether a loop was empty at the end of its body.
+			// Jinja2's code notes that a loop was not empty only at the end of its
+			// body, so break and continue skip that.
 			break
 		}
 		if f == onwards {
@@ -329,7 +331,7 @@ func (r *run) loopOver(n *forLoop, over Value, depth int, recurse func(*run, Val
 	return r.statements(n.otherwise)
 }
 
-// tested passes on the items for which a loop's test holds.
+// tested returns an iterator over the items for which a loop's test is true.
 func (r *run) tested(n *forLoop, next iterator) (iterator, error) {
 	var at *activation
 	outer := r.at
@@ -359,7 +361,7 @@ func (r *run) tested(n *forLoop, next iterator) (iterator, error) {
 			if !truth(v) {
 				continue
 			}
-			if t, ok := n.testTarget.(*tuple); ok { // the names' values, packed anew
+			if t, ok := n.testTarget.(*tuple); ok { // make a new tuple from the values of the names
 				x, err = r.repack(t)
 			}
 			return x, true, err

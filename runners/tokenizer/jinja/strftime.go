@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// layouts are the directives of Python's strftime, in the C locale, that Go's
-// time knows.
+// layouts are the directives of Python's strftime, in the C locale, for which Go's
+// package time has a layout.
 var layouts = map[byte]string{
 	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'h': "Jan", 'd': "02", 'e': "_2", 'm': "01", 'y': "06", 'Y': "2006",
 	'H': "15", 'I': "03", 'M': "04", 'S': "05", 'p': "PM",
@@ -14,7 +14,7 @@ var layouts = map[byte]string{
 	'c': "Mon Jan _2 15:04:05 2006", 'x': "01/02/06", 'X': "15:04:05", 'r': "03:04:05 PM",
 }
 
-// strftimeNow is strftime_now: the time of the rendering, without a time zone.
+// strftimeNow is strftime_now: it formats the rendering's time, without a time zone.
 func strftimeNow(r *run, format string) (string, error) {
 	t := text{r: r}
 	now := r.now
@@ -40,7 +40,7 @@ func strftimeNow(r *run, format string) (string, error) {
 			s = "\n"
 		case 't':
 			s = "\t"
-		case 'Z', 'z': // of a time without a zone
+		case 'Z', 'z': // empty, because the time has no zone
 		case 'j':
 			s = fmt.Sprintf("%03d", now.YearDay())
 		case 'w':

@@ -2,11 +2,11 @@ package jinja
 
 import "maps"
 
-// Names are bound before a template runs, as Jinja2's compiler binds them: each
-// frame (the template, a loop's body, a macro …) lists the names that it stores
-// and where each has its value from when the frame is entered. That is why a
-// name that is set behind a loop is undefined inside of it, whatever the caller
-// gave, and why what a loop sets is gone after it.
+// Names are bound before a template runs, as in Jinja2's compiler. Each frame (the
+// template, a loop's body, a macro …) lists the names that it stores, and where
+// each gets its value when the frame is entered. So a name that is set after a loop
+// is undefined in it, even if the caller gave a value, and names that are set in a
+// loop do not exist after it.
 
 // identifier is a name within the frame at a level.
 type identifier struct {
@@ -17,7 +17,7 @@ type identifier struct {
 type source int
 
 const (
-	fromParameter source = iota // set by whoever enters the frame
+	fromParameter source = iota // set by the code that enters the frame
 	fromCaller                  // the variables of the rendering
 	fromOuter                   // another identifier's value
 	fromNowhere                 // undefined until stored
@@ -28,7 +28,7 @@ type origin struct {
 	outer  identifier
 }
 
-// symbols are what is known of a frame's names.
+// symbols are the names of a frame.
 type symbols struct {
 	level  int
 	parent *symbols
@@ -92,7 +92,7 @@ func (s *symbols) load(name string) {
 	}
 }
 
-// merge takes in what the branches of an if know: a name that only some of them
+// merge adds the names of the branches of an if. A name that only some branches
 // store keeps its value in the others.
 func (s *symbols) merge(branches ...*symbols) {
 	stored := map[string]bool{}
@@ -120,8 +120,7 @@ func (s *symbols) merge(branches ...*symbols) {
 	}
 }
 
-// see takes in the names of statements and expressions, without those of the
-// frames within.
+// see adds the names of statements and expressions, except those of inner frames.
 func (s *symbols) see(nodes ...node) {
 	for _, n := range nodes {
 		switch n := n.(type) {
@@ -158,7 +157,7 @@ func (s *symbols) see(nodes ...node) {
 	}
 }
 
-// seeIf takes in an if. To Jinja2 the elifs are ifs of their own, one after the
+// seeIf adds the names of an if. In Jinja2 the elifs are separate ifs, one after the
 // other in a branch of the first.
 func (s *symbols) seeIf(n *ifNode) {
 	s.see(n.tests[0])
@@ -174,7 +173,7 @@ func (s *symbols) seeIf(n *ifNode) {
 	s.merge(body, elifs, otherwise)
 }
 
-// parameters takes in what is assigned to on entering a frame.
+// parameters adds the names that are assigned when a frame is entered.
 func (s *symbols) parameters(target node) {
 	inspect(target, func(n node) bool {
 		switch n := n.(type) {

@@ -1,6 +1,6 @@
 package jinja
 
-// testFunction is a test: its value and arguments.
+// testFunction is a test. a has the value and the arguments.
 type testFunction func(r *run, a []Value) (bool, error)
 
 func (r *run) test(n *test) (Value, error) {
@@ -16,7 +16,7 @@ func (r *run) test(n *test) (Value, error) {
 	return yes, err
 }
 
-// testParameters are those of tests that take more than the value.
+// testParameters are the parameters of tests that have more than the value.
 var testParameters = map[string]string{"divisibleby": "value num", "sameas": "value other", "in": "value seq"}
 
 func (r *run) applyTest(name string, x Value, args []Value, names []named) (bool, error) {
@@ -48,7 +48,7 @@ var comparisons = map[string]string{
 
 var tests map[string]testFunction
 
-func init() { // in a function: the tests named test and filter look into the tables
+func init() { // not in the declaration, because the tests named test and filter use the tables
 	of := func(f func(Value) bool) testFunction {
 		return func(_ *run, a []Value) (bool, error) { return f(a[0]), nil }
 	}
@@ -136,7 +136,7 @@ func isIterable(v Value) bool {
 	return isSequence(v)
 }
 
-// sameAs is Python's is, where that does not depend on how Python keeps values.
+// sameAs is Python's is, unless the result depends on how Python stores values.
 func sameAs(a, b Value) (bool, error) {
 	switch a.(type) {
 	case bool, none:

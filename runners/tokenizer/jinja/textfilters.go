@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// textFilter is a filter of a value's text that keeps its mark.
+// textFilter is a filter of a value's text. The result is marked safe if the value is.
 func textFilter(f func(string) string) func(*run, []Value) (Value, error) {
 	return func(r *run, a []Value) (Value, error) {
 		v, err := r.soft(a[0])
@@ -21,7 +21,7 @@ func textFilter(f func(string) string) func(*run, []Value) (Value, error) {
 	}
 }
 
-// titleWords is |title: words begin behind white space, hyphens and brackets.
+// titleWords is |title: words begin after white space, hyphens and brackets.
 func titleWords(s string) string {
 	var b strings.Builder
 	for s != "" {
@@ -96,7 +96,7 @@ func trimFilter(r *run, a []Value) (Value, error) {
 	return likeText(v, t), err
 }
 
-// needText returns the text of what Python wants a str for.
+// needText returns the text of a value that must be a str in Python.
 func needText(v Value) (string, error) {
 	s, ok := textOf(v)
 	if !ok {
@@ -239,7 +239,7 @@ func urlencodeFilter(r *run, a []Value) (Value, error) {
 		pairs = &view{"dict_items", d}
 	}
 	next, err := r.iterate(pairs)
-	if err != nil { // nothing to go over: its text
+	if err != nil { // not iterable: quote its text
 		s, err := r.str(a[0])
 		if err != nil {
 			return nil, err
@@ -282,7 +282,7 @@ func urlencodeFilter(r *run, a []Value) (Value, error) {
 	}
 }
 
-// quoted is a text as part of a URL; plus: a space is a plus.
+// quoted returns a text as part of a URL. If plus is set, a space becomes a plus.
 func (r *run) quoted(s, safe string, plus bool) (Value, error) {
 	t := text{r: r}
 	for i := range len(s) {

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// textMethods are those of str. On text marked safe they give text marked safe
-// where markupsafe has them do so.
+// textMethods are the methods of str. For text that is marked safe, the result is
+// marked safe if it is in markupsafe.
 var textMethods = map[string]*method{}
 
 func init() {
@@ -95,7 +95,7 @@ func init() {
 	}
 }
 
-// textArgument is an argument that has to be text.
+// textArgument returns an argument that must be text.
 func textArgument(function string, v Value) (string, error) {
 	s, ok := textOf(v)
 	if !ok {
@@ -129,8 +129,8 @@ func strip(name, s string, chars Value, left, right bool) (string, error) {
 	return s, nil
 }
 
-// cutSpan returns the part of a text between two character indices and the first
-// index, -1 where it begins behind the text.
+// cutSpan returns the part of a text between two character indices, and the first
+// index, or -1 if the part begins after the end of the text.
 func (r *run) cutSpan(s string, start, end Value) (string, int, error) {
 	if start == nil && end == nil {
 		return s, 0, nil
@@ -214,7 +214,7 @@ func replace(r *run, x Value, a []Value) (Value, error) {
 	return likeText(x, t), err
 }
 
-// replaced replaces the first count times, all of them if count is negative.
+// replaced replaces the first count occurrences, or all if count is negative.
 func (r *run) replaced(s, old, by string, count int64) (string, error) {
 	n := int64(strings.Count(s, old))
 	if count >= 0 {
@@ -265,7 +265,7 @@ func remove(trim func(s, t string) string) func(*run, Value, []Value) (Value, er
 	}
 }
 
-// justify fills a text up to a width; left says how many of n go in front.
+// justify fills a text up to a width with n characters, left(n, width) of them in front.
 func justify(left func(n, width int64) int64) func(*run, Value, []Value) (Value, error) {
 	return func(r *run, x Value, a []Value) (Value, error) {
 		s, _ := textOf(x)

@@ -8,31 +8,31 @@ import (
 	"unicode/utf8"
 )
 
-// Value is what an expression gives: one of the types below, bool, int64,
-// *big.Int (beyond int64), float64 or string. A nil Value is a variable without
-// a value; templates never see it.
+// Value is the value of an expression: one of the types below, bool, int64,
+// *big.Int (beyond int64), float64 or string. A nil Value is a variable without a
+// value; templates never see it.
 type Value any
 
 type (
 	none struct{}
-	// markup is text marked safe by |safe or |escape: what joins it is escaped.
+	// markup is text marked safe by |safe or |escape. Text that is added to it is escaped.
 	markup string
-	// undefined is a variable, attribute or item that is not there.
+	// undefined is a variable, attribute or item that does not exist.
 	undefined  struct{ kind, text string } // the error of using it
 	listValue  struct{ items []Value }
 	tupleValue struct {
 		items []Value
-		group bool // of groupby: has the attributes grouper and list
+		group bool // made by groupby, so it has the attributes grouper and list
 	}
 	rangeValue struct{ start, stop, step, length int64 }
-	// view is what dict.keys(), values() and items() give.
+	// view is the result of dict.keys(), values() and items().
 	view struct {
 		kind string // dict_keys …
 		dict *dictValue
 	}
-	// generator gives its items once.
+	// generator returns its items only once.
 	generator struct {
-		name string // as Python calls its type
+		name string // the name of its type in Python
 		next func() (Value, bool, error)
 	}
 	namespaceValue struct{ dict *dictValue }
@@ -50,13 +50,13 @@ type (
 		call func(r *run, args []Value, named []named) (Value, error)
 	}
 	macroValue struct {
-		name string // empty: a call block
+		name string // empty for a call block
 		*signature
 		at *activation
 	}
 )
 
-// named is an argument by name.
+// named is an argument that is given by name.
 type named struct {
 	name  string
 	value Value
@@ -68,7 +68,7 @@ func undefinedName(id string) *undefined {
 
 func (u *undefined) fail() error { return fail(u.kind, "%s", u.text) }
 
-// dictValue is a dictionary in the order of its keys' first assignment.
+// dictValue is a dictionary, ordered by the first assignment of each key.
 type dictValue struct {
 	keys, values []Value
 	at           map[string]int // by hash
@@ -85,7 +85,7 @@ func (d *dictValue) set(hash string, key, value Value) {
 	d.keys, d.values = append(d.keys, key), append(d.values, value)
 }
 
-// setText sets the value of a text.
+// setText sets the value of a key that is a text.
 func (d *dictValue) setText(key string, value Value) { d.set("s"+key, key, value) }
 
 func (d *dictValue) text(key string) (Value, bool) {
@@ -118,7 +118,7 @@ func newTuple(items ...Value) *tupleValue { return &tupleValue{items: items} }
 
 func (v *rangeValue) item(i int64) Value { return v.start + i*v.step }
 
-// typeName is what Python calls a value's type.
+// typeName is the name of a value's type in Python.
 func typeName(v Value) string {
 	switch v := v.(type) {
 	case none:
@@ -164,7 +164,7 @@ func typeName(v Value) string {
 	return "builtin_function_or_method"
 }
 
-// typeRepr is how Jinja2 names a value in its messages.
+// typeRepr is the name of a value in Jinja2's messages.
 func typeRepr(v Value) string {
 	switch v.(type) {
 	case none:
@@ -179,7 +179,7 @@ func typeRepr(v Value) string {
 	return typeName(v) + " object"
 }
 
-// textOf returns the text of a string, marked safe or not.
+// textOf returns the text of a string, whether it is marked safe or not.
 func textOf(v Value) (string, bool) {
 	switch v := v.(type) {
 	case string:
@@ -190,7 +190,7 @@ func textOf(v Value) (string, bool) {
 	return "", false
 }
 
-// sequence returns the items of what is indexed by numbers, other than text.
+// sequence returns the items of a list or tuple.
 func sequence(v Value) ([]Value, bool) {
 	switch v := v.(type) {
 	case *listValue:
@@ -254,7 +254,7 @@ func (r *run) length(v Value) (int, error) {
 	return 0, fail("TypeError", "object of type '%s' has no len()", typeName(v))
 }
 
-// fromGo turns a variable of the caller's into a value.
+// fromGo turns a variable of the caller into a value.
 func fromGo(v any) (Value, error) {
 	switch v := v.(type) {
 	case nil:

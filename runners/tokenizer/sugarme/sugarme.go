@@ -1,10 +1,10 @@
-// Package sugarme is an optional tokenizer backend, over github.com/sugarme/tokenizer, for the tokenizer.json files that
-// the native encoder does not read: WordPiece and Unigram models. Importing it registers it as "sugarme".
+// Package sugarme is an optional tokenizer backend that uses github.com/sugarme/tokenizer. It is for tokenizer.json files
+// that the native encoder does not read: WordPiece and Unigram models. Importing it registers it as "sugarme"; [Open]
+// reads a directory.
 //
-// It is the slower and less exact of the two: it knows no look-ahead in expressions and no byte fallback, takes time
-// quadratic in the length of a word, differs from the reference in ties between merges, and its Metaspace takes line
-// ends for spaces. So it is never chosen by
-// itself, and a vocabulary that it does not carry through a round trip is refused when it is opened.
+// It is slower and less exact than the native encoder: it has no look-ahead in expressions and no byte fallback, takes
+// time quadratic in the length of a word, differs from the reference in ties between merges, and its Metaspace treats
+// line ends as spaces. So it is used only if it is asked for by name, and refuses a vocabulary that fails a round trip.
 package sugarme
 
 import (
@@ -29,7 +29,8 @@ func init() {
 	tokenizer.Register("sugarme", func(dir string) (tokenizer.Tokenizer, error) { return Open(dir) })
 }
 
-// Tokenizer is the backend's tokenizer. Calls take turns: the library does not say that it may be used concurrently.
+// Tokenizer is the backend's tokenizer. It runs one call at a time, because the library does not promise to be safe for
+// concurrent use.
 type Tokenizer struct {
 	mu   sync.Mutex
 	lib  *sugar.Tokenizer
@@ -37,11 +38,11 @@ type Tokenizer struct {
 	bos  *int32
 	eos  []int32
 
-	// Added tokens are found here, because the library loses them where several kinds alternate.
+	// Added tokens are found by this package, because the library loses some if several kinds alternate.
 	added          *regexp.Regexp // nil: none
 	addedIDs       map[string]int32
-	prefix, suffix []int32 // what the post-processor puts around a text
-	mark           string  // the decoder's sign for a space, which it drops at the start of a text; the library does not
+	prefix, suffix []int32 // added by the post-processor before and after a text
+	mark           string  // the decoder's mark for a space; the library does not drop it at the start of a text as it should
 }
 
 var _ tokenizer.Tokenizer = (*Tokenizer)(nil)
@@ -58,12 +59,12 @@ func Open(dir string) (*Tokenizer, error) {
 		return nil, err
 	}
 	if err := t.roundTrips(); err != nil {
-		return nil, fmt.Errorf("%s: sugarme does not carry this vocabulary: %w", path, err)
+		return nil, fmt.Errorf("%s: sugarme cannot encode and decode text with this vocabulary: %w", path, err)
 	}
 	return t, nil
 }
 
-// recovered makes an error of the library's panics.
+// recovered turns a panic of the library into an error.
 func recovered(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("the library panics: %v", r)
@@ -78,7 +79,7 @@ func (t *Tokenizer) load(path string) (err error) {
 	if t.lib, err = pretrained.FromFile(path); err != nil {
 		return err
 	}
-	// Settings of the program that wrote the file, not of the model.
+	// These are settings of the program that wrote the file, not of the model.
 	t.lib.WithTruncation(nil)
 	t.lib.WithPadding(nil)
 	for _, id := range t.lib.GetVocab(true) {
@@ -93,7 +94,7 @@ func (t *Tokenizer) load(path string) (err error) {
 	return t.readTemplate()
 }
 
-// readAdded reads from the file what the library does not carry over.
+// readAdded reads the fields of the file that the library drops.
 func (t *Tokenizer) readAdded(path string) error {
 	data, err := inputs.ReadFile(path)
 	if err != nil {
@@ -140,7 +141,7 @@ func (t *Tokenizer) readAdded(path string) error {
 	return nil
 }
 
-// readTemplate finds out what the post-processor adds, with a text of one letter.
+// readTemplate encodes a text of one letter to find the tokens that the post-processor adds.
 func (t *Tokenizer) readTemplate() error {
 	const text = "a"
 	plain, err := t.lib.EncodeSingle(text, false)
@@ -157,7 +158,7 @@ func (t *Tokenizer) readTemplate() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the post-processor makes %v of %v: neither a prefix nor a suffix", framed.Ids, plain.Ids)
+	return fmt.Errorf("the post-processor turns %v into %v, which is more than a prefix and a suffix", plain.Ids, framed.Ids)
 }
 
 func narrow(dst []int32, ids []int) []int32 {
@@ -167,14 +168,14 @@ func narrow(dst []int32, ids []int) []int32 {
 	return dst
 }
 
-// probes are texts that any vocabulary for English should bring back.
+// probes are texts that a vocabulary for English should encode and decode without a change.
 var probes = []string{
 	"The quick brown fox jumps over the lazy dog.",
 	"one\ntwo\n\nthree\tfour",
 	"It's 12345, isn't it? (yes)",
 }
 
-// roundTrips checks that probes come back, but for case and white space, which models may ignore by design.
+// roundTrips checks that probes survive encoding and decoding, except for case and white space, which models may ignore.
 func (t *Tokenizer) roundTrips() error {
 	squeeze := func(s string) string {
 		return strings.Map(func(r rune) rune {
@@ -239,7 +240,7 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) (ids []int32, err error
 	return ids, nil
 }
 
-// Decode implements [tokenizer.Tokenizer]. Where the library panics, the text is empty.
+// Decode implements [tokenizer.Tokenizer]. If the library panics, the text is empty.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	text, err := t.decode(ids, skipSpecial)
 	if err != nil {

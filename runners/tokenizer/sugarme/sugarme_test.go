@@ -11,8 +11,8 @@ import (
 	"github.com/snapbench/snapbench/runners/tokenizer"
 )
 
-// The vocabularies under testdata were trained on a few sentences with the Rust library's Python package, which also
-// made the vectors.
+// TestReadsWhatNativeDoesNot: the vocabularies under testdata were trained on a few sentences with the Python package of
+// the Rust library, which also made the vectors.
 func TestReadsWhatNativeDoesNot(t *testing.T) {
 	for _, name := range []string{"wordpiece", "unigram"} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestInvalidUTF8(t *testing.T) {
 	}
 }
 
-// A byte-level vocabulary with look-ahead makes the library panic; that must arrive as an error.
+// TestPanicIsAnError: a vocabulary with look-ahead makes the library panic, and Open returns that as an error.
 func TestPanicIsAnError(t *testing.T) {
 	const file = `{"added_tokens": [], "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "\\s+(?!\\S)"},
 		"behavior": "Isolated", "invert": false},
