@@ -7,10 +7,12 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -57,6 +59,7 @@ func Start(t *testing.T) *Cluster {
 	c.daemon("apiserver", c.program("kube-apiserver"), "--etcd-servers="+etcd, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
 		"--secure-port="+port, "--cert-dir="+c.path("certs"), "--token-auth-file="+c.path("tokens.csv"), "--authorization-mode=Node,RBAC",
 		"--service-cluster-ip-range=10.0.0.0/24", "--endpoint-reconciler-type=none", "--allow-privileged",
+		"--kubelet-client-certificate="+c.path("client.crt"), "--kubelet-client-key="+key, "--kubelet-preferred-address-types=InternalIP",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+key, "--service-account-signing-key-file="+key)
 	c.Until("the API answers", func() bool { _, err := c.Try("", "get", "--raw", "/readyz"); return err == nil })
 	common := []string{"--kubeconfig=" + config, "--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=0"}
@@ -158,9 +161,18 @@ func (c *Cluster) credentials(port string) (config, key string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	// By this the API is known to kubelets, which run what they are told.
+	api := x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		Subject: pkix.Name{CommonName: "api", Organization: []string{"system:masters"}}}
+	certificate, err := x509.CreateCertificate(rand.Reader, &api, &api, &private.PublicKey, private)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	config, key = c.path("kubeconfig"), c.path("accounts.key")
 	for path, content := range map[string]string{
 		key:                  string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)})),
+		c.path("client.crt"): string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})),
 		c.path("tokens.csv"): token + ",admin,admin,system:masters\n",
 		config: fmt.Sprintf(`apiVersion: v1
 kind: Config

@@ -62,22 +62,28 @@ state = ` + path("state") + `
   stream_server_address = "127.0.0.1"
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+    bin_dir = ` + path("plugins") + `
     conf_dir = ` + path("cni") + `
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
 `,
-		// No pod talks to another: loopback is all the network that they have.
-		"cni/10-loopback.conflist": `{"cniVersion": "0.4.0", "name": "loopback", "plugins": [{"type": "loopback"}]}`,
+		// No pod talks to another: loopback is all the network that they have. containerd wants
+		// to be told of an address all the same, which this plugin does, and nothing else.
+		"cni/10-none.conflist": `{"cniVersion": "0.4.0", "name": "none", "plugins": [{"type": "none"}]}`,
+		"plugins/none": `#!/bin/sh
+case $CNI_COMMAND in
+VERSION) echo '{"cniVersion": "0.4.0", "supportedVersions": ["0.4.0"]}' ;;
+ADD) echo '{"cniVersion": "0.4.0", "interfaces": [{"name": "eth0", "sandbox": "'"$CNI_NETNS"'"}], "ips": [{"version": "4", "interface": 0, "address": "192.0.2.1/32"}]}' ;;
+esac
+`,
 		// Limits on groups of pods, the firewall and eviction by a full disk are what a test's
 		// machine may not allow, and no business of these tests.
 		"kubelet.yaml": `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-address: 127.0.0.1
 port: ` + c.nodes[name].port + `
 healthzPort: 0
 readOnlyPort: 0
-authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
+authentication: {anonymous: {enabled: false}, webhook: {enabled: false}, x509: {clientCAFile: ` + yaml(c.path("client.crt")) + `}}
 authorization: {mode: AlwaysAllow}
 cgroupDriver: cgroupfs
 cgroupsPerQOS: false
@@ -111,9 +117,12 @@ ctr --address containerd.sock --namespace k8s.io images import ` + yaml(pause) +
 		if err := os.MkdirAll(filepath.Dir(c.path(name, file)), 0o755); err != nil {
 			c.t.Fatal(err)
 		}
-		if err := os.WriteFile(c.path(name, file), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(c.path(name, file), []byte(text), 0o700); err != nil {
 			c.t.Fatal(err)
 		}
+	}
+	if err := os.Symlink("/usr/lib/cni/loopback", c.path(name, "plugins", "loopback")); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
