@@ -74,7 +74,7 @@ func checkVersion(text string) error {
 		return fmt.Errorf("the version of Kubernetes: %q.%q: want 1.%d or later", v.Major, v.Minor, oldest)
 	}
 	if minor < oldest {
-		return fmt.Errorf("Kubernetes %s: want 1.%d or later, whose Jobs start a failed index again by itself", v.GitVersion, oldest)
+		return fmt.Errorf("the API is of Kubernetes %s: want 1.%d or later, whose Jobs start a failed index again by itself", v.GitVersion, oldest)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package kubernetes
 import (
 	"context"
 	"maps"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,16 @@ func TestAControlPlaneTakesTheJob(t *testing.T) {
 			if out, err := c.Try(text, "apply", "--dry-run=server", "--validate=strict", "--filename=-"); err != nil || !strings.Contains(out, "created (server dry run)") {
 				t.Errorf("%s: %s %v", name, out, err)
 			}
+		}
+	})
+	t.Run("what the program prints", func(t *testing.T) {
+		program := c.Build("github.com/snapbench/snapbench/cmd/snapbench")
+		printed, err := exec.Command(program, "needle", "--device", "cuda", "--on", "kubernetes", "--shards", "4", "--image", "x", "--claim", "runs", "--print").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := c.Try(string(printed), "apply", "--dry-run=server", "--validate=strict", "--filename=-"); err != nil || !strings.Contains(out, "created (server dry run)") {
+			t.Errorf("%s %v, of\n%s", out, err, printed)
 		}
 	})
 	t.Run("an applied manifest is applied once", func(t *testing.T) {

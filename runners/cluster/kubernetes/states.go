@@ -47,7 +47,7 @@ func (engine) States(ctx context.Context, id string, w cluster.Work) (map[int]cl
 	}
 	var j job
 	if err := json.Unmarshal([]byte(out), &j); err != nil {
-		return nil, fmt.Errorf("Job %s: %w", id, err)
+		return nil, fmt.Errorf("the Job %s: %w", id, err)
 	}
 	out, err = k.run(ctx, "", "get", "pods", "--selector="+jobLabel+"="+name, "--field-selector=status.phase=Running", "--output=json")
 	if err != nil {
@@ -59,7 +59,7 @@ func (engine) States(ctx context.Context, id string, w cluster.Work) (map[int]cl
 	}
 	states, err := j.states(running, w.Parts)
 	if err != nil {
-		return nil, fmt.Errorf("Job %s: %w", id, err)
+		return nil, fmt.Errorf("the Job %s: %w", id, err)
 	}
 	return states, nil
 }
