@@ -51,16 +51,12 @@ func (e engine) Check(ctx context.Context, w cluster.Work) (remarks []string, er
 	if device := deviceOf(w.Arguments); device == "auto" && o.gpus < 0 {
 		remarks = append(remarks, "the command names no --device, so the pods ask for no GPU: --device cuda asks for one")
 	}
-	switch err := probe(ctx, k, w); {
-	case err == nil:
-		return remarks, nil
-	default:
-		var waits *errWaits
-		if !errors.As(err, &waits) {
-			return remarks, err
-		}
+	err = probe(ctx, k, w)
+	var waits *errWaits
+	if errors.As(err, &waits) {
 		return append(remarks, fmt.Sprintf("no pod could look for %s within %v (%v): each part looks when it begins", w.Out, probing, waits)), nil
 	}
+	return remarks, err
 }
 
 // checkVersion reads what the API says of itself at /version.

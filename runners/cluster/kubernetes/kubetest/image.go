@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,6 +126,3 @@ func (c *Cluster) Load(archive string) {
 		}
 	}
 }
-
-// yaml quotes a text for YAML.
-func yaml(text string) string { return fmt.Sprintf("%q", text) }

@@ -176,3 +176,6 @@ func (c *Cluster) signal(name string, s syscall.Signal) {
 		syscall.Kill(pid, s) // one that has ended meanwhile needs none
 	}
 }
+
+// yaml quotes a text for YAML; TOML and the shell take paths so, too.
+func yaml(text string) string { return strconv.Quote(text) }
