@@ -1,0 +1,6 @@
+package main
+
+// Engines register themselves.
+import (
+	_ "github.com/snapbench/snapbench/runners/cluster/kubernetes"
+)
