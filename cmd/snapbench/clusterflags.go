@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/snapbench/snapbench/runners/cluster"
-	_ "github.com/snapbench/snapbench/runners/cluster/ray" // registers itself
 	"github.com/snapbench/snapbench/runners/server/process"
 )
 
