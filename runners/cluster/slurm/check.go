@@ -41,7 +41,7 @@ func (engine) Check(ctx context.Context, w cluster.Work) (remarks []string, err 
 	defer cancel()
 	said, err := command(answer, "", "scontrol", "show", "config")
 	if err != nil {
-		return nil, fmt.Errorf("Slurm's controller does not answer: %w", err)
+		return nil, fmt.Errorf("the controller does not answer: %w", err)
 	}
 	if err := fits(said, w); err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package slurm
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +62,22 @@ func TestEnvironment(t *testing.T) {
 func TestNotInstalled(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if _, err := (engine{}).Check(t.Context(), someWork()); err == nil || !strings.Contains(err.Error(), "sbatch is not here: run this on a machine from which jobs are submitted") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Where no controller answers, what Slurm says of that is the error.
+func TestNoController(t *testing.T) {
+	if err := installed("scontrol"); err != nil {
+		t.Skip("no scontrol")
+	}
+	conf := filepath.Join(t.TempDir(), "slurm.conf")
+	text := "ClusterName=gone\nSlurmctldHost=localhost\nSlurmctldPort=1\nMessageTimeout=1\nNodeName=n1\nPartitionName=p Nodes=n1\n"
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SLURM_CONF", conf)
+	if _, err := (engine{}).Check(t.Context(), someWork()); err == nil || !strings.Contains(err.Error(), "the controller does not answer: scontrol show config: exit status 1: ") {
 		t.Errorf("%v", err)
 	}
 }
