@@ -51,7 +51,7 @@ func (c *Contrast) describe(e *Entry) {
 // about names what an entry is.
 func (e *Entry) about() string {
 	s := results.Subject{Model: e.Model, Revision: e.Revision, Protocol: e.Protocol, Device: e.Device, DType: e.DType}
-	return s.String() + ", " + e.label
+	return strings.TrimSuffix(s.String(), ", unknown unknown") + ", " + e.label // graded predictions do not say where they were made
 }
 
 // full reports whether the entry keeps the full cache.

@@ -73,7 +73,7 @@ func (a Across) differences(base, cand results.Subject) (allowed []Difference, r
 		x, y := f.of(base), f.of(cand)
 		switch {
 		case x == y:
-		case f.name == acrossRevision && base.Model != cand.Model && a.has(acrossModel): // another model has another
+		case f.name == acrossRevision && base.Model != cand.Model: // another model has another
 		case a.has(f.name):
 			allowed = append(allowed, Difference{f.name, x, y})
 		default:

@@ -77,6 +77,11 @@ func TestAcross(t *testing.T) {
 			}
 		}
 	}
+	// A model's revision goes with it: one reason, and one way out.
+	both := with(base, func(r *results.Row) { r.Model, r.Revision = "fp8", "2" })
+	if _, err := Runs(base, both, onSet(1)); err == nil || strings.Contains(err.Error(), "revision") {
+		t.Errorf("%v", err)
+	}
 	// Another version of an engine is what such a gate is for: it is said, and no leave is needed.
 	g, err := Runs(server("vllm 0.9.1"), server("vllm 0.10"), onSet(1))
 	if err != nil || !strings.Contains(g.Text(0), "vllm: the baseline is of version 0.9.1, the candidate of 0.10") {
