@@ -59,7 +59,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	j := &runners.Job{Name: command, Tasks: tasks, Variants: runners.VariantsOf(variants), Part: part, Retry: a.run.retry,
 		Settings: []string{"tokenizer=" + a.model.tokenizer}}
 	if a.run.fidelity {
-		if !slices.ContainsFunc(variants, isFull) {
+		if !slices.ContainsFunc(variants, compress.Variant.IsFull) {
 			return usage(errors.New("--fidelity measures against the full cache: add full to the variants"))
 		}
 		j.Baseline = compress.Full
