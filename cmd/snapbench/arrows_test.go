@@ -43,6 +43,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/cluster", "inputs results runners", "places parts by an engine that a cluster has; it knows the folder, and no model"},
 	{"runners/console", "datasets results runners", "tells people how far a job or a measurement is"},
 	{"runners/scores", "compress metrics results runners", "rows of predictions that another program made"},
+	{"runners/outcome", "inputs plots results runners/console runners/scores", "shows people rows: tables, pictures, what is wrong; it runs nothing"},
 	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
 
