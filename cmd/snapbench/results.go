@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -100,32 +98,18 @@ func newResultsExport() *cobra.Command {
 		Example: "  snapbench results export csv runs/first > first.csv",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			export := map[string]func(io.Writer, []results.Row) error{"csv": results.ExportCSV, "jsonl": results.ExportJSONL}[args[0]]
-			if export == nil {
-				return usage(fmt.Errorf("unknown format %q: have csv, jsonl", args[0]))
-			}
-			if spreadsheet {
-				if args[0] != "csv" {
-					return usage(fmt.Errorf("--for-spreadsheet is for csv, not %s", args[0]))
-				}
-				export = results.ExportSpreadsheetCSV
+			export, err := results.Exporter(args[0], spreadsheet)
+			if err != nil {
+				return usage(err)
 			}
 			set, err := outcome.Read(cmd.ErrOrStderr(), args[1:])
 			if err != nil {
 				return err
 			}
-			if out == "" {
-				return export(console.Exact(cmd.OutOrStdout()), set.Rows)
+			if out != "" {
+				return results.ExportFile(out, set.Rows, export)
 			}
-			f, err := os.Create(out)
-			if err != nil {
-				return err
-			}
-			if err := export(f, set.Rows); err != nil {
-				f.Close()
-				return err
-			}
-			return f.Close()
+			return export(console.Exact(cmd.OutOrStdout()), set.Rows)
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file (default standard output)")
