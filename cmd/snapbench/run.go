@@ -89,7 +89,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 // finish runs a job whose folder is open, and shows the results.
 func (a *asking) finish(cmd *cobra.Command, j *runners.Job, team []runners.Runner, journal *results.Journal, progress *console.Progress) error {
 	had := len(journal.Rows())
-	enough, stop := enoughAsked()
+	enough, stop := runners.EnoughAsked()
 	j.Enough = enough
 	err := j.Run(cmd.Context(), team, journal, progress)
 	asked := stop()
