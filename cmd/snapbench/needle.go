@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,7 +37,7 @@ computer, in about a minute.`,
 			if err := quickstart(cmd); err != nil {
 				return err
 			}
-			if err := needleTask(task); err != nil {
+			if err := datasets.CheckNeedle(task); err != nil {
 				return usage(err)
 			}
 			return a.ask(cmd, "needle", []string{task}, "")
@@ -48,16 +46,4 @@ computer, in about a minute.`,
 	a.register(cmd, "needle")
 	cmd.Flags().StringVar(&task, "task", "niah", "task: "+strings.Join(datasets.NeedleNames(), ", "))
 	return cmd
-}
-
-// needleTask refuses a task that hides no needle. For one of LongBench's sets the error
-// names the command that runs it.
-func needleTask(name string) error {
-	if slices.Contains(datasets.NeedleNames(), name) {
-		return nil
-	}
-	if slices.Contains(datasets.LongBenchSets(), name) {
-		return fmt.Errorf("task %q is one of LongBench's sets: snapbench longbench --tasks %s runs it", name, name)
-	}
-	return fmt.Errorf("unknown task %q: have %s", name, strings.Join(datasets.NeedleNames(), ", "))
 }
