@@ -115,7 +115,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 		SilenceUsage:  true,
 	}
 	registerUnpacked(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newPolicies(), newModels(), newDatasets(),
 		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())
 	return root
