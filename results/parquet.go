@@ -156,6 +156,7 @@ func readParquet(r io.ReaderAt, size int64) (rows []Row, err error) {
 			return nil, fmt.Errorf("row %d: schema %d, its columns are those of schema %d (this snapbench reads 1 to %d)", i, s, version, Schema)
 		}
 		rows[i].Schema = Schema
+		rows[i].renamed()
 		if err := rows[i].check(); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i, err)
 		}

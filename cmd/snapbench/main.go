@@ -116,7 +116,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 	}
 	registerUnpacked(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newPolicies(), newModels(), newDatasets(),
+	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newMetrics(), newPolicies(), newModels(), newDatasets(),
 		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())
 	return root
 }
