@@ -38,11 +38,12 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
 	{"runners/runnertest", "runners", "any runner is held to the interface alone"},
 	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
-	{"runners/speed", "compress inputs plots results runners", "measures the engine, and draws what it measured"},
+	{"runners/speed", "compress datasets inputs plots results runners", "measures the engine, and draws what it measured"},
 	{"runners/server", "datasets inputs results runners", "a server behind HTTP: it knows no engine of ours, only how text becomes tokens"},
 	{"runners/cluster", "inputs results runners", "places parts by an engine that a cluster has; it knows the folder, and no model"},
 	{"runners/console", "datasets results runners", "tells people how far a job or a measurement is"},
 	{"runners/scores", "compress metrics results runners", "rows of predictions that another program made"},
+	{"runners/outcome", "inputs plots results runners/console runners/scores", "shows people rows: tables, pictures, what is wrong; it runs nothing"},
 	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
 

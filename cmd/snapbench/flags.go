@@ -21,6 +21,14 @@ func noEmptyLists(cmd *cobra.Command) (err error) {
 	return err
 }
 
+func trimmed(list []string) []string {
+	var out []string
+	for _, s := range list {
+		out = append(out, strings.TrimSpace(s)) // as in 'full, 512'
+	}
+	return out
+}
+
 // modelFlags say which model runs on which devices.
 type modelFlags struct {
 	model, device, dtype, tokenizer string

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,7 +41,7 @@ computer, in about a minute. A flag changes what it names, and nothing else:
       --tokenizer-from org/name --lengths 4k,16k --out runs/kv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := needleTask(task); err != nil {
+			if err := datasets.CheckNeedle(task); err != nil {
 				return usage(err)
 			}
 			a.settle(cmd)
@@ -54,16 +52,4 @@ computer, in about a minute. A flag changes what it names, and nothing else:
 	cmd.Flags().StringVar(&task, "task", "niah", "task: "+strings.Join(datasets.NeedleNames(), ", "))
 	quickstart(cmd)
 	return cmd
-}
-
-// needleTask refuses a task that hides no needle. For one of LongBench's sets the error
-// names the command that runs it.
-func needleTask(name string) error {
-	if slices.Contains(datasets.NeedleNames(), name) {
-		return nil
-	}
-	if slices.Contains(datasets.LongBenchSets(), name) {
-		return fmt.Errorf("task %q is one of LongBench's sets: snapbench longbench --tasks %s runs it", name, name)
-	}
-	return fmt.Errorf("unknown task %q: have %s", name, strings.Join(datasets.NeedleNames(), ", "))
 }

@@ -3,13 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/plots"
-	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/outcome"
 )
 
 func newPlot() *cobra.Command {
@@ -25,7 +24,7 @@ fourth. Columns are those of results.parquet, and the parameters of policies.`,
   snapbench plot runs/first --x budget --y recalled --facet length --series k`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			set, err := readAll(cmd.ErrOrStderr(), args)
+			set, err := outcome.Read(cmd.ErrOrStderr(), args)
 			if err != nil {
 				return err
 			}
@@ -64,23 +63,4 @@ fourth. Columns are those of results.parquet, and the parameters of policies.`,
 	s.StringVar(&a.Series, "series", "", "a line for each value of this column")
 	s.StringVar(&out, "out", "", "folder (default the first run's)")
 	return cmd
-}
-
-// readAll reads results and joins them. It reports on stderr which are not finished.
-func readAll(stderr io.Writer, paths []string) (results.Set, error) {
-	var sets []results.Set
-	for _, p := range paths {
-		s, err := results.Read(p)
-		if err != nil {
-			return results.Set{}, err
-		}
-		if s.Partial {
-			fmt.Fprintf(stderr, "%s is not finished, it has %d rows so far: its command continues it\n", s.Name, len(s.Rows))
-		}
-		sets = append(sets, s)
-	}
-	if len(sets) == 1 {
-		return sets[0], nil
-	}
-	return results.Merge(sets...)
 }

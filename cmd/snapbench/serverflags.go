@@ -97,7 +97,7 @@ func (f *serverFlags) axes() (axes []sweep.Axis, err error) {
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			return nil, fmt.Errorf("--set %q: want name=a,b,c", text)
 		}
-		axes = append(axes, sweep.Axis{Place: name, Values: trimmed(outside(list))})
+		axes = append(axes, sweep.Axis{Place: name, Values: trimmed(compress.SplitOutside(list))})
 	}
 	return axes, nil
 }

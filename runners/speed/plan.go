@@ -21,6 +21,7 @@ type Plan struct {
 	Part                    models.Part
 	Limit                   int64
 	Seed                    uint64 // of the random prompts
+	Block                   int    // tokens that a prefill takes at a time; 0: the device's own number
 }
 
 // LongestAsked says whether a length is to be searched for.

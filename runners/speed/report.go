@@ -10,6 +10,8 @@ import (
 
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/plots"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 // Report is what speed.json holds.
@@ -23,6 +25,18 @@ type Report struct {
 	Roofs   Roofs     `json:"roofs"`
 	Rows    []Row     `json:"rows"`
 	Longest []Longest `json:"longest_by_plan,omitempty"`
+}
+
+// Begin makes an engine ready for the plan, and returns the report of its measurement,
+// without rows. Command and version say what measures. An error says what the engine's
+// model cannot run.
+func (p Plan) Begin(e *local.Engine, command, version string) (*Report, error) {
+	m, about := e.Model(), e.Describe()
+	if p.Block > 0 {
+		m.SetBlock(p.Block)
+	}
+	return &Report{Command: command, Version: version, Started: time.Now().UTC(), CPU: runners.Processor(),
+		About: about.Device + ": " + about.About, Block: m.Block()}, p.Check(m)
 }
 
 // Longest is the longest prompt of a variant that fits by the plan of memory.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package runners
 
 import (
 	"os"
@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// enoughAsked returns a channel that is closed by SIGUSR1, by which a job's script ends
+// EnoughAsked returns a channel for [Job.Enough] that is closed by SIGUSR1, by which a job's script ends
 // a run at a sample's end before its time limit does, and what forgets the signal and
 // says whether it came.
-func enoughAsked() (<-chan struct{}, func() bool) {
+func EnoughAsked() (<-chan struct{}, func() bool) {
 	var asked atomic.Bool
 	signals, enough := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(signals, syscall.SIGUSR1)

@@ -1,4 +1,4 @@
-package main
+package outcome
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"github.com/snapbench/snapbench/runners/console"
 )
 
-// printTables prints the tables of results, fitted to the width of the terminal.
-func printTables(w io.Writer, set results.Set) error {
+// Tables prints the tables of results, fitted to the width of the terminal.
+func Tables(w io.Writer, set results.Set) error {
 	title := ""
 	for _, s := range results.Sections(set) {
 		if s.Grid.Title != title && s.Grid.Title != "" {
