@@ -21,8 +21,8 @@ a mistake. needle, longbench and prompts are the same with fewer flags.
 
 Tasks: ` + strings.Join(datasets.Names(), ", ") + `.`,
 		Example: `  snapbench eval niah,multikey --lengths 1k,2k --budgets full,256 --policies snapkv,tova
-  snapbench eval longbench --model M --budgets full,1024 --out runs/lb
-  snapbench eval qasper,niah --model M --data DIR --lengths 4k
+  snapbench eval longbench --model org/name --budgets full,1024 --out runs/lb
+  snapbench eval qasper,niah --model org/name --data DIR --lengths 4k
   snapbench eval niah,qasper --server http://localhost:8000/v1 --data DIR --lengths 4k --out runs/served`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

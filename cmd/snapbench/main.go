@@ -117,7 +117,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 	registerUnpacked(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newMetrics(), newPolicies(), newModels(), newDatasets(),
-		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())
+		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport(), newVersion(), newMan())
 	return root
 }
 
@@ -126,6 +126,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 func addLibraryCommands(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	completeValues(root)
 	for _, c := range root.Commands() {
 		switch c.Name() {
 		case "completion":

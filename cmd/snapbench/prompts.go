@@ -26,7 +26,7 @@ same run, from whatever file they come.`,
   snapbench prompts mine.jsonl --metric command:./grade --budgets full,128
   jq -c '{prompt: .text}' log.jsonl | snapbench prompts - --fidelity --budgets full,25%
   snapbench prompts mine.jsonl --model org/name --device cuda:0,cuda:1 --out runs/cards
-  snapbench prompts mine.jsonl --serve 'llama-server -m M.gguf --port {port} -ctk {kv} -ctv {kv} -fa on' --set kv=f16,q8_0 --out runs/kv`,
+  snapbench prompts mine.jsonl --serve 'llama-server -m SmolLM2-135M-Instruct.Q4_1.gguf --port {port} -ctk {kv} -ctv {kv} -fa on' --set kv=f16,q8_0 --out runs/kv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			scorer, err := metrics.Open(metric)
