@@ -7,6 +7,7 @@
 //	ByteCurves  the same against the bytes of the cache
 //	TaskMap     tasks × variants
 //	XY          any column or parameter against another
+//	Contrast    the differences of runs side by side
 //	Report      one HTML file with tables, pictures and rows
 //
 // Pictures are made for printing: SVG and PNG with 300 dots per inch, axes with units, and one colour scale per figure

@@ -51,7 +51,7 @@ func Report(w io.Writer, sets []results.Set) error {
 			if len(parts) > 1 {
 				name = set.Name + ": " + name
 			}
-			one := results.Set{Name: set.Name, Run: set.Run, Rows: rows[i]}
+			one := results.Set{Name: set.Name, Run: set.Run, Rows: rows[i], Loads: set.Loads}
 			page.Sections = append(page.Sections, sectionOf(name, len(page.Sections), one))
 			page.Data.add(name, one)
 		}

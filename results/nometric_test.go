@@ -18,16 +18,8 @@ func TestRowsWithoutAnswers(t *testing.T) {
 	if err != nil || len(rows) != 1 || rows[0].Score != nil || rows[0].Error != "" {
 		t.Fatalf("%+v, %v", rows, err)
 	}
-	set := Set{Rows: rows}
 	if n, _ := Unscored(rows); n != 0 {
 		t.Errorf("%d rows count as failed", n)
-	}
-	limit, err := ParseLimit("1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Gate(set, set, Limits{MaxDrop: &limit}); err == nil || !strings.Contains(err.Error(), noAnswers) {
-		t.Errorf("a gate over it: %v", err)
 	}
 	row.Metric = "contains"
 	if err := row.check(); err == nil || !strings.Contains(err.Error(), "neither a score nor an error") {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/cluster"
 	"github.com/snapbench/snapbench/runners/console"
 )
 
@@ -24,9 +25,9 @@ const (
 	exitPass      = 0
 	exitCannotRun = 1
 	exitUsage     = 2
-	exitFailed    = 3 // a gate failed
-	exitUndecided = 4 // too little data for a verdict
-	exitAgain     = 5 // ended before its time limit, to be started again
+	exitFailed    = 3             // a gate failed
+	exitUndecided = 4             // too little data for a verdict
+	exitAgain     = cluster.Again // ended before its time limit, to be started again
 )
 
 func main() {
@@ -117,7 +118,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 	registerUnpacked(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newMetrics(), newPolicies(), newModels(), newDatasets(),
-		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport(), newVersion(), newMan())
+		newGate(), newCompare(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport(), newVersion(), newMan())
 	return root
 }
 

@@ -90,7 +90,7 @@ func (s *Report) repeats(w io.Writer) {
 		length, batch := r.size()
 		rate := r.TokensPerSecond * r.StepError / r.StepSeconds
 		fmt.Fprintf(w, "%11s %8s  %-52s %20s %20s %20s\n", length, batch, r.Variant, plusMinus(r.PrefillSeconds, r.PrefillError),
-			plusMinus(1000*r.StepSeconds, 1000*r.StepError), plusMinus(r.TokensPerSecond, rate))
+			plusMinus(1000*r.StepSeconds, 1000*r.StepError), fmt.Sprintf("%.1f ± %.1f", r.TokensPerSecond, rate))
 	}
 }
 
