@@ -16,8 +16,8 @@ func TestExporter(t *testing.T) {
 		spreadsheet bool
 		first       string // of what is written, or the error
 	}{
-		{"csv", false, "schema,"}, {"csv", true, "schema,"}, {"jsonl", false, "{"},
-		{"jsonl", true, "--for-spreadsheet is for csv, not jsonl"}, {"xml", true, `unknown format "xml": have csv, jsonl`},
+		{"csv", false, "schema,"}, {"csv", true, "schema,"}, {"jsonl", false, "{"}, {"parquet", false, "PAR1"}, {"parquet", true, "--for-spreadsheet is for csv, not parquet"},
+		{"jsonl", true, "--for-spreadsheet is for csv, not jsonl"}, {"xml", true, `unknown format "xml": have csv, jsonl, parquet`},
 	} {
 		export, err := Exporter(x.format, x.spreadsheet)
 		if err != nil {

@@ -55,9 +55,9 @@ type Row struct {
 	PromptTail   string `parquet:"prompt_tail,optional" json:"prompt_tail,omitempty" desc:"the last characters of the prompt, for reading"`
 	Prediction   string `parquet:"prediction" json:"prediction" desc:"the generated text"`
 
-	Metric        string   `parquet:"metric" json:"metric" desc:"name of the metric"`
+	Metric        string   `parquet:"metric" json:"metric" desc:"name of the metric; none where the sample has no answers"`
 	MetricVersion int      `parquet:"metric_version" json:"metric_version" desc:"version of the metric"`
-	Score         *float64 `parquet:"score,optional" json:"score,omitempty" desc:"0 to 1; null where error is set"`
+	Score         *float64 `parquet:"score,optional" json:"score,omitempty" desc:"0 to 1; null where error is set, and where metric is none"`
 	Error         string   `parquet:"error,optional" json:"error,omitempty" desc:"why there is no score"`
 	Note          string   `parquet:"note,optional" json:"note,omitempty" desc:"what a reader should know, such as a budget larger than the prompt"`
 
@@ -245,6 +245,16 @@ func Params(params map[string]string) string {
 	return strings.Join(words, " ")
 }
 
+// NoMetric is the metric of a row that no score is asked of, since its sample has no answers.
+const NoMetric = "none"
+
+// renamed gives the row's metric the name that it has today: until version 2 of exact, contains was named so.
+func (r *Row) renamed() {
+	if r.Metric == "exact" && r.MetricVersion == 1 {
+		r.Metric = "contains"
+	}
+}
+
 // check returns an error for a row that breaks a rule on which readers rely.
 func (r *Row) check() error {
 	switch {
@@ -254,7 +264,7 @@ func (r *Row) check() error {
 		return fmt.Errorf("row %.12s: schema %d, want %d", r.ID, r.Schema, Schema)
 	case r.Task == "" || r.Sample == "" || r.Variant == "":
 		return fmt.Errorf("row %.12s: task %q, sample %q, variant %q: none may be empty", r.ID, r.Task, r.Sample, r.Variant)
-	case r.Error == "" && r.Score == nil:
+	case r.Error == "" && r.Score == nil && r.Metric != NoMetric:
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): neither a score nor an error", r.ID, r.Task, r.Sample, r.Variant)
 	case r.Error != "" && r.Score != nil:
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): both a score and the error %q", r.ID, r.Task, r.Sample, r.Variant, r.Error)

@@ -21,7 +21,7 @@ func TestVariantsAlone(t *testing.T) {
 		t.Helper()
 		out := filepath.Join(work, name)
 		var stdout, stderr bytes.Buffer
-		arguments = append([]string{"needle", "--model", model, "--device", "cpu", "--lengths", "500", "--depths", "2",
+		arguments = append([]string{"needle", "--model", model, "--device", "cpu", "--lengths", "500", "--depths", "2", "--trials", "1",
 			"--max-new", "8", "--quiet", "--out", out}, arguments...)
 		if code := run(arguments, &stdout, &stderr); code != exitPass {
 			t.Fatalf("status %d: %s", code, stderr.String())
@@ -69,7 +69,7 @@ func TestFidelityContinued(t *testing.T) {
 	again := func() []results.Row {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
-		if code := run([]string{"needle", "--model", model, "--device", "cpu", "--lengths", "400", "--depths", "1", "--max-new", "8",
+		if code := run([]string{"needle", "--model", model, "--device", "cpu", "--lengths", "400", "--depths", "1", "--trials", "1", "--max-new", "8",
 			"--fidelity", "--variants", "snapkv(cap=24,w=8);full;quest(cap=40)", "--quiet", "--out", out}, &stdout, &stderr); code != exitPass {
 			t.Fatalf("status %d: %s", code, stderr.String())
 		}

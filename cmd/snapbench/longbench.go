@@ -21,9 +21,9 @@ code sets, 95 % intervals, and the drop against the full cache.
 A protocol says how a row becomes a prompt: ` + strings.Join(datasets.ProtocolNames(), ", ") + `.
 Where a protocol is named, its authors' own policy and budgets are the defaults.`,
 		Example: `  snapbench datasets pull longbench
-  snapbench longbench --model M --tasks all --budgets full,1024,2048,4096 --out runs/lb
-  snapbench longbench --model M --tasks all --device cuda:all --out runs/cards
-  snapbench longbench --model M --tasks trec,lcc --data DIR --limit 20 --protocol snapkv-repo --budgets full,512
+  snapbench longbench --model org/name --tasks all --budgets full,1024,2048,4096 --out runs/lb
+  snapbench longbench --model org/name --tasks all --device cuda:all --out runs/cards
+  snapbench longbench --model org/name --tasks trec,lcc --data DIR --limit 20 --protocol snapkv-repo --budgets full,512
   snapbench longbench --server http://localhost:8001/v1 --label fp8 --tasks all --concurrency 16 --out runs/fp8`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

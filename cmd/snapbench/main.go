@@ -116,9 +116,9 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 		SilenceUsage:  true,
 	}
 	registerUnpacked(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newPolicies(), newModels(), newDatasets(),
-		newGate(), newCompare(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newMetrics(), newPolicies(), newModels(), newDatasets(),
+		newGate(), newCompare(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport(), newVersion(), newMan())
 	return root
 }
 
@@ -127,6 +127,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 func addLibraryCommands(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	completeValues(root)
 	for _, c := range root.Commands() {
 		switch c.Name() {
 		case "completion":

@@ -93,9 +93,9 @@ func newResultsExport() *cobra.Command {
 	var out string
 	var spreadsheet bool
 	cmd := &cobra.Command{
-		Use:     "export csv|jsonl RUN [RUN …]",
-		Short:   "Rows as CSV or JSON lines",
-		Example: "  snapbench results export csv runs/first > first.csv",
+		Use:     "export csv|jsonl|parquet RUN [RUN …]",
+		Short:   "Rows as CSV, JSON lines or parquet",
+		Example: "  snapbench results export csv runs/first > first.csv\n  snapbench results export parquet runs/a runs/b --out both.parquet",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			export, err := results.Exporter(args[0], spreadsheet)

@@ -32,7 +32,8 @@ measures every length, batch and variant alone: prefill, decoding steps (median,
 p10 and p90 of synchronised steps after a warm-up, the end token not obeyed), peak
 memory by the device's own account, and the roofs: the bytes a step must read over
 the bandwidth measured here, the operations of a prefill over the rates measured
-here. What does not fit is a result too, with the bytes it would need.
+here. What does not fit is a result too, with the bytes it would need. Of a cell
+whose steps vary by more than half (p90 over p10) no ratio is printed.
 
 --batch max is the largest batch, and --lengths max the longest prompt, that fits by
 the plan of memory: weights, what the prefill of one prompt needs, all caches, what
@@ -69,7 +70,7 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 	s.StringVar(&f.out, "out", "", "folder for speed.json, bench.txt and pictures")
 	s.StringVar(&f.against, "against", "", "an earlier run's folder: also print how far the medians are from it")
 	s.BoolVar(&f.Shared, "shared", false, "instead: one prompt under all variants together, as needle and longbench run it, against the first variant alone")
-	s.IntVar(&f.Repeat, "repeat", 5, "with --shared: runs, after one that is not counted")
+	s.IntVar(&f.Repeat, "repeat", 0, "measure each cell so often, all in turn, and give means with 95 % intervals; with --shared medians, after a run that is not counted (default 1, with --shared 5)")
 	s.BoolVar(&f.bench, "bench", false, "print Go benchmark lines, for benchstat")
 	s.BoolVar(&f.json, "json", false, "print JSON")
 	s.BoolVar(&f.quiet, "quiet", false, "no progress")
@@ -111,7 +112,7 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 	}
 	w := cmd.OutOrStdout()
 	if f.Shared {
-		return plan.Shared(cmd.Context(), w, engine.Model(), f.Repeat, f.json)
+		return plan.Shared(cmd.Context(), w, engine.Model(), plan.Repeat, f.json)
 	}
 	if err := plan.Measure(cmd.Context(), engine, report, &console.Cells{Progress: progress, Report: report, Out: f.out}); err != nil {
 		if len(report.Rows) > 0 { // what was measured is not lost

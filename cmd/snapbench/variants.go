@@ -22,10 +22,11 @@ func (f *variantFlags) register(cmd *cobra.Command) {
 	if err := cmd.RegisterFlagCompletionFunc("policies", completePolicies); err != nil {
 		panic(err) // the flag is there
 	}
-	s.StringSliceVar(&f.Budgets, "budgets", []string{"full", "1024"}, "budgets: full, tokens per head (512, 1k), or shares of the prompt (25%)")
+	s.Var(compress.NewValueList(&f.Budgets, "full", "1024"), "budgets", "budgets: full, tokens per head (512, 1k), shares of the prompt (25%), or one for each layer (64|64|128 or [64,64,128])")
 	f.parameters = map[string]*[]string{}
 	for _, p := range compress.Flags() {
-		f.parameters[p.Name] = s.StringSlice(p.Name, nil, p.Help)
+		f.parameters[p.Name] = new([]string)
+		s.Var(compress.NewValueList(f.parameters[p.Name]), p.Name, p.Help)
 	}
 	s.StringVar(&f.Variants, "variants", "", "variants one by one instead: 'full;snapkv(cap=1024,w=16);h2o(cap=1024)'")
 	s.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {

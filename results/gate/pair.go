@@ -1,12 +1,16 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/snapbench/snapbench/results"
 )
+
+// noAnswers is why a row without an error has no score.
+const noAnswers = "it has no answers, so no score"
 
 // contest is one variant of the candidate and what it is held against.
 type contest struct {
@@ -141,11 +145,11 @@ func (c contest) compatible() (reasons []string) {
 				missingBase = append(missingBase, s)
 				continue
 			}
-			if x.Error != "" {
-				failedBase = append(failedBase, s+" ("+x.Error+")")
+			if x.Score == nil {
+				failedBase = append(failedBase, s+" ("+cmp.Or(x.Error, noAnswers)+")")
 			}
-			if y.Error != "" {
-				failedCand = append(failedCand, s+" ("+y.Error+")")
+			if y.Score == nil {
+				failedCand = append(failedCand, s+" ("+cmp.Or(y.Error, noAnswers)+")")
 			}
 			for _, f := range []struct{ what, x, y string }{
 				{"task version", fmt.Sprint(x.TaskVersion), fmt.Sprint(y.TaskVersion)},

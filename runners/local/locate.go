@@ -22,7 +22,7 @@ const (
 	// DefaultModel is the model inside the program.
 	DefaultModel = embedded.Name
 	// ModelForms lists for help and errors how a model can be named.
-	ModelForms  = embedded.Name + " (ships inside), org/name[@revision] of the Hugging Face hub, a directory, a .gguf file, or shape:NAME (random weights)"
+	ModelForms  = embedded.Name + " (ships inside), org/name[@revision] of the Hugging Face hub, a directory, a .gguf file (also by its name, where models list shows it), or shape:NAME (random weights)"
 	shapePrefix = "shape:"
 )
 
@@ -73,6 +73,9 @@ func locate(ctx context.Context, name, stage string, say func(string, ...any)) (
 			}
 		}
 		return Located{repo.ID, snapshot.Commit, snapshot.Dir}, verify(repo, snapshot, stage != "")
+	}
+	if path, ok := kept(name); ok {
+		name = path
 	}
 	if _, err := os.Stat(name); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {

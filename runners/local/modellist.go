@@ -1,8 +1,10 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/snapbench/snapbench/runners/hub"
@@ -14,6 +16,7 @@ import (
 type Models struct {
 	Cache  string        `json:"cache"` // the hub's, a folder
 	Cached []CachedModel `json:"models"`
+	Kept   []KeptModel   `json:"files"` // in the user's cache
 	Shapes []string      `json:"shapes"`
 }
 
@@ -34,6 +37,9 @@ func ListModels() (*Models, error) {
 	}
 	m := &Models{Cache: client.Cache, Cached: []CachedModel{}, Shapes: models.Shapes()}
 	repos, err := client.List()
+	var failed error
+	m.Kept, failed = KeptModels()
+	err = errors.Join(err, failed)
 	for _, r := range repos {
 		if r.Repo.Kind != hub.Model {
 			continue
@@ -53,6 +59,12 @@ func (m *Models) Print(w io.Writer) error {
 	}
 	if len(m.Cached) == 0 {
 		fmt.Fprintln(w, "  none; snapbench models pull org/name brings one")
+	}
+	if len(m.Kept) > 0 {
+		fmt.Fprintf(w, "in %s, by name:\n", filepath.Dir(m.Kept[0].Path))
+		for _, k := range m.Kept {
+			fmt.Fprintf(w, "  %-40s %.2f GB\n", k.Model, float64(k.Bytes)/1e9)
+		}
 	}
 	fmt.Fprintf(w, "inside this program: %s\n", embedded.Name)
 	_, err := fmt.Fprintf(w, "shapes with random weights, for speed: shape:%s\n", strings.Join(m.Shapes, ", shape:"))

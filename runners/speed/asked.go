@@ -19,12 +19,15 @@ type Asked struct {
 	Attending, Block, Memory        string
 	Seed                            uint64
 	Shared                          bool // one prompt under all variants together, Repeat times
-	Repeat                          int
+	Repeat                          int  // how often each cell is measured; 0: once, 5 times where Shared
 }
 
 // Plan reads what is asked for. Given says whether the user gave a flag.
 func (a Asked) Plan(variants []compress.Variant, given func(flag string) bool) (Plan, error) {
-	p := Plan{Variants: variants, MaxNew: a.MaxNew, Warmup: a.Warmup, Prompts: a.Prompts, Part: models.Part{Layers: a.Layers}, Seed: a.Seed}
+	p := Plan{Variants: variants, MaxNew: a.MaxNew, Warmup: a.Warmup, Prompts: a.Prompts, Part: models.Part{Layers: a.Layers}, Seed: a.Seed, Repeat: a.Repeat}
+	if p.Repeat == 0 && a.Shared {
+		p.Repeat = 5
+	}
 	var err error
 	for _, s := range a.Lengths {
 		n := 0
@@ -64,8 +67,8 @@ func (a Asked) Plan(variants []compress.Variant, given func(flag string) bool) (
 		return p, errors.New("--lengths max and --batch max: the one depends on the other, give one in numbers")
 	case a.Shared && (p.LongestAsked() || given("batch") || given("prefill") || given("against")):
 		return p, errors.New("--shared takes lengths in numbers, and no --batch, --prefill or --against")
-	case a.Shared && a.Repeat < 1:
-		return p, fmt.Errorf("--repeat %d: want 1 or more", a.Repeat)
+	case given("repeat") && (a.Repeat < 1 || a.Repeat > mostRepeats):
+		return p, fmt.Errorf("--repeat %d: want 1 or more, and %d at most", a.Repeat, mostRepeats)
 	}
 	return p, p.Valid()
 }

@@ -24,7 +24,8 @@ func TestAsked(t *testing.T) {
 		{func(a *Asked) { a.Lengths, a.Batches = []string{"max"}, []string{"max"} }, "",
 			"--lengths max and --batch max: the one depends on the other, give one in numbers"},
 		{func(a *Asked) { a.Shared = true }, "batch", "--shared takes lengths in numbers, and no --batch, --prefill or --against"},
-		{func(a *Asked) { a.Shared, a.Repeat = true, 0 }, "", "--repeat 0: want 1 or more"},
+		{func(a *Asked) { a.Shared, a.Repeat = true, 0 }, "repeat", "--repeat 0: want 1 or more, and 1000 at most"},
+		{func(a *Asked) { a.Repeat = 1001 }, "repeat", "--repeat 1001: want 1 or more, and 1000 at most"},
 		{func(a *Asked) { a.Prompts = 1 }, "", "--prefill 1: want 2 at least (one to copy, and one that is read beside the copies), or 0 for all"},
 	} {
 		a := Asked{Lengths: []string{"4k"}, Batches: []string{"1"}, MaxNew: 64, Warmup: 8, Repeat: 5}

@@ -21,7 +21,8 @@ type Report struct {
 	Started time.Time `json:"started"`
 	CPU     string    `json:"cpu"`
 	About   string    `json:"device"`
-	Block   int       `json:"block_tokens"` // tokens that a prefill takes at a time
+	Block   int       `json:"block_tokens"`             // tokens that a prefill takes at a time
+	Context int       `json:"context_tokens,omitempty"` // that the model was made for; 0: not known
 	Roofs   Roofs     `json:"roofs"`
 	Rows    []Row     `json:"rows"`
 	Longest []Longest `json:"longest_by_plan,omitempty"`
@@ -36,7 +37,7 @@ func (p Plan) Begin(e *local.Engine, command, version string) (*Report, error) {
 		m.SetBlock(p.Block)
 	}
 	return &Report{Command: command, Version: version, Started: time.Now().UTC(), CPU: runners.Processor(),
-		About: about.Device + ": " + about.About, Block: m.Block()}, p.Check(m)
+		About: about.Device + ": " + about.About, Block: m.Block(), Context: m.Context}, p.Check(m)
 }
 
 // Longest is the longest prompt of a variant that fits by the plan of memory.
