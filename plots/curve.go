@@ -130,16 +130,48 @@ func curveFigures(set results.Set, m results.Measure, name, title string, place 
 	tables := results.Means(set, m)
 	for i, g := range groups(set, m, func(*results.Row) bool { return true }, false) {
 		kinds, budgets, full := g.kindsAndBudgets()
-		if where, ok := place(g, kinds, budgets); ok {
-			ch := curveChart(g, m, tables[i], kinds, budgets, full, where)
+		parts := [][]string{budgets}
+		if name == "curve" {
+			parts = byUnit(budgets)
+		}
+		for _, budgets := range parts {
+			where, ok := place(g, kinds, budgets)
+			if !ok {
+				continue
+			}
+			unit := ""
+			if len(parts) > 1 && strings.HasSuffix(budgets[0], "%") {
+				unit = "share"
+			}
+			ch := curveChart(g, m, tables[i], having(kinds, budgets), budgets, full, where)
 			ch.title = barTitle(m) + title
-			figures = append(figures, ch.figure(fileName(name, m.Name, g.suffix)))
+			figures = append(figures, ch.figure(fileName(name, m.Name, unit, g.suffix)))
 		}
 	}
 	if figures == nil {
 		return nil, fmt.Errorf("curves of %s%s: %w: they need variants at two places", m.Name, title, ErrNothing)
 	}
 	return figures, nil
+}
+
+// byUnit splits budgets into tokens and shares of the prompt, which have no place on one axis.
+func byUnit(budgets []string) [][]string {
+	var tokens, shares []string
+	for _, b := range budgets {
+		if strings.HasSuffix(b, "%") {
+			shares = append(shares, b)
+		} else {
+			tokens = append(tokens, b)
+		}
+	}
+	return slices.DeleteFunc([][]string{tokens, shares}, func(list []string) bool { return len(list) == 0 })
+}
+
+// having are the kinds that have one of the budgets.
+func having(kinds []kind, budgets []string) []kind {
+	return slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool {
+		return !slices.ContainsFunc(budgets, func(b string) bool { return k.variants[b] != "" })
+	})
 }
 
 func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budgets []string, full string, where placing) chart {
@@ -152,9 +184,9 @@ func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budge
 	}
 	toPoint := func(x float64, c results.Cell) point {
 		if c.N == 0 {
-			return point{x, math.NaN(), math.NaN(), math.NaN()}
+			return point{x: x, y: math.NaN(), lo: math.NaN(), hi: math.NaN()}
 		}
-		return point{x, scale(m) * c.Mean, scale(m) * c.Lo, scale(m) * c.Hi}
+		return point{x: x, y: scale(m) * c.Mean, lo: scale(m) * c.Lo, hi: scale(m) * c.Hi}
 	}
 	for _, l := range t.Lines {
 		p := chartPanel{title: l.Name}
@@ -168,7 +200,12 @@ func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budge
 				case i < 0:
 					ln.points = append(ln.points, toPoint(x, results.Cell{}))
 				default:
-					ln.points = append(ln.points, toPoint(x, l.Cells[i]))
+					q := toPoint(x, l.Cells[i])
+					q.spot = cellSpot(m, l, l.Cells[i], g.labels[v], v)
+					if where.axis.label != "" {
+						q.spot.fields = append(q.spot.fields, fieldsOf(noUnit(where.axis.label), plain(x))...)
+					}
+					ln.points = append(ln.points, q)
 				}
 			}
 			slices.SortStableFunc(ln.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })

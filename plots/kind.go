@@ -110,9 +110,20 @@ func budgetName(b string) string {
 		return Tokens(n)
 	}
 	if b == "" { // a policy without a budget
-		return absent
+		return "none"
 	}
 	return b
+}
+
+// unitOf is what a budget counts: tokens, a share of the prompt, or neither.
+func unitOf(budget string) string {
+	switch {
+	case budget == "full":
+		return budget
+	case strings.HasSuffix(budget, "%"):
+		return "share"
+	}
+	return "tokens"
 }
 
 func budgetUnit(budgets []string) string {
