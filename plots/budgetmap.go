@@ -14,8 +14,12 @@ import (
 // values, and a panel for each combination of the others. The full cache is a separate column. Several tasks are averaged
 // with equal weights.
 func BudgetMap(set results.Set, m results.Measure) ([]Figure, error) {
+	return budgetMaps(set, m, results.Means(set, m))
+}
+
+// budgetMaps is BudgetMap where the measure's tables are known; their intervals take most of a picture's time.
+func budgetMaps(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
 	var figures []Figure
-	tables := results.Means(set, m)
 	for i, g := range groups(set, m, func(*results.Row) bool { return true }, false) {
 		if h, ok := budgetHeat(g, m, tables[i]); ok {
 			figures = append(figures, h.figure(fileName("budget", m.Name, g.suffix)))

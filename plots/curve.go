@@ -14,24 +14,36 @@ import (
 // Curves draws a measure against the budget: one panel per task and average, one line per policy and combination of
 // parameters, 95 % intervals as bars. The full cache is a dashed level with its interval as a band.
 func Curves(set results.Set, m results.Measure) ([]Figure, error) {
-	return curveFigures(set, m, "curve", " by budget", overBudgets)
+	return curves(set, m, results.Means(set, m))
+}
+
+func curves(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
+	return curveFigures(set, m, tables, "curve", " by budget", overBudgets)
 }
 
 // ByteCurves is Curves over the actual size of the caches, as a multiple of the full cache's bytes. Policies with the
 // same budget may differ in it.
 func ByteCurves(set results.Set, m results.Measure) ([]Figure, error) {
-	return curveFigures(set, m, "bytes", " by bytes of the cache", overBytes)
+	return byteCurves(set, m, results.Means(set, m))
+}
+
+func byteCurves(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
+	return curveFigures(set, m, tables, "bytes", " by bytes of the cache", overBytes)
 }
 
 // TimeCurves is Curves over a server's time to the first token, and over its tokens per second after that. Variants of
 // our own engine share their prefill and are decoded together, so they do not have such times.
 func TimeCurves(set results.Set, m results.Measure) ([]Figure, error) {
-	first, err := curveFigures(set, m, "first_token", " by time to the first token", overCost("Median time to the first token (s)",
+	return timeCurves(set, m, results.Means(set, m))
+}
+
+func timeCurves(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
+	first, err := curveFigures(set, m, tables, "first_token", " by time to the first token", overCost("Median time to the first token (s)",
 		func(c results.Cost) float64 { return c.Served.FirstTokenP50 }))
 	if err != nil {
 		return nil, err
 	}
-	rate, err := curveFigures(set, m, "tokens_per_second", " by tokens per second", overCost("Tokens per second of an answer",
+	rate, err := curveFigures(set, m, tables, "tokens_per_second", " by tokens per second", overCost("Tokens per second of an answer",
 		func(c results.Cost) float64 { return c.DecodeTokensPerSecond }))
 	if errors.Is(err, ErrNothing) { // answers of one token
 		err = nil
@@ -125,9 +137,8 @@ func overBytes(g group, kinds []kind, _ []string) (placing, bool) {
 	return placing{timesAxis(xs[0], xs[len(xs)-1]), at, new(1.0)}, true
 }
 
-func curveFigures(set results.Set, m results.Measure, name, title string, place func(group, []kind, []string) (placing, bool)) ([]Figure, error) {
+func curveFigures(set results.Set, m results.Measure, tables []results.Table, name, title string, place func(group, []kind, []string) (placing, bool)) ([]Figure, error) {
 	var figures []Figure
-	tables := results.Means(set, m)
 	for i, g := range groups(set, m, func(*results.Row) bool { return true }, false) {
 		kinds, budgets, full := g.kindsAndBudgets()
 		parts := [][]string{budgets}

@@ -42,7 +42,7 @@ func (f Figure) svg(seen *spots) []byte {
 	if _, err := c.WriteTo(&b); err != nil {
 		panic("plots: writing SVG to memory: " + err.Error())
 	}
-	return svgFont.ReplaceAll(b.Bytes(), []byte(`font-family:'Liberation Sans',Arial,Helvetica,sans-serif;`))
+	return svgFont.ReplaceAll(b.Bytes(), []byte(`font-family:'Liberation Sans',Arimo,Arial,Helvetica,'Nimbus Sans','DejaVu Sans Condensed',sans-serif;`))
 }
 
 // The library writes the font's variant ("Sans") as its family.

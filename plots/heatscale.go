@@ -71,9 +71,8 @@ func (h heat) drawBar(c draw.Canvas, x, y, height vg.Length) {
 	tick, label := h.look.style(sizeTick, false, ink), h.look.style(sizeLabel, false, ink)
 	colours := h.look.palette().ramp
 	for i := range rampSteps {
-		y0 := y - height + height*vg.Length(i)/rampSteps
-		y1 := y - height + height*vg.Length(i+1)/rampSteps + 0.35
-		fill(c, box(x, y0, x+barWidth, min(y1, y)), colours[i])
+		// Each step goes up to the top, and the next covers it: nothing behind the bar shows between two steps.
+		fill(c, box(x, y-height+height*vg.Length(i)/rampSteps, x+barWidth, y), colours[i])
 	}
 	width := vg.Length(0)
 	for _, v := range niceTicks(h.lo, h.hi, 5) {

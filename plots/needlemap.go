@@ -13,7 +13,9 @@ import (
 // trials in the cells. For every task and subject it makes one figure with all variants and, if there are at most
 // mostMaps variants, one for each variant, all with the same scale. With a single length, variants go across instead, in
 // one figure. A variant without a value anywhere has no figure of its own.
-func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) {
+func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) { return needleMaps(set, m, nil) }
+
+func needleMaps(set results.Set, m results.Measure, _ []results.Table) ([]Figure, error) {
 	var figures []Figure
 	for _, g := range groups(set, m, func(r *results.Row) bool { return r.Depth != nil && r.Length != nil }, true) {
 		base := heat{title: g.title, subtitle: g.subtitle, ylabel: "Needle depth (%)", bar: barTitle(m)}
@@ -22,7 +24,9 @@ func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) {
 		if len(lengths) == 1 {
 			h := base
 			h.subtitle = joined(g.subtitle, Tokens(lengths[0])+" tokens")
-			h.panels, h.columns = g.depthPanels(m, lengths[0])
+			if h.panels, h.columns = g.depthPanels(m, lengths[0]); len(h.panels) == 0 {
+				continue
+			}
 			h.setScale(m.Points, false)
 			last := "all"
 			if len(g.variants) == 1 {
@@ -35,6 +39,9 @@ func NeedleMap(set results.Set, m results.Measure) ([]Figure, error) {
 		var panels []panel
 		for _, v := range g.variants {
 			panels = append(panels, g.needlePanel(m, v, lengths))
+		}
+		if !slices.ContainsFunc(panels, func(p panel) bool { return !p.empty() }) {
+			continue // of several tasks, one whose samples all failed
 		}
 		all := base
 		all.panels = slices.Clone(panels)

@@ -80,7 +80,7 @@ func (s source) inUnits(rows []results.Row, label string) (float64, string) {
 	most := 0.0
 	for i := range rows {
 		if v := s.value(&rows[i]); v != nil {
-			most = max(most, number(v))
+			most = max(most, numeric(v))
 		}
 	}
 	unit, bytes := byteUnit(most)

@@ -8,9 +8,13 @@ import (
 
 // TaskMap draws tasks and their averages (down) by variants (across), or the reverse if there are many more variants.
 func TaskMap(set results.Set, m results.Measure) ([]Figure, error) {
+	return taskMaps(set, m, results.Means(set, m))
+}
+
+func taskMaps(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
 	var figures []Figure
 	subjects, _ := results.Subjects(set.Rows)
-	for i, t := range results.Means(set, m) {
+	for i, t := range tables {
 		h := taskHeat(t)
 		suffix := ""
 		if len(subjects) > 1 {

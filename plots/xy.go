@@ -81,7 +81,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			continue
 		}
 		if numbers {
-			place[i] = number(vx) / xUnit
+			place[i] = numeric(vx) / xUnit
 			values = append(values, place[i])
 		} else {
 			place[i] = 0
@@ -199,7 +199,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 				if at[place[i]] == nil {
 					xs = append(xs, place[i])
 				}
-				at[place[i]] = append(at[place[i]], number(y.value(r)))
+				at[place[i]] = append(at[place[i]], numeric(y.value(r)))
 			}
 			slices.Sort(xs)
 			ln := line{label: s}
@@ -226,7 +226,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 	return ch.figure(fileName("xy", a.Y, a.X, a.Facet, a.Series)), nil
 }
 
-func number(v any) float64 {
+func numeric(v any) float64 {
 	switch v := v.(type) {
 	case int64:
 		return float64(v)

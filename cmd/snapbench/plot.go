@@ -10,6 +10,7 @@ import (
 
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/speed"
 )
 
 func newPlot() *cobra.Command {
@@ -21,7 +22,8 @@ func newPlot() *cobra.Command {
 		Short: "Draw results: the usual pictures, or any column against any other",
 		Long: `plot draws the pictures of a run again, or, with --x and --y, the mean of one
 column with its 95 % interval against another, in panels by a third and lines by a
-fourth. Columns are those of results.parquet, and the parameters of policies.`,
+fourth. Columns are those of results.parquet, and the parameters of policies.
+With folders of snapbench speed it also draws theirs, and the score against speed.`,
 		Example: `  snapbench plot runs/first --out pictures
   snapbench plot runs/first --out paper --format pdf --font-size 10 --palette grey --no-numbers
   snapbench plot runs/first --x budget --y recalled --facet length --series k`,
@@ -30,7 +32,11 @@ fourth. Columns are those of results.parquet, and the parameters of policies.`,
 			if err := o.Check(); err != nil {
 				return usage(err)
 			}
-			set, err := readAll(cmd.ErrOrStderr(), args)
+			paths, speeds, err := speed.Split(args)
+			if err != nil {
+				return err
+			}
+			set, err := readAll(cmd.ErrOrStderr(), paths)
 			if err != nil {
 				return err
 			}
@@ -41,7 +47,7 @@ fourth. Columns are those of results.parquet, and the parameters of policies.`,
 			var files []string
 			if a.X == "" && a.Y == "" {
 				var figures []plots.Figure
-				if figures, err = plots.Run(set); err == nil {
+				if figures, err = plots.Run(set, speeds...); err == nil {
 					files, err = o.Write(dir, figures)
 				}
 			} else {
@@ -81,6 +87,9 @@ fourth. Columns are those of results.parquet, and the parameters of policies.`,
 // readAll reads results and joins them. It reports on stderr which are not finished.
 func readAll(stderr io.Writer, paths []string) (results.Set, error) {
 	var sets []results.Set
+	if len(paths) == 0 {
+		return results.Set{}, nil
+	}
 	for _, p := range paths {
 		s, err := results.Read(p)
 		if err != nil {
