@@ -50,7 +50,7 @@ func yAxis(points bool, panels ...chartPanel) axis {
 		a.hi = min(a.hi, 102)
 	}
 	for _, v := range niceTicks(a.lo, min(a.hi, orInf(points)), 4) {
-		a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 6, 64)})
+		a.ticks = append(a.ticks, tickMark{v, plain(v)})
 	}
 	return a
 }
@@ -62,25 +62,20 @@ func orInf(points bool) float64 {
 	return math.Inf(1)
 }
 
-// budgetAxis places budgets: tokens by their logarithm, shares by their value, and a mixture of both at equal distances.
+// budgetAxis places budgets of one unit: tokens by their logarithm, shares by their value.
 func budgetAxis(budgets []string) (axis, func(string) float64) {
 	values := map[string]float64{}
-	shares, tokens := 0, 0
+	tokens := 0
 	for _, b := range budgets {
 		if s, ok := strings.CutSuffix(b, "%"); ok {
 			if v, err := strconv.ParseFloat(s, 64); err == nil {
-				values[b], shares = v, shares+1
+				values[b] = v
 			}
 		} else if v, err := strconv.ParseFloat(b, 64); err == nil && v > 0 {
 			values[b], tokens = v, tokens+1
 		}
 	}
-	a := axis{label: "Budget (" + budgetUnit(budgets) + ")"}
-	if tokens != len(budgets) && shares != len(budgets) {
-		for i, b := range budgets {
-			values[b] = float64(i)
-		}
-	}
+	a := axis{label: "Budget (" + budgetUnit(budgets) + ")", places: true}
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, b := range budgets {
 		lo, hi = min(lo, values[b]), max(hi, values[b])
@@ -105,7 +100,7 @@ func costAxis(label string, lo, hi float64) axis {
 	margin := max((hi-lo)*0.07, hi*0.02, 1e-9)
 	a := axis{label: label, lo: max(lo-margin, 0), hi: hi + margin}
 	for _, v := range niceTicks(a.lo, a.hi, 5) {
-		a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 4, 64)})
+		a.ticks = append(a.ticks, tickMark{v, plain(v)})
 	}
 	return a
 }
@@ -119,20 +114,13 @@ func timesAxis(lo, hi float64) axis {
 	if a.log {
 		span := math.Pow(hi/lo, 0.07)
 		a.lo, a.hi = lo/span, hi*span
-		at = nil
-		for decade := math.Pow(10, math.Floor(math.Log10(a.lo))); decade <= a.hi; decade *= 10 {
-			for _, k := range []float64{1, 2, 5} {
-				if v := k * decade; v >= a.lo && v <= a.hi {
-					at = append(at, v)
-				}
-			}
-		}
+		at = decades(a.lo, a.hi)
 	} else {
 		margin := (hi - lo) * 0.07
 		a.lo, a.hi = lo-margin, hi+margin
 	}
 	for _, v := range at {
-		a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 3, 64)})
+		a.ticks = append(a.ticks, tickMark{v, plain(v)})
 	}
 	return a
 }

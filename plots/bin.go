@@ -3,7 +3,6 @@ package plots
 import (
 	"math"
 	"slices"
-	"strconv"
 )
 
 // bin replaces every value by the mean of its bin. sorted has all values in ascending order.
@@ -33,31 +32,31 @@ func bin(place, sorted []float64) {
 }
 
 // numberAxis is logarithmic if the values are positive and span a factor of at least 16, or 4 for numbers of tokens,
-// which users usually double.
-func numberAxis(label string, unique []float64, name string) axis {
+// which users usually double. Ticks are at the values themselves where someone asked for those and they are few.
+func numberAxis(label string, unique []float64, name string, asked bool) axis {
 	a := axis{label: label}
 	lo, hi := unique[0], unique[len(unique)-1]
 	tokens := slices.Contains([]string{"length", "capacity", "prompt_tokens"}, name)
 	a.log = lo > 0 && (hi/lo >= 16 || tokens && hi/lo >= 4)
 	at := unique
-	if len(unique) > 9 {
+	switch {
+	case len(unique) <= 9 && asked:
+	case !a.log:
 		at = niceTicks(lo, hi, 5)
-		if a.log {
-			at = nil
-			step := 10.0
-			switch {
-			case tokens && hi/lo > 256:
-				step = 4
-			case tokens || hi/lo < 30:
-				step = 2
-			}
-			for v := math.Pow(step, math.Ceil(math.Log(lo)/math.Log(step)-1e-9)); v <= hi*1.0001; v *= step {
-				at = append(at, v)
-			}
+	case !tokens:
+		at = decades(lo/1.0001, hi*1.0001)
+	default:
+		at = nil
+		step := 2.0
+		if hi/lo > 256 {
+			step = 4
+		}
+		for v := math.Pow(step, math.Ceil(math.Log(lo)/math.Log(step)-1e-9)); v <= hi*1.0001; v *= step {
+			at = append(at, v)
 		}
 	}
 	for _, v := range at {
-		s := strconv.FormatFloat(v, 'g', 4, 64)
+		s := plain(v)
 		if tokens && v == math.Round(v) {
 			s = Tokens(int(v))
 		}

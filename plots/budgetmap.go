@@ -14,9 +14,14 @@ import (
 // values, and a panel for each combination of the others. The full cache is a separate column. Several tasks are averaged
 // with equal weights.
 func BudgetMap(set results.Set, m results.Measure) ([]Figure, error) {
+	return budgetMaps(set, m, results.Means(set, m))
+}
+
+// budgetMaps is BudgetMap where the measure's tables are known; their intervals take most of a picture's time.
+func budgetMaps(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
 	var figures []Figure
-	for _, g := range groups(set, m, func(*results.Row) bool { return true }, false) {
-		if h, ok := budgetHeat(g, m); ok {
+	for i, g := range groups(set, m, func(*results.Row) bool { return true }, false) {
+		if h, ok := budgetHeat(g, m, tables[i]); ok {
 			figures = append(figures, h.figure(fileName("budget", m.Name, g.suffix)))
 		}
 	}
@@ -26,7 +31,7 @@ func BudgetMap(set results.Set, m results.Measure) ([]Figure, error) {
 	return figures, nil
 }
 
-func budgetHeat(g group, m results.Measure) (heat, bool) {
+func budgetHeat(g group, m results.Measure, t results.Table) (heat, bool) {
 	kinds, budgets, full := g.kindsAndBudgets()
 	if len(budgets) == 0 || len(budgets) == 1 && budgets[0] == "full" { // servers have none
 		return heat{}, false
@@ -35,23 +40,42 @@ func budgetHeat(g group, m results.Measure) (heat, bool) {
 	if results.TraitsOf(g.rows).Policy {
 		h.ylabel = "Policy"
 	}
+	whole := t.Lines[len(t.Lines)-1] // of the only task, or the average of all
+	cell := func(variant, label, budget string) spot {
+		c := results.Cell{Interval: results.Interval{Mean: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}}
+		if k := slices.Index(t.Variants, variant); k >= 0 {
+			c = whole.Cells[k]
+		}
+		s := cellSpot(m, whole, c, label, variant)
+		if label == "" {
+			s.fields = fieldsOf("task", whole.Name, "variant", g.labels[variant])
+		} else {
+			s.fields = append(s.fields, fieldsOf("budget", budgetName(budget))...)
+		}
+		return *s
+	}
 	for _, part := range budgetPanels(kinds) {
 		p := panel{title: part.title, sideValue: math.NaN()}
-		for _, b := range budgets {
+		for i, b := range budgets {
 			p.xs = append(p.xs, budgetName(b))
-		}
-		for i, k := range part.kinds {
-			p.ys = append(p.ys, part.labels[i])
-			row := make([]float64, len(budgets))
-			for i, b := range budgets {
-				row[i] = scale(m) * g.average(m, k.variants[b])
+			if i > 0 && unitOf(b) != unitOf(budgets[i-1]) {
+				p.gaps = append(p.gaps, i)
 			}
-			p.values = append(p.values, row)
+		}
+		for at, k := range part.kinds {
+			p.ys = append(p.ys, part.labels[at])
+			p.addRow(len(budgets), func(i int) spot {
+				return cell(k.variants[budgets[i]], joinedWords(part.title, part.labels[at]), budgets[i])
+			})
 		}
 		if full != "" {
-			p.side, p.sideValue = "full", scale(m)*g.average(m, full)
+			p.side, p.sideSpot = "full", cell(full, "", "")
+			p.sideValue = p.sideSpot.value
 		}
 		h.panels = append(h.panels, p)
+	}
+	if !slices.ContainsFunc(h.panels, func(p panel) bool { return !p.empty() }) {
+		return heat{}, false
 	}
 	h.columns = len(h.panels)
 	if h.columns > 3 {
@@ -135,6 +159,11 @@ func sortTogether(labels []string, kinds []kind) {
 	for i, l := range labels {
 		kinds[i] = of[l]
 	}
+}
+
+// joinedWords joins what is not empty of a variant's words.
+func joinedWords(words ...string) string {
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), ", ")
 }
 
 // joined joins the parts of a subtitle that are not empty.

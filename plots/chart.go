@@ -8,7 +8,11 @@ import (
 )
 
 // point is a mean with its interval; lo and hi are NaN if there is none.
-type point struct{ x, y, lo, hi float64 }
+type point struct {
+	x, y, lo, hi float64
+	name         string // beside the mark
+	spot         *spot  // nil: a page says nothing of it
+}
 
 // line is one series of a chart. Its index in the panel determines its colour and mark.
 type line struct {
@@ -28,6 +32,7 @@ type axis struct {
 	ticks  []tickMark
 	log    bool
 	lo, hi float64
+	places bool // ticks are the values that occur, all of which should be named; else round numbers, of which some may do
 }
 
 func (a axis) norm(v float64) float64 {
@@ -55,10 +60,18 @@ type chart struct {
 	level           string   // label of the level
 	upright         *float64 // x of the level's variant, a dashed line; nil if it has none
 	connect         bool     // connect the points of a series by a line
+	front           bool     // draw the step line above and left of which no point lies
+	descending      bool     // of front: x is better when larger
+	look            Look
 }
 
 func (ch chart) figure(name string) Figure {
-	tick, label, small := style(sizeTick, false, ink), style(sizeLabel, false, ink), style(sizeTick, true, ink)
+	tick, label, small := ch.look.style(sizeTick, false, ink), ch.look.style(sizeLabel, false, ink), ch.look.style(sizeTick, true, ink)
+	whole := ch // its ticks are thinned below
+	with := func(l Look) Figure {
+		whole.look = l
+		return whole.figure(name)
+	}
 	n := len(ch.panels)
 	cols := min(n, 4)
 	if n == 1 {
@@ -78,7 +91,8 @@ func (ch chart) figure(name string) Figure {
 	} else if n <= 4 {
 		plotW, plotH = 190, 125
 	}
-	if places := vg.Length(len(ch.x.ticks)) * 12; places > plotW && !ch.x.log {
+	plotW, plotH = ch.look.scaled(plotW), ch.look.scaled(plotH)
+	if places := vg.Length(len(ch.x.ticks)) * ch.look.scaled(13); places > plotW && !ch.x.log {
 		plotW = places // each turned label needs the height of a line of text
 	}
 	yw := vg.Length(0)
@@ -88,13 +102,11 @@ func (ch chart) figure(name string) Figure {
 		}
 	}
 	yw += 6
+	var turned bool
+	ch.x.ticks, turned = ch.x.fit(plotW, func(s string) vg.Length { return tick.Width(s) }, tick.Height("0"))
 	var xs []string
 	for _, t := range ch.x.ticks {
 		xs = append(xs, t.label)
-	}
-	turned := false
-	if len(xs) > 1 {
-		turned = widest(tick, xs)*vg.Length(len(xs)) > plotW*1.05
 	}
 	xh := tick.Height("0") + 5
 	const slope = 38 * math.Pi / 180
@@ -107,13 +119,13 @@ func (ch chart) figure(name string) Figure {
 	}
 	stepX, stepY := yw+plotW+12, head+plotH+xh+8
 	left := pad + label.Height("0") + 5
-	width := max(left+vg.Length(cols)*stepX-12+pad+4, 225)
-	block := titleBlock{width: width - 2*pad, title: ch.title, subtitle: ch.subtitle}
+	width := max(left+vg.Length(cols)*stepX-12+pad+4, ch.look.scaled(225))
+	block := titleBlock{width: width - 2*pad, title: ch.title, subtitle: ch.subtitle, look: ch.look}
 	legend, legendHeight := ch.legend(width - 2*pad)
 	top := pad + block.height() + legendHeight
 	height := top + vg.Length(rows)*stepY - 8 + label.Height("0") + 7 + pad
 
-	return Figure{Name: name, Title: ch.title, Width: width, Height: height, draw: func(c draw.Canvas) {
+	return Figure{Name: name, Title: ch.title, Width: width, Height: height, with: with, draw: func(c draw.Canvas, seen *spots) {
 		block.draw(c, c.Min.X+pad, c.Max.Y-pad)
 		legend(c, c.Min.X+pad, c.Max.Y-pad-block.height())
 		gridTop := c.Max.Y - top
@@ -124,7 +136,7 @@ func (ch chart) figure(name string) Figure {
 				put(c, small, x0, y1-1, -1, +1, p.title)
 			}
 			y1 -= head
-			ch.drawPanel(c, p, box(x0, y1-plotH, x0+plotW, y1), turned, slope)
+			ch.drawPanel(c, p, box(x0, y1-plotH, x0+plotW, y1), turned, slope, seen)
 		}
 		put(c, label, c.Min.X+left+yw+(vg.Length(cols)*stepX-12-yw)/2, c.Min.Y+pad, 0, -1, ch.x.label)
 		s := label

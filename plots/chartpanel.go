@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bool, slope float64) {
-	tick := style(sizeTick, false, ink)
+func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bool, slope float64, seen *spots) {
+	tick := ch.look.style(sizeTick, false, ink)
 	px := func(v float64) vg.Length { return r.Min.X + vg.Length(ch.x.norm(v))*(r.Max.X-r.Min.X) }
 	py := func(v float64) vg.Length {
 		return r.Min.Y + vg.Length(min(max(p.y.norm(v), 0), 1))*(r.Max.Y-r.Min.Y)
@@ -38,10 +38,18 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 		dashed(c, vg.Point{X: px(*u), Y: r.Min.Y}, vg.Point{X: px(*u), Y: r.Max.Y})
 	}
 	stroke(c, 0.6, ink, vg.Point{X: r.Min.X, Y: r.Max.Y}, r.Min, vg.Point{X: r.Max.X, Y: r.Min.Y})
+	if ch.front {
+		if path := ch.frontOf(p, px, py); len(path) > 1 {
+			stroke(c, 1.6, lattice, path...)
+		}
+	}
 	for i, l := range p.lines {
-		clr := series[i%len(series)]
+		clr := ch.look.series(i)
 		// Shift each series a little, so that intervals at the same x do not hide each other.
 		shift := (vg.Length(i) - vg.Length(len(p.lines)-1)/2) * min(2.4, 14/vg.Length(len(p.lines)))
+		if ch.front {
+			shift = 0 // places are measured, and seldom equal
+		}
 		var path []vg.Point
 		flush := func() {
 			if len(path) > 1 && ch.connect {
@@ -68,7 +76,12 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 					stroke(c, 0.7, clr, vg.Point{X: x - 1.5, Y: py(e)}, vg.Point{X: x + 1.5, Y: py(e)})
 				}
 			}
-			mark(c, i, x, py(q.y))
+			ch.mark(c, i, x, py(q.y))
+			if q.spot != nil {
+				s, reach := *q.spot, ch.look.scaled(6)
+				s.area = box(x-reach, py(q.y)-reach, x+reach, py(q.y)+reach)
+				seen.add(s)
+			}
 		}
 		for _, at := range l.ends {
 			x, y := px(at)+shift, r.Max.Y-4
@@ -77,4 +90,5 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 			}
 		}
 	}
+	ch.drawNames(c, p, r, px, py)
 }

@@ -5,23 +5,23 @@ import (
 	"math"
 )
 
-// ramp is the sequential colour map of every heat map: from a dark violet blue through teal to yellow. It is a path
+// ramp is the usual colour map of heat maps: from a dark violet blue through teal to yellow. It is a path
 // through OKLab (Ottosson 2020). Lightness rises all the way, so the order shows in a grey print and to colour-blind
 // people, and the steps have equal lengths, so equal differences of value look equally large.
-var ramp = makeRamp()
+var ramp = makeRamp(func(t float64) lab {
+	// Lightness is linear, hue goes from blue through teal to yellow, and chroma is lowest in the middle, where sRGB has
+	// the least: clipped colours would break both evenness and order.
+	h := (285*(1-t)*(1-t) + 2*210*t*(1-t) + 103*t*t) * math.Pi / 180
+	c := 0.115*(1-t)*(1-t) + 2*0.054*t*(1-t) + 0.165*t*t
+	return lab{0.27 + 0.66*t, c * math.Cos(h), c * math.Sin(h)}
+})
 
 const rampSteps = 256
 
 type lab struct{ L, a, b float64 }
 
-func makeRamp() [rampSteps]color.NRGBA {
-	// Lightness is linear, hue goes from blue through teal to yellow, and chroma is lowest in the middle, where sRGB has
-	// the least: clipped colours would break both evenness and order.
-	path := func(t float64) lab {
-		h := (285*(1-t)*(1-t) + 2*210*t*(1-t) + 103*t*t) * math.Pi / 180
-		c := 0.115*(1-t)*(1-t) + 2*0.054*t*(1-t) + 0.165*t*t
-		return lab{0.27 + 0.66*t, c * math.Cos(h), c * math.Sin(h)}
-	}
+// makeRamp walks along a path from t = 0 to 1 in steps of equal length.
+func makeRamp(path func(t float64) lab) [rampSteps]color.NRGBA {
 	const fine = 4096
 	length := make([]float64, fine+1)
 	for i := 1; i <= fine; i++ {
@@ -63,15 +63,6 @@ func (p lab) rgb() color.NRGBA {
 		B: ch(-0.0041960863*l - 0.7034186147*m + 1.7076147010*s),
 		A: 255,
 	}
-}
-
-// colourAt is the ramp's colour for a value on the scale from lo to hi.
-func colourAt(v, lo, hi float64) color.NRGBA {
-	t := 0.5
-	if hi > lo {
-		t = (v - lo) / (hi - lo)
-	}
-	return ramp[int(math.Round(min(max(t, 0), 1)*(rampSteps-1)))]
 }
 
 // luminance is WCAG's relative luminance.

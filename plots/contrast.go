@@ -60,7 +60,7 @@ func Contrast(c *contrast.Contrast) (Figure, error) {
 		ln := line{label: lines[k]}
 		for i := range places {
 			if v, ok := at(k, i); ok {
-				ln.points = append(ln.points, point{float64(i), v.difference, v.lo, v.hi})
+				ln.points = append(ln.points, point{x: float64(i), y: v.difference, lo: v.lo, hi: v.hi})
 				drawn = true
 			}
 		}

@@ -14,30 +14,42 @@ import (
 // Curves draws a measure against the budget: one panel per task and average, one line per policy and combination of
 // parameters, 95 % intervals as bars. The full cache is a dashed level with its interval as a band.
 func Curves(set results.Set, m results.Measure) ([]Figure, error) {
-	return curveFigures(set, m, "curve", " by budget", overBudgets)
+	return curves(set, m, results.Means(set, m))
+}
+
+func curves(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
+	return curveFigures(set, m, tables, "curve", " by budget", overBudgets)
 }
 
 // ByteCurves is Curves over the actual size of the caches, as a multiple of the full cache's bytes. Policies with the
 // same budget may differ in it.
 func ByteCurves(set results.Set, m results.Measure) ([]Figure, error) {
-	return curveFigures(set, m, "bytes", " by bytes of the cache", overBytes)
+	return byteCurves(set, m, results.Means(set, m))
+}
+
+func byteCurves(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
+	return curveFigures(set, m, tables, "bytes", " by bytes of the cache", overBytes)
 }
 
 // TimeCurves is Curves over the time to a server's first token, over the tokens that come each second after it, and over
 // the new tokens of all answers together that a server gave each second. Variants of our own engine share their prefill
 // and are decoded together, so they do not have such times.
 func TimeCurves(set results.Set, m results.Measure) ([]Figure, error) {
-	first, err := curveFigures(set, m, "first_token", " by time to the first token", overCost("Median time to the first token (s)",
+	return timeCurves(set, m, results.Means(set, m))
+}
+
+func timeCurves(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
+	first, err := curveFigures(set, m, tables, "first_token", " by time to the first token", overCost("Median time to the first token (s)",
 		func(c results.Cost) float64 { return c.Served.FirstTokenP50 }))
 	if err != nil {
 		return nil, err
 	}
-	rate, err := curveFigures(set, m, "tokens_per_second", " by tokens per second", overCost("Tokens per second of an answer",
+	rate, err := curveFigures(set, m, tables, "tokens_per_second", " by tokens per second", overCost("Tokens per second of an answer",
 		func(c results.Cost) float64 { return c.DecodeTokensPerSecond }))
 	if err != nil && !errors.Is(err, ErrNothing) { // answers of one token
 		return nil, err
 	}
-	all, err := curveFigures(set, m, "throughput", " by throughput", overCost("New tokens per second, all answers together",
+	all, err := curveFigures(set, m, tables, "throughput", " by throughput", overCost("New tokens per second, all answers together",
 		func(c results.Cost) float64 {
 			if l, ok := set.LoadOf(c.Variant); ok {
 				return l.NewTokensPerSecond()
@@ -136,21 +148,52 @@ func overBytes(g group, kinds []kind, _ []string) (placing, bool) {
 	return placing{timesAxis(xs[0], xs[len(xs)-1]), at, new(1.0)}, true
 }
 
-func curveFigures(set results.Set, m results.Measure, name, title string, place func(group, []kind, []string) (placing, bool)) ([]Figure, error) {
+func curveFigures(set results.Set, m results.Measure, tables []results.Table, name, title string, place func(group, []kind, []string) (placing, bool)) ([]Figure, error) {
 	var figures []Figure
-	tables := results.Means(set, m)
 	for i, g := range groups(set, m, func(*results.Row) bool { return true }, false) {
 		kinds, budgets, full := g.kindsAndBudgets()
-		if where, ok := place(g, kinds, budgets); ok {
-			ch := curveChart(g, m, tables[i], kinds, budgets, full, where)
+		parts := [][]string{budgets}
+		if name == "curve" {
+			parts = byUnit(budgets)
+		}
+		for _, budgets := range parts {
+			where, ok := place(g, kinds, budgets)
+			if !ok {
+				continue
+			}
+			unit := ""
+			if len(parts) > 1 && strings.HasSuffix(budgets[0], "%") {
+				unit = "share"
+			}
+			ch := curveChart(g, m, tables[i], having(kinds, budgets), budgets, full, where)
 			ch.title = barTitle(m) + title
-			figures = append(figures, ch.figure(fileName(name, m.Name, g.suffix)))
+			figures = append(figures, ch.figure(fileName(name, m.Name, unit, g.suffix)))
 		}
 	}
 	if figures == nil {
 		return nil, fmt.Errorf("curves of %s%s: %w: they need variants at two places", m.Name, title, ErrNothing)
 	}
 	return figures, nil
+}
+
+// byUnit splits budgets into tokens and shares of the prompt, which have no place on one axis.
+func byUnit(budgets []string) [][]string {
+	var tokens, shares []string
+	for _, b := range budgets {
+		if strings.HasSuffix(b, "%") {
+			shares = append(shares, b)
+		} else {
+			tokens = append(tokens, b)
+		}
+	}
+	return slices.DeleteFunc([][]string{tokens, shares}, func(list []string) bool { return len(list) == 0 })
+}
+
+// having are the kinds that have one of the budgets.
+func having(kinds []kind, budgets []string) []kind {
+	return slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool {
+		return !slices.ContainsFunc(budgets, func(b string) bool { return k.variants[b] != "" })
+	})
 }
 
 func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budgets []string, full string, where placing) chart {
@@ -163,9 +206,9 @@ func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budge
 	}
 	toPoint := func(x float64, c results.Cell) point {
 		if c.N == 0 {
-			return point{x, math.NaN(), math.NaN(), math.NaN()}
+			return point{x: x, y: math.NaN(), lo: math.NaN(), hi: math.NaN()}
 		}
-		return point{x, scale(m) * c.Mean, scale(m) * c.Lo, scale(m) * c.Hi}
+		return point{x: x, y: scale(m) * c.Mean, lo: scale(m) * c.Lo, hi: scale(m) * c.Hi}
 	}
 	for _, l := range t.Lines {
 		p := chartPanel{title: l.Name}
@@ -179,7 +222,12 @@ func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budge
 				case i < 0:
 					ln.points = append(ln.points, toPoint(x, results.Cell{}))
 				default:
-					ln.points = append(ln.points, toPoint(x, l.Cells[i]))
+					q := toPoint(x, l.Cells[i])
+					q.spot = cellSpot(m, l, l.Cells[i], g.labels[v], v)
+					if where.axis.label != "" {
+						q.spot.fields = append(q.spot.fields, fieldsOf(noUnit(where.axis.label), plain(x))...)
+					}
+					ln.points = append(ln.points, q)
 				}
 			}
 			slices.SortStableFunc(ln.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })

@@ -5,11 +5,12 @@
 //	BudgetMap   budget × policies or parameters
 //	Curves      a measure against the budget, one line per policy and parameters, one panel per task
 //	ByteCurves  the same against the bytes of the cache
+//	Frontier    a measure against bytes and speed, and which variants no other beats
 //	TaskMap     tasks × variants
 //	XY          any column or parameter against another
 //	Contrast    the differences of runs side by side
 //	Report      one HTML file with tables, pictures and rows
 //
-// Pictures are made for printing: SVG and PNG with 300 dots per inch, axes with units, and one colour scale per figure
+// Pictures are made for printing: SVG, PDF and PNG with 300 dots per inch, axes with units, and one colour scale per figure
 // that is readable for colour-blind people and in grey. The same rows give the same bytes.
 package plots

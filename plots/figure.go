@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -17,8 +15,6 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
-
-	"github.com/snapbench/snapbench/results"
 )
 
 // Figure is one picture. Name is its file name without the extension.
@@ -26,20 +22,27 @@ type Figure struct {
 	Name          string
 	Title         string // for captions
 	Width, Height vg.Length
-	draw          func(draw.Canvas)
+	draw          func(draw.Canvas, *spots)
+	with          func(Look) Figure
 }
+
+// With is the figure drawn in another look; its size may differ.
+func (f Figure) With(l Look) Figure { return f.with(l) }
 
 const dpi = 300
 
 // SVG draws the figure as SVG. Text stays text, in Liberation Sans or a sans-serif face of the same widths.
-func (f Figure) SVG() []byte {
+func (f Figure) SVG() []byte { return f.svg(nil) }
+
+// svg is SVG. It also gathers the places of the figure that show a number, unless seen is nil.
+func (f Figure) svg(seen *spots) []byte {
 	c := vgsvg.New(f.Width, f.Height)
-	f.paint(draw.New(c))
+	f.paint(draw.New(c), seen)
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		panic("plots: writing SVG to memory: " + err.Error())
 	}
-	return svgFont.ReplaceAll(b.Bytes(), []byte(`font-family:'Liberation Sans',Arial,Helvetica,sans-serif;`))
+	return svgFont.ReplaceAll(b.Bytes(), []byte(`font-family:'Liberation Sans',Arimo,Arial,Helvetica,'Nimbus Sans','DejaVu Sans Condensed',sans-serif;`))
 }
 
 // The library writes the font's variant ("Sans") as its family.
@@ -48,7 +51,7 @@ var svgFont = regexp.MustCompile(`font-family:[^;"]*;`)
 // PNG draws the figure with 300 dots per inch.
 func (f Figure) PNG() []byte {
 	c := vgimg.NewWith(vgimg.UseWH(f.Width, f.Height), vgimg.UseDPI(dpi), vgimg.UseBackgroundColor(paper))
-	f.paint(draw.New(c))
+	f.paint(draw.New(c), nil)
 	var b bytes.Buffer
 	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(&b); err != nil {
 		panic("plots: writing PNG to memory: " + err.Error())
@@ -56,27 +59,9 @@ func (f Figure) PNG() []byte {
 	return b.Bytes()
 }
 
-func (f Figure) paint(c draw.Canvas) {
+func (f Figure) paint(c draw.Canvas, seen *spots) {
 	fill(c, c.Rectangle, paper)
-	f.draw(c)
-}
-
-// Write writes every figure into a folder as NAME.png and NAME.svg and returns the paths.
-func Write(dir string, figures []Figure) ([]string, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	var paths []string
-	for _, f := range figures {
-		for ext, b := range map[string][]byte{".png": f.PNG(), ".svg": f.SVG()} {
-			path := filepath.Join(dir, f.Name+ext)
-			if err := os.WriteFile(path, b, 0o644); err != nil {
-				return paths, results.Explain(path, err)
-			}
-		}
-		paths = append(paths, filepath.Join(dir, f.Name+".png"), filepath.Join(dir, f.Name+".svg"))
-	}
-	return paths, nil
+	f.draw(c, seen)
 }
 
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)

@@ -17,7 +17,22 @@ type panel struct {
 	side      string
 	sideValue float64
 	breaks    []int // rows with a wider gap above
+	gaps      []int // columns with a gap before them
 	blank     bool  // an empty place in the layout
+
+	spots    [][]spot // what a page says of the cells; nil: nothing
+	sideSpot spot
+}
+
+// empty reports whether no cell has a value. Such a panel says nothing that its absence does not.
+func (p panel) empty() bool {
+	some := p.side != "" && !math.IsNaN(p.sideValue)
+	for _, row := range p.values {
+		for _, v := range row {
+			some = some || !math.IsNaN(v)
+		}
+	}
+	return !some
 }
 
 // heat is a heat map: panels with one colour scale.
@@ -30,39 +45,42 @@ type heat struct {
 	digits         int // decimals in cells
 	panels         []panel
 	columns        int // of panels
+	look           Look
 }
 
 const (
-	cellHeight = 25
-	gap        = 7 // between the grid and the side column, and at breaks
+	cellHeight = 25 // at the usual font size, as gap
+	gap        = 7  // between the grid and the side column, and at breaks
 	pad        = 6
 	barWidth   = 11
 )
 
 // figure computes the layout from the size of the cells.
 func (h heat) figure(name string) Figure {
-	tick, label := style(sizeTick, false, ink), style(sizeLabel, false, ink)
-	small := style(sizeTick, true, ink)
-	nx, ny, breaks := 0, 0, 0
+	tick, label := h.look.style(sizeTick, false, ink), h.look.style(sizeLabel, false, ink)
+	small := h.look.style(sizeTick, true, ink)
+	cellHeight, gap := h.look.scaled(cellHeight), h.look.scaled(gap)
+	nx, ny, breaks, gaps := 0, 0, 0, 0
 	side := false
 	var xs, ys []string
 	for _, p := range h.panels {
 		nx, ny, breaks = max(nx, len(p.xs)), max(ny, len(p.ys)), max(breaks, len(p.breaks))
+		gaps = max(gaps, len(p.gaps))
 		side = side || p.side != ""
 		xs, ys = append(xs, p.xs...), append(ys, p.ys...)
 		if p.side != "" {
 			xs = append(xs, p.side)
 		}
 	}
-	cell := style(sizeCell, false, ink)
+	cell := h.look.style(sizeCell, false, ink)
 	numbers := cell.Width(strconv.FormatFloat(-h.hi, 'f', h.digits, 64))
-	cellWidth := max(vg.Length(34), numbers+10)
+	cellWidth := max(h.look.scaled(34), numbers+10)
 	turned := widest(tick, xs) > cellWidth-3
-	if turned && widest(tick, xs) < 52 && nx <= 8 {
+	if turned && widest(tick, xs) < h.look.scaled(52) && nx <= 8 {
 		cellWidth, turned = widest(tick, xs)+4, false // a little wider reads better than turned
 	}
-	if len(h.panels) == 1 && nx*int(cellWidth) < 170 {
-		cellWidth = max(cellWidth, min(60, 170/vg.Length(nx))) // a small grid need not be tiny
+	if small := h.look.scaled(170); len(h.panels) == 1 && vg.Length(nx)*cellWidth < small {
+		cellWidth = max(cellWidth, min(h.look.scaled(60), small/vg.Length(nx))) // a small grid need not be tiny
 	}
 	const slope = 38 * math.Pi / 180
 	xh := tick.Height("0") + 3
@@ -72,7 +90,7 @@ func (h heat) figure(name string) Figure {
 		overhang = max(widest(tick, xs[:1])*vg.Length(math.Cos(slope))-cellWidth/2, 0)
 	}
 	yw := widest(tick, ys) + 5
-	gridWidth := vg.Length(nx) * cellWidth
+	gridWidth := vg.Length(nx)*cellWidth + vg.Length(gaps)*gap
 	if side {
 		gridWidth += gap + cellWidth
 	}
@@ -99,13 +117,17 @@ func (h heat) figure(name string) Figure {
 	stepX, stepY := max(yw, overhang)+gridWidth+12, head+gridHeight+xh+10
 	barText := []string{h.number(h.lo), h.number(h.hi)}
 	right := vg.Length(10) + barWidth + 4 + widest(tick, barText) + 6 + label.Height("0") + pad
-	width := max(pad+ylab+vg.Length(cols)*stepX-12+right, 225)
-	heading := titleBlock{width: width - 2*pad, title: h.title, subtitle: h.subtitle}
+	width := max(pad+ylab+vg.Length(cols)*stepX-12+right, h.look.scaled(225))
+	heading := titleBlock{width: width - 2*pad, title: h.title, subtitle: h.subtitle, look: h.look}
 	top := pad + heading.height()
 	barHeight := max(vg.Length(rows)*stepY-head-xh-10, 70)
 	height := top + max(vg.Length(rows)*stepY-10, head+barHeight) + xlab + pad
 
-	return Figure{Name: name, Title: h.title, Width: width, Height: height, draw: func(c draw.Canvas) {
+	with := func(l Look) Figure {
+		h.look = l
+		return h.figure(name)
+	}
+	return Figure{Name: name, Title: h.title, Width: width, Height: height, with: with, draw: func(c draw.Canvas, seen *spots) {
 		heading.draw(c, c.Min.X+pad, c.Max.Y-pad)
 		gridLeft := c.Min.X + pad + ylab + max(yw, overhang)
 		gridTop := c.Max.Y - top
@@ -119,7 +141,7 @@ func (h heat) figure(name string) Figure {
 				put(c, small, x0, y0-1, -1, +1, p.title)
 			}
 			y0 -= head
-			h.drawPanel(c, p, x0, y0, cellWidth, turned, slope)
+			h.drawPanel(c, p, x0, y0, cellWidth, turned, slope, seen)
 		}
 		areaBottom := gridTop - vg.Length(rows)*stepY + 10
 		if h.xlabel != "" {

@@ -203,7 +203,7 @@ func TestNoHairlines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := colourAt(70, 0, 100)
+	want := Look{}.colourAt(70, 0, 100)
 	same := func(x, y int) bool {
 		r, g, b, _ := img.At(x, y).RGBA()
 		return uint8(r>>8) == want.R && uint8(g>>8) == want.G && uint8(b>>8) == want.B
@@ -252,6 +252,7 @@ func TestRamp(t *testing.T) {
 	if luminance(ramp[0]) > 0.03 || luminance(ramp[rampSteps-1]) < 0.7 {
 		t.Errorf("the ramp spans luminance %.3f to %.3f", luminance(ramp[0]), luminance(ramp[rampSteps-1]))
 	}
+	colourAt := Look{}.colourAt
 	if colourAt(0, 0, 100) != ramp[0] || colourAt(100, 0, 100) != ramp[rampSteps-1] || colourAt(-5, 0, 100) != ramp[0] || colourAt(3, 3, 3) == (color.NRGBA{}) {
 		t.Error("ends of the scale")
 	}

@@ -10,8 +10,9 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-func (h heat) drawPanel(c draw.Canvas, p panel, x0, y0, cellWidth vg.Length, turned bool, slope float64) {
-	tick := style(sizeTick, false, ink)
+func (h heat) drawPanel(c draw.Canvas, p panel, x0, y0, cellWidth vg.Length, turned bool, slope float64, seen *spots) {
+	tick := h.look.style(sizeTick, false, ink)
+	cellHeight, gap := h.look.scaled(cellHeight), h.look.scaled(gap)
 	rowTop := make([]vg.Length, len(p.ys)+1)
 	y := y0
 	for r := range p.ys {
@@ -23,44 +24,57 @@ func (h heat) drawPanel(c draw.Canvas, p panel, x0, y0, cellWidth vg.Length, tur
 	}
 	bottom := y
 	rowTop[len(p.ys)] = bottom
+	left := make([]vg.Length, len(p.xs))
+	x := x0
+	for k := range p.xs {
+		if slices.Contains(p.gaps, k) {
+			x += gap
+		}
+		left[k] = x
+		x += cellWidth
+	}
+	side := box(x+gap, bottom, x+gap+cellWidth, y0)
+	area := func(r, k int) vg.Rectangle { return box(left[k], rowTop[r]-cellHeight, left[k]+cellWidth, rowTop[r]) }
 	for r := range p.ys {
 		put(c, tick, x0-4, rowTop[r]-cellHeight/2, +1, 0, p.ys[r])
 		for k := range p.xs {
-			left := x0 + vg.Length(k)*cellWidth
-			v := p.values[r][k]
-			last := k == len(p.xs)-1
+			last := k == len(p.xs)-1 || slices.Contains(p.gaps, k+1)
 			lowest := r == len(p.ys)-1 || slices.Contains(p.breaks, r+1)
-			h.drawCell(c, box(left, rowTop[r]-cellHeight, left+cellWidth, rowTop[r]), v, last, lowest)
+			h.drawCell(c, area(r, k), p.values[r][k], last, lowest)
 		}
 	}
 	if p.side != "" {
-		left := x0 + vg.Length(len(p.xs))*cellWidth + gap
-		h.drawCell(c, box(left, bottom, left+cellWidth, y0), p.sideValue, true, true)
+		h.drawCell(c, side, p.sideValue, true, true)
 	}
 	// Numbers are drawn after all cells, because cells overlap.
 	for r := range p.ys {
 		for k := range p.xs {
-			h.drawNumber(c, x0+(vg.Length(k)+0.5)*cellWidth, rowTop[r]-cellHeight/2, p.values[r][k])
+			h.drawNumber(c, area(r, k), p.values[r][k])
+			if p.spots != nil {
+				p.spots[r][k].area = area(r, k)
+				seen.add(p.spots[r][k])
+			}
 		}
 	}
-	labels := p.xs
-	at := func(k int) vg.Length { return x0 + (vg.Length(k)+0.5)*cellWidth }
-	if p.side != "" {
-		h.drawNumber(c, x0+vg.Length(len(p.xs))*cellWidth+gap+cellWidth/2, (y0+bottom)/2, p.sideValue)
-		labels = append(slices.Clone(p.xs), p.side)
-	}
-	for k, s := range labels {
-		x := at(k)
-		if k >= len(p.xs) {
-			x += gap
-		}
+	mark := func(x vg.Length, s string) {
 		if !turned {
 			put(c, tick, x, bottom-4, 0, +1, s)
-			continue
+			return
 		}
 		st := tick
 		st.Rotation = slope
 		put(c, st, x+3, bottom-4, +1, +1, s)
+	}
+	for k, s := range p.xs {
+		mark(left[k]+cellWidth/2, s)
+	}
+	if p.side != "" {
+		h.drawNumber(c, side, p.sideValue)
+		mark(side.Min.X+cellWidth/2, p.side)
+		if p.sideSpot.fields != nil {
+			p.sideSpot.area = side
+			seen.add(p.sideSpot)
+		}
 	}
 }
 
@@ -76,7 +90,7 @@ func (h heat) drawCell(c draw.Canvas, r vg.Rectangle, v float64, last, lowest bo
 		full.Min.Y -= over
 	}
 	if !math.IsNaN(v) {
-		fill(c, full, colourAt(v, h.lo, h.hi))
+		fill(c, full, h.look.colourAt(v, h.lo, h.hi))
 		return
 	}
 	fill(c, full, pale)
@@ -89,15 +103,17 @@ func (h heat) drawCell(c draw.Canvas, r vg.Rectangle, v float64, last, lowest bo
 	}
 }
 
-func (h heat) drawNumber(c draw.Canvas, x, y vg.Length, v float64) {
-	if math.IsNaN(v) {
-		s := style(sizeCell-0.5, false, grey)
-		w := s.Width("n/a")/2 + 2
-		fill(c, box(x-w, y-5, x+w, y+5.5), pale)
+func (h heat) drawNumber(c draw.Canvas, r vg.Rectangle, v float64) {
+	x, y := (r.Min.X+r.Max.X)/2, (r.Min.Y+r.Max.Y)/2
+	switch {
+	case math.IsNaN(v):
+		s := h.look.style(sizeCell-0.5, false, grey)
+		w, half := s.Width("n/a")/2+2, h.look.scaled(5)
+		fill(c, box(x-w, y-half, x+w, y+half+0.5), pale)
 		put(c, s, x, y, 0, 0, "n/a")
-		return
+	case !h.look.NoNumbers:
+		put(c, h.look.style(sizeCell, false, textOn(h.look.colourAt(v, h.lo, h.hi))), x, y, 0, 0, h.number(v))
 	}
-	put(c, style(sizeCell, false, textOn(colourAt(v, h.lo, h.hi))), x, y, 0, 0, h.number(v))
 }
 
 func (h heat) number(v float64) string {

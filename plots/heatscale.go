@@ -2,7 +2,6 @@ package plots
 
 import (
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/snapbench/snapbench/results"
@@ -69,11 +68,11 @@ func (h *heat) setScale(points, zoom bool) {
 
 // drawBar draws the colour scale with its top at y.
 func (h heat) drawBar(c draw.Canvas, x, y, height vg.Length) {
-	tick, label := style(sizeTick, false, ink), style(sizeLabel, false, ink)
+	tick, label := h.look.style(sizeTick, false, ink), h.look.style(sizeLabel, false, ink)
+	colours := h.look.palette().ramp
 	for i := range rampSteps {
-		y0 := y - height + height*vg.Length(i)/rampSteps
-		y1 := y - height + height*vg.Length(i+1)/rampSteps + 0.35
-		fill(c, box(x, y0, x+barWidth, min(y1, y)), ramp[i])
+		// Each step goes up to the top, and the next covers it: nothing behind the bar shows between two steps.
+		fill(c, box(x, y-height+height*vg.Length(i)/rampSteps, x+barWidth, y), colours[i])
 	}
 	width := vg.Length(0)
 	for _, v := range niceTicks(h.lo, h.hi, 5) {
@@ -82,7 +81,7 @@ func (h heat) drawBar(c draw.Canvas, x, y, height vg.Length) {
 			ty += height * vg.Length((v-h.lo)/(h.hi-h.lo))
 		}
 		stroke(c, 0.5, ink, vg.Point{X: x + barWidth, Y: ty}, vg.Point{X: x + barWidth + 2.5, Y: ty})
-		s := strconv.FormatFloat(v, 'g', 6, 64)
+		s := plain(v)
 		put(c, tick, x+barWidth+4, ty, -1, 0, s)
 		width = max(width, tick.Width(s))
 	}

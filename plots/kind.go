@@ -63,13 +63,18 @@ func (g group) kindsAndBudgets() (kinds []kind, budgets []string, baseline strin
 			budgets = append(budgets, r.Budget)
 		}
 	}
-	slices.SortStableFunc(budgets, func(a, b string) int {
-		return cmp.Or(cmp.Compare(b2i(strings.HasSuffix(a, "%")), b2i(strings.HasSuffix(b, "%"))), results.Natural(a, b))
-	})
+	sortBudgets(budgets)
 	slices.SortStableFunc(kinds, func(a, b kind) int {
 		return cmp.Or(cmp.Compare(policies[a.row.Policy], policies[b.row.Policy]), results.Natural(a.label, b.label))
 	})
 	return kinds, budgets, g.baseline
+}
+
+// sortBudgets puts tokens before shares of the prompt, and small before large.
+func sortBudgets(budgets []string) {
+	slices.SortStableFunc(budgets, func(a, b string) int {
+		return cmp.Or(cmp.Compare(b2i(strings.HasSuffix(a, "%")), b2i(strings.HasSuffix(b, "%"))), results.Natural(a, b))
+	})
 }
 
 // shared names, for a subtitle, the parameters that all variants of a group's only policy have in common. It is empty if
@@ -110,9 +115,20 @@ func budgetName(b string) string {
 		return Tokens(n)
 	}
 	if b == "" { // a policy without a budget
-		return absent
+		return "none"
 	}
 	return b
+}
+
+// unitOf is what a budget counts: tokens, a share of the prompt, or neither.
+func unitOf(budget string) string {
+	switch {
+	case budget == "full":
+		return budget
+	case strings.HasSuffix(budget, "%"):
+		return "share"
+	}
+	return "tokens"
 }
 
 func budgetUnit(budgets []string) string {

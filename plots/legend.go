@@ -9,7 +9,7 @@ import (
 
 // legend lays out the entries in lines of at most a width. It returns what draws them, and the height.
 func (ch chart) legend(width vg.Length) (func(c draw.Canvas, x, y vg.Length), vg.Length) {
-	tick := style(sizeTick, false, ink)
+	tick := ch.look.style(sizeTick, false, ink)
 	type entry struct {
 		label string
 		index int
@@ -35,18 +35,18 @@ func (ch chart) legend(width vg.Length) (func(c draw.Canvas, x, y vg.Length), vg
 		entries[i].x, entries[i].row = x, row
 		x += w
 	}
-	const rowHeight = 13
+	rowHeight := ch.look.scaled(13)
 	return func(c draw.Canvas, x, y vg.Length) {
 		for _, e := range entries {
 			cy := y - vg.Length(e.row)*rowHeight - rowHeight/2
 			if e.index < 0 {
 				dashed(c, vg.Point{X: x + e.x, Y: cy}, vg.Point{X: x + e.x + 20, Y: cy})
 			} else {
-				clr := series[e.index%len(series)]
+				clr := ch.look.series(e.index)
 				if ch.connect {
 					stroke(c, 1.1, clr, vg.Point{X: x + e.x, Y: cy}, vg.Point{X: x + e.x + 20, Y: cy})
 				}
-				mark(c, e.index, x+e.x+10, cy)
+				ch.mark(c, e.index, x+e.x+10, cy)
 			}
 			put(c, tick, x+e.x+24, cy, -1, 0, e.label)
 		}
@@ -65,8 +65,8 @@ func dashed(c draw.Canvas, from, to vg.Point) {
 }
 
 // mark draws the mark of the i-th series. Series differ in shape as well as in colour.
-func mark(c draw.Canvas, i int, x, y vg.Length) {
-	clr := series[i%len(series)]
+func (ch chart) mark(c draw.Canvas, i int, x, y vg.Length) {
+	clr := ch.look.series(i)
 	poly := func(size float64, angles ...float64) {
 		var p vg.Path
 		for k, a := range angles {

@@ -3,7 +3,6 @@ package plots
 import (
 	"math"
 	"slices"
-	"strconv"
 )
 
 // Point is one measurement for [Lines].
@@ -40,7 +39,7 @@ func lines(name, title, subtitle, xlabel, ylabel string, points []Point, log boo
 	}
 	slices.Sort(xs)
 	xs = slices.Compact(xs)
-	ch := chart{title: title, subtitle: subtitle, x: numberAxis(xlabel, xs, "length"), ylabel: ylabel, labels: series, connect: true}
+	ch := chart{title: title, subtitle: subtitle, x: numberAxis(xlabel, xs, "length", true), ylabel: ylabel, labels: series, connect: true}
 	for _, name := range panels {
 		panel := chartPanel{title: name}
 		for _, s := range series {
@@ -50,16 +49,17 @@ func lines(name, title, subtitle, xlabel, ylabel string, points []Point, log boo
 					l.ends = append(l.ends, p.X)
 				}
 				if p.Panel == name && p.Series == s && !p.Missing {
-					q := point{p.X, p.Y, p.Lo, p.Hi}
+					q := point{x: p.X, y: p.Y, lo: p.Lo, hi: p.Hi}
 					if p.Lo == p.Hi {
 						q.lo, q.hi = math.NaN(), math.NaN()
 					}
+					q.spot = &spot{fields: fieldsOf("", p.Panel, "", p.Series, noUnit(xlabel), plain(p.X)), value: q.y, lo: q.lo, hi: q.hi}
 					l.points = append(l.points, q)
 				}
 			}
 			panel.lines = append(panel.lines, l)
 		}
-		zero := chartPanel{lines: []line{{points: []point{{0, 0, math.NaN(), math.NaN()}}}}}
+		zero := chartPanel{lines: []line{{points: []point{{lo: math.NaN(), hi: math.NaN()}}}}}
 		panel.y = yAxis(false, panel, zero) // the axes of times, rates and bytes begin at zero
 		if log {
 			panel.y = logAxis(panel)
@@ -82,12 +82,8 @@ func logAxis(p chartPanel) axis {
 	}
 	slices.Sort(ys)
 	a := axis{log: true, lo: ys[0] / 1.2, hi: ys[len(ys)-1] * 1.2}
-	for decade := math.Pow(10, math.Floor(math.Log10(a.lo))); decade <= a.hi; decade *= 10 {
-		for _, k := range []float64{1, 3} {
-			if v := k * decade; v >= a.lo && v <= a.hi {
-				a.ticks = append(a.ticks, tickMark{v, strconv.FormatFloat(v, 'g', 4, 64)})
-			}
-		}
+	for _, v := range decades(a.lo, a.hi) {
+		a.ticks = append(a.ticks, tickMark{v, plain(v)})
 	}
 	return a
 }

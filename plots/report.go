@@ -2,7 +2,7 @@ package plots
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +10,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/snapbench/snapbench/results"
 )
@@ -21,29 +20,49 @@ var reportHTML string
 //go:embed assets/report.css
 var reportCSS string
 
-//go:embed assets/report.js
-var reportJS string
+//go:embed assets/page.js assets/figures.js assets/rows.js assets/sample.js
+var reportScripts embed.FS
 
-// Report writes one HTML file about any number of runs: what was run, tables with intervals, heat maps, curves, speed
-// and memory, fidelity, audit, and every sample's prediction under every variant. It needs no network and no other
-// file. Runs that fit together (results.Merge) are shown as one; runs that answer the same samples under the same variants, such
-// as two versions of the program, are shown one after the other.
+// reportJS is the page's script: its parts share their names, and the page's other scripts, if any, see none of them.
+func reportJS() (string, error) {
+	script := "\"use strict\";\n(() => {\n"
+	for _, name := range []string{"page", "figures", "rows", "sample"} {
+		b, err := reportScripts.ReadFile("assets/" + name + ".js")
+		if err != nil {
+			return "", err
+		}
+		script += string(b) + "\n"
+	}
+	return script + "})();\n", nil
+}
+
+// Report writes one HTML file about any number of runs: how small the cache can get, tables with intervals, heat maps,
+// curves, speed and memory, fidelity, audit, every sample's prediction under every variant, and what was run. It needs no
+// network and no other file. Runs that fit together (results.Merge) are shown as one; runs that answer the same samples
+// under the same variants, such as two versions of the program, are shown one after the other. What was measured alone
+// stands with them, and beside the scores of the same model and variants.
 //
 // Rows travel as JSON and are drawn as they come into view, so that a file of 10,000 rows opens at once.
-func Report(w io.Writer, sets []results.Set) error {
-	if len(sets) == 0 {
+func Report(w io.Writer, sets []results.Set, speeds ...Speed) error {
+	if len(sets)+len(speeds) == 0 {
 		return errors.New("a report needs at least one run")
 	}
 	sets = slices.Clone(sets)
 	for i := range sets {
 		sets[i] = sets[i].Visible()
 	}
-	page := reportPage{CSS: template.CSS(reportCSS), JS: template.JS(reportJS), Runs: runsOf(sets)}
+	script, err := reportJS()
+	if err != nil {
+		return err
+	}
+	page := reportPage{CSS: template.CSS(reportCSS), JS: template.JS(script), Runs: runsOf(sets)}
 	parts := sets
-	if all, err := results.Merge(sets...); err == nil && !overlap(all.Rows) {
+	if all, err := results.Merge(sets...); len(sets) > 0 && err == nil && !overlap(all.Rows) {
 		parts = []results.Set{all}
 	}
-	page.Data = reportData{Variants: []reportVariant{}, Samples: []reportSample{}}
+	paces := pacesOf(speeds)
+	var titles []string
+	page.Data = reportData{Parts: []string{}, Variants: []reportVariant{}, Prompts: []string{}, Samples: []reportSample{}}
 	for _, set := range parts {
 		subjects, rows := results.Subjects(set.Rows)
 		for i, sub := range subjects {
@@ -52,13 +71,29 @@ func Report(w io.Writer, sets []results.Set) error {
 				name = set.Name + ": " + name
 			}
 			one := results.Set{Name: set.Name, Run: set.Run, Rows: rows[i], Loads: set.Loads}
-			page.Sections = append(page.Sections, sectionOf(name, len(page.Sections), one))
+			section, answer := sectionOf(name, len(page.Data.Parts), one, paces)
+			page.Sections = append(page.Sections, section)
+			if answer != nil {
+				page.Answers = append(page.Answers, *answer)
+			}
 			page.Data.add(name, one)
+			titles = append(titles, section.Title)
 		}
 	}
+	if len(page.Answers) == 1 {
+		page.Answers[0].Title = "" // the page's own says it
+	}
+	for i, s := range speeds {
+		page.Sections = append(page.Sections, s.section(i))
+		page.Runs = append(page.Runs, s.Run)
+		titles = append(titles, s.Title)
+	}
 	page.Title = "snapbench report"
-	if len(sets) == 1 {
-		page.Title = "Run " + page.Runs[0].Name
+	switch n := len(titles); {
+	case n > 2:
+		page.Title = fmt.Sprintf("%s, and %d more", titles[0], n-1)
+	case n > 0:
+		page.Title = strings.Join(titles, "; ")
 	}
 
 	t, err := template.New("report").Parse(reportHTML)
@@ -108,62 +143,13 @@ type reportPage struct {
 	Title    string
 	CSS      template.CSS
 	JS       template.JS
-	Runs     []reportRun
+	Answers  []reportAnswer
 	Sections []reportSection
+	Runs     []ReportRun
 	Data     reportData
 }
 
-type reportRun struct {
-	Name, Path, Command, Version, Started, Machine string
-	Rows, Failed, Audit                            int
-	Partial                                        bool
-	Question                                       string
-}
-
-func runsOf(sets []results.Set) []reportRun {
-	var list []reportRun
-	for _, s := range sets {
-		r := reportRun{Name: s.Run.Name, Path: s.Name, Command: s.Run.Command, Version: s.Run.Version, Rows: len(s.Rows), Partial: s.Partial}
-		if r.Name == "" {
-			r.Name = s.Name
-		}
-		if !s.Run.Started.IsZero() {
-			r.Started = s.Run.Started.UTC().Format(time.DateTime) + " UTC"
-		}
-		m := s.Run.Machine
-		var words []string
-		for _, w := range append([]string{m.CPU, strings.Trim(m.OS+"/"+m.Arch, "/")}, m.Devices...) {
-			if w != "" {
-				words = append(words, w)
-			}
-		}
-		if m.Threads > 0 {
-			words = append(words, fmt.Sprintf("%d threads", m.Threads))
-		}
-		if m.Memory > 0 {
-			words = append(words, results.Bytes(float64(m.Memory)))
-		}
-		r.Machine = strings.Join(words, ", ")
-		for i := range s.Rows {
-			if s.Rows[i].Error != "" {
-				r.Failed++
-			}
-			if s.Rows[i].Audit != "" {
-				r.Audit++
-			}
-		}
-		if len(s.Run.Question) > 0 {
-			var b bytes.Buffer
-			if json.Indent(&b, s.Run.Question, "", "  ") == nil {
-				r.Question = b.String()
-			}
-		}
-		list = append(list, r)
-	}
-	return list
-}
-
 // WriteReport writes Report to a file, whole or not at all.
-func WriteReport(path string, sets []results.Set) error {
-	return results.WriteAtomic(path, func(w io.Writer) error { return Report(w, sets) })
+func WriteReport(path string, sets []results.Set, speeds ...Speed) error {
+	return results.WriteAtomic(path, func(w io.Writer) error { return Report(w, sets, speeds...) })
 }

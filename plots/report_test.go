@@ -3,12 +3,9 @@ package plots
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/snapbench/snapbench/results"
 )
@@ -104,74 +101,4 @@ func TestReportOfTwoVersions(t *testing.T) {
 		b.Rows[i].ID += "2"
 	}
 	check("other ids")
-}
-
-// TestReportInABrowser opens a report of more than 10,000 rows in headless Chromium, uses it, and reads what is there.
-func TestReportInABrowser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a browser")
-	}
-	browser := findBrowser(t)
-	needle, lb := reportSets(70)
-	page := report(t, needle, lb)
-	const use = `<script>addEventListener("load", () => { const wait = () => {
-		if (!document.body.dataset.ready) return setTimeout(wait, 20);
-		const $ = id => document.getElementById(id), out = {};
-		const set = (id, v) => { $(id).value = v; $(id).dispatchEvent(new Event("change")); };
-		out.ready = +document.body.dataset.ready;
-		out.drawn = document.querySelectorAll("#window .row").length;
-		out.all = $("count").textContent;
-		$("list").scrollTop = 1e9;
-		setTimeout(() => {
-			out.atEnd = document.querySelector("#window .row:last-child").textContent;
-			set("show", "failed"); out.failed = $("count").textContent;
-			set("show", "changed"); set("task", "trec"); out.changed = $("count").textContent;
-			set("variant", "256, k 13"); out.one = document.querySelectorAll("#window .row").length;
-			set("show", "all"); set("task", ""); set("variant", "");
-			[...$("head").children].find(h => h.textContent === "Score").click();
-			out.lowest = document.querySelector("#window .row").children[3].textContent;
-			[...$("head").children].find(h => h.textContent.startsWith("Score")).click();
-			out.highest = document.querySelector("#window .row").children[3].textContent;
-			set("task", "qasper"); set("show", "changed");
-			document.querySelector("#window .row").click();
-			out.open = $("page").open; out.title = $("pagetitle").textContent;
-			out.cards = document.querySelectorAll("#pagebody .cards .card").length;
-			out.ins = document.querySelectorAll("#pagebody ins").length; out.del = document.querySelectorAll("#pagebody del").length;
-			$("close").click();
-			const th = document.querySelector("table.sortable th:nth-child(2)"); th.click();
-			out.sorted = th.getAttribute("aria-sort");
-			out.theme = (() => { $("theme").click(); const a = getComputedStyle(document.body).backgroundColor; $("theme").click(); return a !== getComputedStyle(document.body).backgroundColor; })();
-			out.hacked = document.body.dataset.hacked || "";
-			const e = document.createElement("pre"); e.id = "result"; e.textContent = JSON.stringify(out); document.body.append(e);
-		}, 100);
-	}; wait(); });</script></body>`
-	if look := os.Getenv("SNAPBENCH_LOOK"); look != "" {
-		if err := os.WriteFile(filepath.Join(look, "report.html"), []byte(page), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var got struct {
-		Ready, Drawn, One, Cards, Ins, Del                                  int
-		All, AtEnd, Failed, Changed, Lowest, Highest, Title, Sorted, Hacked string
-		Open, Theme                                                         bool
-	}
-	start := time.Now()
-	inBrowser(t, browser, strings.Replace(page, "</body>", use, 1), &got)
-	t.Logf("%d bytes, read in %v: %+v", len(page), time.Since(start), got)
-	total := len(needle.Rows) + len(lb.Rows)
-	if got.Ready != total || total < 10_000 || got.Drawn < 15 || got.Drawn > 100 {
-		t.Errorf("%d rows of %d, %d in the document: want all, and only those in view", got.Ready, total, got.Drawn)
-	}
-	if got.AtEnd == "" || !strings.HasPrefix(got.Failed, "50 of ") || !strings.HasPrefix(got.Changed, "8 of ") || got.One != 1 {
-		t.Errorf("filters: %+v", got)
-	}
-	if got.Lowest != "0" || got.Highest != "100" || got.Sorted != "ascending" {
-		t.Errorf("sorting: %+v", got)
-	}
-	if !got.Open || got.Title != "qasper, sample 1" || got.Cards != 9 || got.Ins == 0 || got.Del == 0 {
-		t.Errorf("a sample's page: %+v", got)
-	}
-	if !got.Theme || got.Hacked != "" {
-		t.Errorf("theme changes: %v; a prediction ran as a script: %q", got.Theme, got.Hacked)
-	}
 }

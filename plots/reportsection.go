@@ -3,7 +3,6 @@ package plots
 import (
 	"fmt"
 	"html/template"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,8 +10,9 @@ import (
 )
 
 type reportSection struct {
-	ID, Title string
-	Blocks    []reportBlock
+	ID, Title, About string
+	Part             int // of the page's rows; -1: it has none
+	Blocks           []reportBlock
 }
 
 // reportBlock is a heading with tables and pictures.
@@ -23,23 +23,18 @@ type reportBlock struct {
 	Figures []template.HTML
 }
 
-func sectionOf(name string, n int, set results.Set) reportSection {
-	s := reportSection{ID: fmt.Sprintf("part%d", n+1), Title: name}
-	figure := func(list []Figure, err error) []template.HTML {
-		var out []template.HTML
-		if err != nil { // ErrNothing: this picture does not apply
-			return nil
-		}
-		for _, f := range list {
-			out = append(out, f.inline())
-		}
-		return out
-	}
+// sectionOf is the n-th part of a page, of one subject, with its answer, nil if it has none.
+func sectionOf(name string, n int, set results.Set, paces []Pace) (reportSection, *reportAnswer) {
+	var answer *reportAnswer
+	s := reportSection{ID: fmt.Sprintf("part%d", n+1), Title: titleOf(set), About: name, Part: n}
 	measures := results.Measures()
 	for _, m := range measures[:2] { // score, recalled
 		tables := results.Tables(set, m)
 		if len(tables) == 0 {
 			continue
+		}
+		if m.Name == "score" {
+			answer = answerOf(s, set, tables[0], paces)
 		}
 		b := reportBlock{Heading: upper(m.Title)}
 		for _, t := range tables {
@@ -51,12 +46,12 @@ func sectionOf(name string, n int, set results.Set) reportSection {
 				b.Grids = append(b.Grids, d)
 			}
 		}
-		b.Figures = append(b.Figures, figure(BudgetMap(set, m))...)
-		b.Figures = append(b.Figures, figure(Curves(set, m))...)
-		b.Figures = append(b.Figures, figure(ByteCurves(set, m))...)
-		b.Figures = append(b.Figures, figure(TimeCurves(set, m))...)
+		b.Figures = append(b.Figures, inlined(budgetMaps(set, m, tables))...)
+		b.Figures = append(b.Figures, inlined(curves(set, m, tables))...)
+		b.Figures = append(b.Figures, inlined(byteCurves(set, m, tables))...)
+		b.Figures = append(b.Figures, inlined(timeCurves(set, m, tables))...)
 		if len(tables[0].Lines) > 1 {
-			b.Figures = append(b.Figures, figure(TaskMap(set, m))...)
+			b.Figures = append(b.Figures, inlined(taskMaps(set, m, tables))...)
 		}
 		if maps, err := NeedleMap(set, m); err == nil {
 			// The figure of all variants says what each one's own says.
@@ -64,19 +59,20 @@ func sectionOf(name string, n int, set results.Set) reportSection {
 			if len(all) == 0 {
 				all = maps
 			}
-			b.Figures = append(b.Figures, figure(all, nil)...)
+			b.Figures = append(b.Figures, inlined(all, nil)...)
 		}
 		s.Blocks = append(s.Blocks, b)
 	}
 	fidelity := reportBlock{Heading: "Fidelity", Text: "Each variant's next-token distribution against the baseline's (the full cache's, or the first server's), along the baseline's own greedy answer."}
 	for _, m := range measures[2:] {
-		for _, t := range results.Tables(set, m) {
+		tables := results.Tables(set, m)
+		for _, t := range tables {
 			g := t.Grid()
 			g.Title = upper(m.Title)
 			fidelity.Grids = append(fidelity.Grids, g)
 		}
-		fidelity.Figures = append(fidelity.Figures, figure(BudgetMap(set, m))...)
-		fidelity.Figures = append(fidelity.Figures, figure(Curves(set, m))...)
+		fidelity.Figures = append(fidelity.Figures, inlined(budgetMaps(set, m, tables))...)
+		fidelity.Figures = append(fidelity.Figures, inlined(curves(set, m, tables))...)
 	}
 	if g, ok := results.PartGrid(set.Run, set.Rows); ok {
 		g.Title = "By place in the answer"
@@ -97,7 +93,7 @@ func sectionOf(name string, n int, set results.Set) reportSection {
 		s.Blocks = append(s.Blocks, speed)
 	}
 	s.Blocks = append(s.Blocks, auditBlock(set))
-	return s
+	return s, answer
 }
 
 func auditBlock(set results.Set) reportBlock {
@@ -139,23 +135,3 @@ func auditBlock(set results.Set) reportBlock {
 	}
 	return b
 }
-
-// inline is the figure as SVG for a page: its greys follow the page's theme, and it shrinks to the page's width.
-func (f Figure) inline() template.HTML {
-	s := string(f.SVG())
-	if i := strings.Index(s, "<svg"); i >= 0 {
-		s = s[i:]
-	}
-	s = svgComment.ReplaceAllString(s, "")
-	s = themed.Replace(s)
-	// The library draws with the y axis upwards and repeats that in every element; what matters is the frame.
-	s = strings.Replace(s, "<svg", fmt.Sprintf(`<svg class="figure" role="img" aria-label=%q`, template.HTMLEscapeString(f.Title)), 1)
-	return template.HTML(s)
-}
-
-var svgComment = regexp.MustCompile(`(?s)<!--.*?-->`)
-
-var themed = strings.NewReplacer(
-	"#1A1A1A", "var(--ink)", "#777777", "var(--muted)", "#FFFFFF", "var(--panel)", "#DDDDDD", "var(--grid)",
-	"#E2E2E2", "var(--na)", "#C4C4C4", "var(--hatch)", "#000000", "var(--ink)", "#444444", "var(--muted)",
-)

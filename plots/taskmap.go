@@ -2,16 +2,19 @@ package plots
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/snapbench/snapbench/results"
 )
 
 // TaskMap draws tasks and their averages (down) by variants (across), or the reverse if there are many more variants.
 func TaskMap(set results.Set, m results.Measure) ([]Figure, error) {
+	return taskMaps(set, m, results.Means(set, m))
+}
+
+func taskMaps(set results.Set, m results.Measure, tables []results.Table) ([]Figure, error) {
 	var figures []Figure
 	subjects, _ := results.Subjects(set.Rows)
-	for i, t := range results.Means(set, m) {
+	for i, t := range tables {
 		h := taskHeat(t)
 		suffix := ""
 		if len(subjects) > 1 {
@@ -26,11 +29,8 @@ func TaskMap(set results.Set, m results.Measure) ([]Figure, error) {
 }
 
 func taskHeat(t results.Table) heat {
-	value := func(c results.Cell) float64 {
-		if c.N == 0 {
-			return math.NaN()
-		}
-		return scale(t.Measure) * c.Mean
+	cell := func(l results.Line, k int) spot {
+		return *cellSpot(t.Measure, l, l.Cells[k], t.Labels[k], t.Variants[k])
 	}
 	var p panel
 	h := heat{title: "Tasks and variants", subtitle: t.Title, xlabel: "Variant", bar: barTitle(t.Measure), columns: 1}
@@ -41,11 +41,7 @@ func taskHeat(t results.Table) heat {
 			p.xs = append(p.xs, l.Name)
 		}
 		for k := range t.Variants {
-			row := make([]float64, len(t.Lines))
-			for i, l := range t.Lines {
-				row[i] = value(l.Cells[k])
-			}
-			p.values = append(p.values, row)
+			p.addRow(len(t.Lines), func(i int) spot { return cell(t.Lines[i], k) })
 		}
 	} else {
 		p.xs = t.Labels
@@ -56,11 +52,7 @@ func taskHeat(t results.Table) heat {
 				p.breaks = append(p.breaks, i)
 			}
 			before = l.Average
-			row := make([]float64, len(l.Cells))
-			for k, c := range l.Cells {
-				row[k] = value(c)
-			}
-			p.values = append(p.values, row)
+			p.addRow(len(l.Cells), func(k int) spot { return cell(l, k) })
 		}
 	}
 	h.panels = []panel{p}

@@ -11,10 +11,11 @@ import (
 type titleBlock struct {
 	width           vg.Length
 	title, subtitle string
+	look            Look
 }
 
 func (b titleBlock) lines() (title, subtitle []string) {
-	return wrap(style(sizeTitle, true, ink), b.title, b.width), wrap(style(sizeTick, false, grey), b.subtitle, b.width)
+	return wrap(b.look.style(sizeTitle, true, ink), b.title, b.width), wrap(b.look.style(sizeTick, false, grey), b.subtitle, b.width)
 }
 
 func (b titleBlock) height() vg.Length {
@@ -22,19 +23,19 @@ func (b titleBlock) height() vg.Length {
 	if len(t)+len(s) == 0 {
 		return 0
 	}
-	return vg.Length(len(t))*(sizeTitle+3.5) + vg.Length(len(s))*(sizeTick+3) + 6
+	return b.look.scaled(vg.Length(len(t))*(sizeTitle+3.5) + vg.Length(len(s))*(sizeTick+3) + 6)
 }
 
 // draw writes the block with its upper left corner at a point.
 func (b titleBlock) draw(c draw.Canvas, x, y vg.Length) {
 	t, s := b.lines()
 	for _, line := range t {
-		put(c, style(sizeTitle, true, ink), x, y, -1, +1, line)
-		y -= sizeTitle + 3.5
+		put(c, b.look.style(sizeTitle, true, ink), x, y, -1, +1, line)
+		y -= b.look.scaled(sizeTitle + 3.5)
 	}
 	for _, line := range s {
-		put(c, style(sizeTick, false, grey), x, y, -1, +1, line)
-		y -= sizeTick + 3
+		put(c, b.look.style(sizeTick, false, grey), x, y, -1, +1, line)
+		y -= b.look.scaled(sizeTick + 3)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/snapbench/snapbench/results"
@@ -36,48 +35,11 @@ func XY(set results.Set, a Axes) (Figure, error) {
 	if y.kind == "string" {
 		return Figure{}, fmt.Errorf("column %q is no number and has no mean: choose a number for y, such as score", a.Y)
 	}
-	text := func(name string, most int) (func(*results.Row) string, []string, error) {
-		if name == "" {
-			return func(*results.Row) string { return "" }, []string{""}, nil
-		}
-		c, err := column(set.Rows, name)
-		if err != nil {
-			return nil, nil, err
-		}
-		var labels map[string]string
-		if name == "variant" {
-			labels = results.Labels(set.Rows)
-		}
-		of := func(r *results.Row) string {
-			if text, ok := r.Params[c.name]; c.parameter && ok {
-				return c.name + " " + text // "7" alone does not say which parameter
-			}
-			switch v := c.value(r).(type) {
-			case nil:
-				return absent
-			case float64:
-				return strconv.FormatFloat(v, 'g', 6, 64)
-			case string:
-				if l, ok := labels[v]; ok {
-					return l
-				}
-				return v
-			default:
-				return fmt.Sprint(v)
-			}
-		}
-		list := distinctInOrder(set.Rows, of)
-		slices.SortStableFunc(list, results.Natural)
-		if len(list) > most {
-			return nil, nil, fmt.Errorf("column %q has %d values, too many for a picture (at most %d)", name, len(list), most)
-		}
-		return of, list, nil
-	}
-	facetOf, facets, err := text(a.Facet, mostFacets)
+	facetOf, facets, err := named(set.Rows, a.Facet, mostFacets)
 	if err != nil {
 		return Figure{}, err
 	}
-	seriesOf, names, err := text(a.Series, mostSeries)
+	seriesOf, names, err := named(set.Rows, a.Series, mostSeries)
 	if err != nil {
 		return Figure{}, err
 	}
@@ -86,9 +48,12 @@ func XY(set results.Set, a Axes) (Figure, error) {
 	facet, _ := column(set.Rows, a.Facet)
 	everywhere := len(facets) > 1 && facet.ofVariant()
 	if everywhere {
-		facets = slices.DeleteFunc(facets, func(f string) bool { return f == absent })
+		facets = slices.DeleteFunc(facets, func(f string) bool { return f == facet.absent(set.Rows) })
 	}
-	inFacet := func(r *results.Row, f string) bool { v := facetOf(r); return v == f || everywhere && v == absent }
+	inFacet := func(r *results.Row, f string) bool {
+		v := facetOf(r)
+		return v == f || everywhere && facet.value(r) == nil
+	}
 
 	yScale, points := 1.0, false
 	ylabel := y.axisLabel()
@@ -97,10 +62,13 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			yScale, points, ylabel = 100, true, barTitle(m)
 		}
 	}
+	yUnit, ylabel := y.inUnits(set.Rows, ylabel)
+	yScale /= yUnit
 
 	// The place of every row on x.
 	place := make([]float64, len(set.Rows)) // NaN: left out
-	axisX := axis{label: x.axisLabel()}
+	xUnit, xlabel := x.inUnits(set.Rows, x.axisLabel())
+	axisX := axis{label: xlabel, places: true}
 	numbers := x.kind != "string"
 	var values []float64
 	missing := 0
@@ -113,7 +81,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			continue
 		}
 		if numbers {
-			place[i] = number(vx)
+			place[i] = numeric(vx) / xUnit
 			values = append(values, place[i])
 		} else {
 			place[i] = 0
@@ -137,7 +105,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			unique = slices.Compact(unique)
 			axisX.label += ", in bins"
 		}
-		axisX = numberAxis(axisX.label, unique, x.name)
+		axisX = numberAxis(axisX.label, unique, x.name, x.asked())
 	} else {
 		seen := map[string]bool{}
 		var texts []string
@@ -150,6 +118,11 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		order := map[string][]string{"task": set.Run.Tasks, "variant": set.Run.Variants}[x.name]
 		slices.SortStableFunc(texts, results.Natural)
 		slices.SortStableFunc(texts, orderOf(order))
+		if x.name == "budget" {
+			slices.SortStableFunc(texts, func(a, b string) int {
+				return orderOf([]string{"tokens", "share", "full"})(unitOf(a), unitOf(b))
+			})
+		}
 		if len(texts) > mostPlaces {
 			return Figure{}, fmt.Errorf("column %q has %d values, too many for a picture (at most %d)", a.X, len(texts), mostPlaces)
 		}
@@ -211,7 +184,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		p := chartPanel{}
 		if a.Facet != "" {
 			p.title = f
-			if !facet.parameter {
+			if !facet.parameter && facet.kind == "string" {
 				p.title = strings.ReplaceAll(a.Facet, "_", " ") + " " + f
 			}
 		}
@@ -226,7 +199,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 				if at[place[i]] == nil {
 					xs = append(xs, place[i])
 				}
-				at[place[i]] = append(at[place[i]], number(y.value(r)))
+				at[place[i]] = append(at[place[i]], numeric(y.value(r)))
 			}
 			slices.Sort(xs)
 			ln := line{label: s}
@@ -235,7 +208,12 @@ func XY(set results.Set, a Axes) (Figure, error) {
 				if points {
 					iv = results.MeanInterval(at[v])
 				}
-				ln.points = append(ln.points, point{v, yScale * iv.Mean, yScale * iv.Lo, yScale * iv.Hi})
+				q := point{x: v, y: yScale * iv.Mean, lo: yScale * iv.Lo, hi: yScale * iv.Hi}
+				q.spot = &spot{fields: fieldsOf(a.Facet, p.title, a.Series, s, a.X, axisX.at(v)), value: q.y, lo: q.lo, hi: q.hi, n: iv.N}
+				if n := len(ln.points); n > 0 && x.name == "budget" && unitOf(axisX.at(v)) != unitOf(axisX.at(ln.points[n-1].x)) {
+					ln.points = append(ln.points, point{x: v, y: math.NaN()}) // no line leads from tokens to shares or to the full cache
+				}
+				ln.points = append(ln.points, q)
 			}
 			p.lines = append(p.lines, ln)
 		}
@@ -248,10 +226,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 	return ch.figure(fileName("xy", a.Y, a.X, a.Facet, a.Series)), nil
 }
 
-// absent is the label of null.
-const absent = "none"
-
-func number(v any) float64 {
+func numeric(v any) float64 {
 	switch v := v.(type) {
 	case int64:
 		return float64(v)

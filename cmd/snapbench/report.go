@@ -7,6 +7,7 @@ import (
 
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/speed"
 )
 
 func newReport() *cobra.Command {
@@ -14,21 +15,27 @@ func newReport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RUN [RUN …]",
 		Short: "One HTML file about any number of runs, without network",
-		Long: `report writes one HTML file: what was run, tables with intervals, heat maps, curves,
-speed and memory, fidelity, the audit, and for every sample the prompt's end, the
-answers and every variant's prediction side by side.`,
-		Example: `  snapbench report runs/* --out report.html`,
-		Args:    cobra.MinimumNArgs(1),
+		Long: `report writes one HTML file: how small the cache can get, the score against memory and
+speed, tables with intervals, heat maps, curves, fidelity, the audit, for every
+sample the prompt's end, the answers and every variant's prediction side by side,
+and what was run. It takes folders of runs and of snapbench speed.`,
+		Example: `  snapbench report runs/* --out report.html
+  snapbench report runs/needle runs/speed`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			paths, speeds, err := speed.Split(args)
+			if err != nil {
+				return err
+			}
 			var sets []results.Set
-			for _, path := range args {
+			for _, path := range paths {
 				set, err := results.Read(path)
 				if err != nil {
 					return err
 				}
 				sets = append(sets, set)
 			}
-			if err := plots.WriteReport(out, sets); err != nil {
+			if err := plots.WriteReport(out, sets, speeds...); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), out)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/plots"
@@ -32,7 +33,7 @@ func (s *Report) figures() []plots.Figure {
 			draw = plots.LogLines
 		}
 		if len(points) > 0 {
-			about := s.About
+			about := s.subject()
 			if slices.ContainsFunc(points, func(p plots.Point) bool { return p.Missing }) {
 				about += "; ×: does not fit"
 			}
@@ -48,6 +49,17 @@ func (s *Report) figures() []plots.Figure {
 	add(c.less, "speed_memory_ratio", "The full cache's peak memory against each variant's", tokens, "Full cache = 1")
 	add(c.longest, "speed_longest", "Longest prompt that fits, by the plan of memory", "Batch", "Prompt (1024 tokens)")
 	return list
+}
+
+// subject is what was measured, and on what: the models with their number format, and the device.
+func (s *Report) subject() string {
+	var words []string
+	for _, r := range s.Rows {
+		if w := strings.TrimSpace(r.Model + ", " + r.DType); !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(append(words, s.About), "; ")
 }
 
 // curves collects the points of the rows.

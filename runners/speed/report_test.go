@@ -105,6 +105,11 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for name, want := range map[string]string{"speed_step.svg": "shape:llama-2-7b, bfloat16; cuda:0: a made-up card", "speed_tokens.svg": "128K"} {
+		if svg, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(svg), want) || strings.Contains(string(svg), "e+0") {
+			t.Errorf("%s: no %q, or a tick with an exponent; %v", name, want, err)
+		}
+	}
 	before, err := Read(dir)
 	if err != nil {
 		t.Fatal(err)
