@@ -8,10 +8,12 @@ package contrast
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -88,6 +90,11 @@ func Of(sets []results.Set, against string) (*Contrast, error) {
 		if s.Partial {
 			c.note("%s is not finished: it has %d rows so far", s.Name, len(s.Rows))
 		}
+	}
+	if !slices.ContainsFunc(sets, func(s results.Set) bool {
+		return slices.ContainsFunc(s.Rows, func(r results.Row) bool { return r.Score != nil })
+	}) {
+		return nil, errors.New("no row has a score, so there is nothing to put side by side")
 	}
 	groups, err := c.enter(sets)
 	if err != nil {

@@ -63,9 +63,9 @@ func (j *job) submitted() []cluster.Job {
 func wholeCommand(t *testing.T, s *suite) {
 	j := s.job(t, "whole", 3, s.few)
 	c := j.on()
-	inside := exec.Command("salloc", slices.Concat([]string{"--quiet", "--partition=whole", "--ntasks=1"}, c.Args)...)
+	inside := exec.Command("salloc", slices.Concat([]string{"--quiet", "--partition=asked", "--ntasks=1"}, c.Args)...)
 	inside.Dir = c.Dir
-	j.says(inside, 0, "3 of 3 parts submitted as ", "squeue -r -j ", "is seen by n", "niah", "12  100.00")
+	j.says(inside, 0, "3 of 3 parts submitted as ", "squeue -r -j ", "is seen by "+strings.Join(s.Nodes("whole"), ", "), "niah", "12  100.00")
 	j.joined()
 	j.says(j.on(), 0, "attached to what was submitted", "12  100.00")
 	if jobs := j.submitted(); len(jobs) != 1 {
