@@ -63,17 +63,37 @@ func openCommand(text string) (Scorer, error) {
 	if s, ok := commands.made[text]; ok {
 		return s, nil
 	}
-	c, err := newCommand(text)
+	// A scorer's name, in another process or on another machine: the program has to be the same.
+	plain, want, named := cutDigest(text)
+	c, err := newCommand(plain)
+	if err == nil && named && c.digest[:digestDigits] != want {
+		err = fmt.Errorf("%q is another program here: its sha256 begins with %s, not with %s", plain, c.digest[:digestDigits], want)
+	}
 	if err != nil {
 		return Scorer{}, fmt.Errorf("metric command: %w", err)
 	}
-	full := text + " sha256:" + c.digest[:12]
+	full := plain + digestMark + c.digest[:digestDigits]
 	s := Scorer{
 		Name: "command:" + full, Version: commandVersion, Free: true,
 		About: "what a program says", Definition: CommandDefinition, Score: c.score,
 	}
 	commands.made[text], commands.made[full] = s, s
 	return s, nil
+}
+
+// A scorer's name ends with digits of the program's digest.
+const (
+	digestMark   = " sha256:"
+	digestDigits = 12
+)
+
+// cutDigest takes the digest off a scorer's name.
+func cutDigest(text string) (plain, digest string, ok bool) {
+	i := strings.LastIndex(text, digestMark)
+	if i < 0 || len(text)-i-len(digestMark) != digestDigits {
+		return text, "", false
+	}
+	return text[:i], text[i+len(digestMark):], true
 }
 
 // CommandDefinition says what a program that grades has to do.

@@ -80,6 +80,14 @@ func TestCommandIdentity(t *testing.T) {
 	if again, err := Open(a.Name); err != nil || again.Name != a.Name {
 		t.Errorf("by its name: %+v, %v", again, err)
 	}
+	// In another process.
+	clear(commands.made)
+	if again, err := Open(a.Name); err != nil || again.Name != a.Name {
+		t.Errorf("by its name, elsewhere: %+v, %v", again, err)
+	}
+	if _, err := Open("command:sh " + second + a.Name[len(a.Name)-20:]); err == nil || !strings.Contains(err.Error(), "is another program here") {
+		t.Errorf("by another program's name: %v", err)
+	}
 	b, err := Open("command:sh " + second)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/snapbench/snapbench/configs"
+	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/local"
 )
 
@@ -127,11 +128,11 @@ func (a *asking) settle(cmd *cobra.Command) {
 	if !given("model") || a.server.asked() || a.cluster.on != "" {
 		return
 	}
-	fit, left, context := local.Within(cmd.Context(), a.model.model, lengths.list)
+	progress := console.NewProgress(cmd.ErrOrStderr(), a.run.quiet)
+	defer progress.Close()
+	fit, left, context := local.Within(cmd.Context(), a.model.model, lengths.list, progress.Say)
 	if len(fit) > 0 && len(left) > 0 {
 		lengths.list = fit
-		if !a.run.quiet {
-			fmt.Fprintf(cmd.ErrOrStderr(), "without lengths %s: the context of %s is %d tokens\n", strings.Join(left, ", "), a.model.model, context)
-		}
+		progress.Say("without lengths %s: the context of %s is %d tokens", strings.Join(left, ", "), a.model.model, context)
 	}
 }
