@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Replace makes a folder hold these rows as a run that is finished but for run.Missing, whatever it held of the run
+// Replace makes a folder hold these rows, which it puts into order, as a run that is finished but for run.Missing, whatever it held of the run
 // before. A process that is killed on the way leaves a folder that says it lacks rows, or has them.
 func Replace(dir string, run Run, rows []Row) error {
 	if err := run.fill(); err != nil {
@@ -34,7 +34,6 @@ func Replace(dir string, run Run, rows []Row) error {
 			return err
 		}
 	}
-	rows = append([]Row(nil), rows...)
 	run.Sort(rows)
 	if err := WriteFile(filepath.Join(dir, parquetFile), rows); err != nil {
 		return err

@@ -15,11 +15,7 @@ func DateFor(asked, dir string) string {
 	if asked != "" {
 		return asked
 	}
-	folder, err := parts.Look(dir)
-	if err != nil {
-		return time.Now().Format(time.DateOnly)
-	}
-	if run, err := folder.Run(); err == nil {
+	if run, err := parts.Asked(dir); err == nil {
 		var q question
 		if json.Unmarshal(run.Question, &q) == nil && q.Date != "" {
 			return q.Date

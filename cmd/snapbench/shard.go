@@ -51,12 +51,12 @@ func (a *asking) finishPart(cmd *cobra.Command, p parts.Part, journal *results.J
 		return err
 	}
 	dir := parts.RunDir(journal.Dir())
-	left, joined, err := parts.JoinLast(dir, p.Count)
+	open, joined, err := parts.JoinLast(dir, p)
 	if err != nil {
 		return err
 	}
-	if left > 0 {
-		progress.Say("part %s is done, with %d rows; %d of %d parts are not, and the last joins them", p, len(journal.Rows()), left, p.Count)
+	if open != nil {
+		progress.Say("part %s is done, with %d rows; part %s is not, and the last joins them", p, len(journal.Rows()), open)
 		return nil
 	}
 	sayJoined(progress, dir, joined)

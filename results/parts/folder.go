@@ -37,44 +37,99 @@ func Has(dir string) bool {
 }
 
 // Look reads which attempts a folder has, without their rows.
-func Look(dir string) (Folder, error) {
+func Look(dir string) (Folder, error) { return look(dir, func(Part) bool { return true }) }
+
+// look is Look for some of the parts. A run of hundreds of parts must not read all of
+// them at every part's beginning and end.
+func look(dir string, wanted func(Part) bool) (Folder, error) {
 	f := Folder{Dir: dir}
+	list, err := partsIn(dir)
+	if err != nil {
+		return f, err
+	}
+	for _, p := range list {
+		if !wanted(p) {
+			continue
+		}
+		attempts, err := attemptsAt(dir, p)
+		if err != nil {
+			return f, err
+		}
+		f.Attempts = append(f.Attempts, attempts...)
+	}
+	return f, nil
+}
+
+// partsIn returns the parts that have a folder, by their number and index. What has
+// another name is not ours: nothing in it is read.
+func partsIn(dir string) ([]Part, error) {
 	root := filepath.Join(dir, results.PartsDir)
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
+		return nil, nil
 	}
 	if err != nil {
-		return f, results.Explain(root, err)
+		return nil, results.Explain(root, err)
 	}
+	var list []Part
 	for _, e := range entries {
-		p, ok := parseFolder(e.Name())
-		if !ok || !e.IsDir() {
-			continue // not ours: nothing in it is read
-		}
-		path := filepath.Join(root, e.Name())
-		names, err := os.ReadDir(path)
-		if err != nil {
-			return f, results.Explain(path, err)
-		}
-		for _, n := range names {
-			if !n.IsDir() || checkName(n.Name()) != nil {
-				continue
-			}
-			a := Attempt{Part: p, Name: n.Name(), Dir: filepath.Join(path, n.Name())}
-			switch a.Run, err = results.ReadRun(a.Dir); {
-			case err == nil:
-				a.Finished = results.IsFinished(a.Dir)
-			case !errors.Is(err, fs.ErrNotExist):
-				return f, err
-			}
-			f.Attempts = append(f.Attempts, a)
+		if p, ok := parseFolder(e.Name()); ok && e.IsDir() {
+			list = append(list, p)
 		}
 	}
-	slices.SortFunc(f.Attempts, func(a, b Attempt) int {
-		return cmp.Or(cmp.Compare(a.Part.Count, b.Part.Count), cmp.Compare(a.Part.Index, b.Part.Index), cmp.Compare(a.Name, b.Name))
-	})
-	return f, nil
+	slices.SortFunc(list, func(a, b Part) int { return cmp.Or(cmp.Compare(a.Count, b.Count), cmp.Compare(a.Index, b.Index)) })
+	return list, nil
+}
+
+// attemptsAt returns the attempts at a part, by name; none where the part has no folder.
+func attemptsAt(dir string, p Part) (list []Attempt, err error) {
+	path := filepath.Join(dir, results.PartsDir, p.folder())
+	names, err := os.ReadDir(path) // sorted
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, results.Explain(path, err)
+	}
+	for _, n := range names {
+		if !n.IsDir() || checkName(n.Name()) != nil {
+			continue
+		}
+		a := Attempt{Part: p, Name: n.Name(), Dir: filepath.Join(path, n.Name())}
+		switch a.Run, err = results.ReadRun(a.Dir); {
+		case err == nil:
+			a.Finished = results.IsFinished(a.Dir)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}
+
+// Asked returns what a folder's run.json says, or that of any attempt where the run is
+// not joined; an error of os.ErrNotExist where there is none.
+func Asked(dir string) (results.Run, error) {
+	run, err := results.ReadRun(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return run, err
+	}
+	list, failed := partsIn(dir)
+	if failed != nil {
+		return run, failed
+	}
+	for _, p := range list {
+		attempts, failed := attemptsAt(dir, p)
+		if failed != nil {
+			return run, failed
+		}
+		for _, a := range attempts {
+			if len(a.Run.Question) > 0 {
+				return a.Run, nil
+			}
+		}
+	}
+	return run, err
 }
 
 // rows reads an attempt's rows; none where it was killed before it began.
@@ -114,21 +169,6 @@ func (f Folder) Unfinished(n int) []int {
 	return list
 }
 
-// Run returns what a folder's run.json says, or that of an attempt where it is not
-// joined; an error of os.ErrNotExist where there is none.
-func (f Folder) Run() (results.Run, error) {
-	run, err := results.ReadRun(f.Dir)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return run, err
-	}
-	for _, a := range f.Attempts {
-		if len(a.Run.Question) > 0 {
-			return a.Run, nil
-		}
-	}
-	return run, err
-}
-
 // Begin opens the folder of an attempt, in which everything counts as finished that
 // others of the run have finished: attempts at the same part, attempts of another number
 // of parts, and the folder itself. Another question is a *results.OtherQuestionError.
@@ -136,11 +176,12 @@ func Begin(dir string, p Part, attempt string, run results.Run) (*results.Journa
 	if err := checkName(attempt); err != nil {
 		return nil, fmt.Errorf("attempt %q: %w", attempt, err)
 	}
-	f, err := Look(dir)
+	// The same number's other parts have none of this part's rows.
+	f, err := look(dir, func(o Part) bool { return o.Count != p.Count || o.Index == p.Index })
 	if err != nil {
 		return nil, err
 	}
-	if had, err := f.Run(); err == nil {
+	if had, err := Asked(dir); err == nil {
 		if err := same(dir, had, run); err != nil {
 			return nil, err
 		}
@@ -159,8 +200,8 @@ func Begin(dir string, p Part, attempt string, run results.Run) (*results.Journa
 		return nil, err
 	}
 	for _, a := range others {
-		if a.Part.Count == p.Count && (a.Part.Index != p.Index || a.Name == attempt) {
-			continue // has none of this part's rows, or is this one
+		if a.Part == p && a.Name == attempt {
+			continue // is this one
 		}
 		if err := a.skip(j, run); err != nil {
 			j.Close()

@@ -56,7 +56,7 @@ func Join(dir string, allowMissing bool) (Joined, error) {
 	if len(f.Attempts) == 0 {
 		return Joined{}, fmt.Errorf("%s has no parts to join: a run gets some by --shard I/N", dir)
 	}
-	run, err := f.Run()
+	run, err := Asked(dir)
 	if err != nil {
 		return Joined{}, fmt.Errorf("%s: no part has begun: %w", dir, err)
 	}
@@ -110,17 +110,22 @@ func Join(dir string, allowMissing bool) (Joined, error) {
 	return joined, results.Replace(dir, run, u.rows)
 }
 
-// JoinLast joins a run of so many parts unless some are left that are not done; it
-// returns how many.
-func JoinLast(dir string, count int) (left int, j Joined, err error) {
-	f, err := Look(dir)
-	if err != nil {
-		return 0, j, err
+// JoinLast joins a run unless a part of p's number is not done yet: then it returns one
+// of those. It asks the parts after p first and stops at the first that is not done, so
+// that hundreds of parts that end together do not read each other's folders.
+func JoinLast(dir string, p Part) (open *Part, j Joined, err error) {
+	for k := 1; k < p.Count; k++ {
+		next := Part{(p.Index + k) % p.Count, p.Count}
+		attempts, err := attemptsAt(dir, next)
+		if err != nil {
+			return nil, j, err
+		}
+		if !slices.ContainsFunc(attempts, func(a Attempt) bool { return a.Finished }) {
+			return &next, j, nil
+		}
 	}
-	if left = len(f.Unfinished(count)); left == 0 {
-		j, err = Join(dir, false)
-	}
-	return left, j, err
+	j, err = Join(dir, false)
+	return nil, j, err
 }
 
 // IsJoined says whether a folder has a run that was joined without a row missing, and
