@@ -80,7 +80,7 @@ func Report(w io.Writer, sets []results.Set, speeds ...Speed) error {
 			titles = append(titles, section.Title)
 		}
 	}
-	if len(page.Answers) == 1 {
+	if len(page.Answers) == 1 && len(page.Sections) == 1 {
 		page.Answers[0].Title = "" // the page's own says it
 	}
 	for i, s := range speeds {
