@@ -27,6 +27,15 @@ llamacpp: ## llama.cpp's server for CPUs (34 MB, by pip) into the user's cache
 jieba: ## the dictionary that grades LongBench's Chinese sets, by pip, into the user's cache
 	sh .ci/jieba
 
+ray: ## parts of a run on a real Ray cluster (384 MB, by pip, into the user's cache), whose nodes are killed; takes root
+	sh .ci/ray
+
+kubernetes: ## the Kubernetes engine against a control plane (etcd from Debian, the rest built from Go modules once)
+	SNAPBENCH_KUBERNETES=$$(sh .ci/kubernetes/build) && export SNAPBENCH_KUBERNETES && go test -count=1 -v -timeout 30m -run 'ControlPlane|RealJob' ./runners/cluster/kubernetes
+
+kubernetes-nodes: ## the same on three nodes that run containers, and die (root; containerd, runc from Debian)
+	SNAPBENCH_KUBERNETES=$$(sh .ci/kubernetes/build nodes) && export SNAPBENCH_KUBERNETES && go test -count=1 -v -timeout 60m -run Nodes ./runners/cluster/kubernetes
+
 bench: ## the benchmarks of products, attention, tokenizer
 	go test -run '^$$' -bench . ./runners/cpu ./runners/tokenizer
 
@@ -51,4 +60,4 @@ vulnerabilities: ## govulncheck, with the database from the module proxy
 
 check-generated: ## the generated assembly and PTX are what their sources give
 	sh .ci/check-generated
-.PHONY: help build test test-long lint smollm2 llamacpp jieba bench fuzz kernels generate reliability vulnerabilities check-generated
+.PHONY: help build test test-long lint smollm2 llamacpp jieba ray kubernetes kubernetes-nodes bench fuzz kernels generate reliability vulnerabilities check-generated

@@ -147,6 +147,9 @@ func (v Variant) lengths() []int {
 // Policy returns the policy's name, and of what it is built on: "ada(snapkv)".
 func (v Variant) Policy() string { return v.method.name() }
 
+// IsFull says whether the variant is the full cache.
+func (v Variant) IsFull() bool { return v.Policy() == FullName }
+
 func (m *method) name() string {
 	if m.inner == nil {
 		return m.definition.Name

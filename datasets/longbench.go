@@ -73,6 +73,20 @@ func LongBenchSets() []string {
 	return slices.Concat(names, chinese, e)
 }
 
+// ExpandSets replaces all, zh and e among names of sets by the sets that they stand for.
+func ExpandSets(asked []string) ([]string, error) {
+	var list []string
+	for _, a := range asked {
+		if group, ok := map[string]string{"all": "longbench", "zh": "longbench-zh", "e": "longbench-e"}[a]; ok {
+			a = group
+		} else if !slices.Contains(LongBenchSets(), a) {
+			return nil, fmt.Errorf("unknown set %q: have all, zh, e, %s", a, strings.Join(LongBenchSets(), ", "))
+		}
+		list = append(list, a)
+	}
+	return Expand(list)
+}
+
 // longbenchSet returns the metric and the category of a task's set.
 func longbenchSet(name string) (metrics.LongBenchSet, error) {
 	base := strings.TrimSuffix(name, "_e")

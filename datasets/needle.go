@@ -47,6 +47,18 @@ type needleKind struct {
 // NeedleNames lists the needle tasks, sorted.
 func NeedleNames() []string { return slices.Sorted(maps.Keys(needleKinds)) }
 
+// CheckNeedle refuses a task that hides no needle. For one of LongBench's sets the error
+// names the command that runs it.
+func CheckNeedle(name string) error {
+	if slices.Contains(NeedleNames(), name) {
+		return nil
+	}
+	if slices.Contains(LongBenchSets(), name) {
+		return fmt.Errorf("task %q is one of LongBench's sets: snapbench longbench --tasks %s runs it", name, name)
+	}
+	return fmt.Errorf("unknown task %q: have %s", name, strings.Join(NeedleNames(), ", "))
+}
+
 // needleTask is a grid of needle prompts, in order of length, then depth, then trial.
 type needleTask struct {
 	name   string

@@ -112,6 +112,14 @@ func (o Option) Default() string {
 	return strings.Join(parts, ",")
 }
 
+// Usage is the option's help with its default, unless the help itself says that.
+func (o Option) Usage() string {
+	if v := o.Default(); v != "" && !strings.Contains(o.Help, "default") {
+		return fmt.Sprintf("%s (default %s)", o.Help, v)
+	}
+	return o.Help
+}
+
 // ParseTokens reads "4096", "4k" (4096), "1m".
 func ParseTokens(s string) (int, error) {
 	factor, digits := 1, strings.ToLower(strings.TrimSpace(s))

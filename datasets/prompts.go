@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"sort"
 	"strconv"
@@ -32,7 +34,7 @@ func init() {
 
 // PromptsOptions name the file of prompts.
 type PromptsOptions struct {
-	File string `option:"file" kind:"text" help:"the file of prompts and answers, FILE.jsonl" json:"-"`
+	File string `option:"file" kind:"text" help:"the file of prompts and answers, FILE.jsonl; -: standard input" json:"-"`
 }
 
 // promptsTask is a user's own prompts and answers: a JSONL file, each line an
@@ -40,7 +42,8 @@ type PromptsOptions struct {
 //
 //	prompt    a text, sent as it is, or
 //	messages  a list of {role, content}, put through the model's chat template;
-//	answers   a list of strings, at least one, none empty;
+//	answers   optional, a list of strings, at least one, none empty; without them no
+//	          score is asked, unless the metric needs none;
 //	id        optional, a string; else the line's number;
 //	metric    optional, a registered scorer, before Options.Metric;
 //	classes   optional, the names a classification may choose from;
@@ -57,6 +60,7 @@ type promptRow struct {
 	answers  []string
 	classes  []string
 	metric   string
+	version  int // of the metric
 	maxNew   int
 }
 
@@ -70,15 +74,18 @@ func openPrompts(name string, o Options) (Task, error) {
 			return nil, fmt.Errorf("task prompts: %w", err)
 		}
 	}
-	f, err := inputs.Open(file)
+	f, err := openFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("task prompts: %w", err)
 	}
 	defer f.Close()
+	if file == stdinName {
+		file = "standard input"
+	}
 	t := &promptsTask{maxNew: o.MaxNew}
 	var seen ids
 	err = eachLine(file, f, func(line int, fields map[string]json.RawMessage) error {
-		row, err := parsePrompt(fields, cmp.Or(o.Metric, "exact"))
+		row, err := parsePrompt(fields, cmp.Or(o.Metric, "contains"))
 		if err != nil {
 			return err
 		}
@@ -94,6 +101,19 @@ func openPrompts(name string, o Options) (Task, error) {
 	}
 	t.rows = t.rows[:limited(len(t.rows), o.Limit)]
 	return t, nil
+}
+
+// stdinName names standard input in the place of a file.
+const stdinName = "-"
+
+// stdin is the process's own; a variable for tests.
+var stdin io.Reader = os.Stdin
+
+func openFile(file string) (io.ReadCloser, error) {
+	if file == stdinName {
+		return io.NopCloser(stdin), nil
+	}
+	return inputs.Open(file)
 }
 
 // promptFields are the fields that a line may have.
@@ -131,11 +151,13 @@ func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, e
 	default:
 		return row, errors.New(`neither "prompt" nor "messages"`)
 	}
-	if row.answers, err = stringsField(fields, "answers"); err != nil {
-		return row, err
-	}
-	if len(row.answers) == 0 {
-		return row, errors.New(`field "answers" is an empty list`)
+	if _, ok := fields["answers"]; ok {
+		if row.answers, err = stringsField(fields, "answers"); err != nil {
+			return row, err
+		}
+		if len(row.answers) == 0 {
+			return row, errors.New(`field "answers" is an empty list: leave it out where none is known`)
+		}
 	}
 	if i := slices.Index(row.answers, ""); i >= 0 { // an empty answer is in every text, where some metrics would find it
 		return row, fmt.Errorf(`field "answers": answer %d is empty: there is nothing to find`, i+1)
@@ -153,13 +175,25 @@ func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, e
 			return row, err
 		}
 	}
-	if _, ok := fields["metric"]; ok {
+	_, named := fields["metric"]
+	if named {
 		if row.metric, err = stringField(fields, "metric"); err != nil {
 			return row, err
 		}
-		if _, err := metrics.Open(row.metric); err != nil {
-			return row, fmt.Errorf(`field "metric": %w`, err)
-		}
+	}
+	if named && strings.HasPrefix(row.metric, "command:") { // the file may be a stranger's
+		return row, errors.New(`field "metric": a file of prompts does not say which programs run: give it as --metric command:…`)
+	}
+	scorer, err := metrics.Open(row.metric)
+	switch {
+	case err != nil:
+		return row, fmt.Errorf(`field "metric": %w`, err)
+	case row.answers != nil || scorer.Free:
+		row.metric, row.version = scorer.Name, scorer.Version
+	case named:
+		return row, fmt.Errorf(`field "metric": %s compares with answers, and there is no field "answers"`, scorer.Name)
+	default:
+		row.metric = metrics.None
 	}
 	if _, ok := fields["max_new"]; ok {
 		if row.maxNew, err = intField(fields, "max_new"); err != nil {
@@ -206,7 +240,7 @@ func (t *promptsTask) ID(i int) string { return t.rows[i].id }
 func (t *promptsTask) Digest() string {
 	return digestOf(func(yield func(string) bool) {
 		for _, r := range t.rows {
-			fields := []string{r.id, r.prompt, fmt.Sprintf("%q", r.messages), fmt.Sprintf("%q %q %s %d", r.answers, r.classes, r.metric, r.maxNew)}
+			fields := []string{r.id, r.prompt, fmt.Sprintf("%q", r.messages), fmt.Sprintf("%q %q %s %d", r.answers, r.classes, r.metricText(), r.maxNew)}
 			for _, f := range fields {
 				if !yield(f) {
 					return
@@ -214,6 +248,15 @@ func (t *promptsTask) Digest() string {
 			}
 		}
 	})
+}
+
+// metricText names the metric, with its version where it is not the first: a file that says
+// the same is asked another question where the metric means another thing.
+func (row *promptRow) metricText() string {
+	if row.version <= 1 {
+		return row.metric
+	}
+	return fmt.Sprintf("%s/%d", row.metric, row.version)
 }
 
 func (t *promptsTask) Size(i int) int {

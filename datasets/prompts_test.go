@@ -10,7 +10,10 @@ func TestPromptsFile(t *testing.T) {
 	for want, text := range map[string]string{
 		`:1: neither "prompt" nor "messages"`:                                 `{"answers": ["a"]}`,
 		`:1: both "prompt" and "messages"`:                                    `{"prompt": "x", "messages": [], "answers": ["a"]}`,
-		`:2: field "answers" is missing: have prompt`:                         "{\"prompt\": \"x\", \"answers\": [\"a\"]}\n{\"prompt\": \"x\"}",
+		`:1: field "metric": qa_f1 compares with answers, and there is no`:    `{"prompt": "x", "metric": "qa_f1"}`,
+		`:1: field "metric": a file of prompts does not say which programs`:   `{"prompt": "x", "answers": ["a"], "metric": "command:true"}`,
+		`:1: field "metric": metric regex: pattern "(": `:                     `{"prompt": "x", "metric": "regex:("}`,
+		`:1: field "answers" is an empty list: leave it out`:                  `{"prompt": "x", "answers": []}`,
 		`:1: field "answers" is an empty list`:                                `{"prompt": "x", "answers": []}`,
 		`:1: field "answers": answer 1 is empty`:                              `{"prompt": "x", "answers": [""]}`,
 		`:2: field "answers": answer 2 is empty`:                              "{\"prompt\": \"x\", \"answers\": [\"a\"]}\n{\"prompt\": \"x\", \"answers\": [\"a\", \"\"], \"metric\": \"recalled\"}",
@@ -60,6 +63,51 @@ func TestPromptsFile(t *testing.T) {
 	}
 }
 
+// Lines without answers are asked, and graded where the metric needs none.
+func TestPromptsWithoutAnswers(t *testing.T) {
+	path := writeFile(t, filepath.Join(t.TempDir(), "p.jsonl"), `{"prompt": "one"}
+{"prompt": "two", "metric": "regex:(?i)yes"}
+{"prompt": "three", "answers": ["a"]}
+`)
+	k, err := Open("prompts", Options{Own: &PromptsOptions{File: path}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"none", "regex:(?i)yes", "contains"} {
+		if s := k.Sample(i, Model{Tokenizer: wordwise()}); s.Metric != want || s.Err != nil {
+			t.Errorf("line %d: metric %q, %v; want %q", i+1, s.Metric, s.Err, want)
+		}
+	}
+}
+
+// The same prompts are the same question from a file and from standard input; another
+// meaning of a metric's name is another question.
+func TestPromptsFromStandardInput(t *testing.T) {
+	text := `{"prompt": "x", "answers": ["a"], "id": "k"}` + "\n"
+	path := writeFile(t, filepath.Join(t.TempDir(), "p.jsonl"), text)
+	open := func(file, metric string) Task {
+		t.Helper()
+		stdin = strings.NewReader(text)
+		k, err := Open("prompts", Options{Own: &PromptsOptions{File: file}, Metric: metric})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	a, b := open(path, ""), open("-", "")
+	if b.Len() != 1 || b.ID(0) != "k" || a.Digest() != b.Digest() {
+		t.Errorf("%d samples, digests %s and %s", b.Len(), a.Digest(), b.Digest())
+	}
+	row := promptRow{metric: "exact", version: 2}
+	if text := row.metricText(); text != "exact/2" || open(path, "exact").Digest() == a.Digest() {
+		t.Errorf("the digest names the metric %s", text)
+	}
+	stdin = strings.NewReader("{}")
+	if _, err := Open("prompts", Options{Own: &PromptsOptions{File: "-"}}); err == nil || !strings.Contains(err.Error(), `standard input:1: neither "prompt" nor "messages"`) {
+		t.Error(err)
+	}
+}
+
 func FuzzPrompts(f *testing.F) {
 	f.Add([]byte(`{"prompt": "x", "answers": ["a"], "id": "k", "metric": "qa_f1"}`))
 	f.Add([]byte(`{"messages": [{"role": "user", "content": "x"}], "answers": ["a"], "classes": [], "max_new": 3}`))
@@ -75,7 +123,7 @@ func FuzzPrompts(f *testing.F) {
 		}
 		seen := map[string]bool{}
 		for i := range k.Len() {
-			if s := k.Sample(i, m); s.ID == "" || seen[s.ID] || len(s.Answers) == 0 || s.MaxNew < 1 || (s.Err == nil) != (len(s.IDs) > 0) {
+			if s := k.Sample(i, m); s.ID == "" || seen[s.ID] || len(s.Answers) == 0 && s.Metric != "none" && !strings.HasPrefix(s.Metric, "regex:") || s.MaxNew < 1 || (s.Err == nil) != (len(s.IDs) > 0) {
 				t.Fatalf("%+v", s)
 			} else {
 				seen[s.ID] = true

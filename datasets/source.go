@@ -240,35 +240,3 @@ func readParquet(file string, r io.Reader, budget *bounds.Budget, row func(line 
 	}
 	return parquetRows(file, bytes.NewReader(b), int64(len(b)), budget, row)
 }
-
-// SetInfo describes the file of a set.
-type SetInfo struct {
-	Set    string // the task's name
-	File   string // path; for an entry the archive's path, a colon and the entry's name
-	Rows   int
-	Bytes  int64  // of the file as stored; of an entry, unpacked
-	SHA256 string // of the same bytes
-	Err    error  // a row that breaks the schema, or a file that can't be read
-}
-
-// List returns the sets of LongBench that a folder or archive has, in the order of
-// LongBenchSets. Every row is checked.
-func List(data string) ([]SetInfo, error) {
-	if _, err := os.Stat(data); err != nil {
-		return nil, err
-	}
-	var list []SetInfo
-	for _, name := range LongBenchSets() {
-		file, err := findSet(data, name)
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			continue
-		case err != nil && file.name == "":
-			return nil, err
-		}
-		_, info, err := file.rows(name)
-		info.Err = err
-		list = append(list, info)
-	}
-	return list, nil
-}

@@ -15,7 +15,7 @@ type needleWording struct {
 var needleWordings = map[string]needleWording{
 	// RULER's (Hsieh et al., 2024, arXiv 2404.06654): random keys and values, the question
 	// at the end, and the answer's beginning given.
-	"ruler": {metric: "exact"},
+	"ruler": {metric: "contains"},
 	// The San Francisco sandwich of Kamradt's original test (2023), in the prompt that the
 	// published grids of KV cache compression put around it. They are graded by ROUGE-1
 	// recall.

@@ -10,7 +10,10 @@ func init() {
 	Register(Scorer{
 		Name: "classification", Version: 1,
 		About: "1/n if the true class is among the n class names in the prediction",
-		Score: scoreClassification,
+		Definition: "The names of classes that occur in the prediction are collected; one that is only a part of the " +
+			"answer's name does not count. Where the answer is among n names the score is 1/n, else 0.",
+		Example: Example{"Food, or a Place", Reference{Answers: []string{"Place"}, Classes: []string{"Food", "Place", "Person"}}, 0.5},
+		Score:   scoreClassification,
 	})
 }
 

@@ -15,6 +15,10 @@ func init() {
 	Register(Scorer{
 		Name: "code_sim", Version: 2,
 		About: "similarity of the first line of code with the answer, by Levenshtein's ratio",
+		Definition: "Of the prediction the first line that has no back quote, # or // is taken. Its similarity with an " +
+			"answer is 1 - d/(a+b): d is the fewest insertions and deletions of characters that make one of the " +
+			"other, a and b their lengths; rounded to hundredths. The best answer counts.",
+		Example: Example{"return x + 1", Reference{Answers: []string{"return x + 2"}}, 0.92},
 		Score: bestAnswer(never(func(prediction, answer string) float64 {
 			return similarity(firstCodeLine(prediction), answer, levenshteinRatio)
 		})),
@@ -22,6 +26,9 @@ func init() {
 	Register(Scorer{
 		Name: "code_sim_difflib", Version: 1,
 		About: "similarity of the first line of code with the answer, by difflib's ratio",
+		Definition: "As code_sim, with the ratio of Python's difflib in place of Levenshtein's, which published scores " +
+			"have where the faster library was not installed.",
+		Example: Example{"return x + 1", Reference{Answers: []string{"return x + 2"}}, 0.92},
 		Score: bestAnswer(never(func(prediction, answer string) float64 {
 			return similarity(firstCodeLine(prediction), answer, difflibRatio)
 		})),

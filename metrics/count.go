@@ -6,7 +6,10 @@ func init() {
 	Register(Scorer{
 		Name: "count", Version: 1,
 		About: "share of the numbers in the prediction that are the answer",
-		Score: bestAnswer(never(numberShare)),
+		Definition: "The share of the numbers in the prediction that are the answer, digit by digit: 05 is not 5. Without " +
+			"a number it is 0. The best answer counts.",
+		Example: Example{"7 passages, of 30", Reference{Answers: []string{"7"}}, 0.5},
+		Score:   bestAnswer(never(numberShare)),
 	})
 }
 

@@ -1,28 +1,28 @@
 package metrics
 
 import (
-	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/snapbench/snapbench/metrics/internal/pystr"
 )
 
+// Version 1 of exact was what contains is now.
 func init() {
 	Register(Scorer{
-		Name: "exact", Version: 1,
-		About: "1 if every value is in the prediction, else 0",
+		Name: "exact", Version: 2,
+		About: "1 if the prediction is one of the answers, else 0",
+		Definition: "1 if the prediction is one of the answers, character by character, letter case included; white space " +
+			"before and after it does not count. Else 0.",
+		Example: Example{" Paris\n", Reference{Answers: []string{"Paris", "Paris, France"}}, 1},
 		Score: func(prediction string, ref Reference) (float64, error) {
 			if len(ref.Answers) == 0 {
 				return 0, ErrNoAnswers
 			}
-			if slices.Contains(ref.Answers, "") { // every prediction contains it
-				return 0, fmt.Errorf("metrics: an empty value among the answers %q can't be found", ref.Answers)
+			text := pystr.Strip(prediction)
+			if text != "" && slices.ContainsFunc(ref.Answers, func(answer string) bool { return pystr.Strip(answer) == text }) {
+				return 1, nil
 			}
-			for _, value := range ref.Answers {
-				if !strings.Contains(prediction, value) {
-					return 0, nil
-				}
-			}
-			return 1, nil
+			return 0, nil
 		},
 	})
 }

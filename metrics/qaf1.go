@@ -8,7 +8,11 @@ func init() {
 	Register(Scorer{
 		Name: "qa_f1", Version: 1,
 		About: "F1 over the words of prediction and answer, as SQuAD and LongBench grade questions",
-		Score: bestAnswer(never(qaF1)),
+		Definition: "Both texts are lower-cased, lose punctuation and the words a, an and the, and are split into words. " +
+			"The score is the harmonic mean of precision and recall over the words, each as often as it occurs. " +
+			"The best answer counts.",
+		Example: Example{"It was the red house.", Reference{Answers: []string{"a red house"}}, 2.0 / 3},
+		Score:   bestAnswer(never(qaF1)),
 	})
 }
 

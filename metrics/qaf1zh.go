@@ -9,7 +9,9 @@ import (
 func init() {
 	Register(Scorer{
 		Name: "qa_f1_zh", Version: 1,
-		About: "F1 over the Chinese words of prediction and answer, cut as jieba does",
+		About:      "F1 over the Chinese words of prediction and answer, cut as jieba does",
+		Definition: "As qa_f1, over the words that jieba cuts the texts into. It needs jieba's dictionary (--jieba).",
+		Example:    Example{"窗口", Reference{Answers: []string{"窗口"}}, 1},
 		Score: bestAnswer(func(prediction, answer string) (float64, error) {
 			s, err := openSegmenter()
 			if err != nil {

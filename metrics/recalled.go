@@ -10,7 +10,11 @@ func init() {
 	Register(Scorer{
 		Name: "recalled", Version: 1,
 		About: "share of the value's characters that are right before the first wrong one",
-		Score: scoreRecalled,
+		Definition: "How many of the answer's characters are right before the first wrong one, as a share of its length. " +
+			"One answer has to be at the start of the prediction, white space aside; of several each counts at its " +
+			"best place, and the score is their mean.",
+		Example: Example{"1234999", Reference{Answers: []string{"1234567"}}, 4.0 / 7},
+		Score:   scoreRecalled,
 	})
 }
 

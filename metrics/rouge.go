@@ -10,7 +10,11 @@ func init() {
 	Register(Scorer{
 		Name: "rouge_l", Version: 1,
 		About: "summary-level ROUGE-L, F as the Python package rouge 1.0.1 computes it",
-		Score: bestAnswer(never(rougeL)),
+		Definition: "ROUGE-L over sentences: words of the longest common subsequences of the sentences of both texts are " +
+			"counted once each, over the distinct words of the answer and of the prediction, and the two shares " +
+			"give F. As the Python package rouge 1.0.1 computes it. The best answer counts.",
+		Example: Example{"the cat sat", Reference{Answers: []string{"the cat ran"}}, 2.0 / 3},
+		Score:   bestAnswer(never(rougeL)),
 	})
 }
 

@@ -15,6 +15,9 @@ func init() {
 	Register(Scorer{
 		Name: "rouge1_r", Version: 1,
 		About: "ROUGE-1 recall of the needle's words, stemmed, as published needle grids have it",
+		Definition: "The share of the words of the hidden sentence, stemmed, that the prediction has; where nothing was " +
+			"hidden, of the best answer. As the Python package rouge_score 0.1.2 computes it.",
+		Example: Example{"eating a sandwich", Reference{Answers: []string{"eat a sandwich in the park"}}, 0.5},
 		Score: scoreRouge1(func(common, target, prediction int) float64 {
 			return float64(common) / float64(max(target, 1))
 		}),
@@ -22,6 +25,9 @@ func init() {
 	Register(Scorer{
 		Name: "rouge1_f", Version: 1,
 		About: "ROUGE-1 F over the needle's words, stemmed, as published needle grids have it",
+		Definition: "As rouge1_r, with the share of the prediction's words that the sentence has: the harmonic mean of " +
+			"the two.",
+		Example: Example{"eating a sandwich", Reference{Answers: []string{"eat a sandwich in the park"}}, 2.0 / 3},
 		Score: scoreRouge1(func(common, target, prediction int) float64 {
 			if common == 0 {
 				return 0

@@ -5,7 +5,9 @@ import "strings"
 func init() {
 	Register(Scorer{
 		Name: "rouge_zh", Version: 1,
-		About: "summary-level ROUGE-L over the Chinese words that jieba cuts",
+		About:      "summary-level ROUGE-L over the Chinese words that jieba cuts",
+		Definition: "As rouge_l, over the words that jieba cuts the texts into. It needs jieba's dictionary (--jieba).",
+		Example:    Example{"窗口", Reference{Answers: []string{"窗口"}}, 1},
 		Score: bestAnswer(func(prediction, answer string) (float64, error) {
 			s, err := openSegmenter()
 			if err != nil {

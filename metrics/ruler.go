@@ -12,6 +12,9 @@ func init() {
 	Register(Scorer{
 		Name: "ruler_all", Version: 1,
 		About: "share of the answers that the prediction contains, letter case aside (RULER, all tasks but qa)",
+		Definition: "The share of the answers that occur in the prediction, letter case aside, also inside of words. " +
+			"White space around it and control characters in it do not count.",
+		Example: Example{"12 and 15", Reference{Answers: []string{"12", "34"}}, 0.5},
 		Score: func(prediction string, ref Reference) (float64, error) {
 			if len(ref.Answers) == 0 {
 				return 0, ErrNoAnswers
@@ -21,7 +24,9 @@ func init() {
 	})
 	Register(Scorer{
 		Name: "ruler_part", Version: 1,
-		About: "1 if the prediction contains any of the answers, letter case aside (RULER, qa)",
+		About:      "1 if the prediction contains any of the answers, letter case aside (RULER, qa)",
+		Definition: "1 if any of the answers occurs in the prediction, as ruler_all finds them, else 0.",
+		Example:    Example{"12 and 15", Reference{Answers: []string{"12", "34"}}, 1},
 		Score: func(prediction string, ref Reference) (float64, error) {
 			if len(ref.Answers) == 0 {
 				return 0, ErrNoAnswers

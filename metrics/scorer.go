@@ -19,6 +19,10 @@ import (
 	"sync"
 )
 
+// None is the name of no metric: of rows that no score is asked of, since they have no
+// answers. It is not registered.
+const None = "none"
+
 // Reference is what a prediction is compared with.
 type Reference struct {
 	// Answers are the accepted answers. Metrics of questions and summaries take
@@ -30,6 +34,8 @@ type Reference struct {
 	// Needle is the sentence that was hidden in the haystack (several are joined
 	// by a space). Only ROUGE-1 uses it; if it is empty, ROUGE-1 uses Answers.
 	Needle string
+	// Sample and Prompt are the row's. Only a command of the user's own sees them.
+	Sample, Prompt string
 }
 
 // Scorer is a metric: data with one function.
@@ -39,14 +45,37 @@ type Scorer struct {
 	// Version is raised with any change that could alter a score, so that a
 	// comparison can tell rows of different versions apart.
 	Version int
-	// About is one line for lists.
-	About string
+	// About is one line for lists, Definition says how the score comes about, and Example
+	// shows it.
+	About, Definition string
+	Example           Example
+	// Was is the name and version that the metric had, as in "exact/1", where nothing but
+	// the name has changed since; else it is empty. See [Scorer.Identity].
+	Was string
+	// Free says that the metric needs no answers.
+	Free bool
 	// Score grades prediction, 0 to 1. The error says what is wrong with the
 	// reference, or what the metric lacks. No prediction is an error.
 	Score func(prediction string, ref Reference) (float64, error)
 	// Ready, unless it is nil, returns an error if this machine lacks something
 	// that the metric needs, so that a run can stop before its first prompt.
 	Ready func() error
+}
+
+// Example is a prediction with the score that a metric gives it.
+type Example struct {
+	Prediction string
+	Reference  Reference
+	Score      float64
+}
+
+// Identity is what decides a score beside the texts: name and version. A metric that was
+// only renamed keeps what it had, so that a row that was made before is known again.
+func (s Scorer) Identity() string {
+	if s.Was != "" {
+		return s.Was
+	}
+	return s.Name + "/" + strconv.Itoa(s.Version)
 }
 
 // ErrNoAnswers is returned for a reference without answers.
@@ -71,13 +100,21 @@ func Register(s Scorer) {
 	registry.scorers[s.Name] = s
 }
 
-// Open returns the scorer of that name. The error lists what exists.
+// Open returns the scorer of that name, or the user's own that it describes: a pattern
+// ("regex:PATTERN") or a program ("command:PROGRAM"). The error lists what exists. The
+// scorer's Name opens it again.
 func Open(name string) (Scorer, error) {
+	switch kind, text, _ := strings.Cut(name, ":"); kind {
+	case "regex":
+		return openPattern(text)
+	case "command":
+		return openCommand(text)
+	}
 	registry.RLock()
 	s, ok := registry.scorers[name]
 	registry.RUnlock()
 	if !ok {
-		return Scorer{}, fmt.Errorf("unknown metric %q: have %s", name, strings.Join(Names(), ", "))
+		return Scorer{}, fmt.Errorf("unknown metric %q: have %s, and regex:PATTERN, command:PROGRAM", name, strings.Join(Names(), ", "))
 	}
 	return s, nil
 }

@@ -36,7 +36,7 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	_, err := Open("rogue_l")
-	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l") {
+	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l, rouge_zh, ruler_all, ruler_part, and regex:PATTERN, command:PROGRAM") {
 		t.Errorf("Open of an unknown metric: %v", err)
 	}
 }
@@ -81,6 +81,12 @@ func TestContract(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		if s.Definition == "" || s.Free {
+			t.Errorf("%s: definition %q, free %v: a registered metric says what it is, and compares with answers", name, s.Definition, s.Free)
+		}
+		if got, err := s.Score(s.Example.Prediction, s.Example.Reference); err != nil || s.Example.Prediction == "" || !(math.Abs(got-s.Example.Score) < 0.005) {
+			t.Errorf("%s: the example %+v scores %v, %v", name, s.Example, got, err)
+		}
 		perfect := map[string]string{"retrieval": "Paragraph 7", "retrieval_zh": "段落7", "count": "7"}[name]
 		if perfect == "" {
 			perfect = "return 7"
@@ -107,6 +113,7 @@ var graded = map[string]string{
 	"rouge1_r": "testdata/rouge1.json", "rouge1_f": "testdata/rouge1.json",
 	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",
 	"recalled": "the project's own: the cases of TestRecalled", "exact": "the project's own: the cases of TestExact",
+	"contains": "the project's own: the cases of TestContains",
 }
 
 // TestEveryMetricIsRecorded: every registered metric has pairs that its original

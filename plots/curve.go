@@ -31,8 +31,9 @@ func byteCurves(set results.Set, m results.Measure, tables []results.Table) ([]F
 	return curveFigures(set, m, tables, "bytes", " by bytes of the cache", overBytes)
 }
 
-// TimeCurves is Curves over a server's time to the first token, and over its tokens per second after that. Variants of
-// our own engine share their prefill and are decoded together, so they do not have such times.
+// TimeCurves is Curves over the time to a server's first token, over the tokens that come each second after it, and over
+// the new tokens of all answers together that a server gave each second. Variants of our own engine share their prefill
+// and are decoded together, so they do not have such times.
 func TimeCurves(set results.Set, m results.Measure) ([]Figure, error) {
 	return timeCurves(set, m, results.Means(set, m))
 }
@@ -45,10 +46,20 @@ func timeCurves(set results.Set, m results.Measure, tables []results.Table) ([]F
 	}
 	rate, err := curveFigures(set, m, tables, "tokens_per_second", " by tokens per second", overCost("Tokens per second of an answer",
 		func(c results.Cost) float64 { return c.DecodeTokensPerSecond }))
-	if errors.Is(err, ErrNothing) { // answers of one token
+	if err != nil && !errors.Is(err, ErrNothing) { // answers of one token
+		return nil, err
+	}
+	all, err := curveFigures(set, m, tables, "throughput", " by throughput", overCost("New tokens per second, all answers together",
+		func(c results.Cost) float64 {
+			if l, ok := set.LoadOf(c.Variant); ok {
+				return l.NewTokensPerSecond()
+			}
+			return math.NaN()
+		}))
+	if errors.Is(err, ErrNothing) { // nobody saw the server's load
 		err = nil
 	}
-	return append(first, rate...), err
+	return slices.Concat(first, rate, all), err
 }
 
 // overCost places a server by a cost, over all tasks.

@@ -8,6 +8,7 @@
 //	Frontier    a measure against bytes and speed, and which variants no other beats
 //	TaskMap     tasks × variants
 //	XY          any column or parameter against another
+//	Contrast    the differences of runs side by side
 //	Report      one HTML file with tables, pictures and rows
 //
 // Pictures are made for printing: SVG, PDF and PNG with 300 dots per inch, axes with units, and one colour scale per figure

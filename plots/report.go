@@ -70,7 +70,7 @@ func Report(w io.Writer, sets []results.Set, speeds ...Speed) error {
 			if len(parts) > 1 {
 				name = set.Name + ": " + name
 			}
-			one := results.Set{Name: set.Name, Run: set.Run, Rows: rows[i]}
+			one := results.Set{Name: set.Name, Run: set.Run, Rows: rows[i], Loads: set.Loads}
 			section, answer := sectionOf(name, len(page.Data.Parts), one, paces)
 			page.Sections = append(page.Sections, section)
 			if answer != nil {

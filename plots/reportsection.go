@@ -81,8 +81,16 @@ func sectionOf(name string, n int, set results.Set, paces []Pace) (reportSection
 	if len(fidelity.Grids) > 0 {
 		s.Blocks = append(s.Blocks, fidelity)
 	}
+	speed := reportBlock{Heading: "Speed and memory"}
 	if g, ok := results.CostGrid(set.Run, set.Rows); ok {
-		s.Blocks = append(s.Blocks, reportBlock{Heading: "Speed and memory", Grids: []results.Grid{g}})
+		speed.Grids = append(speed.Grids, g)
+	}
+	if g, ok := set.LoadGrid(set.Rows); ok {
+		g.Title = "Throughput"
+		speed.Grids = append(speed.Grids, g)
+	}
+	if len(speed.Grids) > 0 {
+		s.Blocks = append(s.Blocks, speed)
 	}
 	s.Blocks = append(s.Blocks, auditBlock(set))
 	return s, answer

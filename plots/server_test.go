@@ -29,18 +29,25 @@ func serverSet() results.Set {
 	return set
 }
 
-// TestTimeCurves: servers are placed by their own times, and the first one, the baseline, is the level.
+// Servers stand over their own times, the first as a level, and over what they gave in all
+// where that was seen.
 func TestTimeCurves(t *testing.T) {
 	set := serverSet()
+	if figs, err := TimeCurves(set, measure("score")); err != nil || len(figs) != 2 {
+		t.Fatalf("without loads: %d figures, %v", len(figs), err)
+	}
+	for k, v := range set.Run.Variants {
+		set.Loads = append(set.Loads, results.Load{Variant: v, Concurrency: 4, Requests: 6, PromptTokens: 9000, NewTokens: int64(120 + 40*k), BusySeconds: 2, Running: new(4.0)})
+	}
 	figs, err := TimeCurves(set, measure("score"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	look(t, figs)
-	if len(figs) != 2 {
+	if len(figs) != 3 {
 		t.Fatalf("%d figures", len(figs))
 	}
-	for i, label := range []string{"Median time to the first token (s)", "Tokens per second of an answer"} {
+	for i, label := range []string{"Median time to the first token (s)", "Tokens per second of an answer", "New tokens per second, all answers together"} {
 		got := texts(figs[i].SVG())
 		for _, want := range []string{label, "kv f16", "kv q8_0", "kv q4_0"} {
 			if count(got, want) != 1 {
@@ -70,6 +77,7 @@ func TestTimeCurves(t *testing.T) {
 // TestServerPictures: servers have all pictures except those by budget.
 func TestServerPictures(t *testing.T) {
 	set := serverSet()
+	set.Loads = []results.Load{{Variant: set.Run.Variants[1], Concurrency: 4, Requests: 6, PromptTokens: 9000, NewTokens: 1234, BusySeconds: 2}}
 	if _, err := BudgetMap(set, measure("score")); !errors.Is(err, ErrNothing) {
 		t.Errorf("%v", err)
 	}
@@ -82,7 +90,7 @@ func TestServerPictures(t *testing.T) {
 	if err := Report(&page, []results.Set{set}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Drop against kv f16", "by time to the first token", `"name":"server(kv=f16)","label":"kv f16","base":true`} {
+	for _, want := range []string{"Drop against kv f16", "by time to the first token", "Throughput", "<td>617</td>", `"name":"server(kv=f16)","label":"kv f16","base":true`} {
 		if strings.Count(page.String(), want) == 0 {
 			t.Errorf("no %q in the report", want)
 		}

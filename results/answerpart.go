@@ -91,7 +91,7 @@ func PartGrid(run Run, rows []Row) (g Grid, ok bool) {
 			agree, diverge = []string{labels[f.Variant]}, nil
 		}
 		if f.Variant == list[0].Variant {
-			g.Head = append(g.Head, "top-1, tokens "+f.Part.String())
+			g.Head = append(g.Head, "top-1, "+f.Part.String())
 		}
 		same, kl := "n/a", "n/a"
 		if !math.IsNaN(f.KL) {
@@ -106,7 +106,7 @@ func PartGrid(run Run, rows []Row) (g Grid, ok bool) {
 		if f.Variant != list[0].Variant {
 			break
 		}
-		g.Head = append(g.Head, "KL, tokens "+f.Part.String())
+		g.Head = append(g.Head, "KL, "+f.Part.String())
 		lo, hi := math.MaxInt, 0
 		for _, other := range list {
 			if other.Part.From == f.Part.From {
@@ -121,6 +121,6 @@ func PartGrid(run Run, rows []Row) (g Grid, ok bool) {
 	if bound {
 		what += ", lower bounds"
 	}
-	g.Notes = []string{fmt.Sprintf("by the answer's tokens, counted from 0: means over the rows whose answers are that long, which are %s; %s", counts[2:], what)}
+	g.Notes = []string{fmt.Sprintf("by the answer's tokens, counted from 0; means over the rows whose answers reach so far, which are %s; %s", counts[2:], what)}
 	return g, true
 }

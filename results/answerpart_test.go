@@ -50,7 +50,7 @@ func TestFidelityByPart(t *testing.T) {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 	g, ok := PartGrid(inOrder, rows)
-	if !ok || len(g.Head) != 5 || g.Head[1] != "top-1, tokens 0–7" || g.Head[4] != "KL, tokens 8–31" || len(g.Rows) != 2 {
+	if !ok || len(g.Head) != 5 || g.Head[1] != "top-1, 0–7" || g.Head[4] != "KL, 8–31" || len(g.Rows) != 2 {
 		t.Fatalf("%+v", g)
 	}
 	if got := strings.Join(g.Rows[1][1:], "; "); got != "87.5 %; 50.0 %; 0.1; 0.3" {

@@ -50,6 +50,12 @@ const (
 	bootstrapT
 )
 
+// What the bootstrap asks for: samples, and those whose scores differ.
+const (
+	leastBootstrap = 50
+	leastDiffer    = 10
+)
+
 // Pair is one sample's scores.
 type Pair struct{ Base, Cand float64 }
 
@@ -102,7 +108,7 @@ func Compare(tasks [][]Pair, draws int) Comparison {
 		}
 		c.se = math.Sqrt(variance(c.strata[0]) / float64(c.N))
 		c.Lo, c.Hi = tangoInterval(c.b, c.c, c.N, alpha)
-	case c.N < 50 || c.Differ < 10 || slices.ContainsFunc(c.strata, func(d []float64) bool { return len(d) < 2 }):
+	case c.N < leastBootstrap || c.Differ < leastDiffer || slices.ContainsFunc(c.strata, func(d []float64) bool { return len(d) < 2 }):
 		c.kind, c.Method = exactAny, "Gaffke"
 		// In an average over tasks a sample of a small task weighs more. To treat the weighted differences as one sample
 		// is on the safe side: their spread includes the spread between tasks.
@@ -206,37 +212,6 @@ func (c *Comparison) AtMost(limit float64) float64 {
 
 // freedom is the degrees of freedom of the differences' spread: equal scores add none.
 func (c *Comparison) freedom() float64 { return float64(c.Differ - 1) }
-
-// Needed estimates how many samples (over all tasks) it takes to decide at the level alpha with a probability of 80 %,
-// if the drop and its spread stay as observed. It is 0 if no number suffices, because the drop equals the limit.
-func (c *Comparison) Needed(limit, alpha float64) int {
-	if c.N == 0 {
-		return 0
-	}
-	gap := math.Abs(limit - c.Drop)
-	if gap < 1e-9 {
-		return 0
-	}
-	z := normalQuantile(1-alpha) + normalQuantile(0.8)
-	need := 0.0
-	if sd := c.se * math.Sqrt(float64(c.N)); sd > 0 {
-		need = math.Pow(z*sd/gap, 2)
-	}
-	// Even if all scores are equal, there must be enough samples for a failure rate of limit to show.
-	if c.Drop < limit && limit > 0 && limit < 1 {
-		z := normalQuantile(1 - alpha)
-		switch c.kind {
-		case exactBinary: // Tango's statistic of no disagreement at all
-			need = max(need, z*z*(1-limit)/limit)
-		case exactAny:
-			need = max(need, math.Log(alpha)/math.Log(1-limit))
-		}
-	}
-	if !(need < 1e9) {
-		return 0
-	}
-	return max(int(math.Ceil(need)), c.N+1)
-}
 
 // String is for messages: "0.8 points [−0.3, 1.9]".
 func (c Comparison) String() string {

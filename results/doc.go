@@ -4,7 +4,8 @@
 //	Journal    appends and syncs rows as they are finished; continues a run that was killed
 //	WriteFile  rows → results.parquet; Read and Merge read them back, the exports write other formats
 //	Table      rows → tasks × variants with 95 % intervals and paired drops
-//	Gate       rows × rows → pass, fail or undecided, and why
+//	Compare    pairs of scores → a drop, its interval, its tests against a limit
 //
-// The package knows no device, model or picture.
+// Below it, package gate makes verdicts of comparisons, package contrast puts runs side by side, and package parts makes
+// one run of several processes. None of them knows a device, a model or a picture.
 package results

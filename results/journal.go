@@ -26,7 +26,7 @@ const (
 )
 
 // runFiles are the files of a run that WriteAtomic writes.
-var runFiles = []string{runFile, journalFile, parquetFile, summaryFile, reportFile}
+var runFiles = []string{runFile, journalFile, parquetFile, summaryFile, reportFile, loadFile}
 
 // Journal is a run in progress: a folder with run.json, and journal.jsonl to which finished rows are appended.
 //

@@ -178,11 +178,7 @@ func TestTablesShowWhatCachesTake(t *testing.T) {
 	tab := Tables(set, Measures()[0])[0]
 	drop, _ := tab.DropGrid()
 	costs, _ := CostGrid(set.Run, set.Rows)
-	gate, err := GateAgainst(set, "full", points(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, g := range map[string]Grid{"score": tab.Grid(), "drop": drop, "cost": costs, "gate": gate.Grids()[0]} {
+	for name, g := range map[string]Grid{"score": tab.Grid(), "drop": drop, "cost": costs} {
 		md := g.Markdown()
 		for _, want := range []string{cacheColumn, "1.50 *", "0.38", star} {
 			if !strings.Contains(md, want) {

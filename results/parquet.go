@@ -32,35 +32,48 @@ const (
 // WriteFile writes rows as parquet, all of the file or nothing. It keeps the caller's order (see [Run.Sort]). The same
 // rows give the same bytes.
 func WriteFile(path string, rows []Row) error {
+	if err := checkAll(rows); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return WriteAtomic(path, func(w io.Writer) error { return ExportParquet(w, rows) })
+}
+
+func checkAll(rows []Row) error {
 	for i := range rows {
 		if err := rows[i].check(); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return err
 		}
+	}
+	return nil
+}
+
+// ExportParquet writes the bytes that [WriteFile] writes to a file.
+func ExportParquet(w io.Writer, rows []Row) error {
+	if err := checkAll(rows); err != nil {
+		return err
 	}
 	digest, err := digest(rows)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
-	return WriteAtomic(path, func(w io.Writer) error {
-		body := &hashWriter{w: w, hash: sha256.New()}
-		pw := parquet.NewGenericWriter[Row](body,
-			parquet.WriteBufferSize(0), // so that the hash covers all that Flush wrote
-			parquet.Compression(&zstd.Codec{}),
-			parquet.CreatedBy("snapbench", fmt.Sprint(Schema), ""),
-		)
-		for batch := range slices.Chunk(rows, 256) {
-			if _, err := pw.WriteRows(parquetRows(batch)); err != nil {
-				return err
-			}
-		}
-		if err := pw.Flush(); err != nil {
+	body := &hashWriter{w: w, hash: sha256.New()}
+	pw := parquet.NewGenericWriter[Row](body,
+		parquet.WriteBufferSize(0), // so that the hash covers all that Flush wrote
+		parquet.Compression(&zstd.Codec{}),
+		parquet.CreatedBy("snapbench", fmt.Sprint(Schema), ""),
+	)
+	for batch := range slices.Chunk(rows, 256) {
+		if _, err := pw.WriteRows(parquetRows(batch)); err != nil {
 			return err
 		}
-		pw.SetKeyValueMetadata(keySchema, fmt.Sprint(Schema))
-		pw.SetKeyValueMetadata(keyBody, fmt.Sprintf("%d:%x", body.n, body.hash.Sum(nil)))
-		pw.SetKeyValueMetadata(keyRows, digest)
-		return pw.Close()
-	})
+	}
+	if err := pw.Flush(); err != nil {
+		return err
+	}
+	pw.SetKeyValueMetadata(keySchema, fmt.Sprint(Schema))
+	pw.SetKeyValueMetadata(keyBody, fmt.Sprintf("%d:%x", body.n, body.hash.Sum(nil)))
+	pw.SetKeyValueMetadata(keyRows, digest)
+	return pw.Close()
 }
 
 type hashWriter struct {
@@ -156,6 +169,7 @@ func readParquet(r io.ReaderAt, size int64) (rows []Row, err error) {
 			return nil, fmt.Errorf("row %d: schema %d, its columns are those of schema %d (this snapbench reads 1 to %d)", i, s, version, Schema)
 		}
 		rows[i].Schema = Schema
+		rows[i].renamed()
 		if err := rows[i].check(); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i, err)
 		}

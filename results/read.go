@@ -20,6 +20,8 @@ type Set struct {
 	Name string // the path as given
 	Run  Run    // zero if the path is a parquet file without a run.json
 	Rows []Row
+	// Loads are how servers bore what they were asked, by variant.
+	Loads []Load
 	// Partial says that the run is not finished: its rows come from the journal, or from parts of which some are missing.
 	Partial bool
 }
@@ -39,7 +41,9 @@ func Read(path string) (Set, error) {
 		}
 		// The path may be the parquet file in a run's folder.
 		if run, err := ReadRun(filepath.Dir(path)); err == nil && filepath.Base(path) == parquetFile {
-			s.Run = run
+			s.Run, s.Partial = run, run.Missing > 0
+			s.Loads, err = readLoads(filepath.Dir(path))
+			return s, err
 		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return Set{}, err
 		}
@@ -48,6 +52,9 @@ func Read(path string) (Set, error) {
 	s.Run, err = ReadRun(path)
 	noRun := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !noRun {
+		return Set{}, err
+	}
+	if s.Loads, err = readLoads(path); err != nil {
 		return Set{}, err
 	}
 	s.Rows, err = readJournal(filepath.Join(path, journalFile), s.Run)
@@ -107,6 +114,7 @@ func Merge(sets ...Set) (Set, error) {
 		}
 	}
 	all.Name = strings.Join(sources, " + ")
+	all.Loads = mergeLoads(sets)
 	all.Run.Sort(all.Rows)
 	return all, nil
 }

@@ -55,9 +55,9 @@ type Row struct {
 	PromptTail   string `parquet:"prompt_tail,optional" json:"prompt_tail,omitempty" desc:"the last characters of the prompt, for reading"`
 	Prediction   string `parquet:"prediction" json:"prediction" desc:"the generated text"`
 
-	Metric        string   `parquet:"metric" json:"metric" desc:"name of the metric"`
+	Metric        string   `parquet:"metric" json:"metric" desc:"name of the metric; none where the sample has no answers"`
 	MetricVersion int      `parquet:"metric_version" json:"metric_version" desc:"version of the metric"`
-	Score         *float64 `parquet:"score,optional" json:"score,omitempty" desc:"0 to 1; null where error is set"`
+	Score         *float64 `parquet:"score,optional" json:"score,omitempty" desc:"0 to 1; null where error is set, and where metric is none"`
 	Error         string   `parquet:"error,optional" json:"error,omitempty" desc:"why there is no score"`
 	Note          string   `parquet:"note,optional" json:"note,omitempty" desc:"what a reader should know, such as a budget larger than the prompt"`
 
@@ -97,14 +97,14 @@ type Row struct {
 	KLLowerP99      *float64 `parquet:"kl_lower_p99,optional" json:"kl_lower_p99,omitempty" desc:"99th percentile of the same bound"`
 	AnswerLogProb   *float64 `parquet:"answer_logprob_change,optional" json:"answer_logprob_change,omitempty" desc:"log-probability (nats) of the baseline's answer under this server, less that under the baseline"`
 
-	KLAt0     *float64 `parquet:"kl_0_7,optional" json:"kl_0_7,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at tokens 0 to 7 of the answer; null where it has none"`
-	KLAt8     *float64 `parquet:"kl_8_31,optional" json:"kl_8_31,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at tokens 8 to 31 of the answer; null where it has none"`
-	KLAt32    *float64 `parquet:"kl_32_127,optional" json:"kl_32_127,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at tokens 32 to 127 of the answer; null where it has none"`
-	KLAt128   *float64 `parquet:"kl_128,optional" json:"kl_128,omitempty" desc:"mean of the divergences that kl_mean or kl_lower_mean is of, at token 128 and later of the answer; null where it has none"`
-	Top1At0   *float64 `parquet:"top1_0_7,optional" json:"top1_0_7,omitempty" desc:"share of equal most likely tokens at tokens 0 to 7 of the answer; null where it has none"`
-	Top1At8   *float64 `parquet:"top1_8_31,optional" json:"top1_8_31,omitempty" desc:"share of equal most likely tokens at tokens 8 to 31 of the answer; null where it has none"`
-	Top1At32  *float64 `parquet:"top1_32_127,optional" json:"top1_32_127,omitempty" desc:"share of equal most likely tokens at tokens 32 to 127 of the answer; null where it has none"`
-	Top1At128 *float64 `parquet:"top1_128,optional" json:"top1_128,omitempty" desc:"share of equal most likely tokens at token 128 and later of the answer; null where it has none"`
+	KLAt0     *float64 `parquet:"kl_0_7,optional" json:"kl_0_7,omitempty" desc:"kl_mean over tokens 0 to 7 of the answer alone, or kl_lower_mean where the row has that; null where nothing was compared there"`
+	KLAt8     *float64 `parquet:"kl_8_31,optional" json:"kl_8_31,omitempty" desc:"kl_mean over tokens 8 to 31 of the answer alone, or kl_lower_mean where the row has that; null where nothing was compared there"`
+	KLAt32    *float64 `parquet:"kl_32_127,optional" json:"kl_32_127,omitempty" desc:"kl_mean over tokens 32 to 127 of the answer alone, or kl_lower_mean where the row has that; null where nothing was compared there"`
+	KLAt128   *float64 `parquet:"kl_128,optional" json:"kl_128,omitempty" desc:"kl_mean over tokens 128 and later of the answer alone, or kl_lower_mean where the row has that; null where nothing was compared there"`
+	Top1At0   *float64 `parquet:"top1_0_7,optional" json:"top1_0_7,omitempty" desc:"top1_agreement over tokens 0 to 7 of the answer alone; null where nothing was compared there"`
+	Top1At8   *float64 `parquet:"top1_8_31,optional" json:"top1_8_31,omitempty" desc:"top1_agreement over tokens 8 to 31 of the answer alone; null where nothing was compared there"`
+	Top1At32  *float64 `parquet:"top1_32_127,optional" json:"top1_32_127,omitempty" desc:"top1_agreement over tokens 32 to 127 of the answer alone; null where nothing was compared there"`
+	Top1At128 *float64 `parquet:"top1_128,optional" json:"top1_128,omitempty" desc:"top1_agreement over tokens 128 and later of the answer alone; null where nothing was compared there"`
 }
 
 // Key is a row's identity, the value of ID: a sha256 over the fields that are known before the sample is run and could
@@ -245,6 +245,16 @@ func Params(params map[string]string) string {
 	return strings.Join(words, " ")
 }
 
+// NoMetric is the metric of a row that no score is asked of, since its sample has no answers.
+const NoMetric = "none"
+
+// renamed gives the row's metric the name that it has today: until version 2 of exact, contains was named so.
+func (r *Row) renamed() {
+	if r.Metric == "exact" && r.MetricVersion == 1 {
+		r.Metric = "contains"
+	}
+}
+
 // check returns an error for a row that breaks a rule on which readers rely.
 func (r *Row) check() error {
 	switch {
@@ -254,7 +264,7 @@ func (r *Row) check() error {
 		return fmt.Errorf("row %.12s: schema %d, want %d", r.ID, r.Schema, Schema)
 	case r.Task == "" || r.Sample == "" || r.Variant == "":
 		return fmt.Errorf("row %.12s: task %q, sample %q, variant %q: none may be empty", r.ID, r.Task, r.Sample, r.Variant)
-	case r.Error == "" && r.Score == nil:
+	case r.Error == "" && r.Score == nil && r.Metric != NoMetric:
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): neither a score nor an error", r.ID, r.Task, r.Sample, r.Variant)
 	case r.Error != "" && r.Score != nil:
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): both a score and the error %q", r.ID, r.Task, r.Sample, r.Variant, r.Error)

@@ -163,10 +163,12 @@ func parseRow(b []byte) (Row, error) {
 		}
 		r := upgrade([]row1{old})[0]
 		r.Schema = Schema
+		r.renamed()
 		return r, nil
 	case Schema:
 		var r Row
 		err := strictJSON(b, &r)
+		r.renamed()
 		return r, err
 	}
 	return Row{}, fmt.Errorf("schema %d, this snapbench reads 1 to %d", version.Schema, Schema)

@@ -12,6 +12,7 @@ import (
 // Summary is summary.json: the tables as numbers. Unknown numbers are null, never zero.
 type Summary struct {
 	Schema   int              `json:"schema"`
+	Scale    string           `json:"scale"`
 	Run      string           `json:"run"`
 	Rows     int              `json:"rows"`
 	Failed   int              `json:"failed"`
@@ -29,10 +30,14 @@ type SubjectSummary struct {
 	Cells    []CellSummary `json:"cells"`
 	Costs    []CostSummary `json:"costs"`
 	Parts    []PartSummary `json:"fidelity_by_part,omitempty"`
+	Loads    []LoadSummary `json:"throughput,omitempty"`
 	Warnings []string      `json:"warnings,omitempty"`
 }
 
-// CellSummary is one measure of one task (or average) and variant. Scores are 0 to 1.
+// summaryScale says what the numbers are; a file without it is of before, when they were 0 to 1.
+const summaryScale = "score, recalled, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
+
+// CellSummary is one measure of one task (or average) and variant. Scores are 0 to 100.
 type CellSummary struct {
 	Measure string       `json:"measure"`
 	Task    string       `json:"task"`
@@ -90,6 +95,14 @@ type PartSummary struct {
 	Top1    *float64 `json:"top1_agreement"`
 }
 
+// LoadSummary is a server's Load with its rates.
+type LoadSummary struct {
+	Load
+	RequestsPerSecond     *float64 `json:"requests_per_second"`
+	PromptTokensPerSecond *float64 `json:"prompt_tokens_per_second"`
+	NewTokensPerSecond    *float64 `json:"new_tokens_per_second"`
+}
+
 // known is a number for JSON, null where it is not one.
 func known(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -100,7 +113,7 @@ func known(v float64) *float64 {
 
 // Summarize makes the numbers of a set's tables.
 func Summarize(set Set) Summary {
-	s := Summary{Schema: Schema, Run: set.Run.Name, Rows: len(set.Rows), Subjects: []SubjectSummary{}}
+	s := Summary{Schema: Schema, Scale: summaryScale, Run: set.Run.Name, Rows: len(set.Rows), Subjects: []SubjectSummary{}}
 	for i := range set.Rows {
 		if set.Rows[i].Error != "" {
 			s.Failed++
@@ -118,14 +131,18 @@ func Summarize(set Set) Summary {
 				continue
 			}
 			out.Warnings = union(out.Warnings, t.Warnings)
+			scale := 1.0
+			if m.Points {
+				scale = 100
+			}
 			for _, l := range t.Lines {
 				for k, c := range l.Cells {
 					cs := CellSummary{
 						Measure: m.Name, Task: l.Name, Average: l.Average, Variant: t.Variants[k], Samples: c.N, Failed: c.Failed,
-						Mean: known(c.Mean), Lo: known(c.Lo), Hi: known(c.Hi), Method: c.Method,
+						Mean: known(scale * c.Mean), Lo: known(scale * c.Lo), Hi: known(scale * c.Hi), Method: c.Method,
 					}
 					if d := c.Drop; d != nil {
-						cs.Drop = &DropSummary{Mean: known(d.Drop), Lo: known(d.Lo), Hi: known(d.Hi), N: d.N, Differ: d.Differ, Method: d.Method}
+						cs.Drop = &DropSummary{Mean: known(100 * d.Drop), Lo: known(100 * d.Lo), Hi: known(100 * d.Hi), N: d.N, Differ: d.Differ, Method: d.Method}
 					}
 					out.Cells = append(out.Cells, cs)
 				}
@@ -138,12 +155,17 @@ func Summarize(set Set) Summary {
 				CacheBytes: known(c.CacheBytes), CacheTimesFull: known(c.Cache.TimesFull), KeptMean: known(c.KeptMean), AuditFailures: c.AuditFailures,
 				FirstTokenSecondsP50: known(c.Served.FirstTokenP50), FirstTokenSecondsP95: known(c.Served.FirstTokenP95),
 				TokenSecondsP50: known(c.Served.TokenP50), TokenSecondsP95: known(c.Served.TokenP95),
-				RepeatEqual: known(c.Served.Same), RepeatScore: known(c.Served.RepeatScore),
+				RepeatEqual: known(100 * c.Served.Same), RepeatScore: known(100 * c.Served.RepeatScore),
 			}
 			if c.PeakBytes > 0 {
 				cs.PeakBytes = &c.PeakBytes
 			}
 			out.Costs = append(out.Costs, cs)
+		}
+		for _, v := range names(parts[i], func(r *Row) string { return r.Variant }, set.Run.Variants) {
+			if l, ok := set.LoadOf(v); ok {
+				out.Loads = append(out.Loads, LoadSummary{l, known(l.RequestsPerSecond()), known(l.PromptTokensPerSecond()), known(l.NewTokensPerSecond())})
+			}
 		}
 		for _, f := range FidelityByPart(set.Run, parts[i]) {
 			ps := PartSummary{Variant: f.Variant, From: f.Part.From, Rows: f.Rows, KL: known(f.KL), Bound: f.Bound, Top1: known(f.Top1)}
@@ -186,6 +208,10 @@ func Sections(set Set) []Section {
 		if g, ok := CostGrid(set.Run, parts[i]); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Speed and memory", g})
+		}
+		if g, ok := set.LoadGrid(parts[i]); ok {
+			g.Title = sub.String()
+			list = append(list, Section{"Throughput", g})
 		}
 	}
 	for _, f := range []struct {
@@ -237,7 +263,11 @@ func Markdown(set Set) string {
 // WriteSummary writes summary.json and summary.md into a folder.
 func WriteSummary(dir string, run Run, rows []Row) error {
 	set := Set{Run: run, Rows: rows}
-	err := WriteAtomic(filepath.Join(dir, summaryFile), func(w io.Writer) error {
+	var err error
+	if set.Loads, err = readLoads(dir); err != nil {
+		return err
+	}
+	err = WriteAtomic(filepath.Join(dir, summaryFile), func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)

@@ -73,15 +73,6 @@ func TestTablesShowControlCharacters(t *testing.T) {
 		check(s.Heading, s.Grid.Text(100))
 	}
 	check("summary.md", Markdown(set))
-	for i := range set.Rows {
-		set.Rows[i].Score, set.Rows[i].Error, set.Rows[i].Audit = new(0.5), "", ""
-	}
-	verdict, err := GateAgainst(set, "full", points(5))
-	if err != nil {
-		t.Fatal(err)
-	}
-	check("the verdict", verdict.Text(100))
-	check("the verdict in markdown", verdict.Markdown())
 }
 
 // TestSetVisible: Visible escapes every text of a set, and does not change the set itself.

@@ -3,7 +3,6 @@ package runners
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
@@ -78,8 +77,9 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 			}
 		}
 	}
+	identity := s.Metric
 	if scorer, err := metrics.Open(s.Metric); err == nil {
-		r.MetricVersion = scorer.Version
+		r.MetricVersion, identity = scorer.Version, scorer.Identity()
 	}
 	if s.Length > 0 {
 		r.Length = pointer(s.Length)
@@ -90,7 +90,7 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 	}
 	extra := append(slices.Clone(j.Settings), fmt.Sprintf("max_new=%d", s.MaxNew), fmt.Sprintf("min_new=%d", s.MinNew),
 		"end="+s.End.String(), fmt.Sprintf("stop=%q%v", s.StopStrings, s.StopIDs), fmt.Sprintf("fidelity=%v", j.Baseline != nil),
-		"metric="+s.Metric+"/"+strconv.Itoa(r.MetricVersion))
+		"metric="+identity)
 	r.ID = r.Key(extra...)
 	return r
 }

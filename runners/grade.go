@@ -49,7 +49,11 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 			p.Set(r, p.KL, p.Agreement)
 		}
 	}
-	reference := metrics.Reference{Answers: s.Answers, Classes: s.Classes}
+	if s.Metric == metrics.None {
+		r.Note = strings.TrimPrefix(r.Note+"; no answers to score by", "; ")
+		return nil
+	}
+	reference := metrics.Reference{Answers: s.Answers, Classes: s.Classes, Sample: s.ID, Prompt: s.Prompt}
 	if s.Needle != nil {
 		reference.Needle = strings.Join(s.Needle.Needles, " ")
 	}
@@ -75,7 +79,7 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	}
 	if c.Served != nil && c.Served.Again != nil {
 		if r.RepeatScore, err = of(*c.Served.Again, s.Metric); err != nil {
-			return err
+			r.Note = strings.TrimPrefix(r.Note+"; the second answer has no score: "+err.Error(), "; ")
 		}
 		r.RepeatEqual = pointer(*c.Served.Again == c.Text)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,6 +22,8 @@ var arrows = []struct{ from, to, reason string }{
 	{"metrics", "bounds inputs", "grading text needs no model"},
 	{"datasets", "bounds inputs metrics", "a task names its metric; it runs no model"},
 	{"results", "bounds inputs", "rows are data"},
+	{"results/gate", "bounds results", "verdicts over rows: no file but limits is read"},
+	{"results/contrast", "results", "runs side by side are rows of several"},
 	{"plots", "results", "pictures are drawn from rows alone"},
 	{"configs", "bounds", "presets are names, no behaviour"},
 	{"runners/ref", "runners/engine", "a device knows the contract"},
@@ -38,16 +41,17 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners", "datasets metrics results", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
 	{"runners/runnertest", "runners", "any runner is held to the interface alone"},
 	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
-	{"runners/speed", "compress inputs plots results runners", "measures the engine, and draws what it measured"},
+	{"runners/speed", "compress datasets inputs plots results runners", "measures the engine, and draws what it measured"},
 	{"runners/server", "datasets inputs results runners", "a server behind HTTP: it knows no engine of ours, only how text becomes tokens"},
 	{"runners/cluster", "inputs results runners", "places parts by an engine that a cluster has; it knows the folder, and no model"},
 	{"runners/console", "datasets results runners", "tells people how far a job or a measurement is"},
 	{"runners/scores", "compress metrics results runners", "rows of predictions that another program made"},
+	{"runners/outcome", "inputs plots results runners/console runners/scores", "shows people rows: tables, pictures, what is wrong; it runs nothing"},
 	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
 
-// forTests is a package that only tests may import.
-const forTests = "runners/cuda/emulator"
+// forTests are packages that only tests may import.
+var forTests = []string{"runners/cuda/emulator", "runners/cluster/slurmtest"}
 
 func TestImportsPointOneWay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
@@ -85,7 +89,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		a := arrows[rule]
 		for _, imported := range p.Imports {
 			to, ours := strings.CutPrefix(imported, module)
-			if ours && to == forTests {
+			if ours && slices.Contains(forTests, to) {
 				t.Errorf("%s imports %s, which is for tests", name, to)
 			}
 			if !ours || within(to, a.from) && a.from != "runners" {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,15 +40,11 @@ func (a *asking) register(cmd *cobra.Command, families ...string) {
 		}
 		for _, o := range datasets.OptionsOf(d.Own()) {
 			if a.options[o.Name] == nil && cmd.Flags().Lookup(o.Name) == nil {
-				help := o.Help
-				if v := o.Default(); v != "" && !strings.Contains(help, "default") {
-					help += fmt.Sprintf(" (default %s)", v)
-				}
 				f := &ownFlag{}
 				if a.options[o.Name] = f; o.List {
-					cmd.Flags().StringSliceVar(&f.list, o.Name, nil, help)
+					cmd.Flags().StringSliceVar(&f.list, o.Name, nil, o.Usage())
 				} else {
-					cmd.Flags().StringVar(&f.one, o.Name, "", help)
+					cmd.Flags().StringVar(&f.one, o.Name, "", o.Usage())
 				}
 			}
 		}
@@ -77,71 +71,22 @@ func (f *ownFlag) values() []string {
 	return trimmed(f.list)
 }
 
-// open opens tasks with the options given. An option that none of the tasks has is a usage
-// error.
-func (a *asking) open(cmd *cobra.Command, names []string, metric string) (tasks []datasets.Task, options []datasets.Options, err error) {
+// open opens tasks with the options given.
+func (a *asking) open(cmd *cobra.Command, names []string, metric string) ([]datasets.Task, []datasets.Options, error) {
 	if err := noEmptyLists(cmd); err != nil {
 		return nil, nil, usage(err)
 	}
 	if a.jieba != "" {
 		metrics.UseJieba(a.jieba)
 	}
-	used := map[string]bool{}
-	for _, name := range names {
-		d, err := datasets.Define(name)
-		if err != nil {
-			return nil, nil, usage(err)
-		}
-		o := datasets.Options{MaxNew: a.run.maxNew, Limit: a.run.limit, Metric: metric}
-		if d.Own != nil {
-			o.Own = d.Own()
-			for _, option := range datasets.OptionsOf(o.Own) {
-				values := a.options[option.Name].values()
-				if len(values) == 0 {
-					continue
-				}
-				used[option.Name] = true
-				if err := option.Set(values); err != nil {
-					return nil, nil, usage(err)
-				}
-			}
-			if b, ok := o.Own.(*datasets.LongBenchOptions); ok && b.Data == "" {
-				if b.Data, err = local.CachedLongBench(); err != nil {
-					return nil, nil, err
-				}
-			}
-		}
-		task, err := datasets.Open(name, o)
-		var mistake *datasets.OptionError
-		if errors.As(err, &mistake) {
-			err = usage(err)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := ready(task); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
-		}
-		tasks, options = append(tasks, task), append(options, o)
+	asked := datasets.Asked{Names: names, Values: map[string][]string{}, MaxNew: a.run.maxNew, Limit: a.run.limit, Metric: metric, LongBench: local.CachedLongBench}
+	for name, flag := range a.options {
+		asked.Values[name] = flag.values()
 	}
-	for option, given := range a.options {
-		if len(given.values()) > 0 && !used[option] {
-			return nil, nil, usage(fmt.Errorf("--%s: none of the tasks %s has this option", option, strings.Join(names, ", ")))
-		}
+	tasks, options, err := asked.Open()
+	var mistake *datasets.OptionError
+	if errors.As(err, &mistake) {
+		err = usage(err)
 	}
-	return tasks, options, nil
-}
-
-// ready is an error where a task's metric lacks something, such as a dictionary. It is
-// asked before anything runs.
-func ready(t datasets.Task) error {
-	one, ok := t.(interface{ Metric() string })
-	if !ok {
-		return nil
-	}
-	scorer, err := metrics.Open(one.Metric())
-	if err != nil || scorer.Ready == nil {
-		return err
-	}
-	return scorer.Ready()
+	return tasks, options, err
 }

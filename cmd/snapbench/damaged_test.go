@@ -33,7 +33,7 @@ func TestDamagedModel(t *testing.T) {
 	for name, more := range map[string][]string{"plain": nil, "fidelity": {"--fidelity"}} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "run")
-			args := append([]string{"needle", "--model", model, "--device", "cpu", "--lengths", "512", "--depths", "3", "--budgets", "full,64", "--kernels", "5",
+			args := append([]string{"needle", "--model", model, "--device", "cpu", "--lengths", "512", "--depths", "3", "--trials", "1", "--budgets", "full,64", "--kernels", "5",
 				"--out", out, "--quiet"}, more...)
 			status, stdout, stderr := snapbench(args...)
 			if status != exitCannotRun || !strings.Contains(stderr, "none of 6 rows could be scored") || !strings.Contains(stderr, "not finite: layer 2 gives") ||

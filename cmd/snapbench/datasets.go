@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -38,39 +37,16 @@ func newDatasetsList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var failed []error
-			type line struct {
-				Set    string `json:"set"`
-				Rows   int    `json:"rows"`
-				Bytes  int64  `json:"bytes"`
-				SHA256 string `json:"sha256"`
-				File   string `json:"file"`
-				Error  string `json:"error,omitempty"`
-			}
-			lines := []line{}
-			for _, s := range list {
-				l := line{s.Set, s.Rows, s.Bytes, s.SHA256, s.File, ""}
-				if s.Err != nil {
-					l.Error = s.Err.Error()
-					failed = append(failed, s.Err)
-				}
-				lines = append(lines, l)
-			}
 			w := cmd.OutOrStdout()
 			if asJSON {
-				if err := json.NewEncoder(w).Encode(lines); err != nil {
-					return err
-				}
-				return errors.Join(failed...)
+				err = json.NewEncoder(w).Encode(list)
+			} else if err = list.Print(w); err == nil && len(list) == 0 {
+				err = fmt.Errorf("%s: none of LongBench's sets is there", data)
 			}
-			fmt.Fprintf(w, "%-24s %5s %10s  %-16s %s\n", "set", "rows", "bytes", "sha256", "file")
-			for _, l := range lines {
-				fmt.Fprintf(w, "%-24s %5d %10d  %-16.16s %s\n", l.Set, l.Rows, l.Bytes, l.SHA256, l.File)
+			if err != nil {
+				return err
 			}
-			if len(lines) == 0 {
-				return fmt.Errorf("%s: none of LongBench's sets is there", data)
-			}
-			return errors.Join(failed...)
+			return list.Err()
 		},
 	}
 	cmd.Flags().StringVar(&data, "data", "", "folder or archive (default: what datasets pull longbench brought)")
@@ -98,14 +74,12 @@ func newDatasetsPull() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := 0
 			for _, s := range list {
 				if s.Err != nil {
 					return s.Err
 				}
-				rows += s.Rows
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%d sets, %d rows, all checked\n", path, len(list), rows)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%d sets, %d rows, all checked\n", path, len(list), list.Rows())
 			return nil
 		},
 	}

@@ -84,11 +84,11 @@ func TestEveryCommandTakesDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	preset := filepath.Join(work, "preset.yaml")
-	if err := os.WriteFile(preset, []byte("command: needle\ndevice: [cpu, ref]\nlengths: [400]\ndepths: [0, 100]\nbudgets: [full, 40]\nmax-new: 2\n"), 0o644); err != nil {
+	if err := os.WriteFile(preset, []byte("command: needle\ndevice: [cpu, ref]\nlengths: [400]\ndepths: [0, 100]\ntrials: 1\nbudgets: [full, 40]\nkernels: 5\nmax-new: 2\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for name, args := range map[string][]string{
-		"needle":    {"needle", "--device", "cpu,cpu", "--lengths", "400", "--depths", "2", "--budgets", "full,40", "--max-new", "2"},
+		"needle":    {"needle", "--device", "cpu,cpu", "--lengths", "400", "--depths", "2", "--trials", "1", "--budgets", "full,40", "--kernels", "5", "--max-new", "2"},
 		"longbench": {"longbench", "--device", "cpu,cpu", "--tasks", "trec", "--data", work, "--budgets", "full,40", "--max-new", "2"},
 		"run":       {"run", preset},
 	} {

@@ -6,10 +6,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/metrics"
 )
 
 func newEval() *cobra.Command {
 	var a asking
+	var metric string
 	cmd := &cobra.Command{
 		Use:   "eval TASK[,TASK…]",
 		Short: "Any tasks under every variant",
@@ -19,8 +21,8 @@ a mistake. needle, longbench and prompts are the same with fewer flags.
 
 Tasks: ` + strings.Join(datasets.Names(), ", ") + `.`,
 		Example: `  snapbench eval niah,multikey --lengths 1k,2k --budgets full,256 --policies snapkv,tova
-  snapbench eval longbench --model M --budgets full,1024 --out runs/lb
-  snapbench eval qasper,niah --model M --data DIR --lengths 4k
+  snapbench eval longbench --model org/name --budgets full,1024 --out runs/lb
+  snapbench eval qasper,niah --model org/name --data DIR --lengths 4k
   snapbench eval niah,qasper --server http://localhost:8000/v1 --data DIR --lengths 4k --out runs/served`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,8 +30,15 @@ Tasks: ` + strings.Join(datasets.Names(), ", ") + `.`,
 			if err != nil {
 				return usage(err)
 			}
+			if metric != "" {
+				scorer, err := metrics.Open(metric)
+				if err != nil {
+					return usage(err)
+				}
+				metric = scorer.Name
+			}
 			a.arguments = args
-			return a.ask(cmd, "eval", names, "")
+			return a.ask(cmd, "eval", names, metric)
 		},
 	}
 	var families []string
@@ -37,5 +46,6 @@ Tasks: ` + strings.Join(datasets.Names(), ", ") + `.`,
 		families = append(families, d.Family)
 	}
 	a.register(cmd, families...)
+	cmd.Flags().StringVar(&metric, "metric", "", "in place of the tasks' own: one of snapbench metrics list, regex:PATTERN, or command:PROGRAM")
 	return cmd
 }

@@ -21,9 +21,17 @@ func noEmptyLists(cmd *cobra.Command) (err error) {
 	return err
 }
 
+func trimmed(list []string) []string {
+	var out []string
+	for _, s := range list {
+		out = append(out, strings.TrimSpace(s)) // as in 'full, 512'
+	}
+	return out
+}
+
 // modelFlags say which model runs on which devices.
 type modelFlags struct {
-	model, device, dtype, tokenizer string
+	model, device, dtype, tokenizer, stage string
 }
 
 func (f *modelFlags) register(cmd *cobra.Command) {
@@ -32,12 +40,13 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 	s.StringVar(&f.device, "device", "auto", "device: auto, "+strings.Join(local.DeviceNames(), ", ")+"; samples are spread over several: cuda:0,cuda:1")
 	s.StringVar(&f.dtype, "dtype", "auto", "number format of weights and cache: auto, float32, float16, bfloat16")
 	s.StringVar(&f.tokenizer, "tokenizer", "native", "tokenizer backend: native, sugarme")
+	s.StringVar(&f.stage, "stage", "", "folder on a local disk: the model's files are copied there first, once for all processes of a machine, and read there")
 }
 
 // options returns how to open the model. It needs a tokenizer where it reads text, which
 // it does not when speed is measured.
 func (f *modelFlags) options(text bool) local.Options {
-	o := local.Options{Model: f.model, Device: f.device, DType: f.dtype}
+	o := local.Options{Model: f.model, Device: f.device, DType: f.dtype, Stage: f.stage}
 	if text {
 		o.Tokenizer = f.tokenizer
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,9 +21,9 @@ code sets, 95 % intervals, and the drop against the full cache.
 A protocol says how a row becomes a prompt: ` + strings.Join(datasets.ProtocolNames(), ", ") + `.
 Where a protocol is named, its authors' own policy and budgets are the defaults.`,
 		Example: `  snapbench datasets pull longbench
-  snapbench longbench --model M --tasks all --budgets full,1024,2048,4096 --out runs/lb
-  snapbench longbench --model M --tasks all --device cuda:all --out runs/cards
-  snapbench longbench --model M --tasks trec,lcc --data DIR --limit 20 --protocol snapkv-repo --budgets full,512
+  snapbench longbench --model org/name --tasks all --budgets full,1024,2048,4096 --out runs/lb
+  snapbench longbench --model org/name --tasks all --device cuda:all --out runs/cards
+  snapbench longbench --model org/name --tasks trec,lcc --data DIR --limit 20 --protocol snapkv-repo --budgets full,512
   snapbench longbench --server http://localhost:8001/v1 --label fp8 --tasks all --concurrency 16 --out runs/fp8`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,7 +34,7 @@ Where a protocol is named, its authors' own policy and budgets are the defaults.
 				}
 				a.variants.adopt(cmd, protocol.Policy, protocol.Budgets)
 			}
-			names, err := setNames(sets)
+			names, err := datasets.ExpandSets(sets)
 			if err != nil {
 				return usage(err)
 			}
@@ -46,18 +44,4 @@ Where a protocol is named, its authors' own policy and budgets are the defaults.
 	a.register(cmd, "longbench")
 	cmd.Flags().StringSliceVar(&sets, "tasks", []string{"all"}, "sets: all (the 16 English and code sets), zh, e, or names")
 	return cmd
-}
-
-// setNames expands the groups all, zh and e among names of sets.
-func setNames(asked []string) ([]string, error) {
-	var list []string
-	for _, a := range asked {
-		if group, ok := map[string]string{"all": "longbench", "zh": "longbench-zh", "e": "longbench-e"}[a]; ok {
-			a = group
-		} else if !slices.Contains(datasets.LongBenchSets(), a) {
-			return nil, fmt.Errorf("unknown set %q: have all, zh, e, %s", a, strings.Join(datasets.LongBenchSets(), ", "))
-		}
-		list = append(list, a)
-	}
-	return datasets.Expand(list)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/cluster"
 	"github.com/snapbench/snapbench/runners/console"
 )
 
@@ -24,9 +25,9 @@ const (
 	exitPass      = 0
 	exitCannotRun = 1
 	exitUsage     = 2
-	exitFailed    = 3 // a gate failed
-	exitUndecided = 4 // too little data for a verdict
-	exitAgain     = 5 // ended before its time limit, to be started again
+	exitFailed    = 3             // a gate failed
+	exitUndecided = 4             // too little data for a verdict
+	exitAgain     = cluster.Again // ended before its time limit, to be started again
 )
 
 func main() {
@@ -115,9 +116,9 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 		SilenceUsage:  true,
 	}
 	registerUnpacked(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newPolicies(), newModels(), newDatasets(),
-		newGate(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport())
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newScore(), newMetrics(), newPolicies(), newModels(), newDatasets(),
+		newGate(), newCompare(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport(), newVersion(), newMan())
 	return root
 }
 
@@ -126,6 +127,7 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 func addLibraryCommands(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	completeValues(root)
 	for _, c := range root.Commands() {
 		switch c.Name() {
 		case "completion":

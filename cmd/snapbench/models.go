@@ -9,9 +9,7 @@ import (
 
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/local"
-	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/card"
-	"github.com/snapbench/snapbench/runners/models/embedded"
 )
 
 func newModels() *cobra.Command {
@@ -57,42 +55,19 @@ func newModelsList() *cobra.Command {
 		Example: "  snapbench models list --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := local.Hub()
+			list, failed := local.ListModels()
+			if list == nil {
+				return failed
+			}
+			var err error
+			if asJSON {
+				err = json.NewEncoder(cmd.OutOrStdout()).Encode(list)
+			} else {
+				err = list.Print(cmd.OutOrStdout())
+			}
 			if err != nil {
 				return err
 			}
-			repos, failed := client.List()
-			type line struct {
-				Model  string   `json:"model"`
-				Commit string   `json:"commit"`
-				Refs   []string `json:"refs"`
-				Bytes  int64    `json:"bytes"`
-			}
-			lines := []line{}
-			for _, r := range repos {
-				if r.Repo.Kind != hub.Model {
-					continue
-				}
-				for _, s := range r.Snapshots {
-					lines = append(lines, line{r.Repo.ID, s.Commit, s.Refs, s.Bytes})
-				}
-			}
-			w := cmd.OutOrStdout()
-			if asJSON {
-				if err := json.NewEncoder(w).Encode(map[string]any{"cache": client.Cache, "models": lines, "shapes": models.Shapes()}); err != nil {
-					return err
-				}
-				return failed
-			}
-			fmt.Fprintf(w, "in %s:\n", client.Cache)
-			for _, l := range lines {
-				fmt.Fprintf(w, "  %-40s %s %s %.2f GB\n", l.Model, l.Commit[:12], strings.Join(l.Refs, ","), float64(l.Bytes)/1e9)
-			}
-			if len(lines) == 0 {
-				fmt.Fprintln(w, "  none; snapbench models pull org/name brings one")
-			}
-			fmt.Fprintf(w, "inside this program: %s\n", embedded.Name)
-			fmt.Fprintf(w, "shapes with random weights, for speed: shape:%s\n", strings.Join(models.Shapes(), ", shape:"))
 			return failed
 		},
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,7 +23,14 @@ share of the value's characters that are right before the first wrong one, and
 ROUGE-1, in which published maps are given.
 
 Without flags it is "snapbench run quickstart": the embedded model, on any
-computer, in about a minute.`,
+computer, in about a minute. A flag changes what it names, and nothing else:
+  --model     the same grid of another model, without lengths beyond its context
+  --policies, --variants
+              have parameters of their own; kernels and windows are asked beside
+              them only where given
+  --max-len   takes the place of the lengths
+  --server, --serve
+              no caches of ours: what is left is the grid of prompts`,
 		Example: `  snapbench needle
   snapbench needle --model SmolLM2-135M-Instruct.Q4_1.gguf --max-len 4k --depths 5 --trials 2 \
       --budgets full,128,256,512,1024 --kernels 5,7,13 --pooling max,avg --out runs/first
@@ -36,28 +41,15 @@ computer, in about a minute.`,
       --tokenizer-from org/name --lengths 4k,16k --out runs/kv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := quickstart(cmd); err != nil {
-				return err
-			}
-			if err := needleTask(task); err != nil {
+			if err := datasets.CheckNeedle(task); err != nil {
 				return usage(err)
 			}
+			a.settle(cmd)
 			return a.ask(cmd, "needle", []string{task}, "")
 		},
 	}
 	a.register(cmd, "needle")
 	cmd.Flags().StringVar(&task, "task", "niah", "task: "+strings.Join(datasets.NeedleNames(), ", "))
+	quickstart(cmd)
 	return cmd
-}
-
-// needleTask refuses a task that hides no needle. For one of LongBench's sets the error
-// names the command that runs it.
-func needleTask(name string) error {
-	if slices.Contains(datasets.NeedleNames(), name) {
-		return nil
-	}
-	if slices.Contains(datasets.LongBenchSets(), name) {
-		return fmt.Errorf("task %q is one of LongBench's sets: snapbench longbench --tasks %s runs it", name, name)
-	}
-	return fmt.Errorf("unknown task %q: have %s", name, strings.Join(datasets.NeedleNames(), ", "))
 }

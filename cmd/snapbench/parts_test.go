@@ -13,7 +13,7 @@ import (
 func TestParts(t *testing.T) {
 	work := t.TempDir()
 	ask := func(out string, more ...string) []string {
-		return append([]string{"needle", "--lengths", "512", "--depths", "0,100", "--trials", "1", "--budgets", "full,64", "--out", out}, more...)
+		return append([]string{"needle", "--lengths", "512", "--depths", "0,100", "--trials", "1", "--budgets", "full,64", "--kernels", "7", "--out", out}, more...)
 	}
 	one, three := filepath.Join(work, "one"), filepath.Join(work, "three")
 	pass(t, ask(one)...)

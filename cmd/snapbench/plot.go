@@ -3,13 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/plots"
-	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/outcome"
 	"github.com/snapbench/snapbench/runners/speed"
 )
 
@@ -36,7 +35,7 @@ With folders of snapbench speed it also draws theirs, and the score against spee
 			if err != nil {
 				return err
 			}
-			set, err := readAll(cmd.ErrOrStderr(), paths)
+			set, err := outcome.Read(cmd.ErrOrStderr(), paths)
 			if err != nil {
 				return err
 			}
@@ -82,26 +81,4 @@ With folders of snapbench speed it also draws theirs, and the score against spee
 	s.BoolVar(&o.Look.NoNumbers, "no-numbers", false, "heat maps without numbers in their cells")
 	s.StringVar(&o.Look.Palette, "palette", plots.Palettes()[0], "colours: "+strings.Join(plots.Palettes(), ", "))
 	return cmd
-}
-
-// readAll reads results and joins them. It reports on stderr which are not finished.
-func readAll(stderr io.Writer, paths []string) (results.Set, error) {
-	var sets []results.Set
-	if len(paths) == 0 {
-		return results.Set{}, nil
-	}
-	for _, p := range paths {
-		s, err := results.Read(p)
-		if err != nil {
-			return results.Set{}, err
-		}
-		if s.Partial {
-			fmt.Fprintf(stderr, "%s is not finished, it has %d rows so far: its command continues it\n", s.Name, len(s.Rows))
-		}
-		sets = append(sets, s)
-	}
-	if len(sets) == 1 {
-		return sets[0], nil
-	}
-	return results.Merge(sets...)
 }

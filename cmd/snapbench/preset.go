@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/snapbench/snapbench/configs"
+	"github.com/snapbench/snapbench/runners/console"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 func newRun() *cobra.Command {
@@ -40,7 +43,7 @@ given here replace the preset's. Presets inside the program: ` + strings.Join(co
 				return err
 			}
 			if err := target.ParseFlags(args[1:]); err != nil {
-				return usage(err)
+				return flagError(target, err)
 			}
 			positional := append(p.Args, target.Flags().Args()...)
 			if err := target.ValidateArgs(positional); err != nil {
@@ -76,24 +79,60 @@ func apply(cmd *cobra.Command, p configs.Preset) error {
 	return nil
 }
 
-// quickstart applies the preset quickstart to a command without flags that say what to run.
-func quickstart(cmd *cobra.Command) error {
-	asked := false
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		switch f.Name {
-		// These say where and how, not what.
-		case "out", "json", "quiet", "device", "max-unpacked", "retry", "shard",
-			"on", "shards", "at-once", "engine-args", "image", "claim", "print", "detach":
-		default:
-			asked = asked || f.Changed
-		}
-	})
-	if asked {
-		return nil
-	}
+// quickstart makes the preset quickstart the defaults of needle's flags, as its help shows
+// them. None counts as given, so that one that is given changes what it names alone.
+func quickstart(cmd *cobra.Command) {
 	p, err := configs.Shipped("quickstart")
 	if err != nil {
-		return err
+		panic(err) // it is inside the program
 	}
-	return apply(cmd, p)
+	for _, f := range p.Flags {
+		flag := cmd.Flags().Lookup(f.Name)
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			err = list.Replace(f.Values) // a list typed by the user takes its place
+		} else {
+			err = flag.Value.Set(strings.Join(f.Values, ","))
+		}
+		if err != nil {
+			panic(err)
+		}
+		flag.DefValue = flag.Value.String()
+		flag.Usage = ownDefault.ReplaceAllString(flag.Usage, "")
+	}
+}
+
+// ownDefault is the default that the help of a task's option ends with.
+var ownDefault = regexp.MustCompile(` \(default [^()]*\)$`)
+
+// settle takes back those defaults of the quick start that flags given stand in the place
+// of: policies and variants bring parameters of their own, a longest length a list of
+// lengths. Of a model that is named, the lengths that its context has no room for are left
+// out.
+func (a *asking) settle(cmd *cobra.Command) {
+	given := cmd.Flags().Changed
+	if given("policies") || given("variants") {
+		for name, values := range a.variants.parameters {
+			if !given(name) {
+				*values = nil
+			}
+		}
+	}
+	if given("lengths") {
+		return
+	}
+	lengths := a.options["lengths"]
+	if given("max-len") {
+		lengths.list = nil
+		return
+	}
+	if !given("model") || a.server.asked() || a.cluster.on != "" {
+		return
+	}
+	progress := console.NewProgress(cmd.ErrOrStderr(), a.run.quiet)
+	defer progress.Close()
+	fit, left, context := local.Within(cmd.Context(), a.model.model, lengths.list, progress.Say)
+	if len(fit) > 0 && len(left) > 0 {
+		lengths.list = fit
+		progress.Say("without lengths %s: the context of %s is %d tokens", strings.Join(left, ", "), a.model.model, context)
+	}
 }

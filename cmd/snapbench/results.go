@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/results/parts"
 	"github.com/snapbench/snapbench/runners/console"
+	"github.com/snapbench/snapbench/runners/outcome"
 )
 
 func newResults() *cobra.Command {
@@ -26,11 +26,11 @@ func newResultsShow() *cobra.Command {
 		Example: "  snapbench results show runs/first",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			set, err := readAll(cmd.ErrOrStderr(), args)
+			set, err := outcome.Read(cmd.ErrOrStderr(), args)
 			if err != nil {
 				return err
 			}
-			return printTables(cmd.OutOrStdout(), set)
+			return outcome.Tables(cmd.OutOrStdout(), set)
 		},
 	}
 }
@@ -46,7 +46,7 @@ func newResultsMerge() *cobra.Command {
 			if out == "" {
 				return usage(fmt.Errorf("where to? --out FILE.parquet"))
 			}
-			set, err := readAll(cmd.ErrOrStderr(), args)
+			set, err := outcome.Read(cmd.ErrOrStderr(), args)
 			if err != nil {
 				return err
 			}
@@ -61,41 +61,55 @@ func newResultsMerge() *cobra.Command {
 	return cmd
 }
 
+func newResultsJoin() *cobra.Command {
+	var missing, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "join RUN",
+		Short: "One run of the parts that several processes made",
+		Long: `Makes one run of the parts that --shard left in a folder. The part that ends last does
+so by itself; by hand it is wanted where that one was killed just then, or where some
+parts are not wanted any more (--allow-missing).
+
+It refuses, and changes nothing, where rows are missing, and where two attempts at a
+part answered the same question differently.`,
+		Example: "  snapbench results join runs/lb",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			joined, err := parts.Join(args[0], missing)
+			if err != nil {
+				return err
+			}
+			progress := console.NewProgress(cmd.ErrOrStderr(), false)
+			sayJoined(progress, args[0], joined)
+			return show(cmd.OutOrStdout(), progress, args[0], asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&missing, "allow-missing", false, "join what is there; every table then says how many rows are missing")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	return cmd
+}
+
 func newResultsExport() *cobra.Command {
 	var out string
 	var spreadsheet bool
 	cmd := &cobra.Command{
-		Use:     "export csv|jsonl RUN [RUN …]",
-		Short:   "Rows as CSV or JSON lines",
-		Example: "  snapbench results export csv runs/first > first.csv",
+		Use:     "export csv|jsonl|parquet RUN [RUN …]",
+		Short:   "Rows as CSV, JSON lines or parquet",
+		Example: "  snapbench results export csv runs/first > first.csv\n  snapbench results export parquet runs/a runs/b --out both.parquet",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			export := map[string]func(io.Writer, []results.Row) error{"csv": results.ExportCSV, "jsonl": results.ExportJSONL}[args[0]]
-			if export == nil {
-				return usage(fmt.Errorf("unknown format %q: have csv, jsonl", args[0]))
+			export, err := results.Exporter(args[0], spreadsheet)
+			if err != nil {
+				return usage(err)
 			}
-			if spreadsheet {
-				if args[0] != "csv" {
-					return usage(fmt.Errorf("--for-spreadsheet is for csv, not %s", args[0]))
-				}
-				export = results.ExportSpreadsheetCSV
-			}
-			set, err := readAll(cmd.ErrOrStderr(), args[1:])
+			set, err := outcome.Read(cmd.ErrOrStderr(), args[1:])
 			if err != nil {
 				return err
 			}
-			if out == "" {
-				return export(console.Exact(cmd.OutOrStdout()), set.Rows)
+			if out != "" {
+				return results.ExportFile(out, set.Rows, export)
 			}
-			f, err := os.Create(out)
-			if err != nil {
-				return err
-			}
-			if err := export(f, set.Rows); err != nil {
-				f.Close()
-				return err
-			}
-			return f.Close()
+			return export(console.Exact(cmd.OutOrStdout()), set.Rows)
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file (default standard output)")

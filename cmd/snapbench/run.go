@@ -5,20 +5,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
-	"github.com/snapbench/snapbench/inputs"
-	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/results/parts"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/local"
-	"github.com/snapbench/snapbench/runners/scores"
+	"github.com/snapbench/snapbench/runners/outcome"
 )
 
 // ask puts tasks to a model: it opens both, answers every sample that has no finished row
@@ -59,7 +56,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	j := &runners.Job{Name: command, Tasks: tasks, Variants: runners.VariantsOf(variants), Part: part, Retry: a.run.retry,
 		Settings: []string{"tokenizer=" + a.model.tokenizer}}
 	if a.run.fidelity {
-		if !slices.ContainsFunc(variants, isFull) {
+		if !slices.ContainsFunc(variants, compress.Variant.IsFull) {
 			return usage(errors.New("--fidelity measures against the full cache: add full to the variants"))
 		}
 		j.Baseline = compress.Full
@@ -92,7 +89,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 // finish runs a job whose folder is open, and shows the results.
 func (a *asking) finish(cmd *cobra.Command, j *runners.Job, team []runners.Runner, journal *results.Journal, progress *console.Progress) error {
 	had := len(journal.Rows())
-	enough, stop := enoughAsked()
+	enough, stop := runners.EnoughAsked()
 	j.Enough = enough
 	err := j.Run(cmd.Context(), team, journal, progress)
 	asked := stop()
@@ -115,52 +112,7 @@ func (a *asking) folder() (runners.Folder, error) {
 	return runners.Folder{Dir: a.run.out, Date: a.run.date, Command: commandLine(), Version: version(), Attempt: attempt}, err
 }
 
-// show prints the summary and draws the pictures.
+// show shows a run whose rows are complete.
 func show(w io.Writer, progress *console.Progress, dir string, asJSON bool) error {
-	set, err := results.Read(dir)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		data, err := inputs.ReadFile(filepath.Join(dir, "summary.json"))
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(data); err != nil {
-			return err
-		}
-	} else {
-		if err := printTables(w, set); err != nil {
-			return err
-		}
-		scores.PrintLengths(w, set.Rows)
-	}
-	failed, first := results.Unscored(set.Rows)
-	if failed == len(set.Rows) {
-		return fmt.Errorf("none of %d rows could be scored; the first: %s", len(set.Rows), first)
-	}
-	if failed > 0 {
-		progress.Say("%d of %d rows have an error and no score; the first: %s", failed, len(set.Rows), first)
-	}
-	sayNotes(progress, set.Rows)
-	files, err := plots.WriteRun(dir, set)
-	if err != nil {
-		return err
-	}
-	if len(files) > 0 {
-		progress.Say("in %s: results.parquet, summary.md, summary.json and %d pictures, for example %s", dir, len(files), filepath.Base(files[len(files)-1]))
-	}
-	return results.CheckBaseline(set)
-}
-
-// sayNotes says the most important remarks of rows, such as that a haystack starts over.
-func sayNotes(progress *console.Progress, rows []results.Row) {
-	const most = 4
-	notes := results.Notes(rows)
-	for _, n := range notes[:min(most, len(notes))] {
-		progress.Say("%d of %d rows: %s", n.Rows, len(rows), n.Text)
-	}
-	if more := len(notes) - most; more > 0 {
-		progress.Say("and %d notes more, in the column note", more)
-	}
+	return outcome.Show(w, progress.Say, dir, asJSON)
 }

@@ -47,17 +47,9 @@ program does. With --out the rows become results that gate, plot and report read
 			if f.jieba != "" {
 				metrics.UseJieba(f.jieba)
 			}
-			sets, err := predictions.ReadDir(args[0])
+			sets, graded, err := predictions.ScoreDir(args[0], o)
 			if err != nil {
 				return err
-			}
-			var graded []predictions.Result
-			for _, s := range sets {
-				r, err := s.Score(o)
-				if err != nil {
-					return err
-				}
-				graded = append(graded, r)
 			}
 			if f.out != "" {
 				model := f.model

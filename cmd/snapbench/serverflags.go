@@ -59,7 +59,7 @@ func (f *serverFlags) alone(cmd *cobra.Command) error {
 
 // refuse names the first flag given that a server has no use for.
 func (f *serverFlags) refuse(cmd *cobra.Command) error {
-	ours := []string{"device", "dtype", "tokenizer", "policies", "budgets", "variants", "shard", "on"}
+	ours := []string{"device", "dtype", "tokenizer", "stage", "policies", "budgets", "variants", "shard", "on"}
 	for _, p := range compress.Flags() {
 		ours = append(ours, p.Name)
 	}
@@ -97,7 +97,7 @@ func (f *serverFlags) axes() (axes []sweep.Axis, err error) {
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			return nil, fmt.Errorf("--set %q: want name=a,b,c", text)
 		}
-		axes = append(axes, sweep.Axis{Place: name, Values: trimmed(outside(list))})
+		axes = append(axes, sweep.Axis{Place: name, Values: trimmed(compress.SplitOutside(list))})
 	}
 	return axes, nil
 }

@@ -84,7 +84,7 @@ func TestServe(t *testing.T) {
 	if status != exitPass {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 	}
-	for _, want := range []string{"Drop against is good", "first token, median"} {
+	for _, want := range []string{"Drop against is good", "first token, median", "Throughput", "requests/s"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
@@ -140,24 +140,74 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// Where nobody but the server counts tokens, a server that never answers leaves the run
-// unfinished, with all that the others said in it.
+// Where nobody but the servers makes prompts, one that never answers, or ends while it is
+// asked, has errors for the prompts that another made, and its rows say so; asked again,
+// it is asked alone.
+func TestServeWithoutTokenizer(t *testing.T) {
+	for _, order := range []string{"bad,early,good,mortal", "good,mortal,early"} {
+		w := newWorkshop(t, 6)
+		ask := w.ask("run", order)
+		pass(t, ask...)
+		rows := w.rows("run")
+		good := map[string]results.Row{}
+		for _, r := range rows["good"] {
+			good[r.Sample] = r
+		}
+		for is, want := range map[string]struct {
+			fails int
+			why   string
+		}{"good": {0, ""}, "early": {6, "CUDA out of memory"}, "mortal": {3, "Aborted (core dumped)"}} {
+			fails := 0
+			for _, r := range rows[is] {
+				if g := good[r.Sample]; r.PromptSHA256 != g.PromptSHA256 || r.PromptTail != g.PromptTail || r.PromptTail == "" || r.Answer != g.Answer {
+					t.Errorf("%s, %s: not the prompt of the other server: %+v", order, is, r)
+				}
+				if r.Error == "" {
+					continue
+				}
+				if fails++; !strings.HasSuffix(r.Error, want.why) || !strings.Contains(r.Note, "as server(is=good) had it") {
+					t.Errorf("%s, %s: %s (%s)", order, is, r.Error, r.Note)
+				}
+			}
+			if len(rows[is]) != 6 || fails != want.fails {
+				t.Errorf("%s, %s: %d rows, %d of them failed", order, is, len(rows[is]), fails)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(w.dir, "cured"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		pass(t, append(ask, "--retry")...)
+		for is, want := range map[string]int{"good": 1, "early": 2, "mortal": 2} {
+			if starts, _ := w.starts("run", is); starts != want {
+				t.Errorf("%s, %s: started %d times, want %d", order, is, starts, want)
+			}
+			if rows := w.rows("run")[is]; len(rows) != 6 || slices.ContainsFunc(rows, func(r results.Row) bool { return r.Error != "" || r.Note != "" }) {
+				t.Errorf("%s, %s: cured it has %d rows, or some with an error: %+v", order, is, len(rows), rows[0])
+			}
+		}
+	}
+}
+
+// Where no server ever came up, nobody knows the prompts: the run is left unfinished, with
+// all that was said in it, and goes on.
 func TestServeUnfinished(t *testing.T) {
-	w := newWorkshop(t, 4)
-	ask := w.ask("run", "early,good")
+	w := newWorkshop(t, 6)
+	ask := w.ask("run", "early,mortal")
 	status, stdout, stderr := snapbench(ask...)
-	if status != exitCannotRun || !strings.Contains(stderr, "1 of 2 servers could not be asked") || !strings.Contains(stderr, "CUDA out of memory") || stdout != "" {
+	if status != exitCannotRun || !strings.Contains(stderr, "2 of 2 servers could not be asked") || !strings.Contains(stderr, "CUDA out of memory") || stdout != "" {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 	}
-	if set, err := results.Read(filepath.Join(w.dir, "run")); err != nil || !set.Partial || len(set.Rows) != 4 {
+	if set, err := results.Read(filepath.Join(w.dir, "run")); err != nil || !set.Partial || len(set.Rows) != 3 {
 		t.Errorf("%d rows, %v", len(set.Rows), err)
 	}
 	if err := os.WriteFile(filepath.Join(w.dir, "cured"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	pass(t, ask...)
-	if starts, _ := w.starts("run", "good"); starts != 1 || len(w.rows("run")["early"]) != 4 {
-		t.Errorf("the finished one was started %d times", starts)
+	for _, is := range []string{"early", "mortal"} {
+		if starts, _ := w.starts("run", is); starts != 2 || len(w.rows("run")[is]) != 6 {
+			t.Errorf("%s was started %d times", is, starts)
+		}
 	}
 }
 

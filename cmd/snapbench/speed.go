@@ -5,14 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/snapbench/snapbench/datasets"
-	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/speed"
@@ -20,16 +15,9 @@ import (
 
 // speedFlags are the flags of speed alone.
 type speedFlags struct {
-	lengths, batches []string
-	maxNew, warmup   int
-	prompts, layers  int
-	attending, block string
-	memory           string
-	out, against     string
-	seed             uint64
-	bench, shared    bool
-	repeat           int
-	json, quiet      bool
+	speed.Asked
+	out, against       string
+	bench, json, quiet bool
 }
 
 func newSpeed() *cobra.Command {
@@ -44,7 +32,8 @@ measures every length, batch and variant alone: prefill, decoding steps (median,
 p10 and p90 of synchronised steps after a warm-up, the end token not obeyed), peak
 memory by the device's own account, and the roofs: the bytes a step must read over
 the bandwidth measured here, the operations of a prefill over the rates measured
-here. What does not fit is a result too, with the bytes it would need.
+here. What does not fit is a result too, with the bytes it would need. Of a cell
+whose steps vary by more than half (p90 over p10) no ratio is printed.
 
 --batch max is the largest batch, and --lengths max the longest prompt, that fits by
 the plan of memory: weights, what the prefill of one prompt needs, all caches, what
@@ -68,20 +57,20 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 	m.register(cmd)
 	v.register(cmd)
 	s := cmd.Flags()
-	s.StringSliceVar(&f.lengths, "lengths", []string{"4k"}, "prompt lengths in tokens; max: the longest that fits")
-	s.StringSliceVar(&f.batches, "batch", []string{"1"}, "sequences decoded together; max: as many as fit")
-	s.IntVar(&f.maxNew, "max-new", 64, "decoding steps measured")
-	s.IntVar(&f.warmup, "warmup", 8, "decoding steps before them")
-	s.IntVar(&f.prompts, "prefill", 0, "prompts read for a batch; the other sequences' caches are copies of those (0: all are read)")
-	s.IntVar(&f.layers, "layers", 0, "layers of a prefill that are computed; the others take their caches from the last of them (0: all)")
-	s.StringVar(&f.attending, "attending", "", "a prompt's last tokens that attend, as 128k (default all)")
-	s.StringVar(&f.block, "block", "", "tokens that a prefill takes at a time, as 4k (default the device's own number)")
-	s.StringVar(&f.memory, "memory", "", "bytes of the device to use at most, weights included, as 16g or 900m (default what is free)")
-	s.Uint64Var(&f.seed, "seed", 1, "of the random prompts")
+	s.StringSliceVar(&f.Lengths, "lengths", []string{"4k"}, "prompt lengths in tokens; max: the longest that fits")
+	s.StringSliceVar(&f.Batches, "batch", []string{"1"}, "sequences decoded together; max: as many as fit")
+	s.IntVar(&f.MaxNew, "max-new", 64, "decoding steps measured")
+	s.IntVar(&f.Warmup, "warmup", 8, "decoding steps before them")
+	s.IntVar(&f.Prompts, "prefill", 0, "prompts read for a batch; the other sequences' caches are copies of those (0: all are read)")
+	s.IntVar(&f.Layers, "layers", 0, "layers of a prefill that are computed; the others take their caches from the last of them (0: all)")
+	s.StringVar(&f.Attending, "attending", "", "a prompt's last tokens that attend, as 128k (default all)")
+	s.StringVar(&f.Block, "block", "", "tokens that a prefill takes at a time, as 4k (default the device's own number)")
+	s.StringVar(&f.Memory, "memory", "", "bytes of the device to use at most, weights included, as 16g or 900m (default what is free)")
+	s.Uint64Var(&f.Seed, "seed", 1, "of the random prompts")
 	s.StringVar(&f.out, "out", "", "folder for speed.json, bench.txt and pictures")
 	s.StringVar(&f.against, "against", "", "an earlier run's folder: also print how far the medians are from it")
-	s.BoolVar(&f.shared, "shared", false, "instead: one prompt under all variants together, as needle and longbench run it, against the first variant alone")
-	s.IntVar(&f.repeat, "repeat", 5, "with --shared: runs, after one that is not counted")
+	s.BoolVar(&f.Shared, "shared", false, "instead: one prompt under all variants together, as needle and longbench run it, against the first variant alone")
+	s.IntVar(&f.Repeat, "repeat", 0, "measure each cell so often, all in turn, and give means with 95 % intervals; with --shared medians, after a run that is not counted (default 1, with --shared 5)")
 	s.BoolVar(&f.bench, "bench", false, "print Go benchmark lines, for benchstat")
 	s.BoolVar(&f.json, "json", false, "print JSON")
 	s.BoolVar(&f.quiet, "quiet", false, "no progress")
@@ -90,9 +79,13 @@ whole model. --attending 128k lets only so many of a prompt's last tokens attend
 
 // run measures what was asked for and prints it.
 func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) error {
-	plan, block, err := f.plan(cmd, v)
+	variants, err := v.list(cmd)
 	if err != nil {
 		return err
+	}
+	plan, err := f.Plan(variants, cmd.Flags().Changed)
+	if err != nil {
+		return usage(err)
 	}
 	var before *speed.Report
 	if f.against != "" {
@@ -113,19 +106,14 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 	}
 	defer opened.Close()
 	engine := opened.Engines[0]
-	m, about := engine.Model(), engine.Describe()
-	if block > 0 {
-		m.SetBlock(block)
-	}
-	if err := plan.Check(m); err != nil {
+	report, err := plan.Begin(engine, commandLine(), version())
+	if err != nil {
 		return usage(err)
 	}
 	w := cmd.OutOrStdout()
-	if f.shared {
-		return plan.Shared(cmd.Context(), w, m, f.repeat, f.json)
+	if f.Shared {
+		return plan.Shared(cmd.Context(), w, engine.Model(), plan.Repeat, f.json)
 	}
-	report := &speed.Report{Command: commandLine(), Version: version(), Started: time.Now().UTC(), CPU: runners.Processor(),
-		About: about.Device + ": " + about.About, Block: m.Block()}
 	if err := plan.Measure(cmd.Context(), engine, report, &console.Cells{Progress: progress, Report: report, Out: f.out}); err != nil {
 		if len(report.Rows) > 0 { // what was measured is not lost
 			err = errors.Join(err, f.save(report, progress.Say))
@@ -160,57 +148,4 @@ func (f *speedFlags) save(report *speed.Report, say func(string, ...any)) error 
 	}
 	say("in %s: speed.json, bench.txt and %d pictures", f.out, len(pictures))
 	return nil
-}
-
-// plan reads the flags. The block is 0 where the device's own is to be used.
-func (f *speedFlags) plan(cmd *cobra.Command, v *variantFlags) (p speed.Plan, block int, err error) {
-	p = speed.Plan{MaxNew: f.maxNew, Warmup: f.warmup, Prompts: f.prompts, Seed: f.seed}
-	p.Part.Layers = f.layers
-	if p.Variants, err = v.list(cmd); err != nil {
-		return p, 0, err
-	}
-	for _, s := range f.lengths {
-		n := 0
-		if s = strings.TrimSpace(s); s != "max" {
-			if n, err = datasets.ParseTokens(s); err != nil {
-				return p, 0, usage(fmt.Errorf("%w, or max", err))
-			}
-		}
-		p.Lengths = append(p.Lengths, n)
-	}
-	for _, s := range f.batches {
-		n := 0
-		if s = strings.TrimSpace(s); s != "max" {
-			if n, err = strconv.Atoi(s); err != nil || n < 1 || n > speed.MostSequences {
-				return p, 0, usage(fmt.Errorf("batch %q: want 1 to %d, or max", s, speed.MostSequences))
-			}
-		}
-		p.Batches = append(p.Batches, n)
-	}
-	if f.memory != "" {
-		if p.Limit, err = speed.ParseBytes(f.memory); err != nil {
-			return p, 0, usage(err)
-		}
-	}
-	if f.attending != "" {
-		if p.Part.Attending, err = datasets.ParseTokens(f.attending); err != nil {
-			return p, 0, usage(fmt.Errorf("--attending: %w", err))
-		}
-	}
-	if f.block != "" {
-		if block, err = datasets.ParseTokens(f.block); err != nil {
-			return p, 0, usage(fmt.Errorf("--block: %w", err))
-		}
-	}
-	switch {
-	case p.LongestAsked() && p.LargestAsked():
-		err = errors.New("--lengths max and --batch max: the one depends on the other, give one in numbers")
-	case f.shared && (p.LongestAsked() || cmd.Flags().Changed("batch") || cmd.Flags().Changed("prefill") || cmd.Flags().Changed("against")):
-		err = errors.New("--shared takes lengths in numbers, and no --batch, --prefill or --against")
-	case f.shared && f.repeat < 1:
-		err = fmt.Errorf("--repeat %d: want 1 or more", f.repeat)
-	default:
-		err = p.Valid()
-	}
-	return p, block, usage(err)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/speed"
@@ -46,5 +47,26 @@ func TestSpeedMax(t *testing.T) {
 	}
 	if len(s.Longest) != 2 || s.Longest[1].Length <= s.Longest[0].Length {
 		t.Errorf("longest by the plan: %+v", s.Longest)
+	}
+}
+
+// --repeat measures every cell so often, in turn, and tells means with intervals.
+func TestSpeedRepeat(t *testing.T) {
+	args := []string{"--lengths", "300", "--batch", "2", "--budgets", "full,64", "--repeat", "3"}
+	s := speedOf(t, args...)
+	if len(s.Rows) != 2 {
+		t.Fatalf("%d rows", len(s.Rows))
+	}
+	for _, r := range s.Rows {
+		if r.Repeats != 3 || len(r.StepEach) != 3 || len(r.PrefillEach) != 3 || r.StepSeconds <= 0 || r.Batch != 2 || r.StepP90 < r.StepP10 {
+			t.Errorf("%+v", r)
+		}
+	}
+	command := append([]string{"speed", "--device", "cpu", "--model", "shape:tiny", "--windows", "16", "--max-new", "3", "--warmup", "1", "--quiet"}, args...)
+	if text := pass(t, command...); !strings.Contains(text, "means of 3 repeats, ± 95 %") || strings.Count(text, " ± ") < 6 {
+		t.Errorf("printed\n%s", text)
+	}
+	if text := pass(t, append(command, "--bench")...); strings.Count(text, "BenchmarkDecode") != 6 {
+		t.Errorf("printed\n%s", text)
 	}
 }

@@ -81,6 +81,7 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	command(exitUndecided, "gate", out, "--against", "full", "--max-drop", "5")
 	command(exitCannotRun, "gate", foreign, "--against", "full", "--max-drop", "5")
 	command(exitUsage, "gate", out, "--against", evil, "--max-drop", "5")
+	command(exitPass, "compare", out)
 	command(exitPass, "plot", out)
 	command(exitPass, "plot", out, "--x", "budget", "--y", "score", "--facet", "model")
 	command(exitPass, "plot", foreign, "--x", "variant", "--y", "score", "--series", "task", "--out", out)

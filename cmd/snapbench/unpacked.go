@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/bounds"
-	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/results/gate"
 )
 
 // registerUnpacked adds the flag, for every command, that limits what a packed file may
@@ -22,7 +22,7 @@ func registerUnpacked(root *cobra.Command) {
 type unpackedFlag struct{ text string }
 
 func (f *unpackedFlag) Set(s string) error {
-	size, err := results.ParseSize(s)
+	size, err := gate.ParseSize(s)
 	if err != nil || size.Bytes < 1 || size.Bytes > 1<<62 {
 		return fmt.Errorf("want a size, such as 4GiB or 800MiB")
 	}

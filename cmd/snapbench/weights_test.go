@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A run continues only with the weights that it began with; the name of their folder does
@@ -83,13 +84,41 @@ func TestCachedModelIsItsCommit(t *testing.T) {
 	t.Setenv("HF_HUB_CACHE", filepath.Join(work, "hub"))
 	t.Setenv("HF_HOME", work)
 	t.Setenv("HF_HUB_OFFLINE", "1")
-	try := func() (int, string) {
+	out := filepath.Join(work, "out")
+	try := func(more ...string) (int, string) {
 		var stdout, stderr bytes.Buffer
-		code := run([]string{"prompts", prompts, "--model", "org/tiny", "--device", "cpu", "--budgets", "full", "--max-new", "2", "--out", t.TempDir(), "--quiet"}, &stdout, &stderr)
+		code := run(append([]string{"prompts", prompts, "--model", "org/tiny", "--device", "cpu", "--budgets", "full", "--max-new", "2", "--out", out, "--quiet"}, more...), &stdout, &stderr)
 		return code, stderr.String()
 	}
 	if code, said := try(); code != exitPass {
 		t.Fatalf("status %d, %s", code, said)
+	}
+	rows, err := os.ReadFile(filepath.Join(out, "results.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Copied elsewhere it is the same model: the run is continued, and has nothing to do.
+	stage := filepath.Join(work, "stage")
+	if code, said := try("--stage", stage); code != exitPass {
+		t.Fatalf("status %d, %s", code, said)
+	}
+	if again, err := os.ReadFile(filepath.Join(out, "results.parquet")); err != nil || !bytes.Equal(again, rows) {
+		t.Errorf("other rows with --stage: %v", err)
+	}
+	staged, err := filepath.Glob(filepath.Join(stage, "org--tiny-*", "model.safetensors"))
+	if err != nil || len(staged) != 1 {
+		t.Fatalf("staged: %q, %v", staged, err)
+	}
+	info, err := os.Stat(staged[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipBit(t, staged[0])
+	if err := os.Chtimes(staged[0], time.Time{}, info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := try("--stage", stage); code != exitCannotRun || !strings.Contains(said, staged[0]+" is not what commit "+commit+" of org/tiny holds") {
+		t.Errorf("status %d, %q, with other weights in the copy", code, said)
 	}
 	flipBit(t, filepath.Join(dir, "model.safetensors"))
 	if code, said := try(); code != exitCannotRun || !strings.Contains(said, "is not what commit "+commit+" of org/tiny holds") {

@@ -113,6 +113,21 @@ type Result struct {
 	Buckets []Bucket // nil unless [Options] asks for them
 }
 
+// ScoreDir reads the sets of a folder and grades each; graded[i] is of sets[i].
+func ScoreDir(dir string, opt Options) (sets []Set, graded []Result, err error) {
+	if sets, err = ReadDir(dir); err != nil {
+		return nil, nil, err
+	}
+	for _, s := range sets {
+		r, err := s.Score(opt)
+		if err != nil {
+			return nil, nil, err
+		}
+		graded = append(graded, r)
+	}
+	return sets, graded, nil
+}
+
 // Score grades a set. It fails if the metric cannot be computed for a row, or
 // needs something that is missing on this machine.
 func (s Set) Score(opt Options) (Result, error) {

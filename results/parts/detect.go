@@ -45,6 +45,23 @@ var sources = []source{
 	{name: "torchrun", index: "RANK", count: "WORLD_SIZE"},
 }
 
+// Find returns the part that a text asks for: I/N, "auto" for the one that the
+// environment says, or nothing for the zero Part. How tells what of the environment said
+// it; it is empty otherwise.
+func Find(text string, env Environment) (p Part, how string, err error) {
+	switch text {
+	case "":
+		return Part{}, "", nil
+	case "auto":
+		if p, how, err = Detect(env); err != nil {
+			err = fmt.Errorf("auto: %w", err)
+		}
+		return p, how, err
+	}
+	p, err = Parse(text)
+	return p, "", err
+}
+
 // Detect returns the part that this process is by its environment, and which variables
 // said so.
 func Detect(env Environment) (p Part, how string, err error) {

@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -65,6 +66,23 @@ func TestDetect(t *testing.T) {
 		case c.part != "" && (err != nil || p.String() != c.part || !strings.Contains(how, c.how)):
 			t.Errorf("%v: %v by %q, %v; want %s", c.env, p, how, err, c.part)
 		}
+	}
+}
+
+// A part is named, found in the environment, or not asked for.
+func TestFind(t *testing.T) {
+	env := environment(map[string]string{"RANK": "1", "WORLD_SIZE": "2"})
+	for text, want := range map[string]string{
+		"": "0/0  <nil>", "3/4": "3/4  <nil>", "auto": "1/2 torchrun, RANK=1 <nil>",
+		"4/4": "0/0  part 4 of 4: parts are counted from 0, so this run has 0 to 3",
+	} {
+		p, how, err := Find(text, env)
+		if got := fmt.Sprint(p, " ", how, " ", err); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+	if _, _, err := Find("auto", environment(nil)); err == nil || !strings.HasPrefix(err.Error(), "auto: the environment does not say") {
+		t.Errorf("an environment without a part: %v", err)
 	}
 }
 

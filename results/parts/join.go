@@ -110,6 +110,19 @@ func Join(dir string, allowMissing bool) (Joined, error) {
 	return joined, results.Replace(dir, run, u.rows)
 }
 
+// JoinLast joins a run of so many parts unless some are left that are not done; it
+// returns how many.
+func JoinLast(dir string, count int) (left int, j Joined, err error) {
+	f, err := Look(dir)
+	if err != nil {
+		return 0, j, err
+	}
+	if left = len(f.Unfinished(count)); left == 0 {
+		j, err = Join(dir, false)
+	}
+	return left, j, err
+}
+
 // IsJoined says whether a folder has a run that was joined without a row missing, and
 // after its last attempt ended.
 func IsJoined(f Folder) (bool, error) {

@@ -14,6 +14,10 @@ import (
 	"time"
 )
 
+// Again is the exit status of a part that ended early because SIGUSR1 asked it to, with
+// something done: whoever started it starts it again.
+const Again = 5
+
 // Engine starts a run's parts on the machines that it has.
 type Engine interface {
 	// Render returns what is submitted, as a person may submit it with the engine's own

@@ -136,8 +136,7 @@ func (f *Follower) Wait(ctx context.Context) error {
 			if status.Running+status.Waiting > 0 {
 				live = time.Now()
 			} else if time.Since(live) > settling || status.Failed == len(left) {
-				log := f.Engine.Log(ctx, f.Jobs[len(f.Jobs)-1].ID, f.Work, left[0])
-				return &UnfinishedError{Parts: left, Count: f.Work.Count, States: states, Log: log}
+				return &UnfinishedError{Parts: left, Count: f.Work.Count, States: states, Log: f.log(ctx, left[0])}
 			}
 		}
 		select {
@@ -147,6 +146,18 @@ func (f *Follower) Wait(ctx context.Context) error {
 		}
 		wait = min(longestWait, wait*5/4)
 	}
+}
+
+// log returns the end of a part's output in the latest job that has it.
+func (f *Follower) log(ctx context.Context, part int) string {
+	for _, j := range slices.Backward(f.Jobs) {
+		if slices.Contains(j.Parts, part) {
+			w := f.Work
+			w.Parts = j.Parts
+			return f.Engine.Log(ctx, j.ID, w, part)
+		}
+	}
+	return ""
 }
 
 // look returns where the run is, and which parts have not ended.

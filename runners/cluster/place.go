@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/results/parts"
 )
 
@@ -73,7 +75,9 @@ func (p *Placement) Submit(ctx context.Context) (*Follower, error) {
 		return nil, err
 	}
 	if n := len(f.Jobs); n > 0 {
-		for _, line := range p.Engine.Advice(f.Jobs[n-1].ID, f.Work) {
+		last, w := f.Jobs[n-1], f.Work
+		w.Parts = last.Parts
+		for _, line := range p.Engine.Advice(last.ID, w) {
 			p.Say("  %s", line)
 		}
 	}
@@ -118,7 +122,12 @@ func (p *Placement) over(ctx context.Context, j Job) error {
 
 // submit submits parts, after looking whether they can run at all.
 func (p *Placement) submit(ctx context.Context, f *Follower, missing []int) error {
-	if !p.Work.Unseen {
+	if p.Work.Unseen {
+		// What is submitted is recorded here, and what is joined is brought here.
+		if err := os.MkdirAll(p.Dir, 0o755); err != nil {
+			return results.Explain(p.Dir, err)
+		}
+	} else {
 		remarks, err := CheckFolder(p.Dir)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ package console
 import (
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"unicode/utf8"
 
@@ -77,11 +78,14 @@ func terminal(w io.Writer) (*os.File, bool) {
 	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Width is the number of columns of the terminal that w writes to, and 100 where it is
-// none.
+// Width is the number of columns that tables for w may have: COLUMNS of the environment where that is a number of 20 or
+// more, else those of the terminal that w writes to, and 100 where it is none.
 func Width(w io.Writer) int {
+	if width, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && width >= 20 {
+		return width
+	}
 	if f, ok := terminal(w); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 20 {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width >= 20 {
 			return width
 		}
 	}

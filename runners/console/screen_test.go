@@ -39,3 +39,13 @@ func TestScreen(t *testing.T) {
 		t.Errorf("%q came back as %q, %v", valid, got, err)
 	}
 }
+
+// COLUMNS says how wide tables are, also in a pipe. What is no width is not obeyed.
+func TestWidth(t *testing.T) {
+	for columns, want := range map[string]int{"80": 80, "20": 20, "1000": 1000, "": 100, "0": 100, "-80": 100, "eighty": 100} {
+		t.Setenv("COLUMNS", columns)
+		if got := Width(NewScreen(new(bytes.Buffer))); got != want {
+			t.Errorf("COLUMNS=%q: %d, want %d", columns, got, want)
+		}
+	}
+}

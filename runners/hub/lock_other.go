@@ -11,7 +11,7 @@ import (
 type lock struct{}
 
 func acquire(context.Context, string, func()) (*lock, error) {
-	return nil, errors.New("downloading into the hub cache needs file locks, which are not written for this system yet")
+	return nil, errors.New("this needs a lock on a file, which is not written for this system yet")
 }
 
 func (l *lock) release() {}

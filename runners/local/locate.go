@@ -22,7 +22,7 @@ const (
 	// DefaultModel is the model inside the program.
 	DefaultModel = embedded.Name
 	// ModelForms lists for help and errors how a model can be named.
-	ModelForms  = embedded.Name + " (ships inside), org/name[@revision] of the Hugging Face hub, a directory, a .gguf file, or shape:NAME (random weights)"
+	ModelForms  = embedded.Name + " (ships inside), org/name[@revision] of the Hugging Face hub, a directory, a .gguf file (also by its name, where models list shows it), or shape:NAME (random weights)"
 	shapePrefix = "shape:"
 )
 
@@ -36,6 +36,16 @@ type Located struct {
 // Locate finds a model by one of [ModelForms]. One of the hub that is not in the cache is
 // pulled; say is told how far that is.
 func Locate(ctx context.Context, name string, say func(string, ...any)) (Located, error) {
+	return locate(ctx, name, "", say)
+}
+
+// locate finds a model, and copies its files to the folder stage unless that is empty. What
+// the model is called does not change by that: a digest or checksums are of the files that
+// are read, so of the copy.
+func locate(ctx context.Context, name, stage string, say func(string, ...any)) (Located, error) {
+	if stage != "" && (name == embedded.Name || strings.HasPrefix(name, shapePrefix)) {
+		say("--stage %s: model %s has no files to copy", stage, name)
+	}
 	switch {
 	case name == embedded.Name:
 		path, err := extract()
@@ -53,10 +63,19 @@ func Locate(ctx context.Context, name string, say func(string, ...any)) (Located
 			return Located{}, runners.Mistake(err)
 		}
 		snapshot, err := client.Ensure(ctx, repo, hub.ModelFiles...)
-		if err == nil {
-			err = verify(repo, snapshot)
+		if err != nil {
+			return Located{}, err
 		}
-		return Located{repo.ID, snapshot.Commit, snapshot.Dir}, err
+		if stage != "" {
+			s := staging{stage, repo.ID, say}
+			if snapshot.Dir, err = s.copyOnce(ctx, fmt.Sprintf("%s@%s", repo.ID, snapshot.Commit), snapshot.Dir, snapshot.Files); err != nil {
+				return Located{}, err
+			}
+		}
+		return Located{repo.ID, snapshot.Commit, snapshot.Dir}, verify(repo, snapshot, stage != "")
+	}
+	if path, ok := kept(name); ok {
+		name = path
 	}
 	if _, err := os.Stat(name); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -64,9 +83,16 @@ func Locate(ctx context.Context, name string, say func(string, ...any)) (Located
 		}
 		return Located{}, err
 	}
-	sum, err := revision(name)
 	// The name leaves out the path: the digest says what the model is.
-	return Located{filepath.Base(filepath.Clean(name)), sum, name}, err
+	base, path := filepath.Base(filepath.Clean(name)), name
+	if stage != "" {
+		var err error
+		if path, err = (staging{stage, base, say}).stageModel(ctx, name); err != nil {
+			return Located{}, err
+		}
+	}
+	sum, err := revision(path)
+	return Located{base, sum, path}, err
 }
 
 // Open opens the located model's files.
@@ -166,9 +192,9 @@ func SayTo(w io.Writer) func(string, ...any) {
 	}
 }
 
-// verify checks that the weights in the cache are those of their commit, which rows will
-// name.
-func verify(repo hub.Repo, snapshot hub.Snapshot) error {
+// verify checks that the weights in the cache, or in the copy of it that is staged, are
+// those of their commit, which rows will name.
+func verify(repo hub.Repo, snapshot hub.Snapshot, staged bool) error {
 	for _, name := range snapshot.Files {
 		want, known := snapshot.SHA256[name]
 		if !known {
@@ -179,8 +205,12 @@ func verify(repo hub.Repo, snapshot hub.Snapshot) error {
 			return err
 		}
 		if got != want {
-			return fmt.Errorf("%s is not what commit %s of %s holds (SHA-256 %s, should be %s): snapbench models pull %s brings it again",
-				snapshot.Path(name), snapshot.Commit, repo.ID, got, want, repo)
+			remedy := fmt.Sprintf("snapbench models pull %s brings it again", repo)
+			if staged {
+				remedy += ", and without " + snapshot.Dir + " it is copied again"
+			}
+			return fmt.Errorf("%s is not what commit %s of %s holds (SHA-256 %s, should be %s): %s",
+				snapshot.Path(name), snapshot.Commit, repo.ID, got, want, remedy)
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ type Options struct {
 	Device    string // "auto", or devices separated by commas
 	DType     string // "auto", float32, float16, bfloat16
 	Tokenizer string // backend; empty where no text is read, as when speed is measured
+	Stage     string // a folder to copy the model's files to first; empty: they are read where they are
 }
 
 // Opened is a model that is ready to run, on one device or several.
@@ -88,7 +89,7 @@ func Open(ctx context.Context, o Options, say func(string, ...any)) (_ *Opened, 
 	if len(names) > 1 && o.Tokenizer == "" {
 		return nil, runners.Mistake(fmt.Errorf("--device %s: speed measures one device: copies that work side by side share the host, and their times are no device's own", o.Device))
 	}
-	at, err := Locate(ctx, o.Model, say)
+	at, err := locate(ctx, o.Model, o.Stage, say)
 	if err != nil {
 		return nil, err
 	}

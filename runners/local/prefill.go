@@ -143,7 +143,7 @@ func (b *batch) admit(i int, r *reading) error {
 		}
 		c.Kept, c.CacheBytes, c.Host = kept, CacheBytes(r.prefilled.Sequences[k].Sequence, m.Device().Type()), r.prefilled.Host[k]
 		c.FullBytes = int64(m.Layers) * 2 * int64(len(q.Prompt)) * int64(m.KVWidth()) * int64(m.Device().Type().Size())
-		if !isFull(v) && v.KeepsAll(m.Layers, len(q.Prompt)) {
+		if !v.IsFull() && v.KeepsAll(m.Layers, len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"
 		}
 		if q.Positions {
@@ -152,7 +152,7 @@ func (b *batch) admit(i int, r *reading) error {
 		a := &answer{request: i, variant: j, completion: c, pending: q.Question, started: time.Now()}
 		b.add(a, source{r.prefilled, k, false})
 		own = append(own, a)
-		if isFull(v) {
+		if v.IsFull() {
 			full = a
 		}
 		if len(q.Question) == 0 {
@@ -167,6 +167,3 @@ func (b *batch) admit(i int, r *reading) error {
 	}
 	return nil
 }
-
-// isFull says whether a variant is the full cache, against which fidelity is measured.
-func isFull(v compress.Variant) bool { return v.Policy() == compress.FullName }

@@ -117,6 +117,7 @@ func (r *Runner) answer(ctx context.Context, q runners.Request) (*answer, int, e
 		if q.Progress != nil {
 			q.Progress(runners.Progress{Max: q.MaxNew})
 		}
+		defer r.load.begins(r)()
 		response, heard, err := r.client.post(ctx, path, body)
 		if err != nil {
 			return err

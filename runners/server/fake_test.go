@@ -31,6 +31,7 @@ type fake struct {
 	keys    []string         // Authorization of each request
 	bodies  []map[string]any // of questions
 	metrics string
+	page    func() string // in place of metrics
 }
 
 const (
@@ -60,6 +61,10 @@ func newFake(t *testing.T, change ...func(*fake)) *fake {
 		json.NewEncoder(w).Encode(map[string]string{"prompt": "<" + q.Messages[0].Content + ">"})
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		if f.page != nil {
+			fmt.Fprint(w, f.page())
+			return
+		}
 		if f.metrics == "" {
 			http.NotFound(w, r)
 			return

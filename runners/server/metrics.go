@@ -9,8 +9,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 )
 
 // Load is what a server's /metrics tell of one moment; nil where it tells nothing.
@@ -91,68 +89,4 @@ func readLoad(text io.Reader) (l Load, err error) {
 		}
 	}
 	return l, lines.Err()
-}
-
-// Figures are what a server was seen to do.
-type Figures struct {
-	Requests, Failed        int
-	PromptTokens, NewTokens int64         // by the server's own count
-	Busy                    time.Duration // from the first request to the end of the last
-	Peak                    Load          // the highest of each, by /metrics, once a second
-}
-
-// meter counts what is asked.
-type meter struct {
-	mu     sync.Mutex
-	sum    Figures
-	first  time.Time
-	last   time.Time
-	looked time.Time
-	blind  bool // there are no metrics
-}
-
-// asked counts a request that has ended, and looks at the metrics now and then.
-func (m *meter) asked(ctx context.Context, r *Runner, a *answer, err error) {
-	now := time.Now()
-	m.mu.Lock()
-	m.sum.Requests++
-	if err != nil {
-		m.sum.Failed++
-	}
-	m.sum.PromptTokens += int64(a.usage.PromptTokens)
-	m.sum.NewTokens += int64(a.usage.CompletionTokens)
-	if m.first.IsZero() || a.began.Before(m.first) {
-		m.first = a.began
-	}
-	m.last = now
-	look := !m.blind && now.Sub(m.looked) > time.Second
-	if look {
-		m.looked = now
-	}
-	m.mu.Unlock()
-	if !look || err != nil {
-		return
-	}
-	l, ok, err := r.Load(ctx)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.blind = err == nil && !ok; !ok {
-		return
-	}
-	for _, of := range []func(*Load) **float64{
-		func(l *Load) **float64 { return &l.CacheUse }, func(l *Load) **float64 { return &l.Running }, func(l *Load) **float64 { return &l.Waiting },
-	} {
-		if peak, v := of(&m.sum.Peak), *of(&l); v != nil && (*peak == nil || *v > **peak) {
-			*peak = v
-		}
-	}
-}
-
-// figures returns what was counted.
-func (m *meter) figures() Figures {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	f := m.sum
-	f.Busy = m.last.Sub(m.first)
-	return f
 }

@@ -1,6 +1,17 @@
 package server
 
-import "testing"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/snapbench/snapbench/runners"
+)
 
 func TestLoad(t *testing.T) {
 	f := newFake(t)
@@ -33,5 +44,73 @@ func TestLoad(t *testing.T) {
 	ask(t, r, prompt("hello", 3))
 	if p := r.Figures().Peak; p.CacheUse == nil || *p.CacheUse != 0.75 {
 		t.Errorf("the peak is %+v", p)
+	}
+}
+
+// The metrics are looked at while requests are out, so that what runs then is seen, and
+// only then.
+func TestLoadWhileAsked(t *testing.T) {
+	var running, looks, idle atomic.Int64
+	f := newFake(t, func(f *fake) {
+		f.fault = func(_ int, _ http.ResponseWriter, _ *http.Request) bool {
+			running.Add(1)
+			defer running.Add(-1)
+			time.Sleep(lookAfter + 2*lookEvery)
+			return false
+		}
+		f.page = func() string {
+			if looks.Add(1); running.Load() == 0 {
+				idle.Add(1)
+			}
+			return fmt.Sprintf("llamacpp:requests_processing %d\n", running.Load())
+		}
+	})
+	r := f.open(t, func(o *Options) { o.Concurrency = 3 })
+	before, began := looks.Load(), time.Now()
+	var wait sync.WaitGroup
+	for range 3 {
+		wait.Go(func() { ask(t, r, prompt("hello", 3)) })
+	}
+	wait.Wait()
+	if p := r.Figures().Peak; p.Running == nil || *p.Running != 3 {
+		t.Errorf("the peak is %+v, want 3 running", p)
+	}
+	seen := looks.Load()
+	if n, most := seen-before, 2+int64(time.Since(began)/lookEvery); n < 1 || n > most {
+		t.Errorf("%d looks, want 1 to %d", n, most)
+	}
+	if idle.Load() > 1 { // the answer may be on its way when one begins
+		t.Errorf("%d looks where nothing ran", idle.Load())
+	}
+	time.Sleep(2 * lookEvery)
+	if n := looks.Load() - seen; n > 0 {
+		t.Errorf("%d looks with nothing asked", n)
+	}
+}
+
+// A request that we end ourselves is none that the server has failed; one that ends with
+// the server is.
+func TestLoadOfInterrupted(t *testing.T) {
+	for want, cause := range map[int]error{0: nil, 1: errors.New("the server ended")} {
+		began := make(chan struct{})
+		f := newFake(t, func(f *fake) {
+			f.fault = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+				close(began)
+				<-r.Context().Done()
+				return true
+			}
+		})
+		r := f.open(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		go func() {
+			<-began
+			cancel(cause)
+		}()
+		if _, err := r.Run(ctx, []runners.Request{{Prompt: prompt("hello", 3).Prompt, MaxNew: 3, Variants: []runners.Variant{r.Variant()}}}); err == nil {
+			t.Error("no error of a request that was ended")
+		}
+		if got := r.Figures(); got.Requests != want || got.Failed != want {
+			t.Errorf("ended by %v: %+v, want %d failed", cause, got, want)
+		}
 	}
 }

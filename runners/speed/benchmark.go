@@ -6,15 +6,24 @@ import (
 	"strings"
 )
 
-// Benchmark writes the rows in the format of Go benchmark results, for benchstat.
+// Benchmark writes the rows in the format of Go benchmark results, for benchstat; a row that
+// was measured several times is as many lines.
 func (s *Report) Benchmark(w io.Writer) error {
 	for _, r := range s.Rows {
 		if !r.Fits {
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%d\t%.0f ns/op\t%.1f tokens/s\n", r.benchmarkName("Prefill"), r.Prompts, 1e9*r.PrefillSeconds, r.PrefillPerSecond)
-		if _, err := fmt.Fprintf(w, "%s\t%d\t%.0f ns/op\t%.1f tokens/s\t%d peak-B\n", r.benchmarkName("Decode"), r.NewTokens, 1e9*r.StepSeconds, r.TokensPerSecond, r.PeakBytes); err != nil {
-			return err
+		prefills, steps := r.PrefillEach, r.StepEach
+		if r.Repeats < 2 {
+			prefills, steps = []float64{r.PrefillSeconds}, []float64{r.StepSeconds}
+		}
+		for _, seconds := range prefills {
+			fmt.Fprintf(w, "%s\t%d\t%.0f ns/op\t%.1f tokens/s\n", r.benchmarkName("Prefill"), r.Prompts, 1e9*seconds, float64(r.Length)/seconds)
+		}
+		for _, seconds := range steps {
+			if _, err := fmt.Fprintf(w, "%s\t%d\t%.0f ns/op\t%.1f tokens/s\t%d peak-B\n", r.benchmarkName("Decode"), r.NewTokens, 1e9*seconds, float64(r.Batch)/seconds, r.PeakBytes); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -32,8 +32,14 @@ func (s *Report) Compare(w io.Writer, dir string, before *Report) error {
 		rows++
 		length, batch := r.size()
 		prefill, step := 100*(r.PrefillSeconds/b.PrefillSeconds-1), 100*(r.StepSeconds/b.StepSeconds-1)
-		largest = max(largest, prefill, -prefill, step, -step)
-		fmt.Fprintf(w, "%11s %8s  %-52s %+8.1f %% %+8.1f %%", length, batch, r.Variant, prefill, step)
+		largest = max(largest, prefill, -prefill)
+		fmt.Fprintf(w, "%11s %8s  %-52s %+8.1f %%", length, batch, r.Variant, prefill)
+		if r.unsteady() || b.unsteady() {
+			fmt.Fprintf(w, " %8s  ", "–")
+		} else {
+			largest = max(largest, step, -step)
+			fmt.Fprintf(w, " %+8.1f %%", step)
+		}
 		if r.Length != b.Length || r.Batch != b.Batch {
 			fmt.Fprintf(w, "  (then %d × %d)", b.Batch, b.Length)
 		}

@@ -94,7 +94,9 @@ func (s *Report) curves() (c curves) {
 		}
 		if full := s.Full(r); full != nil && r.Fits {
 			ratio := r.TokensPerSecond / full.TokensPerSecond
-			c.faster = append(c.faster, at(ratio, ratio, ratio))
+			if !r.unsteady() && !full.unsteady() {
+				c.faster = append(c.faster, at(ratio, ratio, ratio))
+			}
 			if ratio = float64(full.PeakBytes) / float64(r.PeakBytes); !r.LargestAsked {
 				c.less = append(c.less, at(ratio, ratio, ratio))
 			}

@@ -21,6 +21,8 @@ type Plan struct {
 	Part                    models.Part
 	Limit                   int64
 	Seed                    uint64 // of the random prompts
+	Repeat                  int    // how often each cell is measured, 0 meaning once
+	Block                   int    // tokens that a prefill takes at a time; 0: the device's own number
 }
 
 // LongestAsked says whether a length is to be searched for.
@@ -103,13 +105,29 @@ func (p Plan) Measure(ctx context.Context, e *local.Engine, report *Report, watc
 	}
 	report.Longest = p.longest(e.Model())
 	cells := p.cells()
-	watch.Plan(NewWork(e.Model(), report.Roofs, cells))
-	for i, c := range cells {
-		row, err := MeasureRow(ctx, e, report.Roofs, c, p.Seed, watch.Within(i))
+	// All cells in turn, then all again: so a slow spell of the machine meets each of them.
+	rounds := max(1, p.Repeat)
+	watch.Plan(NewWork(e.Model(), report.Roofs, slices.Repeat(cells, rounds)))
+	runs := make([][]Row, len(cells))
+	for i := range rounds * len(cells) {
+		k := i % len(cells)
+		c := cells[k]
+		if len(runs[k]) > 0 {
+			if !runs[k][0].Fits {
+				continue
+			}
+			c = c.again(runs[k][0])
+		}
+		row, err := MeasureRow(ctx, e, report.Roofs, c, p.Seed+uint64(i/len(cells)), watch.Within(i))
 		if err != nil {
 			return err
 		}
-		report.Rows = append(report.Rows, row)
+		row.LongestAsked, row.LargestAsked = cells[k].Length == 0, cells[k].Batch == 0
+		if runs[k] = append(runs[k], row); len(runs[k]) == 1 {
+			report.Rows = append(report.Rows, row)
+		} else {
+			report.Rows[k] = merged(runs[k])
+		}
 		if err := watch.Finished(i, row); err != nil {
 			return err
 		}

@@ -25,6 +25,16 @@ func (r Row) bytesRatio(b *Row) float64 {
 	return float64(r.Batch) / float64(b.Batch) * float64(b.StepBytes) / float64(r.StepBytes)
 }
 
+// timed prints a ratio of times beside the one that bytes would give. Where the steps of one
+// of the two vary there is none.
+func timed(r Row, b *Row, ratio float64) string {
+	bytes := r.bytesRatio(b)
+	if r.unsteady() || b.unsteady() {
+		return fmt.Sprintf("%8s   %7.2f × %7s  ", "–", bytes, "–")
+	}
+	return fmt.Sprintf("%8.2f × %7.2f × %7.0f %%", ratio, bytes, 100*ratio/bytes)
+}
+
 // ratios prints each variant against the full cache: at the same length and batch, each
 // at the largest batch that fits, and each at the longest prompt that fits.
 func (s *Report) ratios(w io.Writer) {
@@ -36,14 +46,12 @@ func (s *Report) ratios(w io.Writer) {
 		{fmt.Sprintf("against the full cache, same length and batch%41s %9s %9s %9s", "step", "by bytes", "reached", "memory"),
 			func(r Row) bool { return !r.LargestAsked && !r.LongestAsked },
 			func(r Row, b *Row) string {
-				ratio, bytes := b.StepSeconds/r.StepSeconds, r.bytesRatio(b)
-				return fmt.Sprintf("%8.2f × %7.2f × %7.0f %% %7.2f ×", ratio, bytes, 100*ratio/bytes, float64(b.PeakBytes)/float64(r.PeakBytes))
+				return timed(r, b, b.StepSeconds/r.StepSeconds) + fmt.Sprintf(" %7.2f ×", float64(b.PeakBytes)/float64(r.PeakBytes))
 			}},
 		{fmt.Sprintf("against the full cache, each at its largest batch%37s %9s %9s %9s", "tokens/s", "by bytes", "reached", "batch"),
 			func(r Row) bool { return r.LargestAsked },
 			func(r Row, b *Row) string {
-				ratio, bytes := r.TokensPerSecond/b.TokensPerSecond, r.bytesRatio(b)
-				return fmt.Sprintf("%8.2f × %7.2f × %7.0f %% %7.1f ×", ratio, bytes, 100*ratio/bytes, float64(r.Batch)/float64(b.Batch))
+				return timed(r, b, r.TokensPerSecond/b.TokensPerSecond) + fmt.Sprintf(" %7.1f ×", float64(r.Batch)/float64(b.Batch))
 			}},
 		{fmt.Sprintf("against the full cache, each at its longest prompt%36s", "length"),
 			func(r Row) bool { return r.LongestAsked },

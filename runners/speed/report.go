@@ -10,6 +10,8 @@ import (
 
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/plots"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 // Report is what speed.json holds.
@@ -19,10 +21,23 @@ type Report struct {
 	Started time.Time `json:"started"`
 	CPU     string    `json:"cpu"`
 	About   string    `json:"device"`
-	Block   int       `json:"block_tokens"` // tokens that a prefill takes at a time
+	Block   int       `json:"block_tokens"`             // tokens that a prefill takes at a time
+	Context int       `json:"context_tokens,omitempty"` // that the model was made for; 0: not known
 	Roofs   Roofs     `json:"roofs"`
 	Rows    []Row     `json:"rows"`
 	Longest []Longest `json:"longest_by_plan,omitempty"`
+}
+
+// Begin makes an engine ready for the plan, and returns the report of its measurement,
+// without rows. Command and version say what measures. An error says what the engine's
+// model cannot run.
+func (p Plan) Begin(e *local.Engine, command, version string) (*Report, error) {
+	m, about := e.Model(), e.Describe()
+	if p.Block > 0 {
+		m.SetBlock(p.Block)
+	}
+	return &Report{Command: command, Version: version, Started: time.Now().UTC(), CPU: runners.Processor(),
+		About: about.Device + ": " + about.About, Block: m.Block(), Context: m.Context}, p.Check(m)
 }
 
 // Longest is the longest prompt of a variant that fits by the plan of memory.

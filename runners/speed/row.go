@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/local"
@@ -44,8 +45,18 @@ type Row struct {
 	CacheBytes       int64   `json:"cache_bytes,omitempty"`
 	StepBytes        int64   `json:"step_bytes,omitempty"`
 
+	// Of a cell that was measured several times: half the width of the 95 % intervals of
+	// PrefillSeconds and StepSeconds, which are means then, and each repeat's own.
+	Repeats      int       `json:"repeats,omitempty"`
+	PrefillError float64   `json:"prefill_seconds_error,omitempty"`
+	StepError    float64   `json:"step_seconds_error,omitempty"`
+	PrefillEach  []float64 `json:"prefill_seconds_each,omitempty"`
+	StepEach     []float64 `json:"step_seconds_each,omitempty"`
+
 	Plan  Footprint `json:"plan"`
 	Notes []string  `json:"notes,omitempty"`
+
+	steps []time.Duration // as measured; none where the row was read from a file
 }
 
 // MeasureRow measures a cell and returns its row. A cell that does not fit gives a row
@@ -63,7 +74,7 @@ func MeasureRow(ctx context.Context, e *local.Engine, roofs Roofs, c Cell, seed 
 	if err != nil {
 		return row, err
 	}
-	row.Fits, row.NewTokens = true, c.MaxNew
+	row.Fits, row.NewTokens, row.steps = true, c.MaxNew, s.Steps
 	row.Length, row.Batch, row.Prompts, row.Plan, row.Notes = s.Length, s.Batch, s.Prompts, s.Plan, s.Notes
 	prefill, step50 := Quantile(s.Prefill, 0.5), Quantile(s.Steps, 0.5)
 	row.PrefillSeconds, row.PrefillPerSecond = prefill.Seconds(), float64(s.Length)/prefill.Seconds()
@@ -127,6 +138,9 @@ func (r Row) remarks() []string {
 	}
 	if r.Attending > 0 {
 		list = append(list, fmt.Sprintf("of a prompt the last %d tokens attend, over all its keys", min(r.Attending, r.Length)))
+	}
+	if r.unsteady() {
+		list = append(list, fmt.Sprintf("steps vary: p90 is more than %.1f × p10, so that no ratio is made of them; something else may use the machine", steadyWithin))
 	}
 	return append(list, r.Notes...)
 }

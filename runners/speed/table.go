@@ -26,7 +26,7 @@ func (s *Report) Table(w io.Writer) error {
 		} else {
 			fmt.Fprint(w, r.misfit())
 		}
-		for _, text := range r.remarks() {
+		for _, text := range append(r.remarks(), s.beyond(r)...) {
 			at := slices.Index(remarks, text)
 			if at < 0 {
 				at, remarks = len(remarks), append(remarks, text)
@@ -38,9 +38,18 @@ func (s *Report) Table(w io.Writer) error {
 	for i, text := range remarks {
 		fmt.Fprintf(w, "[%d] %s\n", i+1, text)
 	}
+	s.repeats(w)
 	s.plans(w)
 	s.ratios(w)
 	return s.longest(w)
+}
+
+// beyond says where a row's prompts are longer than what the model was made for.
+func (s *Report) beyond(r Row) []string {
+	if s.Context == 0 || r.Length <= s.Context {
+		return nil
+	}
+	return []string{fmt.Sprintf("prompts beyond the model's context of %d tokens, which it was not made for", s.Context)}
 }
 
 // plans prints the planned bytes, part by part, of rows whose length or batch was searched for.
@@ -64,7 +73,7 @@ func (s *Report) plans(w io.Writer) {
 
 // longest prints the longest prompt that fits each variant, and its ratio to the full cache's.
 func (s *Report) longest(w io.Writer) error {
-	full := map[int]int{}
+	full, beyond := map[int]int{}, false
 	for i, x := range s.Longest {
 		if i == 0 {
 			fmt.Fprintf(w, "\nlongest prompt by the plan of memory%51s %11s\n", "tokens", "against full")
@@ -76,9 +85,17 @@ func (s *Report) longest(w io.Writer) error {
 		if n := full[x.Batch]; n > 0 && x.Variant != "full" {
 			fmt.Fprintf(w, " %9.2f ×", float64(x.Length)/float64(n))
 		}
+		if s.Context > 0 && x.Length > s.Context {
+			beyond = true
+			fmt.Fprint(w, " *")
+		}
 		if _, err := fmt.Fprintln(w); err != nil {
 			return err
 		}
+	}
+	if beyond {
+		_, err := fmt.Fprintf(w, "* beyond the model's context of %d tokens: the memory would do, the model was not made for it\n", s.Context)
+		return err
 	}
 	return nil
 }

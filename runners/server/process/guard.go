@@ -29,12 +29,12 @@ func (g *guarded) Run(ctx context.Context, requests []runners.Request) ([][]runn
 	if died := g.process.Died(); died != nil {
 		return failed(requests, died), nil
 	}
-	asking, cancel := context.WithCancel(ctx)
-	defer cancel()
+	asking, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	go func() {
 		select {
 		case <-g.process.gone: // nothing is waited for any more
-			cancel()
+			cancel(g.process.Died())
 		case <-asking.Done():
 		}
 	}()

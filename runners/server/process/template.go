@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
+
+	"github.com/snapbench/snapbench/inputs/words"
 )
 
 // Template is a command with places for values: "vllm serve M --port {port}". It is
@@ -52,9 +53,9 @@ func (t Template) String() string { return t.text }
 
 // fill returns the words with values in their places, and how many of them are
 // environment.
-func (t Template) fill(values map[string]string) (words []string, environment int, err error) {
+func (t Template) fill(values map[string]string) (filled []string, environment int, err error) {
 	for _, w := range t.words {
-		words = append(words, place.ReplaceAllStringFunc(w, func(name string) string {
+		filled = append(filled, place.ReplaceAllStringFunc(w, func(name string) string {
 			v, ok := values[name[1:len(name)-1]]
 			if !ok {
 				err = fmt.Errorf("command %q: no value for %s", t.text, name)
@@ -62,7 +63,7 @@ func (t Template) fill(values map[string]string) (words []string, environment in
 			return v
 		}))
 	}
-	return words, t.environment(), err
+	return filled, t.environment(), err
 }
 
 // environment counts the words in front that set a variable.
@@ -76,51 +77,5 @@ func (t Template) environment() int {
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 
-// Words splits at blanks outside of quotes. What only a shell could do is an error,
-// for it would be passed on as it stands.
-func Words(s string) ([]string, error) {
-	var words []string
-	var word strings.Builder
-	begun := false
-	var quote rune
-	escaped := false
-	for _, c := range s {
-		switch {
-		case escaped:
-			if quote == '"' && !strings.ContainsRune("\"\\$`\n", c) {
-				word.WriteByte('\\')
-			}
-			word.WriteRune(c)
-			escaped = false
-		case c == '\\' && quote != '\'':
-			escaped, begun = true, true
-		case c == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteRune(c)
-		case c == '\'' || c == '"':
-			quote, begun = c, true
-		case c == ' ' || c == '\t' || c == '\n':
-			if begun {
-				words = append(words, word.String())
-				word.Reset()
-				begun = false
-			}
-		case strings.ContainsRune("|&;<>$`", c):
-			return nil, fmt.Errorf("%q means something to a shell, and none reads the command: quote it, or ask a shell: sh -c '…'", c)
-		default:
-			word.WriteRune(c)
-			begun = true
-		}
-	}
-	if quote != 0 {
-		return nil, fmt.Errorf("a quote %q is not closed", quote)
-	}
-	if escaped {
-		return nil, fmt.Errorf(`a "\" at the end`)
-	}
-	if begun {
-		words = append(words, word.String())
-	}
-	return words, nil
-}
+// Words splits a command as [words.Split] does.
+func Words(s string) ([]string, error) { return words.Split(s) }

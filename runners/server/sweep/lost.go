@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/server/process"
 )
@@ -44,17 +46,24 @@ func (r *round) lose(one Setting, err error) bool {
 	return true
 }
 
-// settle writes down the errors of the settings that are lost, for which there must be
-// prompts.
+// settle writes down the errors of the settings that are lost. That takes their prompts:
+// where no tokenizer was given they are those that another server of this sweep made. A
+// setting whose rows are all there, with errors of before, is not missing.
 func (r *round) settle(ctx context.Context) error {
 	var missing []string
 	for _, l := range r.lost {
-		if r.Server.Tokenizer == nil || r.came == nil {
+		switch {
+		case r.came != nil && (r.Server.Tokenizer != nil || r.prompts != nil):
+			job := r.of(l.Variant, r.came)
+			if r.prompts != nil {
+				job.Tasks = remember(r.prompts)
+				job.Stop = func(datasets.Sample) runners.Stop { return runners.Stop{} } // which a server that is gone would be asked for
+			}
+			if err := r.run(ctx, job, []runners.Runner{process.Failed(l.err)}); err != nil {
+				return err
+			}
+		case !r.has(l.Variant, func(results.Row) bool { return true }):
 			missing = append(missing, fmt.Sprintf("%s: %v", l.Variant, l.err))
-			continue
-		}
-		if err := r.ask(ctx, l.Variant, r.came, []runners.Runner{process.Failed(l.err)}, r.Tasks); err != nil {
-			return err
 		}
 	}
 	if len(missing) > 0 {

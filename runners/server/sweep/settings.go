@@ -79,7 +79,7 @@ func Command(text string, axes []Axis, address string) (*process.Template, error
 	}
 	for _, a := range axes {
 		if !slices.Contains(places, a.Place) {
-			return nil, fmt.Errorf("the command has no {%s}, which --set gives values", a.Place)
+			return nil, fmt.Errorf("the command has no {%s}, to which --set %s gives values", a.Place, a.Place)
 		}
 	}
 	switch port := slices.Contains(places, process.Port); {

@@ -101,8 +101,9 @@ type round struct {
 	job     *runners.Job // of all settings
 	journal *results.Journal
 	watch   runners.Watch
-	trail   *server.Trail  // nil: fidelity is not measured
-	came    *server.Runner // the last that could be asked
+	trail   *server.Trail   // nil: fidelity is not measured
+	came    *server.Runner  // the last that could be asked
+	prompts []datasets.Task // as it made them, where there is no tokenizer but the servers'
 	lost    []loss
 	told    map[string]bool // by part
 }
@@ -161,26 +162,38 @@ func (r *round) one(ctx context.Context, one Setting) (err error) {
 	if err := r.same(one.Variant, s.Describe()); err != nil {
 		return err
 	}
-	err = r.ask(asking, one.Variant, s, guard(s.Team()), r.Tasks)
+	job := r.of(one.Variant, s)
+	team := guard(s.Team())
+	if err := job.Check(team); err != nil {
+		return err
+	}
+	if r.Server.Tokenizer == nil {
+		job.Tasks = note(r.Tasks, one.Variant)
+	}
+	err = r.run(asking, job, team)
 	if died := died(asking); died != nil {
 		return lossError{died}
 	}
-	r.came = s
+	if r.came = s; r.Server.Tokenizer == nil && err == nil {
+		r.prompts = job.Tasks
+	}
 	return errors.Join(err, r.tell(one.Variant, s.Figures()))
 }
 
-// ask asks a team for the rows of one variant, of which a server that came up says how
-// prompts are made.
-func (r *round) ask(ctx context.Context, v runners.Variant, s *server.Runner, team []runners.Runner, tasks []datasets.Task) error {
+// of returns the part of the job that is one variant's, of which a server says how prompts
+// are made.
+func (r *round) of(v runners.Variant, s *server.Runner) *runners.Job {
 	j := *r.job
-	j.Tasks, j.Variants, j.Reader, j.Stop = tasks, []runners.Variant{v}, s.Reader(), s.Stop
+	j.Variants, j.Reader, j.Stop = []runners.Variant{v}, s.Reader(), s.Stop
 	j.Settings = append(slices.Clone(j.Settings), s.Settings()...)
 	j.Subject.Model = r.model(s)
 	j.Reader.Name = j.Subject.Model
-	if err := j.Check(team); err != nil {
-		return err
-	}
-	return j.Run(ctx, team, r.journal, &part{r.watch, v.String(), r.told})
+	return &j
+}
+
+// run asks a team for the rows of one variant's part of the job.
+func (r *round) run(ctx context.Context, j *runners.Job, team []runners.Runner) error {
+	return j.Run(ctx, team, r.journal, &part{r.watch, j.Variants[0].String(), r.told})
 }
 
 // model is what rows call the model: as asked, else as the first server calls it.

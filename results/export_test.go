@@ -1,0 +1,36 @@
+package results
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Formats have names; only CSV has a kind for spreadsheets.
+func TestExporter(t *testing.T) {
+	rows := someRows(2)
+	path := filepath.Join(t.TempDir(), "rows")
+	for _, x := range []struct {
+		format      string
+		spreadsheet bool
+		first       string // of what is written, or the error
+	}{
+		{"csv", false, "schema,"}, {"csv", true, "schema,"}, {"jsonl", false, "{"}, {"parquet", false, "PAR1"}, {"parquet", true, "--for-spreadsheet is for csv, not parquet"},
+		{"jsonl", true, "--for-spreadsheet is for csv, not jsonl"}, {"xml", true, `unknown format "xml": have csv, jsonl, parquet`},
+	} {
+		export, err := Exporter(x.format, x.spreadsheet)
+		if err != nil {
+			if err.Error() != x.first {
+				t.Errorf("%s: %v", x.format, err)
+			}
+			continue
+		}
+		if err := ExportFile(path, rows, export); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(text, []byte(x.first)) {
+			t.Errorf("%s: %.40q, %v", x.format, text, err)
+		}
+	}
+}

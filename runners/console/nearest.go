@@ -1,0 +1,58 @@
+package console
+
+import (
+	"cmp"
+	"strings"
+)
+
+// Nearest returns the name that a mistyped one is most like, "" where none is near: within
+// two letters (inserted, left out, changed, or two that changed places), and fewer than half
+// of them; or the only one that begins with what was typed.
+func Nearest(typed string, names []string) string {
+	best, distance := "", min(2, (len([]rune(typed))-1)/2)+1
+	for _, name := range names {
+		d := edits([]rune(strings.ToLower(typed)), []rune(name))
+		if d < distance || d == distance && best != "" && cmp.Less(name, best) {
+			best, distance = name, d
+		}
+	}
+	if best != "" {
+		return best
+	}
+	for _, name := range names {
+		if typed == "" || !strings.HasPrefix(name, strings.ToLower(typed)) {
+			continue
+		}
+		if best != "" {
+			return ""
+		}
+		best = name
+	}
+	return best
+}
+
+// edits is the least number of letters inserted, left out, changed, or swapped with their
+// neighbour that makes b of a.
+func edits(a, b []rune) int {
+	d := make([][]int, len(a)+1) // d[i][j] is of the first i letters of a and the first j of b
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		d[i][0] = i
+	}
+	for j := range d[0] {
+		d[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			changed := 1
+			if a[i-1] == b[j-1] {
+				changed = 0
+			}
+			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+changed)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}
