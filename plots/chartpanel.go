@@ -1,7 +1,6 @@
 package plots
 
 import (
-	"image/color"
 	"math"
 
 	"gonum.org/v1/plot/vg"
@@ -13,6 +12,9 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 	px := func(v float64) vg.Length { return r.Min.X + vg.Length(ch.x.norm(v))*(r.Max.X-r.Min.X) }
 	py := func(v float64) vg.Length {
 		return r.Min.Y + vg.Length(min(max(p.y.norm(v), 0), 1))*(r.Max.Y-r.Min.Y)
+	}
+	if p.level != nil && p.level.lo <= p.level.hi {
+		fill(c, box(r.Min.X, py(p.level.lo), r.Max.X, py(p.level.hi)), band)
 	}
 	for _, t := range p.y.ticks {
 		stroke(c, 0.4, lattice, vg.Point{X: r.Min.X, Y: py(t.at)}, vg.Point{X: r.Max.X, Y: py(t.at)})
@@ -29,9 +31,6 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 		}
 	}
 	if p.level != nil && !math.IsNaN(p.level.y) {
-		if p.level.lo <= p.level.hi {
-			fill(c, box(r.Min.X, py(p.level.lo), r.Max.X, py(p.level.hi)), color.NRGBA{0, 0, 0, 18})
-		}
 		dashed(c, vg.Point{X: r.Min.X, Y: py(p.level.y)}, vg.Point{X: r.Max.X, Y: py(p.level.y)})
 	}
 	if u := ch.upright; u != nil && *u > ch.x.lo && *u < ch.x.hi {

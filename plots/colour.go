@@ -83,6 +83,7 @@ var (
 	pale    = color.NRGBA{0xe2, 0xe2, 0xe2, 255}
 	paper   = color.NRGBA{255, 255, 255, 255}
 	lattice = color.NRGBA{0xdd, 0xdd, 0xdd, 255} // grid lines of charts
+	band    = color.NRGBA{0xee, 0xee, 0xee, 255} // the interval of the full cache's level
 	hatch   = color.NRGBA{0xc4, 0xc4, 0xc4, 255} // across cells without a value
 
 	// Text on coloured cells keeps its colour under every theme of the report. The report recognises it by a shade that

@@ -168,7 +168,7 @@ func (f frontier) chart(over, label string, place func(variant string) float64) 
 		ch.x = costAxis(label, lo, hi)
 	}
 	p.y = yAxis(f.measure.Points, p)
-	if len(xs) > 10 { // too many to name: those on the line
+	if len(f.variants) > 10 { // too many to name: those on the line
 		best := front(p.lines, over == "speed")
 		for _, l := range p.lines {
 			for i := range l.points {

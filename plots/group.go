@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/snapbench/snapbench/results"
@@ -76,33 +75,6 @@ func groups(set results.Set, m results.Measure, use func(*results.Row) bool, byT
 		}
 	}
 	return list
-}
-
-// average is a variant's mean over tasks, NaN if a task has no number.
-func (g group) average(m results.Measure, variant string) float64 {
-	if variant == "" {
-		return math.NaN()
-	}
-	sum := 0.0
-	for _, task := range g.tasks {
-		sum += meanOf(g.rows, m, func(r *results.Row) bool { return r.Variant == variant && r.Task == task })
-	}
-	return sum / float64(len(g.tasks))
-}
-
-func meanOf(rows []results.Row, m results.Measure, use func(*results.Row) bool) float64 {
-	sum, n := 0.0, 0
-	for i := range rows {
-		if use(&rows[i]) {
-			if v := m.Of(&rows[i]); v != nil {
-				sum, n = sum+*v, n+1
-			}
-		}
-	}
-	if n == 0 {
-		return math.NaN()
-	}
-	return sum / float64(n)
 }
 
 // orderOf compares by the order of a list. Other names come last, in any order.

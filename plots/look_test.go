@@ -165,7 +165,7 @@ func TestSingleLength(t *testing.T) {
 		t.Fatalf("%d figures, the first %v wide and %v high", len(figs), figs[0].Width, figs[0].Height)
 	}
 	got := texts(figs[0].SVG())
-	for want, n := range map[string]int{"k 5": 1, "k 7": 1, "k 13": 1, "128": 3, "1K": 3, "full": 3} {
+	for want, n := range map[string]int{"k 5": 1, "k 7": 1, "k 13": 1, "128": 3, "1K": 3, "full": 3, "Budget (tokens kept per head)": 1} {
 		if count(got, want) != n {
 			t.Errorf("%d × %q in %q, want %d", count(got, want), want, got, n)
 		}

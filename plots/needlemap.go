@@ -27,6 +27,10 @@ func needleMaps(set results.Set, m results.Measure, _ []results.Table) ([]Figure
 			if h.panels, h.columns = g.depthPanels(m, lengths[0]); len(h.panels) == 0 {
 				continue
 			}
+			h.xlabel = "Variant"
+			if _, budgets, _ := g.kindsAndBudgets(); len(budgets) > 1 {
+				h.xlabel = "Budget (" + budgetUnit(budgets) + ")"
+			}
 			h.setScale(m.Points, false)
 			last := "all"
 			if len(g.variants) == 1 {

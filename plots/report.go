@@ -72,6 +72,12 @@ func Report(w io.Writer, sets []results.Set, speeds ...Speed) error {
 			}
 			one := results.Set{Name: set.Name, Run: set.Run, Rows: rows[i], Loads: set.Loads}
 			section, answer := sectionOf(name, len(page.Data.Parts), one, paces)
+			if slices.Contains(titles, section.Title) { // such as two versions of the program: what tells them apart
+				section.Title += ", " + name
+				if answer != nil {
+					answer.Title = section.Title
+				}
+			}
 			page.Sections = append(page.Sections, section)
 			if answer != nil {
 				page.Answers = append(page.Answers, *answer)
@@ -80,7 +86,7 @@ func Report(w io.Writer, sets []results.Set, speeds ...Speed) error {
 			titles = append(titles, section.Title)
 		}
 	}
-	if len(page.Answers) == 1 {
+	if len(page.Answers) == 1 && len(page.Sections) == 1 {
 		page.Answers[0].Title = "" // the page's own says it
 	}
 	for i, s := range speeds {

@@ -95,6 +95,9 @@ func TestReportOfTwoVersions(t *testing.T) {
 				t.Errorf("%s: no %q", what, want)
 			}
 		}
+		if headings := regexp.MustCompile(`<h2>[^<]*, runs/candidate: mistralai`).FindAllString(page, -1); len(headings) != 1 {
+			t.Errorf("%s: the second part's heading is the first's, too: %q", what, headings)
+		}
 	}
 	check("the same ids")
 	for i := range b.Rows {

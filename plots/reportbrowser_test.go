@@ -177,11 +177,12 @@ func TestFiguresCanBeSaved(t *testing.T) {
 		t.Skip("starts a browser")
 	}
 	var got struct {
-		Error, SVG, CSV, PNG string
-		Width                int
+		Error, SVG, CSV, PNG   string
+		Width, Figures, Themed int
 	}
 	inBrowser(t, findBrowser(t), useful(report(t, policySet(64, 128)), `
 		const saved = [];
+		out.themed = 0;
 		URL.createObjectURL = b => { saved.push(b); return "#saved"; };
 		const figure = document.querySelector('svg[data-name="budget_score"]').closest("figure");
 		for (const b of figure.querySelectorAll(".tools button")) b.click();
@@ -191,9 +192,16 @@ func TestFiguresCanBeSaved(t *testing.T) {
 			if (b.type === "text/csv") out.csv = await b.text();
 			if (b.type === "image/png") { out.png = b.type; out.width = (await createImageBitmap(b)).width; }
 		}
+		saved.length = 0;
+		for (const b of document.querySelectorAll(".tools button")) if (b.textContent === "SVG") b.click();
+		out.figures = saved.length;
+		for (const b of saved) if ((await b.text()).includes("var(")) out.themed++;
 	`), &got, "--blink-settings=preferredColorScheme=0")
 	if got.Error != "" || !strings.Contains(got.SVG, `xmlns="http://www.w3.org/2000/svg"`) || strings.Contains(got.SVG, "var(") || strings.Contains(got.SVG, "spot") {
 		t.Errorf("%s\n%.600s", got.Error, got.SVG)
+	}
+	if got.Figures < 5 || got.Themed != 0 {
+		t.Errorf("of %d figures %d keep a colour of the page", got.Figures, got.Themed)
 	}
 	if got.PNG != "image/png" || got.Width < 900 {
 		t.Errorf("PNG: %q, %d wide", got.PNG, got.Width)

@@ -46,7 +46,7 @@ var svgComment = regexp.MustCompile(`(?s)<!--.*?-->`)
 
 var themed = strings.NewReplacer(
 	"#1A1A1A", "var(--ink)", "#777777", "var(--muted)", "#FFFFFF", "var(--panel)", "#DDDDDD", "var(--grid)",
-	"#E2E2E2", "var(--na)", "#C4C4C4", "var(--hatch)", "#000000", "var(--ink)", "#444444", "var(--muted)",
+	"#E2E2E2", "var(--na)", "#EEEEEE", "var(--band)", "#C4C4C4", "var(--hatch)", "#000000", "var(--ink)", "#444444", "var(--muted)",
 )
 
 // pageMark is a spot as the page's script reads it, measured from the figure's upper left corner.

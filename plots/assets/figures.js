@@ -95,7 +95,7 @@
 
   // A saved picture is the printed one, dark theme or not.
   const light = {
-    ink: "#1a1a1a", muted: "#777777", panel: "#ffffff", grid: "#dddddd", na: "#e2e2e2", hatch: "#c4c4c4",
+    ink: "#1a1a1a", muted: "#777777", panel: "#ffffff", grid: "#dddddd", na: "#e2e2e2", hatch: "#c4c4c4", band: "#eeeeee",
   };
   function plainSVG(svg) {
     const copy = svg.cloneNode(true);
