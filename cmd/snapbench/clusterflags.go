@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/snapbench/snapbench/runners/cluster"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/server/process"
 )
 
@@ -112,21 +113,7 @@ func (a *asking) placement(cmd *cobra.Command, command string) (p *cluster.Place
 // arguments make a part of what a command was asked: the command, its flags as they were
 // given or as a preset has them, and its arguments; not what places parts, and not what
 // differs between this process and theirs.
-func (f *clusterFlags) arguments(cmd *cobra.Command, command string, positional []string) (list []string) {
-	list = append(list, command)
-	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		values := []string{flag.Value.String()}
-		if v, ok := flag.Value.(pflag.SliceValue); ok {
-			if values = v.GetSlice(); flag.Value.Type() != "stringArray" {
-				values = []string{strings.Join(values, ",")}
-			}
-		}
-		if slices.Contains(f.names, flag.Name) || slices.Contains([]string{"on", "out", "shard", "json", "quiet", "retry"}, flag.Name) {
-			return
-		}
-		for _, v := range values {
-			list = append(list, "--"+flag.Name+"="+v)
-		}
-	})
-	return append(list, positional...)
+func (f *clusterFlags) arguments(cmd *cobra.Command, command string, positional []string) []string {
+	given := commands.Given(cmd, append([]string{"on", "out", "shard", "json", "quiet", "retry"}, f.names...)...)
+	return slices.Concat([]string{command}, given, positional)
 }

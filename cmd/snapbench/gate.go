@@ -11,6 +11,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/results/gate"
 	"github.com/snapbench/snapbench/runners/console"
+	"github.com/snapbench/snapbench/runners/console/commands"
 )
 
 func newGate() *cobra.Command {
@@ -120,7 +121,7 @@ is thought to turn (--flips 5%), or else of published LongBench predictions.`,
 				return err
 			}
 			if status := verdict.Verdict.ExitStatus(); status != exitPass {
-				return &exitError{code: status}
+				return &commands.ExitError{Code: status}
 			}
 			return nil
 		},

@@ -3,48 +3,21 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models/card"
 )
 
 func newModels() *cobra.Command {
-	return group(&cobra.Command{
+	return commands.Group(&cobra.Command{
 		Use:     "models",
 		Short:   "Models: list those in the hub cache, pull, show",
 		Example: "  snapbench models list\n  snapbench models show embedded",
 	}, newModelsList(), newModelsPull(), newModelsShow())
-}
-
-// group makes a command that only holds other commands. By itself it prints its help; an
-// unknown command is a usage error.
-func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
-	cmd.AddCommand(commands...)
-	cmd.Args = func(_ *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return unknownCommand(cmd, args[0])
-		}
-		return nil
-	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	cmd.DisableFlagsInUseLine = true
-	return cmd
-}
-
-// unknownCommand is the usage error for a name that is no command of cmd; it lists those that are.
-func unknownCommand(cmd *cobra.Command, name string) error {
-	var names []string
-	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
-	}
-	if names == nil {
-		names = []string{"none"}
-	}
-	return usage(fmt.Errorf("unknown command %q: %s has %s", name, cmd.Name(), strings.Join(names, ", ")))
 }
 
 func newModelsList() *cobra.Command {

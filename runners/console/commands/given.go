@@ -1,0 +1,29 @@
+package commands
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Given returns the flags that a command was given, by its user or by a preset, as another
+// process takes them, except some.
+func Given(cmd *cobra.Command, except ...string) (list []string) {
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		values := []string{flag.Value.String()}
+		if v, ok := flag.Value.(pflag.SliceValue); ok {
+			if values = v.GetSlice(); flag.Value.Type() != "stringArray" {
+				values = []string{strings.Join(values, ",")}
+			}
+		}
+		if slices.Contains(except, flag.Name) {
+			return
+		}
+		for _, v := range values {
+			list = append(list, "--"+flag.Name+"="+v)
+		}
+	})
+	return list
+}
