@@ -122,12 +122,14 @@ func TestApply(t *testing.T) {
 	if err := Apply(ask, p); err != nil {
 		t.Fatal(err)
 	}
+	if given := Given(ask); !slices.Equal(given, []string{"--list=b,c", "--number=5"}) {
+		t.Errorf("%q", given)
+	}
 	if err := ask.ParseFlags([]string{"--list", "d"}); err != nil {
 		t.Fatal(err)
 	}
-	list, err := ask.Flags().GetStringSlice("list")
-	if err != nil || !slices.Equal(list, []string{"d"}) || !ask.Flags().Changed("list") || !ask.Flags().Changed("number") {
-		t.Errorf("%v, %q", err, list)
+	if given := Given(ask); !slices.Equal(given, []string{"--list=d", "--number=5"}) {
+		t.Errorf("%q", given)
 	}
 	for name, want := range map[string]string{"nosuch": `p.yaml:7: ask has no flag "nosuch"`, "number": "p.yaml:7: number: "} {
 		p.Flags = []configs.Flag{{Name: name, Values: []string{"many"}, Line: 7}}

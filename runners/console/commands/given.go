@@ -9,17 +9,18 @@ import (
 )
 
 // Given returns the flags that a command was given, by its user or by a preset, as another
-// process takes them, except some.
+// process takes them, except some. Of a list that a preset gave, pflag knows only that it
+// changed ([Apply] replaces its values), so Visit would leave it out.
 func Given(cmd *cobra.Command, except ...string) (list []string) {
-	cmd.Flags().Visit(func(flag *pflag.Flag) {
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if !flag.Changed || slices.Contains(except, flag.Name) {
+			return
+		}
 		values := []string{flag.Value.String()}
 		if v, ok := flag.Value.(pflag.SliceValue); ok {
 			if values = v.GetSlice(); flag.Value.Type() != "stringArray" {
 				values = []string{strings.Join(values, ",")}
 			}
-		}
-		if slices.Contains(except, flag.Name) {
-			return
 		}
 		for _, v := range values {
 			list = append(list, "--"+flag.Name+"="+v)
