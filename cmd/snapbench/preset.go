@@ -76,7 +76,7 @@ func (a *asking) settle(cmd *cobra.Command) {
 		lengths.list = nil
 		return
 	}
-	if !given("model") || a.server.asked() || a.cluster.on != "" {
+	if !given("model") || a.server.asked() || a.cluster.On != "" {
 		return
 	}
 	progress := console.NewProgress(cmd.ErrOrStderr(), a.run.quiet)

@@ -30,7 +30,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	if err := a.cluster.check(cmd); err != nil {
 		return usage(err)
 	}
-	if a.cluster.on != "" {
+	if a.cluster.On != "" {
 		return a.place(cmd, command)
 	}
 	if a.server.asked() {
