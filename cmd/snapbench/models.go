@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/runners/console/commands"
-	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models/card"
 )
@@ -57,22 +56,10 @@ func newModelsPull() *cobra.Command {
   HF_TOKEN=… snapbench models pull meta-llama/Llama-3.1-8B-Instruct@main`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := local.Hub()
+			repo, snapshot, err := local.PullModel(cmd.Context(), args[0], cmd.ErrOrStderr(), quiet)
 			if err != nil {
 				return err
 			}
-			repo, err := hub.ParseRepo(hub.Model, args[0])
-			if err != nil {
-				return usage(err)
-			}
-			if !quiet {
-				client.Progress = local.ReportBytes(local.SayTo(cmd.ErrOrStderr()))
-			}
-			snapshot, err := client.Pull(cmd.Context(), repo, hub.ModelFiles...)
-			if err != nil {
-				return err
-			}
-			local.SayReplaced(cmd.ErrOrStderr(), snapshot)
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%d files of %s at %s, all checked\n", snapshot.Dir, len(snapshot.Files), repo, snapshot.Commit)
 			return nil
 		},
