@@ -27,13 +27,9 @@ and what was run. It takes folders of runs and of snapbench speed.`,
 			if err != nil {
 				return err
 			}
-			var sets []results.Set
-			for _, path := range paths {
-				set, err := results.Read(path)
-				if err != nil {
-					return err
-				}
-				sets = append(sets, set)
+			sets, err := results.ReadEach(paths)
+			if err != nil {
+				return err
 			}
 			if err := plots.WriteReport(out, sets, speeds...); err != nil {
 				return err
