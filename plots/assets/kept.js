@@ -41,6 +41,8 @@
     return sum.map(v => heads ? v / heads : 0);
   }
 
+  // What few heads kept shows, too: between nothing and a little is a step.
+  const shade = (e, share) => e.style.setProperty("--share", 10 + .9 * share + "%");
   const percent = v => v > 0 && v < .01 ? "< 1 %" : Math.round(100 * v) + " %";
   const within = (spans, j) => (spans || []).some(s => s[0] <= j && j < s[1]);
 
@@ -74,7 +76,7 @@
         let words = k.t[i];
         for (j = i + 1; j < to && Math.round(50 * shares[j]) === share && within(k.n, j) === needle && within(k.a, j) === answer; j++) words += k.t[j];
         const e = make("span", share ? "" : "gone", words);
-        if (share) e.style.setProperty("--share", 2 * share + "%");
+        if (share) shade(e, 2 * share);
         if (answer) e.classList.add("answered"); else if (needle) e.classList.add("needle");
         e.title = (j - i > 1 ? `tokens ${i} to ${j - 1}: ` : `token ${i}: `) + percent(shares[i]) + " of heads";
         text.append(e);
@@ -137,10 +139,10 @@
     const layers = k.r[left.v].map((_, i) => [String(i), `layer ${i}`]);
     const c = select("in", [["", "all layers"], ...layers], layers[+wanted.layer] && wanted.layer !== "" ? wanted.layer : "", v => wanted.layer = v);
     const key = make("p", "facts keys");
-    key.append("kept by ", make("span", "gone", " no head "));
-    for (const share of [25, 50, 75, 100]) {
+    key.append("share of heads that kept a token: ", make("span", "gone", " 0 "));
+    for (const share of [1, 25, 50, 75, 100]) {
       const e = make("span", "", ` ${share} % `);
-      e.style.setProperty("--share", share + "%");
+      shade(e, share);
       key.append(e);
     }
     if (k.n) key.append(" ", make("span", "needle", "needle"));
