@@ -239,3 +239,15 @@ func ExportJSONL(w io.Writer, rows []Row) error {
 	}
 	return nil
 }
+
+// ReadEach reads the results at some paths.
+func ReadEach(paths []string) (sets []Set, err error) {
+	for _, path := range paths {
+		set, err := Read(path)
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
 )
 
@@ -68,12 +69,12 @@ func (f *ownFlag) values() []string {
 	case f.one != "":
 		return []string{f.one}
 	}
-	return trimmed(f.list)
+	return commands.Trimmed(f.list)
 }
 
 // open opens tasks with the options given.
 func (a *asking) open(cmd *cobra.Command, names []string, metric string) ([]datasets.Task, []datasets.Options, error) {
-	if err := noEmptyLists(cmd); err != nil {
+	if err := commands.NoEmptyLists(cmd); err != nil {
 		return nil, nil, usage(err)
 	}
 	if a.jieba != "" {

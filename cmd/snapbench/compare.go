@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/plots"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/results/contrast"
 	"github.com/snapbench/snapbench/runners/console"
 )
@@ -32,7 +33,7 @@ in the table only where it is over the reference's samples.`,
   snapbench compare runs/cpu runs/gpu runs/server --against cpu --json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sets, err := readEach(args)
+			sets, err := results.ReadEach(args)
 			if err != nil {
 				return err
 			}

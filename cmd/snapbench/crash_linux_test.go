@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/snapbench/snapbench/runners/console/crash"
 )
 
 // crashTest in the environment of the test binary makes it crash at once, in the
@@ -23,12 +25,12 @@ const crashTest = "SNAPBENCH_TEST_CRASH"
 
 func init() {
 	if how := os.Getenv(crashTest); how != "" {
-		crashBySignal()
-		crash(how)
+		crash.BySignal()
+		end(how)
 	}
 }
 
-func crash(how string) {
+func end(how string) {
 	switch how {
 	case "panic":
 		panic("a mistake")

@@ -7,11 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
 )
 
 func newDatasets() *cobra.Command {
-	return group(&cobra.Command{
+	return commands.Group(&cobra.Command{
 		Use:     "datasets",
 		Short:   "Data sets: list what is there, pull LongBench",
 		Example: "  snapbench datasets pull longbench\n  snapbench datasets list",

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
 )
 
@@ -16,7 +17,7 @@ func newDoctor() *cobra.Command {
 		Example: "  snapbench doctor\n  snapbench doctor --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d, err := local.Examine(version())
+			d, err := local.Examine(commands.Version())
 			if err != nil {
 				return err
 			}

@@ -1,33 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/snapbench/snapbench/runners/local"
 )
-
-// noEmptyLists refuses a list flag that was given without a value. Taking the default
-// instead, or measuring nothing, would not be what was asked for.
-func noEmptyLists(cmd *cobra.Command) (err error) {
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if list, ok := f.Value.(pflag.SliceValue); ok && f.Changed && len(list.GetSlice()) == 0 {
-			err = fmt.Errorf("--%s: an empty list: want one value or more", f.Name)
-		}
-	})
-	return err
-}
-
-func trimmed(list []string) []string {
-	var out []string
-	for _, s := range list {
-		out = append(out, strings.TrimSpace(s)) // as in 'full, 512'
-	}
-	return out
-}
 
 // modelFlags say which model runs on which devices.
 type modelFlags struct {

@@ -3,7 +3,8 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/snapbench/snapbench/cmd/snapbench/manual"
+	"github.com/snapbench/snapbench/runners/console/commands"
+	"github.com/snapbench/snapbench/runners/console/manual"
 )
 
 func newMan() *cobra.Command {
@@ -13,7 +14,7 @@ func newMan() *cobra.Command {
 		Example: "  snapbench man | man -l -\n  snapbench man > /usr/local/share/man/man1/snapbench.1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return manual.Write(cmd.OutOrStdout(), cmd.Root(), version())
+			return manual.Write(cmd.OutOrStdout(), cmd.Root(), commands.Version())
 		},
 	}
 }

@@ -6,10 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/metrics/card"
+	"github.com/snapbench/snapbench/runners/console/commands"
 )
 
 func newMetrics() *cobra.Command {
-	return group(&cobra.Command{
+	return commands.Group(&cobra.Command{
 		Use:     "metrics",
 		Short:   "Metrics: list them, show how one's score comes about",
 		Example: "  snapbench metrics list\n  snapbench metrics show qa_f1\n  snapbench metrics show regex",

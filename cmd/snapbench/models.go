@@ -3,48 +3,20 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/snapbench/snapbench/runners/hub"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models/card"
 )
 
 func newModels() *cobra.Command {
-	return group(&cobra.Command{
+	return commands.Group(&cobra.Command{
 		Use:     "models",
 		Short:   "Models: list those in the hub cache, pull, show",
 		Example: "  snapbench models list\n  snapbench models show embedded",
 	}, newModelsList(), newModelsPull(), newModelsShow())
-}
-
-// group makes a command that only holds other commands. By itself it prints its help; an
-// unknown command is a usage error.
-func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
-	cmd.AddCommand(commands...)
-	cmd.Args = func(_ *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return unknownCommand(cmd, args[0])
-		}
-		return nil
-	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	cmd.DisableFlagsInUseLine = true
-	return cmd
-}
-
-// unknownCommand is the usage error for a name that is no command of cmd; it lists those that are.
-func unknownCommand(cmd *cobra.Command, name string) error {
-	var names []string
-	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
-	}
-	if names == nil {
-		names = []string{"none"}
-	}
-	return usage(fmt.Errorf("unknown command %q: %s has %s", name, cmd.Name(), strings.Join(names, ", ")))
 }
 
 func newModelsList() *cobra.Command {
@@ -84,22 +56,10 @@ func newModelsPull() *cobra.Command {
   HF_TOKEN=… snapbench models pull meta-llama/Llama-3.1-8B-Instruct@main`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := local.Hub()
+			repo, snapshot, err := local.PullModel(cmd.Context(), args[0], cmd.ErrOrStderr(), quiet)
 			if err != nil {
 				return err
 			}
-			repo, err := hub.ParseRepo(hub.Model, args[0])
-			if err != nil {
-				return usage(err)
-			}
-			if !quiet {
-				client.Progress = local.ReportBytes(local.SayTo(cmd.ErrOrStderr()))
-			}
-			snapshot, err := client.Pull(cmd.Context(), repo, hub.ModelFiles...)
-			if err != nil {
-				return err
-			}
-			local.SayReplaced(cmd.ErrOrStderr(), snapshot)
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%d files of %s at %s, all checked\n", snapshot.Dir, len(snapshot.Files), repo, snapshot.Commit)
 			return nil
 		},

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/runners/console/commands"
 )
 
 func newNeedle() *cobra.Command {
@@ -50,6 +51,6 @@ computer, in about a minute. A flag changes what it names, and nothing else:
 	}
 	a.register(cmd, "needle")
 	cmd.Flags().StringVar(&task, "task", "niah", "task: "+strings.Join(datasets.NeedleNames(), ", "))
-	quickstart(cmd)
+	commands.Default(cmd, "quickstart")
 	return cmd
 }

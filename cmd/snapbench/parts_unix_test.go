@@ -21,6 +21,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/results/parts"
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/console/commands"
 )
 
 // Parts that are killed, hang and go on, or end early as asked, at random moments, several
@@ -234,8 +235,8 @@ func TestExplainEnd(t *testing.T) {
 		{errors.New("the card is gone"), true, 3, 5, 0, "the card is gone"},
 	} {
 		err := explainEnd(c.err, c.asked, c.had, c.rows)
-		var exit *exitError
-		if errors.As(err, &exit) != (c.status != 0) || exit != nil && exit.code != c.status || !strings.Contains(err.Error(), c.want) {
+		var exit *commands.ExitError
+		if errors.As(err, &exit) != (c.status != 0) || exit != nil && exit.Code != c.status || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}

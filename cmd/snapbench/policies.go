@@ -3,17 +3,17 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/compress/card"
+	"github.com/snapbench/snapbench/runners/console/commands"
 )
 
 func newPolicies() *cobra.Command {
 	var asJSON bool
-	cmd := group(&cobra.Command{
+	cmd := commands.Group(&cobra.Command{
 		Use:     "policies",
 		Short:   "Policies: list them, show one's parameters, paper and what it frees",
 		Example: "  snapbench policies\n  snapbench policies show snapkv\n  snapbench policies --json",
@@ -72,14 +72,4 @@ func policyNames() []string {
 		list = append(list, d.Name+"\t"+d.Title)
 	}
 	return list
-}
-
-// completePolicies completes the last policy in a list of them.
-func completePolicies(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-	before := typed[:strings.LastIndexAny(typed, ",(")+1]
-	var list []string
-	for _, name := range policyNames() {
-		list = append(list, before+name)
-	}
-	return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

@@ -2,14 +2,13 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/snapbench/snapbench/configs"
 	"github.com/snapbench/snapbench/runners/console"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
 )
 
@@ -39,11 +38,11 @@ given here replace the preset's. Presets inside the program: ` + strings.Join(co
 			if err != nil || len(rest) > 0 || target == cmd.Root() || target == cmd {
 				return usage(fmt.Errorf("%s: unknown command %q: have needle, longbench, prompts, speed", p.Source, p.Command))
 			}
-			if err := apply(target, p); err != nil {
+			if err := commands.Apply(target, p); err != nil {
 				return err
 			}
 			if err := target.ParseFlags(args[1:]); err != nil {
-				return flagError(target, err)
+				return commands.FlagError(target, err)
 			}
 			positional := append(p.Args, target.Flags().Args()...)
 			if err := target.ValidateArgs(positional); err != nil {
@@ -55,54 +54,6 @@ given here replace the preset's. Presets inside the program: ` + strings.Join(co
 	}
 	return cmd
 }
-
-// apply sets a command's flags from a preset. A list typed afterwards replaces the
-// preset's.
-func apply(cmd *cobra.Command, p configs.Preset) error {
-	for _, f := range p.Flags {
-		flag := cmd.Flags().Lookup(f.Name)
-		if flag == nil {
-			return usage(fmt.Errorf("%s:%d: %s has no flag %q", p.Source, f.Line, p.Command, f.Name))
-		}
-		var err error
-		text := strings.Join(f.Values, ",")
-		if list, ok := flag.Value.(pflag.SliceValue); ok {
-			// After Set, a list typed by the user would be appended; after Replace it replaces.
-			err, flag.Changed = list.Replace(strings.Split(text, ",")), true
-		} else {
-			err = cmd.Flags().Set(f.Name, text)
-		}
-		if err != nil {
-			return usage(fmt.Errorf("%s:%d: %s: %w", p.Source, f.Line, f.Name, err))
-		}
-	}
-	return nil
-}
-
-// quickstart makes the preset quickstart the defaults of needle's flags, as its help shows
-// them. None counts as given, so that one that is given changes what it names alone.
-func quickstart(cmd *cobra.Command) {
-	p, err := configs.Shipped("quickstart")
-	if err != nil {
-		panic(err) // it is inside the program
-	}
-	for _, f := range p.Flags {
-		flag := cmd.Flags().Lookup(f.Name)
-		if list, ok := flag.Value.(pflag.SliceValue); ok {
-			err = list.Replace(f.Values) // a list typed by the user takes its place
-		} else {
-			err = flag.Value.Set(strings.Join(f.Values, ","))
-		}
-		if err != nil {
-			panic(err)
-		}
-		flag.DefValue = flag.Value.String()
-		flag.Usage = ownDefault.ReplaceAllString(flag.Usage, "")
-	}
-}
-
-// ownDefault is the default that the help of a task's option ends with.
-var ownDefault = regexp.MustCompile(` \(default [^()]*\)$`)
 
 // settle takes back those defaults of the quick start that flags given stand in the place
 // of: policies and variants bring parameters of their own, a longest length a list of
@@ -125,7 +76,7 @@ func (a *asking) settle(cmd *cobra.Command) {
 		lengths.list = nil
 		return
 	}
-	if !given("model") || a.server.asked() || a.cluster.on != "" {
+	if !given("model") || a.server.asked() || a.cluster.On != "" {
 		return
 	}
 	progress := console.NewProgress(cmd.ErrOrStderr(), a.run.quiet)

@@ -33,7 +33,7 @@ same run, from whatever file they come.`,
 			if err != nil {
 				return usage(err)
 			}
-			if args[0] == "-" && a.cluster.on != "" {
+			if args[0] == "-" && a.cluster.On != "" {
 				return usage(errors.New("prompts -: standard input is not where the parts of a run run: name a file"))
 			}
 			metric = scorer.Name

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/snapbench/snapbench/runners/console/commands"
 )
 
 // A flag of needle changes what it names and nothing else of the quick start.
@@ -20,7 +22,7 @@ func TestNeedleFlagsChangeWhatTheyName(t *testing.T) {
 		cmd := &cobra.Command{Use: "needle"}
 		cmd.SetErr(&told)
 		a.register(cmd, "needle")
-		quickstart(cmd)
+		commands.Default(cmd, "quickstart")
 		if err := cmd.ParseFlags(args); err != nil {
 			t.Fatal(err)
 		}

@@ -28,13 +28,9 @@ with --keep-positions of the run what each cache kept of the prompt, and what wa
 			if err != nil {
 				return err
 			}
-			var sets []results.Set
-			for _, path := range paths {
-				set, err := results.Read(path)
-				if err != nil {
-					return err
-				}
-				sets = append(sets, set)
+			sets, err := results.ReadEach(paths)
+			if err != nil {
+				return err
 			}
 			positions, err := kept.Open(paths...)
 			if err != nil {

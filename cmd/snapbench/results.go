@@ -8,11 +8,12 @@ import (
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/results/parts"
 	"github.com/snapbench/snapbench/runners/console"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/outcome"
 )
 
 func newResults() *cobra.Command {
-	return group(&cobra.Command{
+	return commands.Group(&cobra.Command{
 		Use:     "results",
 		Short:   "Results of runs: show, merge, join, export, columns",
 		Example: "  snapbench results show runs/first\n  snapbench results export csv runs/first > first.csv",

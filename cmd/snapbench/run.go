@@ -14,6 +14,7 @@ import (
 	"github.com/snapbench/snapbench/results/parts"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/console"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/outcome"
 )
@@ -29,7 +30,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	if err := a.cluster.check(cmd); err != nil {
 		return usage(err)
 	}
-	if a.cluster.on != "" {
+	if a.cluster.On != "" {
 		return a.place(cmd, command)
 	}
 	if a.server.asked() {
@@ -112,7 +113,7 @@ func (a *asking) finish(cmd *cobra.Command, j *runners.Job, team []runners.Runne
 // folder says where a job's rows go.
 func (a *asking) folder() (runners.Folder, error) {
 	attempt, err := parts.AttemptName(os.LookupEnv)
-	return runners.Folder{Dir: a.run.out, Date: a.run.date, Command: commandLine(), Version: version(), Attempt: attempt}, err
+	return runners.Folder{Dir: a.run.out, Date: a.run.date, Command: commands.Line("snapbench"), Version: commands.Version(), Attempt: attempt}, err
 }
 
 // show shows a run whose rows are complete.

@@ -10,6 +10,7 @@ import (
 	"github.com/snapbench/snapbench/metrics/predictions"
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/scores"
 )
 
@@ -57,7 +58,7 @@ program does. With --out the rows become results that gate, plot and report read
 					model = filepath.Base(filepath.Clean(args[0]))
 				}
 				from := scores.Source{Dir: args[0], Model: model, Protocol: f.protocol, Variant: variant, CodeSim: f.codeSim}
-				if err := from.Save(f.out, commandLine(), version(), sets, graded); err != nil {
+				if err := from.Save(f.out, commands.Line("snapbench"), commands.Version(), sets, graded); err != nil {
 					return err
 				}
 				set, err := results.Read(f.out)

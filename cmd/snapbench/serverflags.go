@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/server"
 	"github.com/snapbench/snapbench/runners/server/process"
@@ -99,7 +100,7 @@ func (f *serverFlags) axes() (axes []sweep.Axis, err error) {
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			return nil, fmt.Errorf("--set %q: want name=a,b,c", text)
 		}
-		axes = append(axes, sweep.Axis{Place: name, Values: trimmed(compress.SplitOutside(list))})
+		axes = append(axes, sweep.Axis{Place: name, Values: commands.Trimmed(compress.SplitOutside(list))})
 	}
 	return axes, nil
 }

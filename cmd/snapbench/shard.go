@@ -13,6 +13,7 @@ import (
 	"github.com/snapbench/snapbench/results/parts"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/console"
+	"github.com/snapbench/snapbench/runners/console/commands"
 )
 
 // part returns the part that --shard asks for, the zero Part where it is not given.
@@ -36,7 +37,7 @@ func explainEnd(err error, asked bool, had, rows int) error {
 	case asked && rows == had:
 		return errors.New("asked to end before a single sample was answered: give the part more time")
 	case asked:
-		return &exitError{exitAgain, fmt.Errorf("ended as asked with %d rows finished: the same command continues", rows)}
+		return &commands.ExitError{Code: exitAgain, Err: fmt.Errorf("ended as asked with %d rows finished: the same command continues", rows)}
 	case canceled:
 		return fmt.Errorf("interrupted with %d rows finished: the same command continues", rows)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/runners/console"
+	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/speed"
 )
@@ -106,7 +107,7 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 	}
 	defer opened.Close()
 	engine := opened.Engines[0]
-	report, err := plan.Begin(engine, commandLine(), version())
+	report, err := plan.Begin(engine, commands.Line("snapbench"), commands.Version())
 	if err != nil {
 		return usage(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/console/commands"
 )
 
 // variantFlags say which variants are compared: by policies, budgets, and a flag for every
@@ -19,7 +20,7 @@ func (f *variantFlags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
 	f.policies.List = []string{"snapkv"}
 	s.Var(&f.policies, "policies", "policies, with what differs from their defaults: 'snapkv,h2o,ada(snapkv(k=5))'; snapbench policies lists them")
-	if err := cmd.RegisterFlagCompletionFunc("policies", completePolicies); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc("policies", commands.Last(",(", policyNames(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)); err != nil {
 		panic(err) // the flag is there
 	}
 	s.Var(compress.NewValueList(&f.Budgets, "full", "1024"), "budgets", "budgets: full, tokens per head (512, 1k), shares of the prompt (25%), or one for each layer (64|64|128 or [64,64,128])")
@@ -39,7 +40,7 @@ func (f *variantFlags) register(cmd *cobra.Command) {
 
 // list returns the variants that the flags ask for.
 func (f *variantFlags) list(cmd *cobra.Command) ([]compress.Variant, error) {
-	if err := noEmptyLists(cmd); err != nil {
+	if err := commands.NoEmptyLists(cmd); err != nil {
 		return nil, usage(err)
 	}
 	f.Policies, f.Values = f.policies.List, map[string][]string{}

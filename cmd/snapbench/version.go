@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/console/commands"
 )
 
 func newVersion() *cobra.Command {
@@ -20,10 +21,10 @@ func newVersion() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{
-					"version": version(), "schema": results.Schema, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
+					"version": commands.Version(), "schema": results.Schema, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 				})
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "snapbench %s, rows of schema %d, %s, %s/%s\n", version(), results.Schema, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "snapbench %s, rows of schema %d, %s, %s/%s\n", commands.Version(), results.Schema, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

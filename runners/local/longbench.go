@@ -34,13 +34,9 @@ func PullLongBench(ctx context.Context, w io.Writer, quiet bool) (path string, e
 	if err != nil {
 		return "", err
 	}
-	if !quiet {
-		client.Progress = ReportBytes(SayTo(w))
-	}
-	snapshot, err := client.Pull(ctx, longBench, longBenchArchive)
+	snapshot, err := pull(ctx, client, longBench, w, quiet, longBenchArchive)
 	if err != nil {
 		return "", err
 	}
-	SayReplaced(w, snapshot)
 	return filepath.Join(snapshot.Dir, longBenchArchive), nil
 }

@@ -70,3 +70,19 @@ func (m *Models) Print(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "shapes with random weights, for speed: shape:%s\n", strings.Join(m.Shapes, ", shape:"))
 	return err
 }
+
+// ModelNames are the models that a name alone finds.
+func ModelNames() []string {
+	names := []string{DefaultModel}
+	for _, shape := range models.Shapes() {
+		names = append(names, "shape:"+shape)
+	}
+	kept, err := KeptModels()
+	if err != nil {
+		return names // a shell that completes has nobody to tell
+	}
+	for _, k := range kept {
+		names = append(names, k.Model)
+	}
+	return names
+}

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"errors"
@@ -7,15 +7,16 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/console"
 )
 
-// flagError is the usage error for flags that cannot be read. For one that does not exist it
+// FlagError is the usage error for flags that cannot be read. For one that does not exist it
 // names the one that was meant, or where all are listed.
-func flagError(cmd *cobra.Command, err error) error {
+func FlagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
-		return usage(err)
+		return runners.Mistake(err)
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -24,7 +25,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	})
 	if near := console.Nearest(unknown.GetSpecifiedName(), names); near != "" {
-		return usage(fmt.Errorf("%w: did you mean --%s?", err, near))
+		return runners.Mistake(fmt.Errorf("%w: did you mean --%s?", err, near))
 	}
-	return usage(fmt.Errorf("%w: %s --help lists those there are", err, cmd.CommandPath()))
+	return runners.Mistake(fmt.Errorf("%w: %s --help lists those there are", err, cmd.CommandPath()))
 }

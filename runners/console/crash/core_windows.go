@@ -1,3 +1,3 @@
-package main
+package crash
 
 func noCore() {} // Windows decides elsewhere what a crash leaves
