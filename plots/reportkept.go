@@ -25,7 +25,7 @@ type reportKept struct {
 // reportKeptOf says how much of what is known the page holds.
 type reportKeptOf struct {
 	Samples int `json:"samples"` // of which something was kept
-	Left    int `json:"left"`    // variants of the page's samples that found no room
+	Left    int `json:"left"`    // caches that found no room
 	Most    int `json:"most"`
 	Bytes   int `json:"bytes"`
 }

@@ -112,7 +112,7 @@
     if (!data.keptof) return null;
     const card = make("div", "card kept"), k = keptOf.get(s), all = data.keptof;
     card.append(make("h4", "", "What the caches kept"));
-    const limit = `A page holds at most ${all.most} samples and ${all.bytes / 1048576} MB of kept positions, first those that a cache lost: here ${data.kept ? data.kept.length : 0} of ${all.samples} samples.`;
+    const limit = `A page holds at most ${all.most} samples and ${all.bytes / 1048576} MB of kept positions, first those that a cache lost: here ${data.kept ? data.kept.length : 0} of ${all.samples} samples${all.left ? ", without " + all.left + " caches for which there was no room" : ""}.`;
     if (!k) {
       card.append(make("p", "facts", "Not of this sample. " + limit));
       return card;

@@ -3,6 +3,7 @@ package kept
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -23,6 +24,7 @@ type Writer struct {
 	file    *os.File
 	size    int64 // bytes of complete lines
 	written map[string]bool
+	failed  error // nothing can be added behind what could not be cut off
 }
 
 // NewWriter opens a folder's file for adding, and makes it where there is none.
@@ -34,7 +36,8 @@ func NewWriter(dir string) (_ *Writer, err error) {
 	if w.file, err = os.OpenFile(w.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644); err != nil {
 		return nil, results.Explain(w.path, err)
 	}
-	if w.size, err = wholeLines(w.file); err == nil {
+	var all int64
+	if w.size, all, err = wholeLines(w.file); err == nil && w.size < all {
 		err = w.file.Truncate(w.size)
 	}
 	if err != nil {
@@ -44,24 +47,24 @@ func NewWriter(dir string) (_ *Writer, err error) {
 	return w, nil
 }
 
-// wholeLines returns the length of a file's complete lines.
-func wholeLines(f *os.File) (int64, error) {
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0, err
+// wholeLines returns the length of a file's complete lines, and that of the file.
+func wholeLines(f *os.File) (whole, all int64, err error) {
+	if all, err = f.Seek(0, io.SeekEnd); err != nil {
+		return 0, 0, err
 	}
+	size := all
 	block := make([]byte, 1<<16)
 	for size > 0 {
 		b := block[:min(size, int64(len(block)))]
 		if _, err := f.ReadAt(b, size-int64(len(b))); err != nil {
-			return 0, err
+			return 0, all, err
 		}
 		if at := bytes.LastIndexByte(b, '\n'); at >= 0 {
-			return size - int64(len(b)-at-1), nil
+			return size - int64(len(b)-at-1), all, nil
 		}
 		size -= int64(len(b))
 	}
-	return 0, nil
+	return 0, all, nil
 }
 
 // Batch is what is written together: rows of one prompt.
@@ -96,14 +99,17 @@ func (w *Writer) Write(list ...Batch) error {
 			}
 		}
 	}
-	if len(buf) == 0 {
-		return nil
+	if len(buf) == 0 || w.failed != nil {
+		return w.failed
 	}
 	if _, err = w.file.Write(buf); err == nil {
 		err = w.file.Sync()
 	}
 	if err != nil {
-		w.file.Truncate(w.size) //nolint:errcheck // what stays is cut off when the file is opened again
+		// What was written of it goes, so that only whole lines are there if the process continues.
+		if failed := w.file.Truncate(w.size); failed != nil {
+			w.failed = results.Explain(w.path, errors.Join(err, failed))
+		}
 		return results.Explain(w.path, err)
 	}
 	w.size += int64(len(buf))
