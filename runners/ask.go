@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
@@ -128,16 +129,22 @@ func tail(s string, n int) string {
 // around returns a part of a text with so many characters before and after it, and marks
 // where it begins and ends; nothing where the text does not hold it.
 func around(text, part string, n int) string {
-	before, after, ok := strings.Cut(text, part)
-	if !ok {
+	at := strings.Index(text, part)
+	if at < 0 {
 		return ""
 	}
-	begin, end := "", ""
-	if cut := []rune(before); len(cut) > n {
-		begin, before = "…", string(cut[len(cut)-n:])
+	from, to := at, at+len(part)
+	for range n { // a long prompt is not copied
+		_, before := utf8.DecodeLastRuneInString(text[:from])
+		_, after := utf8.DecodeRuneInString(text[to:])
+		from, to = from-before, to+after
 	}
-	if cut := []rune(after); len(cut) > n {
-		after, end = string(cut[:n]), "…"
+	marked := text[from:at] + results.NeedleBegins + part + results.NeedleEnds + text[at+len(part):to]
+	if from > 0 {
+		marked = "…" + marked
 	}
-	return begin + before + results.NeedleBegins + part + results.NeedleEnds + after + end
+	if to < len(text) {
+		marked += "…"
+	}
+	return marked
 }

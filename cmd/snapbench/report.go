@@ -19,7 +19,8 @@ func newReport() *cobra.Command {
 		Long: `report writes one HTML file: how small the cache can get, the score against memory and
 speed, tables with intervals, heat maps, curves, fidelity, the audit, for every
 sample the prompt's end, the answers and every variant's prediction side by side,
-with --keep-positions of the run what each cache kept of the prompt, and what was run. It takes folders of runs and of snapbench speed.`,
+what each cache kept of the prompt where the run had --keep-positions, and what
+was run. It takes folders of runs and of snapbench speed.`,
 		Example: `  snapbench report runs/* --out report.html
   snapbench report runs/needle runs/speed`,
 		Args: cobra.MinimumNArgs(1),
