@@ -18,7 +18,7 @@ import (
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
-// top1_128, which files of before have not.
+// top1_128, and needle_text, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -53,6 +53,7 @@ type Row struct {
 	PromptTokens *int   `parquet:"prompt_tokens,optional" json:"prompt_tokens,omitempty" desc:"tokens of the prompt; null where unknown"`
 	NewTokens    *int   `parquet:"new_tokens,optional" json:"new_tokens,omitempty" desc:"tokens generated, a server's own count where one answered; null where unknown"`
 	PromptTail   string `parquet:"prompt_tail,optional" json:"prompt_tail,omitempty" desc:"the last characters of the prompt, for reading"`
+	NeedleText   string `parquet:"needle_text,optional" json:"needle_text,omitempty" desc:"needle tasks: the prompt around the needle, with ⟦ where it begins and ⟧ where it ends"`
 	Prediction   string `parquet:"prediction" json:"prediction" desc:"the generated text"`
 
 	Metric        string   `parquet:"metric" json:"metric" desc:"name of the metric; none where the sample has no answers"`
@@ -244,6 +245,9 @@ func Params(params map[string]string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// NeedleBegins and NeedleEnds stand around the needle in a row's NeedleText.
+const NeedleBegins, NeedleEnds = "⟦", "⟧"
 
 // NoMetric is the metric of a row that no score is asked of, since its sample has no answers.
 const NoMetric = "none"
