@@ -20,7 +20,7 @@ func Gaps(set results.Set) (list []Figure, err error) {
 		}
 		ch := chart{
 			title:    fmt.Sprintf("What a question loses by %s, against %s", g.To, g.From),
-			subtitle: g.Title + "; " + g.From + " − " + g.To + " over shared samples, paired, with 95 % intervals",
+			subtitle: g.Title + "; points, paired, with 95 % intervals; above the dashed line fewer are right by " + g.To,
 			x:        axis{lo: -0.6, hi: float64(len(variants)) - 0.4}, ylabel: "Difference (points)", labels: tasks, level: "no difference",
 		}
 		panel := chartPanel{level: &point{y: 0, lo: math.NaN(), hi: math.NaN()}}
@@ -54,6 +54,18 @@ func Gaps(set results.Set) (list []Figure, err error) {
 
 // gaps is Gaps as one of a run's usual drawings.
 func gaps(set results.Set, _ results.Measure, _ []results.Table) ([]Figure, error) { return Gaps(set) }
+
+// gapSection is the n-th set's gaps on the report's page; ok is false where there are none.
+func gapSection(set results.Set, n int) (s reportSection, ok bool) {
+	s = reportSection{ID: fmt.Sprintf("gap%d", n+1), Title: "Between protocols", Part: -1}
+	b := reportBlock{Figures: inlined(Gaps(set))}
+	for _, g := range results.Gaps(set) {
+		b.Heading = "Difference between " + g.From + " and " + g.To
+		b.Grids = append(b.Grids, g.Grid())
+	}
+	s.Blocks = []reportBlock{b}
+	return s, len(b.Grids) > 0
+}
 
 func appendNew(list []string, s string) []string {
 	for _, have := range list {

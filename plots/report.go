@@ -86,6 +86,11 @@ func Report(w io.Writer, sets []results.Set, speeds ...Speed) error {
 			titles = append(titles, section.Title)
 		}
 	}
+	for i, set := range parts {
+		if gap, ok := gapSection(set, i); ok {
+			page.Sections = append(page.Sections, gap)
+		}
+	}
 	if len(page.Answers) == 1 && len(page.Sections) == 1 {
 		page.Answers[0].Title = "" // the page's own says it
 	}
