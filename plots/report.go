@@ -98,6 +98,11 @@ func ReportKept(w io.Writer, sets []results.Set, positions *kept.Index, speeds .
 			return err
 		}
 	}
+	for i, set := range parts {
+		if gap, ok := gapSection(set, i); ok {
+			page.Sections = append(page.Sections, gap)
+		}
+	}
 	if len(page.Answers) == 1 && len(page.Sections) == 1 {
 		page.Answers[0].Title = "" // the page's own says it
 	}

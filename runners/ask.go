@@ -46,8 +46,12 @@ func (p *plan) ask(task datasets.Task, number int) *asked {
 	if !a.open() {
 		return a
 	}
+	draw := number
+	if s.Draw != nil {
+		draw = *s.Draw
+	}
 	a.request = Request{
-		Task: s.Task, Sample: number, Text: s.Prompt, Messages: s.Messages, Prompt: s.IDs, Question: s.Question, Variants: variants,
+		Task: s.Task, Sample: draw, Text: s.Prompt, Messages: s.Messages, Prompt: s.IDs, Question: s.Question, Variants: variants,
 		MaxNew: s.MaxNew, MinNew: s.MinNew, Stop: j.Stop(s), Fidelity: j.Baseline != nil, Progress: p.watch.Within(s.Task, s.ID),
 	}
 	if a.request.Positions = j.Pieces != nil; a.request.Positions {
