@@ -51,10 +51,16 @@ func TestGaps(t *testing.T) {
 	if !strings.Contains(have, "gap_score") {
 		t.Errorf("a run's pictures are %s", have)
 	}
+	if section, ok := gapSection(s, 0); !ok || len(section.Blocks[0].Grids) != 1 || len(section.Blocks[0].Figures) != 1 {
+		t.Errorf("on the report's page: %v, %+v", ok, section)
+	}
 	for i := range s.Rows {
 		s.Rows[i].PromptSHA256 += s.Rows[i].Protocol
 	}
 	if _, err := Gaps(s); !errors.Is(err, ErrNothing) {
 		t.Errorf("other prompts: %v", err)
+	}
+	if _, ok := gapSection(s, 0); ok {
+		t.Error("other prompts have a section in the report")
 	}
 }

@@ -69,7 +69,7 @@ type Row struct {
 	CacheBytes     *int64   `parquet:"cache_bytes,optional" json:"cache_bytes,omitempty" desc:"bytes of the compressed prompt's cache"`
 	FullCacheBytes *int64   `parquet:"full_cache_bytes,optional" json:"full_cache_bytes,omitempty" desc:"bytes of the full cache of the same prompt, one copy per KV head; null where unknown"`
 	PeakBytes      *int64   `parquet:"peak_bytes,optional" json:"peak_bytes,omitempty" desc:"peak bytes of memory while the sample ran"`
-	PrefillSeconds *float64 `parquet:"prefill_seconds,optional" json:"prefill_seconds,omitempty" desc:"time of the prompt's forward pass, shared by all variants of the sample"`
+	PrefillSeconds *float64 `parquet:"prefill_seconds,optional" json:"prefill_seconds,omitempty" desc:"time of the prompt's forward pass, shared by all variants of the sample, and by questions behind one context"`
 	DecodeSeconds  *float64 `parquet:"decode_seconds,optional" json:"decode_seconds,omitempty" desc:"time of decoding, shared by what was decoded with it"`
 
 	TTFTSeconds     *float64 `parquet:"ttft_seconds,optional" json:"ttft_seconds,omitempty" desc:"a server's time from the request to the first piece of its answer, waiting and prefill included"`

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,9 +39,6 @@ shown for every variant with its paired interval:
 			}
 			if args[0] == "-" && a.cluster.On != "" {
 				return usage(errors.New("questions -: standard input is not where the parts of a run run: name a file"))
-			}
-			if asked := a.options["convention"].values(); a.server.asked() && !slices.Equal(asked, []string{"inside"}) {
-				return usage(errors.New("a server does not compress a context apart from its question: ask one with --convention inside"))
 			}
 			a.options["file"].one, a.arguments = args[0], args
 			return a.ask(cmd, "questions", []string{"questions"}, scorer.Name)

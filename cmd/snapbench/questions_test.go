@@ -102,6 +102,12 @@ func TestQuestionsMistakes(t *testing.T) {
 		"standard input is not where the parts of a run run":   {"-", "--on", "slurm"},
 		"unknown metric": {file, "--metric", "bleu"},
 	} {
+		if want == "a server does not compress a context apart" {
+			more := append([]string{"eval", "questions", "--file"}, arguments...)
+			if status, _, stderr := snapbench(more...); status != exitUsage || !strings.Contains(stderr, want) {
+				t.Errorf("%q: status %d, %s; want %q", more, status, stderr, want)
+			}
+		}
 		status, _, stderr := snapbench(append([]string{"questions", "--out", filepath.Join(t.TempDir(), "out")}, arguments...)...)
 		if status != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%q: status %d, %s; want %q", arguments, status, stderr, want)

@@ -34,6 +34,9 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 		return a.place(cmd, command)
 	}
 	if a.server.asked() {
+		if slices.Contains(names, "questions") && !slices.Equal(a.options["convention"].values(), []string{"inside"}) {
+			return usage(errors.New("a server does not compress a context apart from its question: ask one with --convention inside"))
+		}
 		return a.askServers(cmd, command, names, metric)
 	}
 	if err := a.server.alone(cmd); err != nil {

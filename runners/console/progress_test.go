@@ -42,3 +42,20 @@ func TestETA(t *testing.T) {
 	p.Within("niah", task.ID(5))(runners.Progress{Prefill: 1, Max: 10, Decoded: 0}) // nine tenths of the sixth
 	said("5/10  niah length=1000,depth=50,trial=1: token 0  ETA 7m3")               // 100 s × 4.1 / 0.9 = 456 s
 }
+
+// A question that is asked by two conventions is two pieces of one name: the second, which was
+// told of with the first, counts as work of this run.
+func TestETAOfOneNameTwice(t *testing.T) {
+	var w bytes.Buffer
+	p := NewProgress(&w, false)
+	for _, name := range []string{"q a/1", "q a/1", "q a/2", "q a/2"} {
+		p.add(name, 10)
+	}
+	p.begin()
+	p.within("q a/1", 1, "token 3")
+	p.finish("q a/1")
+	p.finish("q a/1")
+	if p.found != 0 || p.done != 20 || p.ready != 2 || len(p.share) != 0 {
+		t.Errorf("%v of %v done, %v found, %d ready, shares %v", p.done, p.total, p.found, p.ready, p.share)
+	}
+}
