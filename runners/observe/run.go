@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -97,7 +98,7 @@ func Run(ctx context.Context, m *models.Model, s Settings, q Question) (*Observa
 		return nil, err
 	}
 	done.Free()
-	if failed != nil {
+	if failed = cmp.Or(failed, ctx.Err()); failed != nil {
 		return nil, failed
 	}
 	for _, v := range o.Variants {

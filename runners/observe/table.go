@@ -12,7 +12,7 @@ import (
 )
 
 // Warning stands wherever captured attention is shown.
-const Warning = "Captured attention does not rank policies by their answers: without pooling most is captured and least is found (docs/observe.md)."
+const Warning = "Captured attention does not rank policies by their answers: on SmolLM2-135M most is captured without pooling, and least found (docs/observe.md)."
 
 // Table prints the study: hit rates by layer and along the forced text, and what each variant captures.
 func (r *Report) Table(w io.Writer) error {
