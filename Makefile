@@ -9,7 +9,7 @@ build: ## bin/snapbench
 	go build -o bin/snapbench ./cmd/snapbench
 
 test: ## all tests (those that need reference data, a GPU or the real model skip without)
-	go test ./...
+	go test -timeout 30m ./...
 
 lint: ## formatting, go.mod, vet (for other systems too), staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'd:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

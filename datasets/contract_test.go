@@ -47,6 +47,11 @@ var contractData = map[string]func(t *testing.T, task string, own any){
 				`{"messages": [{"role": "user", "content": "And two and two?"}], "answers": ["four"], "max_new": 3}`+"\n"+
 				`{"prompt": "And three?", "answers": ["six"]}`+"\n")
 	},
+	"questions": func(t *testing.T, _ string, own any) {
+		own.(*QuestionsOptions).File = writeFile(t, filepath.Join(t.TempDir(), "questions.jsonl"),
+			`{"id": "k", "context": "Ann has a hat.", "questions": [{"question": "Who?", "answers": ["Ann"]}, {"question": "What has she?", "answers": ["hat"], "max_new": 3}]}`+"\n"+
+				`{"context": "Ben has none.", "prompt": "Text: {context} Question: {question}", "questions": [{"question": "Who?", "answers": ["Ben"], "begin": " It is"}]}`+"\n")
+	},
 }
 
 // contractOptions are options under which a task opens.
@@ -175,10 +180,10 @@ func TestContractSamples(t *testing.T) {
 					if err := wellMade(task, i, s, m); err != nil {
 						t.Errorf("sample %d: %v", i, err)
 					}
-					if ids[s.ID] {
+					if ids[s.Protocol+" "+s.ID] {
 						t.Errorf("the ID %q stands twice", s.ID)
 					}
-					ids[s.ID] = true
+					ids[s.Protocol+" "+s.ID] = true
 					samples = append(samples, s)
 				}
 				order := slices.Clone(Order(task))
@@ -234,7 +239,12 @@ func wellMade(task Task, i int, s Sample, m Model) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(whole, append(slices.Clone(s.IDs), s.Question...)) {
+	all := slices.Concat(s.IDs, s.Question)
+	same := slices.Equal(whole, all)
+	if s.Task == "questions" { // made of two texts, whose border may cut what would be one token
+		same = strings.HasSuffix(m.Tokenizer.Decode(all, false), s.Prompt)
+	}
+	if !same {
 		return fmt.Errorf("%d and %d tokens, the prompt's text has %d, or others", len(s.IDs), len(s.Question), len(whole))
 	}
 	if _, err := metrics.Open(s.Metric); err != nil {

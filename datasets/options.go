@@ -13,7 +13,7 @@ import (
 //
 //	Lengths []int `option:"lengths" kind:"tokens" help:"prompt lengths in tokens"`
 //
-// A field without the tag is not an option. Kinds are text (a string), whole (an int), seed
+// A field without the tag is not an option. Kinds are text (a string, or a list), whole (an int), seed
 // (a uint64), tokens (an int, or a list: "4096", "4k", "1m") and depths (a list of percents;
 // a single number without a percent sign is a number of depths). The tag least gives the smallest
 // value of a whole.
@@ -58,7 +58,11 @@ func (o Option) Set(values []string) error {
 func (o Option) set(values []string) error {
 	switch o.Kind {
 	case "text":
-		o.field.SetString(values[0])
+		if o.List {
+			o.field.Set(reflect.ValueOf(slices.Clone(values)))
+		} else {
+			o.field.SetString(values[0])
+		}
 	case "whole":
 		n, err := strconv.Atoi(values[0])
 		if err != nil || n < o.Least {

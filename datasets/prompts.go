@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"sort"
 	"strconv"
-	"strings"
 
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/metrics"
@@ -57,11 +54,7 @@ type promptRow struct {
 	id       string
 	prompt   string
 	messages []Message
-	answers  []string
-	classes  []string
-	metric   string
-	version  int // of the metric
-	maxNew   int
+	grading
 }
 
 func openPrompts(name string, o Options) (Task, error) {
@@ -120,16 +113,9 @@ func openFile(file string) (io.ReadCloser, error) {
 var promptFields = []string{"answers", "classes", "id", "max_new", "messages", "metric", "prompt"}
 
 func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, error) {
-	row := promptRow{metric: metric, maxNew: promptsNew}
-	var unknown []string
-	for f := range fields {
-		if !slices.Contains(promptFields, f) {
-			unknown = append(unknown, strconv.Quote(f))
-		}
-	}
-	if len(unknown) > 0 { // such as "metrics" for "metric"
-		sort.Strings(unknown)
-		return row, fmt.Errorf("unknown field %s: have %s", strings.Join(unknown, ", "), strings.Join(promptFields, ", "))
+	var row promptRow
+	if err := onlyFields(fields, promptFields); err != nil { // such as "metrics" for "metric"
+		return row, err
 	}
 	_, prompt := fields["prompt"]
 	_, messages := fields["messages"]
@@ -151,59 +137,11 @@ func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, e
 	default:
 		return row, errors.New(`neither "prompt" nor "messages"`)
 	}
-	if _, ok := fields["answers"]; ok {
-		if row.answers, err = stringsField(fields, "answers"); err != nil {
-			return row, err
-		}
-		if len(row.answers) == 0 {
-			return row, errors.New(`field "answers" is an empty list: leave it out where none is known`)
-		}
+	if row.grading, err = parseGrading(fields, metric); err != nil {
+		return row, err
 	}
-	if i := slices.Index(row.answers, ""); i >= 0 { // an empty answer is in every text, where some metrics would find it
-		return row, fmt.Errorf(`field "answers": answer %d is empty: there is nothing to find`, i+1)
-	}
-	if _, ok := fields["id"]; ok {
-		if row.id, err = stringField(fields, "id"); err != nil {
-			return row, err
-		}
-		if row.id == "" {
-			return row, errors.New(`field "id" is empty`)
-		}
-	}
-	if _, ok := fields["classes"]; ok {
-		if row.classes, err = stringsField(fields, "classes"); err != nil {
-			return row, err
-		}
-	}
-	_, named := fields["metric"]
-	if named {
-		if row.metric, err = stringField(fields, "metric"); err != nil {
-			return row, err
-		}
-	}
-	if named && strings.HasPrefix(row.metric, "command:") { // the file may be a stranger's
-		return row, errors.New(`field "metric": a file of prompts does not say which programs run: give it as --metric command:…`)
-	}
-	scorer, err := metrics.Open(row.metric)
-	switch {
-	case err != nil:
-		return row, fmt.Errorf(`field "metric": %w`, err)
-	case row.answers != nil || scorer.Free:
-		row.metric, row.version = scorer.Name, scorer.Version
-	case named:
-		return row, fmt.Errorf(`field "metric": %s compares with answers, and there is no field "answers"`, scorer.Name)
-	default:
-		row.metric = metrics.None
-	}
-	if _, ok := fields["max_new"]; ok {
-		if row.maxNew, err = intField(fields, "max_new"); err != nil {
-			return row, err
-		}
-		if row.maxNew == 0 {
-			return row, errors.New(`field "max_new": 0 new tokens leave nothing to grade`)
-		}
-	}
-	return row, nil
+	row.id, err = idField(fields)
+	return row, err
 }
 
 func parseMessages(value json.RawMessage) ([]Message, error) {
@@ -248,15 +186,6 @@ func (t *promptsTask) Digest() string {
 			}
 		}
 	})
-}
-
-// metricText names the metric, with its version where it is not the first: a file that says
-// the same is asked another question where the metric means another thing.
-func (row *promptRow) metricText() string {
-	if row.version <= 1 {
-		return row.metric
-	}
-	return fmt.Sprintf("%s/%d", row.metric, row.version)
 }
 
 func (t *promptsTask) Size(i int) int {

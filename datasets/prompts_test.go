@@ -98,7 +98,7 @@ func TestPromptsFromStandardInput(t *testing.T) {
 	if b.Len() != 1 || b.ID(0) != "k" || a.Digest() != b.Digest() {
 		t.Errorf("%d samples, digests %s and %s", b.Len(), a.Digest(), b.Digest())
 	}
-	row := promptRow{metric: "exact", version: 2}
+	row := grading{metric: "exact", version: 2}
 	if text := row.metricText(); text != "exact/2" || open(path, "exact").Digest() == a.Digest() {
 		t.Errorf("the digest names the metric %s", text)
 	}

@@ -14,7 +14,7 @@ import (
 type Sample struct {
 	Task        string
 	TaskVersion int
-	ID          string // unique within the task
+	ID          string // unique within the task and protocol: samples that differ in the latter alone are pairs
 	Protocol    string // rules that made the prompt; empty where the task has only one way
 
 	// Prompt is the final text, with the chat template, and with Question's text at its
@@ -27,7 +27,8 @@ type Sample struct {
 	// IDs are the tokens that are read first, of which a policy may evict any.
 	IDs []int32
 	// Question are the tokens that are read after compression, through the compressed
-	// cache; their positions follow those of all IDs. Only the protocol kvpress has any.
+	// cache; their positions follow those of all IDs. Only the protocol kvpress and
+	// the convention context have any.
 	Question []int32
 	// Truncated says that the protocol's limit shortened the prompt.
 	Truncated bool
@@ -46,8 +47,11 @@ type Sample struct {
 	StopIDs     []int32
 	StopStrings []string
 
-	// Length is the row's own length field; 0 where the task has none.
+	// Length is the row's own length field, or the tokens of the context that several questions
+	// share; 0 where the task has none.
 	Length int
+	// Draw is the number from which a random policy draws; nil: the sample's own in its task.
+	Draw *int
 	// Needle is set by the needle tasks only.
 	Needle *NeedleInfo
 	// Note is what a reader of the row should know, such as that the haystack repeats, or

@@ -8,6 +8,7 @@
 //	Frontier    a measure against bytes and speed, and which variants no other beats
 //	TaskMap     tasks × variants
 //	XY          any column or parameter against another
+//	Gaps        the difference between protocols that ask by the same prompts
 //	Contrast    the differences of runs side by side
 //	Lines       measurements over a length or another number
 //	Grids       heat maps of percentages

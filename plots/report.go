@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/results/kept"
 )
 
 //go:embed assets/report.html
@@ -20,13 +21,13 @@ var reportHTML string
 //go:embed assets/report.css
 var reportCSS string
 
-//go:embed assets/page.js assets/figures.js assets/rows.js assets/sample.js
+//go:embed assets/page.js assets/figures.js assets/rows.js assets/kept.js assets/sample.js
 var reportScripts embed.FS
 
 // reportJS is the page's script: its parts share their names, and the page's other scripts, if any, see none of them.
 func reportJS() (string, error) {
 	script := "\"use strict\";\n(() => {\n"
-	for _, name := range []string{"page", "figures", "rows", "sample"} {
+	for _, name := range []string{"page", "figures", "rows", "kept", "sample"} {
 		b, err := reportScripts.ReadFile("assets/" + name + ".js")
 		if err != nil {
 			return "", err
@@ -44,6 +45,12 @@ func reportJS() (string, error) {
 //
 // Rows travel as JSON and are drawn as they come into view, so that a file of 10,000 rows opens at once.
 func Report(w io.Writer, sets []results.Set, speeds ...Speed) error {
+	return ReportKept(w, sets, nil, speeds...)
+}
+
+// ReportKept is Report with what the caches of some rows kept, where that is known: a sample's page then shows the
+// prompt's tokens as each variant kept them.
+func ReportKept(w io.Writer, sets []results.Set, positions *kept.Index, speeds ...Speed) error {
 	if len(sets)+len(speeds) == 0 {
 		return errors.New("a report needs at least one run")
 	}
@@ -84,6 +91,16 @@ func Report(w io.Writer, sets []results.Set, speeds ...Speed) error {
 			}
 			page.Data.add(name, one)
 			titles = append(titles, section.Title)
+		}
+	}
+	if positions != nil {
+		if err := page.Data.keep(positions); err != nil {
+			return err
+		}
+	}
+	for i, set := range parts {
+		if gap, ok := gapSection(set, i); ok {
+			page.Sections = append(page.Sections, gap)
 		}
 	}
 	if len(page.Answers) == 1 && len(page.Sections) == 1 {
@@ -155,7 +172,7 @@ type reportPage struct {
 	Data     reportData
 }
 
-// WriteReport writes Report to a file, whole or not at all.
-func WriteReport(path string, sets []results.Set, speeds ...Speed) error {
-	return results.WriteAtomic(path, func(w io.Writer) error { return Report(w, sets, speeds...) })
+// WriteReport writes ReportKept to a file, whole or not at all.
+func WriteReport(path string, sets []results.Set, positions *kept.Index, speeds ...Speed) error {
+	return results.WriteAtomic(path, func(w io.Writer) error { return ReportKept(w, sets, positions, speeds...) })
 }

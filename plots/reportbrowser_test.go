@@ -243,12 +243,9 @@ func TestReportOnAPhone(t *testing.T) {
 	}
 }
 
-// TestReportIsAccessible: axe-core finds nothing serious, in both themes, on a desk and on a phone, with a sample open.
-func TestReportIsAccessible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a browser")
-	}
-	browser := findBrowser(t)
+// withAxe gives a page axe-core, or skips the test.
+func withAxe(t *testing.T, page string) string {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Skip(err)
@@ -257,30 +254,42 @@ func TestReportIsAccessible(t *testing.T) {
 	if err != nil {
 		t.Skip("no axe-core here: .ci/axe brings it")
 	}
-	needle := needleSet() // axe takes its time: a few variants have all that a page has
-	needle.Rows = slices.DeleteFunc(needle.Rows, func(r results.Row) bool { return r.Params["pool"] == "avg" || r.Budget == "512" })
-	page := strings.Replace(report(t, needle, policySet(64, 128)), "</head>", "<script>"+string(axe)+"</script></head>", 1)
-	const look = `const found = await axe.run(document, { resultTypes: ["violations"], preload: false });
+	return strings.Replace(page, "</head>", "<script>"+string(axe)+"</script></head>", 1)
+}
+
+// lookWithAxe are the steps of a page that has it.
+const lookWithAxe = `const found = await axe.run(document, { resultTypes: ["violations"], preload: false });
 		out.found = found.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => v.id + " " + v.nodes.length + " " + v.nodes[0].html.slice(0, 200) + " " + v.nodes[0].failureSummary);
 		out.passes = found.passes.length;`
-	type findings struct {
-		Error  string
-		Found  []string
-		Passes int
+
+type axeFindings struct {
+	Error  string
+	Found  []string
+	Passes int
+}
+
+// TestReportIsAccessible: axe-core finds nothing serious, in both themes, on a desk and on a phone, with a sample open.
+func TestReportIsAccessible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
 	}
+	browser := findBrowser(t)
+	needle := needleSet() // axe takes its time: a few variants have all that a page has
+	needle.Rows = slices.DeleteFunc(needle.Rows, func(r results.Row) bool { return r.Params["pool"] == "avg" || r.Budget == "512" })
+	page := withAxe(t, report(t, needle, policySet(64, 128)))
 	for name, flags := range map[string][]string{
 		"light": {"--window-size=1280,900"}, "dark": {"--window-size=1280,900", "--blink-settings=preferredColorScheme=0"},
 		"phone": {"--window-size=390,844"}, "sample": {"--window-size=1280,900", "#samples?sample=3"},
 	} {
-		var got findings
-		inBrowser(t, browser, useful(page, look), &got, append(flags, "--virtual-time-budget=60000")...)
+		var got axeFindings
+		inBrowser(t, browser, useful(page, lookWithAxe), &got, append(flags, "--virtual-time-budget=60000")...)
 		if got.Error != "" || len(got.Found) > 0 || got.Passes < 10 {
 			t.Errorf("%s: %s %d passes, and\n%s", name, got.Error, got.Passes, strings.Join(got.Found, "\n"))
 		}
 	}
 	// On a page that has something serious it says so, so the test can fail.
-	var got findings
-	inBrowser(t, browser, useful(strings.Replace(page, "<main>", "<main><button></button>", 1), look), &got)
+	var got axeFindings
+	inBrowser(t, browser, useful(strings.Replace(page, "<main>", "<main><button></button>", 1), lookWithAxe), &got)
 	if len(got.Found) == 0 {
 		t.Errorf("a button without a name passes: %+v", got)
 	}

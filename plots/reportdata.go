@@ -14,6 +14,8 @@ type reportData struct {
 	Variants []reportVariant `json:"variants"`
 	Prompts  []string        `json:"prompts"`
 	Samples  []reportSample  `json:"samples"`
+	Kept     []reportKept    `json:"kept,omitempty"`
+	KeptOf   *reportKeptOf   `json:"keptof,omitempty"`
 }
 
 type reportVariant struct {
@@ -29,6 +31,7 @@ type reportSample struct {
 	ID      string      `json:"s"`
 	Metric  string      `json:"m"`
 	Prompt  int         `json:"x"` // index of Prompts
+	Needle  string      `json:"w,omitempty"`
 	Answers []string    `json:"a"`
 	Tokens  *int        `json:"n,omitempty"`
 	Length  *int        `json:"l,omitempty"`
@@ -37,6 +40,7 @@ type reportSample struct {
 }
 
 type reportRow struct {
+	id       string   // of the row of results
 	Variant  int      `json:"v"`
 	Text     string   `json:"y"`
 	Score    *float64 `json:"c,omitempty"`
@@ -82,12 +86,12 @@ func (d *reportData) add(part string, set results.Set) {
 				d.Prompts = append(d.Prompts, r.PromptTail)
 			}
 			d.Samples = append(d.Samples, reportSample{
-				Part: p, Task: r.Task, ID: r.Sample, Metric: r.Metric, Prompt: x, Answers: append([]string{}, r.Answers()...),
+				Part: p, Task: r.Task, ID: r.Sample, Metric: r.Metric, Prompt: x, Needle: r.NeedleText, Answers: append([]string{}, r.Answers()...),
 				Tokens: r.PromptTokens, Length: r.Length, Depth: r.Depth,
 			})
 		}
 		d.Samples[at].Rows = append(d.Samples[at].Rows, reportRow{
-			Variant: variants[r.Variant], Text: r.Prediction, Score: short(r.Score), Recalled: short(r.Recalled), KL: r.KLMean,
+			id: r.ID, Variant: variants[r.Variant], Text: r.Prediction, Score: short(r.Score), Recalled: short(r.Recalled), KL: r.KLMean,
 			New: r.NewTokens, Error: strings.TrimSpace(r.Error + " " + r.Audit), Note: r.Note,
 		})
 	}

@@ -15,7 +15,7 @@ var usual = []struct {
 	measure string
 	draw    []drawing
 }{
-	{"score", []drawing{needleMaps, taskMaps, budgetMaps, curves, byteCurves, timeCurves}},
+	{"score", []drawing{needleMaps, taskMaps, budgetMaps, curves, byteCurves, timeCurves, gaps}},
 	{"recalled", []drawing{budgetMaps}},
 	{"kl_mean", []drawing{curves}},
 	{"top1_agreement", []drawing{curves}},
@@ -23,7 +23,8 @@ var usual = []struct {
 
 // Run draws the usual pictures of a run: length × depth for every variant of a needle
 // test, tasks × variants, the score by budget, by parameters, by bytes and by a server's
-// times, fidelity if it was measured, and the frontier. What was measured alone adds its
+// times, the difference between protocols that ask by the same prompts, fidelity if it was
+// measured, and the frontier. What was measured alone adds its
 // pictures, and the score against its speed.
 func Run(set results.Set, speeds ...Speed) ([]Figure, error) {
 	set = set.Visible() // an SVG with a control character is not valid XML

@@ -10,23 +10,41 @@ import (
 // a long answer.
 type AnswerPart struct {
 	From, To int // the first token, from 0, and the last; To is -1 in the part that has no end
-	suffix   string
-	kl, top1 func(*Row) **float64
 }
 
 // answerParts follow one another without a gap.
-var answerParts = []AnswerPart{
-	{0, 7, "0_7", func(r *Row) **float64 { return &r.KLAt0 }, func(r *Row) **float64 { return &r.Top1At0 }},
-	{8, 31, "8_31", func(r *Row) **float64 { return &r.KLAt8 }, func(r *Row) **float64 { return &r.Top1At8 }},
-	{32, 127, "32_127", func(r *Row) **float64 { return &r.KLAt32 }, func(r *Row) **float64 { return &r.Top1At32 }},
-	{128, -1, "128", func(r *Row) **float64 { return &r.KLAt128 }, func(r *Row) **float64 { return &r.Top1At128 }},
+var answerParts = []AnswerPart{{0, 7}, {8, 31}, {32, 127}, {128, -1}}
+
+// columns are where a row keeps the part's mean divergence and share of equal first choices.
+func (p AnswerPart) columns(r *Row) (kl, top1 **float64) {
+	switch p.From {
+	case 0:
+		return &r.KLAt0, &r.Top1At0
+	case 8:
+		return &r.KLAt8, &r.Top1At8
+	case 32:
+		return &r.KLAt32, &r.Top1At32
+	default:
+		return &r.KLAt128, &r.Top1At128
+	}
+}
+
+// suffix ends the names of the part's columns.
+func (p AnswerPart) suffix() string {
+	if p.To < 0 {
+		return fmt.Sprint(p.From)
+	}
+	return fmt.Sprintf("%d_%d", p.From, p.To)
 }
 
 // AnswerParts lists the parts, in order.
 func AnswerParts() []AnswerPart { return slices.Clone(answerParts) }
 
 // Set stores a row's fidelity in the part: the mean divergence (nats) and the share of equal first choices.
-func (p AnswerPart) Set(r *Row, kl, top1 float64) { *p.kl(r), *p.top1(r) = &kl, &top1 }
+func (p AnswerPart) Set(r *Row, kl, top1 float64) {
+	k, t := p.columns(r)
+	*k, *t = &kl, &top1
+}
 
 // String names the part's tokens: "8–31", "128 on".
 func (p AnswerPart) String() string {
@@ -51,7 +69,7 @@ func FidelityByPart(run Run, rows []Row) []PartFidelity {
 	variants := names(rows, func(r *Row) string { return r.Variant }, run.Variants)
 	var list []PartFidelity
 	for _, p := range answerParts {
-		if !slices.ContainsFunc(rows, func(r Row) bool { return *p.kl(&r) != nil }) {
+		if !slices.ContainsFunc(rows, func(r Row) bool { kl, _ := p.columns(&r); return *kl != nil }) {
 			continue
 		}
 		for _, v := range variants {
@@ -59,11 +77,11 @@ func FidelityByPart(run Run, rows []Row) []PartFidelity {
 			var kl, top1 []float64
 			for i := range rows {
 				r := &rows[i]
-				k, t := *p.kl(r), *p.top1(r)
-				if r.Variant != v || k == nil || t == nil {
+				k, t := p.columns(r)
+				if r.Variant != v || *k == nil || *t == nil {
 					continue
 				}
-				kl, top1 = append(kl, *k), append(top1, *t)
+				kl, top1 = append(kl, **k), append(top1, **t)
 				f.Bound = f.Bound || r.KLMean == nil
 			}
 			f.Rows, f.KL, f.Top1 = len(kl), mean(kl), mean(top1)

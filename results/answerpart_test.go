@@ -77,7 +77,8 @@ func TestPartsUnknown(t *testing.T) {
 	before := partRows()
 	for i := range before {
 		for _, p := range answerParts {
-			*p.kl(&before[i]), *p.top1(&before[i]) = nil, nil
+			kl, top1 := p.columns(&before[i])
+			*kl, *top1 = nil, nil
 		}
 	}
 	path := filepath.Join(t.TempDir(), "before.parquet")

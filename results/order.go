@@ -7,8 +7,8 @@ import (
 )
 
 // Sort orders rows by task, sample and variant: tasks and variants in the run's order, then those that it does not name
-// by name; samples in natural order ("s9" before "s10"). Rows that are equal in all three are ordered by id, so the
-// order never depends on the order of work.
+// by name; samples in natural order ("s9" before "s10"). Rows that are equal in all three are ordered by protocol and
+// id, so the order never depends on the order of work.
 func (run Run) Sort(rows []Row) {
 	tasks, variants := rank(run.Tasks), rank(run.Variants)
 	slices.SortStableFunc(rows, func(a, b Row) int {
@@ -16,6 +16,7 @@ func (run Run) Sort(rows []Row) {
 			tasks(a.Task, b.Task),
 			Natural(a.Sample, b.Sample),
 			variants(a.Variant, b.Variant),
+			cmp.Compare(a.Protocol, b.Protocol),
 			cmp.Compare(a.ID, b.ID),
 		)
 	})

@@ -18,7 +18,7 @@ import (
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
-// top1_128, which files of before have not.
+// top1_128, and needle_text, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -53,6 +53,7 @@ type Row struct {
 	PromptTokens *int   `parquet:"prompt_tokens,optional" json:"prompt_tokens,omitempty" desc:"tokens of the prompt; null where unknown"`
 	NewTokens    *int   `parquet:"new_tokens,optional" json:"new_tokens,omitempty" desc:"tokens generated, a server's own count where one answered; null where unknown"`
 	PromptTail   string `parquet:"prompt_tail,optional" json:"prompt_tail,omitempty" desc:"the last characters of the prompt, for reading"`
+	NeedleText   string `parquet:"needle_text,optional" json:"needle_text,omitempty" desc:"needle tasks: the prompt around the needle, with ⟦ where it begins and ⟧ where it ends"`
 	Prediction   string `parquet:"prediction" json:"prediction" desc:"the generated text"`
 
 	Metric        string   `parquet:"metric" json:"metric" desc:"name of the metric; none where the sample has no answers"`
@@ -78,7 +79,7 @@ type Row struct {
 	RepeatEqual     *bool    `parquet:"repeat_equal,optional" json:"repeat_equal,omitempty" desc:"whether a server's second answer to the same request is the same text; null where it was asked once"`
 	RepeatScore     *float64 `parquet:"repeat_score,optional" json:"repeat_score,omitempty" desc:"the second answer's score, by the row's metric"`
 
-	Length      *int     `parquet:"length,optional" json:"length,omitempty" desc:"needle tasks: asked prompt length in tokens; LongBench: the row's own length field"`
+	Length      *int     `parquet:"length,optional" json:"length,omitempty" desc:"needle tasks: asked prompt length in tokens; LongBench: the row's own length field; questions: the context's tokens"`
 	Depth       *float64 `parquet:"depth,optional" json:"depth,omitempty" desc:"needle's place, 0 to 100 percent of the haystack"`
 	Answer      string   `parquet:"answer,optional" json:"answer,omitempty" desc:"the expected answer; several as a JSON array of strings"`
 	NeedleToken *int     `parquet:"needle_token,optional" json:"needle_token,omitempty" desc:"position of the needle's first token in the prompt"`
@@ -244,6 +245,9 @@ func Params(params map[string]string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// NeedleBegins and NeedleEnds stand around the needle in a row's NeedleText.
+const NeedleBegins, NeedleEnds = "⟦", "⟧"
 
 // NoMetric is the metric of a row that no score is asked of, since its sample has no answers.
 const NoMetric = "none"

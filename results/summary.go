@@ -185,7 +185,8 @@ type Section struct {
 	Grid    Grid
 }
 
-// Sections lays a set out as tables: for every subject each measure, the drop, and the cost; then what failed.
+// Sections lays a set out as tables: for every subject each measure, the drop, and the cost; then the difference
+// between protocols of the same prompts, and what failed.
 func Sections(set Set) []Section {
 	var list []Section
 	subjects, parts := Subjects(set.Rows)
@@ -213,6 +214,9 @@ func Sections(set Set) []Section {
 			g.Title = sub.String()
 			list = append(list, Section{"Throughput", g})
 		}
+	}
+	for _, g := range Gaps(set) {
+		list = append(list, Section{"Difference between " + g.From + " and " + g.To, g.Grid()})
 	}
 	for _, f := range []struct {
 		heading string

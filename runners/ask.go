@@ -3,10 +3,13 @@ package runners
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/results/kept"
 )
 
 // asked is a sample and the rows that its answers will fill; none where all of them
@@ -17,8 +20,9 @@ type asked struct {
 	sample    datasets.Sample
 	rows      []results.Row
 	request   Request
-	hidden    bool // the request's first variant is the baseline, for fidelity alone
-	untrusted bool // an answer throws doubt on the run
+	kept      kept.Batch // what the answers' caches kept, where that is stored
+	hidden    bool       // the request's first variant is the baseline, for fidelity alone
+	untrusted bool       // an answer throws doubt on the run
 }
 
 // open says whether there is something to answer.
@@ -42,9 +46,16 @@ func (p *plan) ask(task datasets.Task, number int) *asked {
 	if !a.open() {
 		return a
 	}
+	draw := number
+	if s.Draw != nil {
+		draw = *s.Draw
+	}
 	a.request = Request{
-		Task: s.Task, Sample: number, Text: s.Prompt, Messages: s.Messages, Prompt: s.IDs, Question: s.Question, Variants: variants,
+		Task: s.Task, Sample: draw, Text: s.Prompt, Messages: s.Messages, Prompt: s.IDs, Question: s.Question, Variants: variants,
 		MaxNew: s.MaxNew, MinNew: s.MinNew, Stop: j.Stop(s), Fidelity: j.Baseline != nil, Progress: p.watch.Within(s.Task, s.ID),
+	}
+	if a.request.Positions = j.Pieces != nil; a.request.Positions {
+		a.kept.Prompt = j.prompt(s)
 	}
 	// Fidelity needs the baseline's answer, also where its own row is finished.
 	if a.hidden = j.Baseline != nil && !slices.ContainsFunc(variants, j.isBaseline); a.hidden {
@@ -87,6 +98,9 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 	r.SetAnswers(s.Answers)
 	if s.Needle != nil {
 		r.Length, r.Depth, r.NeedleToken = pointer(s.Needle.Length), pointer(s.Needle.Depth), pointer(s.Needle.Token)
+		if len(s.Needle.Needles) > 0 {
+			r.NeedleText = around(s.Prompt, s.Needle.Needles[0], 150)
+		}
 	}
 	extra := append(slices.Clone(j.Settings), fmt.Sprintf("max_new=%d", s.MaxNew), fmt.Sprintf("min_new=%d", s.MinNew),
 		"end="+s.End.String(), fmt.Sprintf("stop=%q%v", s.StopStrings, s.StopIDs), fmt.Sprintf("fidelity=%v", j.Baseline != nil),
@@ -114,4 +128,27 @@ func tail(s string, n int) string {
 		}
 	}
 	return ""
+}
+
+// around returns a part of a text with so many characters before and after it, and marks
+// where it begins and ends; nothing where the text does not hold it.
+func around(text, part string, n int) string {
+	at := strings.Index(text, part)
+	if at < 0 {
+		return ""
+	}
+	from, to := at, at+len(part)
+	for range n { // a long prompt is not copied
+		_, before := utf8.DecodeLastRuneInString(text[:from])
+		_, after := utf8.DecodeRuneInString(text[to:])
+		from, to = from-before, to+after
+	}
+	marked := text[from:at] + results.NeedleBegins + part + results.NeedleEnds + text[at+len(part):to]
+	if from > 0 {
+		marked = "…" + marked
+	}
+	if to < len(text) {
+		marked += "…"
+	}
+	return marked
 }

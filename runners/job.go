@@ -24,6 +24,9 @@ type Job struct {
 	// Enough, where it is closed, ends the run when what the runners have in hand is
 	// answered and written: Run returns ErrEnough.
 	Enough <-chan struct{}
+	// Pieces returns the texts of a prompt's tokens; where it is set, the positions that
+	// caches kept are stored beside the rows, which are the same without.
+	Pieces func(ids []int32) []string
 	// Retry runs samples again whose rows have an error.
 	Retry bool
 	// Subject is what the rows are about; Device is the kinds of all the runners'
@@ -62,8 +65,14 @@ type Watch interface {
 // decides nothing, as long as they are alike. What is finished is in the journal,
 // whatever ends the run.
 func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) error {
+	positions, err := j.keep(journal.Dir())
+	if err != nil {
+		return err
+	}
+	defer positions.close()
 	p := j.plan(ctx, team, journal, watch)
 	defer p.close()
+	p.positions = positions
 	var wait sync.WaitGroup
 	for _, r := range team {
 		wait.Go(func() {
@@ -123,6 +132,10 @@ func (b batch) answer(ctx context.Context, r Runner) error {
 			if err := grade(&a.rows[k], a.sample, completions[k]); err != nil {
 				return err
 			}
+			if err := a.keep(a.rows[k].ID, completions[k]); err != nil {
+				return err
+			}
+			completions[k].Positions = nil // those of a large grid take more memory than its caches
 		}
 	}
 	return nil

@@ -14,16 +14,17 @@ import (
 // Samples are made ready ahead of the runners, in the order in which one runner
 // would take them.
 type plan struct {
-	job     *Job
-	watch   Watch
-	several bool
-	ready   <-chan *asked
-	cancel  context.CancelFunc
-	taking  sync.Mutex // over held
-	held    *asked     // made ready, for the next batch
-	mu      sync.Mutex // over what follows
-	journal *results.Journal
-	err     error // the first: no further batch is handed out
+	job       *Job
+	watch     Watch
+	several   bool
+	ready     <-chan *asked
+	cancel    context.CancelFunc
+	taking    sync.Mutex // over held
+	held      *asked     // made ready, for the next batch
+	mu        sync.Mutex // over what follows
+	journal   *results.Journal
+	positions *keeping // nil: they are not stored
+	err       error    // the first: no further batch is handed out
 }
 
 // prepared is how many samples are made ready before a runner asks for them.
@@ -139,6 +140,9 @@ func (p *plan) write(list batch) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.positions.write(list); err != nil { // before the rows: a kill between the two loses nothing
+		return err
+	}
 	if len(rows) > 0 {
 		if err := p.journal.Append(rows...); err != nil {
 			return err

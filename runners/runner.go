@@ -75,7 +75,7 @@ func VariantsOf[T Variant](list []T) []Variant {
 // Request is a prompt and how to complete it.
 type Request struct {
 	Task     string             // whose sample it is
-	Sample   int                // its number in the task: a random policy's draw rests on it
+	Sample   int                // a random policy's draw rests on it: the sample's number in its task, or what that says instead
 	Text     string             // the prompt as text, Question's at its end
 	Messages []datasets.Message // the prompt as a chat, where it is one and the runner takes chats
 	Prompt   []int32            // read by prefill; what every policy may evict

@@ -23,6 +23,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"datasets", "bounds inputs metrics", "a task names its metric; it runs no model"},
 	{"results", "bounds inputs", "rows are data"},
 	{"results/gate", "bounds results", "verdicts over rows: no file but limits is read"},
+	{"results/kept", "bounds inputs results", "what caches kept lies beside the rows, found by their ids; no row rests on it"},
 	{"results/contrast", "results", "runs side by side are rows of several"},
 	{"plots", "results", "pictures are drawn from rows alone"},
 	{"configs", "bounds", "presets are names, no behaviour"},

@@ -17,7 +17,7 @@ func newEval() *cobra.Command {
 		Short: "Any tasks under every variant",
 		Long: `eval asks registered tasks, or groups of them, under every variant. Each task has
 options of its own among the flags below; one that none of the tasks asked for has is
-a mistake. needle, longbench and prompts are the same with fewer flags.
+a mistake. needle, longbench, prompts and questions are the same with fewer flags.
 
 Tasks: ` + strings.Join(datasets.Names(), ", ") + `.`,
 		Example: `  snapbench eval niah,multikey --lengths 1k,2k --budgets full,256 --policies snapkv,tova

@@ -34,15 +34,16 @@ func (f *modelFlags) options(text bool) local.Options {
 
 // runFlags are the flags of every command that runs a model over samples.
 type runFlags struct {
-	out      string
-	json     bool
-	quiet    bool
-	maxNew   int
-	limit    int
-	fidelity bool
-	retry    bool
-	date     string
-	shard    string
+	out       string
+	json      bool
+	quiet     bool
+	maxNew    int
+	limit     int
+	fidelity  bool
+	positions bool
+	retry     bool
+	date      string
+	shard     string
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -56,4 +57,5 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	s.StringVar(&f.date, "date", "", "day that the model's chat template sees as today, where it asks for one, as 2026-01-02 (default: today, or the day on which the folder's run began)")
 	s.StringVar(&f.shard, "shard", "", "answer a part of the samples only: I/N, part I of N counted from 0, or auto, which asks the environment of Slurm, Kubernetes, AWS Batch, SkyPilot, torchrun; the part that ends last joins all")
 	s.BoolVar(&f.fidelity, "fidelity", false, "also compare next-token distributions with the full cache's, along its answer")
+	s.BoolVar(&f.positions, "keep-positions", false, "also store which tokens of the prompt each cache kept, for the report's view of a sample; rows are the same without")
 }

@@ -36,7 +36,7 @@ given here replace the preset's. Presets inside the program: ` + strings.Join(co
 			}
 			target, rest, err := cmd.Root().Find([]string{p.Command})
 			if err != nil || len(rest) > 0 || target == cmd.Root() || target == cmd {
-				return usage(fmt.Errorf("%s: unknown command %q: have needle, longbench, prompts, speed", p.Source, p.Command))
+				return usage(fmt.Errorf("%s: unknown command %q: have needle, longbench, prompts, questions, speed", p.Source, p.Command))
 			}
 			if err := commands.Apply(target, p); err != nil {
 				return err

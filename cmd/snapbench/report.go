@@ -7,6 +7,7 @@ import (
 
 	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/results/kept"
 	"github.com/snapbench/snapbench/runners/speed"
 )
 
@@ -18,7 +19,8 @@ func newReport() *cobra.Command {
 		Long: `report writes one HTML file: how small the cache can get, the score against memory and
 speed, tables with intervals, heat maps, curves, fidelity, the audit, for every
 sample the prompt's end, the answers and every variant's prediction side by side,
-and what was run. It takes folders of runs and of snapbench speed.`,
+what each cache kept of the prompt where the run had --keep-positions, and what
+was run. It takes folders of runs and of snapbench speed.`,
 		Example: `  snapbench report runs/* --out report.html
   snapbench report runs/needle runs/speed`,
 		Args: cobra.MinimumNArgs(1),
@@ -31,7 +33,11 @@ and what was run. It takes folders of runs and of snapbench speed.`,
 			if err != nil {
 				return err
 			}
-			if err := plots.WriteReport(out, sets, speeds...); err != nil {
+			positions, err := kept.Open(paths...)
+			if err != nil {
+				return err
+			}
+			if err := plots.WriteReport(out, sets, positions, speeds...); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), out)

@@ -71,6 +71,9 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	defer m.Close()
 	team := m.Runners()
 	j.Reader, j.Stop, j.Subject = m.Reader(), m.Stop, m.Subject()
+	if a.run.positions {
+		j.Pieces = m.Pieces
+	}
 	if err := j.Check(team); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@
       }
     });
     nameSamples();
+    loadKept();
     const fill = (id, list, hide) => {
       $(id).replaceChildren(new Option("all", ""), ...list.map(x => Array.isArray(x) ? new Option(x[1], x[0]) : new Option(x, x)));
       if (hide) $(id + "label").hidden = list.length < 2;

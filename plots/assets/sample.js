@@ -17,7 +17,14 @@
     answers.append(make("h4", "", s.a.length === 1 ? "Answer" : "Answers"));
     if (!s.a.length) answers.append(make("p", "facts", "none recorded"));
     for (const a of s.a) answers.append(make("pre", "", a));
+    if (s.w) {
+      const needle = make("div", "card");
+      needle.append(make("h4", "", "Around the needle"), aroundNeedle(s.w));
+      body.append(needle);
+    }
     body.append(prompt, answers);
+    const panel = keptPanel(s);
+    if (panel) body.append(panel);
     const cards = make("div", "cards"), base = s.r.find(r => data.variants[r.v].base);
     for (const r of s.r) {
       const v = data.variants[r.v], card = make("div", "card" + (r === base ? " base" : "")), title = make("h4", "", v.label);
@@ -78,6 +85,9 @@
   $("close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", e => { if (e.target === dialog) dialog.close(); });
   dialog.addEventListener("close", () => history.replaceState(null, "", address(state())));
-  dialog.addEventListener("keydown", e => { if (e.key === "ArrowLeft") step(-1); else if (e.key === "ArrowRight") step(1); });
+  dialog.addEventListener("keydown", e => {
+    if (e.target.closest("select, .tokens")) return; // these have a use for the arrows
+    if (e.key === "ArrowLeft") step(-1); else if (e.key === "ArrowRight") step(1);
+  });
 
   requestAnimationFrame(() => setTimeout(load));

@@ -84,6 +84,9 @@ func partsIn(dir string) ([]Part, error) {
 // attemptsAt returns the attempts at a part, by name; none where the part has no folder.
 func attemptsAt(dir string, p Part) (list []Attempt, err error) {
 	path := filepath.Join(dir, results.PartsDir, p.folder())
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return nil, nil // a file under this name is not ours
+	}
 	names, err := os.ReadDir(path) // sorted
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

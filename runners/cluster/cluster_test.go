@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -181,6 +182,50 @@ func TestResubmit(t *testing.T) {
 		t.Errorf("%+v, %v", joined, err)
 	}
 	e.wait.Wait()
+}
+
+// With --retry parts that have ended are made again, and the follower waits for that.
+func TestRetry(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	e := &engine{states: map[int]State{}, part: answer}
+	again := func(retry bool) {
+		t.Helper()
+		p, _ := placement(t, e, dir, 2)
+		p.Retry = retry
+		f, err := p.Submit(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Collect(ctx, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again(false)
+	e.wait.Wait()
+	var made atomic.Int32
+	e.part = func(w Work, i int) State {
+		time.Sleep(50 * time.Millisecond)
+		if s := answer(w, i); s != Ended || w.Arguments[len(w.Arguments)-1] != "--retry" {
+			return Failed
+		}
+		made.Add(1)
+		return Ended
+	}
+	again(true)
+	if e.jobs != 2 || !slices.Equal(e.asked[1], []int{0, 1}) {
+		t.Errorf("%d jobs, the second of %v", e.jobs, e.asked)
+	}
+	e.wait.Wait()
+	if made.Load() != 2 {
+		t.Errorf("%d parts made again", made.Load())
+	}
+	again(false)
+	if e.jobs != 2 {
+		t.Error("submitted again without --retry")
+	}
 }
 
 // Ctrl-C ends the following alone.

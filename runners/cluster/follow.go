@@ -172,11 +172,9 @@ func (f *Follower) look(states map[int]State) (s Status, left []int, err error) 
 		if err != nil {
 			return s, nil, err
 		}
-		for i := range f.Work.Count {
-			ended[i] = true
-		}
-		for _, i := range folder.Unfinished(f.Work.Count) {
-			ended[i] = false
+		had := f.had()
+		for i, n := range endings(folder, f.Work.Count) {
+			ended[i] = n > had[i]
 		}
 		if s.Rows, s.Expected, err = f.rows(folder); err != nil {
 			return s, nil, err
@@ -200,6 +198,29 @@ func (f *Follower) look(states map[int]State) (s Status, left []int, err error) 
 		left = append(left, i)
 	}
 	return s, left, nil
+}
+
+// endings counts the attempts of each part that have ended.
+func endings(folder parts.Folder, count int) map[int]int {
+	list := map[int]int{}
+	for _, a := range folder.Attempts {
+		if a.Part.Count == count && a.Finished {
+			list[a.Part.Index]++
+		}
+	}
+	return list
+}
+
+// had counts, for each part, the attempts that had ended before the latest job that makes
+// it again.
+func (f *Follower) had() map[int]int {
+	list := map[int]int{}
+	for _, j := range f.Jobs {
+		for i, n := range j.Had {
+			list[i] = n
+		}
+	}
+	return list
 }
 
 // counted is how many rows a file had when it was last read, and how large it was.

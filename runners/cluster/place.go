@@ -32,6 +32,9 @@ type Placement struct {
 func (p *Placement) Print() (string, error) {
 	w := p.Work
 	w.Parts = everyPart(w.Count)
+	if p.Retry {
+		w.Arguments = append(slices.Clone(w.Arguments), "--retry")
+	}
 	return p.Engine.Render(w)
 }
 
@@ -138,6 +141,14 @@ func (p *Placement) submit(ctx context.Context, f *Follower, missing []int) erro
 		}
 	}
 	p.Work.Parts = missing
+	var had map[int]int
+	if p.Retry && !p.Work.Unseen {
+		folder, err := parts.Look(p.Dir)
+		if err != nil {
+			return err
+		}
+		had = endings(folder, p.Work.Count)
+	}
 	remarks, err := p.Engine.Check(ctx, p.Work)
 	if err != nil {
 		return err
@@ -147,7 +158,7 @@ func (p *Placement) submit(ctx context.Context, f *Follower, missing []int) erro
 	if err != nil {
 		return err
 	}
-	job := Job{ID: id, Parts: missing, Count: p.Work.Count, Submitted: time.Now().UTC().Truncate(time.Second)}
+	job := Job{ID: id, Parts: missing, Count: p.Work.Count, Submitted: time.Now().UTC().Truncate(time.Second), Had: had}
 	p.record.Jobs = append(p.record.Jobs, job)
 	if err := p.record.Write(p.Dir); err != nil {
 		return fmt.Errorf("job %s is submitted, and cannot be attached to: %w", id, err)

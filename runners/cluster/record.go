@@ -31,6 +31,9 @@ type Job struct {
 	Parts     []int     `json:"parts"`
 	Count     int       `json:"count"`
 	Submitted time.Time `json:"submitted"`
+	// Had counts the attempts of parts that had ended before, where the job was to make
+	// ended parts again: it has ended a part when there are more.
+	Had map[int]int `json:"had,omitempty"`
 }
 
 // ReadRecord reads a folder's record; the zero Record where there is none.

@@ -29,6 +29,7 @@ type Progress struct {
 	told  time.Time          // when the last line was shown
 	size  map[string]float64 // work of a piece, by name
 	share map[string]float64 // share that is done of the pieces in hand
+	left  map[string]int     // pieces of a name: a question has one for each convention
 }
 
 // lineEvery is the time between plain lines.
@@ -61,9 +62,10 @@ func (p *Progress) Plan(ahead []runners.Place) {
 // add counts a piece of work.
 func (p *Progress) add(name string, size float64) {
 	if p.size == nil {
-		p.size, p.share = map[string]float64{}, map[string]float64{}
+		p.size, p.share, p.left = map[string]float64{}, map[string]float64{}, map[string]int{}
 	}
 	p.size[name] = size
+	p.left[name]++
 	p.total += size
 	p.count++
 }
@@ -120,7 +122,9 @@ func (p *Progress) finish(name string) {
 	if _, worked := p.share[name]; !worked {
 		p.found += p.size[name]
 	}
-	delete(p.share, name)
+	if p.left[name]--; p.left[name] < 1 {
+		delete(p.share, name)
+	}
 	p.ready++
 }
 

@@ -80,6 +80,7 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 	kept := runners.Kept{Min: n}
 	var all [][][]int32
 	sum, heads := 0, 0
+	every := sync.OnceValue(func() []int32 { return everyPosition(n) }) // one list for all heads: a long prompt's are large
 	for i, l := range layers {
 		if l.complaint != "" {
 			return kept, nil, &AuditError{v, i, l.complaint}
@@ -90,7 +91,7 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 		if keep {
 			for h, p := range l.positions {
 				if p == nil { // all of them: the device has no list
-					l.positions[h] = everyPosition(n)
+					l.positions[h] = every()
 				}
 			}
 			all = append(all, l.positions)

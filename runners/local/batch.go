@@ -67,18 +67,24 @@ func (e *Engine) complete(ctx context.Context, requests []runners.Request) ([][]
 	d.ResetPeak()
 	batch := &batch{engine: e, requests: requests, out: out, looked: map[int]string{}}
 	defer batch.free()
-	for i := range requests {
-		if err := batch.prefill(ctx, i, room); err != nil {
+	var sound []int
+	for i, q := range requests {
+		if err := batch.check(q); err != nil {
+			batch.refuse(i, &RequestError{err})
+		} else {
+			sound = append(sound, i)
+		}
+	}
+	for _, same := range batch.together(sound) {
+		if err := batch.prefill(ctx, same, room); err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
 			if fatal(err) {
 				return nil, err
 			}
-			for j := range out[i] {
-				if out[i][j].Err == nil {
-					out[i][j].Err = err
-				}
+			for _, i := range same {
+				batch.refuse(i, err)
 			}
 		}
 	}
@@ -92,6 +98,15 @@ func (e *Engine) complete(ctx context.Context, requests []runners.Request) ([][]
 		}
 	}
 	return out, nil
+}
+
+// refuse gives an error to all variants of a request that have none yet.
+func (b *batch) refuse(request int, err error) {
+	for j := range b.out[request] {
+		if c := &b.out[request][j]; c.Err == nil {
+			c.Err = err
+		}
+	}
 }
 
 // add adds an answer and says which sequence it decodes.

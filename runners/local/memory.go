@@ -55,9 +55,11 @@ func (e *Engine) Fits(waiting []runners.Request, next runners.Request) bool {
 	}
 	list := append(waiting[:len(waiting):len(waiting)], next)
 	rows, tokens, room := 0, 0, 0
-	for _, q := range list {
+	for i, q := range list {
 		rows += len(q.Variants)
-		tokens += len(q.Prompt)
+		if i == 0 || !shared(list[i-1], q) {
+			tokens += len(q.Prompt)
+		}
 		room = max(room, len(q.Question)+q.MaxNew)
 	}
 	if rows > rowsTogether || tokens > limit {

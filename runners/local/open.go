@@ -204,6 +204,9 @@ func (m *Opened) Reader() datasets.Model {
 	return d
 }
 
+// Pieces returns the text of each token of a prompt.
+func (m *Opened) Pieces(ids []int32) []string { return tokenizer.Pieces(m.text, ids) }
+
 // Stop returns the tokens and strings that end a sample's answer.
 func (m *Opened) Stop(s datasets.Sample) runners.Stop {
 	stop := runners.Stop{Strings: s.StopStrings, Tokens: slices.Clone(s.StopIDs)}

@@ -13,37 +13,42 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// reading is a prompt that was read for some of a request's variants.
+// reading is a prompt that was read for some of the variants of one or several requests.
 type reading struct {
 	variants  []compress.Variant
-	index     []int // of each of them among the request's variants
+	of        []place // whose each of them is
 	prefilled *models.Prefilled
 	took      time.Duration
 }
 
-// prefill reads request i's prompt, and adds an answer for each variant that can serve it.
-// Each cache gets room for so many tokens beyond the prompt.
-func (b *batch) prefill(ctx context.Context, i, room int) error {
-	if err := b.check(b.requests[i]); err != nil {
-		return &RequestError{err}
-	}
-	r, err := b.serving(i, room)
+// place is a variant of a request, by their numbers.
+type place struct{ request, variant int }
+
+// prefill reads the prompt that requests have in common, and adds an answer for each of their
+// variants that can serve it. Each cache gets room for so many tokens beyond the prompt.
+func (b *batch) prefill(ctx context.Context, same []int, room int) error {
+	r, err := b.serving(same, room)
 	if err != nil {
 		return &RequestError{err}
 	}
-	if err := b.read(ctx, i, room, r); err != nil || r.prefilled == nil {
+	if err := b.read(ctx, same, room, r); err != nil || r.prefilled == nil {
 		return err
 	}
 	if !models.Finite(r.prefilled.Logits) {
 		r.prefilled.Free()
-		failed, err := b.notFinite(ctx, i, 0)
+		failed, err := b.notFinite(ctx, same[0], 0)
 		if err != nil {
 			return err
 		}
 		return &RequestError{failed}
 	}
 	b.prefilled = append(b.prefilled, r.prefilled)
-	return b.admit(i, r)
+	for _, i := range same {
+		if err := b.admit(i, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // check refuses a request that no variant could complete.
@@ -61,44 +66,51 @@ func (b *batch) check(q runners.Request) error {
 	return nil
 }
 
-// serving returns those of request i's variants that can serve its prompt. A variant that
+// serving returns those variants of requests with one prompt that can serve it. A variant that
 // cannot (its share of the prompt is smaller than its window), or whose cache does not fit,
 // gets an error of its own.
-func (b *batch) serving(i, room int) (*reading, error) {
-	q, m := b.requests[i], b.engine.model
-	all, err := policiesOf(q.Variants)
+func (b *batch) serving(same []int, room int) (*reading, error) {
+	q, m := b.requests[same[0]], b.engine.model
+	one, err := policiesOf(q.Variants)
 	if err != nil {
 		return nil, err
 	}
 	r := &reading{}
+	all := slices.Repeat(one, len(same))
 	fits := m.Plan(all, len(q.Prompt), room, q.Fidelity).Fitting(m.Device().Memory().Free)
-	for j, v := range all {
+	for k, v := range all {
 		err := v.CheckLayers(m.Layers)
 		if err == nil {
 			err = v.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: len(q.Prompt), Heads: m.Heads, Sample: q.Sample})
 		}
 		if err == nil {
-			err = fits[j]
+			err = fits[k]
 		}
+		at := place{same[k/len(one)], k % len(one)}
 		if err != nil {
-			b.out[i][j].Err = &RequestError{err}
+			b.out[at.request][at.variant].Err = &RequestError{err}
 			continue
 		}
-		r.variants, r.index = append(r.variants, v), append(r.index, j)
+		r.variants, r.of = append(r.variants, v), append(r.of, at)
 	}
 	return r, nil
 }
 
-// read prefills request i's prompt for the variants of r. A variant that cannot choose
+// read prefills the prompt of requests for the variants of r. A variant that cannot choose
 // leaves r with an error of its own, and the prompt is read again for the others; where
 // none is left, nothing is prefilled.
-func (b *batch) read(ctx context.Context, i, room int, r *reading) error {
-	q := b.requests[i]
+func (b *batch) read(ctx context.Context, same []int, room int, r *reading) error {
+	q := b.requests[same[0]]
 	p := models.Prompt{IDs: q.Prompt, Sample: q.Sample, Room: room, Twins: q.Fidelity}
-	if q.Progress != nil {
-		p.Progress = func(done, total int) {
-			q.Progress(runners.Progress{Prefill: float64(done) / float64(total), Max: q.MaxNew})
+	p.Progress = func(done, total int) {
+		for _, i := range same {
+			if q := b.requests[i]; q.Progress != nil {
+				q.Progress(runners.Progress{Prefill: float64(done) / float64(total), Max: q.MaxNew})
+			}
 		}
+	}
+	if !slices.ContainsFunc(same, func(i int) bool { return b.requests[i].Progress != nil }) {
+		p.Progress = nil
 	}
 	for len(r.variants) > 0 {
 		p.Variants = r.variants
@@ -113,9 +125,10 @@ func (b *batch) read(ctx context.Context, i, room int, r *reading) error {
 		case errors.As(err, &memory) || errors.Is(err, models.ErrPrompt):
 			return &RequestError{err}
 		case errors.As(err, &cannot):
-			b.out[i][r.index[cannot.Index]].Err = &RequestError{err}
+			at := r.of[cannot.Index]
+			b.out[at.request][at.variant].Err = &RequestError{err}
 			r.variants = slices.Delete(r.variants, cannot.Index, cannot.Index+1)
-			r.index = slices.Delete(r.index, cannot.Index, cannot.Index+1)
+			r.of = slices.Delete(r.of, cannot.Index, cannot.Index+1)
 		default:
 			return err
 		}
@@ -123,14 +136,18 @@ func (b *batch) read(ctx context.Context, i, room int, r *reading) error {
 	return nil
 }
 
-// admit audits what the variants of r kept of request i's prompt, and adds their answers,
-// with followers where fidelity is measured.
+// admit audits what request i's variants in r kept of its prompt, and adds their answers, with
+// followers where fidelity is measured.
 func (b *batch) admit(i int, r *reading) error {
 	q, m := b.requests[i], b.engine.model
 	var own []*answer
 	var full *answer
-	for k, j := range r.index {
-		v, c := r.variants[k], &b.out[i][j]
+	var at []int // of each own answer, its place in r
+	for k, p := range r.of {
+		if p.request != i {
+			continue
+		}
+		j, v, c := p.variant, r.variants[k], &b.out[i][p.variant]
 		c.Prefill = r.took
 		kept, positions, err := Audit(m.Device(), v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), m.Heads, q.Positions)
 		if err != nil {
@@ -151,7 +168,7 @@ func (b *batch) admit(i int, r *reading) error {
 		}
 		a := &answer{request: i, variant: j, completion: c, pending: q.Question, started: time.Now()}
 		b.add(a, source{r.prefilled, k, false})
-		own = append(own, a)
+		own, at = append(own, a), append(at, k)
 		if v.IsFull() {
 			full = a
 		}
@@ -160,9 +177,8 @@ func (b *batch) admit(i int, r *reading) error {
 		}
 	}
 	if q.Fidelity && full != nil {
-		for _, a := range own {
-			k := slices.Index(r.index, a.variant)
-			b.add(&answer{request: i, variant: a.variant, completion: a.completion, follow: full}, source{r.prefilled, k, true})
+		for n, a := range own {
+			b.add(&answer{request: i, variant: a.variant, completion: a.completion, follow: full}, source{r.prefilled, at[n], true})
 		}
 	}
 	return nil

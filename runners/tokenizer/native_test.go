@@ -149,3 +149,23 @@ func TestInvalidUTF8(t *testing.T) {
 		}
 	}
 }
+
+// Pieces are the text in parts: one for each token, whatever the tokens are.
+func TestPieces(t *testing.T) {
+	for _, p := range pipelines(t) {
+		tok, err := FromJSON(p.Tokenizer)
+		if err != nil {
+			continue // refused by name, which other tests see
+		}
+		for _, text := range []string{"", "a", " a  b\n", "世 a ä 世世"} {
+			ids, err := tok.Encode(text, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := Pieces(tok, ids)
+			if want := tok.Decode(ids, false); len(got) != len(ids) || strings.Join(got, "") != want {
+				t.Errorf("%s: %q is %q, want the text %q", p.Name, text, got, want)
+			}
+		}
+	}
+}
