@@ -10,6 +10,8 @@
 //	XY          any column or parameter against another
 //	Gaps        the difference between protocols that ask by the same prompts
 //	Contrast    the differences of runs side by side
+//	Lines       measurements over a length or another number
+//	Grids       heat maps of percentages
 //	Report      one HTML file with tables, pictures and rows
 //
 // Pictures are made for printing: SVG, PDF and PNG with 300 dots per inch, axes with units, and one colour scale per figure

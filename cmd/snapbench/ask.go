@@ -34,6 +34,11 @@ func (a *asking) register(cmd *cobra.Command, families ...string) {
 	a.server.register(cmd)
 	a.run.register(cmd)
 	a.cluster.register(cmd)
+	a.registerTasks(cmd, families...)
+}
+
+// registerTasks adds the flags for the options of these families of tasks.
+func (a *asking) registerTasks(cmd *cobra.Command, families ...string) {
 	a.options, a.families = map[string]*ownFlag{}, families
 	for _, d := range datasets.Definitions() {
 		if !slices.Contains(families, d.Family) || d.Own == nil {

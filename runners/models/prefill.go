@@ -34,6 +34,10 @@ type Prompt struct {
 	// tokens, and that of the embedding as layer BeforeLayers. In the last layer it
 	// gets only the tokens that are computed. Its error ends the prefill.
 	Look func(layer int, hidden engine.Array) error
+	// TraceQ, unless it is nil, gets the rotated queries (m, heads, d) of a block of m
+	// tokens from start on. Unlike Trace it leaves the work as it is: the last layer still
+	// computes the last token alone.
+	TraceQ func(layer, start int, q engine.Array)
 	// TraceKV, unless it is nil, gets each layer's keys and values.
 	TraceKV func(layer int, kv engine.KV)
 }
@@ -149,6 +153,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary, y.qkNorm)
 			if p.Trace != nil {
 				p.Trace("q", li, start, s.q)
+			}
+			if p.TraceQ != nil {
+				p.TraceQ(li, start, s.q)
 			}
 			m.holdQueries(queries, s.q, start, rows, n, held)
 			summing := needs.Columns && start >= attending
