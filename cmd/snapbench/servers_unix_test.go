@@ -165,7 +165,9 @@ func TestServeWithoutTokenizer(t *testing.T) {
 				if r.Error == "" {
 					continue
 				}
-				if fails++; !strings.HasSuffix(r.Error, want.why) || !strings.Contains(r.Note, "as server(is=good) had it") {
+				// What the mortal one had in hand as it ended may be a prompt of its own.
+				own := is == "mortal" && r.Note == ""
+				if fails++; !strings.HasSuffix(r.Error, want.why) || !own && !strings.Contains(r.Note, "as server(is=good) had it") {
 					t.Errorf("%s, %s: %s (%s)", order, is, r.Error, r.Note)
 				}
 			}
