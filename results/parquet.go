@@ -35,7 +35,7 @@ func WriteFile(path string, rows []Row) error {
 	if err := checkAll(rows); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return WriteAtomic(path, func(w io.Writer) error { return ExportParquet(w, rows) })
+	return WriteAtomic(path, func(w io.Writer) error { return writeParquet(w, rows) })
 }
 
 func checkAll(rows []Row) error {
@@ -52,6 +52,11 @@ func ExportParquet(w io.Writer, rows []Row) error {
 	if err := checkAll(rows); err != nil {
 		return err
 	}
+	return writeParquet(w, rows)
+}
+
+// writeParquet writes rows that were checked.
+func writeParquet(w io.Writer, rows []Row) error {
 	digest, err := digest(rows)
 	if err != nil {
 		return err

@@ -155,17 +155,23 @@ func (f Folder) Count() int {
 	return latest.Part.Count
 }
 
-// Unfinished returns which of n parts have no attempt that ended.
-func (f Folder) Unfinished(n int) []int {
-	ended := map[int]bool{}
+// Ended counts, of n parts, the attempts at each that have ended.
+func (f Folder) Ended(n int) map[int]int {
+	ended := map[int]int{}
 	for _, a := range f.Attempts {
 		if a.Part.Count == n && a.Finished {
-			ended[a.Part.Index] = true
+			ended[a.Part.Index]++
 		}
 	}
+	return ended
+}
+
+// Unfinished returns which of n parts have no attempt that ended.
+func (f Folder) Unfinished(n int) []int {
+	ended := f.Ended(n)
 	var list []int
 	for i := range n {
-		if !ended[i] {
+		if ended[i] == 0 {
 			list = append(list, i)
 		}
 	}

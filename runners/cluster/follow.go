@@ -173,7 +173,7 @@ func (f *Follower) look(states map[int]State) (s Status, left []int, err error) 
 			return s, nil, err
 		}
 		had := f.had()
-		for i, n := range endings(folder, f.Work.Count) {
+		for i, n := range folder.Ended(f.Work.Count) {
 			ended[i] = n > had[i]
 		}
 		if s.Rows, s.Expected, err = f.rows(folder); err != nil {
@@ -198,17 +198,6 @@ func (f *Follower) look(states map[int]State) (s Status, left []int, err error) 
 		left = append(left, i)
 	}
 	return s, left, nil
-}
-
-// endings counts the attempts of each part that have ended.
-func endings(folder parts.Folder, count int) map[int]int {
-	list := map[int]int{}
-	for _, a := range folder.Attempts {
-		if a.Part.Count == count && a.Finished {
-			list[a.Part.Index]++
-		}
-	}
-	return list
 }
 
 // had counts, for each part, the attempts that had ended before the latest job that makes

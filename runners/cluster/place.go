@@ -147,7 +147,7 @@ func (p *Placement) submit(ctx context.Context, f *Follower, missing []int) erro
 		if err != nil {
 			return err
 		}
-		had = endings(folder, p.Work.Count)
+		had = folder.Ended(p.Work.Count)
 	}
 	remarks, err := p.Engine.Check(ctx, p.Work)
 	if err != nil {
