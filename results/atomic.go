@@ -2,11 +2,12 @@ package results
 
 import (
 	"bufio"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +22,7 @@ import (
 // os.CreateTemp other users of a shared folder could not read it). A killed process leaves the new file behind, which
 // sweep removes.
 func WriteAtomic(path string, write func(io.Writer) error) (err error) {
-	tmp := fmt.Sprintf("%s%s%s-%d-%08x", path, tmpMark, Host(), os.Getpid(), rand.Uint32())
+	tmp := fmt.Sprintf("%s%s%s-%d-%s", path, tmpMark, Host(), os.Getpid(), Random(4))
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return Explain(path, err)
@@ -103,6 +104,13 @@ func writerHost(writer string) (host string, ok bool) {
 	_, noRandom := strconv.ParseUint(random, 16, 32)
 	host = strings.Join(parts[:len(parts)-2], "-")
 	return host, noProcess == nil && noRandom == nil && len(random) == 8 && host != ""
+}
+
+// Random returns n random bytes as hexadecimal digits, for names that no other process makes.
+func Random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
 }
 
 // Host is this machine's name as it stands in names of files: letters, digits, dots and hyphens.

@@ -1,8 +1,6 @@
 package parts
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -171,9 +169,7 @@ func AttemptName(env Environment) (string, error) {
 			return name, nil
 		}
 	}
-	random := make([]byte, 4)
-	rand.Read(random) // never fails
-	return results.Host() + "-" + hex.EncodeToString(random), nil
+	return results.Host() + "-" + results.Random(4), nil
 }
 
 // checkName refuses what is no plain name of a folder on every system.

@@ -2,8 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +56,7 @@ func CheckFolder(dir string) (remarks []string, err error) {
 // try does in a folder what a run does.
 func try(dir string) (err error) {
 	const size = 1 << 20
-	name := filepath.Join(dir, ".snapbench-try-"+results.Host()+"-"+random())
+	name := filepath.Join(dir, ".snapbench-try-"+results.Host()+"-"+results.Random(8))
 	defer func() {
 		for _, path := range []string{name, name + ".new"} {
 			if gone := os.Remove(path); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
@@ -104,17 +102,11 @@ func Token(dir string) (string, error) {
 	path := filepath.Join(dir, parts.TokenFile)
 	data, err := inputs.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		token := random()
+		token := results.Random(8)
 		return token, results.WriteAtomic(path, func(w io.Writer) error {
 			_, err := io.WriteString(w, token+"\n")
 			return err
 		})
 	}
 	return strings.TrimSpace(string(data)), err
-}
-
-func random() string {
-	b := make([]byte, 8)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }

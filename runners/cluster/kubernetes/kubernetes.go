@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/cluster"
 )
 
@@ -41,7 +42,7 @@ func (engine) Submit(ctx context.Context, w cluster.Work) (string, error) {
 		return "", err
 	}
 	// A part that is submitted again is a new Job: the last one may still be there.
-	manifest, err := render(w, jobName(w, random()))
+	manifest, err := render(w, jobName(w, results.Random(4)))
 	if err != nil {
 		return "", err
 	}

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"bytes"
 	"cmp"
-	"crypto/rand"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -183,12 +182,6 @@ func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 // jobName is a name of at most 40+9 characters: Kubernetes appends an index of up to five
 // digits to it, and allows 63.
 func jobName(w cluster.Work, mark string) string { return w.Name + "-" + mark }
-
-func random() string {
-	b := make([]byte, 4)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}
 
 // indexOf is the Job's index that stands for a part.
 func indexOf(w cluster.Work, part int) (int, bool) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/cluster"
 )
 
@@ -91,7 +92,7 @@ func (engine) Log(ctx context.Context, id string, w cluster.Work, part int) stri
 // helper starts a pod that has the claim and runs a command, for at most lifetime. The
 // caller calls end, whatever comes.
 func helper(ctx context.Context, k kubectl, w cluster.Work, purpose string, lifetime time.Duration, command ...string) (name string, end func(), err error) {
-	d, err := newDocument(w, w.Name+"-"+purpose+"-"+random())
+	d, err := newDocument(w, w.Name+"-"+purpose+"-"+results.Random(4))
 	if err != nil {
 		return "", nil, err
 	}

@@ -6,8 +6,6 @@ package ray
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +16,7 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/inputs"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/cluster"
 )
 
@@ -35,9 +34,7 @@ type engine struct {
 
 // newID returns a name that no other job of the cluster has.
 func newID(w cluster.Work) string {
-	b := make([]byte, 4)
-	rand.Read(b) // never fails
-	return cmp.Or(w.Name, "snapbench") + "-" + hex.EncodeToString(b)
+	return cmp.Or(w.Name, "snapbench") + "-" + results.Random(4)
 }
 
 // connect reads the engine's arguments, and returns a client of the cluster they name.
