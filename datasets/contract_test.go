@@ -19,7 +19,8 @@ import (
 // What every registered task is held to; the next one, too.
 
 // contractData gives a family's options what its tasks cannot be opened without, and
-// keeps the samples few. A family that is not here is opened at its defaults.
+// keeps the samples few. A family that is not here is opened at its defaults; the test of
+// a family adds its own in init.
 var contractData = map[string]func(t *testing.T, task string, own any){
 	"needle": func(_ *testing.T, _ string, own any) {
 		o := own.(*NeedleOptions)

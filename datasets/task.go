@@ -54,6 +54,9 @@ type Sample struct {
 	Draw *int
 	// Needle is set by the needle tasks only.
 	Needle *NeedleInfo
+	// Marks are passages of Prompt that an audit asks about: what must be kept for the
+	// answer, and what says how to give it.
+	Marks []Mark
 	// Note is what a reader of the row should know, such as that the haystack repeats, or
 	// that the original would not have used the chat template.
 	Note string
@@ -101,6 +104,12 @@ type NeedleInfo struct {
 	// Repeats is how often the haystack's text starts over; with 0 no passage occurs
 	// twice.
 	Repeats int
+}
+
+// Mark is a passage of a sample's prompt.
+type Mark struct {
+	Name     string // "needle", "value", "instruction", "question"; passages of one name are one span
+	From, To int    // bytes of Prompt, half-open
 }
 
 // Task is a list of samples that are built on demand. Implementations are safe

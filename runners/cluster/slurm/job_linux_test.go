@@ -42,7 +42,17 @@ func (s *suite) job(t *testing.T, partition string, count int, q question) *job 
 		j.work.Parts = append(j.work.Parts, i)
 	}
 	j.prepare()
+	t.Cleanup(j.leave)
 	return j
+}
+
+// leave waits until Slurm runs nothing of a job any more: its last process may still write
+// beside the joined rows, in a folder that is removed next.
+func (j *job) leave() {
+	j.until("Slurm is done with it", func() bool {
+		said := j.s.Command(j.t, "squeue", "--noheader", "--states=RUNNING,COMPLETING", "--format=%Z")
+		return !strings.Contains("\n"+said, "\n"+j.work.Dir+"\n")
+	})
 }
 
 func (j *job) prepare() {
