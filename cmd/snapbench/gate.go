@@ -34,9 +34,10 @@ on all prompts of their kind? It passes or fails where an exact bound, corrected
 for the number of comparisons, is on one side of the limit, and is undecided
 otherwise, with the samples it would take.
 
-Results that cannot be compared (missing or failed samples, other prompts,
-models, devices, metric versions) are refused with the reason and status 1;
---across allows what it names. A failed budget audit fails the gate.
+Results that cannot be compared (missing samples, a baseline that failed, other
+prompts, models, devices, metric versions) are refused with the reason and status 1;
+--across allows what it names. A sample that only the candidate failed on fails its
+variant, and so does a failed budget audit.
 
 --plan runs nothing and says how many samples each task takes for its limit: by
 the spread of a pilot (two runs, or one and --against), of a share of answers that

@@ -213,12 +213,12 @@ func TestGateRefuses(t *testing.T) {
 		want   string
 	}{
 		"missing sample": {func(r *results.Row) bool { return r.Sample != "3" }, "a: missing in the candidate: 3"},
-		"failed sample": {func(r *results.Row) bool {
+		"no answers": {func(r *results.Row) bool {
 			if r.Sample == "3" {
-				r.Score, r.Error = nil, "out of memory"
+				r.Score = nil
 			}
 			return true
-		}, "failed in the candidate: 3 (out of memory)"},
+		}, "failed in the candidate: 3 (it has no answers, so no score)"},
 		"other prompt":         {func(r *results.Row) bool { r.PromptSHA256 = "other"; return true }, "another prompt in 0, 1, 2 and 2 more samples"},
 		"other answer":         {func(r *results.Row) bool { r.Answer = "x"; return true }, `another answer in 0: "", "x"`},
 		"other metric":         {func(r *results.Row) bool { r.Metric = "x"; return true }, `another metric in 0: "qa_f1", "x"`},

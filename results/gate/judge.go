@@ -42,6 +42,7 @@ func (p *pairing) judge(limits Limits) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
+		checks = append(c.answerChecks(), checks...)
 		for _, k := range checks {
 			g.Verdict = worse(g.Verdict, k.Verdict)
 		}
@@ -84,7 +85,8 @@ func (p *pairing) tests(limits Limits) ([]*test, error) {
 		cache := c.footprint()
 		line := Line{Subject: c.subject, Variant: c.variant, Label: c.label, cache: cache, CacheTimesFull: results.Known(cache.TimesFull)}
 		all := &test{line: line}
-		for _, task := range c.tasks {
+		tasks := c.answered()
+		for _, task := range tasks {
 			t := &test{line: line, limit: limits.task(task)}
 			t.line.Task = task
 			var pairs []results.Pair
@@ -100,7 +102,7 @@ func (p *pairing) tests(limits Limits) ([]*test, error) {
 			t.count()
 			tests = append(tests, t)
 		}
-		if len(c.tasks) > 1 {
+		if len(tasks) > 1 && len(tasks) == len(c.tasks) {
 			all.line.Task, all.line.Average, all.limit = fmt.Sprintf("average of %d", len(c.tasks)), true, limits.average()
 			all.count()
 			tests = append(tests, all)

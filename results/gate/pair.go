@@ -148,7 +148,7 @@ func (c contest) compatible() (reasons []string) {
 			if x.Score == nil {
 				failedBase = append(failedBase, s+" ("+cmp.Or(x.Error, noAnswers)+")")
 			}
-			if y.Score == nil {
+			if y.Score == nil && !failedAlone(x, y) {
 				failedCand = append(failedCand, s+" ("+cmp.Or(y.Error, noAnswers)+")")
 			}
 			for _, f := range []struct{ what, x, y string }{

@@ -32,7 +32,7 @@ func (c contest) allZero() bool {
 	for _, side := range []map[string]map[string]*results.Row{c.base, c.cand} {
 		for _, samples := range side {
 			for _, r := range samples {
-				if *r.Score != 0 {
+				if r.Score != nil && *r.Score != 0 {
 					return false
 				}
 			}

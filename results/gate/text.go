@@ -27,6 +27,9 @@ func (g *Result) Grids(width int) []results.Grid {
 		}
 		list = append(list, t)
 	}
+	if len(list) == 0 {
+		return nil // no task was answered; the checks say so
+	}
 	last := &list[len(list)-1]
 	last.Notes = append(last.Notes, g.Notes...)
 	last.Notes = append(last.Notes, g.meaning())
@@ -163,6 +166,8 @@ func (g *Result) Headline() string {
 		s += ", across " + strings.Join(names, ", ")
 	}
 	switch {
+	case len(g.Lines) == 0:
+		s += ": no comparison"
 	case identical == len(g.Lines) && count[Pass] == identical:
 		s += fmt.Sprintf(": identical, not an answer changed in %s", plural(len(g.Lines), "comparison", "comparisons"))
 	default:
@@ -209,7 +214,7 @@ func (g *Result) outcomes() (list []outcome) {
 
 // several names more than one check of a name.
 var several = map[string]string{
-	"budget audit": "budget audits", "prefill time": "prefill times", "decode time": "decode times", "peak memory": "peaks of memory", "KL divergence": "KL divergences",
+	"budget audit": "budget audits", "prefill time": "prefill times", "decode time": "decode times", "peak memory": "peaks of memory", "KL divergence": "KL divergences", "answers": "answers",
 }
 
 // checkLines tell passed checks in one line for each name, and each of the others by itself.
