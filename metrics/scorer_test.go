@@ -36,7 +36,7 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	_, err := Open("rogue_l")
-	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l, rouge_zh, ruler_all, ruler_part, and regex:PATTERN, command:PROGRAM") {
+	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l, rouge_zh, ruler_all, ruler_part, ") || !strings.HasSuffix(err.Error(), ", and regex:PATTERN, command:PROGRAM") {
 		t.Errorf("Open of an unknown metric: %v", err)
 	}
 }
@@ -87,17 +87,25 @@ func TestContract(t *testing.T) {
 		if got, err := s.Score(s.Example.Prediction, s.Example.Reference); err != nil || s.Example.Prediction == "" || !(math.Abs(got-s.Example.Score) < 0.005) {
 			t.Errorf("%s: the example %+v scores %v, %v", name, s.Example, got, err)
 		}
-		perfect := map[string]string{"retrieval": "Paragraph 7", "retrieval_zh": "段落7", "count": "7"}[name]
+		perfect := map[string]string{"retrieval": "Paragraph 7", "retrieval_zh": "段落7", "count": "7", "scbench_mf": "7", "longbench_v2": "The correct answer is (A)",
+			"longbench_v2_kvpress": "The correct answer is (A)"}[name]
 		if perfect == "" {
 			perfect = "return 7"
 		}
-		if got, err := s.Score(perfect, reference(perfect)); err != nil || !(math.Abs(got-1) <= 1e-8) {
+		answer := map[string]string{"longbench_v2": "A", "longbench_v2_kvpress": "A"}[name] // where it is not the whole prediction
+		if answer == "" {
+			answer = perfect
+		}
+		if got, err := s.Score(perfect, reference(answer)); err != nil || !(math.Abs(got-1) <= 1e-8) {
 			t.Errorf("%s of the answer itself: %v, %v", name, got, err)
 		}
-		if got, err := s.Score("", reference(perfect)); err != nil || got != 0 {
+		if got, err := s.Score("", reference(answer)); err != nil || got != 0 {
 			t.Errorf("%s of nothing: %v, %v", name, got, err)
 		}
 		ref := reference("7 Paragraph 7 段落7", "窗口 Paragraph 8 段落8")
+		if name == "scbench_mf" { // which takes numbers alone
+			ref = reference("7", "8.5")
+		}
 		first, second := ref.Answers[0], ref.Answers[1]
 		if _, err := s.Score("注意力 7 8", ref); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -114,6 +122,9 @@ var graded = map[string]string{
 	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",
 	"recalled": "the project's own: the cases of TestRecalled", "exact": "the project's own: the cases of TestExact",
 	"contains": "the project's own: the cases of TestContains",
+	"babilong": "TestBABILong, and the shared answers", "mrcr": "TestMRCR, and the shared answers",
+	"longbench_v2": "TestLongBenchV2, and the shared answers", "longbench_v2_kvpress": "TestLongBenchV2, and the shared answers",
+	"scbench_vt": "TestSCBench, and the shared answers", "scbench_mf": "TestSCBench, and the shared answers",
 }
 
 // TestEveryMetricIsRecorded: every registered metric has pairs that its original
