@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -52,27 +53,12 @@ func init() {
 	})
 }
 
+var decimalPattern = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)
+
 // firstDecimal is the first number in a text: digits, and decimals where a point and more digits
 // follow. Digits are Python's, of any script. One too large for a float, which Python cannot make
 // whole, is no number.
 func firstDecimal(text string) (number float64, ok bool) {
-	runes := []rune(text)
-	var digits strings.Builder
-	take := func(i int) int {
-		for ; i < len(runes) && pystr.IsDigit(runes[i]); i++ {
-			digits.WriteByte(byte('0' + pystr.DigitValue(runes[i])))
-		}
-		return i
-	}
-	start := 0
-	for start < len(runes) && !pystr.IsDigit(runes[start]) {
-		start++
-	}
-	end := take(start)
-	if end+1 < len(runes) && runes[end] == '.' && pystr.IsDigit(runes[end+1]) {
-		digits.WriteByte('.')
-		take(end + 1)
-	}
-	number, err := strconv.ParseFloat(digits.String(), 64)
+	number, err := strconv.ParseFloat(decimalPattern.FindString(pystr.ASCIIDigits(text)), 64)
 	return number, err == nil
 }

@@ -29,22 +29,6 @@ func IsWord(r rune) bool {
 // IsDigit is the pattern \d: a decimal digit of any script.
 func IsDigit(r rune) bool { return unicode.IsDigit(r) }
 
-// DigitValue is the value of a digit as int() reads it. Unicode has the ten of a script in a row, the zero
-// first.
-func DigitValue(r rune) int {
-	for _, t := range unicode.Nd.R16 {
-		if rune(t.Lo) <= r && r <= rune(t.Hi) {
-			return int(r-rune(t.Lo)) % 10
-		}
-	}
-	for _, t := range unicode.Nd.R32 {
-		if rune(t.Lo) <= r && r <= rune(t.Hi) {
-			return int(r-rune(t.Lo)) % 10
-		}
-	}
-	return 0
-}
-
 // Fields is str.split() without arguments.
 func Fields(s string) []string { return strings.FieldsFunc(s, IsSpace) }
 

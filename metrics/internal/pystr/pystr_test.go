@@ -58,12 +58,3 @@ func TestIsASCIIPunct(t *testing.T) {
 		t.Errorf("punctuation is %q, want %q", got, punctuation)
 	}
 }
-
-// Every digit's value is what its place after its script's zero says.
-func TestDigitValue(t *testing.T) {
-	for text, want := range map[string]int{"0": 0, "7": 7, "٣": 3, "९": 9, "０": 0, "𝟗": 9, "𝟘": 0, "𝟿": 9, "a": 0} {
-		if got := DigitValue([]rune(text)[0]); got != want {
-			t.Errorf("DigitValue(%q) = %d, want %d", text, got, want)
-		}
-	}
-}
