@@ -173,6 +173,8 @@ type Definition struct {
 	Family string // "needle", "longbench": names their pictures and their command
 	Help   string // what it asks, in a sentence
 	Names  []string
+	// Origin says where the tasks come from; nil where they are a file of the user's own.
+	Origin *Origin
 	// Groups are names that stand for several tasks.
 	Groups map[string][]string
 	// Own returns a pointer to a struct with the tasks' own options at their defaults. It
