@@ -25,7 +25,7 @@ func init() {
 			Source: "THUDM/LongBench, arXiv 2308.14508", Licence: "MIT; kvpress's texts Apache-2.0", Inside: "prompts of four protocols, scorers",
 			Copy: &Copy{
 				Repo: "THUDM/LongBench", Files: []string{"data.zip"}, Archive: "data.zip", Licence: "MIT; the texts of each set its authors'",
-				About: "21 sets of 150 to 500 rows, 13 of them by length, too; 113 MB", Check: List,
+				About: "21 sets of 150 to 500 rows, 13 of them by length, too", Check: List,
 			},
 		},
 		Own:  func() any { return &LongBenchOptions{Protocol: "longbench"} },

@@ -22,7 +22,7 @@ const longBenchV2Name = "longbench-v2"
 
 var longBenchV2Copy = &Copy{
 	Repo: "THUDM/LongBench-v2", Files: []string{"data.json"}, Archive: "data.json", Licence: "Apache-2.0",
-	About: "503 questions with contexts of 8K to 2M words by third parties, about 500 MB",
+	About: "503 questions with contexts of 8K to 2M words by third parties",
 	Check: func(data string) (Sets, error) {
 		files := func(string) ([]string, error) { return findCopies(data, "data", "data/*", longBenchV2Name) }
 		return checkCopies([]string{longBenchV2Name}, files, func(string) (int, error) {

@@ -22,7 +22,7 @@ const mrcrNew = 1536
 
 var mrcrCopy = &Copy{
 	Repo: "openai/mrcr", Files: []string{"*needle/*.parquet", "*needle.parquet"}, Licence: "MIT",
-	About: "800 conversations each of 2, 4 and 8 needles, 4K to 1M tokens, texts by gpt-4o; more than 1 GB (--max-unpacked)",
+	About: "800 conversations each of 2, 4 and 8 needles, 4K to 1M tokens, texts by gpt-4o; large, so --max-unpacked 8GiB",
 	Check: func(data string) (Sets, error) {
 		return checkCopies(mrcrNames(), func(task string) ([]string, error) { return mrcrFiles(data, task) }, func(task string) (int, error) {
 			rows, err := readMRCR(data, task, 0)

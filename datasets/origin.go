@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/snapbench/snapbench/inputs"
@@ -34,7 +35,7 @@ type Copy struct {
 	Check func(data string) (Sets, error) `json:"-"`
 }
 
-// Missing is the error of a task that has no data.
+// missing is the error of a task that has no data.
 func (c *Copy) missing(family, task string) error {
 	return fmt.Errorf("task %s: no data: snapbench datasets pull %s brings %s (%s), --data names a folder or file that has it", task, family, c.Repo, c.Licence)
 }
@@ -80,14 +81,27 @@ func sumOf(paths []string) (size int64, sum string, err error) {
 	return size, hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// Copies lists the families whose rows the user brings, by name.
-func Copies() (families []string) {
-	for _, d := range Definitions() {
-		if d.Origin != nil && d.Origin.Copy != nil {
-			families = append(families, d.Family)
-		}
+// Copy is what the user brings for the family; nil: nothing.
+func (d Definition) Copy() *Copy {
+	if d.Origin == nil {
+		return nil
 	}
-	return families
+	return d.Origin.Copy
+}
+
+// Pullable returns the definition of a family whose rows the user brings.
+func Pullable(family string) (Definition, error) {
+	var have []string
+	for _, d := range Definitions() {
+		if d.Copy() == nil {
+			continue
+		}
+		if d.Family == family {
+			return d, nil
+		}
+		have = append(have, d.Family)
+	}
+	return Definition{}, fmt.Errorf("unknown dataset %q: have %s", family, strings.Join(have, ", "))
 }
 
 //go:embed published.json

@@ -27,7 +27,7 @@ const (
 var scbenchCopy = &Copy{
 	Repo: "microsoft/SCBench", Licence: "MIT",
 	Files: []string{"scbench_kv/*", "scbench_prefix_suffix/*", "scbench_vt/*", "scbench_mf/*", "data/scbench_kv*", "data/scbench_prefix_suffix*", "data/scbench_vt*", "data/scbench_mf*"},
-	About: "100 contexts of about 100K tokens each with up to 5 questions, about 20 MB a task",
+	About: "100 contexts a task, each with up to 5 questions",
 	Check: func(data string) (Sets, error) {
 		return checkCopies(scbenchNames(), func(task string) ([]string, error) { return scbenchFiles(data, task) }, func(task string) (int, error) {
 			rows, err := readSCBench(data, task)

@@ -85,7 +85,7 @@ func (a *asking) open(cmd *cobra.Command, names []string, metric string) ([]data
 	if a.jieba != "" {
 		metrics.UseJieba(a.jieba)
 	}
-	asked := datasets.Asked{Names: names, Values: map[string][]string{}, MaxNew: a.run.maxNew, Limit: a.run.limit, Metric: metric, LongBench: local.CachedLongBench}
+	asked := datasets.Asked{Names: names, Values: map[string][]string{}, MaxNew: a.run.maxNew, Limit: a.run.limit, Metric: metric, Find: local.CachedData}
 	for name, flag := range a.options {
 		asked.Values[name] = flag.values()
 	}
