@@ -50,7 +50,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/console/commands", "configs results/gate runners", "what any program of commands needs: it knows no command by name"},
 	{"runners/console/crash", "", "a process alone"},
 	{"runners/console/manual", "", "a page from any program's help"},
-	{"runners/scores", "compress metrics results runners", "rows of predictions that another program made"},
+	{"runners/scores", "compress metrics plots results runners", "rows of predictions that another program made"},
 	{"runners/outcome", "inputs plots results runners/console runners/scores", "shows people rows: tables, pictures, what is wrong; it runs nothing"},
 	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }
