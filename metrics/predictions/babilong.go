@@ -64,7 +64,7 @@ func gradeBABILong(dir string) (Report, error) {
 		if d := number(a.task[2:]) - number(b.task[2:]); d != 0 {
 			return d
 		}
-		return lengthOf(a.length) - lengthOf(b.length)
+		return CompareLengths(a.length, b.length)
 	})
 	var r Report
 	for _, s := range sets {
@@ -85,9 +85,12 @@ func number(digits string) int {
 	return n
 }
 
+// CompareLengths orders the benchmark's names of lengths, shortest first.
+func CompareLengths(a, b string) int { return lengthOf(a) - lengthOf(b) }
+
 // lengthOf orders the benchmark's names of lengths: 0k, 128k, 1M.
 func lengthOf(name string) int {
-	n := number(name[:len(name)-1])
+	n := number(strings.TrimRight(name, "kM"))
 	if strings.HasSuffix(name, "M") {
 		n *= 1000
 	}
@@ -102,7 +105,7 @@ func babilongTable(run string, sets []babilongSet) Table {
 			t.Columns = append(t.Columns, s.length)
 		}
 	}
-	slices.SortFunc(t.Columns, func(a, b string) int { return lengthOf(a) - lengthOf(b) })
+	slices.SortFunc(t.Columns, CompareLengths)
 	sum, count := make([]float64, len(t.Columns)), make([]int, len(t.Columns))
 	for _, s := range sets {
 		if s.run != run {

@@ -40,27 +40,7 @@ func ReportJSON(w io.Writer, r predictions.Report) error {
 // PrintReport writes the tables of a graded folder, as the benchmark's authors have them, and how many rows they are made of.
 func PrintReport(w io.Writer, r predictions.Report) error {
 	for _, t := range r.Tables {
-		name := len("of 100")
-		for _, row := range t.Rows {
-			name = max(name, len(row.Name))
-		}
-		fmt.Fprintf(w, "%s\n%-*s", t.Title, name, "")
-		for _, c := range t.Columns {
-			fmt.Fprintf(w, "  %*s", max(6, len(c)), c)
-		}
-		fmt.Fprintln(w)
-		for _, row := range t.Rows {
-			fmt.Fprintf(w, "%-*s", name, row.Name)
-			for i, p := range row.Points {
-				cell := "–"
-				if p != nil {
-					cell = fmt.Sprintf("%.2f", *p)
-				}
-				fmt.Fprintf(w, "  %*s", max(6, len(t.Columns[i])), cell)
-			}
-			fmt.Fprintln(w)
-		}
-		fmt.Fprintln(w)
+		printTable(w, t)
 	}
 	rows, raised := 0, 0
 	for _, g := range r.Files {
@@ -72,6 +52,31 @@ func PrintReport(w io.Writer, r predictions.Report) error {
 		_, err = fmt.Fprintf(w, "%d rows score 0 where the original's program stops\n", raised)
 	}
 	return err
+}
+
+// printTable writes a table and an empty line.
+func printTable(w io.Writer, t predictions.Table) {
+	name := 0
+	for _, row := range t.Rows {
+		name = max(name, len(row.Name))
+	}
+	fmt.Fprintf(w, "%s\n%-*s", t.Title, name, "")
+	for _, c := range t.Columns {
+		fmt.Fprintf(w, "  %*s", max(6, len(c)), c)
+	}
+	fmt.Fprintln(w)
+	for _, row := range t.Rows {
+		fmt.Fprintf(w, "%-*s", name, row.Name)
+		for i, p := range row.Points {
+			cell := "–"
+			if p != nil {
+				cell = fmt.Sprintf("%.2f", *p)
+			}
+			fmt.Fprintf(w, "  %*s", max(6, len(t.Columns[i])), cell)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w)
 }
 
 // Grade grades the source's folder by a format, writes its rows to out unless that is empty, and prints the report.
