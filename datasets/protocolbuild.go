@@ -107,28 +107,11 @@ func buildApart(s *Sample, r prompting) error {
 	r.input = strings.TrimSuffix(r.input, t.StripFromInput[r.set])
 	context := r.fillIn(t.Context[r.set])
 	question := r.fillIn(t.Question[r.set])
-	if m.Chat != nil {
-		text, err := m.user(contextMark, map[string]any{"enable_thinking": false})
-		if err != nil {
-			return err
-		}
-		head, tail, err := cutMark(text)
-		if err != nil {
-			return err
-		}
-		context, question = head+context, question+tail
-	} else {
-		if bos, ok := m.Tokenizer.BOS(); ok {
-			text, ok := m.Tokenizer.Token(bos)
-			if !ok {
-				return fmt.Errorf("the vocabulary has no spelling for BOS, token %d", bos)
-			}
-			context = text + context
-		}
-		question += "\n"
+	context, question, err := m.apart(context, question)
+	if err != nil {
+		return err
 	}
 	question += t.AnswerPrefix[r.set]
-	var err error
 	if s.IDs, err = m.Tokenizer.Encode(context, false); err != nil {
 		return err
 	}
@@ -152,4 +135,25 @@ func buildApart(s *Sample, r prompting) error {
 	}
 	s.Prompt = context + question
 	return nil
+}
+
+// apart puts the chat template around a context and the question behind it, as kvpress does: both are
+// tokenised by themselves, and nothing is added to them then.
+func (m Model) apart(context, question string) (before, after string, err error) {
+	if m.Chat != nil {
+		text, err := m.user(contextMark, map[string]any{"enable_thinking": false})
+		if err != nil {
+			return "", "", err
+		}
+		head, tail, err := cutMark(text)
+		return head + context, question + tail, err
+	}
+	if bos, ok := m.Tokenizer.BOS(); ok {
+		text, ok := m.Tokenizer.Token(bos)
+		if !ok {
+			return "", "", fmt.Errorf("the vocabulary has no spelling for BOS, token %d", bos)
+		}
+		context = text + context
+	}
+	return context, question + "\n", nil
 }

@@ -38,7 +38,7 @@ func TestSharedRows(t *testing.T) {
 		if text, err := strconv.Unquote(answer); err == nil {
 			answer = text
 		}
-		if row.Context != s.Row.Context || s.Task != "math_calc" && row.Input != s.Row.Input || row.Answer != answer {
+		if row.Context != s.Row.Context || row.Input != s.Row.Input || row.Answer != answer {
 			t.Errorf("sample %d: the row is %q, %q, %s, want %q, %q, %s", i, row.Context, row.Input, row.Answer, s.Row.Context, s.Row.Input, answer)
 		}
 		for model, want := range s.Prompts {

@@ -189,5 +189,5 @@ func Calc(terms []Term) Row {
 		context = strconv.AppendInt(context, int64(t.Value), 10)
 		values = append(values, value)
 	}
-	return Row{Task: "math_calc", Context: string(context), Answer: pythonList(values)}
+	return Row{Task: "math_calc", Context: string(context), Input: texts().Rows["math_calc"].Input, Answer: pythonList(values)}
 }
