@@ -30,6 +30,7 @@ type cell struct {
 // complete fills in what was not asked for. Of neither lengths nor sizes that is the benchmark's own
 // grid; with one of them it is five depths, each once.
 func (g *cells) complete(published cells) error {
+	g.unit = published.unit
 	switch {
 	case len(g.lengths) > 0 && len(g.sizes) > 0:
 		return errors.New("--lengths and --sizes exclude each other")
@@ -60,7 +61,6 @@ func (g *cells) complete(published cells) error {
 			return fmt.Errorf("size %d is asked for twice", n)
 		}
 	}
-	g.unit = published.unit
 	return checkGrid(g.lengths, g.depths)
 }
 

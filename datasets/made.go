@@ -118,6 +118,7 @@ func (t *madeTask) build(s *Sample, c cell, m Model) error {
 // written is a prompt with its tokens. Its marks are of text.
 type written struct {
 	made
+	size       int // pieces of the context
 	text       string
 	ids, after []int32 // after are the question's, where it is apart
 }
@@ -128,6 +129,9 @@ func (p *written) tokens() int { return len(p.ids) + len(p.after) }
 // stream is the same, and another task's or another seed's is another.
 func (t *madeTask) write(c cell, size int, m Model) (p written, err error) {
 	rng := newRandom(fmt.Sprintf("%s %d | %d %d %d %v %d", t.name, t.version, t.seed, c.length, c.size, c.depth, c.trial))
+	if p.size = size; size < t.least {
+		return p, fmt.Errorf("%d %s: want %d or more", size, t.grid.unit, t.least)
+	}
 	if p.made, err = t.make(rng, c, size); err != nil {
 		return p, err
 	}
@@ -183,25 +187,23 @@ func (t *madeTask) fit(c cell, m Model) (best written, err error) {
 	if m.ContextLength > 0 && c.length > m.ContextLength { // before a text is made in vain
 		return best, fmt.Errorf("the prompt has %d tokens, the model's context %d", c.length, m.ContextLength)
 	}
-	type count struct{ size, tokens int }
-	low := count{size: t.least}
-	if best, err = t.write(c, low.size, m); err != nil {
+	if best, err = t.write(c, t.least, m); err != nil {
 		return best, err
 	}
-	if low.tokens = best.tokens(); low.tokens > c.length {
-		return best, fmt.Errorf("a prompt of %d tokens has no room: with %d %s it takes %d", c.length, t.least, t.grid.unit, low.tokens)
+	if n := best.tokens(); n > c.length {
+		return best, fmt.Errorf("a prompt of %d tokens has no room: with %d %s it takes %d", c.length, t.least, t.grid.unit, n)
 	}
-	high := count{} // too long; unknown at first
+	var high written // too long; unknown at first
 	perPiece := float64(max(1, t.perUnit))
 	for range 40 {
-		left := c.length - low.tokens
+		left := float64(c.length - best.tokens())
 		if high.size > 0 {
-			if high.size == low.size+1 || float64(left) < perPiece/2 {
+			if high.size == best.size+1 || left < perPiece/2 {
 				break
 			}
-			perPiece = float64(high.tokens-low.tokens) / float64(high.size-low.size)
+			perPiece = float64(high.tokens()-best.tokens()) / float64(high.size-best.size)
 		}
-		next := low.size + max(1, int(float64(left)/perPiece))
+		next := best.size + max(1, int(left/perPiece))
 		if high.size > 0 {
 			next = min(next, high.size-1)
 		}
@@ -213,12 +215,12 @@ func (t *madeTask) fit(c cell, m Model) (best written, err error) {
 			return best, err
 		}
 		if n := p.tokens(); n > c.length {
-			high = count{next, n}
+			high = p
 		} else {
-			if next > low.size && n > low.tokens {
-				perPiece = float64(n-low.tokens) / float64(next-low.size)
+			if n > best.tokens() {
+				perPiece = float64(n-best.tokens()) / float64(next-best.size)
 			}
-			low, best = count{next, n}, p
+			best = p
 		}
 	}
 	return best, nil
