@@ -169,6 +169,9 @@ func ask(row infinitebench.Row, protocol string, marks []Mark) (made, error) {
 		p.question = row.Call
 	}
 	tokens, more := infinitebench.MaxNew(row.Task)
+	if row.Task == "math_calc" { // a value and its comma take two tokens to four
+		tokens = min(tokens, 4*(strings.Count(row.Answer, ",")+1)+32)
+	}
 	if p.maxNew = tokens; row.Task != "math_calc" && (protocol == "gpt4" || protocol == "claude2" || protocol == "kimi") {
 		p.maxNew, p.spare = 0, 32
 	}

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -135,49 +136,50 @@ func (t *madeTask) write(c cell, size int, m Model) (p written, err error) {
 	if p.made, err = t.make(rng, c, size); err != nil {
 		return p, err
 	}
+	if p.apart != "" {
+		var s Sample
+		before := strings.Replace(p.messages[0].Content, contextMark, p.context, 1)
+		if err := apart(&s, m, before, p.apart, p.begun, math.MaxInt, 0); err != nil {
+			return p, err
+		}
+		p.text, p.ids, p.after = s.Prompt, s.IDs, s.Question
+		p.mark(strings.Index(p.text, p.context))
+		return p, nil
+	}
 	head, tail, err := p.around(m)
 	if err != nil {
 		return p, err
 	}
 	p.text = head + p.context + tail
-	for i := range p.marks {
-		p.marks[i].From += len(head)
-		p.marks[i].To += len(head)
-	}
-	if p.question != "" {
-		if i := strings.LastIndex(tail, p.question); i >= 0 {
-			i += len(head) + len(p.context)
-			p.marks = append(p.marks, Mark{"question", i, i + len(p.question)})
-		}
-		if i := strings.LastIndex(head, p.question); i >= 0 {
-			p.marks = append(p.marks, Mark{"question", i, i + len(p.question)})
-		}
-	}
-	if p.apart == "" {
-		p.ids, err = m.encode(p.text)
-		return p, err
-	}
-	border := strings.LastIndex(p.text, p.apart)
-	if p.ids, err = m.Tokenizer.Encode(p.text[:border], false); err == nil {
-		p.after, err = m.Tokenizer.Encode(p.text[border:], false)
-	}
+	p.mark(len(head))
+	p.ids, err = m.encode(p.text)
 	return p, err
 }
 
 // around returns the texts before and after the context, chat template included.
 func (p *made) around(m Model) (head, tail string, err error) {
-	if p.apart != "" {
-		before, after, err := m.apart(p.messages[0].Content, p.apart)
-		if err != nil {
-			return "", "", err
-		}
-		head, tail, err := cutMark(before)
-		return head, tail + after + p.begun, err
-	}
 	if p.raw {
 		m.Chat = nil
 	}
 	return m.aroundChat(p.messages, p.begun)
+}
+
+// mark turns marks of the context, which is at a place in the text, into marks of the text, and
+// adds the question's, before and after the context.
+func (p *written) mark(at int) {
+	for i := range p.marks {
+		p.marks[i].From += at
+		p.marks[i].To += at
+	}
+	if p.question == "" {
+		return
+	}
+	end := at + len(p.context)
+	for _, part := range [][2]int{{end, len(p.text)}, {0, at}} {
+		if i := strings.LastIndex(p.text[part[0]:part[1]], p.question); i >= 0 {
+			p.marks = append(p.marks, Mark{"question", part[0] + i, part[0] + i + len(p.question)})
+		}
+	}
 }
 
 // fit makes the prompt of a cell with as many pieces as fit the cell's length. Tokens are counted
