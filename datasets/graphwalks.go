@@ -32,17 +32,17 @@ func init() {
 // GraphWalksOptions say which graphs to draw.
 type GraphWalksOptions struct {
 	// Lengths are the longest prompts in tokens; default 1024, 2048, 4096.
-	Lengths []int `option:"lengths" kind:"tokens" help:"prompt lengths in tokens, template included; where a prompt is made of whole pairs, lines or edges, as many as fit (default by task)"`
+	Lengths []int `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
 	// Sizes asks instead for graphs of so many nodes.
-	Sizes []int `option:"sizes" kind:"whole" least:"1" help:"how many nodes, pairs, lines, numbers … a prompt is made of, in place of --lengths (default by task)" json:",omitempty"`
+	Sizes []int `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
 	// OutDegree is the number of edges from each node.
 	OutDegree int `option:"out-degree" kind:"whole" least:"1" help:"edges from each node"`
 	// Hops are the depths of the breadth-first searches, one after the other over the trials; default 1, 2, 3.
 	Hops []int `option:"hops" kind:"whole" least:"1" help:"depths of the searches, in turn over the trials (default 1,2,3)"`
-	// Trials is the number of graphs for each length, by default 3.
-	Trials int `option:"trials" kind:"whole" least:"1" help:"prompts per length or size, and depth where the task has depths, each with its own draws (default by task)"`
+	// Trials is the number of graphs for each length, by default 3 where no length is asked for, else 1.
+	Trials int `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
 	// Seed decides every graph and start.
-	Seed uint64 `option:"seed" kind:"seed" help:"of everything that is drawn"`
+	Seed uint64 `option:"seed" kind:"seed" help:"of all that is drawn"`
 	// NewTokens is the most new tokens; default twice the answer's and 64.
 	NewTokens int `option:"new-tokens" kind:"whole" least:"1" help:"most new tokens; lm-evaluation-harness lets models think for 16384 (default twice the answer's and 64)" json:",omitempty"`
 }

@@ -31,11 +31,11 @@ func init() {
 type InfiniteBenchOptions struct {
 	// Lengths are the longest prompts in tokens. Without Lengths and Sizes the rows are as many and as large as the
 	// benchmark's own.
-	Lengths []int     `option:"lengths" kind:"tokens" help:"prompt lengths in tokens, as many pieces of the context as fit (default the benchmark's sizes, some 128k)"`
-	Sizes   []int     `option:"sizes" kind:"whole" least:"1" help:"noise lines, pairs, numbers, terms or functions (default the benchmark's)" json:",omitempty"`
-	Depths  []float64 `option:"depths" kind:"depths" help:"places of what is asked for, in percent; passkey, number_string, kv_retrieval (default 5, and the benchmark's for its sizes)" json:",omitempty"`
-	Trials  int       `option:"trials" kind:"whole" least:"1" help:"rows per length and depth (default 1, and the benchmark's for its sizes)"`
-	Seed    uint64    `option:"seed" kind:"seed" help:"of everything that is drawn"`
+	Lengths []int     `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
+	Sizes   []int     `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
+	Depths  []float64 `option:"depths" kind:"depths" help:"places of what is asked for, how many or in percent (default 5, or the benchmark's)" json:",omitempty"`
+	Trials  int       `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
+	Seed    uint64    `option:"seed" kind:"seed" help:"of all that is drawn"`
 	// Protocol is the model whose prompt is used, or the program.
 	Protocol string `option:"protocol" kind:"text" help:"whose prompt: gpt4, yarn-mistral, claude2, kimi, lm-eval, kvpress"`
 }

@@ -26,11 +26,11 @@ func init() {
 type JSONKVOptions struct {
 	// Lengths are the longest prompts in tokens. Without Lengths and Sizes the objects are as large as the
 	// benchmark's own.
-	Lengths []int     `option:"lengths" kind:"tokens" help:"prompt lengths in tokens, as many pairs as fit (default the benchmark's sizes)"`
-	Sizes   []int     `option:"sizes" kind:"whole" least:"1" help:"pairs (default 75,140,300; for HELMET 50,105,220,440,900,1800)" json:",omitempty"`
-	Depths  []float64 `option:"depths" kind:"depths" help:"places of the pair, in percent (default 5, for HELMET 6)" json:",omitempty"`
-	Trials  int       `option:"trials" kind:"whole" least:"1" help:"objects per size and depth (default 1, for the benchmark's sizes 20, for HELMET 17)"`
-	Seed    uint64    `option:"seed" kind:"seed" help:"of keys and values"`
+	Lengths []int     `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
+	Sizes   []int     `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
+	Depths  []float64 `option:"depths" kind:"depths" help:"places of what is asked for, how many or in percent (default 5, or the benchmark's)" json:",omitempty"`
+	Trials  int       `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
+	Seed    uint64    `option:"seed" kind:"seed" help:"of all that is drawn"`
 }
 
 //go:embed jsonkv/prompts.json

@@ -27,10 +27,10 @@ func init() {
 type LinesOptions struct {
 	// Lengths are the longest prompts in tokens. Without Lengths and Sizes the records are as long as the
 	// benchmark's own.
-	Lengths []int  `option:"lengths" kind:"tokens" help:"prompt lengths in tokens, as many lines as fit (default the benchmark's sizes)"`
-	Sizes   []int  `option:"sizes" kind:"whole" least:"1" help:"lines (default 200,300,400,500,600,680)" json:",omitempty"`
-	Trials  int    `option:"trials" kind:"whole" least:"1" help:"records per size (default 1, for the benchmark's sizes 50)"`
-	Seed    uint64 `option:"seed" kind:"seed" help:"of names, numbers and the line that is asked for"`
+	Lengths []int  `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
+	Sizes   []int  `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
+	Trials  int    `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
+	Seed    uint64 `option:"seed" kind:"seed" help:"of all that is drawn"`
 }
 
 //go:embed lines/prompts.json

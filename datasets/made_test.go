@@ -357,3 +357,17 @@ func BenchmarkMade128K(b *testing.B) {
 		})
 	}
 }
+
+// Families that say different things of one flag are named.
+func TestUsageOf(t *testing.T) {
+	if got := UsageOf("needles", "longbench", "needle"); strings.Contains(got, "needle: ") || got == "" {
+		t.Errorf("an option of one family: %q", got)
+	}
+	got := UsageOf("protocol", "infinitebench", "longbench", "needle")
+	if !strings.HasPrefix(got, "infinitebench: whose prompt: gpt4") || !strings.Contains(got, "; longbench: how a row becomes a prompt") {
+		t.Errorf("an option of two families: %q", got)
+	}
+	if got := UsageOf("sizes", "infinitebench", "json-kv"); strings.Contains(got, "json-kv: ") {
+		t.Errorf("an option of which two families say the same: %q", got)
+	}
+}

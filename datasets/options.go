@@ -132,6 +132,33 @@ func (o Option) Usage() string {
 	return o.Help
 }
 
+// UsageOf is the usage of an option in these families: one text where they agree, else that of each
+// after the families that it is of.
+func UsageOf(name string, families ...string) string {
+	var usages []string
+	of := map[string][]string{}
+	for _, d := range Definitions() {
+		if d.Own == nil || !slices.Contains(families, d.Family) {
+			continue
+		}
+		for _, o := range OptionsOf(d.Own()) {
+			if o.Name == name {
+				if of[o.Usage()] == nil {
+					usages = append(usages, o.Usage())
+				}
+				of[o.Usage()] = append(of[o.Usage()], d.Family)
+			}
+		}
+	}
+	if len(usages) == 1 {
+		return usages[0]
+	}
+	for i, u := range usages {
+		usages[i] = strings.Join(of[u], ", ") + ": " + u
+	}
+	return strings.Join(usages, "; ")
+}
+
 // ParseTokens reads "4096", "4k" (4096), "1m".
 func ParseTokens(s string) (int, error) {
 	factor, digits := 1, strings.ToLower(strings.TrimSpace(s))
