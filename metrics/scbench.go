@@ -50,6 +50,16 @@ func init() {
 			}
 			return 0, nil
 		}),
+		Raises: func(prediction string, ref Reference) string {
+			number := decimalPattern.FindString(pystr.ASCIIDigits(prediction))
+			_, err := strconv.ParseFloat(number, 64) // which is infinite, and has no whole part
+			return firstRaised(ref, func(answer string) string {
+				if number != "" && err != nil && !strings.ContainsAny(answer, ".eE") {
+					return "OverflowError"
+				}
+				return ""
+			})
+		},
 	})
 }
 

@@ -48,9 +48,9 @@ func (a *asking) registerTasks(cmd *cobra.Command, families ...string) {
 			if a.options[o.Name] == nil && cmd.Flags().Lookup(o.Name) == nil {
 				f := &ownFlag{}
 				if a.options[o.Name] = f; o.List {
-					cmd.Flags().StringSliceVar(&f.list, o.Name, nil, o.Usage())
+					cmd.Flags().StringSliceVar(&f.list, o.Name, nil, datasets.UsageOf(o.Name, families...))
 				} else {
-					cmd.Flags().StringVar(&f.one, o.Name, "", o.Usage())
+					cmd.Flags().StringVar(&f.one, o.Name, "", datasets.UsageOf(o.Name, families...))
 				}
 			}
 		}

@@ -118,6 +118,9 @@ func (g *Graded) grade(metric string, reference func(i int) (metrics.Reference, 
 		if err != nil {
 			return fmt.Errorf("%s: row %s: %w", g.File, g.Rows[i].Sample, err)
 		}
+		if scorer.Raises != nil && scorer.Raises(g.Rows[i].Prediction, ref) != "" {
+			g.Raised++
+		}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -179,4 +181,100 @@ func FuzzFormats(f *testing.F) {
 			t.Fatalf("%+v", r)
 		}
 	})
+}
+
+func TestInfiniteBenchFolder(t *testing.T) {
+	row := func(prediction, truth string) string {
+		return fmt.Sprintf(`{"prediction": %q, "ground_truth": %s}`+"\n", prediction, truth)
+	}
+	r, err := grade(t, "infinitebench", map[string]string{
+		"passkey.jsonl":         row("The key is 071.", `"071"`) + row("The key is 071.", `["72"]`),
+		"preds_math_find.jsonl": row("It is 49.", `49.0`) + row("It is 49.5.", `[49]`) + row("49", `"49"`),
+		"math_calc.jsonl":       row("4, 14, 7", `[4, 14, 6, 1]`),
+		"code_run.jsonl":        row("It returns -7.", `[-7]`),
+		"kv_retrieval.jsonl":    row("'a'", `"a"`),
+		"longbook_qa_eng.jsonl": "{",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(r.Tables[0].Columns)
+	if err != nil || string(text) != `["passkey","kv_retrieval","code_run","math_find","math_calc"]` {
+		t.Errorf("%s, %v", text, err)
+	}
+	var points []string
+	for _, p := range r.Tables[0].Rows[0].Points {
+		points = append(points, fmt.Sprintf("%.1f", *p))
+	}
+	if got := strings.Join(points, " "); got != "50.0 100.0 100.0 33.3 50.0" {
+		t.Errorf("%s", got)
+	}
+	if g := r.Files[3]; g.Task != "infinitebench.math_find" || g.Raised != 2 {
+		t.Errorf("%+v", g)
+	}
+	for want, text := range map[string]string{
+		`passkey.jsonl:1: no field "ground_truth"`:                                 `{"prediction": ""}`,
+		`passkey.jsonl:2: prediction: expected a string, found a number`:           row("", `"1"`) + `{"prediction": 7, "ground_truth": 7}`,
+		`passkey.jsonl:1: ground_truth: an empty list, nothing to compare with`:    row("", `[]`),
+		`passkey.jsonl:1: ground_truth: expected a string or a number, found null`: row("", `null`),
+	} {
+		if _, err := grade(t, "infinitebench", map[string]string{"passkey.jsonl": text}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if _, err := grade(t, "infinitebench", map[string]string{"passkey.jsonl": row("1", "1"), "preds_passkey.jsonl": row("1", "1")}); err == nil || !strings.Contains(err.Error(), "the task passkey is in both ") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Answers of models that the authors published, with the original's verdicts, means, and the figures of the authors' table.
+func TestSharedInfiniteBench(t *testing.T) {
+	var shared struct {
+		Real []struct {
+			File, Model, Task, Correct, Published string
+			N                                     int
+			Mean                                  float64
+		}
+	}
+	sharedtest.JSON(t, sharedtest.Path(t, "tasks", "infinitebench.json"), &shared)
+	reports := map[string]Report{}
+	rows, raised, published := 0, 0, 0
+	for _, want := range shared.Real {
+		path := sharedtest.Path(t, "tasks", filepath.FromSlash(want.File))
+		dir := filepath.Dir(path)
+		if _, ok := reports[dir]; !ok {
+			r, err := gradeInfiniteBench(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reports[dir] = r
+		}
+		i := slices.IndexFunc(reports[dir].Files, func(g Graded) bool { return g.File == path })
+		if i < 0 {
+			t.Logf("%s is not graded: no program's task", want.File)
+			continue
+		}
+		g := reports[dir].Files[i]
+		if len(g.Rows) != want.N || !(math.Abs(g.Points()-100*want.Mean) <= 1e-9) {
+			t.Errorf("%s: %d rows, %v; the original %d, %v", want.File, len(g.Rows), g.Points(), want.N, 100*want.Mean)
+		}
+		for k, row := range g.Rows {
+			if k < len(want.Correct) && (row.Score == 1) != (want.Correct[k] == '1') {
+				t.Errorf("%s, row %d: %v, the original %c", want.File, k, row.Score, want.Correct[k])
+			}
+		}
+		if number, err := strconv.ParseFloat(strings.TrimSuffix(want.Published, "%"), 64); err == nil {
+			if published++; !(math.Abs(g.Points()-number) < 0.005+1e-9) {
+				t.Errorf("%s: %v, published %s", want.File, g.Points(), want.Published)
+			}
+		} else if g.Points() >= 5 { // "< 5%"
+			t.Errorf("%s: %v, published %s", want.File, g.Points(), want.Published)
+		}
+		rows += len(g.Rows)
+		raised += g.Raised
+	}
+	if rows == 0 {
+		t.Fatal("nothing compared")
+	}
+	t.Logf("infinitebench.json: %d models, %d answers, %d published figures besides those under 5; %d answers at which the original raises", len(reports), rows, published, raised)
 }
