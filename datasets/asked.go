@@ -16,8 +16,8 @@ type Asked struct {
 	// MaxNew, Limit and Metric are those of [Options], for all tasks.
 	MaxNew, Limit int
 	Metric        string
-	// LongBench finds the benchmark's data where no option says where they are.
-	LongBench func() (string, error)
+	// Find finds the rows that the user brings for a family where the option data does not say where they are.
+	Find func(Definition) (string, error)
 }
 
 // Open opens the tasks, and returns the options of each beside them. A mistake in what was
@@ -60,6 +60,15 @@ func (a Asked) options(name string, used map[string]bool) (Options, error) {
 	for _, option := range OptionsOf(o.Own) {
 		values := a.Values[option.Name]
 		if len(values) == 0 {
+			if option.Name == "data" && d.Copy() != nil && a.Find != nil {
+				path, err := a.Find(d)
+				if err == nil {
+					err = option.Set([]string{path})
+				}
+				if err != nil {
+					return o, err
+				}
+			}
 			continue
 		}
 		used[option.Name] = true
@@ -67,10 +76,7 @@ func (a Asked) options(name string, used map[string]bool) (Options, error) {
 			return o, &OptionError{err}
 		}
 	}
-	if b, ok := o.Own.(*LongBenchOptions); ok && b.Data == "" && a.LongBench != nil {
-		b.Data, err = a.LongBench()
-	}
-	return o, err
+	return o, nil
 }
 
 // ready is an error where a task's metric lacks something, such as a dictionary. It is

@@ -31,7 +31,7 @@ func TestAsked(t *testing.T) {
 		{Asked{Names: []string{"nosuch"}}, true, `unknown task "nosuch"`},
 		{Asked{Names: []string{"niah"}, Values: map[string][]string{"trials": {"many"}}}, true, "--trials:"},
 		{Asked{Names: []string{"niah"}, Values: map[string][]string{"data": {"x"}}}, true, "--data: none of the tasks niah has this option"},
-		{Asked{Names: []string{"qasper"}, LongBench: func() (string, error) { return "", nowhere }}, false, "no data here"},
+		{Asked{Names: []string{"qasper"}, Find: func(Definition) (string, error) { return "", nowhere }}, false, "no data here"},
 	} {
 		_, _, err := x.asked.Open()
 		var mistake *OptionError

@@ -242,7 +242,7 @@ func wellMade(task Task, i int, s Sample, m Model) error {
 	}
 	all := slices.Concat(s.IDs, s.Question)
 	same := slices.Equal(whole, all)
-	if s.Task == "questions" { // made of two texts, whose border may cut what would be one token
+	if s.Question != nil || s.Task == "questions" { // made of two texts, whose border may cut what would be one token
 		same = strings.HasSuffix(m.Tokenizer.Decode(all, false), s.Prompt)
 	}
 	if !same {

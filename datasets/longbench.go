@@ -21,8 +21,15 @@ func init() {
 	Register(Definition{
 		Family: "longbench", Help: "LongBench v1, prompted and graded as a published protocol does", Names: LongBenchSets(),
 		Groups: longBenchGroups(),
-		Own:    func() any { return &LongBenchOptions{Protocol: "longbench"} },
-		Open:   openLongBench,
+		Origin: &Origin{
+			Source: "THUDM/LongBench, arXiv 2308.14508", Licence: "MIT; kvpress's texts Apache-2.0", Inside: "prompts of four protocols, scorers",
+			Copy: &Copy{
+				Repo: "THUDM/LongBench", Files: []string{"data.zip"}, Archive: "data.zip", Licence: "MIT; the texts of each set its authors'",
+				About: "21 sets of 150 to 500 rows, 13 of them by length, too", Check: List,
+			},
+		},
+		Own:  func() any { return &LongBenchOptions{Protocol: "longbench"} },
+		Open: openLongBench,
 	})
 }
 

@@ -82,15 +82,29 @@ const contextMark = "{context}"
 // is one, and adds begun, the answer's beginning. It returns the texts before and after the
 // context. Where the template ends in white space, that at the start of begun is dropped.
 func (m Model) around(content, begun string) (head, tail string, err error) {
-	if m.Chat != nil {
-		if content, err = m.user(content, nil); err != nil {
-			return "", "", err
+	return m.aroundChat([]Message{{Role: "user", Content: content}}, begun)
+}
+
+// aroundChat does the same for a chat. Without a template its messages follow each other, a
+// blank line between them.
+func (m Model) aroundChat(messages []Message, begun string) (head, tail string, err error) {
+	var text string
+	if m.Chat == nil {
+		for i, message := range messages {
+			if i > 0 {
+				text += "\n\n"
+			}
+			text += message.Content
 		}
-		if last := strings.TrimRightFunc(content, unicode.IsSpace); last != content {
+	} else {
+		if text, err = m.Chat(messages, nil); err != nil {
+			return "", "", fmt.Errorf("chat template: %w", err)
+		}
+		if last := strings.TrimRightFunc(text, unicode.IsSpace); last != text {
 			begun = strings.TrimLeftFunc(begun, unicode.IsSpace)
 		}
 	}
-	head, tail, err = cutMark(content)
+	head, tail, err = cutMark(text)
 	return head, tail + begun, err
 }
 

@@ -20,8 +20,12 @@ func init() {
 	Register(Definition{
 		Family: "needle", Help: "find a hidden sentence: length × depth", Names: NeedleNames(),
 		Groups: map[string][]string{"needle": NeedleNames()},
-		Own:    func() any { return &NeedleOptions{Seed: 42} },
-		Open:   openNeedle,
+		Origin: &Origin{
+			Source: "NVIDIA/RULER, arXiv 2404.06654, and Greg Kamradt's LLMTest_NeedleInAHaystack", Licence: "Apache-2.0 and MIT; the haystack is in the public domain",
+			Inside: "haystack, wordings, keys and values, scorers",
+		},
+		Own:  func() any { return &NeedleOptions{Seed: 42} },
+		Open: openNeedle,
 	})
 }
 

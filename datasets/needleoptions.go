@@ -81,19 +81,24 @@ func (o *NeedleOptions) completeGrid() error {
 	if len(o.Depths) == 0 {
 		o.Depths = DepthGrid(5)
 	}
-	for i, n := range o.Lengths {
+	return checkGrid(o.Lengths, o.Depths)
+}
+
+// checkGrid refuses lengths and depths that make no grid.
+func checkGrid(lengths []int, depths []float64) error {
+	for i, n := range lengths {
 		if n <= 0 {
 			return fmt.Errorf("length %d is not a number of tokens", n)
 		}
-		if slices.Contains(o.Lengths[:i], n) {
+		if slices.Contains(lengths[:i], n) {
 			return fmt.Errorf("length %d is asked for twice", n)
 		}
 	}
-	for i, d := range o.Depths {
+	for i, d := range depths {
 		if !(d >= 0 && d <= 100) {
 			return fmt.Errorf("depth %v is not within 0 to 100 percent", d)
 		}
-		if slices.Contains(o.Depths[:i], d) {
+		if slices.Contains(depths[:i], d) {
 			return fmt.Errorf("depth %v is asked for twice", d)
 		}
 	}

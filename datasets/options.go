@@ -13,7 +13,7 @@ import (
 //
 //	Lengths []int `option:"lengths" kind:"tokens" help:"prompt lengths in tokens"`
 //
-// A field without the tag is not an option. Kinds are text (a string, or a list), whole (an int), seed
+// A field without the tag is not an option. Kinds are text (a string, or a list), whole (an int, or a list), seed
 // (a uint64), tokens (an int, or a list: "4096", "4k", "1m") and depths (a list of percents;
 // a single number without a percent sign is a number of depths). The tag least gives the smallest
 // value of a whole.
@@ -64,11 +64,13 @@ func (o Option) set(values []string) error {
 			o.field.SetString(values[0])
 		}
 	case "whole":
-		n, err := strconv.Atoi(values[0])
-		if err != nil || n < o.Least {
-			return fmt.Errorf("%q: want a whole number, %d or more", values[0], o.Least)
-		}
-		o.field.SetInt(int64(n))
+		return o.setInts(values, func(s string) (int, error) {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < o.Least {
+				return 0, fmt.Errorf("%q: want a whole number, %d or more", s, o.Least)
+			}
+			return n, nil
+		})
 	case "seed":
 		n, err := strconv.ParseUint(values[0], 10, 64)
 		if err != nil {
@@ -76,19 +78,7 @@ func (o Option) set(values []string) error {
 		}
 		o.field.SetUint(n)
 	case "tokens":
-		list := make([]int, len(values))
-		for i, s := range values {
-			n, err := ParseTokens(s)
-			if err != nil {
-				return err
-			}
-			list[i] = n
-		}
-		if o.List {
-			o.field.Set(reflect.ValueOf(list))
-		} else {
-			o.field.SetInt(int64(list[0]))
-		}
+		return o.setInts(values, ParseTokens)
 	case "depths":
 		list, err := parseDepths(values)
 		if err != nil {
@@ -97,6 +87,24 @@ func (o Option) set(values []string) error {
 		o.field.Set(reflect.ValueOf(list))
 	default:
 		panic("datasets: option " + o.Name + " is of the unknown kind " + o.Kind)
+	}
+	return nil
+}
+
+// setInts sets an int, or a list of such.
+func (o Option) setInts(values []string, parse func(string) (int, error)) error {
+	list := make([]int, len(values))
+	for i, s := range values {
+		n, err := parse(s)
+		if err != nil {
+			return err
+		}
+		list[i] = n
+	}
+	if o.List {
+		o.field.Set(reflect.ValueOf(list))
+	} else {
+		o.field.SetInt(int64(list[0]))
 	}
 	return nil
 }
@@ -122,6 +130,33 @@ func (o Option) Usage() string {
 		return fmt.Sprintf("%s (default %s)", o.Help, v)
 	}
 	return o.Help
+}
+
+// UsageOf is the usage of an option in these families: one text where they agree, else that of each
+// after the families that it is of.
+func UsageOf(name string, families ...string) string {
+	var usages []string
+	of := map[string][]string{}
+	for _, d := range Definitions() {
+		if d.Own == nil || !slices.Contains(families, d.Family) {
+			continue
+		}
+		for _, o := range OptionsOf(d.Own()) {
+			if o.Name == name {
+				if of[o.Usage()] == nil {
+					usages = append(usages, o.Usage())
+				}
+				of[o.Usage()] = append(of[o.Usage()], d.Family)
+			}
+		}
+	}
+	if len(usages) == 1 {
+		return usages[0]
+	}
+	for i, u := range usages {
+		usages[i] = strings.Join(of[u], ", ") + ": " + u
+	}
+	return strings.Join(usages, "; ")
 }
 
 // ParseTokens reads "4096", "4k" (4096), "1m".
@@ -173,6 +208,8 @@ type Definition struct {
 	Family string // "needle", "longbench": names their pictures and their command
 	Help   string // what it asks, in a sentence
 	Names  []string
+	// Origin says where the tasks come from; nil where they are a file of the user's own.
+	Origin *Origin
 	// Groups are names that stand for several tasks.
 	Groups map[string][]string
 	// Own returns a pointer to a struct with the tasks' own options at their defaults. It

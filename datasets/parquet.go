@@ -17,7 +17,23 @@ import (
 // parquetRows reads a set's rows from a parquet file, by the position of the columns in its
 // schema. The library's reading into Go structs would return a list empty where it is named
 // list.item, as old versions of pyarrow do, and not list.element.
-func parquetRows(file string, r io.ReaderAt, size int64, budget *bounds.Budget, row func(line int, row longbenchRow) error) (err error) {
+func parquetRows(file string, r io.ReaderAt, size int64, budget *bounds.Budget, row func(line int, row longbenchRow) error) error {
+	var columns parquetSchema
+	return eachParquetRow(file, r, size, budget, func(s *parquet.Schema) (err error) {
+		columns, err = parquetColumns(s)
+		return err
+	}, func(n int, values parquet.Row) error {
+		parsed, err := columns.row(values, budget)
+		if err != nil {
+			return err
+		}
+		return row(n, parsed)
+	})
+}
+
+// eachParquetRow calls row for the values of every row of a parquet file, after schema for what its columns
+// are. Errors name the file and, where there is one, the row.
+func eachParquetRow(file string, r io.ReaderAt, size int64, budget *bounds.Budget, schema func(*parquet.Schema) error, row func(n int, values parquet.Row) error) (err error) {
 	defer func() { // the library panics on some damaged files
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: damaged parquet file: %v", file, p)
@@ -27,8 +43,7 @@ func parquetRows(file string, r io.ReaderAt, size int64, budget *bounds.Budget, 
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	columns, err := parquetColumns(f.Schema())
-	if err != nil {
+	if err := schema(f.Schema()); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	n := 0
@@ -42,11 +57,7 @@ func parquetRows(file string, r io.ReaderAt, size int64, budget *bounds.Budget, 
 			got, err := rows.ReadRows(buf)
 			for _, values := range buf[:got] {
 				n++
-				parsed, err := columns.row(values, budget)
-				if err == nil {
-					err = row(n, parsed)
-				}
-				if err != nil {
+				if err := row(n, values); err != nil {
 					return errors.Join(&RowError{file, n, err.Error()}, rows.Close())
 				}
 			}

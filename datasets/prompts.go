@@ -54,6 +54,8 @@ type promptRow struct {
 	id       string
 	prompt   string
 	messages []Message
+	// variables are further values for the model's chat template.
+	variables map[string]any
 	grading
 }
 
@@ -224,7 +226,7 @@ func (row *promptRow) build(s *Sample, m Model) (err error) {
 		}
 		switch {
 		case m.Chat != nil:
-			if s.Prompt, err = m.Chat(row.messages, nil); err != nil {
+			if s.Prompt, err = m.Chat(row.messages, row.variables); err != nil {
 				return fmt.Errorf("chat template: %w", err)
 			}
 		case m.Messages:

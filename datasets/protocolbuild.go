@@ -61,52 +61,72 @@ func buildMiddle(after, before func(family, string) wrap, limitOf func(Model) in
 		}
 		limit, free := cmp.Or(r.limit, limitOf(m)), 0
 		if limit == 0 && m.ContextLength > 0 {
-			free = m.ContextLength - r.newAfter // in which the chat template must fit as well
-			bare, err := chat.apply(m, "")
-			if err != nil {
+			if limit, free, err = chat.room(m, r.newAfter); err != nil {
 				return err
-			}
-			empty, err := m.Tokenizer.Encode(bare, false)
-			if err != nil {
-				return err
-			}
-			if limit = free - len(empty); limit < 2 {
-				return fmt.Errorf("the model's context of %d tokens has no room for a prompt beside %d new tokens", m.ContextLength, r.newAfter)
 			}
 		}
 		if limit == 0 || len(ids) <= limit {
 			return finish(text)
 		}
-		// Joined and tokenised again, the halves may have a few more tokens than the
-		// limit. The originals' limits leave space for that; the model's context does
-		// not, so that more is cut.
-		s.Truncated = true
-		for range 8 {
+		return cutMiddle(s, limit, free, finish, func(limit int) string {
 			half := limit / 2
-			if err := finish(m.Tokenizer.Decode(ids[:half], true) + m.Tokenizer.Decode(ids[len(ids)-half:], true)); err != nil {
-				return err
-			}
-			over := len(s.IDs) - free
-			if free == 0 || over <= 0 {
-				return nil
-			}
-			if limit -= over + over%2; limit < 2 {
-				break
-			}
-		}
-		return fmt.Errorf("the prompt can't be cut to the %d tokens that the model's context of %d leaves", free, m.ContextLength)
+			return m.Tokenizer.Decode(ids[:half], true) + m.Tokenizer.Decode(ids[len(ids)-half:], true)
+		})
 	}
+}
+
+// room is how many tokens of text fit into the model's context beside newAfter new ones and the chat template,
+// and how many with the template.
+func (w wrap) room(m Model, newAfter int) (limit, free int, err error) {
+	free = m.ContextLength - newAfter
+	bare, err := w.apply(m, "")
+	if err != nil {
+		return 0, 0, err
+	}
+	empty, err := m.Tokenizer.Encode(bare, false)
+	if err != nil {
+		return 0, 0, err
+	}
+	if limit = free - len(empty); limit < 2 {
+		return 0, 0, fmt.Errorf("the model's context of %d tokens has no room for a prompt beside %d new tokens", m.ContextLength, newAfter)
+	}
+	return limit, free, nil
+}
+
+// cutMiddle finishes a prompt with what cut leaves of its text at a limit of tokens. Joined and tokenised again, the
+// halves may have a few more tokens than the limit. The originals' limits leave space for that; the model's
+// context, of which free tokens are left (0: all that it takes), does not, so that more is cut.
+func cutMiddle(s *Sample, limit, free int, finish func(text string) error, cut func(limit int) string) error {
+	s.Truncated = true
+	context := limit
+	for range 8 {
+		if err := finish(cut(limit)); err != nil {
+			return err
+		}
+		over := len(s.IDs) - free
+		if free == 0 || over <= 0 {
+			return nil
+		}
+		if limit -= over + over%2; limit < 2 {
+			break
+		}
+	}
+	return fmt.Errorf("the prompt can't be cut from %d tokens to the %d that the model's context leaves", context, free)
 }
 
 // buildApart builds kvpress's prompts: IDs hold the context, cut at its end; Question holds
 // the question and the answer's beginning.
 func buildApart(s *Sample, r prompting) error {
-	m := r.model
 	t := &texts().KVPress
 	// As in the original, only an exact suffix: one that a space follows stays.
 	r.input = strings.TrimSuffix(r.input, t.StripFromInput[r.set])
-	context := r.fillIn(t.Context[r.set])
-	question := r.fillIn(t.Question[r.set])
+	limit := cmp.Or(r.limit, longbenchLimit(r.model))
+	return apart(s, r.model, r.fillIn(t.Context[r.set]), r.fillIn(t.Question[r.set]), t.AnswerPrefix[r.set], limit, r.newAfter)
+}
+
+// apart makes a prompt of a context, of which at most limit tokens are kept (0: what the model's context leaves), and of a
+// question with the answer's beginning behind it.
+func apart(s *Sample, m Model, context, question, begun string, limit, newAfter int) error {
 	if m.Chat != nil {
 		text, err := m.user(contextMark, map[string]any{"enable_thinking": false})
 		if err != nil {
@@ -127,7 +147,7 @@ func buildApart(s *Sample, r prompting) error {
 		}
 		question += "\n"
 	}
-	question += t.AnswerPrefix[r.set]
+	question += begun
 	var err error
 	if s.IDs, err = m.Tokenizer.Encode(context, false); err != nil {
 		return err
@@ -135,14 +155,13 @@ func buildApart(s *Sample, r prompting) error {
 	if s.Question, err = m.Tokenizer.Encode(question, false); err != nil {
 		return err
 	}
-	limit := cmp.Or(r.limit, longbenchLimit(m))
 	if limit == 0 {
 		if limit = math.MaxInt; m.ContextLength > 0 {
-			limit = m.ContextLength - r.newAfter - len(s.Question)
+			limit = m.ContextLength - newAfter - len(s.Question)
 		}
 		if limit < 1 {
 			return fmt.Errorf("the model's context of %d tokens has no room for a context beside a question of %d and %d new tokens",
-				m.ContextLength, len(s.Question), r.newAfter)
+				m.ContextLength, len(s.Question), newAfter)
 		}
 	}
 	if len(s.IDs) > limit {

@@ -35,7 +35,7 @@ func eachLine(file string, r io.Reader, row func(line int, fields map[string]jso
 		}
 		end := err != nil
 		if n == 1 {
-			line = bytes.TrimPrefix(line, []byte("\xEF\xBB\xBF")) // the byte order mark that some programs begin files with
+			line = bytes.TrimPrefix(line, []byte(byteOrderMark)) // the byte order mark that some programs begin files with
 		}
 		switch trimmed := bytes.TrimSpace(line); {
 		case len(trimmed) > 0:

@@ -57,6 +57,9 @@ type Scorer struct {
 	// Score grades prediction, 0 to 1. The error says what is wrong with the
 	// reference, or what the metric lacks. No prediction is an error.
 	Score func(prediction string, ref Reference) (float64, error)
+	// Raises names the exception with which the original program stops at a prediction, which
+	// scores 0 here, and is empty where it stops at none. It is nil where it never does.
+	Raises func(prediction string, ref Reference) string
 	// Ready, unless it is nil, returns an error if this machine lacks something
 	// that the metric needs, so that a run can stop before its first prompt.
 	Ready func() error

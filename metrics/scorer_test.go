@@ -36,7 +36,7 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	_, err := Open("rogue_l")
-	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l, rouge_zh, ruler_all, ruler_part, and regex:PATTERN, command:PROGRAM") {
+	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), strings.Join(names, ", ")+", and regex:PATTERN, command:PROGRAM") {
 		t.Errorf("Open of an unknown metric: %v", err)
 	}
 }
@@ -65,6 +65,18 @@ func reference(answers ...string) Reference {
 	return Reference{Answers: answers, Classes: answers}
 }
 
+// perfect are a prediction and its answer for metrics that ask for a form.
+var perfect = map[string][2]string{
+	"retrieval": {"Paragraph 7", "Paragraph 7"}, "retrieval_zh": {"段落7", "段落7"}, "count": {"7", "7"},
+	"graphwalks_card_f1": {"Final Answer: [x]", "Final Answer: [7]"}, "graphwalks_fixed_f1": {"Final Answer: [7]", "7"},
+	"graphwalks_fixed_flexible_f1": {"Final Answer: [7]", "7"}, "graphwalks_lm_eval_f1": {"Final Answer: [7]", "7"},
+	"graphwalks_lm_eval_flexible_f1": {"Final Answer: [7]", "7"},
+	"infinitebench_passkey":          {"7", "7"}, "infinitebench_kv": {"7", "7"}, "infinitebench_find": {"7", "7"}, "infinitebench_find_lm_eval": {"7", "7"},
+	"infinitebench_calc": {"7", "[7]"}, "infinitebench_calc_gpt4": {"0, 7", "[7]"}, "infinitebench_run": {"7", "7"},
+	"longeval_lines": {"7", "7"}, "ruler2_choice": {`\boxed{G}`, "G"}, "scbench_mf": {"7", "7"},
+	"longbench_v2": {"The correct answer is (A)", "A"}, "longbench_v2_kvpress": {"The correct answer is (A)", "A"},
+}
+
 // TestContract checks for every registered metric what callers rely on.
 func TestContract(t *testing.T) {
 	useSmallJieba(t)
@@ -87,17 +99,20 @@ func TestContract(t *testing.T) {
 		if got, err := s.Score(s.Example.Prediction, s.Example.Reference); err != nil || s.Example.Prediction == "" || !(math.Abs(got-s.Example.Score) < 0.005) {
 			t.Errorf("%s: the example %+v scores %v, %v", name, s.Example, got, err)
 		}
-		perfect := map[string]string{"retrieval": "Paragraph 7", "retrieval_zh": "段落7", "count": "7"}[name]
-		if perfect == "" {
-			perfect = "return 7"
+		perfect, ok := perfect[name]
+		if !ok {
+			perfect = [2]string{"return 7", "return 7"}
 		}
-		if got, err := s.Score(perfect, reference(perfect)); err != nil || !(math.Abs(got-1) <= 1e-8) {
+		if got, err := s.Score(perfect[0], reference(perfect[1])); err != nil || !(math.Abs(got-1) <= 1e-8) {
 			t.Errorf("%s of the answer itself: %v, %v", name, got, err)
 		}
-		if got, err := s.Score("", reference(perfect)); err != nil || got != 0 {
+		if got, err := s.Score("", reference(perfect[1])); err != nil || got != 0 && name != "graphwalks_card_f1" { // its 1 is for any that are all wrong
 			t.Errorf("%s of nothing: %v, %v", name, got, err)
 		}
 		ref := reference("7 Paragraph 7 段落7", "窗口 Paragraph 8 段落8")
+		if name == "scbench_mf" { // which takes numbers alone
+			ref = reference("7", "8.5")
+		}
 		first, second := ref.Answers[0], ref.Answers[1]
 		if _, err := s.Score("注意力 7 8", ref); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -114,7 +129,19 @@ var graded = map[string]string{
 	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",
 	"recalled": "the project's own: the cases of TestRecalled", "exact": "the project's own: the cases of TestExact",
 	"contains": "the project's own: the cases of TestContains",
+	"babilong": "TestBABILong, and the shared answers", "mrcr": "TestMRCR, and the shared answers",
+	"longbench_v2": "TestLongBenchV2, and the shared answers", "longbench_v2_kvpress": "TestLongBenchV2, and the shared answers",
+	"scbench_vt": "TestSCBench, and the shared answers", "scbench_mf": "TestSCBench, and the shared answers",
+
+	"graphwalks_fixed_flexible_f1": tasksJSON, "graphwalks_fixed_f1": tasksJSON, "graphwalks_lm_eval_f1": tasksJSON,
+	"graphwalks_lm_eval_flexible_f1": tasksJSON, "graphwalks_card_f1": tasksJSON,
+	"infinitebench_passkey": tasksJSON, "infinitebench_kv": tasksJSON, "infinitebench_find": tasksJSON, "infinitebench_find_lm_eval": tasksJSON,
+	"infinitebench_calc": tasksJSON, "infinitebench_calc_gpt4": tasksJSON, "infinitebench_run": tasksJSON,
+	"lost_in_the_middle": tasksJSON, "helmet_json_kv": tasksJSON, "longeval_lines": tasksJSON,
+	"ruler2_all": tasksJSON, "ruler2_part": tasksJSON, "ruler2_2steps": tasksJSON, "ruler2_choice": tasksJSON,
 }
+
+const tasksJSON = "testdata/tasks.json"
 
 // TestEveryMetricIsRecorded: every registered metric has pairs that its original
 // graded, or is the project's own.

@@ -18,7 +18,7 @@ import (
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
-// top1_128, and needle_text, which files of before have not.
+// top1_128, needle_text, and lm_eval_f1, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -86,6 +86,7 @@ type Row struct {
 	Recalled    *float64 `parquet:"recalled,optional" json:"recalled,omitempty" desc:"share of the value's characters right before the first wrong one"`
 	Rouge1R     *float64 `parquet:"rouge1_r,optional" json:"rouge1_r,omitempty" desc:"ROUGE-1 recall"`
 	Rouge1F     *float64 `parquet:"rouge1_f,optional" json:"rouge1_f,omitempty" desc:"ROUGE-1 F"`
+	LMEvalF1    *float64 `parquet:"lm_eval_f1,optional" json:"lm_eval_f1,omitempty" desc:"GraphWalks: lm-evaluation-harness's F1 of the same answer, 0 to 1"`
 
 	CodeSimLevenshtein *float64 `parquet:"code_sim_levenshtein,optional" json:"code_sim_levenshtein,omitempty" desc:"code sets: similarity by Levenshtein, 0 to 1"`
 	CodeSimDifflib     *float64 `parquet:"code_sim_difflib,optional" json:"code_sim_difflib,omitempty" desc:"code sets: similarity by difflib, 0 to 1"`

@@ -31,6 +31,7 @@ func someRows(n int) []Row {
 			r.PrefillSeconds, r.DecodeSeconds = new(0.1), new(1e-9)
 			r.Length, r.Depth, r.NeedleToken = new(4096), new(0.0), new(7)
 			r.Recalled, r.Rouge1R, r.Rouge1F = new(0.0), new(1.0), new(1.0/3)
+			r.LMEvalF1 = new(2.0 / 3)
 			r.CodeSimLevenshtein, r.CodeSimDifflib = new(0.25), new(0.5)
 			r.KLMean, r.KLP99, r.Top1Agreement, r.FirstDivergence = new(0.0), new(1.5), new(1.0), new(3)
 			r.SetAnswers([]string{"a", "b\nc"})

@@ -77,6 +77,9 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 		r.Score, r.Error = nil, err.Error() // the reference is at fault; the prediction stays
 		return nil
 	}
+	if by := raised(s, c.Text, reference); by != "" {
+		r.Note = strings.TrimPrefix(r.Note+"; the original grader stops at such an answer: "+by, "; ")
+	}
 	if c.Served != nil && c.Served.Again != nil {
 		if r.RepeatScore, err = of(*c.Served.Again, s.Metric); err != nil {
 			r.Note = strings.TrimPrefix(r.Note+"; the second answer has no score: "+err.Error(), "; ")
@@ -90,6 +93,9 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	if s.Metric == "recalled" {
 		beside["recalled"] = &r.Recalled
 	}
+	if strings.HasPrefix(s.Metric, "graphwalks_") {
+		beside["graphwalks_lm_eval_f1"] = &r.LMEvalF1
+	}
 	if strings.HasPrefix(s.Metric, "code_sim") {
 		beside["code_sim"], beside["code_sim_difflib"] = &r.CodeSimLevenshtein, &r.CodeSimDifflib
 	}
@@ -99,6 +105,16 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 		}
 	}
 	return nil
+}
+
+// raised names the exception with which the original program of the sample's metric stops at a text,
+// if it does.
+func raised(s datasets.Sample, text string, reference metrics.Reference) string {
+	scorer, err := metrics.Open(s.Metric)
+	if err != nil || scorer.Raises == nil {
+		return ""
+	}
+	return scorer.Raises(text, reference)
 }
 
 // served fills in what only a server's answer has.

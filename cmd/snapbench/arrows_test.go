@@ -21,6 +21,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"bounds", "", "how large a file may be depends on nobody"},
 	{"metrics", "bounds inputs", "grading text needs no model"},
 	{"datasets", "bounds inputs metrics", "a task names its metric; it runs no model"},
+	{"datasets/internal", "", "other languages' random numbers depend on nobody"},
 	{"results", "bounds inputs", "rows are data"},
 	{"results/gate", "bounds results", "verdicts over rows: no file but limits is read"},
 	{"results/kept", "bounds inputs results", "what caches kept lies beside the rows, found by their ids; no row rests on it"},
@@ -50,7 +51,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/console/commands", "configs results/gate runners", "what any program of commands needs: it knows no command by name"},
 	{"runners/console/crash", "", "a process alone"},
 	{"runners/console/manual", "", "a page from any program's help"},
-	{"runners/scores", "compress metrics results runners", "rows of predictions that another program made"},
+	{"runners/scores", "compress metrics plots results runners", "rows of predictions that another program made"},
 	{"runners/outcome", "inputs plots results runners/console runners/scores", "shows people rows: tables, pictures, what is wrong; it runs nothing"},
 	{"cmd/snapbench", "bounds compress configs datasets inputs metrics plots results runners", "only the command knows everyone"},
 }

@@ -48,9 +48,9 @@ func (a *asking) registerTasks(cmd *cobra.Command, families ...string) {
 			if a.options[o.Name] == nil && cmd.Flags().Lookup(o.Name) == nil {
 				f := &ownFlag{}
 				if a.options[o.Name] = f; o.List {
-					cmd.Flags().StringSliceVar(&f.list, o.Name, nil, o.Usage())
+					cmd.Flags().StringSliceVar(&f.list, o.Name, nil, datasets.UsageOf(o.Name, families...))
 				} else {
-					cmd.Flags().StringVar(&f.one, o.Name, "", o.Usage())
+					cmd.Flags().StringVar(&f.one, o.Name, "", datasets.UsageOf(o.Name, families...))
 				}
 			}
 		}
@@ -85,7 +85,7 @@ func (a *asking) open(cmd *cobra.Command, names []string, metric string) ([]data
 	if a.jieba != "" {
 		metrics.UseJieba(a.jieba)
 	}
-	asked := datasets.Asked{Names: names, Values: map[string][]string{}, MaxNew: a.run.maxNew, Limit: a.run.limit, Metric: metric, LongBench: local.CachedLongBench}
+	asked := datasets.Asked{Names: names, Values: map[string][]string{}, MaxNew: a.run.maxNew, Limit: a.run.limit, Metric: metric, Find: local.CachedData}
 	for name, flag := range a.options {
 		asked.Values[name] = flag.values()
 	}

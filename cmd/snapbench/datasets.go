@@ -14,8 +14,8 @@ import (
 func newDatasets() *cobra.Command {
 	return commands.Group(&cobra.Command{
 		Use:     "datasets",
-		Short:   "Data sets: list what is there, pull LongBench",
-		Example: "  snapbench datasets pull longbench\n  snapbench datasets list",
+		Short:   "Data sets: what is in the program, what must be brought, what is there",
+		Example: "  snapbench datasets list\n  snapbench datasets pull longbench\n  snapbench datasets list longbench",
 	}, newDatasetsList(), newDatasetsPull())
 }
 
@@ -23,26 +23,21 @@ func newDatasetsList() *cobra.Command {
 	var data string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "The LongBench sets that are there, every row checked, with counts and checksums",
-		Example: "  snapbench datasets list\n  snapbench datasets list --data DIR --json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if data == "" {
-				var err error
-				if data, err = local.CachedLongBench(); err != nil {
-					return err
-				}
-			}
-			list, err := datasets.List(data)
+		Use:   "list [NAME…]",
+		Short: "Every family of tasks: source, licence, what is inside, to pull and here, published scores",
+		Long: `list says of each family of tasks where it is from, what of it is in the program, and
+what must be brought. Of those named it prints the published scores of full caches, too,
+and checks every row that is there, with counts and checksums.`,
+		Example: "  snapbench datasets list\n  snapbench datasets list babilong\n  snapbench datasets list longbench --data DIR --json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			list, err := local.Catalogue(args, data)
 			if err != nil {
 				return err
 			}
-			w := cmd.OutOrStdout()
 			if asJSON {
-				err = json.NewEncoder(w).Encode(list)
-			} else if err = list.Print(w); err == nil && len(list) == 0 {
-				err = fmt.Errorf("%s: none of LongBench's sets is there", data)
+				err = json.NewEncoder(cmd.OutOrStdout()).Encode(list)
+			} else {
+				err = list.Print(cmd.OutOrStdout())
 			}
 			if err != nil {
 				return err
@@ -50,7 +45,7 @@ func newDatasetsList() *cobra.Command {
 			return list.Err()
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", "", "folder or archive (default: what datasets pull longbench brought)")
+	cmd.Flags().StringVar(&data, "data", "", "folder, file or archive with the rows (default: what datasets pull brought)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -58,27 +53,26 @@ func newDatasetsList() *cobra.Command {
 func newDatasetsPull() *cobra.Command {
 	var quiet bool
 	cmd := &cobra.Command{
-		Use:     "pull longbench",
-		Short:   "Bring LongBench into the hub cache, checked",
-		Long:    "pull brings THUDM/LongBench (MIT) from the Hugging Face hub into its standard cache, which the Python tools share.\nHF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN and HF_HUB_OFFLINE mean what they mean there.",
-		Example: "  snapbench datasets pull longbench",
+		Use:     "pull NAME",
+		Short:   "Bring a benchmark's rows into the hub cache, checked",
+		Long:    "pull brings the rows of a benchmark from the Hugging Face hub into its standard cache, which the Python tools share.\ndatasets list says which, and their licences. HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN and HF_HUB_OFFLINE mean what they mean there.",
+		Example: "  snapbench datasets pull longbench\n  snapbench datasets pull babilong",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[0] != "longbench" {
-				return usage(fmt.Errorf("unknown dataset %q: have longbench", args[0]))
+			d, err := datasets.Pullable(args[0])
+			if err != nil {
+				return usage(err)
 			}
-			path, err := local.PullLongBench(cmd.Context(), cmd.ErrOrStderr(), quiet)
+			path, err := local.PullData(cmd.Context(), d, cmd.ErrOrStderr(), quiet)
 			if err != nil {
 				return err
 			}
-			list, err := datasets.List(path)
+			list, err := d.Copy().Check(path)
+			if err == nil {
+				err = list.Err()
+			}
 			if err != nil {
 				return err
-			}
-			for _, s := range list {
-				if s.Err != nil {
-					return s.Err
-				}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%d sets, %d rows, all checked\n", path, len(list), list.Rows())
 			return nil

@@ -103,7 +103,7 @@ func TestLongBenchBadData(t *testing.T) {
 			status, _, stderr = snapbench("datasets", "list", "--data", data)
 			want := c.want
 			if strings.HasPrefix(want, "set trec: no") {
-				want = "none of LongBench's sets is there"
+				want = "none of longbench's sets is there"
 			}
 			if status != exitCannotRun || !strings.Contains(stderr, want) {
 				t.Errorf("datasets list: exit status %d, %s; want status %d and %q", status, stderr, exitCannotRun, want)

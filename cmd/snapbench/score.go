@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -8,24 +9,27 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/metrics"
 	"github.com/snapbench/snapbench/metrics/predictions"
-	"github.com/snapbench/snapbench/plots"
-	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/scores"
 )
 
 func newScore() *cobra.Command {
 	var f struct {
-		buckets, codeSim, out, model, variant, protocol, jieba string
-		json                                                   bool
+		task, buckets, codeSim, out, model, variant, protocol, jieba string
+		json                                                         bool
 	}
 	cmd := &cobra.Command{
 		Use:   "score DIR",
-		Short: "Grade prediction files of any harness as LongBench does",
+		Short: "Grade prediction files of any harness as their benchmark does",
 		Long: `score reads SET.jsonl (or SET.jsonl.gz) files with "pred", "answers",
 "all_classes" and "length", one object a line, and grades them as LongBench's own
-program does. With --out the rows become results that gate, plot and report read.`,
+program does. With --out the rows become results that gate, plot and report read.
+
+--task names another benchmark, whose own programs wrote the files of the folder:
+
+` + predictions.FormatHelp(),
 		Example: `  snapbench score predictions/mistral-full
+  snapbench score predictions/babilong/Mistral-7B-Instruct-v0.2 --task babilong
   snapbench score predictions/llama --buckets 4k,8k --code-sim difflib
   snapbench score predictions/mistral-512 --model mistral-7b --variant 'snapkv(cap=512,w=32,k=7)' --out runs/512`,
 		Args: cobra.ExactArgs(1),
@@ -48,24 +52,27 @@ program does. With --out the rows become results that gate, plot and report read
 			if f.jieba != "" {
 				metrics.UseJieba(f.jieba)
 			}
+			model := f.model
+			if model == "" {
+				model = filepath.Base(filepath.Clean(args[0]))
+			}
+			from := scores.Source{Dir: args[0], Model: model, Protocol: f.protocol, Variant: variant, CodeSim: f.codeSim}
+			if f.task != predictions.LongBenchTask {
+				if cmd.Flags().Changed("buckets") || f.codeSim != "" || f.jieba != "" {
+					return usage(fmt.Errorf("--buckets, --code-sim and --jieba are LongBench's, not %s's", f.task))
+				}
+				format, err := predictions.OpenFormat(f.task)
+				if err != nil {
+					return usage(err)
+				}
+				return from.Grade(cmd.OutOrStdout(), format, f.out, commands.Line("snapbench"), commands.Version(), f.json)
+			}
 			sets, graded, err := predictions.ScoreDir(args[0], o)
 			if err != nil {
 				return err
 			}
 			if f.out != "" {
-				model := f.model
-				if model == "" {
-					model = filepath.Base(filepath.Clean(args[0]))
-				}
-				from := scores.Source{Dir: args[0], Model: model, Protocol: f.protocol, Variant: variant, CodeSim: f.codeSim}
 				if err := from.Save(f.out, commands.Line("snapbench"), commands.Version(), sets, graded); err != nil {
-					return err
-				}
-				set, err := results.Read(f.out)
-				if err != nil {
-					return err
-				}
-				if _, err := plots.WriteRun(f.out, set); err != nil {
 					return err
 				}
 			}
@@ -76,6 +83,7 @@ program does. With --out the rows become results that gate, plot and report read
 		},
 	}
 	s := cmd.Flags()
+	s.StringVar(&f.task, "task", predictions.LongBenchTask, "the benchmark")
 	s.StringVar(&f.buckets, "buckets", "", "also score by the length field, as LongBench-E does: the buckets' edges, 4k,8k or 4k,8k,16k,32k (k is 1000)")
 	s.StringVar(&f.codeSim, "code-sim", "", "similarity of the two code sets: levenshtein (default), difflib")
 	s.StringVar(&f.out, "out", "", "folder for rows that gate, plot and report read")

@@ -109,3 +109,88 @@ func TestScorePublished(t *testing.T) {
 		}
 	}
 }
+
+// The answers of published models get the accuracies that BABILong's own program gives their files.
+func TestScoreBABILong(t *testing.T) {
+	var shared struct {
+		Files []struct {
+			File     string
+			Accuracy float64
+		}
+	}
+	sharedtest.JSON(t, sharedtest.Path(t, "tasks", "babilong.json"), &shared)
+	want := map[string]map[string]float64{}
+	for _, f := range shared.Files {
+		path := sharedtest.Path(t, "tasks", filepath.FromSlash(f.File))
+		dir := filepath.Dir(path)
+		if want[dir] == nil {
+			want[dir] = map[string]float64{}
+		}
+		want[dir][path] = f.Accuracy
+	}
+	files := 0
+	for dir, accuracies := range want {
+		var got struct {
+			Files []struct {
+				File  string
+				Score float64
+			}
+		}
+		if err := json.Unmarshal([]byte(pass(t, "score", dir, "--task", "babilong", "--json")), &got); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Files) != len(accuracies) {
+			t.Errorf("%s: %d files, want %d", dir, len(got.Files), len(accuracies))
+		}
+		for _, f := range got.Files {
+			if d := f.Score - accuracies[f.File]; !(d < 1e-9 && d > -1e-9) {
+				t.Errorf("%s: %v, the original %v", f.File, f.Score, accuracies[f.File])
+			}
+			files++
+		}
+	}
+	t.Logf("%d folders, %d files", len(want), files)
+}
+
+// Predictions of other benchmarks become rows that gate reads, and LongBench's flags are not theirs.
+func TestScoreTask(t *testing.T) {
+	dir := t.TempDir()
+	const name = "qa1_4k_instruction_no_examples_no_post_prompt_no.csv"
+	var full, small strings.Builder
+	full.WriteString("target,output,question\n")
+	small.WriteString("target,output,question\n")
+	for i := range 60 { // all right, and every second one right
+		full.WriteString("office,The office.,Where is Ann?\n")
+		small.WriteString("office," + []string{"The office.", "None"}[i%2] + ",Where is Ann?\n")
+	}
+	write(t, filepath.Join(dir, "full", name), full.String())
+	write(t, filepath.Join(dir, "small", name), small.String())
+	out := func(name string) string { return filepath.Join(dir, "runs", name) }
+	score := func(name, variant string) string {
+		t.Helper()
+		return pass(t, "score", filepath.Join(dir, name), "--task", "babilong", "--model", "m", "--variant", variant, "--out", out(name))
+	}
+	if got := strings.Join(strings.Fields(score("full", "full")), " "); got != "instruction_no_examples_no_post_prompt_no 4k qa1 100.00 mean of qa1 to qa5 – 60 rows in 1 files" {
+		t.Errorf("printed %s", got)
+	}
+	score("small", "snapkv(cap=512,w=32,k=7)")
+	set, err := results.Read(out("small"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := set.Rows[1]; len(set.Rows) != 60 || r.Task != "babilong-qa1" || r.Protocol != "instruction_no_examples_no_post_prompt_no" || r.Sample != "4k/2" || *r.Score != 0 {
+		t.Errorf("%d rows, the second %+v", len(set.Rows), r)
+	}
+	status, stdout, _ := snapbench("gate", out("full"), out("small"), "--max-drop", "10")
+	if status != exitFailed || !strings.Contains(stdout, "50.00") {
+		t.Errorf("gate: exit status %d\n%s", status, stdout)
+	}
+	for want, args := range map[string][]string{
+		`no format of predictions for the task "gsm8k": have longbench, babilong, `: {"--task", "gsm8k"},
+		"--buckets, --code-sim and --jieba are LongBench's, not babilong's":         {"--task", "babilong", "--buckets", "4k"},
+	} {
+		if status, _, stderr := snapbench(append([]string{"score", filepath.Join(dir, "full")}, args...)...); status != exitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("exit status %d: %s, want %s", status, stderr, want)
+		}
+	}
+}

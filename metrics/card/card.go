@@ -76,7 +76,7 @@ func PrintList(w io.Writer, list []Metric) error {
 	var err error
 	for _, m := range list {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "%-18s %s\n", m.Name, m.About)
+			_, err = fmt.Fprintf(w, "%-30s %s\n", m.Name, m.About)
 		}
 	}
 	return err

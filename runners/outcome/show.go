@@ -59,6 +59,7 @@ func summary(w io.Writer, set results.Set, dir string, asJSON bool) error {
 		return err
 	}
 	scores.PrintLengths(w, set.Rows)
+	scores.PrintBenchmarks(w, set.Rows)
 	return nil
 }
 

@@ -3,11 +3,13 @@ package scores
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/metrics/predictions"
+	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
@@ -29,6 +31,20 @@ func (s Source) Save(dir, command, version string, sets []predictions.Set, grade
 	for _, set := range sets {
 		files, names = append(files, set.File), append(names, set.Name)
 	}
+	return s.save(dir, command, version, files, names, runners.LongBenchGroups(), func(digest string) (rows []results.Row) {
+		for i, set := range sets {
+			for k := range set.Rows {
+				r := s.row(set, graded[i], k)
+				r.ID = r.Key("predictions="+digest, "code_sim="+s.CodeSim)
+				rows = append(rows, r)
+			}
+		}
+		return rows
+	})
+}
+
+// save writes the rows, which are told a digest of the files, and draws the run's pictures.
+func (s Source) save(dir, command, version string, files, tasks []string, groups []results.Group, rows func(digest string) []results.Row) error {
 	digest, err := local.Digest(files...)
 	if err != nil {
 		return err
@@ -40,36 +56,33 @@ func (s Source) Save(dir, command, version string, sets []predictions.Set, grade
 	}
 	journal, err := results.Open(dir, results.Run{
 		Command: command, Version: version, Started: time.Now().UTC(), Question: question, Machine: results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH},
-		Tasks: names, Variants: []string{s.Variant.String()}, Groups: runners.LongBenchGroups(),
+		Tasks: tasks, Variants: []string{s.Variant.String()}, Groups: groups,
 	})
 	if err != nil {
 		return err
 	}
 	defer journal.Close()
-	for i, set := range sets {
-		var rows []results.Row
-		for k := range set.Rows {
-			r := s.row(set, graded[i], k)
-			r.ID = r.Key("predictions="+digest, "code_sim="+s.CodeSim)
-			if !journal.Finished(r.ID) {
-				rows = append(rows, r)
-			}
-		}
-		if len(rows) > 0 {
-			if err := journal.Append(rows...); err != nil {
-				return fmt.Errorf("%s: %w", s.Dir, err)
-			}
+	left := slices.DeleteFunc(rows(digest), func(r results.Row) bool { return journal.Finished(r.ID) })
+	if len(left) > 0 {
+		if err := journal.Append(left...); err != nil {
+			return fmt.Errorf("%s: %w", s.Dir, err)
 		}
 	}
-	return journal.Finish()
+	if err := journal.Finish(); err != nil {
+		return err
+	}
+	set, err := results.Read(dir)
+	if err != nil {
+		return err
+	}
+	_, err = plots.WriteRun(dir, set)
+	return err
 }
 
 // row is prediction k of a set.
 func (s Source) row(set predictions.Set, graded predictions.Result, k int) results.Row {
 	p := &set.Rows[k]
-	r := runners.RowOf(s.Variant)
-	r.Model, r.Task, r.TaskVersion, r.Sample, r.Protocol = s.Model, set.Name, 1, strconv.Itoa(k), s.Protocol
-	r.Device, r.DType, r.Prediction, r.Note = "unknown", "unknown", p.Pred, "predicted elsewhere"
+	r := s.rowOf(set.Name, strconv.Itoa(k), p.Pred)
 	r.Metric, r.MetricVersion, r.Score = graded.Metric, graded.MetricVersion, &graded.Scores[k]
 	if p.Length >= 0 {
 		r.Length = &p.Length
@@ -79,6 +92,14 @@ func (s Source) row(set predictions.Set, graded predictions.Result, k int) resul
 	for metric, scores := range graded.Others {
 		setSimilarity(&r, metric, &scores[k])
 	}
+	return r
+}
+
+// rowOf is what all rows of predictions have.
+func (s Source) rowOf(task, sample, prediction string) results.Row {
+	r := runners.RowOf(s.Variant)
+	r.Model, r.Task, r.TaskVersion, r.Sample, r.Protocol = s.Model, task, 1, sample, s.Protocol
+	r.Device, r.DType, r.Prediction, r.Note = "unknown", "unknown", prediction, "predicted elsewhere"
 	return r
 }
 

@@ -160,3 +160,47 @@ func IsASCIIPunct(r rune) bool {
 	}
 	return false
 }
+
+// SpaceClass is \s as the inside of a character class of Go's regular expressions, whose own
+// \s is ASCII.
+const SpaceClass = `\s\v\x1c-\x1f\x{85}\p{Z}`
+
+// ASCIIDigits spells the decimal digits of any script as 0 to 9.
+func ASCIIDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf || !unicode.IsDigit(r) {
+			return r
+		}
+		before := rune(0) // Unicode has decimal digits in runs of ten, in order, some next to each other
+		for unicode.IsDigit(r - before - 1) {
+			before++
+		}
+		return '0' + before%10
+	}, s)
+}
+
+// maxIntDigits is the most digits that int takes since 2022 (CVE-2020-10735).
+const maxIntDigits = 4300
+
+// Int is int(s) for a text in base ten, spelled as str prints the number: white space around
+// it (but for U+001C to U+001F), a sign, digits of any script, and single underscores between
+// digits are read. ok is false where Python raises ValueError.
+func Int(s string) (number string, ok bool) {
+	s = ASCIIDigits(strings.TrimFunc(s, func(r rune) bool { return IsSpace(r) && (r < 0x1c || r > 0x1f) }))
+	sign := ""
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		if s[0] == '-' {
+			sign = "-"
+		}
+		s = s[1:]
+	}
+	digits := strings.ReplaceAll(s, "_", "")
+	if digits == "" || len(digits) > maxIntDigits || s[0] == '_' || s[len(s)-1] == '_' || strings.Contains(s, "__") ||
+		strings.ContainsFunc(digits, func(r rune) bool { return r < '0' || r > '9' }) {
+		return "", false
+	}
+	if digits = strings.TrimLeft(digits, "0"); digits == "" {
+		return "0", true
+	}
+	return sign + digits, true
+}

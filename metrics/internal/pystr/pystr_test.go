@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -42,6 +43,32 @@ func TestPython(t *testing.T) {
 		article := func(word string) bool { return word == "a" || word == "an" || word == "the" }
 		if got := ReplaceWords(c.S, " ", article); got != c.Articles {
 			t.Errorf("ReplaceWords(%q) = %q, Python %q", c.S, got, c.Articles)
+		}
+	}
+}
+
+// TestInt compares with Python 3's int: "" where it raises ValueError. To add a case, append
+// {"s": s, "int": str(int(s))}.
+func TestInt(t *testing.T) {
+	data, err := os.ReadFile("testdata/int.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct{ S, Int string }
+	if err := json.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) == 0 {
+		t.Fatal("no cases")
+	}
+	for _, c := range cases {
+		if got, ok := Int(c.S); got != c.Int || ok != (c.Int != "") {
+			t.Errorf("Int(%q) = %q, %t, Python %q", c.S, got, ok, c.Int)
+		}
+	}
+	for digits, want := range map[string]bool{strings.Repeat("9", 4300): true, strings.Repeat("9", 4301): false, strings.Repeat("0", 4301): false, "-" + strings.Repeat("1_", 4299) + "1": true} {
+		if _, ok := Int(digits); ok != want {
+			t.Errorf("Int of %d characters: %t, Python %t", len(digits), ok, want)
 		}
 	}
 }
