@@ -31,47 +31,46 @@ func (g *cwe) step() int { return 10 }
 
 func (g *cwe) most() (n int, whole bool) { return len(g.words), false }
 
-// list samples words and repeats the first ten of them more often than the rest.
-func (g *cwe) list(s *streams, size, often, seldom int) (all, common []string) {
+// sample draws different words.
+func (g *cwe) sample(s *streams, size int) []string {
 	sample := make([]string, size)
 	for i, k := range s.python.Sample(len(g.words), size) {
 		sample[i] = g.words[k]
 	}
-	common = sample[:min(cweCommon, size)]
-	for range often {
-		all = append(all, common...)
-	}
-	for range seldom {
-		all = append(all, sample[len(common):]...)
-	}
-	shuffle(all)
-	return all, common
+	return sample
+}
+
+// repeated is a list in which the first ten words of a sample occur more often than the rest.
+func repeated(sample []string, often, seldom int) []string {
+	n := min(cweCommon, len(sample))
+	list := slices.Concat(slices.Repeat(sample[:n], often), slices.Repeat(sample[n:], seldom))
+	shuffle(list)
+	return list
 }
 
 func (g *cwe) draw(s *streams, _, size int) *draft {
-	d := &draft{}
 	words, often, seldom, repeats := 40, 10, 3, [2]int{30, 3}
 	if g.short {
 		words, often, seldom, repeats = 20, 3, 1, [2]int{6, 1}
 	}
-	example, solved := g.list(s, words, often, seldom)
+	example := g.sample(s, words)
 	if size > len(g.words) {
 		s.python.Sample(cweRare, size)
 		return nil
 	}
-	list, common := g.list(s, size, repeats[0], repeats[1])
-	d.answers = common
-
-	f := g.frame
-	whole := strings.NewReplacer(contextMark, numbered(example), "{query}", "").Replace(f.whole())
-	if !g.older {
-		whole += " "
-	}
-	d.write(whole + numbered(solved) + "\n")
-	var context passage
-	numberedMarked(&context, list, common)
-	f.fill(&d.passage, &context)
-	return d
+	sample := g.sample(s, size)
+	common := sample[:min(cweCommon, size)]
+	return &draft{answers: common, write: func(p *passage) {
+		f := g.frame
+		solved := strings.Replace(f.whole(), contextMark, numbered(repeated(example, often, seldom)), 1)
+		if !g.older {
+			solved += " "
+		}
+		p.write(solved + numbered(example[:cweCommon]) + "\n")
+		var context passage
+		numberedMarked(&context, repeated(sample, repeats[0], repeats[1]), common)
+		f.fill(p, &context)
+	}}
 }
 
 // numberedMarked writes what [numbered] returns, with the common words marked.

@@ -8,11 +8,24 @@ import (
 	"github.com/snapbench/snapbench/datasets/internal/pyrandom"
 )
 
-// draft is a prompt that was drawn and may turn out too long.
+// draft is a prompt that was drawn and may turn out too long. It is put into words only where
+// somebody asks for them, as most probes of a search need not be.
 type draft struct {
-	passage
 	answers []string
+	write   func(p *passage)
+	prompt  *passage // once written
 }
+
+// passage returns the prompt with its marks.
+func (d *draft) passage() *passage {
+	if d.prompt == nil {
+		d.prompt = &passage{}
+		d.write(d.prompt)
+	}
+	return d.prompt
+}
+
+func (d *draft) text() string { return d.passage().text.String() }
 
 // generator draws prompts of one task.
 type generator interface {

@@ -64,20 +64,21 @@ func (g *fwe) prompt(vocabulary []string, words int) *draft {
 		list = slices.AppendSeq(list, slices.Values(slices.Repeat(vocabulary[i:i+1], n)))
 	}
 	shuffle(list)
-	d := &draft{answers: vocabulary[1 : 1+fweAnswers]}
-	var context passage
-	for i, w := range list {
-		if i > 0 {
-			context.write(" ")
+	answers := vocabulary[1 : 1+fweAnswers]
+	return &draft{answers: answers, write: func(p *passage) {
+		var context passage
+		for i, w := range list {
+			if i > 0 {
+				context.write(" ")
+			}
+			if slices.Contains(answers, w) {
+				context.hide(w, 0, w)
+			} else {
+				context.write(w)
+			}
 		}
-		if slices.Contains(d.answers, w) {
-			context.hide(w, 0, w)
-		} else {
-			context.write(w)
-		}
-	}
-	g.frame.fill(&d.passage, &context)
-	return d
+		g.frame.fill(p, &context)
+	}}
 }
 
 func (g *fwe) draw(s *streams, _, size int) *draft { return g.prompt(g.vocabulary(s), size) }
@@ -87,7 +88,7 @@ func (g *fwe) draw(s *streams, _, size int) *draft { return g.prompt(g.vocabular
 func (g *fwe) search(s *streams, count func(string) (int, error)) (int, error) {
 	vocabulary := g.vocabulary(s)
 	for size := g.budget / fweLetters; ; size += g.step() {
-		n, err := count(g.prompt(vocabulary, size).text.String())
+		n, err := count(g.prompt(vocabulary, size).text())
 		if err != nil {
 			return 0, err
 		}
@@ -104,7 +105,7 @@ func (g *fwe) fit(s *streams, size int, count func(string) (int, error)) (*draft
 	for ; ; m.size -= g.step() {
 		d := g.prompt(vocabulary, m.size)
 		var err error
-		if m.tokens, err = count(d.text.String()); err != nil || m.tokens <= g.budget {
+		if m.tokens, err = count(d.text()); err != nil || m.tokens <= g.budget {
 			return d, m, err
 		}
 		if m.size <= 0 {

@@ -57,25 +57,40 @@ func (g *niah) hide(p *passage, h hidden, asked map[string]bool) {
 	p.hide(g.sentence(h), len(g.needle[0])+len(h.key)+len(g.needle[1]), h.value)
 }
 
-// something draws a key or a value of a kind.
-func (g *niah) something(s *streams, kind string) string {
+// drawn is a key or a value as it was drawn: a number, that of a word, or a UUID.
+type drawn struct {
+	n    int
+	uuid string
+}
+
+func (g *niah) something(s *streams, kind string) drawn {
 	switch kind {
 	case "words":
-		return g.words.at(s.python.Below(g.words.n))
+		return drawn{n: s.python.Below(g.words.n)}
 	case "uuids":
-		return s.python.UUID()
+		return drawn{uuid: s.python.UUID()}
 	}
-	return strconv.Itoa(s.python.Between(1000000, 9999999))
+	return drawn{n: s.python.Between(1000000, 9999999)}
+}
+
+func (g *niah) spell(d drawn, kind string) string {
+	switch kind {
+	case "words":
+		return g.words.at(d.n)
+	case "uuids":
+		return d.uuid
+	}
+	return strconv.Itoa(d.n)
 }
 
 func (g *niah) draw(s *streams, _, size int) *draft {
 	var keys []string
 	var needles []hidden
 	for range max(g.Keys, g.Queries) {
-		key := g.something(s, g.Key)
+		key := g.spell(g.something(s, g.Key), g.Key)
 		keys = append(keys, key)
 		for range g.Values {
-			needles = append(needles, hidden{key, g.something(s, g.Value)})
+			needles = append(needles, hidden{key, g.spell(g.something(s, g.Value), g.Value)})
 		}
 	}
 	values := slices.Clone(needles) // in the order drawn
@@ -91,12 +106,14 @@ func (g *niah) draw(s *streams, _, size int) *draft {
 	} else {
 		noise := func(int) string { return data().Noise }
 		if g.Haystack == "needle" {
-			others := make([]string, size)
+			others := make([][2]drawn, size)
 			for i := range others {
 				key := g.something(s, g.Key)
-				others[i] = g.sentence(hidden{key, g.something(s, g.Value)})
+				others[i] = [2]drawn{key, g.something(s, g.Value)}
 			}
-			noise = func(i int) string { return others[i] }
+			noise = func(i int) string {
+				return g.sentence(hidden{g.spell(others[i][0], g.Key), g.spell(others[i][1], g.Value)})
+			}
 		}
 		if len(needles) > size {
 			return nil
@@ -135,9 +152,11 @@ func (g *niah) draw(s *streams, _, size int) *draft {
 	if g.Queries*g.Values == 1 {
 		f, kind = f.forOne(), strings.TrimSuffix(kind, "s")
 	}
-	var context passage
-	place(&context, asked)
-	f.fill(&d.passage, &context, "{type_needle_v}", kind, "{query}", query)
+	d.write = func(p *passage) {
+		var context passage
+		place(&context, asked)
+		f.fill(p, &context, "{type_needle_v}", kind, "{query}", query)
+	}
 	return d
 }
 

@@ -77,6 +77,10 @@ func (g *qa) draw(s *streams, index, size int) *draft {
 		return nil
 	}
 	shuffle(documents)
+	return &draft{answers: q.Answers, write: func(p *passage) { g.write(p, q, documents) }}
+}
+
+func (g *qa) write(p *passage, q *Question, documents []int) {
 	var context passage
 	for i, document := range documents {
 		if i > 0 {
@@ -97,7 +101,5 @@ func (g *qa) draw(s *streams, index, size int) *draft {
 			}
 		}
 	}
-	d := &draft{answers: q.Answers}
-	g.frame.fill(&d.passage, &context, "{query}", q.Text)
-	return d
+	g.frame.fill(p, &context, "{query}", q.Text)
 }

@@ -139,10 +139,10 @@ func (s *Series) Sample(i int) (Sample, error) {
 }
 
 func (s *Series) sample(d *draft, m made) Sample {
-	prompt := d.text.String()
+	prompt := d.text()
 	prefix := data().Families[data().Tasks[s.Task].Family].Prefix
 	return Sample{
-		Prompt: prompt, Answers: slices.Clone(d.answers), Marks: d.marks,
+		Prompt: prompt, Answers: slices.Clone(d.answers), Marks: d.passage().marks,
 		Prefix: strings.LastIndex(prompt, prefix[:min(10, len(prefix))]), Size: m.size, Tokens: m.tokens,
 	}
 }
@@ -187,7 +187,7 @@ func (s *Series) workOut(g *vt) error {
 	if err != nil {
 		return err
 	}
-	text := d.text.String() + " " + strings.Join(d.answers, " ") + after
+	text := d.text() + " " + strings.Join(d.answers, " ") + after
 	tokens, err := s.Count(text)
 	s.example = &workedExample{text: text, names: d.answers, tokens: tokens, at: len(s.Template.Head), older: older}
 	return err
@@ -222,7 +222,7 @@ func (s *Series) fit(g generator, example *workedExample, i, size, budget, extra
 		}
 		if d != nil {
 			var err error
-			if m.tokens, err = s.Count(d.text.String()); err != nil {
+			if m.tokens, err = s.Count(d.text()); err != nil {
 				return nil, m, err
 			}
 			if m.tokens+extra <= budget {

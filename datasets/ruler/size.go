@@ -27,7 +27,7 @@ func (c *Config) searchBetween(g generator, s *streams, budget, extra int) (int,
 	if d == nil {
 		return 0, errShort
 	}
-	tokens, err := c.Count(d.text.String())
+	tokens, err := c.Count(d.text())
 	if err != nil {
 		return 0, err
 	}
@@ -41,7 +41,7 @@ func (c *Config) searchBetween(g generator, s *streams, budget, extra int) (int,
 		middle := (low + high) / 2
 		fits := false
 		if d := g.draw(s, 0, middle); d != nil {
-			if tokens, err = c.Count(d.text.String()); err != nil {
+			if tokens, err = c.Count(d.text()); err != nil {
 				return 0, err
 			}
 			fits = tokens+extra <= budget
@@ -71,29 +71,32 @@ func floorDivide(a, b float64) float64 {
 // searchUp is the search of 2024: upward by steps, with the answers counted as well, until a
 // prompt is too long.
 //
-// Every probe is drawn, as the draws of the next ones follow, but not every one is counted: a
-// text cannot have more tokens than an earlier one by more than the bytes that it has more. That
-// is a bound by far, as a token has about four bytes, and leaves a few dozen counts of many
-// hundred.
+// Every probe is drawn, as the draws of the next ones follow, but one is counted only where it
+// might be too long: where it would be if all that was added since the last count had several
+// times as many tokens as what was there. That leaves a dozen counts of many hundred.
 func (c *Config) searchUp(g generator, s *streams, budget, extra int) (int, error) {
+	const times = 3
 	most, whole := math.MaxInt, false
 	if e, ok := g.(interface{ most() (int, bool) }); ok {
 		most, whole = e.most()
 	}
 	size := g.step()
-	counted, tokens := 0, 0 // bytes and tokens of the text that was counted last
+	counted, tokens := 0, 0 // size and tokens of the prompt that was counted last
 	for total := extra; total < budget; {
 		d := g.draw(s, 0, size)
 		if d == nil {
 			return 0, errShort
 		}
-		text := d.text.String() + appended(c.Task, d.answers)
-		if total = tokens + max(0, len(text)-counted) + extra; total >= budget || c.countAll { // at most
-			n, err := c.Count(text)
+		total = budget
+		if counted > 0 && !c.countAll {
+			total = tokens + times*tokens*(size-counted)/counted + extra
+		}
+		if total >= budget {
+			n, err := c.Count(d.text() + appended(c.Task, d.answers))
 			if err != nil {
 				return 0, err
 			}
-			counted, tokens, total = len(text), n, n+extra
+			counted, tokens, total = size, n, n+extra
 		}
 		if total > budget {
 			return size - g.step(), nil

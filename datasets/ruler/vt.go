@@ -70,28 +70,38 @@ func (g *vt) draw(s *streams, _, size int) *draft {
 	}
 	places := s.python.Sample(len(lines), vtNames)
 	slices.Sort(places)
-	chain := make([]string, vtNames)
+	return &draft{answers: names, write: func(p *passage) {
+		g.frame.fill(p, chain(lines, places, names, value, join), "{query}", value, "{num_v}", strconv.Itoa(vtNames))
+	}}
+}
+
+// chain hides the assignments of a chain before those lines.
+func chain(lines []string, places []int, names []string, value, join string) *passage {
+	needles := make([]string, len(names))
 	for i, name := range names {
-		if chain[i] = "VAR " + name + " = " + value; i > 0 {
-			chain[i] = "VAR " + name + " = VAR " + names[i-1] + " "
+		if needles[i] = "VAR " + name + " = " + value; i > 0 {
+			needles[i] = "VAR " + name + " = VAR " + names[i-1] + " "
 		}
 	}
-	for i, place := range places {
-		lines = slices.Insert(lines, place+i, chain[i])
+	var all []string
+	for i, line := range lines {
+		for k, place := range places {
+			if place == i {
+				all = append(all, needles[k])
+			}
+		}
+		all = append(all, line)
 	}
-	text := strings.ReplaceAll(strings.Join(lines, join), ". \n", ".\n")
-
-	var context passage
-	for i, needle := range chain {
+	text := strings.ReplaceAll(strings.Join(all, join), ". \n", ".\n")
+	context := &passage{}
+	for i, needle := range needles {
 		before, after, _ := strings.Cut(text, needle)
 		context.write(before)
 		context.hide(needle, len("VAR "), names[i])
 		text = after
 	}
 	context.write(text)
-	d := &draft{answers: names}
-	g.frame.fill(&d.passage, &context, "{query}", value, "{num_v}", strconv.Itoa(vtNames))
-	return d
+	return context
 }
 
 // atPeriods cuts lines at their periods. A piece that is not blank has its period back.
@@ -128,13 +138,11 @@ func (w *workedExample) insert(s *streams, d *draft) *draft {
 		}
 		text = strings.ReplaceAll(text, vtValue, strconv.Itoa(s.numpy.Integer(10000, 99999))) + "\n"
 	}
-	with := &draft{answers: d.answers}
-	prompt := d.text.String()
-	with.write(prompt[:w.at])
-	with.write(text)
-	with.write(prompt[w.at:])
-	for _, m := range d.marks {
-		with.marks = append(with.marks, Mark{m.Name, m.From + len(text), m.To + len(text)})
-	}
-	return with
+	return &draft{answers: d.answers, write: func(p *passage) {
+		prompt := d.text()
+		p.write(prompt[:w.at] + text + prompt[w.at:])
+		for _, m := range d.passage().marks {
+			p.marks = append(p.marks, Mark{m.Name, m.From + len(text), m.To + len(text)})
+		}
+	}}
 }
