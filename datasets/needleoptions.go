@@ -81,13 +81,8 @@ func (o *NeedleOptions) completeGrid() error {
 	if len(o.Depths) == 0 {
 		o.Depths = DepthGrid(5)
 	}
-	for i, n := range o.Lengths {
-		if n <= 0 {
-			return fmt.Errorf("length %d is not a number of tokens", n)
-		}
-		if slices.Contains(o.Lengths[:i], n) {
-			return fmt.Errorf("length %d is asked for twice", n)
-		}
+	if err := checkLengths(o.Lengths); err != nil {
+		return err
 	}
 	for i, d := range o.Depths {
 		if !(d >= 0 && d <= 100) {
@@ -95,6 +90,19 @@ func (o *NeedleOptions) completeGrid() error {
 		}
 		if slices.Contains(o.Depths[:i], d) {
 			return fmt.Errorf("depth %v is asked for twice", d)
+		}
+	}
+	return nil
+}
+
+// checkLengths refuses lengths that are none, and one that stands twice.
+func checkLengths(lengths []int) error {
+	for i, n := range lengths {
+		if n <= 0 {
+			return fmt.Errorf("length %d is not a number of tokens", n)
+		}
+		if slices.Contains(lengths[:i], n) {
+			return fmt.Errorf("length %d is asked for twice", n)
 		}
 	}
 	return nil

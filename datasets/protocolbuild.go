@@ -107,32 +107,12 @@ func buildApart(s *Sample, r prompting) error {
 	r.input = strings.TrimSuffix(r.input, t.StripFromInput[r.set])
 	context := r.fillIn(t.Context[r.set])
 	question := r.fillIn(t.Question[r.set])
-	if m.Chat != nil {
-		text, err := m.user(contextMark, map[string]any{"enable_thinking": false})
-		if err != nil {
-			return err
-		}
-		head, tail, err := cutMark(text)
-		if err != nil {
-			return err
-		}
-		context, question = head+context, question+tail
-	} else {
-		if bos, ok := m.Tokenizer.BOS(); ok {
-			text, ok := m.Tokenizer.Token(bos)
-			if !ok {
-				return fmt.Errorf("the vocabulary has no spelling for BOS, token %d", bos)
-			}
-			context = text + context
-		}
-		question += "\n"
-	}
-	question += t.AnswerPrefix[r.set]
-	var err error
-	if s.IDs, err = m.Tokenizer.Encode(context, false); err != nil {
+	head, tail, err := m.apart()
+	if err != nil {
 		return err
 	}
-	if s.Question, err = m.Tokenizer.Encode(question, false); err != nil {
+	context, question = head+context, question+tail+t.AnswerPrefix[r.set]
+	if err := s.encodeApart(m, context, question); err != nil {
 		return err
 	}
 	limit := cmp.Or(r.limit, longbenchLimit(m))
@@ -152,4 +132,30 @@ func buildApart(s *Sample, r prompting) error {
 	}
 	s.Prompt = context + question
 	return nil
+}
+
+// apart returns the texts around context and question where these are read apart: the model's
+// chat template, or where it has none its BOS and a newline.
+func (m Model) apart() (head, tail string, err error) {
+	if m.Chat != nil {
+		text, err := m.user(contextMark, map[string]any{"enable_thinking": false})
+		if err != nil {
+			return "", "", err
+		}
+		return cutMark(text)
+	}
+	if bos, ok := m.Tokenizer.BOS(); ok {
+		if head, ok = m.Tokenizer.Token(bos); !ok {
+			return "", "", fmt.Errorf("the vocabulary has no spelling for BOS, token %d", bos)
+		}
+	}
+	return head, "\n", nil
+}
+
+// encodeApart encodes what is compressed and what is read after it.
+func (s *Sample) encodeApart(m Model, context, question string) (err error) {
+	if s.IDs, err = m.Tokenizer.Encode(context, false); err == nil {
+		s.Question, err = m.Tokenizer.Encode(question, false)
+	}
+	return err
 }
