@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -24,7 +25,7 @@ var rulerEditions = map[string]ruler.Edition{"ruler": ruler.Edition2026, "ruler-
 
 func init() {
 	names, groups := []string{}, map[string][]string{}
-	for prefix := range rulerEditions {
+	for _, prefix := range slices.Sorted(maps.Keys(rulerEditions)) {
 		for _, task := range ruler.Tasks() {
 			name := prefix + "." + task
 			groups[prefix] = append(groups[prefix], name)
@@ -36,7 +37,7 @@ func init() {
 	}
 	Register(Definition{
 		Family: "ruler", Help: "RULER's thirteen tasks of retrieval, tracing, counting and questions, by length",
-		Names: names, Groups: groups,
+		Names: names, Groups: groups, ByLength: []string{"ruler", "ruler-2024"}, Enough: rulerEnough,
 		Own:  func() any { return &RulerOptions{Samples: 50, Template: "own", Protocol: "ruler"} },
 		Open: openRuler,
 	})
@@ -60,9 +61,9 @@ type RulerOptions struct {
 	HotpotQA string `option:"hotpotqa" kind:"text" help:"HotpotQA's hotpot_dev_distractor_v1.json, for qa_2" json:"-"`
 }
 
-// RulerEnough is the average in points that RULER's authors ask of a length to count it as one
-// that a model can use: Llama-2-7B-chat's at 4K.
-const RulerEnough = 85.6
+// rulerEnough is the average in points from which RULER's authors count a length as one that a
+// model can use: Llama-2-7B-chat's at 4K.
+const rulerEnough = 85.6
 
 // rulerTask is one of RULER's tasks at one or more lengths, in order of length, then sample.
 type rulerTask struct {
