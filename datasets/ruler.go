@@ -140,10 +140,14 @@ func (o *RulerOptions) complete() error {
 
 // metric is the scorer of a task.
 func (o *RulerOptions) metric(task string) string {
+	name := "ruler_all"
 	if ruler.AnyAnswer(task) {
-		return "ruler_part"
+		name = "ruler_part"
 	}
-	return "ruler_all"
+	if o.Protocol != "ruler" {
+		name += "_kvpress"
+	}
+	return name
 }
 
 // read reads what the task's prompts are made of.

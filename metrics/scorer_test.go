@@ -36,7 +36,7 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	_, err := Open("rogue_l")
-	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l, rouge_zh, ruler_all, ruler_part, and regex:PATTERN, command:PROGRAM") {
+	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l, rouge_zh, ruler_all, ruler_all_kvpress, ruler_part, ruler_part_kvpress, and regex:PATTERN, command:PROGRAM") {
 		t.Errorf("Open of an unknown metric: %v", err)
 	}
 }
@@ -112,6 +112,7 @@ func TestContract(t *testing.T) {
 var graded = map[string]string{
 	"rouge1_r": "testdata/rouge1.json", "rouge1_f": "testdata/rouge1.json",
 	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",
+	"ruler_all_kvpress": "testdata/ruler.json", "ruler_part_kvpress": "testdata/ruler.json",
 	"recalled": "the project's own: the cases of TestRecalled", "exact": "the project's own: the cases of TestExact",
 	"contains": "the project's own: the cases of TestContains",
 }
