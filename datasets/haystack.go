@@ -50,16 +50,35 @@ func openHaystack(dir string) (*haystack, error) {
 	if dir == "" {
 		return austen()
 	}
+	var all strings.Builder
+	err := eachText(dir, func(text string) {
+		if text = strings.TrimSpace(text); text != "" {
+			if all.Len() > 0 {
+				all.WriteString("\n\n")
+			}
+			all.WriteString(text)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if all.Len() == 0 {
+		return nil, fmt.Errorf("haystack %q has no text in *.txt files", dir)
+	}
+	return newHaystack(dir, all.String())
+}
+
+// eachText calls text with each *.txt file of a folder, in the order of their names.
+func eachText(dir string, text func(string)) error {
 	if info, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("haystack: %w", err)
+		return fmt.Errorf("haystack: %w", err)
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("haystack %q is not a folder", dir)
+		return fmt.Errorf("haystack %q is not a folder", dir)
 	}
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
-		return nil, fmt.Errorf("haystack: %w", err)
+		return fmt.Errorf("haystack: %w", err)
 	}
-	var all strings.Builder
 	for _, e := range entries {
 		if e.IsDir() || !strings.HasSuffix(e.Name(), ".txt") {
 			continue
@@ -67,22 +86,14 @@ func openHaystack(dir string) (*haystack, error) {
 		path := filepath.Join(dir, e.Name())
 		b, err := inputs.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("haystack: %w", err)
+			return fmt.Errorf("haystack: %w", err)
 		}
 		if i := invalidUTF8(b); i >= 0 {
-			return nil, fmt.Errorf("haystack %s: invalid UTF-8 at byte %d", path, i)
+			return fmt.Errorf("haystack %s: invalid UTF-8 at byte %d", path, i)
 		}
-		if text := bytes.TrimSpace(b); len(text) > 0 {
-			if all.Len() > 0 {
-				all.WriteString("\n\n")
-			}
-			all.Write(text)
-		}
+		text(string(b))
 	}
-	if all.Len() == 0 {
-		return nil, fmt.Errorf("haystack %q has no text in *.txt files", dir)
-	}
-	return newHaystack(dir, all.String())
+	return nil
 }
 
 func newHaystack(name, text string) (*haystack, error) {

@@ -86,13 +86,8 @@ func (o *NeedleOptions) completeGrid() error {
 
 // checkGrid refuses lengths and depths that make no grid.
 func checkGrid(lengths []int, depths []float64) error {
-	for i, n := range lengths {
-		if n <= 0 {
-			return fmt.Errorf("length %d is not a number of tokens", n)
-		}
-		if slices.Contains(lengths[:i], n) {
-			return fmt.Errorf("length %d is asked for twice", n)
-		}
+	if err := checkLengths(lengths); err != nil {
+		return err
 	}
 	for i, d := range depths {
 		if !(d >= 0 && d <= 100) {
@@ -100,6 +95,19 @@ func checkGrid(lengths []int, depths []float64) error {
 		}
 		if slices.Contains(depths[:i], d) {
 			return fmt.Errorf("depth %v is asked for twice", d)
+		}
+	}
+	return nil
+}
+
+// checkLengths refuses lengths that are none, and one that stands twice.
+func checkLengths(lengths []int) error {
+	for i, n := range lengths {
+		if n <= 0 {
+			return fmt.Errorf("length %d is not a number of tokens", n)
+		}
+		if slices.Contains(lengths[:i], n) {
+			return fmt.Errorf("length %d is asked for twice", n)
 		}
 	}
 	return nil

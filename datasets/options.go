@@ -212,6 +212,10 @@ type Definition struct {
 	Origin *Origin
 	// Groups are names that stand for several tasks.
 	Groups map[string][]string
+	// ByLength are the groups whose scores tables show by length, and Enough is the average in
+	// points from which a length is one that is of use.
+	ByLength []string
+	Enough   float64
 	// Own returns a pointer to a struct with the tasks' own options at their defaults. It
 	// is nil where they have none.
 	Own func() any

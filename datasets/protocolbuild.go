@@ -127,32 +127,12 @@ func buildApart(s *Sample, r prompting) error {
 // apart makes a prompt of a context, of which at most limit tokens are kept (0: what the model's context leaves), and of a
 // question with the answer's beginning behind it.
 func apart(s *Sample, m Model, context, question, begun string, limit, newAfter int) error {
-	if m.Chat != nil {
-		text, err := m.user(contextMark, map[string]any{"enable_thinking": false})
-		if err != nil {
-			return err
-		}
-		head, tail, err := cutMark(text)
-		if err != nil {
-			return err
-		}
-		context, question = head+context, question+tail
-	} else {
-		if bos, ok := m.Tokenizer.BOS(); ok {
-			text, ok := m.Tokenizer.Token(bos)
-			if !ok {
-				return fmt.Errorf("the vocabulary has no spelling for BOS, token %d", bos)
-			}
-			context = text + context
-		}
-		question += "\n"
-	}
-	question += begun
-	var err error
-	if s.IDs, err = m.Tokenizer.Encode(context, false); err != nil {
+	head, tail, err := m.apart()
+	if err != nil {
 		return err
 	}
-	if s.Question, err = m.Tokenizer.Encode(question, false); err != nil {
+	context, question = head+context, question+tail+begun
+	if err := s.encodeApart(m, context, question); err != nil {
 		return err
 	}
 	if limit == 0 {
@@ -171,4 +151,30 @@ func apart(s *Sample, m Model, context, question, begun string, limit, newAfter 
 	}
 	s.Prompt = context + question
 	return nil
+}
+
+// apart returns the texts around context and question where these are read apart: the model's
+// chat template, or where it has none its BOS and a newline.
+func (m Model) apart() (head, tail string, err error) {
+	if m.Chat != nil {
+		text, err := m.user(contextMark, map[string]any{"enable_thinking": false})
+		if err != nil {
+			return "", "", err
+		}
+		return cutMark(text)
+	}
+	if bos, ok := m.Tokenizer.BOS(); ok {
+		if head, ok = m.Tokenizer.Token(bos); !ok {
+			return "", "", fmt.Errorf("the vocabulary has no spelling for BOS, token %d", bos)
+		}
+	}
+	return head, "\n", nil
+}
+
+// encodeApart encodes what is compressed and what is read after it.
+func (s *Sample) encodeApart(m Model, context, question string) (err error) {
+	if s.IDs, err = m.Tokenizer.Encode(context, false); err == nil {
+		s.Question, err = m.Tokenizer.Encode(question, false)
+	}
+	return err
 }

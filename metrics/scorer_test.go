@@ -127,6 +127,7 @@ func TestContract(t *testing.T) {
 var graded = map[string]string{
 	"rouge1_r": "testdata/rouge1.json", "rouge1_f": "testdata/rouge1.json",
 	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",
+	"ruler_all_kvpress": "testdata/ruler.json", "ruler_part_kvpress": "testdata/ruler.json",
 	"recalled": "the project's own: the cases of TestRecalled", "exact": "the project's own: the cases of TestExact",
 	"contains": "the project's own: the cases of TestContains",
 	"babilong": "TestBABILong, and the shared answers", "mrcr": "TestMRCR, and the shared answers",

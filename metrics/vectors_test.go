@@ -128,6 +128,11 @@ type rulerPair struct {
 	Pred, Post string
 	Refs       []string
 	All, Part  float64
+
+	// The same as kvpress grades; nil where it was not asked.
+	KvpressPost *string `json:"kvpress_post"`
+	KvpressAll  float64 `json:"kvpress_all"`
+	KvpressPart float64 `json:"kvpress_part"`
 }
 
 func compareRuler(t *testing.T, pairs []rulerPair) {
@@ -136,7 +141,7 @@ func compareRuler(t *testing.T, pairs []rulerPair) {
 		t.Fatal("no pairs")
 	}
 	for _, p := range pairs {
-		if got := rulerText(p.Pred); got != p.Post {
+		if got := rulerText(p.Pred, '\n'); got != p.Post {
 			t.Errorf("pair %d: post-processed %q, RULER %q", p.ID, got, p.Post)
 		}
 		ref := Reference{Answers: p.Refs}
@@ -146,6 +151,18 @@ func compareRuler(t *testing.T, pairs []rulerPair) {
 		if got := Points([]float64{score(t, "ruler_part", p.Pred, ref)}); got != p.Part {
 			t.Errorf("pair %d: part %v, RULER %v", p.ID, got, p.Part)
 		}
+		if p.KvpressPost == nil {
+			continue
+		}
+		if got := rulerText(p.Pred, -1); got != *p.KvpressPost {
+			t.Errorf("pair %d: post-processed %q, kvpress %q", p.ID, got, *p.KvpressPost)
+		}
+		if got := Points([]float64{score(t, "ruler_all_kvpress", p.Pred, ref)}); got != p.KvpressAll {
+			t.Errorf("pair %d: all %v, kvpress %v", p.ID, got, p.KvpressAll)
+		}
+		if got := Points([]float64{score(t, "ruler_part_kvpress", p.Pred, ref)}); got != p.KvpressPart {
+			t.Errorf("pair %d: part %v, kvpress %v", p.ID, got, p.KvpressPart)
+		}
 	}
 }
 
@@ -154,7 +171,7 @@ func TestRuler(t *testing.T) {
 	sharedtest.JSON(t, "testdata/ruler.json", &pairs)
 	compareRuler(t, pairs)
 	// The control characters end at U+001F.
-	if got := rulerText("\x1f a\x1fb\x00c\x7f\u0080 \x01\x01"); got != "a\nb\nc\x7f\u0080" {
+	if got := rulerText("\x1f a\x1fb\x00c\x7f\u0080 \x01\x01", '\n'); got != "a\nb\nc\x7f\u0080" {
 		t.Errorf("post-processed %q", got)
 	}
 }

@@ -3,6 +3,8 @@ package plots
 import (
 	"math"
 	"slices"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // bin replaces every value by the mean of its bin. sorted has all values in ascending order.
@@ -58,7 +60,7 @@ func numberAxis(label string, unique []float64, name string, asked bool) axis {
 	for _, v := range at {
 		s := plain(v)
 		if tokens && v == math.Round(v) {
-			s = Tokens(int(v))
+			s = results.Tokens(int(v))
 		}
 		a.ticks = append(a.ticks, tickMark{v, s})
 	}

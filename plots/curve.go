@@ -196,6 +196,14 @@ func having(kinds []kind, budgets []string) []kind {
 	})
 }
 
+// meanPoint is a cell's mean with its interval.
+func meanPoint(m results.Measure, x float64, c results.Cell) point {
+	if c.N == 0 {
+		return point{x: x, y: math.NaN(), lo: math.NaN(), hi: math.NaN()}
+	}
+	return point{x: x, y: scale(m) * c.Mean, lo: scale(m) * c.Lo, hi: scale(m) * c.Hi}
+}
+
 func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budgets []string, full string, where placing) chart {
 	ch := chart{subtitle: joined(g.subtitle, g.shared(kinds)), ylabel: barTitle(m), connect: true, x: where.axis, upright: where.full}
 	for _, k := range kinds {
@@ -203,12 +211,6 @@ func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budge
 	}
 	if full != "" {
 		ch.level = strings.TrimPrefix(t.Against(), "the ")
-	}
-	toPoint := func(x float64, c results.Cell) point {
-		if c.N == 0 {
-			return point{x: x, y: math.NaN(), lo: math.NaN(), hi: math.NaN()}
-		}
-		return point{x: x, y: scale(m) * c.Mean, lo: scale(m) * c.Lo, hi: scale(m) * c.Hi}
 	}
 	for _, l := range t.Lines {
 		p := chartPanel{title: l.Name}
@@ -220,9 +222,9 @@ func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budge
 				switch {
 				case math.IsNaN(x):
 				case i < 0:
-					ln.points = append(ln.points, toPoint(x, results.Cell{}))
+					ln.points = append(ln.points, meanPoint(m, x, results.Cell{}))
 				default:
-					q := toPoint(x, l.Cells[i])
+					q := meanPoint(m, x, l.Cells[i])
 					q.spot = cellSpot(m, l, l.Cells[i], g.labels[v], v)
 					if where.axis.label != "" {
 						q.spot.fields = append(q.spot.fields, fieldsOf(noUnit(where.axis.label), plain(x))...)
@@ -234,7 +236,7 @@ func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budge
 			p.lines = append(p.lines, ln)
 		}
 		if i := slices.Index(t.Variants, full); i >= 0 && full != "" {
-			q := toPoint(0, l.Cells[i])
+			q := meanPoint(m, 0, l.Cells[i])
 			p.level = &q
 		}
 		p.y = yAxis(m.Points, p)

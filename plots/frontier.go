@@ -89,7 +89,7 @@ func (g group) choose(paces []Pace, prompt float64) (map[string]Pace, string) {
 	best := slices.MinFunc(sizes, func(a, b size) int {
 		return cmp.Or(cmp.Compare(len(of[b]), len(of[a])), cmp.Compare(away(a), away(b)), cmp.Compare(b.batch, a.batch))
 	})
-	return of[best], fmt.Sprintf("%d × %s tokens", best.batch, Tokens(best.length))
+	return of[best], fmt.Sprintf("%d × %s tokens", best.batch, results.Tokens(best.length))
 }
 
 func (f frontier) overBytes() (chart, bool) {

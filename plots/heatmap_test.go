@@ -282,7 +282,7 @@ func TestNothingToDraw(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 512: "512", 1000: "1000", 1024: "1K", 1500: "1500", 4096: "4K", 31500: "31500", 32768: "32K", 380 * 1024: "380K", 380_000: "380k", 1 << 20: "1M", 1_000_000: "1M"} {
-		if got := Tokens(n); got != want {
+		if got := results.Tokens(n); got != want {
 			t.Errorf("Tokens(%d) = %q, want %q", n, got, want)
 		}
 	}

@@ -112,7 +112,7 @@ func b2i(b bool) int {
 
 func budgetName(b string) string {
 	if n, err := strconv.Atoi(b); err == nil {
-		return Tokens(n)
+		return results.Tokens(n)
 	}
 	if b == "" { // a policy without a budget
 		return "none"

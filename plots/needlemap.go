@@ -23,7 +23,7 @@ func needleMaps(set results.Set, m results.Measure, _ []results.Table) ([]Figure
 		name := func(variant string) string { return fileName("needle", m.Name, g.suffix, variant) }
 		if len(lengths) == 1 {
 			h := base
-			h.subtitle = joined(g.subtitle, Tokens(lengths[0])+" tokens")
+			h.subtitle = joined(g.subtitle, results.Tokens(lengths[0])+" tokens")
 			if h.panels, h.columns = g.depthPanels(m, lengths[0]); len(h.panels) == 0 {
 				continue
 			}
@@ -75,7 +75,7 @@ const mostMaps = 25
 func (g group) needlePanel(m results.Measure, variant string, lengths []int) panel {
 	p := panel{}
 	for _, n := range lengths {
-		p.xs = append(p.xs, Tokens(n))
+		p.xs = append(p.xs, results.Tokens(n))
 	}
 	for _, d := range g.depths() {
 		p.ys = append(p.ys, depthName(d))
@@ -168,7 +168,7 @@ func (g group) needleSpot(m results.Measure, variant string, length int, depth f
 			iv.Mean += v / float64(len(values))
 		}
 	}
-	s := intervalSpot(m, iv, fieldsOf("variant", g.labels[variant], "length", Tokens(length), "depth", depthName(depth)+" %"))
+	s := intervalSpot(m, iv, fieldsOf("variant", g.labels[variant], "length", results.Tokens(length), "depth", depthName(depth)+" %"))
 	s.interval = func() results.Interval {
 		if m.Points {
 			return results.MeanInterval(values)

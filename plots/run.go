@@ -15,14 +15,14 @@ var usual = []struct {
 	measure string
 	draw    []drawing
 }{
-	{"score", []drawing{needleMaps, taskMaps, budgetMaps, curves, byteCurves, timeCurves, gaps}},
+	{"score", []drawing{needleMaps, taskMaps, lengthCurves, budgetMaps, curves, byteCurves, timeCurves, gaps}},
 	{"recalled", []drawing{budgetMaps}},
 	{"kl_mean", []drawing{curves}},
 	{"top1_agreement", []drawing{curves}},
 }
 
 // Run draws the usual pictures of a run: length × depth for every variant of a needle
-// test, tasks × variants, the score by budget, by parameters, by bytes and by a server's
+// test, tasks × variants, the score by length, by budget, by parameters, by bytes and by a server's
 // times, the difference between protocols that ask by the same prompts, fidelity if it was
 // measured, and the frontier. What was measured alone adds its
 // pictures, and the score against its speed.

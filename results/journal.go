@@ -93,7 +93,7 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 			return nil, fmt.Errorf("%s holds a run of schema %d, written by an earlier snapbench, and this one adds rows of schema %d: choose another folder, or go on with that version (what is there can be read as it is)", dir, had.Schema, Schema)
 		}
 		if had.SHA256 == "" { // written before there was a checksum: take from the new run what follows from the question
-			had.Name, had.Tasks, had.Variants, had.Groups = run.Name, run.Tasks, run.Variants, run.Groups
+			had.Name, had.Tasks, had.Variants, had.Groups, had.Ladders = run.Name, run.Tasks, run.Variants, run.Groups, run.Ladders
 			if err := WriteAtomic(filepath.Join(dir, runFile), had.write); err != nil {
 				return nil, err
 			}

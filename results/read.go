@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -99,6 +100,11 @@ func Merge(sets ...Set) (Set, error) {
 		all.Run.Baseline = cmp.Or(all.Run.Baseline, s.Run.Baseline) // that of the first run: the user names it first to compare the others with it
 		for _, g := range s.Run.Groups {
 			all.Run.addGroup(g)
+		}
+		for _, l := range s.Run.Ladders {
+			if !slices.ContainsFunc(all.Run.Ladders, func(have Ladder) bool { return have.Name == l.Name }) {
+				all.Run.Ladders = append(all.Run.Ladders, l)
+			}
 		}
 		for _, r := range s.Rows {
 			i, ok := at[r.ID]

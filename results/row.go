@@ -79,7 +79,7 @@ type Row struct {
 	RepeatEqual     *bool    `parquet:"repeat_equal,optional" json:"repeat_equal,omitempty" desc:"whether a server's second answer to the same request is the same text; null where it was asked once"`
 	RepeatScore     *float64 `parquet:"repeat_score,optional" json:"repeat_score,omitempty" desc:"the second answer's score, by the row's metric"`
 
-	Length      *int     `parquet:"length,optional" json:"length,omitempty" desc:"needle tasks: asked prompt length in tokens; LongBench: the row's own length field; questions: the context's tokens"`
+	Length      *int     `parquet:"length,optional" json:"length,omitempty" desc:"needle tasks: asked prompt length in tokens; RULER: that of prompt and answer; LongBench: the row's own length field; questions: the context's tokens"`
 	Depth       *float64 `parquet:"depth,optional" json:"depth,omitempty" desc:"needle's place, 0 to 100 percent of the haystack"`
 	Answer      string   `parquet:"answer,optional" json:"answer,omitempty" desc:"the expected answer; several as a JSON array of strings"`
 	NeedleToken *int     `parquet:"needle_token,optional" json:"needle_token,omitempty" desc:"position of the needle's first token in the prompt"`

@@ -36,6 +36,8 @@ type Run struct {
 	Variants []string `json:"variants,omitempty"`
 	// Groups gives tasks an average of their own in tables, such as LongBench's six categories.
 	Groups []Group `json:"groups,omitempty"`
+	// Ladders are tasks that tables show by length.
+	Ladders []Ladder `json:"ladders,omitempty"`
 	// Baseline is the variant that tables, pictures and the gate compare the others with if there is no full cache, such
 	// as the first of several servers.
 	Baseline string `json:"baseline,omitempty"`

@@ -22,16 +22,17 @@ type Summary struct {
 
 // SubjectSummary is one model under one protocol on one device.
 type SubjectSummary struct {
-	Model    string        `json:"model"`
-	Revision string        `json:"revision,omitempty"`
-	Protocol string        `json:"protocol,omitempty"`
-	Device   string        `json:"device"`
-	DType    string        `json:"dtype"`
-	Cells    []CellSummary `json:"cells"`
-	Costs    []CostSummary `json:"costs"`
-	Parts    []PartSummary `json:"fidelity_by_part,omitempty"`
-	Loads    []LoadSummary `json:"throughput,omitempty"`
-	Warnings []string      `json:"warnings,omitempty"`
+	Model    string          `json:"model"`
+	Revision string          `json:"revision,omitempty"`
+	Protocol string          `json:"protocol,omitempty"`
+	Device   string          `json:"device"`
+	DType    string          `json:"dtype"`
+	Cells    []CellSummary   `json:"cells"`
+	Costs    []CostSummary   `json:"costs"`
+	Ladders  []LadderSummary `json:"by_length,omitempty"`
+	Parts    []PartSummary   `json:"fidelity_by_part,omitempty"`
+	Loads    []LoadSummary   `json:"throughput,omitempty"`
+	Warnings []string        `json:"warnings,omitempty"`
 }
 
 // summaryScale says what the numbers are; a file without it is of before, when they were 0 to 1.
@@ -148,6 +149,9 @@ func Summarize(set Set) Summary {
 				}
 			}
 		}
+		for _, t := range lengthTables(set.Run, parts[i]) {
+			out.Ladders = append(out.Ladders, t.summary())
+		}
 		for _, c := range Costs(set.Run, parts[i]) {
 			cs := CostSummary{
 				Variant: c.Variant, Rows: c.Rows, PromptTokens: known(c.PromptTokens), PrefillSeconds: known(c.PrefillSeconds),
@@ -200,6 +204,12 @@ func Sections(set Set) []Section {
 			list = append(list, Section{strings.ToUpper(m.Title[:1]) + m.Title[1:], t.Grid()})
 			if g, ok := t.DropGrid(); ok {
 				list = append(list, Section{"Drop against " + t.Against(), g})
+			}
+		}
+		for _, t := range lengthTables(set.Run, parts[i]) {
+			for _, s := range t.Sections() {
+				s.Grid.Title = sub.String()
+				list = append(list, s)
 			}
 		}
 		if g, ok := PartGrid(set.Run, parts[i]); ok {

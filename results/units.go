@@ -66,3 +66,19 @@ func Seconds(v float64) string {
 	}
 	return fmt.Sprintf("%.1f min", v/60)
 }
+
+// Tokens writes a number of tokens in short: 512, 1K, 380K, 1M. K is 1024, as in --lengths; multiples of 1000 that are
+// not multiples of 1024 have a small k.
+func Tokens(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%dM", n>>20)
+	case n >= 1024 && n%1024 == 0:
+		return fmt.Sprintf("%dK", n>>10)
+	case n >= 1_000_000 && n%1_000_000 == 0:
+		return fmt.Sprintf("%dM", n/1_000_000)
+	case n >= 10_000 && n%1000 == 0:
+		return fmt.Sprintf("%dk", n/1000)
+	}
+	return fmt.Sprint(n)
+}

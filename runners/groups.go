@@ -1,6 +1,9 @@
 package runners
 
 import (
+	"slices"
+
+	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/metrics"
 	"github.com/snapbench/snapbench/results"
 )
@@ -28,4 +31,21 @@ func LongBenchGroups() []results.Group {
 	}
 	return append(groups, results.Group{Name: "the 16 English and code sets", Tasks: all},
 		results.Group{Name: "the 5 Chinese sets", Tasks: chinese}, results.Group{Name: "the 13 sets of LongBench-E", Tasks: e})
+}
+
+// ladders are the tasks of a job that tables show by length.
+func ladders(tasks []datasets.Task) (list []results.Ladder) {
+	for _, t := range tasks {
+		d, err := datasets.Define(t.Name())
+		if err != nil {
+			continue
+		}
+		for _, name := range d.ByLength {
+			known := slices.ContainsFunc(list, func(l results.Ladder) bool { return l.Name == name })
+			if !known && slices.Contains(d.Groups[name], t.Name()) {
+				list = append(list, results.Ladder{Name: name, Tasks: d.Groups[name], Enough: d.Enough})
+			}
+		}
+	}
+	return list
 }

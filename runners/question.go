@@ -59,6 +59,7 @@ func (j *Job) Describe(team []Runner, options []datasets.Options) (results.Run, 
 		q.Tasks = append(q.Tasks, taskQuestion{t.Name(), t.Version(), t.Len(), t.Digest()[:16], options[i]})
 		run.Tasks, run.Samples = append(run.Tasks, t.Name()), append(run.Samples, t.Len())
 	}
+	run.Ladders = ladders(j.Tasks)
 	for _, v := range j.Variants {
 		q.Variants = append(q.Variants, v.String())
 		run.Variants = append(run.Variants, v.String())
@@ -76,8 +77,17 @@ func (j *Job) Check(team []Runner) error {
 		}
 		d := r.Describe()
 		for _, t := range j.Tasks {
+			if d.Context == 0 {
+				continue
+			}
+			if most, ok := t.(interface{ Totals() []int }); ok {
+				if n := slices.Max(most.Totals()); n > d.Context {
+					return Mistake(fmt.Errorf("length %d, prompt and answer together: the context of %s is %d tokens: ask for less by --lengths, or take a model with a longer one",
+						n, d.Model, d.Context))
+				}
+			}
 			sized, ok := t.(interface{ Lengths() []int })
-			if !ok || d.Context == 0 {
+			if !ok {
 				continue
 			}
 			for _, n := range sized.Lengths() {
