@@ -36,7 +36,7 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	_, err := Open("rogue_l")
-	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l, rouge_zh, ruler_all, ruler_part, and regex:PATTERN, command:PROGRAM") {
+	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l, rouge_l_r, rouge_zh, ruler_all, ruler_part, withheld, and regex:PATTERN, command:PROGRAM") {
 		t.Errorf("Open of an unknown metric: %v", err)
 	}
 }
@@ -91,13 +91,22 @@ func TestContract(t *testing.T) {
 		if perfect == "" {
 			perfect = "return 7"
 		}
-		if got, err := s.Score(perfect, reference(perfect)); err != nil || !(math.Abs(got-1) <= 1e-8) {
-			t.Errorf("%s of the answer itself: %v, %v", name, got, err)
-		}
-		if got, err := s.Score("", reference(perfect)); err != nil || got != 0 {
-			t.Errorf("%s of nothing: %v, %v", name, got, err)
+		whole, nothing := 1.0, 0.0
+		if name == "withheld" { // the answer is what should not be said
+			whole, nothing = 0, 1
 		}
 		ref := reference("7 Paragraph 7 段落7", "窗口 Paragraph 8 段落8")
+		held := reference(perfect)
+		if name == "instructions" { // its answers say what a prediction has to be like
+			held = reference(`{"instruction_id": "punctuation:no_comma"}`)
+			ref = reference(held.Answers[0], `{"instruction_id": "startend:quotation"}`)
+		}
+		if got, err := s.Score(perfect, held); err != nil || !(math.Abs(got-whole) <= 1e-8) {
+			t.Errorf("%s of the answer itself: %v, %v", name, got, err)
+		}
+		if got, err := s.Score("", held); err != nil || got != nothing {
+			t.Errorf("%s of nothing: %v, %v", name, got, err)
+		}
 		first, second := ref.Answers[0], ref.Answers[1]
 		if _, err := s.Score("注意力 7 8", ref); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -113,7 +122,8 @@ var graded = map[string]string{
 	"rouge1_r": "testdata/rouge1.json", "rouge1_f": "testdata/rouge1.json",
 	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",
 	"recalled": "the project's own: the cases of TestRecalled", "exact": "the project's own: the cases of TestExact",
-	"contains": "the project's own: the cases of TestContains",
+	"contains": "the project's own: the cases of TestContains", "withheld": "the project's own: the cases of TestWithheld",
+	"instructions": "tasks/ifeval.json of the reference data: TestFollowedOriginal", "rouge_l_r": "testdata/rouge_l_r.json",
 }
 
 // TestEveryMetricIsRecorded: every registered metric has pairs that its original

@@ -32,7 +32,7 @@ func Compile(text string, flags Flags) (*Pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", text, err)
 	}
-	return &Pattern{text, root, p.groups}, nil
+	return &Pattern{text, root, p.groups, mostSteps}, nil
 }
 
 type parser struct {

@@ -29,6 +29,7 @@ type Pattern struct {
 	text   string
 	root   node
 	groups int // numbered ones
+	steps  int // most of one call
 }
 
 // String returns the pattern's text.
@@ -41,18 +42,24 @@ func (p *Pattern) Groups() int { return p.groups }
 // way to match.
 var ErrSteps = errors.New("the pattern takes too many steps")
 
-// mostSteps bounds the work of one call. A step is a character or a node tried.
-const mostSteps = 50_000_000
+// The work of one call is bounded, that of a program's own patterns only against what would
+// seem to hang. A step is a character or a node tried.
+const (
+	mostSteps    = 10_000_000
+	mostOwnSteps = 2_000_000_000
+)
 
 // deepestMatch bounds the repetitions of groups in one match, which take stack.
 const deepestMatch = 100_000
 
-// Must compiles a pattern that is known to be right.
+// Must compiles a program's own pattern, which is known to be right and to take at most the
+// square of a text's length in steps.
 func Must(text string, flags Flags) *Pattern {
 	p, err := Compile(text, flags)
 	if err != nil {
 		panic(err)
 	}
+	p.steps = mostOwnSteps
 	return p
 }
 
@@ -68,7 +75,7 @@ func (p *Pattern) Match(text []rune) (bool, error) {
 
 // find returns the first matches, all of them for most < 0.
 func (p *Pattern) find(text []rune, most int) (found [][2]int, err error) {
-	m := &match{text: text}
+	m := &match{text: text, most: p.steps}
 	from, empty := 0, true // whether a match that begins at from may be empty
 	for start := from; start <= len(text) && len(found) != most; {
 		end := -1
@@ -80,7 +87,7 @@ func (p *Pattern) find(text []rune, most int) (found [][2]int, err error) {
 			return true
 		})
 		switch {
-		case m.steps > mostSteps:
+		case m.steps > m.most:
 			return nil, fmt.Errorf("pattern %q: %w", p.text, ErrSteps)
 		case ok:
 			found = append(found, [2]int{start, end})
@@ -111,6 +118,7 @@ func (p *Pattern) Split(text []rune) ([]string, error) {
 // match is the state of one call.
 type match struct {
 	text  []rune
+	most  int // steps
 	steps int
 	depth int // repetitions of groups that are underway
 }
@@ -118,7 +126,7 @@ type match struct {
 // over counts a step, and says whether they were too many.
 func (m *match) over() bool {
 	m.steps++
-	return m.steps > mostSteps
+	return m.steps > m.most
 }
 
 // node is a part of a pattern. It calls next at every place where it can end, in the order in
@@ -215,7 +223,7 @@ func (r repeat) from(m *match, count, at, began int, next func(int) bool) bool {
 	}
 	again := func(began int) bool {
 		if m.depth++; m.depth > deepestMatch {
-			m.steps = mostSteps
+			m.steps = m.most
 		}
 		ok := r.of.match(m, at, func(to int) bool { return r.from(m, count+1, to, began, next) })
 		m.depth--
