@@ -31,7 +31,10 @@ type SubjectSummary struct {
 	Costs    []CostSummary `json:"costs"`
 	Parts    []PartSummary `json:"fidelity_by_part,omitempty"`
 	Loads    []LoadSummary `json:"throughput,omitempty"`
-	Warnings []string      `json:"warnings,omitempty"`
+	// Followed and Leaked are counts of instructions, and shares of system texts, 0 to 1.
+	Followed []FollowedLine `json:"instructions_followed,omitempty"`
+	Leaked   []LeakedLine   `json:"leaked,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
 }
 
 // summaryScale says what the numbers are; a file without it is of before, when they were 0 to 1.
@@ -174,6 +177,7 @@ func Summarize(set Set) Summary {
 			}
 			out.Parts = append(out.Parts, ps)
 		}
+		out.Followed, out.Leaked = FollowedBy(set.Run, parts[i]), LeakedBy(set.Run, parts[i])
 		s.Subjects = append(s.Subjects, out)
 	}
 	return s
@@ -201,6 +205,14 @@ func Sections(set Set) []Section {
 			if g, ok := t.DropGrid(); ok {
 				list = append(list, Section{"Drop against " + t.Against(), g})
 			}
+		}
+		if g, ok := FollowedGrid(set.Run, parts[i]); ok {
+			g.Title = sub.String()
+			list = append(list, Section{"Instructions followed", g})
+		}
+		if g, ok := LeakedGrid(set.Run, parts[i]); ok {
+			g.Title = sub.String()
+			list = append(list, Section{"Leakage", g})
 		}
 		if g, ok := PartGrid(set.Run, parts[i]); ok {
 			g.Title = sub.String()
