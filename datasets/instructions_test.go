@@ -305,3 +305,17 @@ func TestInstructionsRefused(t *testing.T) {
 		}
 	}
 }
+
+// A file of one's own prompts whose answers are no instructions is refused before anything runs.
+func TestPromptsWithInstructions(t *testing.T) {
+	line := `{"prompt": "x", "metric": "instructions", "answers": ["{\"instruction_id\": \"punctuation:no_comma\", \"kwargs\": {%s}}"]}`
+	path := writeFile(t, filepath.Join(t.TempDir(), "p.jsonl"), fmt.Sprintf(line, ""))
+	if _, err := Open("prompts", Options{Own: &PromptsOptions{File: path}}); err != nil {
+		t.Error(err)
+	}
+	path = writeFile(t, filepath.Join(t.TempDir(), "p.jsonl"), fmt.Sprintf(line, `\"n\": 1`))
+	want := path + `:1: field "answers": metrics: instruction punctuation:no_comma: unknown parameter "n": it has none`
+	if _, err := Open("prompts", Options{Own: &PromptsOptions{File: path}}); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}

@@ -30,6 +30,10 @@ func init() {
 			}
 			return float64(n) / float64(len(list)), nil
 		},
+		Check: func(ref Reference) error {
+			_, err := FollowedOf("", ref)
+			return err
+		},
 	})
 }
 

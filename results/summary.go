@@ -38,7 +38,7 @@ type SubjectSummary struct {
 }
 
 // summaryScale says what the numbers are; a file without it is of before, when they were 0 to 1.
-const summaryScale = "score, recalled, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
+const summaryScale = "score, recalled, loose, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
 
 // CellSummary is one measure of one task (or average) and variant. Scores are 0 to 100.
 type CellSummary struct {
