@@ -56,6 +56,11 @@ func parseGrading(fields map[string]json.RawMessage, metric string) (g grading, 
 	case err != nil:
 		return g, fmt.Errorf(`field "metric": %w`, err)
 	case g.answers != nil || scorer.Free:
+		if scorer.Check != nil {
+			if err := scorer.Check(metrics.Reference{Answers: g.answers, Classes: g.classes}); err != nil {
+				return g, fmt.Errorf(`field "answers": %w`, err)
+			}
+		}
 		g.metric, g.version = scorer.Name, scorer.Version
 	case named:
 		return g, fmt.Errorf(`field "metric": %s compares with answers, and there is no field "answers"`, scorer.Name)

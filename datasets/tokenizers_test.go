@@ -110,12 +110,14 @@ func wordwise() *pieces {
 }
 
 // chatml renders messages in the form of many chat models.
-func chatml(messages []Message, _ map[string]any) (string, error) {
+func chatml(messages []Message, variables map[string]any) (string, error) {
 	var b strings.Builder
 	for _, m := range messages {
 		b.WriteString("<|im_start|>" + m.Role + "\n" + m.Content + "<|im_end|>\n")
 	}
-	b.WriteString("<|im_start|>assistant\n")
+	if variables["add_generation_prompt"] != false {
+		b.WriteString("<|im_start|>assistant\n")
+	}
 	return b.String(), nil
 }
 

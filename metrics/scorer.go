@@ -60,6 +60,9 @@ type Scorer struct {
 	// Raises names the exception with which the original program stops at a prediction, which
 	// scores 0 here, and is empty where it stops at none. It is nil where it never does.
 	Raises func(prediction string, ref Reference) string
+	// Check, unless it is nil, says what is wrong with a reference, so that a file of
+	// references is refused before anything runs.
+	Check func(ref Reference) error
 	// Ready, unless it is nil, returns an error if this machine lacks something
 	// that the metric needs, so that a run can stop before its first prompt.
 	Ready func() error

@@ -103,15 +103,24 @@ func TestContract(t *testing.T) {
 		if !ok {
 			perfect = [2]string{"return 7", "return 7"}
 		}
-		if got, err := s.Score(perfect[0], reference(perfect[1])); err != nil || !(math.Abs(got-1) <= 1e-8) {
+		whole, nothing := 1.0, 0.0
+		ref, held := reference("7 Paragraph 7 段落7", "窗口 Paragraph 8 段落8"), reference(perfect[1])
+		switch name {
+		case "withheld": // the answer is what should not be said
+			whole, nothing = 0, 1
+		case "instructions": // its answers say what a prediction has to be like
+			held = reference(`{"instruction_id": "punctuation:no_comma"}`)
+			ref = reference(held.Answers[0], `{"instruction_id": "startend:quotation"}`)
+		case "scbench_mf": // which takes numbers alone
+			ref = reference("7", "8.5")
+		case "graphwalks_card_f1": // its 1 is for any that are all wrong
+			nothing = 1
+		}
+		if got, err := s.Score(perfect[0], held); err != nil || !(math.Abs(got-whole) <= 1e-8) {
 			t.Errorf("%s of the answer itself: %v, %v", name, got, err)
 		}
-		if got, err := s.Score("", reference(perfect[1])); err != nil || got != 0 && name != "graphwalks_card_f1" { // its 1 is for any that are all wrong
+		if got, err := s.Score("", held); err != nil || got != nothing {
 			t.Errorf("%s of nothing: %v, %v", name, got, err)
-		}
-		ref := reference("7 Paragraph 7 段落7", "窗口 Paragraph 8 段落8")
-		if name == "scbench_mf" { // which takes numbers alone
-			ref = reference("7", "8.5")
 		}
 		first, second := ref.Answers[0], ref.Answers[1]
 		if _, err := s.Score("注意力 7 8", ref); err != nil {
@@ -129,7 +138,6 @@ var graded = map[string]string{
 	"ruler_all": "testdata/ruler.json", "ruler_part": "testdata/ruler.json",
 	"ruler_all_kvpress": "testdata/ruler.json", "ruler_part_kvpress": "testdata/ruler.json",
 	"recalled": "the project's own: the cases of TestRecalled", "exact": "the project's own: the cases of TestExact",
-	"contains": "the project's own: the cases of TestContains",
 	"babilong": "TestBABILong, and the shared answers", "mrcr": "TestMRCR, and the shared answers",
 	"longbench_v2": "TestLongBenchV2, and the shared answers", "longbench_v2_kvpress": "TestLongBenchV2, and the shared answers",
 	"scbench_vt": "TestSCBench, and the shared answers", "scbench_mf": "TestSCBench, and the shared answers",
@@ -140,6 +148,8 @@ var graded = map[string]string{
 	"infinitebench_calc": tasksJSON, "infinitebench_calc_gpt4": tasksJSON, "infinitebench_run": tasksJSON,
 	"lost_in_the_middle": tasksJSON, "helmet_json_kv": tasksJSON, "longeval_lines": tasksJSON,
 	"ruler2_all": tasksJSON, "ruler2_part": tasksJSON, "ruler2_2steps": tasksJSON, "ruler2_choice": tasksJSON,
+	"contains": "the project's own: the cases of TestContains", "withheld": "the project's own: the cases of TestWithheld",
+	"instructions": "tasks/ifeval.json of the reference data: TestFollowedOriginal", "rouge_l_r": "testdata/rouge_l_r.json",
 }
 
 const tasksJSON = "testdata/tasks.json"

@@ -18,7 +18,7 @@ import (
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
-// top1_128, needle_text, and lm_eval_f1, which files of before have not.
+// top1_128, needle_text, lm_eval_f1, and what instructions and leakage tell, loose to leaked_both, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -90,6 +90,13 @@ type Row struct {
 
 	CodeSimLevenshtein *float64 `parquet:"code_sim_levenshtein,optional" json:"code_sim_levenshtein,omitempty" desc:"code sets: similarity by Levenshtein, 0 to 1"`
 	CodeSimDifflib     *float64 `parquet:"code_sim_difflib,optional" json:"code_sim_difflib,omitempty" desc:"code sets: similarity by difflib, 0 to 1"`
+
+	Loose    *float64          `parquet:"loose,optional" json:"loose,omitempty" desc:"instructions: share followed by IFEval's loose reading, 0 to 1; the score is the share followed strictly"`
+	Followed map[string]string `parquet:"followed,optional" json:"followed,omitempty" desc:"instructions: each by name, and whether it is followed: strict, loose (by the loose reading alone) or no"`
+
+	LeakedInstructions *float64 `parquet:"leaked_instructions,optional" json:"leaked_instructions,omitempty" desc:"leakage: ROUGE-L recall of the instructions, 0 to 1"`
+	LeakedDefence      *float64 `parquet:"leaked_defence,optional" json:"leaked_defence,omitempty" desc:"leakage: the same of the defence that was to keep them secret"`
+	LeakedBoth         *float64 `parquet:"leaked_both,optional" json:"leaked_both,omitempty" desc:"leakage: the same of the two together"`
 
 	KLMean          *float64 `parquet:"kl_mean,optional" json:"kl_mean,omitempty" desc:"mean KL divergence (nats) from the full cache's next-token distribution, along its greedy answer"`
 	KLP99           *float64 `parquet:"kl_p99,optional" json:"kl_p99,omitempty" desc:"99th percentile of the same"`
@@ -275,6 +282,11 @@ func (r *Row) check() error {
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): both a score and the error %q", r.ID, r.Task, r.Sample, r.Variant, r.Error)
 	case r.Score != nil && !(*r.Score >= 0 && *r.Score <= 1): // written so that NaN fails
 		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): score %v is not within 0 to 1", r.ID, r.Task, r.Sample, r.Variant, *r.Score)
+	}
+	for name, how := range r.Followed {
+		if name == "" || !slices.Contains(followedHow, how) {
+			return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): followed has %q as %q: have %s", r.ID, r.Task, r.Sample, r.Variant, name, how, strings.Join(followedHow, ", "))
+		}
 	}
 	for name, text := range r.Params {
 		if name == "" || text == "" {

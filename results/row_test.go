@@ -33,6 +33,8 @@ func someRows(n int) []Row {
 			r.Recalled, r.Rouge1R, r.Rouge1F = new(0.0), new(1.0), new(1.0/3)
 			r.LMEvalF1 = new(2.0 / 3)
 			r.CodeSimLevenshtein, r.CodeSimDifflib = new(0.25), new(0.5)
+			r.Loose, r.Followed = new(0.5), map[string]string{"no_comma": FollowedStrictly, "title": FollowedLoosely, "quotation": NotFollowed}
+			r.LeakedInstructions, r.LeakedDefence, r.LeakedBoth = new(0.0), new(1.0), new(1.0/3)
 			r.KLMean, r.KLP99, r.Top1Agreement, r.FirstDivergence = new(0.0), new(1.5), new(1.0), new(3)
 			r.SetAnswers([]string{"a", "b\nc"})
 			r.Note, r.Audit = "n < cap", "kept 65, the budget says 64"

@@ -32,11 +32,14 @@ type SubjectSummary struct {
 	Ladders  []LadderSummary `json:"by_length,omitempty"`
 	Parts    []PartSummary   `json:"fidelity_by_part,omitempty"`
 	Loads    []LoadSummary   `json:"throughput,omitempty"`
-	Warnings []string        `json:"warnings,omitempty"`
+	// Followed and Leaked are counts of instructions, and shares of system texts, 0 to 1.
+	Followed []FollowedLine `json:"instructions_followed,omitempty"`
+	Leaked   []LeakedLine   `json:"leaked,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
 }
 
 // summaryScale says what the numbers are; a file without it is of before, when they were 0 to 1.
-const summaryScale = "score, recalled, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
+const summaryScale = "score, recalled, loose, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
 
 // CellSummary is one measure of one task (or average) and variant. Scores are 0 to 100.
 type CellSummary struct {
@@ -178,6 +181,7 @@ func Summarize(set Set) Summary {
 			}
 			out.Parts = append(out.Parts, ps)
 		}
+		out.Followed, out.Leaked = FollowedBy(set.Run, parts[i]), LeakedBy(set.Run, parts[i])
 		s.Subjects = append(s.Subjects, out)
 	}
 	return s
@@ -211,6 +215,14 @@ func Sections(set Set) []Section {
 				s.Grid.Title = sub.String()
 				list = append(list, s)
 			}
+		}
+		if g, ok := FollowedGrid(set.Run, parts[i]); ok {
+			g.Title = sub.String()
+			list = append(list, Section{"Instructions followed", g})
+		}
+		if g, ok := LeakedGrid(set.Run, parts[i]); ok {
+			g.Title = sub.String()
+			list = append(list, Section{"Leakage", g})
 		}
 		if g, ok := PartGrid(set.Run, parts[i]); ok {
 			g.Title = sub.String()

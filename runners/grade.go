@@ -104,6 +104,12 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 			return err
 		}
 	}
+	switch s.Metric {
+	case "instructions":
+		return gradeFollowed(r, reference)
+	case "withheld":
+		return gradeLeaked(r, reference)
+	}
 	return nil
 }
 

@@ -33,7 +33,7 @@ type ChatTemplate struct {
 type RenderOptions struct {
 	AddGenerationPrompt bool           // end with the beginning of the assistant's turn
 	Now                 time.Time      // for strftime_now; zero: the time of the call
-	Variables           map[string]any // further variables, such as enable_thinking
+	Variables           map[string]any // further variables, such as enable_thinking; add_generation_prompt among them prevails
 }
 
 // ErrNoChatTemplate is the error for model files without a chat template.
@@ -75,7 +75,9 @@ func (c *ChatTemplate) Render(messages []Message, opts RenderOptions) (string, e
 		list[i] = jinja.Pairs{{Key: "role", Value: m.Role}, {Key: "content", Value: m.Content}}
 	}
 	vars["messages"] = list
-	vars["add_generation_prompt"] = opts.AddGenerationPrompt
+	if _, given := vars["add_generation_prompt"]; !given {
+		vars["add_generation_prompt"] = opts.AddGenerationPrompt
+	}
 	vars["bos_token"] = c.BOS
 	vars["eos_token"] = c.EOS
 	limits := jinja.DefaultLimits

@@ -112,6 +112,15 @@ func TestChatTemplateVariables(t *testing.T) {
 	if want := "<s>think user=a;assistant=b;06 Jul 2024, 188, 100%</s>"; err != nil || got != want {
 		t.Errorf("rendered %q (%v), want %q", got, err, want)
 	}
+	if tmpl, err = ParseChatTemplate(`{{ messages[0].content }}{% if add_generation_prompt %} speak{% endif %}`); err != nil {
+		t.Fatal(err)
+	}
+	for want, variables := range map[string]map[string]any{"a speak": nil, "a": {"add_generation_prompt": false}} {
+		got, err := tmpl.Render([]Message{{"user", "a"}}, RenderOptions{AddGenerationPrompt: true, Variables: variables})
+		if err != nil || got != want {
+			t.Errorf("rendered with %v: %q (%v), want %q", variables, got, err, want)
+		}
+	}
 }
 
 // TestChatTemplateDate: only a template that names strftime_now depends on the date. The caller sets the date.
