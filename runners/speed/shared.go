@@ -36,7 +36,7 @@ func MeasureShared(ctx context.Context, m *models.Model, length, maxNew int, var
 	d.ResetPeak()
 	r := local.New(m, func([]int32) string { return "" })
 	start := time.Now()
-	out, err := r.Run(ctx, []runners.Request{{Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: maxNew}})
+	out, err := runners.Answer(ctx, r, runners.Request{Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: maxNew})
 	if err != nil {
 		return nil, err
 	}
