@@ -61,7 +61,7 @@ type Watch interface {
 }
 
 // Run answers every sample that has no finished row yet. Several runners share the
-// samples: each takes the next batch when it is free, and which of them answers one
+// samples: each takes the next when it has room, and which of them answers one
 // decides nothing, as long as they are alike. What is finished is in the journal,
 // whatever ends the run.
 func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) error {

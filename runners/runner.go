@@ -1,7 +1,7 @@
 // Package runners answers samples. [Job.Run] is the project's one sentence: every
-// sample of a plan becomes a prompt, prompts that fit together become a batch, a
-// [Runner] answers it under every variant, the answers are graded, and one writer
-// appends the rows.
+// sample of a plan becomes a prompt, a [Runner] takes prompts as it has room and
+// answers each under every variant, the answers are graded, and one writer appends the
+// rows.
 //
 // A Runner is what answers: the project's own engine (package local), or anything
 // else that takes tokens or text.

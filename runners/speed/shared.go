@@ -41,7 +41,7 @@ func MeasureShared(ctx context.Context, m *models.Model, length, maxNew int, var
 		return nil, err
 	}
 	took := time.Since(start)
-	s := &Shared{Prefill: out[0][0].Prefill, Peak: d.Memory().Peak}
+	s := &Shared{Prefill: out[0][0].Prefill, Peak: out[0][0].PeakBytes}
 	for _, c := range out[0] {
 		if c.Err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Variant, c.Err)
