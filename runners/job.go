@@ -61,7 +61,7 @@ type Watch interface {
 }
 
 // Run answers every sample that has no finished row yet. Several runners share the
-// samples: each takes the next batch when it is free, and which of them answers one
+// samples: each takes the next when it has room, and which of them answers one
 // decides nothing, as long as they are alike. What is finished is in the journal,
 // whatever ends the run.
 func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) error {
@@ -76,67 +76,56 @@ func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, 
 	var wait sync.WaitGroup
 	for _, r := range team {
 		wait.Go(func() {
-			for {
-				batch, err := p.next(ctx, r)
-				if err == nil && len(batch) == 0 {
-					return
-				}
-				if err == nil {
-					err = batch.answer(ctx, r)
-				}
-				if err == nil {
-					err = p.write(batch)
-				}
-				if err != nil {
-					p.fail(ctx, r, err)
-					return
-				}
+			if err := r.Run(ctx, &desk{p, r}); err != nil {
+				p.fail(ctx, r, err)
 			}
 		})
 	}
 	wait.Wait()
+	if p.err == nil && p.ended {
+		p.err = ErrEnough
+	}
 	return p.err
 }
 
-// batch are samples that are answered together.
-type batch []*asked
+// desk is where one of the team gets its samples, and leaves what came of them.
+type desk struct {
+	plan   *plan
+	runner Runner
+}
 
-// answer asks a runner, and grades what comes back.
-func (b batch) answer(ctx context.Context, r Runner) error {
-	var requests []Request
-	var of []*asked
-	for _, a := range b {
-		if a.open() {
-			requests, of = append(requests, a.request), append(of, a)
-		}
+// Next hands out the next sample that needs an answer.
+func (d *desk) Next(ctx context.Context, wait bool, fits func(Request) bool) (*Handed, bool, error) {
+	a, done, err := d.plan.next(ctx, wait, fits)
+	if a == nil {
+		return nil, done, err
 	}
-	if len(requests) == 0 {
-		return nil
-	}
-	out, err := r.Run(ctx, requests)
-	if err != nil {
-		return err
-	}
-	about := r.Describe()
-	for i, a := range of {
-		completions := out[i]
-		if a.hidden {
-			completions = completions[1:]
+	return &Handed{a.request, func(completions []Completion) error {
+		if err := a.answered(d.runner.Describe(), completions); err != nil {
+			return err
 		}
-		for k := range a.rows {
-			a.rows[k].Device = about.Device // which of several it was plays no part in the row's identity
-			if a.rows[k].Revision == "" {   // nor does what a server says it is, which is known late
-				a.rows[k].Revision = about.Revision
-			}
-			a.untrusted = a.untrusted || completions[k].Untrusted
-			if err := grade(&a.rows[k], a.sample, completions[k]); err != nil {
-				return err
-			}
-			if err := a.keep(a.rows[k].ID, completions[k]); err != nil {
-				return err
-			}
-			completions[k].Positions = nil // those of a large grid take more memory than its caches
+		return d.plan.write(a)
+	}}, false, nil
+}
+
+// answered grades what came back.
+func (a *asked) answered(about Description, completions []Completion) error {
+	if a.hidden {
+		completions = completions[1:]
+	}
+	for k := range a.rows {
+		a.rows[k].Device = about.Device // which of several it was plays no part in the row's identity
+		if a.rows[k].Revision == "" {   // nor does what a server says it is, which is known late
+			a.rows[k].Revision = about.Revision
 		}
+		a.untrusted = a.untrusted || completions[k].Untrusted
+		if err := grade(&a.rows[k], a.sample, completions[k]); err != nil {
+			return err
+		}
+		if err := a.keep(a.rows[k].ID, completions[k]); err != nil {
+			return err
+		}
+		completions[k].Positions = nil // those of a large grid take more memory than its caches
 	}
 	return nil
 }

@@ -46,16 +46,12 @@ func (a *asked) keep(id string, c Completion) error {
 	return nil
 }
 
-// write stores what the caches of a batch kept.
-func (k *keeping) write(list batch) error {
+// write stores what the caches of a sample's answers kept.
+func (k *keeping) write(a *asked) error {
 	if k == nil {
 		return nil
 	}
-	var all []kept.Batch
-	for _, a := range list {
-		all = append(all, a.kept)
-	}
-	return k.Write(all...)
+	return k.Write(a.kept)
 }
 
 func (k *keeping) close() {

@@ -10,7 +10,7 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
-// plan hands a job's samples out, batch after batch, and writes down what comes back.
+// plan hands a job's samples out, one after the other, and writes down what comes back.
 // Samples are made ready ahead of the runners, in the order in which one runner
 // would take them.
 type plan struct {
@@ -20,21 +20,22 @@ type plan struct {
 	ready     <-chan *asked
 	cancel    context.CancelFunc
 	taking    sync.Mutex // over held
-	held      *asked     // made ready, for the next batch
+	held      *asked     // made ready, and not handed out yet
 	mu        sync.Mutex // over what follows
 	journal   *results.Journal
 	positions *keeping // nil: they are not stored
-	err       error    // the first: no further batch is handed out
+	err       error    // the first: nothing further is handed out
+	ended     bool     // before the last sample, as was asked
 }
 
-// prepared is how many samples are made ready before a runner asks for them.
-const prepared = 4
+// madeReady is how many samples are made ready before a runner asks for them.
+const madeReady = 4
 
 func (j *Job) plan(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) *plan {
 	ahead := j.Places()
 	watch.Plan(ahead)
 	ctx, cancel := context.WithCancel(ctx)
-	ready := make(chan *asked, prepared)
+	ready := make(chan *asked, madeReady)
 	p := &plan{job: j, watch: watch, several: len(team) > 1, ready: ready, cancel: cancel, journal: journal}
 	go func() {
 		defer close(ready)
@@ -82,47 +83,64 @@ func (p *plan) close() {
 	}
 }
 
-// next returns the samples that a runner is to answer, none where all are handed
-// out: of one task, as many as fit together. Those that need no answer are written
-// down on the way.
-func (p *plan) next(ctx context.Context, r Runner) (batch, error) {
+// next hands out the next sample that needs an answer, where it fits; those that need none
+// are written down on the way. It returns nil where none is ready and it need not wait, where
+// the next one does not fit, and where all are handed out or no more may be, which done says.
+func (p *plan) next(ctx context.Context, wait bool, fits func(Request) bool) (a *asked, done bool, err error) {
 	p.taking.Lock()
 	defer p.taking.Unlock()
-	var list batch
-	var requests []Request
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if p.failed() {
-			return nil, nil
+			return nil, true, nil
 		}
 		if p.enough() {
-			if len(list) > 0 {
-				return list, nil
-			}
-			return nil, ErrEnough
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.ended = true
+			return nil, true, nil
 		}
 		if p.held == nil {
-			a, ok := <-p.ready
+			a, ok, open := p.prepared(wait)
+			if !open {
+				return nil, true, ctx.Err()
+			}
 			if !ok {
-				return list, ctx.Err()
+				return nil, false, nil
 			}
 			if err := ctx.Err(); err != nil {
-				return nil, err // what ended it may have kept the sample from being made
+				return nil, false, err // what ended it may have kept the sample from being made
 			}
 			p.held = a
 		}
 		a := p.held
-		if len(list) > 0 && list[0].task != a.task || a.open() && !r.Fits(requests, a.request) {
-			return list, nil // it stays for the next batch
+		if a.open() && fits != nil && !fits(a.request) {
+			return nil, false, nil // it stays for whoever asks next
 		}
 		p.held = nil
 		if a.open() {
-			list, requests = append(list, a), append(requests, a.request)
-		} else if err := p.write(batch{a}); err != nil {
-			return nil, err
+			return a, false, nil
 		}
+		if err := p.write(a); err != nil {
+			return nil, false, err
+		}
+	}
+}
+
+// prepared returns the next sample that is ready, if there is one or it waits; open is false
+// behind the last.
+func (p *plan) prepared(wait bool) (a *asked, ok, open bool) {
+	if wait {
+		a, open = <-p.ready
+		return a, open, open
+	}
+	select {
+	case a, open = <-p.ready:
+		return a, open, open
+	default:
+		return nil, false, true
 	}
 }
 
@@ -132,31 +150,23 @@ func (p *plan) failed() bool {
 	return p.err != nil
 }
 
-// write appends a batch's rows, also where another batch has failed meanwhile.
-func (p *plan) write(list batch) error {
-	var rows []results.Row
-	for _, a := range list {
-		rows = append(rows, a.rows...)
-	}
+// write appends a sample's rows, also where another sample has failed meanwhile.
+func (p *plan) write(a *asked) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.positions.write(list); err != nil { // before the rows: a kill between the two loses nothing
+	if err := p.positions.write(a); err != nil { // before the rows: a kill between the two loses nothing
 		return err
 	}
-	if len(rows) > 0 {
-		if err := p.journal.Append(rows...); err != nil {
+	if len(a.rows) > 0 {
+		if err := p.journal.Append(a.rows...); err != nil {
 			return err
 		}
 	}
-	for _, a := range list {
-		p.watch.Finished(a.task, a.number)
-	}
+	p.watch.Finished(a.task, a.number)
 	// What throws doubt on every figure ends the run; the row is kept.
-	for _, a := range list {
-		for _, r := range a.rows {
-			if a.untrusted && r.Error != "" {
-				return errors.New(r.Error)
-			}
+	for _, r := range a.rows {
+		if a.untrusted && r.Error != "" {
+			return errors.New(r.Error)
 		}
 	}
 	return nil

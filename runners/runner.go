@@ -1,7 +1,7 @@
 // Package runners answers samples. [Job.Run] is the project's one sentence: every
-// sample of a plan becomes a prompt, prompts that fit together become a batch, a
-// [Runner] answers it under every variant, the answers are graded, and one writer
-// appends the rows.
+// sample of a plan becomes a prompt, a [Runner] takes prompts as it has room and
+// answers each under every variant, the answers are graded, and one writer appends the
+// rows.
 //
 // A Runner is what answers: the project's own engine (package local), or anything
 // else that takes tokens or text.
@@ -20,14 +20,13 @@ type Runner interface {
 	Describe() Description
 	// Check reports a variant that cannot be served whatever the prompt.
 	Check(v []Variant) error
-	// Fits says whether a request may be completed together with those that wait.
-	// One alone always may: what does not fit then is an error of its variants.
-	Fits(waiting []Request, next Request) bool
-	// Run completes each request under each of its variants: out[i][j] belongs to
-	// requests[i].Variants[j]. What goes wrong with one request or variant is that
-	// completion's Err; the returned error means that nothing can go on (the
-	// context is done, the device failed).
-	Run(ctx context.Context, requests []Request) (out [][]Completion, err error)
+	// Run takes requests from work as it has room for them, completes each under each of
+	// its variants, and gives each request's completions back when they are whole, until
+	// work has no more. One request alone always has room: what does not fit then is an
+	// error of its variants. What goes wrong with one request or variant is that
+	// completion's Err; the returned error means that nothing can go on (the context is
+	// done, the device failed).
+	Run(ctx context.Context, work Work) error
 	Close() error
 }
 

@@ -147,36 +147,41 @@ func onTwo(t *testing.T, n int, change func(team []runners.Runner)) (answer func
 	return func() error { return j.Run(t.Context(), team, journal, progress) }, journal, said
 }
 
-// flawed is one of a pair of runners. The second fails in its second batch, but not before
-// the first has begun one; the first finishes that batch only after the failure.
+// flawed is one of a pair of runners. The second fails in its second request, but not before
+// the first has begun one; the first finishes that request only after the failure.
 type flawed struct {
 	runners.Runner
 	other       *flawed // of the second, the first
 	begun, lost chan struct{}
-	batches     atomic.Int32
-	completed   atomic.Int32 // requests
+	begins      atomic.Int32
+	completed   atomic.Int32
 }
 
 var errLost = errors.New("fell off the bus")
 
-func (f *flawed) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
-	switch n := f.batches.Add(1); {
-	case f.other == nil && n == 1:
-		close(f.begun)
-		<-f.lost
-		time.Sleep(20 * time.Millisecond) // until it is known
-	case f.other != nil && n == 2:
-		<-f.other.begun
-		close(f.other.lost)
-		return nil, errLost
-	}
-	out, err := f.Runner.Run(ctx, requests)
-	f.completed.Add(int32(len(requests)))
-	return out, err
+func (f *flawed) Run(ctx context.Context, work runners.Work) error {
+	return runners.OneByOne(ctx, work, func(ctx context.Context, q runners.Request) ([]runners.Completion, error) {
+		switch n := f.begins.Add(1); {
+		case f.other == nil && n == 1:
+			close(f.begun)
+			<-f.lost
+			time.Sleep(20 * time.Millisecond) // until it is known
+		case f.other != nil && n == 2:
+			<-f.other.begun
+			close(f.other.lost)
+			return nil, errLost
+		}
+		out, err := runners.Answer(ctx, f.Runner, q)
+		if err != nil {
+			return nil, err
+		}
+		f.completed.Add(1)
+		return out[0], nil
+	})
 }
 
-// When a device fails, the error names it; the batch of the other device is finished and
-// written, no other is begun, and the same command continues the run.
+// When a device fails, the error names it; what the other device has in hand is finished and
+// written, nothing else is begun, and the same command continues the run.
 func TestOneDeviceFails(t *testing.T) {
 	var first, second *flawed
 	answer, journal, said := onTwo(t, 100, func(team []runners.Runner) {
@@ -192,8 +197,8 @@ func TestOneDeviceFails(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 	had := int(first.completed.Load() + second.completed.Load())
-	if first.batches.Load() != 1 || second.batches.Load() != 2 || len(journal.Rows()) != 2*had || first.completed.Load() == 0 {
-		t.Errorf("%d rows of %d samples in %d and %d batches; want all of 1 and 2", len(journal.Rows()), had, first.batches.Load(), second.batches.Load())
+	if first.begins.Load() != 1 || second.begins.Load() != 2 || len(journal.Rows()) != 2*had || first.completed.Load() == 0 {
+		t.Errorf("%d rows of %d samples in %d and %d requests; want all of 1 and 2", len(journal.Rows()), had, first.begins.Load(), second.begins.Load())
 	}
 	if err := answer(); err != nil {
 		t.Fatal(err)

@@ -132,12 +132,12 @@ func TestQuestionsReference(t *testing.T) {
 		}
 		for _, convention := range datasets.ConventionNames() {
 			requests := byConvention[convention]
-			out, err := engine.Run(t.Context(), requests)
+			out, err := runners.Answer(t.Context(), engine, requests...)
 			if err != nil {
 				t.Fatal(err)
 			}
 			last := len(requests) - 1
-			alone, err := engine.Run(t.Context(), requests[last:])
+			alone, err := runners.Answer(t.Context(), engine, requests[last:]...)
 			if err != nil {
 				t.Fatal(err)
 			}

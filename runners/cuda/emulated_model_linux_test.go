@@ -74,7 +74,7 @@ func TestEmulatedModel(t *testing.T) {
 		m := modeltest.Load(t, d, dir)
 		defer m.Close()
 		request := runners.Request{Prompt: prompt.IDs, Variants: runners.VariantsOf(variants), MaxNew: tokens, Stop: runners.Stop{Tokens: []int32{0}}, Positions: true}
-		out, err := local.New(m, func([]int32) string { return "" }).Run(context.Background(), []runners.Request{request})
+		out, err := runners.Answer(context.Background(), local.New(m, func([]int32) string { return "" }), request)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,8 +42,8 @@ func TestEmulatedRagged(t *testing.T) {
 	run := func(d engine.Device) (s seen) {
 		m := modeltest.Load(t, d, "shape:tiny")
 		defer m.Close()
-		out, err := local.New(m, func([]int32) string { return "" }).Run(context.Background(),
-			[]runners.Request{{Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: 1, Positions: true}})
+		out, err := runners.Answer(context.Background(), local.New(m, func([]int32) string { return "" }),
+			runners.Request{Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: 1, Positions: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,22 +3,35 @@ package local
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// batch is the requests that are decoded together.
+// batch is the requests that are decoded together. They come and go: one that is answered
+// leaves, and the next joins as soon as there is room.
 type batch struct {
-	engine    *Engine
-	requests  []runners.Request
-	out       [][]runners.Completion
+	engine   *Engine
+	requests map[int]runners.Request // in hand, by number
+	handed   map[int]*runners.Handed
+	out      map[int][]runners.Completion
+	planned  map[int]share
+	peaks    map[int]int64  // bytes, while each was in hand
+	looked   map[int]string // where its hidden states cease to be finite
+	number   int            // of the next request
+	full     bool           // the next one does not fit, as long as nothing ends
+
 	answers   []*answer
-	sources   []source // where the sequence of each answer is
 	prefilled []*models.Prefilled
-	looked    map[int]string // by request: where its hidden states cease to be finite
+	decoder   *models.Decoder // nil: no step since something joined
+	live      []*answer       // its rows
 }
+
+// share is what a request in hand is planned to take of the memory, in bytes.
+type share struct{ caches, decode int64 }
 
 // answer is one row of the batch: a variant's answer to a request, or a follower, which is
 // fed what the full cache answers so that the two can be compared.
@@ -28,8 +41,10 @@ type answer struct {
 	pending          []int32 // tokens to read before answering
 	last             int32   // token to feed once nothing is pending
 	done             bool
-	started          time.Time
-	row              int // of the decoder, in the step that runs
+	took             time.Duration // the steps that it took part in
+	row              int           // of the decoder, in the step that runs
+	prefilled        *models.Prefilled
+	sequence         models.Sequence // its state when the decoder was made
 
 	// Of a follower:
 	follow *answer   // the full cache's answer; nil for all others
@@ -52,52 +67,123 @@ func (s source) sequence() models.Sequence {
 	return s.prefilled.Sequences[s.variant]
 }
 
-// complete answers the requests, all their variants in one batch.
-func (e *Engine) complete(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
-	out := make([][]runners.Completion, len(requests))
+func (e *Engine) newBatch() *batch {
+	e.model.Device().ResetPeak()
+	return &batch{
+		engine: e, requests: map[int]runners.Request{}, handed: map[int]*runners.Handed{}, out: map[int][]runners.Completion{},
+		planned: map[int]share{}, peaks: map[int]int64{}, looked: map[int]string{},
+	}
+}
+
+// run answers what work hands out until it has no more, which done says, or until what is in
+// hand is answered where another engine wants the memory for itself. Requests that lacked
+// memory in company are returned as they were handed out, and nothing joins behind them; last
+// says that they have no further attempt, so that this is the answer to one that is alone.
+func (b *batch) run(ctx context.Context, work runners.Work, last bool) (lacking []*runners.Handed, done bool, err error) {
+	defer b.free()
+	last = last || len(b.engine.memory.engines) == 1
+	for {
+		for !done && !b.full && len(lacking) == 0 && (last || !b.engine.memory.wanted()) {
+			var group []*runners.Handed
+			if group, done, err = b.take(ctx, work); err != nil {
+				return nil, false, err
+			}
+			if len(group) == 0 {
+				break
+			}
+			lacks, err := b.join(ctx, group, last && len(b.requests) == 0 && len(group) == 1)
+			if err != nil {
+				return nil, false, err
+			}
+			if lacks {
+				lacking = group
+			}
+		}
+		if len(b.requests) == 0 {
+			return lacking, done, ctx.Err()
+		}
+		if err := b.step(ctx); err != nil {
+			if !outOfMemory(err) || last && len(b.requests) == 1 {
+				return nil, false, err
+			}
+			for _, i := range slices.Sorted(maps.Keys(b.requests)) {
+				lacking = append(lacking, b.handed[i])
+			}
+			return lacking, done, nil
+		}
+		if err := b.settle(); err != nil {
+			return nil, false, err
+		}
+	}
+}
+
+// take takes the next request that fits, and those behind it that share its prompt.
+func (b *batch) take(ctx context.Context, work runners.Work) (group []*runners.Handed, done bool, err error) {
+	h, done, err := work.Next(ctx, len(b.requests) == 0, func(q runners.Request) bool {
+		b.full = !b.fits(nil, q)
+		return !b.full
+	})
+	if h == nil || err != nil {
+		return nil, done, err
+	}
+	group = append(group, h)
+	for {
+		h, done, err := work.Next(ctx, len(group[0].Question) > 0, func(q runners.Request) bool {
+			return shared(group[0].Request, q) && b.fits(group, q)
+		})
+		if h == nil || err != nil {
+			return group, done, err
+		}
+		group = append(group, h)
+	}
+}
+
+// join prefills the prompt that requests have in common, and adds their answers to the batch.
+// It says whether they lack memory, and leaves the batch as it was then, unless it is the
+// last attempt, of which that is the answer.
+func (b *batch) join(ctx context.Context, group []*runners.Handed, last bool) (lacks bool, err error) {
+	b.pause()
+	b.measure()
 	room := 0 // tokens that each cache must hold beyond its prompt
-	for i, q := range requests {
-		out[i] = make([]runners.Completion, len(q.Variants))
-		for j, v := range q.Variants {
-			out[i][j].Variant = v
+	var all, sound []int
+	for _, h := range group {
+		i := b.number
+		b.number++
+		all = append(all, i)
+		b.requests[i], b.handed[i], b.out[i] = h.Request, h, make([]runners.Completion, len(h.Variants))
+		b.planned[i], _, _ = b.engine.share(h.Request)
+		for j, v := range h.Variants {
+			b.out[i][j].Variant = v
 		}
-		room = max(room, len(q.Question)+max(1, q.MaxNew))
-	}
-	d := e.model.Device()
-	d.ResetPeak()
-	batch := &batch{engine: e, requests: requests, out: out, looked: map[int]string{}}
-	defer batch.free()
-	var sound []int
-	for i, q := range requests {
-		if err := batch.check(q); err != nil {
-			batch.refuse(i, &RequestError{err})
-		} else {
-			sound = append(sound, i)
+		if err := b.check(h.Request); err != nil {
+			b.refuse(i, &RequestError{err})
+			continue
 		}
+		sound, room = append(sound, i), max(room, len(h.Question)+h.MaxNew)
 	}
-	for _, same := range batch.together(sound) {
-		if err := batch.prefill(ctx, same, room); err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if fatal(err) {
-				return nil, err
-			}
-			for _, i := range same {
-				batch.refuse(i, err)
+	if len(sound) > 0 {
+		switch err := b.prefill(ctx, sound, room); {
+		case err == nil:
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case fatal(err) && (last || !outOfMemory(err)):
+			return false, err
+		default:
+			for _, i := range sound {
+				b.refuse(i, err)
 			}
 		}
 	}
-	if err := batch.decode(ctx); err != nil {
-		return nil, err
-	}
-	peak := d.Memory().Peak
-	for i := range out {
-		for j := range out[i] {
-			out[i][j].PeakBytes = peak
+	if !last && slices.ContainsFunc(all, func(i int) bool {
+		return slices.ContainsFunc(b.out[i], func(c runners.Completion) bool { return outOfMemory(c.Err) })
+	}) {
+		for _, i := range all {
+			b.drop(i)
 		}
+		b.pause()
+		return true, nil
 	}
-	return out, nil
+	return false, b.settle()
 }
 
 // refuse gives an error to all variants of a request that have none yet.
@@ -111,15 +197,72 @@ func (b *batch) refuse(request int, err error) {
 
 // add adds an answer and says which sequence it decodes.
 func (b *batch) add(a *answer, s source) {
+	a.prefilled, a.sequence = s.prefilled, s.sequence()
 	b.answers = append(b.answers, a)
-	b.sources = append(b.sources, s)
 }
 
-// free gives the caches back.
-func (b *batch) free() {
-	for _, p := range b.prefilled {
-		p.Free()
+// settle gives back the requests of which every answer is whole.
+func (b *batch) settle() error {
+	open := map[int]bool{}
+	for _, a := range b.answers {
+		if !a.over() {
+			open[a.request] = true
+		}
 	}
+	if len(open) == len(b.requests) {
+		return nil
+	}
+	b.measure()
+	for _, i := range slices.Sorted(maps.Keys(b.requests)) {
+		if open[i] {
+			continue
+		}
+		out := b.out[i]
+		for j := range out {
+			out[j].PeakBytes = b.peaks[i]
+		}
+		for _, a := range b.answers {
+			if a.request == i && a.follow == nil {
+				a.completion.Decode = a.took
+			}
+		}
+		if err := b.handed[i].Answer(out); err != nil {
+			return err
+		}
+		b.drop(i)
+	}
+	return nil
+}
+
+// drop forgets a request. Its caches are given back when the decoder that has them pauses.
+func (b *batch) drop(request int) {
+	b.answers = slices.DeleteFunc(b.answers, func(a *answer) bool { return a.request == request })
+	delete(b.requests, request)
+	delete(b.handed, request)
+	delete(b.out, request)
+	delete(b.planned, request)
+	delete(b.peaks, request)
+	delete(b.looked, request)
+	b.full = false
+}
+
+// measure takes down the highest use of memory since it was called last, for each request that
+// was in hand.
+func (b *batch) measure() {
+	d := b.engine.model.Device()
+	peak := d.Memory().Peak
+	for i := range b.requests {
+		b.peaks[i] = max(b.peaks[i], peak)
+	}
+	d.ResetPeak()
+}
+
+// free gives everything back.
+func (b *batch) free() {
+	for i := range b.requests {
+		b.drop(i)
+	}
+	b.pause()
 }
 
 // RequestError is an error of one request; others may still succeed.

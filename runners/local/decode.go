@@ -8,76 +8,73 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// decode steps until every answer is done. Finished rows leave the decoder once they are
-// more than a quarter of its rows: to leave them out costs more than a few idle ones.
-func (b *batch) decode(ctx context.Context) error {
-	var live []int // indexes of answers, in the order of the decoder's rows
-	decoder := (*models.Decoder)(nil)
-	defer func() {
-		if decoder != nil {
-			decoder.Close()
-		}
-	}()
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		var next []int
-		for k, a := range b.answers {
-			if !b.over(a) {
-				next = append(next, k)
-			}
-		}
-		if len(next) == 0 {
-			return nil
-		}
-		if decoder == nil {
-			live = next
-			for _, a := range b.answers {
-				a.started = time.Now()
-			}
-			var err error
-			if decoder, err = b.newDecoder(live); err != nil {
-				return err
-			}
-		} else if len(live)-len(next) > len(live)/4 {
-			var rows []int
-			for row, k := range live {
-				if slices.Contains(next, k) {
-					rows = append(rows, row)
-				}
-			}
-			if err := decoder.Retain(rows); err != nil {
-				decoder = nil // it closed itself
-				return err
-			}
-			live = next
-		}
-		if err := b.step(ctx, decoder, live); err != nil {
-			return err
+// step has every answer that is not over read a token or choose one. Rows that are over leave
+// the decoder once they are more than a quarter of its rows: to leave them out costs more
+// than a few idle ones.
+func (b *batch) step(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var open []*answer
+	for _, a := range b.answers {
+		if !a.over() {
+			open = append(open, a)
 		}
 	}
+	if b.decoder != nil && (len(b.live)-len(open) > len(b.live)/4 || b.decoder.Room() == 0) {
+		b.pause()
+	}
+	if b.decoder == nil {
+		list := make([]models.Sequence, len(open))
+		for row, a := range open {
+			list[row] = a.sequence
+		}
+		decoder, err := b.engine.model.NewDecoder(list)
+		if err != nil {
+			return err
+		}
+		b.decoder, b.live = decoder, open
+	}
+	start := time.Now()
+	if err := b.decode(ctx); err != nil {
+		return err
+	}
+	took := time.Since(start)
+	for _, a := range open {
+		a.took += took
+		b.full = b.full && !a.over()
+	}
+	return nil
+}
+
+// pause closes the decoder, keeps the states of its rows with their answers, and frees the
+// caches of prompts that no request in hand has.
+func (b *batch) pause() {
+	if b.decoder != nil {
+		for row, s := range b.decoder.Sequences() {
+			b.live[row].sequence = s
+		}
+		b.decoder.Close()
+		b.decoder, b.live = nil, nil
+	}
+	b.prefilled = slices.DeleteFunc(b.prefilled, func(p *models.Prefilled) bool {
+		used := slices.ContainsFunc(b.answers, func(a *answer) bool { return a.prefilled == p })
+		if !used {
+			p.Free()
+		}
+		return !used
+	})
 }
 
 // over says whether an answer needs no further step.
-func (b *batch) over(a *answer) bool {
+func (a *answer) over() bool {
 	return a.done || a.follow != nil && a.follow.done
 }
 
-// newDecoder joins the sequences of the answers that are live.
-func (b *batch) newDecoder(live []int) (*models.Decoder, error) {
-	list := make([]models.Sequence, len(live))
-	for row, k := range live {
-		list[row] = b.sources[k].sequence()
-	}
-	return b.engine.model.NewDecoder(list)
-}
-
-// step feeds every live answer its next token and takes what the model chooses.
-func (b *batch) step(ctx context.Context, decoder *models.Decoder, live []int) error {
-	feed := make([]int32, len(live))
-	for row, k := range live {
-		a := b.answers[k]
+// decode feeds every row its next token and takes what the model chooses.
+func (b *batch) decode(ctx context.Context) error {
+	feed := make([]int32, len(b.live))
+	for row, a := range b.live {
 		a.row = row
 		fed := a
 		if a.follow != nil {
@@ -89,18 +86,17 @@ func (b *batch) step(ctx context.Context, decoder *models.Decoder, live []int) e
 			feed[row] = fed.last
 		}
 	}
-	chosen, err := decoder.Step(feed)
+	chosen, err := b.decoder.Step(feed)
 	if err != nil {
 		return err
 	}
-	if err := b.broken(ctx, live, chosen); err != nil {
+	if err := b.broken(ctx, chosen); err != nil {
 		return err
 	}
-	if err := b.compare(decoder, live, chosen); err != nil {
+	if err := b.compare(chosen); err != nil {
 		return err
 	}
-	for row, k := range live {
-		a := b.answers[k]
+	for row, a := range b.live {
 		if a.follow != nil || a.done {
 			continue
 		}
@@ -111,12 +107,12 @@ func (b *batch) step(ctx context.Context, decoder *models.Decoder, live []int) e
 		}
 		b.choose(a, chosen[row], func() []float32 {
 			logits := make([]float32, b.engine.model.Vocab)
-			decoder.Logits(row, logits)
+			b.decoder.Logits(row, logits)
 			return logits
 		})
 	}
-	for _, k := range live {
-		if a := b.answers[k]; a.follow != nil && a.follow.done {
+	for _, a := range b.live {
+		if a.follow != nil && a.follow.done {
 			b.measured(a)
 		}
 	}

@@ -21,14 +21,13 @@ type Engine struct {
 	decode func(ids []int32) string
 	about  runners.Description
 	memory *memory
-	answer func(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error)
 }
 
 // New returns an engine that shares its device's memory with no other. decode turns an
 // answer's tokens into text. The caller closes the model.
 func New(m *models.Model, decode func(ids []int32) string) *Engine {
 	e := &Engine{model: m, decode: decode, memory: &memory{}}
-	e.memory.engines, e.answer = []*Engine{e}, e.complete
+	e.memory.engines = []*Engine{e}
 	e.describe("", "", m.Device().Name())
 	return e
 }
@@ -78,43 +77,48 @@ func policiesOf(list []runners.Variant) ([]compress.Variant, error) {
 	return out, nil
 }
 
-// Run completes the requests, all their variants in one batch. If memory runs out, each
-// request is run alone, and if it runs out again, once more while no other engine takes of
-// the same memory: an answer must not depend on what runs beside it.
-func (e *Engine) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
-	out, err := e.beside(ctx, requests)
-	if !lacksMemory(out, err) {
-		return out, err
-	}
-	if len(requests) == 1 {
-		if len(e.memory.engines) > 1 {
-			out, err = e.apart(ctx, requests)
-		}
-		return out, err
-	}
-	out = nil
-	for _, q := range requests {
-		alone, err := e.Run(ctx, []runners.Request{q})
+// Run completes requests, all their variants in one batch, which the next request joins as
+// soon as there is room for it. If memory runs out, each is completed alone, and if it runs out
+// again, once more while no other engine takes of the same memory: an answer must not depend
+// on what runs beside it.
+func (e *Engine) Run(ctx context.Context, work runners.Work) error {
+	for {
+		lacking, done, err := e.beside(ctx, work)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, alone...)
-	}
-	return out, nil
-}
-
-// lacksMemory says whether an allocation failed, for all requests or for one.
-func lacksMemory(out [][]runners.Completion, err error) bool {
-	var memory *engine.OutOfMemory
-	if errors.As(err, &memory) {
-		return true
-	}
-	for _, completions := range out {
-		for _, c := range completions {
-			if errors.As(c.Err, &memory) {
-				return true
+		for _, h := range lacking {
+			if err := e.alone(ctx, h); err != nil {
+				return err
 			}
 		}
+		if done {
+			return nil
+		}
 	}
-	return false
+}
+
+// alone completes a request by itself.
+func (e *Engine) alone(ctx context.Context, h *runners.Handed) error {
+	lacking, _, err := e.beside(ctx, &single{h})
+	if err != nil || len(lacking) == 0 {
+		return err
+	}
+	return e.apart(ctx, &single{h})
+}
+
+// single is the work of one request.
+type single struct{ handed *runners.Handed }
+
+// Next hands it out once.
+func (s *single) Next(context.Context, bool, func(runners.Request) bool) (*runners.Handed, bool, error) {
+	h := s.handed
+	s.handed = nil
+	return h, h == nil, nil
+}
+
+// outOfMemory says whether an allocation failed.
+func outOfMemory(err error) bool {
+	var memory *engine.OutOfMemory
+	return errors.As(err, &memory)
 }

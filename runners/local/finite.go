@@ -63,10 +63,9 @@ func (b *batch) fail(c *runners.Completion, err error) {
 
 // broken fails the answers of a step whose logits are not finite. A follower fails its
 // variant; the full cache's answer fails all that follow it.
-func (b *batch) broken(ctx context.Context, live []int, chosen []int32) error {
-	for row, k := range live {
-		a := b.answers[k]
-		if chosen[row] >= 0 || b.over(a) {
+func (b *batch) broken(ctx context.Context, chosen []int32) error {
+	for row, a := range b.live {
+		if chosen[row] >= 0 || a.over() {
 			continue
 		}
 		source := a

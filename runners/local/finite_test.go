@@ -105,7 +105,7 @@ func TestDamagedWeight(t *testing.T) {
 					{Prompt: ids(60, 3), Question: ids(4, 5), Variants: runners.VariantsOf(variants(t, five)), MaxNew: 5, Fidelity: fidelity},
 					{Prompt: ids(61, 5), Variants: runners.VariantsOf(variants(t, five)), MaxNew: 5, MinNew: 2, Stop: runners.Stop{Tokens: []int32{0, 1}}, Fidelity: fidelity},
 				}
-				out, err := r.Run(context.Background(), requests)
+				out, err := runners.Answer(context.Background(), r, requests...)
 				if err != nil {
 					t.Fatalf("%s: a request's fault ends the run: %v", c.want, err)
 				}
@@ -132,7 +132,7 @@ func TestDamagedToken(t *testing.T) {
 	good := damagedOn(t, ref.New(), models.Embedding, -1, nowhere, 0)
 	prompt := ids(100, 3)
 	request := runners.Request{Prompt: prompt, Variants: runners.VariantsOf(variants(t, five)), MaxNew: 12}
-	want, err := good.Run(context.Background(), []runners.Request{request})
+	want, err := runners.Answer(context.Background(), good, request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestDamagedToken(t *testing.T) {
 		t.Fatal("no such token among the answers: choose another prompt")
 	}
 	r := damagedOn(t, ref.New(), models.Embedding, -1, int(token), float32(math.NaN()))
-	out, err := r.Run(context.Background(), []runners.Request{request})
+	out, err := runners.Answer(context.Background(), r, request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestDamagedToken(t *testing.T) {
 	// With fidelity all follow the full cache's answer, which meets the token: what was
 	// asked for cannot be had of any variant.
 	request.Fidelity = true
-	if out, err = r.Run(context.Background(), []runners.Request{request}); err != nil {
+	if out, err = runners.Answer(context.Background(), r, request); err != nil {
 		t.Fatalf("a variant's fault ends the run: %v", err)
 	}
 	for _, got := range out[0] {
@@ -199,7 +199,7 @@ func TestDamagedToken(t *testing.T) {
 		t.Fatalf("%s has no token of its own: choose another prompt", request.Variants[1].(compress.Variant))
 	}
 	r = damagedOn(t, ref.New(), models.Embedding, -1, int(own[0]), float32(math.Inf(1)))
-	if out, err = r.Run(context.Background(), []runners.Request{request}); err != nil {
+	if out, err = runners.Answer(context.Background(), r, request); err != nil {
 		t.Fatal(err)
 	}
 	if full, other := out[0][0], out[0][1]; full.Err != nil || full.Fidelity == nil || other.Err == nil {

@@ -1,18 +1,14 @@
 package local
 
-import (
-	"github.com/snapbench/snapbench/runners"
-	"github.com/snapbench/snapbench/runners/models"
-)
+import "github.com/snapbench/snapbench/runners"
 
 // compare adds to each follower's measurement the divergence of its distribution from that
 // of the full cache, in steps in which the full cache's answer chooses a token.
-func (b *batch) compare(decoder *models.Decoder, live []int, chosen []int32) error {
+func (b *batch) compare(chosen []int32) error {
 	var p, q []int
 	var who []*answer
-	for row, k := range live {
-		a := b.answers[k]
-		if a.follow == nil || b.over(a) || len(a.follow.pending) > 1 {
+	for row, a := range b.live {
+		if a.follow == nil || a.over() || len(a.follow.pending) > 1 {
 			continue
 		}
 		p, q, who = append(p, a.follow.row), append(q, row), append(who, a)
@@ -20,7 +16,7 @@ func (b *batch) compare(decoder *models.Decoder, live []int, chosen []int32) err
 	if len(who) == 0 {
 		return nil
 	}
-	kl, err := decoder.Divergence(p, q)
+	kl, err := b.decoder.Divergence(p, q)
 	if err != nil {
 		return err
 	}

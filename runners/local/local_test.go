@@ -64,13 +64,13 @@ func TestSharedPrefillEqualsOneVariantAtATime(t *testing.T) {
 	before := m.Device().Memory().InUse
 	request := runners.Request{Prompt: ids(100, 3), Question: ids(5, 11), Variants: runners.VariantsOf(all), MaxNew: 9, Positions: true}
 	other := runners.Request{Prompt: ids(61, 5), Variants: runners.VariantsOf(all[:2]), MaxNew: 4, Positions: true}
-	out, err := r.Run(context.Background(), []runners.Request{request, other})
+	out, err := runners.Answer(context.Background(), r, request, other)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for j := range all {
 		request.Variants = runners.VariantsOf(all[j : j+1])
-		alone, err := r.Run(context.Background(), []runners.Request{request})
+		alone, err := runners.Answer(context.Background(), r, request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestStops(t *testing.T) {
 	r, _ := tiny(t)
 	request := runners.Request{Prompt: ids(50, 3), Variants: runners.VariantsOf(variants(t, "full")), MaxNew: 6}
 	run := func() runners.Completion {
-		out, err := r.Run(context.Background(), []runners.Request{request})
+		out, err := runners.Answer(context.Background(), r, request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func TestStops(t *testing.T) {
 func TestFidelity(t *testing.T) {
 	r, _ := tiny(t)
 	request := runners.Request{Prompt: ids(100, 3), Variants: runners.VariantsOf(variants(t, five)), MaxNew: 9, Fidelity: true}
-	out, err := r.Run(context.Background(), []runners.Request{request})
+	out, err := runners.Answer(context.Background(), r, request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestFidelity(t *testing.T) {
 		}
 	}
 	request.Fidelity = false
-	plain, err := r.Run(context.Background(), []runners.Request{request})
+	plain, err := runners.Answer(context.Background(), r, request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestBadRequests(t *testing.T) {
 	empty.Prompt = nil
 	lists := good
 	lists.Variants = runners.VariantsOf(variants(t, "snapkv(cap=24,w=8|8|8)"))
-	out, err := r.Run(context.Background(), []runners.Request{long, good, empty, lists})
+	out, err := runners.Answer(context.Background(), r, long, good, empty, lists)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestBadRequests(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := r.Run(cancelled, []runners.Request{good}); err != context.Canceled {
+	if _, err := runners.Answer(cancelled, r, good); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -194,10 +194,11 @@ func TestPlanCoversThePeak(t *testing.T) {
 		for _, list := range []string{"full", "snapkv(cap=40,w=16,k=5)", five, "tova(cap=40)", "keydiff(cap=40)", "h2o(cap=40)", "cur(cap=40)", "critical(cap=40)", twelve} {
 			request := runners.Request{Prompt: ids(n, 3), Variants: runners.VariantsOf(variants(t, list)), MaxNew: 5}
 			before := m.Device().Memory().InUse
-			if _, err := r.Run(context.Background(), []runners.Request{request}); err != nil {
+			out, err := runners.Answer(context.Background(), r, request)
+			if err != nil {
 				t.Fatal(err)
 			}
-			peak := m.Device().Memory().Peak - before
+			peak := out[0][0].PeakBytes - before
 			plan := m.Plan(variants(t, list), n, 5, false).Total()
 			if plan < peak || float64(plan) > 1.5*float64(peak) {
 				t.Errorf("%d tokens, %s: planned %d bytes, the peak was %d", n, list, plan, peak)
@@ -214,7 +215,7 @@ func TestReaders(t *testing.T) {
 	all := variants(t, "full;quest(cap=24,page=8,recent=4);snapkv(cap=24,w=8);quest(cap=24,page=4,recent=4);quest(cap=200)")
 	request := runners.Request{Prompt: ids(100, 3), Question: ids(5, 11), Variants: runners.VariantsOf(all), MaxNew: 9, Fidelity: true}
 	run := func() []runners.Completion {
-		out, err := r.Run(context.Background(), []runners.Request{request})
+		out, err := runners.Answer(context.Background(), r, request)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
@@ -29,108 +28,144 @@ func TestFits(t *testing.T) {
 		}
 		return runners.Request{Prompt: make([]int32, tokens), Variants: runners.VariantsOf(v[:variants]), MaxNew: 10}
 	}
+	measured := of(100, 4)
+	measured.Fidelity = true
 	for _, c := range []struct {
-		waiting int
-		a       runners.Request
-		want    bool
+		inHand int
+		a      runners.Request
+		want   bool
 	}{
 		{0, of(1<<20, 4), true},
 		{1, of(100, 4), true},
 		{7, of(100, 4), true},
-		{8, of(100, 4), false}, // 36 rows
+		{7, measured, false}, // 36 rows
+		{8, of(100, 4), false},
 		{1, of(tokensTogether-100, 1), true},
 		{1, of(tokensTogether-99, 1), false},
 	} {
-		var waiting []runners.Request
-		for range c.waiting {
-			waiting = append(waiting, of(100, 4))
-		}
-		if got := e.Fits(waiting, c.a); got != c.want {
-			t.Errorf("%d waiting, %d tokens in %d variants: %v, want %v", c.waiting, len(c.a.Prompt), len(c.a.Variants), got, c.want)
-		}
-	}
-}
-
-func TestLacksMemory(t *testing.T) {
-	short := &engine.OutOfMemory{Device: "cpu", Need: 2, Free: 1}
-	none := [][]runners.Completion{{{}, {Err: errors.New("other")}}}
-	if lacksMemory(none, nil) || !lacksMemory(nil, fmt.Errorf("layer 3: %w", short)) ||
-		!lacksMemory([][]runners.Completion{{{}}, {{}, {Err: &RequestError{Err: short}}}}, nil) {
-		t.Error("a lack of memory is not told from other errors")
-	}
-}
-
-// scarce is the memory of two devices; one request fits at a time.
-type scarce struct {
-	mu         sync.Mutex
-	held, most int
-	refused    int
-}
-
-// around lets answer run only where the request fits.
-func (m *scarce) around(answer func(context.Context, []runners.Request) ([][]runners.Completion, error)) func(context.Context, []runners.Request) ([][]runners.Completion, error) {
-	return func(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
-		m.mu.Lock()
-		if m.held+len(requests) > 1 {
-			m.refused++
-			m.mu.Unlock()
-			out := make([][]runners.Completion, len(requests))
-			for i := range out {
-				out[i] = make([]runners.Completion, len(requests[i].Variants))
-				for k := range out[i] {
-					out[i][k].Err = &RequestError{&engine.OutOfMemory{Device: "cpu", Need: 2, Free: 1}}
-				}
+		b := e.newBatch()
+		for range c.inHand {
+			if lacks, err := b.join(t.Context(), []*runners.Handed{{Request: of(100, 4)}}, false); lacks || err != nil {
+				t.Fatal(lacks, err)
 			}
-			return out, nil
 		}
-		m.held++
-		m.most = max(m.most, m.held)
-		m.mu.Unlock()
-		defer func() {
-			m.mu.Lock()
-			m.held--
-			m.mu.Unlock()
-		}()
-		time.Sleep(time.Millisecond) // so that they meet
-		return answer(ctx, requests)
+		if got := b.fits(nil, c.a); got != c.want {
+			t.Errorf("%d in hand, %d tokens in %d variants: %v, want %v", c.inHand, len(c.a.Prompt), len(c.a.Variants), got, c.want)
+		}
+		b.free()
 	}
 }
 
-// Two devices that share a memory in which only one request fits answer without an error.
-func TestTwoEnginesLackMemory(t *testing.T) {
-	devices := []engine.Device{newCPU(t), newCPU(t)}
-	engines, room := newEngines(devices), &scarce{}
-	for i, e := range engines {
-		e.model = tinyOn(t, devices[i])
-		e.decode = func([]int32) string { return "" }
-		e.answer = room.around(e.complete)
+// scarce are devices that share a memory, which some allocations at a time exceed.
+type scarce struct {
+	mu      sync.Mutex
+	devices []*scarceDevice
+	limit   int64
+	refused int
+}
+
+type scarceDevice struct {
+	engine.Device
+	all *scarce
+}
+
+// over says whether the devices hold more than there is.
+func (m *scarce) over() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	held := int64(0)
+	for _, d := range m.devices {
+		held += d.Device.Memory().InUse
 	}
+	if held <= m.limit {
+		return nil
+	}
+	m.refused++
+	return &engine.OutOfMemory{Device: "cpu", Need: held, Free: m.limit}
+}
+
+func (d *scarceDevice) New(t engine.Type, n int) (engine.Array, error) {
+	a, err := d.Device.New(t, n)
+	if err != nil {
+		return a, err
+	}
+	if err := d.all.over(); err != nil {
+		d.Device.Free(a)
+		return engine.Array{}, err
+	}
+	return a, nil
+}
+
+func (d *scarceDevice) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Cache, error) {
+	caches, err := d.Device.Gather(kv, kept, room)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.all.over(); err != nil {
+		d.Device.FreeCache(caches...)
+		return nil, err
+	}
+	return caches, nil
+}
+
+// Two devices that share a memory in which little more than one request fits answer without an
+// error, and as they do where there is enough.
+func TestTwoEnginesLackMemory(t *testing.T) {
+	all := &scarce{}
+	for range 2 {
+		all.devices = append(all.devices, &scarceDevice{newCPU(t), all})
+	}
+	engines := newEngines([]engine.Device{all.devices[0], all.devices[1]})
+	all.limit = 1 << 40
+	for i, e := range engines {
+		e.model = tinyOn(t, all.devices[i])
+		e.decode = func(ids []int32) string { return fmt.Sprint(ids) }
+	}
+	request := func(i int) runners.Request {
+		return runners.Request{Prompt: ids(60, i), Variants: runners.VariantsOf(variants(t, "full;snapkv(cap=24,w=8)")), MaxNew: 2 + i%5}
+	}
+	var want [20][]runners.Completion
+	peak := int64(0)
+	for i := range want {
+		out, err := runners.Answer(t.Context(), engines[0], request(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[i], peak = out[0], max(peak, out[0][0].PeakBytes)
+	}
+	if _, err := runners.Answer(t.Context(), engines[1], request(4)); err != nil { // its tables are made
+		t.Fatal(err)
+	}
+	weights := engines[0].model.Device().Memory().InUse + engines[1].model.Device().Memory().InUse
+	all.limit = weights + peak - engines[0].model.Device().Memory().InUse
 	var wait sync.WaitGroup
 	for _, e := range engines {
 		wait.Go(func() {
-			for i := range 10 {
-				var requests []runners.Request
-				for k := range 2 {
-					requests = append(requests, runners.Request{Prompt: ids(60, i+k), Variants: runners.VariantsOf(variants(t, "full;snapkv(cap=24,w=8)")), MaxNew: 2})
-				}
-				out, err := e.Run(context.Background(), requests)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				for _, completions := range out {
-					for _, c := range completions {
-						if c.Err != nil || len(c.Tokens) == 0 {
-							t.Errorf("%s: %d tokens, %v", c.Variant, len(c.Tokens), c.Err)
-						}
+			var requests []runners.Request
+			for i := range want {
+				requests = append(requests, request(i))
+			}
+			out, err := runners.Answer(context.Background(), e, requests...)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for i := range out {
+				for j, c := range out[i] {
+					if c.Err != nil || c.Text != want[i][j].Text {
+						t.Errorf("request %d, %s: %q, %v; want %q", i, c.Variant, c.Text, c.Err, want[i][j].Text)
 					}
 				}
 			}
 		})
 	}
 	wait.Wait()
-	if room.most != 1 || room.refused < 3 {
-		t.Errorf("%d at a time, %d times refused: want one at a time, after refusals", room.most, room.refused)
+	if all.refused < 3 {
+		t.Errorf("%d times refused: the memory was no limit", all.refused)
+	}
+	all.limit = 1 << 40
+	if held := engines[0].model.Device().Memory().InUse + engines[1].model.Device().Memory().InUse; held != weights {
+		t.Errorf("%d bytes are held afterwards", held-weights)
 	}
 }
 
@@ -151,7 +186,7 @@ func (d smallCard) Memory() engine.Memory {
 func TestFullCacheLeftOut(t *testing.T) {
 	r := New(tinyOn(t, smallCard{newCPU(t), 8 << 20}), func([]int32) string { return "" })
 	request := runners.Request{Prompt: ids(9000, 3), Question: ids(3, 5), Variants: runners.VariantsOf(variants(t, "full;snapkv(cap=64,w=16,k=5);snapkv(cap=50%,w=16,k=5)")), MaxNew: 4}
-	out, err := r.Run(context.Background(), []runners.Request{request})
+	out, err := runners.Answer(context.Background(), r, request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +202,7 @@ func TestFullCacheLeftOut(t *testing.T) {
 		}
 	}
 	request.Variants = request.Variants[1:2]
-	alone, err := r.Run(context.Background(), []runners.Request{request})
+	alone, err := runners.Answer(context.Background(), r, request)
 	if err != nil || alone[0][0].Err != nil || !slices.Equal(alone[0][0].Tokens, out[0][1].Tokens) {
 		t.Errorf("alone: %v, %v; beside what does not fit %v", err, alone[0][0].Tokens, out[0][1].Tokens)
 	}

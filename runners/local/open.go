@@ -134,7 +134,6 @@ func newEngines(devices []engine.Device) []*Engine {
 			memories[place] = &memory{}
 		}
 		e := &Engine{memory: memories[place]}
-		e.answer = e.complete
 		e.about.Name = name
 		if number[name]++; same[name] > 1 {
 			e.about.Name = fmt.Sprintf("%s (%d of %d)", name, number[name], same[name])

@@ -166,7 +166,7 @@ func (b *batch) admit(i int, r *reading) error {
 		if q.Positions {
 			c.Positions = positions
 		}
-		a := &answer{request: i, variant: j, completion: c, pending: q.Question, started: time.Now()}
+		a := &answer{request: i, variant: j, completion: c, pending: q.Question}
 		b.add(a, source{r.prefilled, k, false})
 		own, at = append(own, a), append(at, k)
 		if v.IsFull() {

@@ -3,7 +3,6 @@ package local
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/models"
@@ -41,7 +40,6 @@ func (b *batch) choose(a *answer, token int32, logits func() []float32) {
 // finish sets the text of a finished answer, cut where a stop string begins.
 func (b *batch) finish(a *answer) {
 	q, c := b.requests[a.request], a.completion
-	c.Decode = time.Since(a.started)
 	c.Text = b.engine.decode(c.Tokens)
 	for _, s := range q.Stop.Strings {
 		if before, _, found := strings.Cut(c.Text, s); found {

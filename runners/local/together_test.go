@@ -25,20 +25,20 @@ func TestQuestionsShareAPrefill(t *testing.T) {
 		}
 		return fmt.Sprint(c.Fidelity.Tokens, c.Fidelity.KLMean, c.Fidelity.KLP99, c.Fidelity.Agreement)
 	}
-	requests := []runners.Request{of(11, 5), of(13, 8), {Prompt: ids(61, 5), Variants: runners.VariantsOf(variants(t, five)), MaxNew: 4, Positions: true}, of(17, 2)}
-	out, err := r.Run(context.Background(), requests)
+	requests := []runners.Request{of(11, 5), of(13, 8), of(17, 2), {Prompt: ids(61, 5), Variants: runners.VariantsOf(variants(t, five)), MaxNew: 4, Positions: true}}
+	out, err := runners.Answer(context.Background(), r, requests...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	turned := slices.Clone(requests)
 	slices.Reverse(turned)
-	back, err := r.Run(context.Background(), turned)
+	back, err := runners.Answer(context.Background(), r, turned...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.Reverse(back)
 	for i, q := range requests {
-		alone, err := r.Run(context.Background(), []runners.Request{q})
+		alone, err := runners.Answer(context.Background(), r, q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestQuestionsShareAPrefill(t *testing.T) {
 					t.Errorf("request %d, %s: %v with %v, alone %v with %v", i, q.Variants[j], got.Tokens, near(got), want.Tokens, near(want))
 				}
 			}
-			if i != 2 && out[i][j].Prefill != out[0][0].Prefill {
+			if i != 3 && out[i][j].Prefill != out[0][0].Prefill {
 				t.Errorf("request %d, %s: its prefill took %v, the first's %v", i, q.Variants[j], out[i][j].Prefill, out[0][0].Prefill)
 			}
 		}
@@ -69,7 +69,7 @@ func TestSharedPrefillFailsApart(t *testing.T) {
 	q := runners.Request{Prompt: ids(100, 3), Question: ids(5, 11), Variants: runners.VariantsOf(variants(t, "full;snapkv(cap=5%,w=8);snapkv(cap=24,w=8)")), MaxNew: 3}
 	long := q
 	long.Question = make([]int32, m.Context)
-	out, err := r.Run(context.Background(), []runners.Request{q, long, q})
+	out, err := runners.Answer(context.Background(), r, q, long, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,15 +97,24 @@ func TestTogether(t *testing.T) {
 	prompt.Prompt = ids(100, 4)
 	fewer.Variants = q.Variants[1:]
 	fidelity.Fidelity = true
-	b := &batch{requests: []runners.Request{q, number, question, prompt, fewer, fidelity, q}}
-	if got, want := b.together([]int{0, 1, 2, 3, 4, 5, 6}), [][]int{{0, 2, 6}, {1}, {3}, {4}, {5}}; !reflect.DeepEqual(got, want) {
-		t.Errorf("groups %v, want %v", got, want)
+	for i, other := range []runners.Request{q, question, number, prompt, fewer, fidelity} {
+		if got, want := shared(q, other), i < 2; got != want {
+			t.Errorf("request %d is shared: %v, want %v", i, got, want)
+		}
 	}
 	e := New(tinyOn(t, newCPU(t)), func([]int32) string { return "" })
 	one := runners.Request{Prompt: make([]int32, tokensTogether-10), Variants: q.Variants[:1], MaxNew: 3}
 	other := one
 	other.Prompt = ids(tokensTogether-10, 1)
-	if !e.Fits([]runners.Request{one}, one) || e.Fits([]runners.Request{one}, other) {
-		t.Errorf("the same prompt fits: %v; another of its length: %v", e.Fits([]runners.Request{one}, one), e.Fits([]runners.Request{one}, other))
+	b, group := e.newBatch(), []*runners.Handed{{Request: one}}
+	if !b.fits(group, one) {
+		t.Error("the same prompt does not fit")
+	}
+	if lacks, err := b.join(t.Context(), group, false); lacks || err != nil {
+		t.Fatal(lacks, err)
+	}
+	defer b.free()
+	if b.fits(nil, other) {
+		t.Error("another prompt of its length fits")
 	}
 }

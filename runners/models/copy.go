@@ -11,7 +11,7 @@ import (
 func (m *Model) Copy(s Sequence) (_ Sequence, err error) {
 	d := m.device
 	out := s
-	out.Caches = nil
+	out.Caches, out.mirror = nil, nil
 	defer func() {
 		if err != nil {
 			d.FreeCache(out.Caches...)

@@ -12,7 +12,6 @@ import (
 type Decoder struct {
 	m         *Model
 	sequences []Sequence // in their state when the batch was made
-	mirrors   []*mirror  // by sequence; nil for those without a reader
 	batch     engine.Batch
 	w         *workspace
 	hidden    engine.Array // (rows, width)
@@ -29,9 +28,11 @@ func (m *Model) NewDecoder(sequences []Sequence) (*Decoder, error) {
 	if len(sequences) == 0 {
 		panic("models: a decoder without sequences")
 	}
-	b := &Decoder{m: m}
-	for _, s := range sequences {
-		b.sequences, b.mirrors = append(b.sequences, s), append(b.mirrors, m.newMirror(s))
+	b := &Decoder{m: m, sequences: slices.Clone(sequences)}
+	for i, s := range sequences {
+		if s.mirror == nil {
+			b.sequences[i].mirror = m.newMirror(s)
+		}
 	}
 	if err := b.open(); err != nil {
 		return nil, err
@@ -163,15 +164,29 @@ func (b *Decoder) Divergence(p, q []int) ([]float32, error) {
 	return out, b.m.device.Sync()
 }
 
-// Retain keeps some of the rows, in the given order, and drops the others.
+// Room returns the number of steps that are left until a cache is full.
+func (b *Decoder) Room() int { return b.room - b.batch.Steps() }
+
+// Sequences returns the state of all rows: another decoder goes on from it, with these rows
+// or some of them, and others beside them.
+func (b *Decoder) Sequences() []Sequence {
+	list := make([]Sequence, len(b.sequences))
+	for i, s := range b.sequences {
+		list[i] = advance(s, b.batch.Steps())
+	}
+	return list
+}
+
+// Retain keeps some of the rows, in the given order, and drops the others. After an error
+// the decoder is closed.
 func (b *Decoder) Retain(rows []int) error {
-	steps := b.batch.Steps()
-	next, mirrors := make([]Sequence, len(rows)), make([]*mirror, len(rows))
+	all := b.Sequences()
+	next := make([]Sequence, len(rows))
 	for i, r := range rows {
-		next[i], mirrors[i] = advance(b.sequences[r], steps), b.mirrors[r]
+		next[i] = all[r]
 	}
 	b.Close()
-	b.sequences, b.mirrors = next, mirrors
+	b.sequences = next
 	return b.open()
 }
 

@@ -12,6 +12,7 @@ import (
 type Sequence struct {
 	engine.Sequence
 	reader *reader // nil if a step reads whole caches
+	mirror *mirror // of a sequence with a reader, once a decoder has had it
 }
 
 // reader selects the positions of a sequence's caches that a step's queries read: see
@@ -73,8 +74,8 @@ func (r *mirror) follow(d engine.Device, layer int, c engine.Cache, steps int) {
 
 // reads reports whether any sequence has a reader.
 func (b *Decoder) reads() bool {
-	for _, r := range b.mirrors {
-		if r != nil {
+	for _, s := range b.sequences {
+		if s.mirror != nil {
 			return true
 		}
 	}
@@ -85,11 +86,11 @@ func (b *Decoder) reads() bool {
 // in plain Go over copies, which is right on every device.
 func (b *Decoder) read(layer, window int) {
 	m, d, h := b.m, b.m.device, b.m.Heads
-	for row, r := range b.mirrors {
+	for row, s := range b.sequences {
+		r := s.mirror
 		if r == nil {
 			continue
 		}
-		s := b.sequences[row]
 		r.follow(d, layer, s.Caches[layer], b.batch.Steps()+1)
 		lo, hi := row*m.QueryWidth(), (row+1)*m.QueryWidth()
 		flat := make([]float32, hi-lo)

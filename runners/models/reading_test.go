@@ -226,7 +226,7 @@ func TestPlanCountsMirrors(t *testing.T) {
 	}
 	for layer := range m.Layers {
 		for g := range m.Heads.KV {
-			held += 4 * (cap(b.mirrors[1].keys[layer][g]) + cap(b.mirrors[1].values[layer][g]))
+			held += 4 * (cap(b.sequences[1].mirror.keys[layer][g]) + cap(b.sequences[1].mirror.values[layer][g]))
 		}
 	}
 	host := m.Plan(variants, 30, 5, false)

@@ -207,7 +207,7 @@ func Twice(t *testing.T, open func(t *testing.T) engine.Device, w workload) {
 				requests = append(requests, runners.Request{Prompt: ids, Variants: runners.VariantsOf(w.variants), MaxNew: w.steps, Fidelity: true, Positions: true})
 			}
 			local := local.New(m, func(ids []int32) string { return fmt.Sprint(ids) })
-			completions, err := local.Run(context.Background(), requests)
+			completions, err := runners.Answer(context.Background(), local, requests...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -79,9 +79,9 @@ func (r realModel) chats(t *testing.T) {
 				t.Fatalf("ids %v (%v), want %v", ids, err, c.IDs)
 			}
 			r.top10(t, ids, c.Top10IDs, c.Top10Logits)
-			out, err := r.run.Run(context.Background(), []runners.Request{{
+			out, err := runners.Answer(context.Background(), r.run, runners.Request{
 				Prompt: ids, Variants: []runners.Variant{compress.Full}, MaxNew: 48, Stop: runners.Stop{Tokens: []int32{2}},
-			}})
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,9 +172,9 @@ func (r realModel) needles(t *testing.T) {
 				}
 				variants = append(variants, v)
 			}
-			out, err := r.run.Run(context.Background(), []runners.Request{{
+			out, err := runners.Answer(context.Background(), r.run, runners.Request{
 				Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: 10, Stop: runners.Stop{Tokens: []int32{2}}, Positions: true,
-			}})
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -58,7 +58,7 @@ type check struct {
 var checks = []check{
 	{"description", description},
 	{"variants", variants},
-	{"fits", fits},
+	{"handing", handing},
 	{"order", order},
 	{"company", company},
 	{"lengths", lengths},
@@ -85,7 +85,7 @@ func (s Subject) ask(i int, v ...runners.Variant) runners.Request {
 
 // run answers requests, and says what is wrong with the answers' form.
 func (s Subject) run(ctx context.Context, requests ...runners.Request) ([][]runners.Completion, error) {
-	out, err := s.Runner.Run(ctx, requests)
+	out, err := runners.Answer(ctx, s.Runner, requests...)
 	if err != nil {
 		return nil, err
 	}

@@ -41,39 +41,45 @@ func (r *scripted) Check(list []runners.Variant) error {
 	return nil
 }
 
-func (r *scripted) Fits(waiting []runners.Request, next runners.Request) bool {
-	return r.fault != "refuses what is too long" || len(next.Prompt) < scriptedContext
-}
-
 func (r *scripted) Close() error { return nil }
 
-func (r *scripted) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
+func (r *scripted) Run(ctx context.Context, work runners.Work) error {
 	if r.fault == "ignores the context" {
 		ctx = context.WithoutCancel(ctx)
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	var fits func(runners.Request) bool
+	if r.fault == "refuses what is too long" {
+		fits = func(q runners.Request) bool { return len(q.Prompt) < scriptedContext }
 	}
-	out := make([][]runners.Completion, len(requests))
-	for i, q := range requests {
-		for _, v := range q.Variants {
-			c := r.answer(q, v, len(requests)*len(q.Variants))
+	for together := 1; ; together++ {
+		h, done, err := work.Next(ctx, true, fits)
+		if err != nil || done {
+			return err
+		}
+		var out []runners.Completion
+		for _, v := range h.Variants {
+			c := r.answer(h.Request, v, together)
 			if c.Err != nil && r.fault == "one ends all" {
-				return nil, c.Err
+				return c.Err
 			}
-			out[i] = append(out[i], c)
+			out = append(out, c)
 			if ctx.Err() != nil {
-				return nil, ctx.Err()
+				return ctx.Err()
 			}
 		}
-		if r.fault == "writes requests" && len(q.Stop.Strings) > 0 {
-			q.Stop.Strings[0] = "another"
+		if r.fault == "writes requests" && len(h.Stop.Strings) > 0 {
+			h.Stop.Strings[0] = "another"
+		}
+		switch {
+		case r.fault == "turns the order around":
+			slices.Reverse(out)
+		case r.fault == "loses an answer" && together == 2:
+			continue
+		}
+		if err := h.Answer(out); err != nil && r.fault != "goes on without work" {
+			return err
 		}
 	}
-	if r.fault == "turns the order around" {
-		slices.Reverse(out)
-	}
-	return out, nil
 }
 
 func (r *scripted) answer(q runners.Request, v runners.Variant, together int) runners.Completion {
@@ -152,7 +158,7 @@ func TestAScriptPasses(t *testing.T) { Run(t, scriptedSubject("")) }
 func TestFaultsAreFound(t *testing.T) {
 	held := map[string]bool{}
 	for fault, by := range map[string]string{
-		"no name": "description", "serves strangers": "variants", "refuses what is too long": "fits",
+		"no name": "description", "serves strangers": "variants", "refuses what is too long": "handing", "loses an answer": "handing", "goes on without work": "handing",
 		"turns the order around": "order", "depends on company": "company", "one token too many": "lengths",
 		"runs over stop strings": "stop strings", "does not say it ended": "stop tokens", "forgets the least": "stop tokens",
 		"one ends all": "failures", "doubts everything": "failures", "does not name the unserved": "an unserved variant",

@@ -329,7 +329,7 @@ func prompt(text string, most int) runners.Request {
 func ask(t *testing.T, r *Runner, q runners.Request) runners.Completion {
 	t.Helper()
 	q.Variants = []runners.Variant{r.Variant()}
-	out, err := r.Run(t.Context(), []runners.Request{q})
+	out, err := runners.Answer(t.Context(), r, q)
 	if err != nil {
 		t.Fatal(err)
 	}

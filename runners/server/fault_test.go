@@ -311,7 +311,7 @@ func TestAServerThatGoesAway(t *testing.T) {
 	}
 	q := prompt("hello", 5)
 	q.Variants = []runners.Variant{r.Variant()}
-	out, err := r.Run(t.Context(), []runners.Request{q})
+	out, err := runners.Answer(t.Context(), r, q)
 	var gone *GoneError
 	if !errors.As(err, &gone) || !strings.Contains(err.Error(), "cannot be reached") {
 		t.Errorf("%v, %v", out, err)
@@ -336,7 +336,7 @@ func TestRedirects(t *testing.T) {
 		r := f.open(t, func(o *Options) { o.Key = Key{"secret-word"} })
 		q := prompt("hello", 5)
 		q.Variants = []runners.Variant{r.Variant()}
-		_, err := r.Run(t.Context(), []runners.Request{q})
+		_, err := runners.Answer(t.Context(), r, q)
 		if err == nil || !strings.Contains(err.Error(), other.URL) || strings.Contains(err.Error(), "secret-word") || f.asked != 1 {
 			t.Errorf("%d: %v after %d questions", status, err, f.asked)
 		}

@@ -71,7 +71,7 @@ func TestKeysAreSentAndHidden(t *testing.T) {
 		}
 		q := prompt("hello", 5)
 		q.Variants = []runners.Variant{r.Variant()}
-		out, err := r.Run(t.Context(), []runners.Request{q})
+		out, err := runners.Answer(t.Context(), r, q)
 		if err == nil {
 			err = out[0][0].Err
 		}

@@ -106,7 +106,7 @@ func TestLoadOfInterrupted(t *testing.T) {
 			<-began
 			cancel(cause)
 		}()
-		if _, err := r.Run(ctx, []runners.Request{{Prompt: prompt("hello", 3).Prompt, MaxNew: 3, Variants: []runners.Variant{r.Variant()}}}); err == nil {
+		if _, err := runners.Answer(ctx, r, runners.Request{Prompt: prompt("hello", 3).Prompt, MaxNew: 3, Variants: []runners.Variant{r.Variant()}}); err == nil {
 			t.Error("no error of a request that was ended")
 		}
 		if got := r.Figures(); got.Requests != want || got.Failed != want {

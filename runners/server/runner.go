@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
@@ -224,11 +223,6 @@ func (r *Runner) Check(list []runners.Variant) error {
 	return nil
 }
 
-// Fits says whether a request may be asked beside those that wait.
-func (r *Runner) Fits(waiting []runners.Request, _ runners.Request) bool {
-	return len(waiting) < r.options.Concurrency
-}
-
 // Team returns the server as runners that ask at the same time, each one request
 // after the other: as many as its concurrency, so that so many are always underway,
 // and each answer is written down when it comes.
@@ -240,53 +234,27 @@ func (r *Runner) Team() []runners.Runner {
 	return list
 }
 
-// lane is a server that is asked one thing after the other.
+// lane is a server that others ask, too.
 type lane struct{ *Runner }
-
-func (lane) Fits(waiting []runners.Request, _ runners.Request) bool { return len(waiting) == 0 }
 
 // Close of one lane leaves the server to the others.
 func (lane) Close() error { return nil }
 
-// Run asks the requests, as many at the same time as the server's concurrency. A
-// [GoneError] means that none can be answered.
-func (r *Runner) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
-	out := make([][]runners.Completion, len(requests))
-	room := make(chan struct{}, r.options.Concurrency)
-	var wait sync.WaitGroup
-	var once sync.Once
-	var failed error
-	for i, q := range requests {
-		out[i] = make([]runners.Completion, len(q.Variants))
+// Run asks one request after the other. A [GoneError] means that none can be answered.
+func (r *Runner) Run(ctx context.Context, work runners.Work) error {
+	return runners.OneByOne(ctx, work, func(ctx context.Context, q runners.Request) ([]runners.Completion, error) {
+		out := make([]runners.Completion, len(q.Variants))
 		for j, v := range q.Variants {
-			wait.Go(func() {
-				select {
-				case room <- struct{}{}:
-					defer func() { <-room }()
-				case <-inner.Done():
-					return
-				}
-				c, err := r.complete(inner, q, v)
-				if out[i][j] = c; err != nil {
-					once.Do(func() { failed = err })
-					cancel()
-				}
-			})
+			var err error
+			switch out[j], err = r.complete(ctx, q, v); {
+			case ctx.Err() != nil:
+				return nil, ctx.Err()
+			case err != nil:
+				return nil, fmt.Errorf("server %s: %w", r.base, err)
+			}
 		}
-	}
-	wait.Wait()
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case failed != nil:
-		return nil, fmt.Errorf("server %s: %w", r.base, failed)
-	}
-	return out, nil
+		return out, nil
+	})
 }
 
 // Close gives connections back.

@@ -20,10 +20,7 @@ func teeTo(r *http.Request, w io.Writer) io.Reader { return io.TeeReader(r.Body,
 type pair [2]*Runner
 
 func (p pair) Describe() runners.Description { return p[0].Describe() }
-func (p pair) Fits(waiting []runners.Request, next runners.Request) bool {
-	return p[0].Fits(waiting, next)
-}
-func (p pair) Close() error { return nil }
+func (p pair) Close() error                  { return nil }
 
 func (p pair) of(v runners.Variant) *Runner {
 	if p[1].Check([]runners.Variant{v}) == nil {
@@ -41,23 +38,19 @@ func (p pair) Check(list []runners.Variant) error {
 	return nil
 }
 
-func (p pair) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	out := make([][]runners.Completion, len(requests))
-	for i, q := range requests {
+func (p pair) Run(ctx context.Context, work runners.Work) error {
+	return runners.OneByOne(ctx, work, func(ctx context.Context, q runners.Request) (out []runners.Completion, err error) {
 		for _, v := range q.Variants {
 			one := q
 			one.Variants = []runners.Variant{v}
-			answer, err := p.of(v).Run(ctx, []runners.Request{one})
+			answer, err := runners.Answer(ctx, p.of(v), one)
 			if err != nil {
 				return nil, err
 			}
-			out[i] = append(out[i], answer[0]...)
+			out = append(out, answer[0]...)
 		}
-	}
-	return out, nil
+		return out, nil
+	})
 }
 
 // A server keeps what every runner promises.
@@ -205,16 +198,14 @@ func TestConcurrency(t *testing.T) {
 		t.Fatalf("%d lanes", len(r.Team()))
 	}
 	done := make(chan error)
-	var list []runners.Request
-	for range 2 * n {
-		q := prompt("a", 2)
-		q.Variants = []runners.Variant{r.Variant()}
-		list = append(list, q)
+	q := prompt("a", 2)
+	q.Variants = []runners.Variant{r.Variant()}
+	for _, lane := range r.Team() {
+		go func() {
+			_, err := runners.Answer(t.Context(), lane, q, q)
+			done <- err
+		}()
 	}
-	go func() {
-		_, err := r.Run(t.Context(), list)
-		done <- err
-	}()
 	for range n {
 		<-arrived
 	}
@@ -229,8 +220,10 @@ func TestConcurrency(t *testing.T) {
 		}
 	}()
 	close(leave)
-	if err := <-done; err != nil {
-		t.Error(err)
+	for range n {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 	if f := r.Figures(); f.Requests != 2*n || f.NewTokens != 2*2*n {
 		t.Errorf("%+v", f)

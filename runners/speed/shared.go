@@ -36,12 +36,12 @@ func MeasureShared(ctx context.Context, m *models.Model, length, maxNew int, var
 	d.ResetPeak()
 	r := local.New(m, func([]int32) string { return "" })
 	start := time.Now()
-	out, err := r.Run(ctx, []runners.Request{{Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: maxNew}})
+	out, err := runners.Answer(ctx, r, runners.Request{Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: maxNew})
 	if err != nil {
 		return nil, err
 	}
 	took := time.Since(start)
-	s := &Shared{Prefill: out[0][0].Prefill, Peak: d.Memory().Peak}
+	s := &Shared{Prefill: out[0][0].Prefill, Peak: out[0][0].PeakBytes}
 	for _, c := range out[0] {
 		if c.Err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Variant, c.Err)

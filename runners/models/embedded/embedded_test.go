@@ -81,9 +81,9 @@ func greedyText(t *testing.T, device engine.Device) {
 		if !(p.Margin > 0.05) {
 			t.Errorf("%.40q: the smallest margin is only %g, so another rounding may choose another token", p.Prompt, p.Margin)
 		}
-		out, err := run.Run(context.Background(), []runners.Request{{
+		out, err := runners.Answer(context.Background(), run, runners.Request{
 			Prompt: ids, Variants: []runners.Variant{compress.Full}, MaxNew: 16, Stop: runners.Stop{Tokens: text.EOS()},
-		}})
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,9 +25,13 @@ type guarded struct {
 }
 
 // Run asks the server while it runs.
-func (g *guarded) Run(ctx context.Context, requests []runners.Request) ([][]runners.Completion, error) {
+func (g *guarded) Run(ctx context.Context, work runners.Work) error {
+	return runners.OneByOne(ctx, work, g.answer)
+}
+
+func (g *guarded) answer(ctx context.Context, q runners.Request) ([]runners.Completion, error) {
 	if died := g.process.Died(); died != nil {
-		return failed(requests, died), nil
+		return failed(q, died), nil
 	}
 	asking, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -38,26 +42,29 @@ func (g *guarded) Run(ctx context.Context, requests []runners.Request) ([][]runn
 		case <-asking.Done():
 		}
 	}()
-	out, err := g.Runner.Run(asking, requests)
+	out, err := runners.Answer(asking, g.Runner, q)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	wrong := func(c runners.Completion) bool { return c.Err != nil }
-	if ctx.Err() != nil || err == nil && !slices.ContainsFunc(out, func(list []runners.Completion) bool { return slices.ContainsFunc(list, wrong) }) {
-		return out, err
+	if err == nil && !slices.ContainsFunc(out[0], wrong) {
+		return out[0], nil
 	}
 	died := g.process.dying(ctx)
 	switch {
+	case died == nil && err != nil:
+		return nil, err
 	case died == nil:
-		return out, err
+		return out[0], nil
 	case err != nil:
-		return failed(requests, died), nil
+		return failed(q, died), nil
 	}
-	for _, list := range out {
-		for k := range list {
-			if wrong(list[k]) {
-				list[k].Err = died
-			}
+	for k := range out[0] {
+		if wrong(out[0][k]) {
+			out[0][k].Err = died
 		}
 	}
-	return out, nil
+	return out[0], nil
 }
 
 // dying returns why the server ended, where what went wrong was its end: a connection
@@ -73,12 +80,9 @@ func (p *Process) dying(ctx context.Context) *DiedError {
 	return p.Died()
 }
 
-func failed(requests []runners.Request, err error) [][]runners.Completion {
-	out := make([][]runners.Completion, len(requests))
-	for i, q := range requests {
-		for _, v := range q.Variants {
-			out[i] = append(out[i], runners.Completion{Variant: v, Err: err})
-		}
+func failed(q runners.Request, err error) (out []runners.Completion) {
+	for _, v := range q.Variants {
+		out = append(out, runners.Completion{Variant: v, Err: err})
 	}
 	return out
 }
@@ -92,9 +96,10 @@ type lost struct{ err error }
 func (l lost) Describe() runners.Description {
 	return runners.Description{Device: "server", Name: "server"}
 }
-func (l lost) Check([]runners.Variant) error                { return nil }
-func (l lost) Fits([]runners.Request, runners.Request) bool { return true }
-func (l lost) Close() error                                 { return nil }
-func (l lost) Run(_ context.Context, requests []runners.Request) ([][]runners.Completion, error) {
-	return failed(requests, l.err), nil
+func (l lost) Check([]runners.Variant) error { return nil }
+func (l lost) Close() error                  { return nil }
+func (l lost) Run(ctx context.Context, work runners.Work) error {
+	return runners.OneByOne(ctx, work, func(_ context.Context, q runners.Request) ([]runners.Completion, error) {
+		return failed(q, l.err), nil
+	})
 }
