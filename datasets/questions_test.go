@@ -12,7 +12,7 @@ func openQuestionsFile(t testing.TB, text string, conventions ...string) (Task, 
 	path := writeFile(t, filepath.Join(t.TempDir(), "q.jsonl"), text)
 	own := &QuestionsOptions{File: path, Conventions: conventions}
 	if conventions == nil {
-		own.Conventions = ConventionNames()
+		own.Conventions = DefaultConventions()
 	}
 	task, err := Open("questions", Options{Own: own})
 	return task, path, err
@@ -49,9 +49,9 @@ func TestQuestionsFile(t *testing.T) {
 		}
 	}
 	for want, names := range map[string][]string{
-		`--convention: unknown convention "outside": have inside, context`: {"outside"},
-		"--convention: inside is asked for twice":                          {"inside", "inside"},
-		"--convention: an empty list":                                      {},
+		`--convention: unknown convention "outside": have inside, context, dialogue`: {"outside"},
+		"--convention: inside is asked for twice":                                    {"inside", "inside"},
+		"--convention: an empty list":                                                {},
 	} {
 		var mistake *OptionError
 		if _, _, err := openQuestionsFile(t, `{"context": "x", "questions": [{"question": "Who?"}]}`, names...); !errors.As(err, &mistake) || !strings.HasPrefix(err.Error(), want) {
@@ -137,6 +137,7 @@ func FuzzQuestions(f *testing.F) {
 	f.Add([]byte(`{"context": "", "questions": [{}]}`))
 	m := Model{Tokenizer: wordwise(), Chat: bracketed, ContextLength: 1000}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		fuzzDialogue(t, text)
 		task, path, err := openQuestionsFile(t, string(text))
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), path+":") {
