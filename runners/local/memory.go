@@ -37,8 +37,12 @@ func (e *Engine) apart(ctx context.Context, requests []runners.Request) ([][]run
 // Limits of a batch: so many rows that reading the weights costs little for each, and no
 // more prompt tokens than a device reads in some seconds, since that work is lost if the run
 // is killed before the answers are written.
+//
+// Questions behind one prompt go on to rowsSharing: another batch would read the prompt once more. It is as many rows as a
+// card computes apart from each other; followers, of which a fidelity has one for each row, leave no room for more.
 const (
 	rowsTogether      = 32
+	rowsSharing       = 64
 	tokensTogether    = 2 << 10 // on a CPU
 	tokensTogetherGPU = 128 << 10
 )
@@ -54,15 +58,18 @@ func (e *Engine) Fits(waiting []runners.Request, next runners.Request) bool {
 		limit = tokensTogether
 	}
 	list := append(waiting[:len(waiting):len(waiting)], next)
-	rows, tokens, room := 0, 0, 0
+	rows, tokens, room, most := 0, 0, 0, rowsSharing
 	for i, q := range list {
 		rows += len(q.Variants)
 		if i == 0 || !shared(list[i-1], q) {
 			tokens += len(q.Prompt)
 		}
+		if q.Fidelity || !shared(list[0], q) {
+			most = rowsTogether
+		}
 		room = max(room, len(q.Question)+q.MaxNew)
 	}
-	if rows > rowsTogether || tokens > limit {
+	if rows > most || tokens > limit {
 		return false
 	}
 	// A plan is an estimate. With half of the free memory divided among the engines that

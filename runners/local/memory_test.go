@@ -29,6 +29,7 @@ func TestFits(t *testing.T) {
 		}
 		return runners.Request{Prompt: make([]int32, tokens), Variants: runners.VariantsOf(v[:variants]), MaxNew: 10}
 	}
+	one := func(q runners.Request) runners.Request { q.Sample = -1; return q }
 	for _, c := range []struct {
 		waiting int
 		a       runners.Request
@@ -37,13 +38,19 @@ func TestFits(t *testing.T) {
 		{0, of(1<<20, 4), true},
 		{1, of(100, 4), true},
 		{7, of(100, 4), true},
-		{8, of(100, 4), false}, // 36 rows
+		{8, of(100, 4), false},       // 36 rows
+		{15, one(of(100, 4)), true},  // of one prompt
+		{16, one(of(100, 4)), false}, // 68 rows
 		{1, of(tokensTogether-100, 1), true},
 		{1, of(tokensTogether-99, 1), false},
 	} {
 		var waiting []runners.Request
-		for range c.waiting {
-			waiting = append(waiting, of(100, 4))
+		for i := range c.waiting {
+			q := of(100, 4)
+			if q.Sample = i + 1; c.a.Sample < 0 {
+				q = c.a
+			}
+			waiting = append(waiting, q)
 		}
 		if got := e.Fits(waiting, c.a); got != c.want {
 			t.Errorf("%d waiting, %d tokens in %d variants: %v, want %v", c.waiting, len(c.a.Prompt), len(c.a.Variants), got, c.want)

@@ -109,3 +109,45 @@ func TestTogether(t *testing.T) {
 		t.Errorf("the same prompt fits: %v; another of its length: %v", e.Fits([]runners.Request{one}, one), e.Fits([]runners.Request{one}, other))
 	}
 }
+
+// A context with more questions than go into one batch is read again for the rest, and no answer is another.
+func TestQuestionsOverSeveralBatches(t *testing.T) {
+	r := New(tinyOn(t, newCPU(t)), func([]int32) string { return "" })
+	five := runners.VariantsOf(variants(t, five))
+	var list []runners.Request
+	for i := range 30 {
+		list = append(list, runners.Request{Prompt: ids(100, 3), Question: ids(1+i%4, 20+i), Variants: five, MaxNew: 2})
+	}
+	var sizes []int
+	for at := 0; at < len(list); {
+		end := at + 1
+		for end < len(list) && r.Fits(list[at:end], list[end]) {
+			end++
+		}
+		out, err := r.Run(context.Background(), list[at:end])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range out {
+			alone, err := r.Run(context.Background(), list[at+i:at+i+1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j := range c {
+				if c[j].Err != nil || !slices.Equal(c[j].Tokens, alone[0][j].Tokens) {
+					t.Errorf("question %d, %s: %v (%v), alone %v", at+i, five[j], c[j].Tokens, c[j].Err, alone[0][j].Tokens)
+				}
+			}
+		}
+		sizes = append(sizes, end-at)
+		at = end
+	}
+	want := rowsSharing / len(five)
+	if sizes[0] != want || len(sizes) != (len(list)+want-1)/want {
+		t.Errorf("batches of %v questions, want %d", sizes, want)
+	}
+	list[0].Fidelity = true
+	if r.Fits(slices.Repeat(list[:1], rowsTogether/len(five)), list[0]) {
+		t.Errorf("with followers more than %d rows fit", rowsTogether)
+	}
+}
