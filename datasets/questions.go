@@ -38,10 +38,14 @@ var conventions = []Convention{
 	{Name: "inside", About: "the question ends the prompt, and is there when the prompt is compressed (SnapKV's own, arXiv 2404.14469)"},
 	{Name: "context", About: "the context alone is compressed, and the question read through what is left (NVIDIA/kvpress; SCBench's scdq, arXiv 2412.10319)"},
 	{Name: dialogue, About: "the first question ends the prompt that is compressed; the later ones and the reference answers are read through what is left, turn by turn", Named: true},
+	{Name: before, About: "the question stands before the context, as the prompt's end does not (arXiv 2404.14469, section 4.2)", Named: true},
 }
 
-// dialogue names the convention of turns.
-const dialogue = "dialogue"
+// The conventions that no other part of a sample tells apart.
+const (
+	dialogue = "dialogue"
+	before   = "before"
+)
 
 // Conventions lists the conventions.
 func Conventions() []Convention { return slices.Clone(conventions) }
@@ -69,7 +73,7 @@ func DefaultConventions() (names []string) {
 type QuestionsOptions struct {
 	File string `option:"file" kind:"text" help:"the file of contexts and their questions, FILE.jsonl; -: standard input" json:"-"`
 	// Conventions are names of Conventions, each of which asks every question once.
-	Conventions []string `option:"convention" kind:"text" help:"where a question stands when its context is compressed: inside the prompt, behind the context alone, or, later ones, in a dialogue behind the first (default inside,context)"`
+	Conventions []string `option:"convention" kind:"text" help:"where a question stands when its context is compressed: inside the prompt, behind the context alone, later ones in a dialogue behind the first, or before the context (default inside,context)"`
 }
 
 // questionsTask is a user's own contexts and their questions. Each question is a sample of its
@@ -255,24 +259,6 @@ func parseQuestion(value json.RawMessage, metric string) (q questionAsked, err e
 	return q, err
 }
 
-// places are the texts around a context and its question.
-type places struct{ head, between, tail string }
-
-// cutPlaces cuts a text at its two marks, which must each occur once, the context's first.
-func cutPlaces(text string) (p places, err error) {
-	for _, mark := range []string{contextMark, questionMark} {
-		if n := strings.Count(text, mark); n != 1 {
-			return p, fmt.Errorf("%s stands in it %d times, want once", mark, n)
-		}
-	}
-	head, rest, _ := strings.Cut(text, contextMark)
-	between, tail, after := strings.Cut(rest, questionMark)
-	if !after {
-		return p, fmt.Errorf("%s stands before %s: the context is read first", questionMark, contextMark)
-	}
-	return places{head, between, tail}, nil
-}
-
 func (t *questionsTask) Name() string    { return "questions" }
 func (t *questionsTask) Version() int    { return questionsVersion }
 func (t *questionsTask) Len() int        { return len(t.samples) }
@@ -357,7 +343,15 @@ func (r *questionsRow) build(s *Sample, at int, m Model) error {
 	if room := m.ContextLength - len(s.Question); m.ContextLength > 0 && room < 1 {
 		return fmt.Errorf("the question has %d tokens, the model's context %d: no room is left for what it is about", len(s.Question), m.ContextLength)
 	}
-	if s.Protocol != "context" {
+	if s.Protocol == before {
+		if s.Prompt, err = p.turned(r.context, q); err != nil {
+			return err
+		}
+		s.Question = nil
+		if s.IDs, err = m.encode(s.Prompt); err != nil {
+			return err
+		}
+	} else if s.Protocol != "context" {
 		s.IDs, s.Question = slices.Concat(s.IDs, s.Question), nil
 	}
 	if s.Protocol == dialogue {
@@ -366,34 +360,4 @@ func (r *questionsRow) build(s *Sample, at int, m Model) error {
 		}
 	}
 	return s.finish(m)
-}
-
-// places renders the texts around context and question. The chat template sees the marks alone,
-// so that one that trims a message's text does not touch the border between the two.
-func (r *questionsRow) places(m Model) (places, error) {
-	switch {
-	case r.prompt != "":
-		return cutPlaces(r.prompt)
-	case r.messages == nil && m.Chat == nil:
-		return cutPlaces(plainPlaces)
-	case m.Chat == nil:
-		return places{}, errors.New(`the model has no chat template for "messages": use "prompt"`)
-	}
-	text, err := m.Chat(r.chat(), nil)
-	if err != nil {
-		return places{}, fmt.Errorf("chat template: %w", err)
-	}
-	p, err := cutPlaces(text)
-	if err != nil {
-		err = fmt.Errorf("chat template: its text: %w", err)
-	}
-	return p, err
-}
-
-// chat is the conversation with the marks in it.
-func (r *questionsRow) chat() []Message {
-	if r.messages != nil {
-		return r.messages
-	}
-	return []Message{{Role: "user", Content: plainPlaces}}
 }

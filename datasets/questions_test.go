@@ -49,9 +49,9 @@ func TestQuestionsFile(t *testing.T) {
 		}
 	}
 	for want, names := range map[string][]string{
-		`--convention: unknown convention "outside": have inside, context, dialogue`: {"outside"},
-		"--convention: inside is asked for twice":                                    {"inside", "inside"},
-		"--convention: an empty list":                                                {},
+		`--convention: unknown convention "outside": have inside, context, dialogue, before`: {"outside"},
+		"--convention: inside is asked for twice":                                            {"inside", "inside"},
+		"--convention: an empty list":                                                        {},
 	} {
 		var mistake *OptionError
 		if _, _, err := openQuestionsFile(t, `{"context": "x", "questions": [{"question": "Who?"}]}`, names...); !errors.As(err, &mistake) || !strings.HasPrefix(err.Error(), want) {
@@ -108,6 +108,33 @@ func TestQuestionsConventions(t *testing.T) {
 	}
 	if order := Order(task); slices.Index(order, 3) != slices.Index(order, 1)+1 || slices.Index(order, 2) != slices.Index(order, 0)+1 {
 		t.Errorf("order %v: a context's questions by one convention are no neighbours", order)
+	}
+}
+
+// A question before its context has the same texts around both, and the same space between them.
+func TestQuestionsBefore(t *testing.T) {
+	task, _, err := openQuestionsFile(t, `{"context": "Ann has a hat.", "questions": [{"question": "Who?", "begin": "It is"}]}
+{"context": "Ben.\n", "messages": [{"role": "user", "content": "Read. {context}{question} Be short."}], "questions": [{"question": "Who?"}]}
+{"context": "Cy.", "prompt": "Text: {context}{question} A:", "questions": [{"question": "Who?"}]}
+{"context": "Di.", "messages": [{"role": "system", "content": "Read {context}"}, {"role": "user", "content": "Now: {question}"}], "questions": [{"question": "Who?"}]}
+`, "inside", "before")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Model{Tokenizer: wordwise(), Chat: chatml}
+	turn := "<|im_end|>\n<|im_start|>assistant\n"
+	for i, want := range []string{"<|im_start|>user\nWho?\n\nAnn has a hat." + turn + "It is", "<|im_start|>user\nRead. Who?\nBen. Be short." + turn, "Text: Who?\nCy. A:", ""} {
+		inside, s := task.Sample(2*i, m), task.Sample(2*i+1, m)
+		if want == "" {
+			if s.Err == nil || !strings.Contains(s.Err.Error(), `line 4, question 1: between the context and the question stands "<|im_end|>`) || s.IDs != nil {
+				t.Errorf("%q: %v", s.Prompt, s.Err)
+			}
+			continue
+		}
+		whole, _ := m.encode(want)
+		if s.Err != nil || s.Prompt != want || !slices.Equal(s.IDs, whole) || s.Question != nil || s.Length != inside.Length || s.ID != inside.ID {
+			t.Errorf("%q, want %q (%v)", s.Prompt, want, s.Err)
+		}
 	}
 }
 

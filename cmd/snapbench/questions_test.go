@@ -100,9 +100,9 @@ func TestQuestionsEmbedded(t *testing.T) {
 func TestQuestionsMistakes(t *testing.T) {
 	file := filepath.Join("testdata", "questions.jsonl")
 	for want, arguments := range map[string][]string{
-		"unknown convention \"outside\": have inside, context, dialogue": {file, "--convention", "inside,outside"},
-		"a server does not compress a context apart":                     {file, "--server", "http://127.0.0.1:1/v1"},
-		"standard input is not where the parts of a run run":             {"-", "--on", "slurm"},
+		"unknown convention \"outside\": have inside, context, dialogue, before": {file, "--convention", "inside,outside"},
+		"a server does not compress a context apart":                             {file, "--server", "http://127.0.0.1:1/v1"},
+		"standard input is not where the parts of a run run":                     {"-", "--on", "slurm"},
 		"unknown metric": {file, "--metric", "bleu"},
 	} {
 		if want == "a server does not compress a context apart" {
