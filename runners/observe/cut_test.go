@@ -3,6 +3,7 @@ package observe_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -84,97 +85,138 @@ func (x layerRows) row(position, h int) []float64 {
 	return row
 }
 
-// cut is what decides the share of attention that one head keeps, and how far another order of tied scores may move it.
-type cut struct {
-	lo, hi  float64 // the share, over all choices among tied positions
-	gap     float64 // between the last score kept and the first left out, as a part of it
-	certain int     // positions above every tie
-	among   int     // tied positions
+// snap is SnapKV as a head of a cache chooses by it: its parameters, and the query heads that share the cache.
+type snap struct {
+	capacity, w, kernel int
+	average, pooled     bool // average pooling; pooled before the query heads are put together
+	members             []int
 }
 
-// cutOf works out SnapKV's choice in one query head by the definition, in float64: scores are sums over the window's rows,
-// then their highest within a kernel. content leaves out sinks and the last window.
-func cutOf(t *testing.T, m *models.Model, s observe.Settings, prompt, forced []int32, layer, h, capacity, w, kernel int, content bool) cut {
+// cut is what a head keeps of attention. Positions of one score are taken earliest first by any program; scores that are
+// tied may come in any order, and each has its share.
+type cut struct {
+	shares []float64
+	scores []float64 // tied with the last one kept, and that one; highest first
+}
+
+// cutOf works out a choice by its definition, in float64. content leaves out sinks and the last window.
+func cutOf(t *testing.T, m *models.Model, s observe.Settings, prompt, forced []int32, layer int, p snap, content bool) (c cut) {
 	t.Helper()
 	n := len(prompt)
 	z, err := s.Sizes(n, len(forced))
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := n - max(w, z.Windows*s.Window)
-	x := rowsOf(t, m, slices.Concat(prompt, forced), layer, first)
-	sums, generated, counts := make([]float64, n-w), make([]float64, n), make([]bool, n)
-	for r := n - w; r < n; r++ {
-		for j, a := range x.row(r, h)[:n-w] {
-			sums[j] += a
+	x := rowsOf(t, m, slices.Concat(prompt, forced), layer, n-max(p.w, z.Windows*s.Window))
+	scores, generated, behind := make([]float64, n-p.w), make([]float64, n), make([]float64, n)
+	var each [][]float64
+	for _, h := range p.members {
+		sums := x.sum(h, n-p.w, n, n-p.w)
+		if p.pooled {
+			sums = pool(sums, p.kernel, p.average)
 		}
-	}
-	for r := n; r < x.tokens; r++ {
-		for j, a := range x.row(r, h)[:n] {
-			generated[j] += a
-		}
-	}
-	for j := range counts {
-		counts[j] = !content || j < z.Prompt
-	}
-	if content {
-		behind, seen := make([]float64, n), make([]int, n)
+		each = append(each, sums)
+		add(generated, x.sum(h, n, x.tokens, n))
 		for i := range z.Windows - 1 {
-			start := n - (z.Windows-i)*s.Window
-			for r := start; r < start+s.Window; r++ {
-				for j, a := range x.row(r, h)[:start] {
-					behind[j] += a
-				}
+			if start := n - (z.Windows-i)*s.Window; content {
+				add(behind, x.sum(h, start, start+s.Window, start))
 			}
-			for j := range start {
-				seen[j] += s.Window
-			}
-		}
-		for j := range counts {
-			counts[j] = counts[j] && (seen[j] == 0 || behind[j]/float64(seen[j]) <= s.Sink)
 		}
 	}
-	scores := make([]float64, len(sums))
-	for j := range sums {
-		scores[j] = slices.Max(sums[max(0, j-kernel/2):min(len(sums), j+kernel/2+1)])
+	for _, sums := range each {
+		add(scores, sums)
+	}
+	if !p.pooled {
+		scores = pool(scores, p.kernel, p.average)
 	}
 	sorted := slices.Clone(scores)
-	slices.SortFunc(sorted, func(a, b float64) int { return int(math.Copysign(1, b-a)) * btoi(a != b) })
-	last := sorted[capacity-w-1]
-	all, certain := 0.0, 0.0
-	var c cut
-	var among []float64
+	slices.Sort(sorted)
+	slices.Reverse(sorted)
+	last := sorted[p.capacity-p.w-1]
+	all, certain, left := 0.0, 0.0, p.capacity
+	among := map[float64][]float64{} // the attention of tied positions, by score
 	for j, a := range generated {
-		if !counts[j] {
-			a = 0
+		if content {
+			rows := 0
+			for i := range z.Windows - 1 {
+				if n-(z.Windows-i)*s.Window > j {
+					rows += s.Window
+				}
+			}
+			if j >= z.Prompt || rows > 0 && behind[j]/float64(rows*len(p.members)) > s.Sink {
+				a = 0
+			}
 		}
 		all += a
 		switch {
-		case j >= n-w || scores[j] > last*(1+tied):
+		case j >= n-p.w || scores[j] > last*(1+tied):
 			certain += a
-			c.certain++
+			left--
 		case scores[j] >= last*(1-tied):
-			among = append(among, a)
+			among[scores[j]] = append(among[scores[j]], a)
 		}
 	}
-	slices.Sort(among)
-	lo, hi := certain, certain
-	for i := range capacity - c.certain {
-		lo, hi = lo+among[i], hi+among[len(among)-1-i]
+	c.scores = slices.Sorted(maps.Keys(among))
+	slices.Reverse(c.scores)
+	if len(c.scores) > mostTied {
+		return c
 	}
-	below := slices.IndexFunc(sorted, func(v float64) bool { return v < last })
-	if c.gap = math.Inf(1); below >= 0 {
-		c.gap = (last - sorted[below]) / last
-	}
-	c.lo, c.hi, c.among = lo/all, hi/all, len(among)
+	orders(c.scores, func(order []float64) {
+		kept, left := certain, left
+		for _, score := range order {
+			for _, a := range among[score][:min(left, len(among[score]))] {
+				kept += a
+				left--
+			}
+		}
+		c.shares = append(c.shares, kept/all)
+	})
 	return c
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
+// mostTied is how many scores may be tied for their orders to be tried: with more a difference explains nothing.
+const mostTied = 4
+
+// orders calls each with every order of a list.
+func orders(list []float64, each func([]float64)) {
+	if len(list) < 2 {
+		each(list)
+		return
 	}
-	return 0
+	for i, v := range list {
+		orders(slices.Concat(list[:i], list[i+1:]), func(rest []float64) { each(append([]float64{v}, rest...)) })
+	}
+}
+
+// sum adds up a head's rows lo to hi, over the first n positions.
+func (x layerRows) sum(h, lo, hi, n int) []float64 {
+	sums := make([]float64, n)
+	for r := lo; r < hi; r++ {
+		add(sums, x.row(r, h)[:n])
+	}
+	return sums
+}
+
+func add(to, list []float64) {
+	for j, v := range list {
+		to[j] += v
+	}
+}
+
+// pool is the highest score within a kernel, or their mean, where there is nothing 0.
+func pool(scores []float64, kernel int, average bool) []float64 {
+	list := make([]float64, len(scores))
+	for j := range scores {
+		within := scores[max(0, j-kernel/2):min(len(scores), j+kernel/2+1)]
+		if !average {
+			list[j] = slices.Max(within)
+			continue
+		}
+		for _, v := range within {
+			list[j] += v / float64(kernel)
+		}
+	}
+	return list
 }
 
 // explained says whether another order of tied scores gives a head's recorded share.
@@ -185,26 +227,50 @@ func explained(t *testing.T, m *models.Model, s observe.Settings, prompt, forced
 	if err != nil {
 		t.Fatal(err)
 	}
-	number := map[string]int{}
-	for _, p := range v.Parameters() {
-		number[p.Name], _ = strconv.Atoi(p.Text)
-	}
-	if params := v.Params(); v.Policy() != "snapkv" || params["gqa"] != "query_head" || params["pool"] != "max" {
-		return false
-	}
+	params, number := v.Params(), func(text string) int { n, _ := strconv.Atoi(text); return n }
 	capacity, ok := v.Capacity(0, len(prompt))
-	layer, _ := strconv.Atoi(parts[4])
-	h, _ := strconv.Atoi(parts[5])
-	if !ok || capacity <= number["w"] || capacity >= len(prompt) {
+	p := snap{capacity: capacity, w: number(params["w"]), kernel: number(params["k"]), average: params["pool"] == "avg", pooled: params["gqa"] == "kvpress"}
+	if v.Policy() != "snapkv" || !ok || capacity <= p.w || capacity >= len(prompt) || !slices.Contains([]string{"query_head", "kv_head_mean", "kvpress"}, params["gqa"]) {
 		return false
 	}
-	c := cutOf(t, m, s, prompt, forced, layer, h, capacity, number["w"], number["k"], parts[3] == "content")
-	t.Logf("%s is recorded as %.6f: with %d positions above all ties and the others among %d within %g of the last one kept it is %.6f to %.6f; the next lower score is lower by %.1e of it",
-		path, want, c.certain, c.among, tied, c.lo, c.hi, c.gap)
-	return want >= c.lo-5e-5 && want <= c.hi+5e-5
+	layer, h, group := number(parts[4]), number(parts[5]), m.Heads.Group()
+	if p.members = []int{h}; params["gqa"] != "query_head" {
+		p.members = nil
+		for i := range group {
+			p.members = append(p.members, h*group+i)
+		}
+	}
+	c := cutOf(t, m, s, prompt, forced, layer, p, parts[3] == "content")
+	t.Logf("%s is recorded as %.6f: the scores %.9g are within %g of each other, and in some order give %.6f", path, want, c.scores, tied, c.shares)
+	return slices.ContainsFunc(c.shares, func(v float64) bool { return math.Abs(v-want) <= 5e-5 })
 }
 
-// pathOf is the place of a head's share in a record.
-func pathOf(variant, what string, layer, h int) string {
-	return fmt.Sprintf("/variants/%s/%s/%d/%d", variant, what, layer, h)
+// What is worked out by the definition is what the engine keeps, and no other share is explained.
+func TestCuts(t *testing.T) {
+	m := tiny(t)
+	q := question(t, m)
+	var err error
+	if q.Variants, err = compress.ParseAll("snapkv(cap=48,w=16,k=5,gqa=query_head);snapkv(cap=32,w=8,k=3,pool=avg);snapkv(cap=40,w=8,k=7,gqa=kvpress);knorm(cap=40)"); err != nil {
+		t.Fatal(err)
+	}
+	o, err := observe.Run(t.Context(), m, small, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for _, v := range q.Variants {
+		of := o.Variants[v.String()]
+		for what, layers := range map[string][][]observe.Share{"captured": of.Captured, "content": of.Content} {
+			layer := len(layers) - 1
+			for h, share := range layers[layer] {
+				path := fmt.Sprintf("/variants/%s/%s/%d/%d", v, what, layer, h)
+				own, other := explained(t, m, small, q.Prompt, q.Forced, path, float64(share)), explained(t, m, small, q.Prompt, q.Forced, path, float64(share)+0.002)
+				if want := v.Policy() == "snapkv"; own != want || other {
+					t.Errorf("%s, %v: explained %v, and %v a share that it is not", path, share, own, other)
+				}
+				compared++
+			}
+		}
+	}
+	t.Logf("%d shares", compared)
 }
