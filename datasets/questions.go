@@ -20,7 +20,7 @@ const questionsVersion = 1
 func init() {
 	Register(Definition{
 		Family: "questions", Help: "contexts with several questions each, from a file of one's own", Names: []string{"questions"},
-		Own:  func() any { return &QuestionsOptions{Conventions: ConventionNames()} },
+		Own:  func() any { return &QuestionsOptions{Conventions: DefaultConventions()} },
 		Open: openQuestions,
 	})
 }
@@ -29,13 +29,23 @@ func init() {
 type Convention struct {
 	Name  string
 	About string // one line for lists
+	// Named says that it is asked by only where it is named: it asks more of a file than the others do.
+	Named bool
 }
 
 // conventions are in the order of the tables; a difference is against the first.
 var conventions = []Convention{
-	{"inside", "the question ends the prompt, and is there when the prompt is compressed (SnapKV's own, arXiv 2404.14469)"},
-	{"context", "the context alone is compressed, and the question read through what is left (NVIDIA/kvpress; SCBench's scdq, arXiv 2412.10319)"},
+	{Name: "inside", About: "the question ends the prompt, and is there when the prompt is compressed (SnapKV's own, arXiv 2404.14469)"},
+	{Name: "context", About: "the context alone is compressed, and the question read through what is left (NVIDIA/kvpress; SCBench's scdq, arXiv 2412.10319)"},
+	{Name: dialogue, About: "the first question ends the prompt that is compressed; the later ones and the reference answers are read through what is left, turn by turn", Named: true},
+	{Name: before, About: "the question stands before the context, as the prompt's end does not (arXiv 2404.14469, section 4.2)", Named: true},
 }
+
+// The conventions that no other part of a sample tells apart.
+const (
+	dialogue = "dialogue"
+	before   = "before"
+)
 
 // Conventions lists the conventions.
 func Conventions() []Convention { return slices.Clone(conventions) }
@@ -49,11 +59,21 @@ func ConventionNames() []string {
 	return names
 }
 
+// DefaultConventions lists the names of those by which questions are asked unless others are named.
+func DefaultConventions() (names []string) {
+	for _, c := range conventions {
+		if !c.Named {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 // QuestionsOptions name the file of contexts, and how its questions are asked.
 type QuestionsOptions struct {
 	File string `option:"file" kind:"text" help:"the file of contexts and their questions, FILE.jsonl; -: standard input" json:"-"`
 	// Conventions are names of Conventions, each of which asks every question once.
-	Conventions []string `option:"convention" kind:"text" help:"where a question stands when its context is compressed: inside the prompt, or behind the context alone"`
+	Conventions []string `option:"convention" kind:"text" help:"where a question stands when its context is compressed: inside the prompt, behind the context alone, later ones in a dialogue behind the first, or before the context (default inside,context)"`
 }
 
 // questionsTask is a user's own contexts and their questions. Each question is a sample of its
@@ -123,6 +143,11 @@ func openQuestions(_ string, o Options) (Task, error) {
 			return err
 		}
 		row.id, row.line = cmp.Or(row.id, strconv.Itoa(line)), line
+		if slices.Contains(own.Conventions, dialogue) {
+			if err := row.conversable(); err != nil {
+				return err
+			}
+		}
 		for k := range row.questions {
 			for _, c := range own.Conventions {
 				t.samples = append(t.samples, questionsSample{len(t.rows), k, c})
@@ -234,24 +259,6 @@ func parseQuestion(value json.RawMessage, metric string) (q questionAsked, err e
 	return q, err
 }
 
-// places are the texts around a context and its question.
-type places struct{ head, between, tail string }
-
-// cutPlaces cuts a text at its two marks, which must each occur once, the context's first.
-func cutPlaces(text string) (p places, err error) {
-	for _, mark := range []string{contextMark, questionMark} {
-		if n := strings.Count(text, mark); n != 1 {
-			return p, fmt.Errorf("%s stands in it %d times, want once", mark, n)
-		}
-	}
-	head, rest, _ := strings.Cut(text, contextMark)
-	between, tail, after := strings.Cut(rest, questionMark)
-	if !after {
-		return p, fmt.Errorf("%s stands before %s: the context is read first", questionMark, contextMark)
-	}
-	return places{head, between, tail}, nil
-}
-
 func (t *questionsTask) Name() string    { return "questions" }
 func (t *questionsTask) Version() int    { return questionsVersion }
 func (t *questionsTask) Len() int        { return len(t.samples) }
@@ -300,21 +307,26 @@ func (t *questionsTask) Sample(i int, m Model) Sample {
 		Metric: q.metric, MaxNew: capped(q.maxNew, t.maxNew), End: EndGeneration,
 		Draw: &at.row, // the same positions for all questions of a context, however many there are
 	}
-	if err := row.build(&s, q, m); err != nil {
+	if err := row.build(&s, at.question, m); err != nil {
 		s.fail(fmt.Errorf("line %d, question %d: %w", row.line, at.question+1, err))
 	}
 	return s
 }
 
-// build makes the prompt. The texts before and from the question on become tokens apart and are
-// joined, so that all conventions have the same tokens at the same positions.
-func (r *questionsRow) build(s *Sample, q *questionAsked, m Model) error {
+// build makes the prompt of question at. The texts before and from the question on become tokens apart
+// and are joined, so that all conventions have the same tokens at the same positions. In a dialogue what
+// is compressed is the first question's prompt.
+func (r *questionsRow) build(s *Sample, at int, m Model) error {
 	if m.Tokenizer == nil {
 		return errNoTokenizer
 	}
 	p, err := r.places(m)
 	if err != nil {
 		return err
+	}
+	q := &r.questions[at]
+	if s.Protocol == dialogue {
+		q = &r.questions[0]
 	}
 	context, question := p.head+r.context+p.between, q.text+p.tail+q.begin
 	s.Prompt = context + question
@@ -331,33 +343,21 @@ func (r *questionsRow) build(s *Sample, q *questionAsked, m Model) error {
 	if room := m.ContextLength - len(s.Question); m.ContextLength > 0 && room < 1 {
 		return fmt.Errorf("the question has %d tokens, the model's context %d: no room is left for what it is about", len(s.Question), m.ContextLength)
 	}
-	if s.Protocol == "inside" {
+	if s.Protocol == before {
+		if s.Prompt, err = p.turned(r.context, q); err != nil {
+			return err
+		}
+		s.Question = nil
+		if s.IDs, err = m.encode(s.Prompt); err != nil {
+			return err
+		}
+	} else if s.Protocol != "context" {
 		s.IDs, s.Question = slices.Concat(s.IDs, s.Question), nil
 	}
+	if s.Protocol == dialogue {
+		if err := r.converse(s, at, m); err != nil {
+			return err
+		}
+	}
 	return s.finish(m)
-}
-
-// places renders the texts around context and question. The chat template sees the marks alone,
-// so that one that trims a message's text does not touch the border between the two.
-func (r *questionsRow) places(m Model) (places, error) {
-	messages := r.messages
-	switch {
-	case r.prompt != "":
-		return cutPlaces(r.prompt)
-	case messages == nil && m.Chat == nil:
-		return cutPlaces(plainPlaces)
-	case messages == nil:
-		messages = []Message{{Role: "user", Content: plainPlaces}}
-	case m.Chat == nil:
-		return places{}, errors.New(`the model has no chat template for "messages": use "prompt"`)
-	}
-	text, err := m.Chat(messages, nil)
-	if err != nil {
-		return places{}, fmt.Errorf("chat template: %w", err)
-	}
-	p, err := cutPlaces(text)
-	if err != nil {
-		err = fmt.Errorf("chat template: its text: %w", err)
-	}
-	return p, err
 }

@@ -12,7 +12,7 @@ func openQuestionsFile(t testing.TB, text string, conventions ...string) (Task, 
 	path := writeFile(t, filepath.Join(t.TempDir(), "q.jsonl"), text)
 	own := &QuestionsOptions{File: path, Conventions: conventions}
 	if conventions == nil {
-		own.Conventions = ConventionNames()
+		own.Conventions = DefaultConventions()
 	}
 	task, err := Open("questions", Options{Own: own})
 	return task, path, err
@@ -49,9 +49,9 @@ func TestQuestionsFile(t *testing.T) {
 		}
 	}
 	for want, names := range map[string][]string{
-		`--convention: unknown convention "outside": have inside, context`: {"outside"},
-		"--convention: inside is asked for twice":                          {"inside", "inside"},
-		"--convention: an empty list":                                      {},
+		`--convention: unknown convention "outside": have inside, context, dialogue, before`: {"outside"},
+		"--convention: inside is asked for twice":                                            {"inside", "inside"},
+		"--convention: an empty list":                                                        {},
 	} {
 		var mistake *OptionError
 		if _, _, err := openQuestionsFile(t, `{"context": "x", "questions": [{"question": "Who?"}]}`, names...); !errors.As(err, &mistake) || !strings.HasPrefix(err.Error(), want) {
@@ -111,6 +111,33 @@ func TestQuestionsConventions(t *testing.T) {
 	}
 }
 
+// A question before its context has the same texts around both, and the same space between them.
+func TestQuestionsBefore(t *testing.T) {
+	task, _, err := openQuestionsFile(t, `{"context": "Ann has a hat.", "questions": [{"question": "Who?", "begin": "It is"}]}
+{"context": "Ben.\n", "messages": [{"role": "user", "content": "Read. {context}{question} Be short."}], "questions": [{"question": "Who?"}]}
+{"context": "Cy.", "prompt": "Text: {context}{question} A:", "questions": [{"question": "Who?"}]}
+{"context": "Di.", "messages": [{"role": "system", "content": "Read {context}"}, {"role": "user", "content": "Now: {question}"}], "questions": [{"question": "Who?"}]}
+`, "inside", "before")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Model{Tokenizer: wordwise(), Chat: chatml}
+	turn := "<|im_end|>\n<|im_start|>assistant\n"
+	for i, want := range []string{"<|im_start|>user\nWho?\n\nAnn has a hat." + turn + "It is", "<|im_start|>user\nRead. Who?\nBen. Be short." + turn, "Text: Who?\nCy. A:", ""} {
+		inside, s := task.Sample(2*i, m), task.Sample(2*i+1, m)
+		if want == "" {
+			if s.Err == nil || !strings.Contains(s.Err.Error(), `line 4, question 1: between the context and the question stands "<|im_end|>`) || s.IDs != nil {
+				t.Errorf("%q: %v", s.Prompt, s.Err)
+			}
+			continue
+		}
+		whole, _ := m.encode(want)
+		if s.Err != nil || s.Prompt != want || !slices.Equal(s.IDs, whole) || s.Question != nil || s.Length != inside.Length || s.ID != inside.ID {
+			t.Errorf("%q, want %q (%v)", s.Prompt, want, s.Err)
+		}
+	}
+}
+
 // A question that leaves no room is a sample with an error, which names the line; the others stay.
 func TestQuestionsWithoutRoom(t *testing.T) {
 	task, _, err := openQuestionsFile(t, `{"context": "a b c", "questions": [{"question": "Who?"}, {"question": "`+strings.Repeat("word ", 40)+`"}]}`)
@@ -137,6 +164,7 @@ func FuzzQuestions(f *testing.F) {
 	f.Add([]byte(`{"context": "", "questions": [{}]}`))
 	m := Model{Tokenizer: wordwise(), Chat: bracketed, ContextLength: 1000}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		fuzzDialogue(t, text)
 		task, path, err := openQuestionsFile(t, string(text))
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), path+":") {

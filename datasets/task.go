@@ -28,7 +28,7 @@ type Sample struct {
 	IDs []int32
 	// Question are the tokens that are read after compression, through the compressed
 	// cache; their positions follow those of all IDs. Only the protocol kvpress and
-	// the convention context have any.
+	// the conventions context and dialogue have any.
 	Question []int32
 	// Truncated says that the protocol's limit shortened the prompt.
 	Truncated bool

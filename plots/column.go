@@ -94,7 +94,7 @@ func (s source) axisLabel() string {
 	}
 	unit := map[string]string{
 		"depth": "%", "length": "tokens", "capacity": "tokens", "budget": "tokens or share", "share": "of the prompt",
-		"kept_min": "positions", "kept_mean": "positions", "kept_max": "positions",
+		"kept_min": "positions", "kept_mean": "positions", "kept_max": "positions", "held_mean": "positions",
 	}[s.name]
 	if strings.HasPrefix(s.name, "kl_") {
 		unit = "nats"

@@ -13,15 +13,18 @@ func gapSet() Set {
 	for i := range 10 {
 		for _, protocol := range []string{"context", "inside"} {
 			for _, v := range s.Run.Variants {
-				score, length, tokens, bytes := 1.0, 100, 120, int64(4*120)
+				score, length, tokens, bytes, held := 1.0, 100, 120, int64(4*120), 120.0
 				if protocol == "context" {
 					bytes = 4 * 100
+				}
+				if v == "512" {
+					held = map[string]float64{"inside": 64, "context": 84}[protocol]
 				}
 				if v == "512" && (i == 2 || i < 2 && protocol == "context") {
 					score = 0
 				}
 				r := Row{Model: "m", Device: "cpu", DType: "float32", Task: "questions", TaskVersion: 1, Sample: fmt.Sprint("a/", i+1), Protocol: protocol, Variant: v, Policy: v,
-					PromptSHA256: fmt.Sprint("sum", i), Score: &score, Length: &length, PromptTokens: &tokens, FullCacheBytes: &bytes}
+					PromptSHA256: fmt.Sprint("sum", i), Score: &score, Length: &length, PromptTokens: &tokens, FullCacheBytes: &bytes, HeldMean: &held}
 				s.Rows = append(s.Rows, r)
 			}
 		}
@@ -45,7 +48,7 @@ func TestGaps(t *testing.T) {
 		t.Errorf("512: %+v, want %+v", small, want)
 	}
 	text := gaps[0].Grid().Text(0)
-	for _, want := range []string{"inside − context", "90.00", "70.00", "20.00 [", "has 100 tokens on average and what is read behind it 20"} {
+	for _, want := range []string{"inside − context", "90.00", "70.00", "20.00 [", "has 100 tokens on average and what is read behind it 20", "held, inside", "64       84", "mean positions of a cache head when the answer begins"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -58,7 +61,12 @@ func TestGaps(t *testing.T) {
 // Protocols whose prompts differ are not compared, nor are models; a sample that only one has is left out.
 func TestGapsNeedTheSamePrompt(t *testing.T) {
 	for name, change := range map[string]func(*Row){
-		"other prompts":  func(r *Row) { r.PromptSHA256 += r.Protocol },
+		"other prompts": func(r *Row) { r.PromptSHA256 += r.Protocol },
+		"half of them": func(r *Row) {
+			if r.Sample < "a/6" && r.Sample != "a/10" {
+				r.PromptSHA256 += r.Protocol
+			}
+		},
 		"unknown ones":   func(r *Row) { r.PromptSHA256 = "" },
 		"other models":   func(r *Row) { r.Model = r.Protocol },
 		"one protocol":   func(r *Row) { r.Protocol, r.Sample = "", r.Sample+r.Protocol },
@@ -76,6 +84,17 @@ func TestGapsNeedTheSamePrompt(t *testing.T) {
 	s.Rows[0].Score, s.Rows[0].Error = nil, "too large"
 	if gaps := Gaps(s); gaps[0].Lines[0].N != 9 || gaps[0].Lines[1].N != 10 {
 		t.Errorf("a failed sample: %+v", gaps)
+	}
+	s = gapSet()
+	for i := range s.Rows {
+		if r := &s.Rows[i]; r.Sample == "a/7" {
+			r.PromptSHA256 += r.Protocol
+		} else if r.Variant == "512" {
+			r.HeldMean = nil
+		}
+	}
+	if gaps := Gaps(s); gaps[0].Lines[0].N != 9 || gaps[0].Lines[1].N != 9 || !strings.Contains(gaps[0].Grid().Text(0), "n/a") {
+		t.Errorf("another prompt: %+v", gaps)
 	}
 	if gaps := Gaps(Set{}); gaps != nil {
 		t.Errorf("no rows: %+v", gaps)

@@ -18,7 +18,7 @@ import (
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
-// top1_128, needle_text, lm_eval_f1, and what instructions and leakage tell, loose to leaked_both, which files of before have not.
+// top1_128, needle_text, lm_eval_f1, held_mean, and what instructions and leakage tell, loose to leaked_both, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -65,6 +65,7 @@ type Row struct {
 	KeptMin        *int     `parquet:"kept_min,optional" json:"kept_min,omitempty" desc:"fewest positions kept over layers and KV heads"`
 	KeptMean       *float64 `parquet:"kept_mean,optional" json:"kept_mean,omitempty" desc:"mean positions kept over layers and KV heads"`
 	KeptMax        *int     `parquet:"kept_max,optional" json:"kept_max,omitempty" desc:"most positions kept over layers and KV heads"`
+	HeldMean       *float64 `parquet:"held_mean,optional" json:"held_mean,omitempty" desc:"mean positions held when the answer begins: kept_mean, and what was read behind the compressed prompt, such as a question"`
 	Audit          string   `parquet:"audit,optional" json:"audit,omitempty" desc:"null where the cache is what the budget says, else the difference"`
 	CacheBytes     *int64   `parquet:"cache_bytes,optional" json:"cache_bytes,omitempty" desc:"bytes of the compressed prompt's cache"`
 	FullCacheBytes *int64   `parquet:"full_cache_bytes,optional" json:"full_cache_bytes,omitempty" desc:"bytes of the full cache of the same prompt, one copy per KV head; null where unknown"`

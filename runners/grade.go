@@ -31,7 +31,7 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	}
 	if c.Kept.Max > 0 { // else nobody looked into the cache
 		r.KeptMin, r.KeptMean, r.KeptMax = pointer(c.Kept.Min), pointer(c.Kept.Mean), pointer(c.Kept.Max)
-		r.Host = pointer(c.Host)
+		r.HeldMean, r.Host = pointer(c.Kept.Mean+float64(len(s.Question))), pointer(c.Host)
 	}
 	r.CacheBytes, r.FullCacheBytes, r.PeakBytes = known(c.CacheBytes), known(c.FullBytes), known(c.PeakBytes)
 	r.PrefillSeconds, r.DecodeSeconds = seconds(c.Prefill), seconds(c.Decode)

@@ -25,11 +25,12 @@ func newQuestions() *cobra.Command {
 or "prompt", which say where {context} and {question} stand. docs/questions.md has
 an example and all fields.
 
-Each question is asked by every convention, and the difference between them is
-shown for every variant with its paired interval:
+Each question is asked by the first two conventions, or those that --convention names,
+and the difference between these two is shown for every variant with its paired interval:
 ` + about,
 		Example: `  snapbench questions mine.jsonl --model SmolLM2-135M-Instruct.Q4_1.gguf --budgets full,256,512 --kernels 21 --out runs/q
   snapbench questions mine.jsonl --convention context --policies snapkv,knorm,keydiff --budgets full,25%
+  snapbench questions mine.jsonl --convention inside,dialogue --budgets full,256,512 --kernels 21
   snapbench gate runs/q --against full --max-drop 5`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -42,6 +42,9 @@ func TestQuestionsEmbedded(t *testing.T) {
 		if *r.Length >= *r.PromptTokens || r.Policy == "full" && *r.KeptMax != compressed || r.Policy != "full" && *r.KeptMax != 96 {
 			t.Errorf("%s by %s, %s: at most %d kept, %d of the context, %d in all", r.Sample, r.Protocol, r.Variant, *r.KeptMax, *r.Length, *r.PromptTokens)
 		}
+		if behind := float64(*r.PromptTokens - compressed); r.HeldMean == nil || *r.HeldMean != *r.KeptMean+behind {
+			t.Errorf("%s by %s, %s: %v held, %v kept, %v read behind", r.Sample, r.Protocol, r.Variant, r.HeldMean, *r.KeptMean, behind)
+		}
 	}
 	if _, err := os.Stat(filepath.Join(out, "gap_score.png")); err != nil {
 		t.Error(err)
@@ -97,9 +100,9 @@ func TestQuestionsEmbedded(t *testing.T) {
 func TestQuestionsMistakes(t *testing.T) {
 	file := filepath.Join("testdata", "questions.jsonl")
 	for want, arguments := range map[string][]string{
-		"unknown convention \"outside\": have inside, context": {file, "--convention", "inside,outside"},
-		"a server does not compress a context apart":           {file, "--server", "http://127.0.0.1:1/v1"},
-		"standard input is not where the parts of a run run":   {"-", "--on", "slurm"},
+		"unknown convention \"outside\": have inside, context, dialogue, before": {file, "--convention", "inside,outside"},
+		"a server does not compress a context apart":                             {file, "--server", "http://127.0.0.1:1/v1"},
+		"standard input is not where the parts of a run run":                     {"-", "--on", "slurm"},
 		"unknown metric": {file, "--metric", "bleu"},
 	} {
 		if want == "a server does not compress a context apart" {

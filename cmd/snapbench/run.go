@@ -34,8 +34,8 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 		return a.place(cmd, command)
 	}
 	if a.server.asked() {
-		if slices.Contains(names, "questions") && !slices.Equal(a.options["convention"].values(), []string{"inside"}) {
-			return usage(errors.New("a server does not compress a context apart from its question: ask one with --convention inside"))
+		if asked := a.options["convention"].values(); slices.Contains(names, "questions") && (len(asked) == 0 || slices.Contains(asked, "context")) {
+			return usage(errors.New("a server does not compress a context apart from its question: ask one with --convention inside, or dialogue"))
 		}
 		return a.askServers(cmd, command, names, metric)
 	}

@@ -206,14 +206,14 @@ func (u *union) add(a Attempt) error {
 	return nil
 }
 
-// places refuses two rows of one task, sample and variant: they are answers to different
-// prompts or settings.
+// places refuses two rows of one task, protocol, sample and variant: they are answers to
+// different prompts or settings.
 func (u *union) places() error {
-	type place struct{ task, sample, variant string }
+	type place struct{ task, protocol, sample, variant string }
 	at := make(map[place]int, len(u.rows))
 	for i := range u.rows {
 		r := &u.rows[i]
-		p := place{r.Task, r.Sample, r.Variant}
+		p := place{r.Task, r.Protocol, r.Sample, r.Variant}
 		if k, ok := at[p]; ok {
 			return fmt.Errorf("task %q, sample %q, variant %q is in %s and in %s as answers to different prompts or settings: move one of the two folders away, and join again",
 				p.task, p.sample, p.variant, u.dirs[u.of[k]], u.dirs[u.of[i]])

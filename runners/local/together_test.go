@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/snapbench/snapbench/runners"
 )
@@ -116,5 +117,35 @@ func TestTogether(t *testing.T) {
 	defer b.free()
 	if b.fits(nil, other) {
 		t.Error("another prompt of its length fits")
+	}
+}
+
+// A context with more questions than go into one batch is read again for the rest, and no answer is another.
+func TestQuestionsOverSeveralBatches(t *testing.T) {
+	r := New(tinyOn(t, newCPU(t)), func([]int32) string { return "" })
+	five := runners.VariantsOf(variants(t, five))
+	var list []runners.Request
+	for i := range rowsOfOnePrompt/len(five) + 9 {
+		list = append(list, runners.Request{Prompt: ids(100, 3), Question: ids(1+i%4, 20+i), Variants: five, MaxNew: 2})
+	}
+	out, err := runners.Answer(t.Context(), r, list...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefills := map[time.Duration]int{}
+	for i, c := range out {
+		prefills[c[0].Prefill]++
+		alone, err := runners.Answer(t.Context(), r, list[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j := range c {
+			if c[j].Err != nil || !slices.Equal(c[j].Tokens, alone[0][j].Tokens) {
+				t.Errorf("question %d, %s: %v (%v), alone %v", i, five[j], c[j].Tokens, c[j].Err, alone[0][j].Tokens)
+			}
+		}
+	}
+	if want := rowsOfOnePrompt / len(five); prefills[out[0][0].Prefill] != want {
+		t.Errorf("the first prefill is of %d questions, want %d: %v", prefills[out[0][0].Prefill], want, prefills)
 	}
 }

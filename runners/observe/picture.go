@@ -17,8 +17,8 @@ const (
 	allPanel     = "all positions"
 )
 
-// figures draws hit rates by layer and window, along the forced text, and what variants capture over their budgets.
-func (r *Report) figures() []plots.Figure {
+// Figures draws hit rates by layer and window, along the forced text, and what variants capture over their budgets.
+func (r *Report) Figures() []plots.Figure {
 	list := []plots.Figure{r.windowMap(), r.alongMap()}
 	if len(r.Variants) > 0 {
 		list = append(list, r.capturedMap())

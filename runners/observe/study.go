@@ -2,19 +2,15 @@ package observe
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
-	"github.com/snapbench/snapbench/plots"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/local"
@@ -30,17 +26,11 @@ type Plan struct {
 
 // Report is what observe.json holds.
 type Report struct {
-	Command  string    `json:"command"`
-	Version  string    `json:"version"`
-	Started  time.Time `json:"started"`
-	CPU      string    `json:"cpu"`
-	Model    string    `json:"model"`
-	Revision string    `json:"revision,omitempty"`
-	About    string    `json:"device"`
-	Settings Settings  `json:"settings"`
-	Forced   int       `json:"forced_tokens"`
-	Variants []string  `json:"variants"`
-	Samples  []Sample  `json:"samples"`
+	Origin
+	Settings Settings `json:"settings"`
+	Forced   int      `json:"forced_tokens"`
+	Variants []string `json:"variants"`
+	Samples  []Sample `json:"samples"`
 }
 
 // Sample is one prompt of a study.
@@ -65,44 +55,11 @@ func CheckDevice(name string) error {
 	return nil
 }
 
-// Output says where a study goes.
-type Output struct {
-	Command, Version string // what observes, for the report
-	Folder           string // for observe.json and pictures; empty: none
-	JSON             bool   // print what observe.json holds, in place of the table
-}
-
 // Show opens the model, runs the study, prints it, and saves it where there is a folder.
 func (p Plan) Show(ctx context.Context, w io.Writer, o local.Options, to Output, say func(string, ...any)) error {
-	if err := CheckDevice(o.Device); err != nil {
-		return err
-	}
-	if to.Folder != "" { // before minutes are counted that could not be written down
-		if err := os.MkdirAll(to.Folder, 0o755); err != nil {
-			return fmt.Errorf("--out %s: %w", to.Folder, err)
-		}
-	}
-	opened, err := local.Open(ctx, o, say)
-	if err != nil {
-		return err
-	}
-	defer opened.Close()
-	r, err := p.Observe(ctx, opened, say)
-	if err != nil {
-		return err
-	}
-	r.Command, r.Version = to.Command, to.Version
-	if to.JSON {
-		err = json.NewEncoder(w).Encode(r)
-	} else {
-		err = r.Table(w)
-	}
-	if err != nil || to.Folder == "" {
-		return err
-	}
-	pictures, err := r.Save(to.Folder)
-	say("in %s: observe.json and %d files of pictures", to.Folder, len(pictures))
-	return err
+	return Show(ctx, w, o, to, say, func(ctx context.Context, opened *local.Opened, say func(string, ...any)) (Shown, error) {
+		return p.Observe(ctx, opened, say)
+	})
 }
 
 // Observe runs the study. A prompt that cannot be observed, such as one that is too short, is a sample with an error; where
@@ -110,11 +67,7 @@ func (p Plan) Show(ctx context.Context, w io.Writer, o local.Options, to Output,
 func (p Plan) Observe(ctx context.Context, opened *local.Opened, say func(string, ...any)) (*Report, error) {
 	variants := slices.DeleteFunc(slices.Clone(p.Variants), compress.Variant.IsFull) // it keeps everything, and shows nothing
 	e := opened.Engines[0]
-	about := e.Describe()
-	r := &Report{
-		Started: time.Now().UTC(), CPU: runners.Processor(), Model: opened.Name, Revision: opened.Revision,
-		About: about.Device + ": " + about.About, Settings: p.Settings, Forced: p.Forced,
-	}
+	r := &Report{Origin: OriginOf(opened), Settings: p.Settings, Forced: p.Forced}
 	if err := e.Check(runners.VariantsOf(variants)); err != nil {
 		return nil, runners.Mistake(err)
 	}
@@ -194,19 +147,4 @@ func (s *Sample) locate(d datasets.Sample, forced []int32, decode func([]int32) 
 		lo++
 	}
 	s.Answered, s.AnswerRows, s.Spans = true, m-1, map[string]Span{"value": {lo, hi}}
-}
-
-// Save writes observe.json and the pictures, whose paths it returns.
-func (r *Report) Save(dir string) (pictures []string, err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	data, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "observe.json"), append(data, '\n'), 0o644); err != nil {
-		return nil, err
-	}
-	return plots.Write(dir, r.figures())
 }

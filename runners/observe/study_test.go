@@ -58,7 +58,7 @@ func two() *Report {
 		v := &Variant{Cap: 64, Summary: Summary{Content: 0.25, ContentOracle: 0.5, ContentStream: Share(math.NaN()), Captured: 0.75, Oracle: 0.875, Stream: 0.5}}
 		return Sample{Task: "niah", ID: fmt.Sprint(len(layers[0].Hits)), Seen: &Observation{Tokens: 1000, Forced: 4, Vote: 50, Layers: layers, Variants: map[string]*Variant{asked: v}}}
 	}
-	return &Report{Model: "m", Settings: Paper, Forced: 4, Variants: []string{asked}, Samples: []Sample{
+	return &Report{Origin: Origin{Model: "m"}, Settings: Paper, Forced: 4, Variants: []string{asked}, Samples: []Sample{
 		seen(layer(100, 20, 80), layer(300, 0, 300)),
 		{Task: "niah", ID: "short", Error: "too short"},
 		seen(layer(40, 4, 8, 40), layer(10, 0, 0, 5)),
@@ -113,7 +113,7 @@ func TestPictures(t *testing.T) {
 	if look := os.Getenv("SNAPBENCH_LOOK"); look != "" {
 		dir = look
 	}
-	pictures, err := two().Save(dir)
+	pictures, err := Save(dir, two())
 	if err != nil || len(pictures) != 6 {
 		t.Fatalf("%v, %v", pictures, err)
 	}

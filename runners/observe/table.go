@@ -45,7 +45,7 @@ func (r *Report) Table(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t", name)
 		for _, of := range rates {
-			fmt.Fprintf(t, "%s\t", percent(r.over(layer, least, of), layer < 0))
+			fmt.Fprintf(t, "%s\t", Percent(r.over(layer, least, of), layer < 0))
 		}
 		fmt.Fprintf(t, "%.1f\t\n", r.sinks(layer))
 	}
@@ -56,7 +56,7 @@ func (r *Report) Table(w io.Writer) error {
 	for _, content := range []bool{true, false} {
 		fmt.Fprintf(t, "%s\t", map[bool]string{true: "content", false: "all"}[content])
 		for g := range 4 {
-			fmt.Fprintf(t, "%s\t", percent(r.over(-1, 0, quarterRate(g, content)), true))
+			fmt.Fprintf(t, "%s\t", Percent(r.over(-1, 0, quarterRate(g, content)), true))
 		}
 		fmt.Fprintln(t)
 	}
@@ -111,7 +111,7 @@ func (r *Report) captured(t io.Writer, answered int) {
 	fmt.Fprintln(t, "  variant")
 	for _, name := range r.Variants {
 		for i, c := range columns {
-			fmt.Fprintf(t, "%s\t", percent(r.variant(name, c.of), i == 0))
+			fmt.Fprintf(t, "%s\t", Percent(r.variant(name, c.of), i == 0))
 		}
 		fmt.Fprintln(t, "  "+name)
 	}
@@ -132,8 +132,8 @@ func (r *Report) sinks(layer int) float64 {
 	return float64(mean(list))
 }
 
-// percent writes a mean in percent, with its interval where asked for; – where there is none.
-func percent(iv results.Interval, interval bool) string {
+// Percent writes a mean in percent, with its interval where asked for; – where there is none.
+func Percent(iv results.Interval, interval bool) string {
 	if math.IsNaN(iv.Mean) {
 		return "–"
 	}
