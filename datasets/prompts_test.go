@@ -27,7 +27,7 @@ func TestPromptsFile(t *testing.T) {
 		`:1: field "id": want a string, got a number`:                         `{"prompt": "x", "answers": ["a"], "id": 4}`,
 		`:2: id "k" was already used in line 1`:                               "{\"prompt\": \"x\", \"answers\": [\"a\"], \"id\": \"k\"}\n{\"prompt\": \"y\", \"answers\": [\"a\"], \"id\": \"k\"}",
 		`:1: field "metric": unknown metric "bleu": have `:                    `{"prompt": "x", "answers": ["a"], "metric": "bleu"}`,
-		`:1: unknown field "answer": have answers, classes, id, max_new, mes`: `{"prompt": "x", "answers": ["a"], "answer": "b"}`,
+		`:1: unknown field "answer": have answers, classes, evidence, id, m`: `{"prompt": "x", "answers": ["a"], "answer": "b"}`,
 		`:1: field "max_new": 0 new tokens`:                                   `{"prompt": "x", "answers": ["a"], "max_new": 0}`,
 		`:1: invalid UTF-8 at byte 13 of the line`:                            "{\"prompt\": \"\xc3\", \"answers\": [\"a\"]}",
 		`: no prompts in it`:                                                  "",
