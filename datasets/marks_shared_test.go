@@ -46,7 +46,7 @@ func TestPassagesOfRealVocabularies(t *testing.T) {
 					if err != nil {
 						refused++
 						if whole := decode(0, len(s.IDs)); strings.HasSuffix(whole, v.Text) {
-						t.Errorf("%s: %q: %v, though the tokens' text is %.60q", v.Name, text, err, whole)
+							t.Errorf("%s: %q: %v, though the tokens' text is %.60q", v.Name, text, err, whole)
 						}
 						break
 					}

@@ -72,7 +72,7 @@ func TestEvidenceRefused(t *testing.T) {
 		`:1: field "evidence": passage 1 is empty`:                                                    `{"prompt": "Ann and Anna", "evidence": [" "]}`,
 		`:1: field "evidence" is an empty list`:                                                       `{"prompt": "Ann and Anna", "evidence": []}`,
 		`:1: field "evidence": want a list of strings, got a string`:                                  `{"prompt": "Ann and Anna", "evidence": "Ann"}`,
-		`:1: field "evidence": passage 1, "What has she to do w…", does not stand in the text`:       `{"prompt": "Ann and Anna", "evidence": ["What has she to do with it?"]}`,
+		`:1: field "evidence": passage 1, "What has she to do w…", does not stand in the text`:        `{"prompt": "Ann and Anna", "evidence": ["What has she to do with it?"]}`,
 		`:1: field "evidence": passage 1, "bb", does not stand in the text`:                           `{"messages": [{"role": "user", "content": "ab"}, {"role": "user", "content": "ba"}], "evidence": ["bb"]}`,
 		`:1: field "questions": question 1: field "evidence": passage 1, "Who", does not stand in th`: `{"context": "Ann.", "questions": [{"question": "Who?", "evidence": ["Who"]}]}`,
 	} {

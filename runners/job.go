@@ -19,6 +19,9 @@ type Job struct {
 	Variants []Variant
 	// Baseline is what fidelity is measured against; nil: it is not measured.
 	Baseline Variant
+	// Evidence is the variant whose answer's attention says what the others should have kept; nil: passages are not
+	// audited.
+	Evidence Variant
 	// Part is which samples are answered; the zero value is all of them.
 	Part parts.Part
 	// Enough, where it is closed, ends the run when what the runners have in hand is
@@ -132,10 +135,16 @@ func (b batch) answer(ctx context.Context, r Runner) error {
 			if err := grade(&a.rows[k], a.sample, completions[k]); err != nil {
 				return err
 			}
+			if a.request.Evidence != nil {
+				a.request.Evidence.told(&a.rows[k], completions[k].Evidence)
+			}
 			if err := a.keep(a.rows[k].ID, completions[k]); err != nil {
 				return err
 			}
 			completions[k].Positions = nil // those of a large grid take more memory than its caches
+		}
+		if err := a.label(out[i]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -134,3 +134,36 @@ func (s *Sum) Kept() Kept {
 
 // Attention is the answer's attention to a position, the mean over positions.
 func (s *Sum) Attention() float64 { return float64(Mean(s.all)) }
+
+// Union is the positions of spans, each once, ascending.
+func Union(spans []Span) (list []Span) {
+	sorted := slices.SortedFunc(slices.Values(spans), func(a, b Span) int { return a[0] - b[0] })
+	for _, s := range sorted {
+		if n := len(list); n > 0 && s[0] <= list[n-1][1] {
+			list[n-1][1] = max(list[n-1][1], s[1])
+			continue
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// Size is the number of positions of spans that share none.
+func Size(spans []Span) (n int) {
+	for _, s := range spans {
+		n += s.Size()
+	}
+	return n
+}
+
+// Within is where the positions of a span are in a list of those of spans that share none and hold it.
+func Within(spans []Span, part Span) Span {
+	at := 0
+	for _, s := range spans {
+		if part[0] >= s[0] && part[1] <= s[1] {
+			return Span{at + part[0] - s[0], at + part[1] - s[0]}
+		}
+		at += s.Size()
+	}
+	panic("evidence: a span that is in none of the others")
+}

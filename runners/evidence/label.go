@@ -1,6 +1,10 @@
 package evidence
 
-import "math"
+import (
+	"math"
+
+	"github.com/snapbench/snapbench/results"
+)
 
 // Least ρ below which an answer's evidence counts as evicted, and from which on as kept. Both are ours, set on 230 pairs of
 // SmolLM2-135M and one needle task (docs/evidence.md), so the value always stands beside the label.
@@ -9,25 +13,15 @@ const (
 	KeptFrom     = 0.7
 )
 
-// Labels of an answer that the full cache gives and a variant does not.
-const (
-	Evicted = "evicted"
-	Thinned = "thinned"
-	Unused  = "kept but unused"
-)
-
-// Labels lists them, from the least kept on.
-func Labels() []string { return []string{Evicted, Thinned, Unused} }
-
 // LabelOf is the label of a lost answer by the least ρ of its evidence; empty where that is not known.
 func LabelOf(least Share) string {
 	switch r := float64(least); {
 	case math.IsNaN(r):
 		return ""
 	case r < EvictedBelow:
-		return Evicted
+		return results.Evicted
 	case r < KeptFrom:
-		return Thinned
+		return results.Thinned
 	}
-	return Unused
+	return results.Unused
 }

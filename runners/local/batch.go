@@ -30,6 +30,7 @@ type answer struct {
 	done             bool
 	started          time.Time
 	row              int // of the decoder, in the step that runs
+	held             held
 
 	// Of a follower:
 	follow *answer   // the full cache's answer; nil for all others
@@ -89,6 +90,9 @@ func (e *Engine) complete(ctx context.Context, requests []runners.Request) ([][]
 		}
 	}
 	if err := batch.decode(ctx); err != nil {
+		return nil, err
+	}
+	if err := batch.audit(ctx); err != nil {
 		return nil, err
 	}
 	peak := d.Memory().Peak
