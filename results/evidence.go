@@ -16,10 +16,29 @@ const (
 // EvidenceLabels lists them, from the least kept on.
 func EvidenceLabels() []string { return []string{Evicted, Thinned, Unused} }
 
+// Least ρ below which the evidence for a lost answer counts as evicted, and from which on as kept. Both are ours, set on 230
+// pairs of SmolLM2-135M and one needle task (docs/evidence.md), so the value always stands beside the label.
+const (
+	EvictedBelow = 0.5
+	KeptFrom     = 0.7
+)
+
+// EvidenceLabel is the label of a lost answer by the least ρ of its evidence.
+func EvidenceLabel(least float64) string {
+	switch {
+	case least < EvictedBelow:
+		return Evicted
+	case least < KeptFrom:
+		return Thinned
+	}
+	return Unused
+}
+
 // Evidence is what a variant's caches kept of marked passages, over the rows of an audit.
 type Evidence struct {
 	Variant string         `json:"variant"`
 	Rows    int            `json:"rows"`     // with an audit
+	Known   int            `json:"answered"` // by the full cache
 	Lost    int            `json:"lost"`     // answers that the full cache gives and the variant does not
 	Labels  map[string]int `json:"labels"`   // of the lost ones, by label; one without has no known attention
 	Rho     *float64       `json:"rho"`      // mean least ρ, over all rows that have one
@@ -36,9 +55,9 @@ type MarkKept struct {
 	Layers float64 `json:"gone_layers"` // layers in which no head keeps any
 }
 
-// Evidences sums up the audited rows of each variant, in the order given; variants without any are left out.
-func Evidences(variants []string, rows []Row) (list []Evidence) {
-	for _, v := range variants {
+// Evidences sums up the audited rows of each variant; variants without any are left out.
+func Evidences(run Run, rows []Row) (list []Evidence) {
+	for _, v := range run.VariantsOf(rows) {
 		e := Evidence{Variant: v, Labels: map[string]int{}}
 		var all, lost []float64
 		var names []string
@@ -50,6 +69,9 @@ func Evidences(variants []string, rows []Row) (list []Evidence) {
 			e.Rows++
 			if r.EvidenceRho != nil {
 				all = append(all, *r.EvidenceRho)
+			}
+			if r.EvidenceLost != nil {
+				e.Known++
 			}
 			if r.EvidenceLost != nil && *r.EvidenceLost {
 				e.Lost++

@@ -30,6 +30,7 @@ type SubjectSummary struct {
 	Cells    []CellSummary `json:"cells"`
 	Costs    []CostSummary `json:"costs"`
 	Parts    []PartSummary `json:"fidelity_by_part,omitempty"`
+	Evidence []Evidence    `json:"evidence,omitempty"`
 	Loads    []LoadSummary `json:"throughput,omitempty"`
 	Warnings []string      `json:"warnings,omitempty"`
 }
@@ -174,6 +175,7 @@ func Summarize(set Set) Summary {
 			}
 			out.Parts = append(out.Parts, ps)
 		}
+		out.Evidence = Evidences(set.Run, parts[i])
 		s.Subjects = append(s.Subjects, out)
 	}
 	return s
@@ -205,6 +207,10 @@ func Sections(set Set) []Section {
 		if g, ok := PartGrid(set.Run, parts[i]); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Fidelity by place in the answer", g})
+		}
+		for _, s := range EvidenceSections(set.Run, parts[i]) {
+			s.Grid.Title = sub.String()
+			list = append(list, s)
 		}
 		if g, ok := CostGrid(set.Run, parts[i]); ok {
 			g.Title = sub.String()

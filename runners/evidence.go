@@ -128,11 +128,11 @@ func (a *asked) label(completions []Completion) error {
 		}
 		for i := range a.rows {
 			r := &a.rows[i]
-			if r.Evidence == "" || r.Score == nil {
+			if r.Evidence == "" || r.Score == nil || r.Variant == c.Variant.String() {
 				continue
 			}
 			if r.EvidenceLost = pointer(!e.answered(r)); *r.EvidenceLost && r.EvidenceRho != nil {
-				r.EvidenceLabel = evidence.LabelOf(evidence.Share(*r.EvidenceRho))
+				r.EvidenceLabel = results.EvidenceLabel(*r.EvidenceRho)
 			}
 		}
 	}

@@ -45,6 +45,9 @@ func (c *Contrast) describe(e *Entry) {
 			words = append(words, "its cache is "+s+" of that of "+its)
 		}
 	}
+	if x := e.Evidence; x != nil && x.Lost > 0 {
+		words = append(words, fmt.Sprintf("of %d lost answers of the full cache the evidence is %s", x.Lost, x.Words()))
+	}
 	e.Words = strings.Join(words, "; ")
 }
 
