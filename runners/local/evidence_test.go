@@ -160,7 +160,7 @@ func TestEvidence(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(alone[0][1].Evidence, out[0][1].Evidence) {
+		if fmt.Sprint(alone[0][1].Evidence) != fmt.Sprint(out[0][1].Evidence) { // some of it is NaN, which equals nothing
 			t.Errorf("alone %+v, with others %+v", alone[0][1].Evidence, out[0][1].Evidence)
 		}
 		for j, b := range bare[0] {
