@@ -141,6 +141,9 @@ func (r *Row) checkEvidence() error {
 			}
 		}
 	}
+	if v := r.EvidenceRho; v != nil && !(*v >= 0 && *v <= 1) {
+		return fmt.Errorf("evidence_rho is %v, not within 0 to 1", *v)
+	}
 	if r.EvidenceLabel != "" && !slices.Contains(EvidenceLabels(), r.EvidenceLabel) {
 		return fmt.Errorf("evidence_label is %q: have %q", r.EvidenceLabel, EvidenceLabels())
 	}

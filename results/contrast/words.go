@@ -46,7 +46,7 @@ func (c *Contrast) describe(e *Entry) {
 		}
 	}
 	if x := e.Evidence; x != nil && x.Lost > 0 {
-		words = append(words, fmt.Sprintf("of %d lost answers of the full cache the evidence is %s", x.Lost, x.Words()))
+		words = append(words, fmt.Sprintf("it loses %d of %d answers that the full cache gives (evidence: %s)", x.Lost, x.Known, x.Words()))
 	}
 	e.Words = strings.Join(words, "; ")
 }
