@@ -24,6 +24,9 @@ const (
 // common word, is no passage's.
 const mostPlaces = 16
 
+// mostPassages is how many passages a row may name, and how many of its answers are looked for.
+const mostPassages = 64
+
 // Passage is a mark in tokens: half-open, counted through IDs and then Question.
 type Passage struct {
 	Name     string
@@ -198,7 +201,7 @@ func (s *Sample) markAnswers(from, to int) {
 	if len(s.Classes) > 0 {
 		return
 	}
-	for i, answer := range s.Answers {
+	for i, answer := range s.Answers[:min(len(s.Answers), mostPassages)] {
 		answer = strings.TrimSpace(answer)
 		if answer == "" || containsTrimmed(s.Answers[:i], answer) {
 			continue
@@ -253,6 +256,9 @@ func (s *Sample) markEvidence(list []string, from, to int) {
 
 // checkEvidence refuses a passage that does not stand once in a row's texts.
 func checkEvidence(list []string, texts ...string) error {
+	if len(list) > mostPassages {
+		return fmt.Errorf(`field "evidence" has %d passages: want at most %d`, len(list), mostPassages)
+	}
 	for i, e := range list {
 		e = strings.TrimSpace(e)
 		count := 0

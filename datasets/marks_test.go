@@ -70,6 +70,7 @@ func TestEvidenceRefused(t *testing.T) {
 		`:1: field "evidence": passage 2, "Ben", does not stand in the text`:                          `{"prompt": "Ann and Anna", "evidence": ["and", "Ben"]}`,
 		`:1: field "evidence": passage 1, "Ann", stands in the text 2 times`:                          `{"prompt": "Ann and Anna", "evidence": ["Ann"]}`,
 		`:1: field "evidence": passage 1 is empty`:                                                    `{"prompt": "Ann and Anna", "evidence": [" "]}`,
+		`:1: field "evidence" has 65 passages: want at most 64`:                                       `{"prompt": "Ann", "evidence": ["Ann"` + strings.Repeat(`, "Ann"`, 64) + `]}`,
 		`:1: field "evidence" is an empty list`:                                                       `{"prompt": "Ann and Anna", "evidence": []}`,
 		`:1: field "evidence": want a list of strings, got a string`:                                  `{"prompt": "Ann and Anna", "evidence": "Ann"}`,
 		`:1: field "evidence": passage 1, "What has she to do w…", does not stand in the text`:        `{"prompt": "Ann and Anna", "evidence": ["What has she to do with it?"]}`,

@@ -25,7 +25,7 @@ func TestEvidences(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 	a := list[0]
-	if got := fmt.Sprint(a.Variant, a.Rows, a.Known, a.Lost, a.Labels, *a.Rho, *a.RhoLost, a.Marks); got != "a 3 3 2 map[evicted:1 kept but unused:1] 0.625 0.5 [{value 3 0.5 1 2}]" {
+	if got := fmt.Sprint(a.Variant, a.Rows, a.Known, a.Lost, a.Labels, *a.Rho, *a.RhoLost, a.Marks); got != "a3 3 2 map[evicted:1 kept but unused:1] 0.625 0.5 [{value 3 0.5 1 2}]" {
 		t.Errorf("%s", got)
 	}
 	if b := list[1]; b.Lost != 0 || b.RhoLost != nil || fmt.Sprint(b.Marks) != "[{question 1 0.125 0.25 0} {value 1 1 1 2}]" {
