@@ -59,7 +59,10 @@ func (p *plan) ask(task datasets.Task, number int) *asked {
 		a.kept.Prompt = j.prompt(s)
 	}
 	var err error
-	if a.request.Evidence, err = j.evidenceOf(s); err != nil {
+	if a.request.Evidence, err = j.evidenceOf(s); j.Evidence != nil && err == nil {
+		err = a.request.Evidence.lacks()
+	}
+	if err != nil {
 		for i := range a.rows {
 			a.rows[i].Note = strings.TrimPrefix(a.rows[i].Note+"; evidence: "+err.Error(), "; ")
 		}

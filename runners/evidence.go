@@ -1,6 +1,7 @@
 package runners
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -83,6 +84,17 @@ func (j *Job) evidenceOf(s datasets.Sample) (*Evidence, error) {
 		return slices.ContainsFunc(answers, has)
 	}
 	return e, nil
+}
+
+// lacks says what an audit cannot tell of a sample.
+func (e *Evidence) lacks() error {
+	switch {
+	case e == nil:
+		return errors.New("no passage of the prompt is marked")
+	case e.Read == "":
+		return errors.New("no answer stands in the prompt as it is expected")
+	}
+	return nil
 }
 
 // told fills in what an audit tells of a row's cache.

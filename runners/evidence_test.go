@@ -75,8 +75,15 @@ func TestEvidenceOf(t *testing.T) {
 	if e, err = j.evidenceOf(s); err != nil || e.Read != datasets.MarkValue || e.Either || e.Says("it is 4711.") || !e.Says("4711 and 0815") {
 		t.Errorf("%+v, %v: of values all are asked", e, err)
 	}
-	s.Marks = s.Marks[4:]
-	if e, err = j.evidenceOf(s); e != nil || err != nil {
+	if e.lacks() != nil {
+		t.Errorf("what is asked lacks something: %v", e.lacks())
+	}
+	s.Marks = s.Marks[2:]
+	if e, err = j.evidenceOf(s); err != nil || e.Read != "" || e.lacks() == nil {
+		t.Errorf("no answer is marked: %+v, %v", e, err)
+	}
+	s.Marks = s.Marks[2:]
+	if e, err = j.evidenceOf(s); e != nil || err != nil || e.lacks() == nil {
 		t.Errorf("only the question is marked, which is not evicted: %+v, %v", e, err)
 	}
 	s.Marks[0].To++

@@ -2,8 +2,10 @@ package local
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -39,12 +41,17 @@ func (b *batch) audit(ctx context.Context) error {
 			continue
 		}
 		paid, err := b.paid(ctx, i)
-		if err != nil {
+		var memory *engine.OutOfMemory
+		without := errors.As(err, &memory) && len(b.requests) == 1 // else the requests are tried alone
+		if err != nil && !without {
 			return err
 		}
 		for _, a := range b.answers {
 			if a.request != i || a.follow != nil || a.completion.Err != nil {
 				continue
+			}
+			if without {
+				a.completion.Note = strings.TrimPrefix(a.completion.Note+"; evidence: the attention is not known: "+memory.Error(), "; ")
 			}
 			told := &runners.Audited{Least: evidence.Share(math.NaN())}
 			for k, p := range e.Passages {
@@ -154,5 +161,8 @@ func (b *batch) paid(ctx context.Context, request int) ([][][]float64, error) {
 		}
 		return nil
 	})
-	return paid, err
+	if err != nil {
+		return nil, err
+	}
+	return paid, nil
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -17,6 +19,7 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/ref"
 	"github.com/snapbench/snapbench/runners/sharedtest"
+	"github.com/snapbench/snapbench/runners/tokenizer"
 )
 
 // recordedPrompt is one of the reference's prompts, and what its variants keep of its spans.
@@ -114,5 +117,97 @@ func (p recordedPrompt) hold(t *testing.T, m *models.Model) {
 	t.Logf("%s: %d numbers, off by at most %.1e", p.ID, numbers, worst)
 	if numbers == 0 {
 		t.Error("nothing was compared")
+	}
+}
+
+// TestEvidenceSmolLM2 holds the real small model to the recorded audits of prompts of 2K tokens, which takes minutes: ρ of
+// each token of the value, its retention, the heads that have all of it, and with that every label.
+func TestEvidenceSmolLM2(t *testing.T) {
+	if os.Getenv("SNAPBENCH_LONG") != "1" {
+		t.Skip("SNAPBENCH_LONG=1 runs it: it takes minutes")
+	}
+	var records []struct {
+		ID       string
+		Value    evidence.Span
+		Answer   []int32
+		Variants map[string]struct {
+			Rho   []float64
+			Ret   float64
+			Whole int
+		}
+	}
+	sharedtest.JSON(t, sharedtest.Path(t, "observe", "labels.json"), &records)
+	var prompts []struct{ Seed, Prompt string }
+	sharedtest.JSON(t, sharedtest.Path(t, "smollm2", "needle.json"), &prompts)
+	files, err := models.Open(sharedtest.SmolLM2(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	text, _, err := tokenizer.OpenGGUF(files.GGUF.Metadata())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	m, err := models.Load(d, files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	r := local.New(m, func(ids []int32) string { return strings.Repeat("x", len(ids)) })
+	numbers, labels, otherwise, worst := 0, 0, 0, 0.0
+	for _, record := range records {
+		for _, p := range prompts {
+			if p.Seed != record.ID {
+				continue
+			}
+			ids, err := text.Encode(p.Prompt, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			span := []evidence.Span{record.Value}
+			e := &runners.Evidence{Read: "value", Says: func(text string) bool { return len(text) >= len(record.Answer) }, Passages: []runners.Passage{{Name: "value", Each: span, Spans: span}}}
+			variants := []compress.Variant{compress.Full}
+			for name := range record.Variants {
+				v, err := compress.Parse(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				variants = append(variants, v)
+			}
+			out, err := r.Run(context.Background(), []runners.Request{{Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: len(record.Answer), Evidence: e}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j, v := range variants[1:] {
+				want, got := record.Variants[v.String()], out[0][j+1].Evidence
+				if len(got.Kept[0].Rho) != len(want.Rho) {
+					t.Fatalf("%s, %s: %d tokens, want %d", record.ID, v, len(got.Kept[0].Rho), len(want.Rho))
+				}
+				if math.Abs(float64(got.Kept[0].Retention)-want.Ret) > 2e-3 || math.Abs(float64(got.Kept[0].WholeHeads-want.Whole)) > 2 {
+					t.Errorf("%s, %s: %v is kept, %d heads have all; want %v, %d", record.ID, v, got.Kept[0].Retention, got.Kept[0].WholeHeads, want.Ret, want.Whole)
+				}
+				for k, w := range want.Rho {
+					numbers++
+					off := math.Abs(float64(got.Kept[0].Rho[k]) - w)
+					if worst = max(worst, off); !(off <= 0.01) { // a position at the cut may be another
+						t.Errorf("%s, %s: ρ of token %d is %v, want %v", record.ID, v, k, got.Kept[0].Rho[k], w)
+					}
+				}
+				labels++
+				if results.EvidenceLabel(float64(got.Least)) != results.EvidenceLabel(slices.Min(want.Rho)) {
+					otherwise++
+					t.Logf("%s, %s: least ρ %v, recorded %v", record.ID, v, got.Least, slices.Min(want.Rho))
+				}
+			}
+			t.Logf("%s: %d numbers so far, off by at most %.1e; %d labels, %d otherwise", record.ID, numbers, worst, labels, otherwise)
+		}
+	}
+	if numbers == 0 || otherwise > labels/50 {
+		t.Errorf("%d numbers were compared; of %d labels %d are others", numbers, labels, otherwise)
 	}
 }
