@@ -13,6 +13,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/evidence"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/ref"
 )
 
 // attended is by layer, query head and position what rows of a text attend to, summed, by the plain formula.
@@ -201,5 +202,47 @@ func TestEvidenceUnknown(t *testing.T) {
 	e.Says = func(text string) bool { return false }
 	if c := run(); c.Err != nil || !(c.Evidence.Least >= 0) {
 		t.Errorf("an answer that says nothing of what is asked: %s", fmt.Sprint(c.Evidence, c.Err))
+	}
+}
+
+// narrow is a device without room for one array of a size.
+type narrow struct {
+	*ref.Device
+	size int
+}
+
+func (d *narrow) New(t engine.Type, n int) (engine.Array, error) {
+	if n == d.size && t == engine.Float32 {
+		return engine.Array{}, &engine.OutOfMemory{Device: "narrow", Need: int64(4 * n)}
+	}
+	return d.Device.New(t, n)
+}
+
+// Where memory is short of what the attention takes, answers and what is kept are told all the same, also of a batch.
+func TestEvidenceOutOfMemory(t *testing.T) {
+	d := &narrow{Device: ref.New()}
+	m := tinyOn(t, d)
+	d.size = m.Heads.Query * (60 + 5)
+	r := New(m, func(ids []int32) string { return fmt.Sprint(ids) })
+	before := d.Memory().InUse
+	ask := func(seed int) runners.Request {
+		span := []evidence.Span{{3, 5}}
+		return runners.Request{Prompt: ids(60, seed), Variants: runners.VariantsOf(variants(t, "full;snapkv(cap=24,w=8,k=3)")), MaxNew: 5,
+			Evidence: &runners.Evidence{Read: "value", Says: func(string) bool { return false }, Passages: []runners.Passage{{Name: "value", Each: span, Spans: span}}}}
+	}
+	out, err := r.Run(context.Background(), []runners.Request{ask(3), ask(5)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, completions := range out {
+		for _, c := range completions {
+			if c.Err != nil || len(c.Tokens) != 5 || c.Evidence == nil || !math.IsNaN(float64(c.Evidence.Least)) || math.IsNaN(float64(c.Evidence.Kept[0].Retention)) ||
+				strings.Count(c.Note, "evidence: the attention is not known: narrow: out of memory") != 1 {
+				t.Errorf("%s: %d tokens, %+v, %q, %v", c.Variant, len(c.Tokens), c.Evidence, c.Note, c.Err)
+			}
+		}
+	}
+	if after := d.Memory().InUse; after != before {
+		t.Errorf("%d bytes are still held", after-before)
 	}
 }
