@@ -20,9 +20,11 @@ type grading struct {
 	metric  string
 	version int // of the metric
 	maxNew  int
+	// evidence are passages of the text that the answer rests on.
+	evidence []string
 }
 
-// parseGrading reads the fields "answers", "classes", "metric" and "max_new". Where no metric is
+// parseGrading reads the fields "answers", "classes", "evidence", "metric" and "max_new". Where no metric is
 // named, it is the one given.
 func parseGrading(fields map[string]json.RawMessage, metric string) (g grading, err error) {
 	g.metric, g.maxNew = metric, promptsNew
@@ -40,6 +42,14 @@ func parseGrading(fields map[string]json.RawMessage, metric string) (g grading, 
 	if _, ok := fields["classes"]; ok {
 		if g.classes, err = stringsField(fields, "classes"); err != nil {
 			return g, err
+		}
+	}
+	if _, ok := fields["evidence"]; ok {
+		if g.evidence, err = stringsField(fields, "evidence"); err != nil {
+			return g, err
+		}
+		if len(g.evidence) == 0 {
+			return g, errors.New(`field "evidence" is an empty list: leave it out where none is known`)
 		}
 	}
 	_, named := fields["metric"]
@@ -79,12 +89,17 @@ func parseGrading(fields map[string]json.RawMessage, metric string) (g grading, 
 }
 
 // metricText names the metric, with its version where it is not the first: a file that says
-// the same is asked another question where the metric means another thing.
+// the same is asked another question where the metric means another thing. Passages of evidence
+// follow, where there are any.
 func (g *grading) metricText() string {
-	if g.version <= 1 {
-		return g.metric
+	text := g.metric
+	if g.version > 1 {
+		text = fmt.Sprintf("%s/%d", g.metric, g.version)
 	}
-	return fmt.Sprintf("%s/%d", g.metric, g.version)
+	if g.evidence != nil {
+		text += fmt.Sprintf(" %q", g.evidence)
+	}
+	return text
 }
 
 // onlyFields refuses a field that is not known.

@@ -199,7 +199,7 @@ func (t *instructionsTask) build(s *Sample, m Model, trial int, list []instructi
 	if err := s.markInstructions(list); err != nil {
 		return err
 	}
-	if err := s.mark("question", request); err != nil {
+	if err := s.markLast(MarkQuestion, request); err != nil {
 		return err
 	}
 	return s.finish(m)
@@ -218,7 +218,7 @@ func blockOf(list []instruction) string {
 func (s *Sample) markInstructions(list []instruction) error {
 	for _, in := range list {
 		for _, name := range []string{"instruction", "instruction " + in.name()} {
-			if err := s.mark(name, in.text); err != nil {
+			if err := s.markLast(name, in.text); err != nil {
 				return err
 			}
 		}
@@ -226,8 +226,8 @@ func (s *Sample) markInstructions(list []instruction) error {
 	return nil
 }
 
-// mark marks a text where it last stands in the prompt.
-func (s *Sample) mark(name, text string) error {
+// markLast marks a text where it last stands in the prompt.
+func (s *Sample) markLast(name, text string) error {
 	at := strings.LastIndex(s.Prompt, text)
 	if at < 0 {
 		return fmt.Errorf("chat template: the message's text is not in the prompt as it was: %.60q", text)

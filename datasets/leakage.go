@@ -112,7 +112,7 @@ func (t *leakageTask) Sample(i int, m Model) Sample {
 		err = s.markInstructions(list)
 	}
 	if err == nil {
-		err = s.mark("defence", defence)
+		err = s.markLast("defence", defence)
 	}
 	if err == nil {
 		err = s.finish(m)

@@ -231,7 +231,27 @@ func (t *longbenchTask) build(s *Sample, row *longbenchRow, m Model, maxNew int)
 	if err != nil {
 		return err
 	}
+	t.mark(s, row)
 	return s.finish(m)
+}
+
+// mark marks the instruction, the question, and the answers where they stand in the context.
+func (t *longbenchTask) mark(s *Sample, row *longbenchRow) {
+	template := texts().Templates[t.set.Name]
+	if s.Question != nil {
+		template = texts().KVPress.Context[t.set.Name]
+	}
+	before, _, _ := strings.Cut(template, contextMark)
+	from, to := 0, len(s.Prompt)
+	if s.markText(MarkInstruction, before, from, to) {
+		from = s.Marks[len(s.Marks)-1].To
+	}
+	input := strings.TrimSpace(strings.TrimSuffix(row.input, texts().KVPress.StripFromInput[t.set.Name]))
+	if at := strings.LastIndex(s.Prompt[from:], input); input != "" && at >= 0 && t.set.Category != metrics.Code {
+		to = from + at
+		s.mark(MarkQuestion, to, to+len(input))
+	}
+	s.markAnswers(from, to)
 }
 
 // parseRow checks a JSON row against the schema.

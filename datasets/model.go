@@ -42,6 +42,9 @@ type Model struct {
 	// assistant speaks. variables are further values for the template, such as
 	// enable_thinking. Chat is nil if the model has no template.
 	Chat func(messages []Message, variables map[string]any) (string, error)
+	// Pieces returns the text of each token, which joined are the tokens' text; nil: each is decoded
+	// by itself. A character that several tokens make stands with the last of them.
+	Pieces func(ids []int32) []string
 	// Text says that a prompt may go out as text or messages alone: without a
 	// Tokenizer it has no IDs, and its length is unknown.
 	Text bool

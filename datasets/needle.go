@@ -170,11 +170,30 @@ func (t *needleTask) build(s *Sample, m Model, rng *random) error {
 		}
 	}
 	s.Prompt, s.IDs = p.text, p.ids
+	s.markNeedles(q, len(head), len(tail))
 	s.Needle.Token, s.Needle.Repeats = p.token, p.repeats
 	if p.repeats > 0 {
 		s.note("the haystack's text starts over %d times", p.repeats)
 	}
 	return s.finish(m)
+}
+
+// markNeedles marks the needles asked for, their values, and what stands before and behind the
+// text. Each needle stands in it once, and holds its value.
+func (s *Sample) markNeedles(q question, head, tail int) {
+	for i, needle := range q.needles[:q.asked] {
+		at := strings.Index(s.Prompt, needle)
+		s.mark(MarkNeedle, at, at+len(needle))
+		if k := strings.LastIndex(needle, q.answers[i]); k >= 0 {
+			if q.lines { // a chain's variable, where it gets its value
+				k = strings.Index(needle, q.answers[i])
+			}
+			s.mark(MarkValue, at+k, at+k+len(q.answers[i]))
+		}
+	}
+	before, behind, _ := strings.Cut(q.content, contextMark)
+	s.markText(MarkInstruction, before, 0, head)
+	s.markText(MarkQuestion, behind, len(s.Prompt)-tail, len(s.Prompt))
 }
 
 // depths are the needles' places in percent: the first is at depth, the others are anywhere.

@@ -44,7 +44,9 @@ type PromptsOptions struct {
 //	id        optional, a string; else the line's number;
 //	metric    optional, a registered scorer, before Options.Metric;
 //	classes   optional, the names a classification may choose from;
-//	max_new   optional, the most new tokens, else 128.
+//	max_new   optional, the most new tokens, else 128;
+//	evidence  optional, a list of passages of the text that the answer rests on, each of
+//	          which stands in it once.
 type promptsTask struct {
 	rows   []promptRow
 	maxNew int
@@ -112,7 +114,7 @@ func openFile(file string) (io.ReadCloser, error) {
 }
 
 // promptFields are the fields that a line may have.
-var promptFields = []string{"answers", "classes", "id", "max_new", "messages", "metric", "prompt"}
+var promptFields = []string{"answers", "classes", "evidence", "id", "max_new", "messages", "metric", "prompt"}
 
 func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, error) {
 	var row promptRow
@@ -140,6 +142,13 @@ func parsePrompt(fields map[string]json.RawMessage, metric string) (promptRow, e
 		return row, errors.New(`neither "prompt" nor "messages"`)
 	}
 	if row.grading, err = parseGrading(fields, metric); err != nil {
+		return row, err
+	}
+	texts := []string{row.prompt}
+	for _, m := range row.messages {
+		texts = append(texts, m.Content)
+	}
+	if err = checkEvidence(row.evidence, texts...); err != nil {
 		return row, err
 	}
 	row.id, err = idField(fields)
@@ -245,5 +254,7 @@ func (row *promptRow) build(s *Sample, m Model) (err error) {
 	if s.IDs, err = m.encode(s.Prompt); err != nil {
 		return err
 	}
+	s.markEvidence(row.evidence, 0, len(s.Prompt))
+	s.markAnswers(0, len(s.Prompt))
 	return s.finish(m)
 }

@@ -175,7 +175,7 @@ const plainPlaces = contextMark + "\n\n" + questionMark
 // contextFields and questionFields are the fields that a line, and one of its questions, may have.
 var (
 	contextFields  = []string{"context", "id", "messages", "prompt", "questions"}
-	questionFields = []string{"answers", "begin", "classes", "max_new", "metric", "question"}
+	questionFields = []string{"answers", "begin", "classes", "evidence", "max_new", "metric", "question"}
 )
 
 func parseQuestions(fields map[string]json.RawMessage, metric string) (row questionsRow, err error) {
@@ -228,6 +228,9 @@ func parseQuestions(fields map[string]json.RawMessage, metric string) (row quest
 	}
 	for i, v := range list {
 		q, err := parseQuestion(v, metric)
+		if err == nil {
+			err = checkEvidence(q.evidence, row.context)
+		}
 		if err != nil {
 			return row, fmt.Errorf(`field "questions": question %d: %w`, i+1, err)
 		}
@@ -330,6 +333,9 @@ func (r *questionsRow) build(s *Sample, at int, m Model) error {
 	}
 	context, question := p.head+r.context+p.between, q.text+p.tail+q.begin
 	s.Prompt = context + question
+	s.markEvidence(q.evidence, len(p.head), len(p.head)+len(r.context))
+	s.markAnswers(len(p.head), len(p.head)+len(r.context))
+	s.mark(MarkQuestion, len(context), len(context)+len(q.text))
 	if s.IDs, err = m.encode(context); err != nil {
 		return err
 	}

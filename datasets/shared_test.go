@@ -59,7 +59,7 @@ func vocabularies(t testing.TB) map[string]Model {
 		if err != nil {
 			t.Fatal(err)
 		}
-		models[filepath.Base(filepath.Dir(file))] = Model{Tokenizer: tok}
+		models[filepath.Base(filepath.Dir(file))] = Model{Tokenizer: tok, Pieces: func(ids []int32) []string { return tokenizer.Pieces(tok, ids) }}
 	}
 	return models
 }

@@ -170,7 +170,7 @@ func (t *sysIFEvalTask) Sample(i int, m Model) Sample {
 	}
 	err := s.systemPart(m, instructionWords().Guidelines+row.system, row.user)
 	if err == nil {
-		err = s.mark("instruction", strings.TrimSpace(row.system))
+		err = s.markLast("instruction", strings.TrimSpace(row.system))
 	}
 	if err == nil {
 		err = s.finish(m)

@@ -108,7 +108,7 @@ type NeedleInfo struct {
 
 // Mark is a passage of a sample's prompt.
 type Mark struct {
-	Name     string // "needle", "value", "instruction", "question"; passages of one name are one span
+	Name     string // MarkValue and its like; passages of one name are one span
 	From, To int    // bytes of Prompt, half-open
 }
 

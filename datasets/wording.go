@@ -58,12 +58,13 @@ type question struct {
 	needles []string
 	lines   bool // needles are on lines of their own
 	answers []string
+	asked   int // the first so many needles hold the answers; the others only look alike
 }
 
 // question draws keys and values and puts them into words.
 func (t *needleTask) question(rng *random) (question, error) {
 	if t.o.Wording == "kamradt" {
-		return question{content: sandwichContent, begun: sandwichBegun, needles: []string{sandwichNeedle}, answers: []string{sandwichAnswer}}, nil
+		return question{content: sandwichContent, begun: sandwichBegun, needles: []string{sandwichNeedle}, answers: []string{sandwichAnswer}, asked: 1}, nil
 	}
 	n := t.o.Needles
 	if t.name == "variable" {
@@ -71,7 +72,7 @@ func (t *needleTask) question(rng *random) (question, error) {
 		if err != nil {
 			return question{}, err
 		}
-		q := question{lines: true}
+		q := question{lines: true, asked: n}
 		for i := range n {
 			name, err := t.draw(q.answers, rng.variable)
 			if err != nil {
@@ -115,9 +116,9 @@ func (t *needleTask) question(rng *random) (question, error) {
 		values = append(values, value)
 		q.needles = append(q.needles, strings.NewReplacer("{type}", t.o.Value, "{key}", keys[len(keys)-1], "{value}", value).Replace(rulerNeedle))
 	}
-	q.answers = values
+	q.answers, q.asked = values, n
 	if t.name == "multikey" { // the others only look alike
-		keys, q.answers = keys[:1], values[:1]
+		keys, q.answers, q.asked = keys[:1], values[:1], 1
 	}
 	query := keys[0]
 	if last := len(keys) - 1; last > 0 {

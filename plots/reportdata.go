@@ -47,6 +47,8 @@ type reportRow struct {
 	Recalled *float64 `json:"q,omitempty"`
 	KL       *float64 `json:"k,omitempty"`
 	New      *int     `json:"n,omitempty"`
+	Label    string   `json:"l,omitempty"` // why the answer was lost
+	Rho      *float64 `json:"h,omitempty"`
 	Error    string   `json:"e,omitempty"`
 	Note     string   `json:"o,omitempty"`
 }
@@ -92,7 +94,7 @@ func (d *reportData) add(part string, set results.Set) {
 		}
 		d.Samples[at].Rows = append(d.Samples[at].Rows, reportRow{
 			id: r.ID, Variant: variants[r.Variant], Text: r.Prediction, Score: short(r.Score), Recalled: short(r.Recalled), KL: r.KLMean,
-			New: r.NewTokens, Error: strings.TrimSpace(r.Error + " " + r.Audit), Note: r.Note,
+			New: r.NewTokens, Label: r.EvidenceLabel, Rho: short(r.EvidenceRho), Error: strings.TrimSpace(r.Error + " " + r.Audit), Note: r.Note,
 		})
 	}
 }

@@ -78,6 +78,14 @@ func sectionOf(name string, n int, set results.Set, paces []Pace) (reportSection
 		g.Title = "By place in the answer"
 		fidelity.Grids = append(fidelity.Grids, g)
 	}
+	evidence := reportBlock{Heading: "Evidence"}
+	for _, x := range results.EvidenceSections(set.Run, set.Rows) {
+		x.Grid.Title = x.Heading
+		evidence.Grids = append(evidence.Grids, x.Grid)
+	}
+	if len(evidence.Grids) > 0 {
+		s.Blocks = append(s.Blocks, evidence)
+	}
 	if len(fidelity.Grids) > 0 {
 		s.Blocks = append(s.Blocks, fidelity)
 	}

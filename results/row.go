@@ -18,7 +18,8 @@ import (
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
-// top1_128, needle_text, lm_eval_f1, held_mean, and what instructions and leakage tell, loose to leaked_both, which files of before have not.
+// top1_128, needle_text, lm_eval_f1, held_mean, what instructions and leakage tell, loose to leaked_both, and what an audit
+// of the evidence tells, evidence to marks_gone_layers, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -115,6 +116,14 @@ type Row struct {
 	Top1At8   *float64 `parquet:"top1_8_31,optional" json:"top1_8_31,omitempty" desc:"top1_agreement over tokens 8 to 31 of the answer alone; null where nothing was compared there"`
 	Top1At32  *float64 `parquet:"top1_32_127,optional" json:"top1_32_127,omitempty" desc:"top1_agreement over tokens 32 to 127 of the answer alone; null where nothing was compared there"`
 	Top1At128 *float64 `parquet:"top1_128,optional" json:"top1_128,omitempty" desc:"top1_agreement over tokens 128 and later of the answer alone; null where nothing was compared there"`
+
+	Evidence      string            `parquet:"evidence,optional" json:"evidence,omitempty" desc:"--evidence: name of the passages of which evidence_rho tells: evidence, value or answer"`
+	EvidenceRho   *float64          `parquet:"evidence_rho,optional" json:"evidence_rho,omitempty" desc:"least ρ: of those passages' tokens, the lowest share of the full cache's answer's attention that goes to heads which kept the token; null where unknown"`
+	EvidenceLost  *bool             `parquet:"evidence_lost,optional" json:"evidence_lost,omitempty" desc:"whether the full cache answers the sample and this variant does not; null where the full cache does not, or answers are not known"`
+	EvidenceLabel string            `parquet:"evidence_label,optional" json:"evidence_label,omitempty" desc:"of a lost answer: evicted, thinned or kept but unused, by evidence_rho (docs/evidence.md)"`
+	MarksKept     map[string]string `parquet:"marks_kept,optional" json:"marks_kept,omitempty" desc:"--evidence: by name of marked passages (needle, value, answer, evidence, instruction, question), the share of their tokens that is kept, mean over layers and heads"`
+	MarksAny      map[string]string `parquet:"marks_any,optional" json:"marks_any,omitempty" desc:"the same for what at least one head of a layer keeps, mean over layers"`
+	MarksGone     map[string]string `parquet:"marks_gone_layers,optional" json:"marks_gone_layers,omitempty" desc:"by the same names, in how many layers no head keeps any of it"`
 }
 
 // Key is a row's identity, the value of ID: a sha256 over the fields that are known before the sample is run and could
@@ -293,6 +302,9 @@ func (r *Row) check() error {
 		if name == "" || text == "" {
 			return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): params has %q as %q: a parameter has a name and a text", r.ID, r.Task, r.Sample, r.Variant, name, text)
 		}
+	}
+	if err := r.checkEvidence(); err != nil {
+		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q): %w", r.ID, r.Task, r.Sample, r.Variant, err)
 	}
 	for _, c := range columns {
 		if v, ok := c.Value(r).(float64); ok && (math.IsNaN(v) || math.IsInf(v, 0)) {

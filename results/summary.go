@@ -31,6 +31,7 @@ type SubjectSummary struct {
 	Costs    []CostSummary   `json:"costs"`
 	Ladders  []LadderSummary `json:"by_length,omitempty"`
 	Parts    []PartSummary   `json:"fidelity_by_part,omitempty"`
+	Evidence []Evidence      `json:"evidence,omitempty"`
 	Loads    []LoadSummary   `json:"throughput,omitempty"`
 	// Followed and Leaked are counts of instructions, and shares of system texts, 0 to 1.
 	Followed []FollowedLine `json:"instructions_followed,omitempty"`
@@ -182,6 +183,7 @@ func Summarize(set Set) Summary {
 			out.Parts = append(out.Parts, ps)
 		}
 		out.Followed, out.Leaked = FollowedBy(set.Run, parts[i]), LeakedBy(set.Run, parts[i])
+		out.Evidence = Evidences(set.Run, parts[i])
 		s.Subjects = append(s.Subjects, out)
 	}
 	return s
@@ -227,6 +229,10 @@ func Sections(set Set) []Section {
 		if g, ok := PartGrid(set.Run, parts[i]); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Fidelity by place in the answer", g})
+		}
+		for _, s := range EvidenceSections(set.Run, parts[i]) {
+			s.Grid.Title = sub.String()
+			list = append(list, s)
 		}
 		if g, ok := CostGrid(set.Run, parts[i]); ok {
 			g.Title = sub.String()

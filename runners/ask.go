@@ -21,7 +21,8 @@ type asked struct {
 	rows      []results.Row
 	request   Request
 	kept      kept.Batch // what the answers' caches kept, where that is stored
-	hidden    bool       // the request's first variant is the baseline, for fidelity alone
+	reference Variant    // what fidelity and evidence are held to; nil for none
+	hidden    bool       // the request's first variant is the reference, for that alone
 	untrusted bool       // an answer throws doubt on the run
 }
 
@@ -57,14 +58,25 @@ func (p *plan) ask(task datasets.Task, number int) *asked {
 	if a.request.Positions = j.Pieces != nil; a.request.Positions {
 		a.kept.Prompt = j.prompt(s)
 	}
-	// Fidelity needs the baseline's answer, also where its own row is finished.
-	if a.hidden = j.Baseline != nil && !slices.ContainsFunc(variants, j.isBaseline); a.hidden {
-		a.request.Variants = append([]Variant{j.Baseline}, variants...)
+	var err error
+	if a.request.Evidence, err = j.evidenceOf(s); j.Evidence != nil && err == nil {
+		err = a.request.Evidence.lacks()
+	}
+	if err != nil {
+		for i := range a.rows {
+			a.rows[i].Note = strings.TrimPrefix(a.rows[i].Note+"; evidence: "+err.Error(), "; ")
+		}
+	}
+	if a.reference = j.Baseline; a.reference == nil && a.request.Evidence != nil && a.request.Evidence.Read != "" {
+		a.reference = j.Evidence
+	}
+	// Both need the reference's answer, also where its own row is finished.
+	is := func(v Variant) bool { return v.String() == a.reference.String() }
+	if a.hidden = a.reference != nil && !slices.ContainsFunc(variants, is); a.hidden {
+		a.request.Variants = append([]Variant{a.reference}, variants...)
 	}
 	return a
 }
-
-func (j *Job) isBaseline(v Variant) bool { return v.String() == j.Baseline.String() }
 
 func (p *plan) finished(id string) bool {
 	p.mu.Lock()
@@ -105,6 +117,9 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 	extra := append(slices.Clone(j.Settings), fmt.Sprintf("max_new=%d", s.MaxNew), fmt.Sprintf("min_new=%d", s.MinNew),
 		"end="+s.End.String(), fmt.Sprintf("stop=%q%v", s.StopStrings, s.StopIDs), fmt.Sprintf("fidelity=%v", j.Baseline != nil),
 		"metric="+identity)
+	if j.Evidence != nil {
+		extra = append(extra, evidenceVersion)
+	}
 	r.ID = r.Key(extra...)
 	return r
 }

@@ -19,6 +19,9 @@ type Job struct {
 	Variants []Variant
 	// Baseline is what fidelity is measured against; nil: it is not measured.
 	Baseline Variant
+	// Evidence is the variant whose answer's attention says what the others should have kept; nil: passages are not
+	// audited.
+	Evidence Variant
 	// Part is which samples are answered; the zero value is all of them.
 	Part parts.Part
 	// Enough, where it is closed, ends the run when what the runners have in hand is
@@ -109,7 +112,8 @@ func (d *desk) Next(ctx context.Context, wait bool, fits func(Request) bool) (*H
 }
 
 // answered grades what came back.
-func (a *asked) answered(about Description, completions []Completion) error {
+func (a *asked) answered(about Description, all []Completion) error {
+	completions := all
 	if a.hidden {
 		completions = completions[1:]
 	}
@@ -122,10 +126,13 @@ func (a *asked) answered(about Description, completions []Completion) error {
 		if err := grade(&a.rows[k], a.sample, completions[k]); err != nil {
 			return err
 		}
+		if a.request.Evidence != nil {
+			a.request.Evidence.told(&a.rows[k], completions[k].Evidence)
+		}
 		if err := a.keep(a.rows[k].ID, completions[k]); err != nil {
 			return err
 		}
 		completions[k].Positions = nil // those of a large grid take more memory than its caches
 	}
-	return nil
+	return a.label(all)
 }

@@ -23,6 +23,7 @@ type question struct {
 	Tasks    []taskQuestion `json:"tasks"`
 	Variants []string       `json:"variants"`
 	Fidelity bool           `json:"fidelity,omitempty"`
+	Evidence string         `json:"evidence,omitempty"`
 	Date     string         `json:"date,omitempty"` // only where the model's chat template asks for it
 }
 
@@ -41,6 +42,9 @@ func (j *Job) Describe(team []Runner, options []datasets.Options) (results.Run, 
 	q := question{
 		Command: j.Name, Model: j.Subject.Model, Revision: j.Subject.Revision, Device: j.Subject.Device, DType: j.Subject.DType,
 		Settings: j.Settings, Fidelity: j.Baseline != nil, Date: j.Date,
+	}
+	if j.Evidence != nil {
+		q.Evidence = evidenceVersion
 	}
 	run := results.Run{
 		Started: time.Now().UTC(),
@@ -76,6 +80,9 @@ func (j *Job) Check(team []Runner) error {
 			return Mistake(err)
 		}
 		d := r.Describe()
+		if j.Evidence != nil && !d.Positions {
+			return Mistake(fmt.Errorf("evidence: %s does not tell which positions it keeps", d.Name))
+		}
 		for _, t := range j.Tasks {
 			if d.Context == 0 {
 				continue

@@ -88,6 +88,8 @@ type Request struct {
 	Fidelity bool
 	// Positions asks for the kept positions in each Completion.
 	Positions bool
+	// Evidence asks what each cache keeps of passages of Prompt; nil: nothing.
+	Evidence *Evidence
 	// Progress is told where the request is.
 	Progress func(Progress)
 }
@@ -126,7 +128,8 @@ type Completion struct {
 	// time of the steps this answer took part in, which it shared too.
 	Prefill, Decode time.Duration
 	Fidelity        *Fidelity
-	Served          *Served // nil where nothing was asked over a network
+	Evidence        *Audited // where it was asked for
+	Served          *Served  // nil where nothing was asked over a network
 }
 
 // Served is what is known of an answer that came over a network.

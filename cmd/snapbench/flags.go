@@ -41,6 +41,7 @@ type runFlags struct {
 	limit     int
 	fidelity  bool
 	positions bool
+	evidence  bool
 	retry     bool
 	date      string
 	shard     string
@@ -57,5 +58,6 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	s.StringVar(&f.date, "date", "", "day that the model's chat template sees as today, where it asks for one, as 2026-01-02 (default: today, or the day on which the folder's run began)")
 	s.StringVar(&f.shard, "shard", "", "answer a part of the samples only: I/N, part I of N counted from 0, or auto, which asks the environment of Slurm, Kubernetes, AWS Batch, SkyPilot, torchrun; the part that ends last joins all")
 	s.BoolVar(&f.fidelity, "fidelity", false, "also compare next-token distributions with the full cache's, along its answer")
+	s.BoolVar(&f.evidence, "evidence", false, "also audit what each cache kept of the value or answer, needle, instruction and question, and why an answer was lost")
 	s.BoolVar(&f.positions, "keep-positions", false, "also store which tokens of the prompt each cache kept, for the report's view of a sample; rows are the same without")
 }

@@ -36,6 +36,7 @@ computer, in about a minute. A flag changes what it names, and nothing else:
   snapbench needle --model SmolLM2-135M-Instruct.Q4_1.gguf --max-len 4k --depths 5 --trials 2 \
       --budgets full,128,256,512,1024 --kernels 5,7,13 --pooling max,avg --out runs/first
   snapbench needle --lengths 1k,4k,8k --depths 0,50,100 --policies 'snapkv(w=16,k=5),tova' --budgets full,512
+  snapbench needle --lengths 1k --budgets full,64,128 --evidence --out runs/why
   snapbench needle --model org/name --device cuda:0,cuda:1 --max-len 32k --out runs/cards
   snapbench needle --server http://localhost:8000/v1 --label bf16 --lengths 4k,32k --out runs/bf16
   snapbench needle --serve 'vllm serve org/name --port {port} --kv-cache-dtype {kv}' --set kv=auto,fp8 \

@@ -16,7 +16,8 @@ func newPrompts() *cobra.Command {
 		Short: "Your own prompts and answers under every variant",
 		Long: `prompts reads a file, or standard input (-), with one JSON object a line: "prompt",
 sent as it is, or "messages", put through the model's chat template; and
-optionally "answers", a list, "id", "metric", "classes" and "max_new".
+optionally "answers", a list, "id", "metric", "classes" and "max_new"; "evidence",
+a list of texts in it that the answer rests on, is for --evidence.
 
 A line without answers has no score: with --fidelity it still shows how far each
 variant's next tokens are from the full cache's. The same prompts continue the

@@ -65,6 +65,9 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 		}
 		j.Baseline = compress.Full
 	}
+	if a.run.evidence {
+		j.Evidence = compress.Full
+	}
 	progress := console.NewProgress(cmd.ErrOrStderr(), a.run.quiet)
 	defer progress.Close()
 	m, err := local.Open(cmd.Context(), a.model.options(true), progress.Say)
@@ -76,6 +79,9 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	j.Reader, j.Stop, j.Subject = m.Reader(), m.Stop, m.Subject()
 	if a.run.positions {
 		j.Pieces = m.Pieces
+	}
+	if a.run.evidence && !slices.ContainsFunc(variants, compress.Variant.IsFull) {
+		progress.Say("evidence: the full cache is run besides, for the attention of its answer; it gets no rows")
 	}
 	if err := j.Check(team); err != nil {
 		return err

@@ -60,7 +60,7 @@ func (f *serverFlags) alone(cmd *cobra.Command) error {
 
 // refuse names the first flag given that a server has no use for.
 func (f *serverFlags) refuse(cmd *cobra.Command) error {
-	ours := []string{"device", "dtype", "tokenizer", "stage", "policies", "budgets", "variants", "keep-positions", "shard", "on"}
+	ours := []string{"device", "dtype", "tokenizer", "stage", "policies", "budgets", "variants", "keep-positions", "evidence", "shard", "on"}
 	for _, p := range compress.Flags() {
 		ours = append(ours, p.Name)
 	}
@@ -69,8 +69,8 @@ func (f *serverFlags) refuse(cmd *cobra.Command) error {
 		case !cmd.Flags().Changed(name):
 		case name == "shard" || name == "on":
 			return fmt.Errorf("--%s is for our own engine: a server answers several prompts at the same time by --concurrency", name)
-		case name == "keep-positions":
-			return errors.New("--keep-positions is for our own engine: a server does not tell what its cache holds")
+		case name == "keep-positions" || name == "evidence":
+			return fmt.Errorf("--%s is for our own engine: a server does not tell what its cache holds", name)
 		case name == "tokenizer":
 			return errors.New("--tokenizer names a backend of our own engine: a server's prompts are counted by --tokenizer-from, or by the server")
 		default:

@@ -1,14 +1,28 @@
   // The rows, read when the page has been drawn.
   let data, rows = [], shown = [], order = { key: "", sign: 1 };
-  const columns = [
+  let columns = [
     ["task", "Task", r => r.sample.t], ["sample", "Sample", r => r.sample.brief], ["variant", "Variant", r => r.label],
     ["score", "Score", r => r.row.c, 1], ["delta", "Δ baseline", r => r.delta, 1], ["tokens", "Prompt", r => r.sample.n ?? r.sample.l, 1],
+    ["evidence", "Evidence, ρ", r => evidence(r.row)],
     ["text", "Prediction", r => r.row.e ? "✗ " + r.row.e : r.row.y], ["answer", "Answer", r => r.sample.a.join(" | ")],
   ];
   const points = v => v === undefined || v === null ? "" : (100 * v).toFixed(1).replace(/\.0$/, "");
 
+  // Why an answer was lost, and the number behind it: sorted as text, labels stand together, and within one the lowest first.
+  const evidence = r => r.h === undefined ? undefined : (r.l ? r.l + ", " : "") + r.h.toFixed(2);
+
+  const meaning = {
+    "evicted": "The full cache finds the answer. Here the heads that read its passage have lost at least one token of it: least ρ below 0.5.",
+    "thinned": "The full cache finds the answer. Here some of the heads that read its passage have lost a token of it: least ρ from 0.5 to 0.7.",
+    "kept but unused": "The full cache finds the answer. Here most heads that read its passage still have it, and the answer is lost all the same: least ρ from 0.7 on.",
+  };
+
   function load() {
     data = JSON.parse($("rows").textContent);
+    const audited = data.samples.some(s => s.r.some(r => r.h !== undefined));
+    if (!audited) columns = columns.filter(c => c[0] !== "evidence");
+    $("list").classList.toggle("audited", audited);
+    $("labellabel").hidden = !audited;
     data.samples.forEach((s, i) => {
       s.index = i;
       const base = s.r.find(r => data.variants[r.v].base);
@@ -79,7 +93,7 @@
   const depth = d => Math.round(10 * d) / 10 + " %";
 
   // What is filtered is in the address, so that it can be sent to someone: #samples?variant=…&show=worse&sample=3.
-  const selects = ["part", "task", "variant", "length", "depth", "show"];
+  const selects = ["part", "task", "variant", "length", "depth", "show", "label"];
   const address = f => {
     const q = new URLSearchParams(Object.entries(f).filter(([, v]) => v !== "" && v !== undefined && v !== null)).toString();
     return "#samples" + (q ? "?" + q : "");
@@ -122,7 +136,8 @@
     const part = $("part").value, task = $("task").value, variant = $("variant").value, test = tests[$("show").value];
     const length = $("length").value, deep = $("depth").value;
     const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    shown = rows.filter(r => (!part || data.parts[r.sample.p] === part) && (!task || r.sample.t === task) && (!variant || r.label === variant) &&
+    const label = $("label").value;
+    shown = rows.filter(r => (!label || r.row.l === label || label === "any" && !!r.row.l) && (!part || data.parts[r.sample.p] === part) && (!task || r.sample.t === task) && (!variant || r.label === variant) &&
       (!length || String(r.sample.l) === length) && (!deep || String(r.sample.d) === deep) && test(r) &&
       words.every(w => (r.row.y + "\n" + (r.row.e || "") + "\n" + r.sample.a.join("\n") + "\n" + r.sample.s + "\n" + r.sample.t).toLowerCase().includes(w)));
     if (order.key) {
@@ -174,6 +189,7 @@
         const v = of(r), text = key === "score" || key === "delta" ? points(v) : (v ?? "");
         const cell = make("span", num ? "num" : "", String(text).slice(0, 300));
         cell.setAttribute("role", "gridcell");
+        if (key === "evidence" && r.row.l) { cell.title = meaning[r.row.l]; cell.classList.add("bad"); }
         if (key === "sample" && text !== r.sample.s) cell.title = r.sample.s;
         if (key === "text" && r.row.e || key === "delta" && v < 0) cell.classList.add("bad");
         e.append(cell);

@@ -34,6 +34,7 @@
       if (r.q !== undefined) facts.push("recalled " + points(r.q));
       if (r.k !== undefined) facts.push("KL " + Number(r.k).toPrecision(3));
       if (r.n !== undefined) facts.push(r.n + " tokens");
+      if (r.h !== undefined) facts.push((r.l ? "evidence " + r.l + ", " : "") + "least ρ " + r.h.toFixed(2));
       if (base && r !== base) facts.push(r.y === base.y ? "same text as the baseline" : "differs from the baseline");
       card.append(title, make("div", "facts", facts.join(" · ")));
       if (r.o) card.append(make("div", "facts", r.o));

@@ -47,14 +47,16 @@ type Entry struct {
 	CacheTimesIts  *float64 `json:"cache_times_against"` // its cache over that of what it is held against, on shared samples
 	PrefillSeconds *float64 `json:"prefill_seconds"`     // mean; null where unknown
 	TokensPerSec   *float64 `json:"tokens_per_second"`   // of decoding, with whatever was decoded beside it
-	Identical      bool     `json:"identical"`           // every shared answer is the same text
-	Words          string   `json:"words"`               // what the numbers say
-	Caution        []string `json:"caution,omitempty"`   // what keeps its numbers from being like the others'
-	against        *Entry
-	label          string // of the variant within its run
-	run            string // short
-	cache          results.Footprint
-	rows           map[string]map[string]*results.Row // task → sample
+	// Evidence says why answers of the full cache were lost; nil where that was not audited.
+	Evidence  *results.Evidence `json:"evidence,omitempty"`
+	Identical bool              `json:"identical"`         // every shared answer is the same text
+	Words     string            `json:"words"`             // what the numbers say
+	Caution   []string          `json:"caution,omitempty"` // what keeps its numbers from being like the others'
+	against   *Entry
+	label     string // of the variant within its run
+	run       string // short
+	cache     results.Footprint
+	rows      map[string]map[string]*results.Row // task → sample
 }
 
 // Line is one task, or the average of all of them.

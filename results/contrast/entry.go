@@ -28,12 +28,16 @@ func (c *Contrast) enter(sets []results.Set) (groups []group, err error) {
 			for _, x := range results.Costs(s.Run, rows) {
 				costs[x.Variant] = x
 			}
+			evidence := results.Evidences(s.Run, rows)
 			for _, v := range s.Run.VariantsOf(rows) {
 				sub, cost := subjects[i], costs[v]
 				e := &Entry{
 					Run: s.Name, Model: sub.Model, Revision: sub.Revision, Protocol: sub.Protocol, Device: sub.Device, DType: sub.DType, Variant: v,
 					CacheTimesFull: results.Known(cost.Cache.TimesFull), PrefillSeconds: results.Known(cost.PrefillSeconds), TokensPerSec: results.Known(cost.DecodeTokensPerSecond),
 					cache: cost.Cache, rows: map[string]map[string]*results.Row{}, label: labels[v], run: runs[k],
+				}
+				if k := slices.IndexFunc(evidence, func(x results.Evidence) bool { return x.Variant == v }); k >= 0 && evidence[k].Known > 0 {
+					e.Evidence = &evidence[k]
 				}
 				var name []string
 				if len(sets) > 1 {

@@ -46,6 +46,21 @@ func (c *Contrast) Grid() results.Grid {
 	add(decoded, "decode, tokens/s", func(e *Entry) string {
 		return known(e.TokensPerSec, func(v float64) string { return fmt.Sprintf("%.3g", v) })
 	})
+	audited := slices.ContainsFunc(c.Entries, func(e *Entry) bool { return e.Evidence != nil })
+	add(audited, "lost answers", func(e *Entry) string {
+		if e.Evidence == nil {
+			return "n/a"
+		}
+		return fmt.Sprintf("%d of %d", e.Evidence.Lost, e.Evidence.Known)
+	})
+	for _, label := range results.EvidenceLabels() {
+		add(audited, "lost: "+label, func(e *Entry) string {
+			if e.Evidence == nil {
+				return "n/a"
+			}
+			return e.Evidence.Share(label)
+		})
+	}
 	var g results.Grid
 	if len(c.Entries) > len(c.Lines)+1 {
 		g.Head = []string{""}
@@ -70,6 +85,9 @@ func (c *Contrast) Grid() results.Grid {
 	}
 	g.Notes = c.notes(timed || decoded)
 	g.Notes = append(g.Notes, results.ExplainAbove(caches)...)
+	if audited {
+		g.Notes = append(g.Notes, results.LostNotes()...)
+	}
 	return g
 }
 

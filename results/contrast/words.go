@@ -45,6 +45,9 @@ func (c *Contrast) describe(e *Entry) {
 			words = append(words, "its cache is "+s+" of that of "+its)
 		}
 	}
+	if x := e.Evidence; x != nil && x.Lost > 0 {
+		words = append(words, fmt.Sprintf("it loses %d of %d answers that the full cache gives (evidence: %s)", x.Lost, x.Known, x.Words()))
+	}
 	e.Words = strings.Join(words, "; ")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/cuda/emulator"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/evidence"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/models/embedded"
@@ -74,6 +76,8 @@ func TestEmulatedModel(t *testing.T) {
 		m := modeltest.Load(t, d, dir)
 		defer m.Close()
 		request := runners.Request{Prompt: prompt.IDs, Variants: runners.VariantsOf(variants), MaxNew: tokens, Stop: runners.Stop{Tokens: []int32{0}}, Positions: true}
+		span := []evidence.Span{{10, 14}}
+		request.Evidence = &runners.Evidence{Read: "value", Says: func(string) bool { return false }, Passages: []runners.Passage{{Name: "value", Each: span, Spans: span}}}
 		out, err := runners.Answer(context.Background(), local.New(m, func([]int32) string { return "" }), request)
 		if err != nil {
 			t.Fatal(err)
@@ -89,6 +93,10 @@ func TestEmulatedModel(t *testing.T) {
 		g := got[i]
 		if g.Err != nil || w.Err != nil || !slices.Equal(g.Tokens, w.Tokens) || !reflect.DeepEqual(g.Positions, w.Positions) {
 			t.Errorf("%s: tokens %v, want %v; positions %v, want %v (%v, %v)", w.Variant, g.Tokens, w.Tokens, g.Positions, w.Positions, g.Err, w.Err)
+			continue
+		}
+		if off := math.Abs(float64(g.Evidence.Least - w.Evidence.Least)); !(off <= 1e-4) || g.Evidence.Kept[0].Retention != w.Evidence.Kept[0].Retention {
+			t.Errorf("%s: evidence %+v, want %+v", w.Variant, g.Evidence, w.Evidence)
 		}
 	}
 	t.Logf("%d kernels ran", len(card.Launches()))

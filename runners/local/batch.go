@@ -23,6 +23,8 @@ type batch struct {
 	looked   map[int]string // where its hidden states cease to be finite
 	number   int            // of the next request
 	full     bool           // the next one does not fit, as long as nothing ends
+	last     bool           // a request that is alone has no further attempt
+	lacking  []*runners.Handed
 
 	answers   []*answer
 	prefilled []*models.Prefilled
@@ -45,6 +47,7 @@ type answer struct {
 	row              int           // of the decoder, in the step that runs
 	prefilled        *models.Prefilled
 	sequence         models.Sequence // its state when the decoder was made
+	held             held
 
 	// Of a follower:
 	follow *answer   // the full cache's answer; nil for all others
@@ -81,9 +84,9 @@ func (e *Engine) newBatch() *batch {
 // says that they have no further attempt, so that this is the answer to one that is alone.
 func (b *batch) run(ctx context.Context, work runners.Work, last bool) (lacking []*runners.Handed, done bool, err error) {
 	defer b.free()
-	last = last || len(b.engine.memory.engines) == 1
+	b.last = last || len(b.engine.memory.engines) == 1
 	for {
-		for !done && !b.full && len(lacking) == 0 && (last || !b.engine.memory.wanted()) {
+		for !done && !b.full && len(b.lacking) == 0 && (b.last || !b.engine.memory.wanted()) {
 			var group []*runners.Handed
 			if group, done, err = b.take(ctx, work); err != nil {
 				return nil, false, err
@@ -91,27 +94,27 @@ func (b *batch) run(ctx context.Context, work runners.Work, last bool) (lacking 
 			if len(group) == 0 {
 				break
 			}
-			lacks, err := b.join(ctx, group, last && len(b.requests) == 0 && len(group) == 1)
+			lacks, err := b.join(ctx, group, b.last && len(b.requests) == 0 && len(group) == 1)
 			if err != nil {
 				return nil, false, err
 			}
 			if lacks {
-				lacking = group
+				b.lacking = group
 			}
 		}
 		if len(b.requests) == 0 {
-			return lacking, done, ctx.Err()
+			return b.lacking, done, ctx.Err()
 		}
 		if err := b.step(ctx); err != nil {
-			if !outOfMemory(err) || last && len(b.requests) == 1 {
+			if !outOfMemory(err) || b.last && len(b.requests) == 1 {
 				return nil, false, err
 			}
 			for _, i := range slices.Sorted(maps.Keys(b.requests)) {
-				lacking = append(lacking, b.handed[i])
+				b.lacking = append(b.lacking, b.handed[i])
 			}
-			return lacking, done, nil
+			return b.lacking, done, nil
 		}
-		if err := b.settle(); err != nil {
+		if err := b.settle(ctx); err != nil {
 			return nil, false, err
 		}
 	}
@@ -183,7 +186,7 @@ func (b *batch) join(ctx context.Context, group []*runners.Handed, last bool) (l
 		b.pause()
 		return true, nil
 	}
-	return false, b.settle()
+	return false, b.settle(ctx)
 }
 
 // refuse gives an error to all variants of a request that have none yet.
@@ -202,7 +205,7 @@ func (b *batch) add(a *answer, s source) {
 }
 
 // settle gives back the requests of which every answer is whole.
-func (b *batch) settle() error {
+func (b *batch) settle(ctx context.Context) error {
 	open := map[int]bool{}
 	for _, a := range b.answers {
 		if !a.over() {
@@ -216,6 +219,14 @@ func (b *batch) settle() error {
 	for _, i := range slices.Sorted(maps.Keys(b.requests)) {
 		if open[i] {
 			continue
+		}
+		switch err := b.audit(ctx, i); {
+		case outOfMemory(err):
+			b.lacking = append(b.lacking, b.handed[i])
+			b.drop(i)
+			continue
+		case err != nil:
+			return err
 		}
 		out := b.out[i]
 		for j := range out {

@@ -190,7 +190,7 @@ func (m *Opened) openText(o Options) (err error) {
 
 // Reader is what the tasks need of the model to build prompts.
 func (m *Opened) Reader() datasets.Model {
-	d := datasets.Model{Name: m.Name, ContextLength: m.Engines[0].model.Context, Tokenizer: m.text}
+	d := datasets.Model{Name: m.Name, ContextLength: m.Engines[0].model.Context, Tokenizer: m.text, Pieces: m.Pieces}
 	if m.chat != nil {
 		d.Chat = func(messages []datasets.Message, variables map[string]any) (string, error) {
 			list := make([]tokenizer.Message, len(messages))

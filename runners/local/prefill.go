@@ -60,11 +60,19 @@ func (b *batch) check(q runners.Request) error {
 	if total := len(q.Prompt) + len(q.Question) + q.MaxNew; total > m.Context {
 		return fmt.Errorf("prompt of %d tokens and %d new ones exceed the model's context of %d", len(q.Prompt)+len(q.Question), q.MaxNew, m.Context)
 	}
-	if q.Fidelity && !slices.ContainsFunc(q.Variants, func(v runners.Variant) bool { return v.Policy() == compress.FullName }) {
+	if slices.ContainsFunc(q.Variants, isFull) {
+		return nil
+	}
+	if q.Fidelity {
 		return errors.New("fidelity is measured against the full cache: add full to the variants")
+	}
+	if q.Evidence != nil && q.Evidence.Read != "" {
+		return errors.New("evidence is held to the attention of the full cache's answer: add full to the variants")
 	}
 	return nil
 }
+
+func isFull(v runners.Variant) bool { return v.Policy() == compress.FullName }
 
 // serving returns those variants of requests with one prompt that can serve it. A variant that
 // cannot (its share of the prompt is smaller than its window), or whose cache does not fit,
@@ -149,7 +157,7 @@ func (b *batch) admit(i int, r *reading) error {
 		}
 		j, v, c := p.variant, r.variants[k], &b.out[i][p.variant]
 		c.Prefill = r.took
-		kept, positions, err := Audit(m.Device(), v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), m.Heads, q.Positions)
+		kept, positions, err := Audit(m.Device(), v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), m.Heads, q.Positions || q.Evidence != nil)
 		if err != nil {
 			var failed *AuditError
 			if !errors.As(err, &failed) {
@@ -166,7 +174,7 @@ func (b *batch) admit(i int, r *reading) error {
 		if q.Positions {
 			c.Positions = positions
 		}
-		a := &answer{request: i, variant: j, completion: c, pending: q.Question}
+		a := &answer{request: i, variant: j, completion: c, pending: q.Question, held: heldOf(q.Evidence, positions)}
 		b.add(a, source{r.prefilled, k, false})
 		own, at = append(own, a), append(at, k)
 		if v.IsFull() {

@@ -138,7 +138,7 @@ func (o *Observation) add(x material, s Settings, z Sizes, q Question, choices [
 		if o.EvidenceAttention == nil {
 			o.EvidenceAttention = map[string][][]Share{}
 		}
-		o.EvidenceAttention[name] = append(o.EvidenceAttention[name], e.attention(heads, q.AnswerRows))
+		o.EvidenceAttention[name] = append(o.EvidenceAttention[name], attention(e, heads, q.AnswerRows))
 	}
 }
 

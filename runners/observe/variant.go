@@ -2,6 +2,8 @@ package observe
 
 import (
 	"slices"
+
+	"github.com/snapbench/snapbench/runners/evidence"
 )
 
 // Variant is what one variant keeps of the generation's attention, by layer (study 6), and of marked spans (study 5).
@@ -48,7 +50,7 @@ type Summary struct {
 // sums are a variant's totals while layers are added.
 type sums struct {
 	content, kept, oracle, stream float64 // attention on content: all, and what falls on each set
-	spans                         map[string]*spanSums
+	spans                         map[string]*evidence.Sum
 }
 
 // kept is what a variant keeps in one layer, and of which policy's window.

@@ -68,6 +68,7 @@ var checks = []check{
 	{"an unserved variant", unserved},
 	{"fidelity", fidelity},
 	{"positions", positions},
+	{"passages", passages},
 	{"progress", progress},
 	{"a cancelled context", cancelled},
 	{"requests are left alone", leftAlone},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/evidence"
 )
 
 // scripted is a runner without a model: what it answers follows from the prompt and
@@ -141,6 +142,11 @@ func (r *scripted) answer(q runners.Request, v runners.Variant, together int) ru
 			c.Kept.Max = 2
 		}
 	}
+	if q.Evidence != nil {
+		if c.Evidence = (&runners.Audited{Kept: []evidence.Kept{{Retention: 1}}, Least: 1}); r.fault == "loses of everything" {
+			c.Evidence.Least = 0.5
+		}
+	}
 	return c
 }
 
@@ -162,7 +168,7 @@ func TestFaultsAreFound(t *testing.T) {
 		"turns the order around": "order", "depends on company": "company", "one token too many": "lengths",
 		"runs over stop strings": "stop strings", "does not say it ended": "stop tokens", "forgets the least": "stop tokens",
 		"one ends all": "failures", "doubts everything": "failures", "does not name the unserved": "an unserved variant",
-		"is not itself": "fidelity", "loses a part": "fidelity", "counts otherwise": "positions", "goes back": "progress", "ignores the context": "a cancelled context",
+		"is not itself": "fidelity", "loses a part": "fidelity", "counts otherwise": "positions", "loses of everything": "passages", "goes back": "progress", "ignores the context": "a cancelled context",
 		"writes requests": "requests are left alone",
 	} {
 		held[by] = true

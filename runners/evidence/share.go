@@ -1,4 +1,4 @@
-package observe
+package evidence
 
 import (
 	"bytes"
@@ -9,12 +9,24 @@ import (
 // Share is a number from 0 to 1, or NaN where there is nothing to have a share of; in JSON that is null.
 type Share float64
 
-// ratio is a/b, and NaN for b = 0.
-func ratio(a, b float64) Share {
+// Ratio is a/b, and NaN for b = 0.
+func Ratio(a, b float64) Share {
 	if b == 0 {
 		return Share(math.NaN())
 	}
 	return Share(a / b)
+}
+
+// Mean is the mean of those that are there, NaN if none is.
+func Mean(list []float64) Share {
+	sum, n := 0.0, 0
+	for _, v := range list {
+		if !math.IsNaN(v) {
+			sum += v
+			n++
+		}
+	}
+	return Ratio(sum, float64(n))
 }
 
 // MarshalJSON writes null for NaN.
@@ -32,16 +44,4 @@ func (s *Share) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	return json.Unmarshal(data, (*float64)(s))
-}
-
-// mean is the mean of those that are there, NaN if none is.
-func mean(list []float64) Share {
-	sum, n := 0.0, 0
-	for _, v := range list {
-		if !math.IsNaN(v) {
-			sum += v
-			n++
-		}
-	}
-	return ratio(sum, float64(n))
 }
