@@ -9,7 +9,11 @@ import (
 
 // Figures draws both parts of the study by layer.
 func (r *Report) Figures() []plots.Figure {
-	about := fmt.Sprintf("%s, mean of %d contexts, %d tokens of greedy response", r.Model, len(r.seen()), r.Settings.Response)
+	contexts := "one context"
+	if n := len(r.seen()); n > 1 {
+		contexts = fmt.Sprintf("mean of %d contexts", n)
+	}
+	about := fmt.Sprintf("%s, %s, %d tokens of greedy response", r.Model, contexts, r.Settings.Response)
 	chance := column{"chance", nil, 0}
 	return []plots.Figure{
 		plots.Lines("observe_instruction", "What two questions about one context have in common",

@@ -25,7 +25,7 @@ type column struct {
 func (r *Report) overlaps() []column {
 	list := []column{
 		{"two questions' votes", voted, 0},
-		{fmt.Sprintf("without the first %d", r.Settings.Sinks), beyond, 0},
+		{fmt.Sprintf("votes beyond the first %d", r.Settings.Sinks), beyond, 0},
 		{"context's end and a question", own, 0},
 	}
 	for i, label := range r.labels() {
