@@ -316,6 +316,12 @@ func (t *questionsTask) Sample(i int, m Model) Sample {
 	return s
 }
 
+// mark marks what question at rests on, in a prompt in which the context begins at a byte.
+func (r *questionsRow) mark(s *Sample, at, head int) {
+	s.markEvidence(r.questions[at].evidence, head, head+len(r.context))
+	s.markAnswers(head, head+len(r.context))
+}
+
 // build makes the prompt of question at. The texts before and from the question on become tokens apart
 // and are joined, so that all conventions have the same tokens at the same positions. In a dialogue what
 // is compressed is the first question's prompt.
@@ -333,9 +339,10 @@ func (r *questionsRow) build(s *Sample, at int, m Model) error {
 	}
 	context, question := p.head+r.context+p.between, q.text+p.tail+q.begin
 	s.Prompt = context + question
-	s.markEvidence(q.evidence, len(p.head), len(p.head)+len(r.context))
-	s.markAnswers(len(p.head), len(p.head)+len(r.context))
-	s.mark(MarkQuestion, len(context), len(context)+len(q.text))
+	r.mark(s, at, len(p.head))
+	if q == &r.questions[at] { // a later turn's question is not in what is compressed
+		s.mark(MarkQuestion, len(context), len(context)+len(q.text))
+	}
 	if s.IDs, err = m.encode(context); err != nil {
 		return err
 	}
@@ -353,7 +360,10 @@ func (r *questionsRow) build(s *Sample, at int, m Model) error {
 		if s.Prompt, err = p.turned(r.context, q); err != nil {
 			return err
 		}
-		s.Question = nil
+		s.Question, s.Marks = nil, nil
+		if head := strings.Index(s.Prompt, r.context); head >= 0 {
+			r.mark(s, at, head)
+		}
 		if s.IDs, err = m.encode(s.Prompt); err != nil {
 			return err
 		}
