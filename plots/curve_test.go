@@ -72,7 +72,7 @@ func TestXY(t *testing.T) {
 		a    Axes
 		want string
 	}{
-		{Axes{X: "lenght", Y: "score"}, `top1_128; and of the parameters gqa, k, pool, w`},
+		{Axes{X: "lenght", Y: "score"}, `marks_gone_layers; and of the parameters gqa, k, pool, w`},
 		{Axes{X: "length", Y: "prediction"}, "is no number and has no mean"},
 		{Axes{X: "length", Y: "score", Facet: "nothing"}, `unknown column "nothing"`},
 		{Axes{X: "length", Y: "score", Series: "sample"}, "too many for a picture"},
