@@ -102,9 +102,18 @@ func TestLongBenchV2Prompts(t *testing.T) {
 		!strings.HasSuffix(s.Prompt, `"The correct answer is (insert answer here).`+"\n") || s.MaxNew != 16 || len(s.Question) == 0 || s.Metric != "longbench_v2_kvpress" {
 		t.Errorf("kvpress: %q", s.Prompt)
 	}
-	s = sample(Model{Tokenizer: bytewise(), Chat: chatml, ContextLength: 101}, "lm-eval", 0)
-	if len(s.IDs) != 100 || !strings.HasSuffix(s.Prompt, "question: Who?\nChoices:\n(A) Ann $Q$\n(B) Ben\n(C) Cid\n(D) Dan\n\nAnswer:") || s.MaxNew != 1 || s.Metric != "exact" {
-		t.Errorf("lm-eval: %d tokens, %q", len(s.IDs), s.Prompt)
+	m := Model{Tokenizer: wordwise(), Chat: chatml, ContextLength: 21}
+	s = sample(m, "lm-eval", 0)
+	if len(s.IDs) != 20 || !strings.HasSuffix(s.Prompt, "question: Who?\nChoices:\n(A) Ann $Q$\n(B) Ben\n(C) Cid\n(D) Dan\n\nAnswer:") || s.MaxNew != 1 || s.Metric != "exact" ||
+		m.Tokenizer.Decode(s.Among, false) != " A B C D" {
+		t.Errorf("lm-eval: %d tokens, %q, of %v", len(s.IDs), s.Prompt, s.Among)
+	}
+	k, err := Open("longbench-v2", Options{Own: &LongBenchV2Options{Data: file, Protocol: "lm-eval"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := k.Sample(0, Model{Tokenizer: bytewise()}); s.Err == nil || !strings.Contains(s.Err.Error(), `no one token for " A" behind "Answer:"`) {
+		t.Errorf("letters of two tokens: %v", s.Err)
 	}
 }
 
