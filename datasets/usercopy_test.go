@@ -214,6 +214,12 @@ func TestUserCopyBadRows(t *testing.T) {
 		{v2(""), `x.jsonl: no rows in it`},
 		{mrcr(mrcrRow + strings.Replace(mrcrRow, "x7QaOh", "Oh", 1)), `x.jsonl:2: field "answer" does not begin with "random_string_to_prepend", "x7Qa"`},
 		{mrcr(strings.Replace(mrcrRow, `"[{`, `"{`, 1)), `x.jsonl:1: field "prompt": a list of messages as JSON text: `},
+		{mrcr(strings.Replace(mrcrRow, `"answer"`, `"n_needles": 8, "answer"`, 1)), `x.jsonl:1: field "n_needles" is 8, the task is mrcr-4`},
+		{func() error {
+			path := writeFile(t, filepath.Join(dir, "scbench_kv.jsonl"), scRow("", "c", scTurn("q", "a")))
+			_, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: path, Modes: scbenchModes, Template: "own"}})
+			return err
+		}(), `scbench_kv.jsonl: the rows are scbench-kv's by its name, the task is scbench-vt`},
 		{sc("scbench-kv", scRow("", "c")), `x.jsonl:1: field "multi_turns": want a list of {input, answer}, at least one, got null`},
 		{sc("scbench-kv", scRow("", "c", scTurn("q", ""))), `turn 1: field "answer" is empty`},
 		{sc("scbench-kv", scRow("", "c", scTurn("q", "a"), scTurn("", "a"))), `turn 2: field "input" is empty`},
@@ -239,6 +245,52 @@ func llama3Chat(messages []Message, _ map[string]any) (string, error) {
 	}
 	b.WriteString("<|start_header_id|>assistant<|end_header_id|>\n\n")
 	return b.String(), nil
+}
+
+// The texts that are embedded are those of the originals.
+func TestSharedUserCopyTexts(t *testing.T) {
+	var shared struct {
+		BABILong struct {
+			Template string
+			Prompts  map[string]map[string]string
+		}
+		LongBenchV2 struct {
+			Direct  string `json:"0shot"`
+			Limits  map[string]int
+			KVPress struct {
+				Context, Question string
+				MaxNew            int `json:"max_new_tokens"`
+			}
+		} `json:"longbench_v2"`
+		SCBench struct {
+			MaxNew       map[string]any `json:"max_new_tokens"`
+			First        map[string]any `json:"first_turn"`
+			Context      map[string]any `json:"scdq_context"`
+			FollowUp     map[string]any `json:"follow_up"`
+			FollowUpChat map[string]any `json:"follow_up_in_chat_template"`
+		}
+	}
+	sharedtest.JSON(t, sharedtest.Path(t, "tasks", "prompts.json"), &shared)
+	same := func(name string, got, want any) {
+		t.Helper()
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %q, the original %q", name, got, want)
+		}
+	}
+	same("BABILong", babilongTexts().Template, shared.BABILong.Template)
+	same("BABILong", babilongTexts().Tasks, shared.BABILong.Prompts)
+	v2 := longBenchV2Texts()
+	same("LongBench v2", v2.Template, shared.LongBenchV2.Direct)
+	same("LongBench v2", v2.Limit, shared.LongBenchV2.Limits["Llama-3.1-8B-Instruct"])
+	same("LongBench v2 by kvpress", []any{v2.KVPress.Context, v2.KVPress.Question, v2.KVPress.MaxNew},
+		[]any{shared.LongBenchV2.KVPress.Context, shared.LongBenchV2.KVPress.Question, shared.LongBenchV2.KVPress.MaxNew})
+	texts, sc := scbenchTexts(), shared.SCBench
+	for _, task := range scbenchNames() {
+		own := scbenchOwn(task)
+		same(own, []any{texts.MaxNew[own], texts.First[own], texts.Context[own], texts.FollowUp[own], texts.FollowUpChat[own]},
+			[]any{sc.MaxNew[own], sc.First[own], sc.Context[own], sc.FollowUp[own], sc.FollowUpChat[own]})
+	}
+	t.Logf("prompts.json: the texts of %d tasks of BABILong, two protocols of LongBench v2, %d tasks of SCBench", len(shared.BABILong.Prompts), len(scbenchNames()))
 }
 
 // Sequences of prompts by the original, in both of its modes, and what its middle cut leaves.
