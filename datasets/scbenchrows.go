@@ -215,7 +215,7 @@ func (r *scbenchRow) texts(task, mode string, m Model) (first string, later []st
 		}
 		var ok bool
 		if later[k], ok = strings.CutPrefix(text, before); !ok {
-			return "", nil, fmt.Errorf("chat template: turn %d changes what stands before it: ask with --template none", k+1)
+			return "", nil, fmt.Errorf("chat template: turn %d changes what stands before it: ask with --template base", k+1)
 		}
 		before = text
 	}

@@ -125,7 +125,7 @@ func TestBABILongPrompts(t *testing.T) {
 		own.Data = dir
 		return Open("babilong-qa1", Options{Own: &own})
 	}
-	k, err := open(BABILongOptions{Parts: []string{"none"}, Template: "none"})
+	k, err := open(BABILongOptions{Parts: []string{"none"}, Template: "base"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestBABILongPrompts(t *testing.T) {
 	}
 	for want, own := range map[string]BABILongOptions{
 		`unknown part "hint" of the prompt: have instruction, examples, post_prompt, or none`: {Parts: []string{"hint"}, Template: "own"},
-		`--template: "chat": want own or none`:                                                {Template: "chat"},
+		`--template: "chat": want own or base`:                                                {Template: "chat"},
 		`--row-lengths: "4096": want lengths as the benchmark names them: 0k, 4k, 1M`:         {Template: "own", Lengths: []string{"4096"}},
 		`has no file data/qa1/8k, `:                                                           {Template: "own", Lengths: []string{"8k"}},
 	} {
@@ -385,7 +385,7 @@ func TestSharedSCBenchPrompts(t *testing.T) {
 func TestSCBenchCut(t *testing.T) {
 	file := writeFile(t, filepath.Join(t.TempDir(), "x.jsonl"), scRow("", strings.Repeat("0123456789", 60), scTurn("first?", "a"), scTurn("second?", "b")))
 	for _, mode := range scbenchModes {
-		k, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: file, Modes: []string{mode}, Template: "none"}})
+		k, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: file, Modes: []string{mode}, Template: "base"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -397,7 +397,7 @@ func TestSCBenchCut(t *testing.T) {
 			t.Errorf("%s: %d tokens of 200: %q", mode, n, two.Prompt)
 		}
 	}
-	k, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: file, Modes: []string{"multi-turn"}, Template: "none", MaxLength: 101}})
+	k, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: file, Modes: []string{"multi-turn"}, Template: "base", MaxLength: 101}})
 	if err != nil {
 		t.Fatal(err)
 	}
