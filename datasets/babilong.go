@@ -73,8 +73,8 @@ type BABILongOptions struct {
 	Lengths []string `option:"row-lengths" kind:"text" help:"lengths of the rows as the benchmark names them, 0k, 4k, 1M (default: all that are there)"`
 	// Parts of the prompt besides context and question.
 	Parts []string `option:"parts" kind:"text" help:"parts of the prompt: instruction, examples, post_prompt, or none of them: none"`
-	// Template is own or none.
-	Template string `option:"template" kind:"text" help:"own: the model's chat template, where it has one; none: the bare text"`
+	// Template is own or base.
+	Template string `option:"template" kind:"text" help:"own: the model's chat template, where it has one; base: the bare text"`
 }
 
 var babilongParts = []string{"instruction", "examples", "post_prompt"}
@@ -138,8 +138,8 @@ func openBABILong(name string, o Options) (Task, error) {
 
 // checkTemplate refuses what is no use of a chat template.
 func checkTemplate(template string) error {
-	if template != "own" && template != "none" {
-		return fmt.Errorf("--template: %q: want own or none", template)
+	if template != "own" && template != "base" {
+		return fmt.Errorf("--template: %q: want own or base", template)
 	}
 	return nil
 }

@@ -23,11 +23,15 @@ func babilongFiles(data, task, length string) ([]string, error) {
 // babilongThere lists the lengths of a task that a folder has, shortest first.
 func babilongThere(data, task string) ([]string, error) {
 	lengths := map[string]bool{}
-	err := filepath.WalkDir(data, func(path string, e fs.DirEntry, err error) error {
+	root, err := filepath.EvalSymlinks(data) // a link would not be walked into
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		for part := range strings.SplitSeq(filepath.ToSlash(strings.TrimPrefix(path, data)), "/") {
+		for part := range strings.SplitSeq(filepath.ToSlash(strings.TrimPrefix(path, root)), "/") {
 			part, _, _ = strings.Cut(part, ".")
 			if part, _, _ = strings.Cut(part, "-"); babilongTokens(part) >= 0 {
 				lengths[part] = true

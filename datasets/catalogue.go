@@ -97,9 +97,10 @@ func (e *CatalogueEntry) print(w io.Writer) (err error) {
 	line("source", e.Origin.Source)
 	line("licence", e.Origin.Licence)
 	line("inside", e.Origin.Inside)
-	if c := e.Origin.Copy; c == nil {
+	line("to fetch", e.Origin.Bring)
+	if c := e.Origin.Copy; c == nil && e.Origin.Bring == "" {
 		line("to pull", "nothing")
-	} else {
+	} else if c != nil {
 		line("to pull", fmt.Sprintf("%s (%s): %s", c.Repo, c.Licence, c.About))
 		if e.Here == "" {
 			line("here", "no: snapbench datasets pull "+e.Family)

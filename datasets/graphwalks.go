@@ -60,7 +60,7 @@ func openGraphWalks(name string, o Options) (Task, error) {
 		}
 	}
 	t := &madeTask{name: name, seed: own.Seed, grid: cells{lengths: own.Lengths, sizes: own.Sizes, trials: own.Trials}, recipe: recipe{
-		version: graphwalksVersion, texts: graphwalks.Digest(), perUnit: 14 * own.OutDegree, least: 2,
+		version: graphwalksVersion, texts: graphwalks.Digest(), perUnit: 20 * own.OutDegree, least: 2,
 		make: func(rng *random, c cell, nodes int) (made, error) {
 			depth := 0
 			if kind == "bfs" {

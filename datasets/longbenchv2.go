@@ -282,6 +282,26 @@ func (r *longBenchV2Row) lmEval(s *Sample, m Model, limit, _ int) (err error) {
 		s.Truncated, s.IDs = true, s.IDs[n:]
 		s.Prompt = m.Tokenizer.Decode(s.IDs, false)
 	}
-	s.note("the token that the model prefers to all others is read, where lm-eval compares the likelihoods of the four letters")
+	return s.amongLetters(m)
+}
+
+// amongLetters has the answer be the likeliest of " A" to " D", which is what comparing their likelihoods comes to where
+// each is one token.
+func (s *Sample) amongLetters(m Model) error {
+	const before = "Answer:"
+	begun, err := m.Tokenizer.Encode(before, false)
+	if err != nil {
+		return err
+	}
+	for _, letter := range []string{" A", " B", " C", " D"} {
+		ids, err := m.Tokenizer.Encode(before+letter, false)
+		if err != nil {
+			return err
+		}
+		if len(ids) != len(begun)+1 {
+			return fmt.Errorf("the vocabulary has no one token for %q behind %q, and only single tokens are compared", letter, before)
+		}
+		s.Among = append(s.Among, ids[len(begun)])
+	}
 	return nil
 }

@@ -94,8 +94,11 @@ func readMRCR(data, task string, maxChars int) ([]promptRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := readCopies(files, []string{"prompt", "answer", "random_string_to_prepend"}, func(n int, fields map[string]json.RawMessage) (row promptRow, err error) {
+	rows, err := readCopies(files, []string{"prompt", "answer", "random_string_to_prepend", "n_needles"}, func(n int, fields map[string]json.RawMessage) (row promptRow, err error) {
 		row.id, row.maxNew, row.variables = strconv.Itoa(n), mrcrNew, map[string]any{"enable_thinking": false}
+		if value, ok := fields["n_needles"]; ok && "mrcr-"+string(value) != task { // where one file is named for all tasks
+			return row, fmt.Errorf("field \"n_needles\" is %.40s, the task is %s", value, task)
+		}
 		prompt, err := stringField(fields, "prompt")
 		if err != nil {
 			return row, err

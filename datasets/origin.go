@@ -20,7 +20,9 @@ type Origin struct {
 	Source  string `json:"source"`  // who published it: a repository, and its paper
 	Licence string `json:"licence"` // of what is inside
 	Inside  string `json:"inside"`  // "prompts, scorer"
-	// Copy is what the user brings; nil: nothing must be brought.
+	// Bring is what the user fetches without datasets pull, from where, and how it is named: "file F of R (licence): --flag".
+	Bring string `json:"bring,omitempty"`
+	// Copy is what datasets pull brings; nil: nothing.
 	Copy *Copy `json:"copy,omitempty"`
 }
 

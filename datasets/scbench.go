@@ -64,7 +64,7 @@ type SCBenchOptions struct {
 	Data string `option:"data" kind:"text" help:"folder or file with the benchmark's rows (default: what datasets pull brought)" json:"-"`
 	// Modes are multi-turn and scdq, each of which asks every question once.
 	Modes     []string `option:"mode" kind:"text" help:"multi-turn: questions behind each other, with the reference answers between them; scdq: each behind the context alone"`
-	Template  string   `option:"template" kind:"text" help:"own: the model's chat template, where it has one; none: the bare text"`
+	Template  string   `option:"template" kind:"text" help:"own: the model's chat template, where it has one; base: the bare text"`
 	MaxLength int      `option:"max-length" kind:"tokens" help:"longest prompt in tokens, instead of the protocol's own number"`
 }
 
@@ -186,7 +186,7 @@ func (t *scbenchTask) Sample(i int, m Model) Sample {
 // build reads the mode's first text, cut in the middle, and behind it what leads up to the turn's question. A
 // policy may evict of the first text alone; what is read later is kept whole.
 func (t *scbenchTask) build(s *Sample, row *scbenchRow, at scbenchSample, m Model) error {
-	if t.o.Template == "none" {
+	if t.o.Template == "base" {
 		m.Chat = nil
 	}
 	first, later, err := row.texts(scbenchOwn(t.name), at.mode, m)

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,6 +26,11 @@ type scbenchTurn struct {
 // scbenchFiles are the files of a task.
 func scbenchFiles(data, task string) ([]string, error) {
 	own := scbenchOwn(task)
+	for _, other := range scbenchNames() { // where one file is named for all tasks
+		if base := filepath.Base(data); other != task && strings.HasPrefix(base, scbenchOwn(other)) && slices.Contains(copyFormats, filepath.Ext(base)) {
+			return nil, fmt.Errorf("%s: the rows are %s's by its name, the task is %s", data, other, task)
+		}
+	}
 	return findCopies(data, own+"/*", "data/"+own+"*", own, "data/"+own+"/*")
 }
 
@@ -208,7 +215,7 @@ func (r *scbenchRow) texts(task, mode string, m Model) (first string, later []st
 		}
 		var ok bool
 		if later[k], ok = strings.CutPrefix(text, before); !ok {
-			return "", nil, fmt.Errorf("chat template: turn %d changes what stands before it: ask with --template none", k+1)
+			return "", nil, fmt.Errorf("chat template: turn %d changes what stands before it: ask with --template base", k+1)
 		}
 		before = text
 	}

@@ -41,6 +41,8 @@ type Sample struct {
 
 	MaxNew int // most new tokens
 	MinNew int // end tokens can't be chosen in the first MinNew steps
+	// Among are the tokens of which the likeliest begins the answer; none: all.
+	Among []int32
 	// End says which of the model's own tokens end the answer. StopIDs are further tokens
 	// that do (samsum's newline), and StopStrings are texts that do.
 	End         End

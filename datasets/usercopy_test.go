@@ -102,9 +102,18 @@ func TestLongBenchV2Prompts(t *testing.T) {
 		!strings.HasSuffix(s.Prompt, `"The correct answer is (insert answer here).`+"\n") || s.MaxNew != 16 || len(s.Question) == 0 || s.Metric != "longbench_v2_kvpress" {
 		t.Errorf("kvpress: %q", s.Prompt)
 	}
-	s = sample(Model{Tokenizer: bytewise(), Chat: chatml, ContextLength: 101}, "lm-eval", 0)
-	if len(s.IDs) != 100 || !strings.HasSuffix(s.Prompt, "question: Who?\nChoices:\n(A) Ann $Q$\n(B) Ben\n(C) Cid\n(D) Dan\n\nAnswer:") || s.MaxNew != 1 || s.Metric != "exact" {
-		t.Errorf("lm-eval: %d tokens, %q", len(s.IDs), s.Prompt)
+	m := Model{Tokenizer: wordwise(), Chat: chatml, ContextLength: 21}
+	s = sample(m, "lm-eval", 0)
+	if len(s.IDs) != 20 || !strings.HasSuffix(s.Prompt, "question: Who?\nChoices:\n(A) Ann $Q$\n(B) Ben\n(C) Cid\n(D) Dan\n\nAnswer:") || s.MaxNew != 1 || s.Metric != "exact" ||
+		m.Tokenizer.Decode(s.Among, false) != " A B C D" {
+		t.Errorf("lm-eval: %d tokens, %q, of %v", len(s.IDs), s.Prompt, s.Among)
+	}
+	k, err := Open("longbench-v2", Options{Own: &LongBenchV2Options{Data: file, Protocol: "lm-eval"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := k.Sample(0, Model{Tokenizer: bytewise()}); s.Err == nil || !strings.Contains(s.Err.Error(), `no one token for " A" behind "Answer:"`) {
+		t.Errorf("letters of two tokens: %v", s.Err)
 	}
 }
 
@@ -116,7 +125,7 @@ func TestBABILongPrompts(t *testing.T) {
 		own.Data = dir
 		return Open("babilong-qa1", Options{Own: &own})
 	}
-	k, err := open(BABILongOptions{Parts: []string{"none"}, Template: "none"})
+	k, err := open(BABILongOptions{Parts: []string{"none"}, Template: "base"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +146,7 @@ func TestBABILongPrompts(t *testing.T) {
 	}
 	for want, own := range map[string]BABILongOptions{
 		`unknown part "hint" of the prompt: have instruction, examples, post_prompt, or none`: {Parts: []string{"hint"}, Template: "own"},
-		`--template: "chat": want own or none`:                                                {Template: "chat"},
+		`--template: "chat": want own or base`:                                                {Template: "chat"},
 		`--row-lengths: "4096": want lengths as the benchmark names them: 0k, 4k, 1M`:         {Template: "own", Lengths: []string{"4096"}},
 		`has no file data/qa1/8k, `:                                                           {Template: "own", Lengths: []string{"8k"}},
 	} {
@@ -205,6 +214,12 @@ func TestUserCopyBadRows(t *testing.T) {
 		{v2(""), `x.jsonl: no rows in it`},
 		{mrcr(mrcrRow + strings.Replace(mrcrRow, "x7QaOh", "Oh", 1)), `x.jsonl:2: field "answer" does not begin with "random_string_to_prepend", "x7Qa"`},
 		{mrcr(strings.Replace(mrcrRow, `"[{`, `"{`, 1)), `x.jsonl:1: field "prompt": a list of messages as JSON text: `},
+		{mrcr(strings.Replace(mrcrRow, `"answer"`, `"n_needles": 8, "answer"`, 1)), `x.jsonl:1: field "n_needles" is 8, the task is mrcr-4`},
+		{func() error {
+			path := writeFile(t, filepath.Join(dir, "scbench_kv.jsonl"), scRow("", "c", scTurn("q", "a")))
+			_, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: path, Modes: scbenchModes, Template: "own"}})
+			return err
+		}(), `scbench_kv.jsonl: the rows are scbench-kv's by its name, the task is scbench-vt`},
 		{sc("scbench-kv", scRow("", "c")), `x.jsonl:1: field "multi_turns": want a list of {input, answer}, at least one, got null`},
 		{sc("scbench-kv", scRow("", "c", scTurn("q", ""))), `turn 1: field "answer" is empty`},
 		{sc("scbench-kv", scRow("", "c", scTurn("q", "a"), scTurn("", "a"))), `turn 2: field "input" is empty`},
@@ -230,6 +245,52 @@ func llama3Chat(messages []Message, _ map[string]any) (string, error) {
 	}
 	b.WriteString("<|start_header_id|>assistant<|end_header_id|>\n\n")
 	return b.String(), nil
+}
+
+// The texts that are embedded are those of the originals.
+func TestSharedUserCopyTexts(t *testing.T) {
+	var shared struct {
+		BABILong struct {
+			Template string
+			Prompts  map[string]map[string]string
+		}
+		LongBenchV2 struct {
+			Direct  string `json:"0shot"`
+			Limits  map[string]int
+			KVPress struct {
+				Context, Question string
+				MaxNew            int `json:"max_new_tokens"`
+			}
+		} `json:"longbench_v2"`
+		SCBench struct {
+			MaxNew       map[string]any `json:"max_new_tokens"`
+			First        map[string]any `json:"first_turn"`
+			Context      map[string]any `json:"scdq_context"`
+			FollowUp     map[string]any `json:"follow_up"`
+			FollowUpChat map[string]any `json:"follow_up_in_chat_template"`
+		}
+	}
+	sharedtest.JSON(t, sharedtest.Path(t, "tasks", "prompts.json"), &shared)
+	same := func(name string, got, want any) {
+		t.Helper()
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %q, the original %q", name, got, want)
+		}
+	}
+	same("BABILong", babilongTexts().Template, shared.BABILong.Template)
+	same("BABILong", babilongTexts().Tasks, shared.BABILong.Prompts)
+	v2 := longBenchV2Texts()
+	same("LongBench v2", v2.Template, shared.LongBenchV2.Direct)
+	same("LongBench v2", v2.Limit, shared.LongBenchV2.Limits["Llama-3.1-8B-Instruct"])
+	same("LongBench v2 by kvpress", []any{v2.KVPress.Context, v2.KVPress.Question, v2.KVPress.MaxNew},
+		[]any{shared.LongBenchV2.KVPress.Context, shared.LongBenchV2.KVPress.Question, shared.LongBenchV2.KVPress.MaxNew})
+	texts, sc := scbenchTexts(), shared.SCBench
+	for _, task := range scbenchNames() {
+		own := scbenchOwn(task)
+		same(own, []any{texts.MaxNew[own], texts.First[own], texts.Context[own], texts.FollowUp[own], texts.FollowUpChat[own]},
+			[]any{sc.MaxNew[own], sc.First[own], sc.Context[own], sc.FollowUp[own], sc.FollowUpChat[own]})
+	}
+	t.Logf("prompts.json: the texts of %d tasks of BABILong, two protocols of LongBench v2, %d tasks of SCBench", len(shared.BABILong.Prompts), len(scbenchNames()))
 }
 
 // Sequences of prompts by the original, in both of its modes, and what its middle cut leaves.
@@ -324,7 +385,7 @@ func TestSharedSCBenchPrompts(t *testing.T) {
 func TestSCBenchCut(t *testing.T) {
 	file := writeFile(t, filepath.Join(t.TempDir(), "x.jsonl"), scRow("", strings.Repeat("0123456789", 60), scTurn("first?", "a"), scTurn("second?", "b")))
 	for _, mode := range scbenchModes {
-		k, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: file, Modes: []string{mode}, Template: "none"}})
+		k, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: file, Modes: []string{mode}, Template: "base"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -336,7 +397,7 @@ func TestSCBenchCut(t *testing.T) {
 			t.Errorf("%s: %d tokens of 200: %q", mode, n, two.Prompt)
 		}
 	}
-	k, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: file, Modes: []string{"multi-turn"}, Template: "none", MaxLength: 101}})
+	k, err := Open("scbench-vt", Options{Own: &SCBenchOptions{Data: file, Modes: []string{"multi-turn"}, Template: "base", MaxLength: 101}})
 	if err != nil {
 		t.Fatal(err)
 	}

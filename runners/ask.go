@@ -53,7 +53,7 @@ func (p *plan) ask(task datasets.Task, number int) *asked {
 	}
 	a.request = Request{
 		Task: s.Task, Sample: draw, Text: s.Prompt, Messages: s.Messages, Prompt: s.IDs, Question: s.Question, Variants: variants,
-		MaxNew: s.MaxNew, MinNew: s.MinNew, Stop: j.Stop(s), Fidelity: j.Baseline != nil, Progress: p.watch.Within(s.Task, s.ID),
+		MaxNew: s.MaxNew, MinNew: s.MinNew, Among: s.Among, Stop: j.Stop(s), Fidelity: j.Baseline != nil, Progress: p.watch.Within(s.Task, s.ID),
 	}
 	if a.request.Positions = j.Pieces != nil; a.request.Positions {
 		a.kept.Prompt = j.prompt(s)
@@ -119,6 +119,9 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 		"metric="+identity)
 	if j.Evidence != nil {
 		extra = append(extra, evidenceVersion)
+	}
+	if len(s.Among) > 0 {
+		extra = append(extra, fmt.Sprintf("among=%v", s.Among))
 	}
 	r.ID = r.Key(extra...)
 	return r

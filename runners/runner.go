@@ -82,7 +82,10 @@ type Request struct {
 	Variants []Variant
 	MaxNew   int // most new tokens, at least 1
 	MinNew   int // end tokens cannot be chosen before
-	Stop     Stop
+	// Among are the tokens of which the likeliest begins the answer; none: all. A runner that cannot choose so makes it the
+	// completions' error.
+	Among []int32
+	Stop  Stop
 	// Fidelity compares each variant's next-token distribution with the full
 	// cache's along the full cache's own answer; full must be among the variants.
 	Fidelity bool

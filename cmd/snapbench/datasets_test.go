@@ -66,7 +66,7 @@ func TestPull(t *testing.T) {
 
 	t.Setenv("HF_HUB_OFFLINE", "1")
 	out := filepath.Join(cache, "run")
-	if status, stdout, stderr := ask("babilong-qa2,scbench-kv,longbench-v2", "--template", "none", "--parts", "none", "--out", out); status != 0 {
+	if status, stdout, stderr := ask("babilong-qa2,scbench-kv,longbench-v2", "--template", "base", "--parts", "none", "--out", out); status != 0 {
 		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
 	}
 	set, err := results.Read(out)

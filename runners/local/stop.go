@@ -19,6 +19,9 @@ func (b *batch) choose(a *answer, token int32, logits func() []float32) {
 			token = other
 		}
 	}
+	if len(c.Tokens) == 0 && len(q.Among) > 0 && token >= 0 {
+		token = models.Likeliest(logits(), q.Among)
+	}
 	c.Tokens = append(c.Tokens, token)
 	a.last = token
 	c.Ended = slices.Contains(q.Stop.Tokens, token)

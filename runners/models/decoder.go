@@ -145,6 +145,17 @@ func Greedy(logits []float32, except ...int32) int32 {
 	return best
 }
 
+// Likeliest is the one of some tokens with the highest of finite logits, the first among equals.
+func Likeliest(logits []float32, among []int32) int32 {
+	best := among[0]
+	for _, i := range among[1:] {
+		if logits[i] > logits[best] {
+			best = i
+		}
+	}
+	return best
+}
+
 // Logits copies a row of the last step's logits, (vocab).
 func (b *Decoder) Logits(row int, dst []float32) {
 	b.m.device.Get(dst, b.logits.Slice(row*b.m.Vocab, (row+1)*b.m.Vocab))

@@ -247,6 +247,29 @@ func stopTokens(ctx context.Context, s Subject) error {
 	return nil
 }
 
+// An answer that is to begin with one of some tokens does, or says that it cannot.
+func among(ctx context.Context, s Subject) error {
+	free, err := s.answered(ctx, s.ask(1, s.Variants[0]))
+	if err != nil {
+		return err
+	}
+	q := s.ask(1, s.Variants[0])
+	q.Among = slices.DeleteFunc([]int32{5, 6, 7}, func(id int32) bool { return id == free[0][0].Tokens[0] })
+	out, err := s.run(ctx, q)
+	if err != nil {
+		return err
+	}
+	switch c := out[0][0]; {
+	case c.Err != nil && strings.Contains(c.Err.Error(), "choice"):
+		return nil
+	case c.Err != nil:
+		return fmt.Errorf("a choice of tokens: %w; want one of them, or an error that names the choice", c.Err)
+	case !slices.Contains(q.Among, c.Tokens[0]):
+		return fmt.Errorf("of %v it chooses %v", q.Among, c.Tokens)
+	}
+	return nil
+}
+
 // What is wrong with a request is its own completions' error, and nobody else's.
 func failures(ctx context.Context, s Subject) error {
 	bad := s.Impossible

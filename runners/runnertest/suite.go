@@ -64,6 +64,7 @@ var checks = []check{
 	{"lengths", lengths},
 	{"stop strings", stopStrings},
 	{"stop tokens", stopTokens},
+	{"among", among},
 	{"failures", failures},
 	{"an unserved variant", unserved},
 	{"fidelity", fidelity},

@@ -111,6 +111,9 @@ func (r *scripted) answer(q runners.Request, v runners.Variant, together int) ru
 	}
 	for len(c.Tokens) < q.MaxNew && !c.Ended {
 		token := seed*3 + int32(len(c.Tokens))*5
+		if len(c.Tokens) == 0 && len(q.Among) > 0 && r.fault != "chooses among all" {
+			token = q.Among[0]
+		}
 		if slices.Contains(q.Stop.Tokens, token) {
 			if len(c.Tokens) < q.MinNew && r.fault != "forgets the least" {
 				token++
@@ -166,7 +169,7 @@ func TestFaultsAreFound(t *testing.T) {
 	for fault, by := range map[string]string{
 		"no name": "description", "serves strangers": "variants", "refuses what is too long": "handing", "loses an answer": "handing", "goes on without work": "handing",
 		"turns the order around": "order", "depends on company": "company", "one token too many": "lengths",
-		"runs over stop strings": "stop strings", "does not say it ended": "stop tokens", "forgets the least": "stop tokens",
+		"runs over stop strings": "stop strings", "does not say it ended": "stop tokens", "forgets the least": "stop tokens", "chooses among all": "among",
 		"one ends all": "failures", "doubts everything": "failures", "does not name the unserved": "an unserved variant",
 		"is not itself": "fidelity", "loses a part": "fidelity", "counts otherwise": "positions", "loses of everything": "passages", "goes back": "progress", "ignores the context": "a cancelled context",
 		"writes requests": "requests are left alone",

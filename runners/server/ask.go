@@ -57,6 +57,8 @@ func (r *Runner) check(q runners.Request) error {
 	switch {
 	case q.MaxNew < 1:
 		return fmt.Errorf("at most %d new tokens: want at least 1", q.MaxNew)
+	case len(q.Among) > 0:
+		return errors.New("a server takes no choice of tokens that an answer may begin with")
 	case len(q.Messages) > 0:
 	case !r.texts:
 		return errors.New("the server takes messages alone: it has no /completions")
