@@ -198,7 +198,7 @@ func TestRulerRefuses(t *testing.T) {
 
 // A length that no prompt fits in is the samples' error.
 func TestRulerTooShort(t *testing.T) {
-	s := openRulerTask(t, "ruler.niah_single_2", RulerOptions{Lengths: []int{300}}).Sample(0, Model{Tokenizer: wordwise()})
+	s := openRulerTask(t, "ruler.niah_single_2", RulerOptions{Lengths: []int{170}}).Sample(0, Model{Tokenizer: wordwise()})
 	if s.Err == nil || !strings.Contains(s.Err.Error(), "too short") || s.Prompt != "" {
 		t.Errorf("%v", s.Err)
 	}

@@ -71,7 +71,7 @@ type made struct {
 var errShort = errors.New("the length is too short for the task")
 
 // tries is how often a prompt of the least size is drawn anew before it counts as too long. The
-// originals try for ever.
+// originals try for ever; here its haystack shrinks from there on, by a tenth each time.
 const tries = 200
 
 // Open checks a configuration. Nothing is drawn or counted before the first sample.
@@ -214,7 +214,7 @@ func (s *Series) advance() (d *draft, m made, err error) {
 // fit draws prompts, each smaller than the one before, until one fits a budget beside extra
 // tokens. The worked example stands in the prompt, and in 2026 is part of what is counted.
 func (s *Series) fit(g generator, example *workedExample, i, size, budget, extra int) (*draft, made, error) {
-	for least := 0; least < tries; {
+	for least := 0; ; {
 		m := made{streams: s.next, size: size}
 		d := g.draw(&s.next, i, size)
 		if d != nil && example != nil && !example.older {
@@ -233,11 +233,17 @@ func (s *Series) fit(g generator, example *workedExample, i, size, budget, extra
 				return d, m, nil
 			}
 		}
-		if size > g.step() {
+		switch least++; {
+		case size > g.step() && least < tries:
 			size -= g.step()
-		} else {
-			least++
+			least = 0
+		case least == tries:
+			size = g.step() * 9 / 10
+		case least > tries:
+			size = size * 9 / 10
+		}
+		if least > tries && size == 0 {
+			return nil, made{}, errShort
 		}
 	}
-	return nil, made{}, errShort
 }
