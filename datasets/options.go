@@ -262,7 +262,7 @@ func Expand(asked []string) ([]string, error) {
 		list := []string{a}
 		if _, err := Define(a); err != nil {
 			if list = group(a); list == nil {
-				return nil, fmt.Errorf("%w; or the groups %s", err, strings.Join(groupNames(), ", "))
+				return nil, fmt.Errorf("%w; or the groups %s", err, strings.Join(GroupNames(), ", "))
 			}
 		}
 		for _, n := range list {
@@ -283,7 +283,8 @@ func group(name string) []string {
 	return nil
 }
 
-func groupNames() []string {
+// GroupNames lists the groups of tasks, sorted.
+func GroupNames() []string {
 	var names []string
 	for _, d := range definitions {
 		names = slices.AppendSeq(names, maps.Keys(d.Groups))

@@ -159,11 +159,9 @@ func (t *rulerTask) read() (err error) {
 			of = append(of, t.config.Essay.Text())
 		}
 	case ruler.Documents(t.config.Task):
-		if t.config.QA, err = t.o.documents(t.prefix, t.config.Task); err == nil {
-			of = append(of, t.config.QA.Documents...)
-			for _, q := range t.config.QA.Questions {
-				of = append(of, q.Text, fmt.Sprintf("%q %v %v", q.Answers, q.Own, q.Near))
-			}
+		var text []byte
+		if t.config.QA, text, err = t.o.documents(t.prefix, t.config.Task); err == nil {
+			of = append(of, string(text))
 			t.o.Samples = min(t.o.Samples, len(t.config.QA.Questions))
 		}
 	}

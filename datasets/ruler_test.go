@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/sharedtest"
+	"github.com/snapbench/snapbench/runners/tokenizer"
 )
 
 func init() {
@@ -198,7 +199,7 @@ func TestRulerRefuses(t *testing.T) {
 
 // A length that no prompt fits in is the samples' error.
 func TestRulerTooShort(t *testing.T) {
-	s := openRulerTask(t, "ruler.niah_single_2", RulerOptions{Lengths: []int{300}}).Sample(0, Model{Tokenizer: wordwise()})
+	s := openRulerTask(t, "ruler.niah_single_2", RulerOptions{Lengths: []int{170}}).Sample(0, Model{Tokenizer: wordwise()})
 	if s.Err == nil || !strings.Contains(s.Err.Error(), "too short") || s.Prompt != "" {
 		t.Errorf("%v", s.Err)
 	}
@@ -208,10 +209,19 @@ func TestRulerTooShort(t *testing.T) {
 	}
 }
 
+func llama31(t *testing.T) Tokenizer {
+	t.Helper()
+	tok, err := tokenizer.ReadJSON(sharedtest.Path(t, "tokenizers", "llama3.1", "tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
 // RULER's own templates are those of the reference prompts, and the user's essays those of the
 // original where they are.
 func TestRulerReference(t *testing.T) {
-	m := Model{Tokenizer: vocabularies(t)["llama3.1"].Tokenizer, Chat: chatml}
+	m := Model{Tokenizer: llama31(t), Chat: chatml}
 	essays := sharedtest.Path(t, "longbench", "essays")
 	task := openRulerTask(t, "ruler.niah_multikey_1", RulerOptions{Template: "meta-llama3", Haystack: essays, Samples: 3})
 	for i := range task.Len() {

@@ -53,8 +53,9 @@ func rulerEssay(path string) (*ruler.Essay, error) {
 	return ruler.NewEssay(text.String(), sentenceEnds), nil
 }
 
-// documents reads the questions and documents of one of the two tasks that have some.
-func (o *RulerOptions) documents(group, task string) (*ruler.QA, error) {
+// documents reads the questions and documents of one of the two tasks that have some. It returns the
+// file's text as well.
+func (o *RulerOptions) documents(group, task string) (qa *ruler.QA, text []byte, err error) {
 	path, flag, name, from, read := o.SQuAD, "--squad", "dev-v2.0.json",
 		"https://rajpurkar.github.io/SQuAD-explorer/dataset/dev-v2.0.json", ruler.ReadSQuAD
 	if task == "qa_2" {
@@ -62,21 +63,19 @@ func (o *RulerOptions) documents(group, task string) (*ruler.QA, error) {
 			"http://curtis.ml.cmu.edu/datasets/hotpot/hotpot_dev_distractor_v1.json", ruler.ReadHotpotQA
 	}
 	if path == "" {
-		return nil, fmt.Errorf("its documents are not part of snapbench: fetch %s from %s (CC BY-SA 4.0) and name the file by %s, or ask the group %s-synthetic, which goes without",
+		return nil, nil, fmt.Errorf("its documents are not part of snapbench: fetch %s from %s (CC BY-SA 4.0) and name the file by %s, or ask the group %s-synthetic, which goes without",
 			name, from, flag, group)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, name)
 	}
-	text, err := readWhole(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
+	if text, err = readWhole(path); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", flag, err)
 	}
-	qa, err := read(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", flag, path, err)
+	if qa, err = read(text); err != nil {
+		return nil, nil, fmt.Errorf("%s: %s: %w", flag, path, err)
 	}
-	return qa, nil
+	return qa, text, nil
 }
 
 // readWhole reads a file that is one JSON text.

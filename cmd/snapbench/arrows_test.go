@@ -21,6 +21,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"bounds", "", "how large a file may be depends on nobody"},
 	{"metrics", "bounds inputs", "grading text needs no model"},
 	{"datasets", "bounds inputs metrics", "a task names its metric; it runs no model"},
+	{"datasets/ruler", "datasets/internal", "texts from draws: it knows no task, model or metric"},
 	{"datasets/internal", "", "other languages' random numbers depend on nobody"},
 	{"results", "bounds inputs", "rows are data"},
 	{"results/gate", "bounds results", "verdicts over rows: no file but limits is read"},

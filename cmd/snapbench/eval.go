@@ -19,10 +19,12 @@ func newEval() *cobra.Command {
 options of its own among the flags below; one that none of the tasks asked for has is
 a mistake. needle, longbench, prompts and questions are the same with fewer flags.
 
+Groups: ` + strings.Join(datasets.GroupNames(), ", ") + `.
 Tasks: ` + strings.Join(datasets.Names(), ", ") + `.`,
 		Example: `  snapbench eval niah,multikey --lengths 1k,2k --budgets full,256 --policies snapkv,tova
   snapbench eval longbench --model org/name --budgets full,1024 --out runs/lb
   snapbench eval qasper,niah --model org/name --data DIR --lengths 4k
+  snapbench eval ruler-synthetic --model org/name --lengths 4k,16k --budgets full,50%,25% --out runs/ruler
   snapbench eval niah,qasper --server http://localhost:8000/v1 --data DIR --lengths 4k --out runs/served`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -39,14 +39,11 @@ func ReadSQuAD(text []byte) (*QA, error) {
 	}
 	qa, number := numberDocuments(all)
 	for i, article := range file.Data {
+		var near []int
+		for _, p := range article.Paragraphs {
+			near = append(near, number[*p.Context])
+		}
 		for k, p := range article.Paragraphs {
-			own := number[*p.Context]
-			var near []int
-			for _, other := range article.Paragraphs {
-				if n := number[*other.Context]; n != own {
-					near = append(near, n)
-				}
-			}
 			for n, q := range p.QAs {
 				if q.Question == nil || q.Impossible == nil {
 					return nil, fmt.Errorf("article %d, %q, paragraph %d, question %d: no question or no is_impossible", i+1, article.Title, k+1, n+1)
@@ -54,7 +51,7 @@ func ReadSQuAD(text []byte) (*QA, error) {
 				if *q.Impossible {
 					continue
 				}
-				question := Question{Text: *q.Question, Own: []int{own}, Near: near}
+				question := Question{Text: *q.Question, Own: near[k : k+1], Near: near}
 				for _, a := range q.Answers {
 					question.Answers = append(question.Answers, a.Text)
 				}

@@ -36,17 +36,29 @@ type generator interface {
 	draw(s *streams, index, size int) *draft
 }
 
-// streams are what the originals draw from: Python's and numpy's generators, seeded once. A
-// copy goes on as the original would.
+// streams are what the originals draw from: Python's and numpy's generators, seeded once.
 type streams struct {
-	python pyrandom.Random
-	numpy  pyrandom.NumPy
+	python *pyrandom.Random
+	numpy  *pyrandom.NumPy
+}
+
+// place is how far streams were drawn from.
+type place struct{ python, numpy int }
+
+func (s *streams) place() place { return place{s.python.Position(), s.numpy.Position()} }
+
+// streamsAt are streams that were drawn from as far as a place.
+func streamsAt(p place) *streams {
+	s := newStreams()
+	s.python.Skip(p.python)
+	s.numpy.Skip(p.numpy)
+	return s
 }
 
 // seed is the originals' default.
 const seed = 42
 
-func newStreams() streams { return streams{*pyrandom.New(seed), *pyrandom.NewNumPy(seed)} }
+func newStreams() *streams { return &streams{pyrandom.New(seed), pyrandom.NewNumPy(seed)} }
 
 const (
 	capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

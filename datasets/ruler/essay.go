@@ -36,7 +36,7 @@ type Essay struct {
 }
 
 // NewEssay makes a haystack of a text, every run of white space of which becomes one space.
-// ends finds where the sentences of a text end, the last one at its end. The sentences of
+// ends finds where the sentences of a text end. The sentences of
 // RULER's own essays are known, and cut as RULER's tokenizer of sentences does.
 func NewEssay(text string, ends func(text string) []int) *Essay {
 	words := strings.FieldsFunc(text, isSpace)
@@ -58,7 +58,7 @@ func NewEssay(text string, ends func(text string) []int) *Essay {
 		known = 0
 	}
 	start := known
-	for _, end := range ends(e.text[known:]) {
+	for _, end := range append(ends(e.text[known:]), len(e.text)-known) {
 		for start < len(e.text) && e.text[start] == ' ' {
 			start++
 		}

@@ -100,7 +100,7 @@ func (g *fwe) search(s *streams, count func(string) (int, error)) (int, error) {
 
 // fit draws a sample and takes words away until it fits.
 func (g *fwe) fit(s *streams, size int, count func(string) (int, error)) (*draft, made, error) {
-	m := made{streams: *s, size: size}
+	m := made{from: s.place(), size: size}
 	vocabulary := g.vocabulary(s)
 	for ; ; m.size -= g.step() {
 		d := g.prompt(vocabulary, m.size)

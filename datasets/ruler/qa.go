@@ -17,7 +17,7 @@ type Question struct {
 	Text    string
 	Answers []string
 	Own     []int // that hold the answer
-	Near    []int // of the same article, put before any others
+	Near    []int // of the same article, taken before any others; its own ones among them do not count
 }
 
 // qa asks a question about documents, its own among others.
@@ -40,17 +40,18 @@ func (g *qa) documents(s *streams, q *Question, size int) []int {
 		return all
 	}
 	list := slices.Clone(q.Own)
+	near := slices.DeleteFunc(slices.Clone(q.Near), func(i int) bool { return slices.Contains(q.Own, i) })
 	more := size - len(q.Own)
-	if more <= len(q.Near) {
+	if more <= len(near) {
 		if more < 0 {
 			return nil
 		}
-		for _, i := range s.python.Sample(len(q.Near), more) {
-			list = append(list, q.Near[i])
+		for _, i := range s.python.Sample(len(near), more) {
+			list = append(list, near[i])
 		}
 		return list
 	}
-	list = append(list, q.Near...)
+	list = append(list, near...)
 	taken := distinctNumbers(list)
 	for _, i := range s.python.Sample(len(g.Documents)-len(taken), max(0, size-len(list))) {
 		// Document i of those that are not taken.

@@ -56,14 +56,14 @@ type Series struct {
 	mu      sync.Mutex
 	started bool
 	size    int
-	next    streams // for the sample after those in made
+	next    *streams // for the sample after those in made
 	made    []made
 	err     error // why there is no size
 }
 
 // made is where a sample's draws begin, and what came of them.
 type made struct {
-	streams
+	from         place
 	size, tokens int
 }
 
@@ -71,7 +71,7 @@ type made struct {
 var errShort = errors.New("the length is too short for the task")
 
 // tries is how often a prompt of the least size is drawn anew before it counts as too long. The
-// originals try for ever.
+// originals try for ever; here its haystack shrinks from there on, by a tenth each time.
 const tries = 200
 
 // Open checks a configuration. Nothing is drawn or counted before the first sample.
@@ -130,10 +130,10 @@ func (s *Series) Sample(i int) (Sample, error) {
 		}
 	}
 	m := s.made[i]
-	from := m.streams
-	d := s.g.draw(&from, i, m.size)
+	from := streamsAt(m.from)
+	d := s.g.draw(from, i, m.size)
 	if s.example != nil {
-		d = s.example.insert(&from, d)
+		d = s.example.insert(from, d)
 	}
 	return s.sample(d, m), nil
 }
@@ -154,13 +154,13 @@ func (s *Series) start() (err error) {
 		if g.budget/50 <= fweAnswers {
 			return s.short()
 		}
-		s.size, err = g.search(&s.next, s.Count)
+		s.size, err = g.search(s.next, s.Count)
 	case *vt:
 		if err = s.workOut(newVTExample(g)); err == nil {
-			s.size, err = s.search(g, &s.next, s.Length, NewTokens(s.Task)+s.example.tokens)
+			s.size, err = s.search(g, s.next, s.Length, NewTokens(s.Task)+s.example.tokens)
 		}
 	default:
-		s.size, err = s.search(g, &s.next, s.Length, NewTokens(s.Task))
+		s.size, err = s.search(g, s.next, s.Length, NewTokens(s.Task))
 	}
 	if errors.Is(err, errShort) {
 		return s.short()
@@ -179,7 +179,7 @@ func (s *Series) workOut(g *vt) error {
 	if older {
 		extra, after = NewTokens(s.Task), "\n\n"
 	}
-	size, err := s.search(g, &s.next, vtExample, extra)
+	size, err := s.search(g, s.next, vtExample, extra)
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (s *Series) workOut(g *vt) error {
 func (s *Series) advance() (d *draft, m made, err error) {
 	switch g := s.g.(type) {
 	case *fwe:
-		d, m, err = g.fit(&s.next, s.size, s.Count)
+		d, m, err = g.fit(s.next, s.size, s.Count)
 	default:
 		extra := NewTokens(s.Task)
 		if s.example != nil && s.example.older {
@@ -214,11 +214,11 @@ func (s *Series) advance() (d *draft, m made, err error) {
 // fit draws prompts, each smaller than the one before, until one fits a budget beside extra
 // tokens. The worked example stands in the prompt, and in 2026 is part of what is counted.
 func (s *Series) fit(g generator, example *workedExample, i, size, budget, extra int) (*draft, made, error) {
-	for least := 0; least < tries; {
-		m := made{streams: s.next, size: size}
-		d := g.draw(&s.next, i, size)
+	for least := 0; ; {
+		m := made{from: s.next.place(), size: size}
+		d := g.draw(s.next, i, size)
 		if d != nil && example != nil && !example.older {
-			d = example.insert(&s.next, d)
+			d = example.insert(s.next, d)
 		}
 		if d != nil {
 			var err error
@@ -227,17 +227,23 @@ func (s *Series) fit(g generator, example *workedExample, i, size, budget, extra
 			}
 			if m.tokens+extra <= budget {
 				if example != nil && example.older {
-					d = example.insert(&s.next, d)
+					d = example.insert(s.next, d)
 					m.tokens += example.tokens
 				}
 				return d, m, nil
 			}
 		}
-		if size > g.step() {
+		switch least++; {
+		case size > g.step() && least < tries:
 			size -= g.step()
-		} else {
-			least++
+			least = 0
+		case least == tries:
+			size = g.step() * 9 / 10
+		case least > tries:
+			size = size * 9 / 10
+		}
+		if least > tries && size == 0 {
+			return nil, made{}, errShort
 		}
 	}
-	return nil, made{}, errShort
 }

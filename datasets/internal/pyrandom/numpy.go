@@ -16,6 +16,12 @@ func NewNumPy(seed uint32) *NumPy {
 	return r
 }
 
+// Position is [Random.Position].
+func (r *NumPy) Position() int { return r.t.position() }
+
+// Skip is [Random.Skip].
+func (r *NumPy) Skip(n int) { r.t.skip(n) }
+
 // Integer is randint(low, high): uniform in [low, high), of fewer than 2^32 numbers.
 func (r *NumPy) Integer(low, high int) int {
 	if high <= low || uint64(high-low) > 1<<32-1 {

@@ -159,6 +159,28 @@ func listSHA256(list []int) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// A generator is where it was after it has skipped what was drawn.
+func TestSkip(t *testing.T) {
+	for _, n := range []int{0, 1, 623, 624, 625, 3000} {
+		one, other := New(7), New(7)
+		for range n {
+			one.Bits(32)
+		}
+		other.Skip(n / 2)
+		other.Skip(n - n/2)
+		if one.Position() != n || other.Position() != n || one.Below(1e9) != other.Below(1e9) {
+			t.Errorf("after %d numbers: at %d, and at %d after as many skipped", n, one.Position(), other.Position())
+		}
+		a, b := NewNumPy(7), NewNumPy(7)
+		for range n {
+			a.t.uint32()
+		}
+		if b.Skip(a.Position()); a.Integer(0, 1e9) != b.Integer(0, 1e9) {
+			t.Errorf("numpy: another number after %d that were skipped", n)
+		}
+	}
+}
+
 // Bad arguments are a programmer's mistake.
 func TestPanics(t *testing.T) {
 	r := New(1)

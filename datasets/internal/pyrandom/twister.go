@@ -5,6 +5,7 @@ package pyrandom
 type twister struct {
 	state [twisterSize]uint32
 	next  int // index of the next word of state to hand out
+	fills int // how often state was filled
 }
 
 const (
@@ -19,7 +20,7 @@ func (t *twister) seed(s uint32) {
 		prev := t.state[i-1]
 		t.state[i] = 1812433253*(prev^prev>>30) + i
 	}
-	t.next = twisterSize
+	t.next, t.fills = twisterSize, 0
 }
 
 // seedKey is the original's init_by_array. key has at least one word.
@@ -67,4 +68,20 @@ func (t *twister) refill() {
 		s[i] = s[(i+twisterShift)%twisterSize] ^ y>>1 ^ -(y&1)&0x9908b0df
 	}
 	t.next = 0
+	t.fills++
+}
+
+// position is how many words were handed out.
+func (t *twister) position() int { return t.fills*twisterSize - (twisterSize - t.next) }
+
+// skip hands out n words to nobody.
+func (t *twister) skip(n int) {
+	for n > 0 {
+		if t.next == twisterSize {
+			t.refill()
+		}
+		k := min(n, twisterSize-t.next)
+		t.next += k
+		n -= k
+	}
 }
