@@ -36,7 +36,7 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	_, err := Open("rogue_l")
-	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), "rouge_l, rouge_l_r, rouge_zh, ruler_all, ruler_part, withheld, and regex:PATTERN, command:PROGRAM") {
+	if err == nil || !strings.Contains(err.Error(), `unknown metric "rogue_l": have `) || !strings.Contains(err.Error(), strings.Join(names, ", ")+", and regex:PATTERN, command:PROGRAM") {
 		t.Errorf("Open of an unknown metric: %v", err)
 	}
 }
