@@ -57,12 +57,12 @@ type Scorer struct {
 	// Score grades prediction, 0 to 1. The error says what is wrong with the
 	// reference, or what the metric lacks. No prediction is an error.
 	Score func(prediction string, ref Reference) (float64, error)
-	// Check, unless it is nil, says what is wrong with a reference, so that a file of
-	// references is refused before anything runs.
-	Check func(ref Reference) error
 	// Ready, unless it is nil, returns an error if this machine lacks something
 	// that the metric needs, so that a run can stop before its first prompt.
 	Ready func() error
+	// Check, unless it is nil, says what is wrong with a reference, so that a file of
+	// references is refused before anything runs.
+	Check func(ref Reference) error
 }
 
 // Example is a prediction with the score that a metric gives it.
