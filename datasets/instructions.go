@@ -35,11 +35,11 @@ type InstructionsOptions struct {
 	MaxLength int   `option:"max-len" kind:"tokens" help:"sweep 1k, 2k, 4k … and this length instead" json:",omitempty"`
 	// Trials is the number of prompts for each length and place, by default 20: as many as there
 	// are instructions, of which each comes first once.
-	Trials int `option:"trials" kind:"whole" least:"1" help:"prompts per length, and of needle tasks per depth, each with its own text (default 1; of instructions and leakage 20)"`
+	Trials int `option:"trials" kind:"whole" least:"1" help:"prompts per length, each with its own instructions and text (default 20)"`
 	// Seed decides instructions, requests and stretches of text.
-	Seed uint64 `option:"seed" kind:"seed" help:"of all that is drawn: keys, values, instructions, stretches of text"`
+	Seed uint64 `option:"seed" kind:"seed" help:"of instructions, requests and stretches of text"`
 	// Instructions is how many a prompt has, 1 to 3; by default one, two and three by turns.
-	Instructions int `option:"instructions" kind:"whole" least:"1" help:"instructions in a prompt, 1 to 3 (default 1, 2 and 3 by turns; of leakage 3)"`
+	Instructions int `option:"instructions" kind:"whole" least:"1" help:"instructions in a prompt, 1 to 3 (default 1, 2 and 3 by turns)"`
 	// Haystack is a folder of *.txt files; default the embedded text.
 	Haystack string `option:"haystack" kind:"text" help:"folder of *.txt files (default the embedded text)" json:"-"`
 }
@@ -183,7 +183,7 @@ func (t *instructionsTask) build(s *Sample, m Model, trial int, list []instructi
 	if m.Chat == nil {
 		begun = "\n\nAnswer:"
 	}
-	head, tail, err := m.aroundAll(messages, begun)
+	head, tail, err := m.aroundChat(messages, begun)
 	if err != nil {
 		return err
 	}

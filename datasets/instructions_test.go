@@ -23,9 +23,6 @@ func init() {
 				sysIFEvalLine(3, `["language:response_language"]`, `[{"language": "kn"}]`)+
 				sysIFEvalLine(4, `["startend:quotation"]`, `[{}]`))
 	}
-	for _, task := range append(slices.Clone(leakageOrders), "sys-ifeval") {
-		madeApart[task] = true
-	}
 }
 
 func sysIFEvalLine(key int, ids, kwargs string) string {

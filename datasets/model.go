@@ -55,12 +55,7 @@ type Model struct {
 
 // user renders one user message by the model's chat template.
 func (m Model) user(content string, variables map[string]any) (string, error) {
-	return m.chat([]Message{{Role: "user", Content: content}}, variables)
-}
-
-// chat renders messages by the model's chat template.
-func (m Model) chat(messages []Message, variables map[string]any) (string, error) {
-	text, err := m.Chat(messages, variables)
+	text, err := m.Chat([]Message{{Role: "user", Content: content}}, variables)
 	if err != nil {
 		return "", fmt.Errorf("chat template: %w", err)
 	}
@@ -90,26 +85,29 @@ const contextMark = "{context}"
 // is one, and adds begun, the answer's beginning. It returns the texts before and after the
 // context. Where the template ends in white space, that at the start of begun is dropped.
 func (m Model) around(content, begun string) (head, tail string, err error) {
-	return m.aroundAll([]Message{{Role: "user", Content: content}}, begun)
+	return m.aroundChat([]Message{{Role: "user", Content: content}}, begun)
 }
 
-// aroundAll is around for several messages, of which one holds contextMark. Without a chat template
-// their texts follow each other, a blank line between two.
-func (m Model) aroundAll(messages []Message, begun string) (head, tail string, err error) {
-	var texts []string
-	for _, message := range messages {
-		texts = append(texts, message.Content)
-	}
-	content := strings.Join(texts, "\n\n")
-	if m.Chat != nil {
-		if content, err = m.chat(messages, nil); err != nil {
-			return "", "", err
+// aroundChat does the same for a chat. Without a template its messages follow each other, a
+// blank line between them.
+func (m Model) aroundChat(messages []Message, begun string) (head, tail string, err error) {
+	var text string
+	if m.Chat == nil {
+		for i, message := range messages {
+			if i > 0 {
+				text += "\n\n"
+			}
+			text += message.Content
 		}
-		if last := strings.TrimRightFunc(content, unicode.IsSpace); last != content {
+	} else {
+		if text, err = m.Chat(messages, nil); err != nil {
+			return "", "", fmt.Errorf("chat template: %w", err)
+		}
+		if last := strings.TrimRightFunc(text, unicode.IsSpace); last != text {
 			begun = strings.TrimLeftFunc(begun, unicode.IsSpace)
 		}
 	}
-	head, tail, err = cutMark(content)
+	head, tail, err = cutMark(text)
 	return head, tail + begun, err
 }
 

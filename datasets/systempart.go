@@ -17,13 +17,13 @@ func (s *Sample) systemPart(m Model, system, request string) error {
 		return errors.New("the model has no chat template, and so no system text")
 	}
 	messages := []Message{{"system", system}, {"user", request}}
-	whole, err := m.chat(messages, nil)
+	whole, err := m.Chat(messages, nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("chat template: %w", err)
 	}
-	first, err := m.chat(messages[:1], map[string]any{"add_generation_prompt": false})
+	first, err := m.Chat(messages[:1], map[string]any{"add_generation_prompt": false})
 	if err != nil {
-		return err
+		return fmt.Errorf("chat template: %w", err)
 	}
 	rest, ok := strings.CutPrefix(whole, first)
 	if !ok || !strings.Contains(first, strings.TrimSpace(system)) {
