@@ -43,8 +43,7 @@ attention each variant keeps, beside the best set of its size. docs/observe.md e
 	a.model.register(cmd)
 	a.variants.register(cmd)
 	a.registerTasks(cmd, "needle", "longbench", "prompts")
-	a.model.device = "cpu"
-	cmd.Flag("device").DefValue, cmd.Flag("device").Usage = "cpu", "device: cpu, ref"
+	cmd.Flag("device").Usage = "device: auto, cpu, ref, cuda, cuda:N; one of them"
 	s := cmd.Flags()
 	s.StringSliceVar(&tasks, "tasks", []string{"niah"}, "tasks, or groups of them; snapbench datasets lists them")
 	s.IntVar(&plan.Forced, "max-new", 128, "tokens of the greedy answer that are observed, end tokens left out")

@@ -27,80 +27,106 @@ type Layer struct {
 	ContentShare Share `json:"content_share"`
 }
 
-// layerOf counts over heads.
+// layerOf counts over heads, side by side.
 func layerOf(heads []head, s Settings, z Sizes) Layer {
+	list := make([]headCounts, len(heads))
+	side(len(heads), func(h int) { list[h] = heads[h].count(s, z) })
 	l := Layer{
 		Hits: make([][4]int, z.Windows), ContentHits: make([]int, z.Windows),
 		ContentSeen: make([]int, z.Windows), ContentSeenHits: make([]int, z.Windows), Sinks: make([]int, len(heads)),
 	}
 	var all, onSinks, onContent float64
-	for h, x := range heads {
-		for j := range z.Tokens {
-			all += x.generated[j]
-			if x.sink[j] {
-				l.Sinks[h]++
-				onSinks += x.generated[j]
-			}
+	var summed [4][]float64
+	for h, x := range list {
+		all, onSinks, onContent, l.Sinks[h] = all+x.all, onSinks+x.onSinks, onContent+x.onContent, x.sinks
+		for g := range l.Important {
+			l.Important[g] += x.important[g]
+			l.ContentQuarters[g] += x.content[g]
+			l.ContentImportant += x.content[g]
+			l.ContentQuarterHits[g] += x.contentHits[z.Windows-1][g]
+			summed[g] = append(summed[g], x.summed[g])
 		}
-		for j := range z.Prompt {
-			for g := range x.important {
-				l.Important[g] += int(x.important[g][j])
-			}
-			if x.sink[j] {
-				continue
-			}
-			onContent += x.generated[j]
-			l.ContentImportant += x.contentRows(j)
-			for g := range x.content {
-				l.ContentQuarters[g] += int(x.content[g][j])
-			}
-			for i := range z.Windows {
-				if j < z.start(i, s) {
-					l.ContentSeen[i] += x.contentRows(j)
-				}
-			}
-		}
-		for i, vote := range x.votes {
-			for _, p := range vote {
-				j := int(p)
-				for g := range x.important {
-					l.Hits[i][g] += int(x.important[g][j])
-				}
-				if x.sink[j] {
-					continue
-				}
-				for g := range x.content {
-					if i == z.Windows-1 {
-						l.ContentQuarterHits[g] += int(x.content[g][j])
-					}
-				}
-				l.ContentHits[i] += x.contentRows(j)
-				l.ContentSeenHits[i] += x.contentRows(j) // a window votes for nothing that it can't see
+		for i := range z.Windows {
+			l.ContentSeen[i] += x.seen[i]
+			for g, hits := range x.hits[i] {
+				l.Hits[i][g] += hits
+				l.ContentHits[i] += x.contentHits[i][g]
+				l.ContentSeenHits[i] += x.contentHits[i][g] // a window votes for nothing that it can't see
 			}
 		}
 	}
 	for g := range l.SumHit {
-		l.SumHit[g] = sumHit(heads, g, s, z)
+		l.SumHit[g] = mean(summed[g])
 	}
 	l.PromptShare = ratio(all, float64(z.Forced*len(heads)))
 	l.SinkShare, l.ContentShare = ratio(onSinks, all), ratio(onContent, all)
 	return l
 }
 
-// sumHit is the mean over heads of |A∩B|/|B|, of those where B is not empty.
-func sumHit(heads []head, g int, s Settings, z Sizes) Share {
-	var list []float64
-	for _, x := range heads {
-		both, b := 0, 0
-		for j := range z.Prompt {
-			if x.quarters[g][j] > s.Summed*float64(z.rowsOf(g)) {
-				b++
-				if x.sums[j] > s.Summed*float64(s.Window) {
-					both++
+// headCounts is what Layer counts, of one head.
+type headCounts struct {
+	important, content      [4]int // by quarter, before the last window; content alone
+	hits, contentHits       [][4]int
+	seen                    []int // by window, content before it
+	sinks                   int
+	all, onSinks, onContent float64
+	summed                  [4]float64
+}
+
+func (x head) count(s Settings, z Sizes) headCounts {
+	c := headCounts{hits: make([][4]int, z.Windows), contentHits: make([][4]int, z.Windows), seen: make([]int, z.Windows)}
+	window, rows := 0, 0
+	for j, a := range x.generated {
+		for window < z.Windows && j == z.start(window, s) {
+			c.seen[window] = rows
+			window++
+		}
+		c.all += a
+		if x.sink[j] {
+			c.sinks++
+			c.onSinks += a
+		}
+		if j >= z.Prompt {
+			continue
+		}
+		for g := range x.important {
+			c.important[g] += int(x.important[g][j])
+		}
+		if !x.sink[j] {
+			c.onContent += a
+			rows += x.rows[j]
+			for g := range x.content {
+				c.content[g] += int(x.content[g][j])
+			}
+		}
+	}
+	for i, vote := range x.votes {
+		for _, j := range vote {
+			for g := range x.important {
+				c.hits[i][g] += int(x.important[g][j])
+				if !x.sink[j] {
+					c.contentHits[i][g] += int(x.content[g][j])
 				}
 			}
 		}
-		list = append(list, float64(ratio(float64(both), float64(b))))
 	}
-	return mean(list)
+	for g := range c.summed {
+		c.summed[g] = x.sumHit(g, s, z)
+	}
+	return c
+}
+
+// sumHit is |A∩B|/|B| of a quarter, NaN where B is empty.
+func (x head) sumHit(g int, s Settings, z Sizes) float64 {
+	both, b := 0, 0
+	generated, last := s.Summed*float64(z.rowsOf(g)), s.Summed*float64(s.Window)
+	for j, a := range x.quarters[g][:z.Prompt] {
+		if float64(a) > generated {
+			b++
+			if float64(x.sums[j]) > last {
+				both++
+			}
+		}
+	}
+	return float64(ratio(float64(both), float64(b)))
 }

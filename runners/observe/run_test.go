@@ -64,7 +64,7 @@ func TestBounds(t *testing.T) {
 	full := o.Variants["full"].Summary
 	for what, got := range map[string]observe.Share{"hit": full.Hit, "content hit": full.ContentHit, "captured": full.Captured, "oracle": full.Oracle,
 		"content": full.Content, "step": full.Step, "retention": full.Evidence["value"].Retention, "least ρ": full.Evidence["value"].Least()} {
-		if !(math.Abs(float64(got)-1) < 1e-9) {
+		if !(math.Abs(float64(got)-1) < 1e-6) {
 			t.Errorf("the full cache's %s is %v", what, got)
 		}
 	}

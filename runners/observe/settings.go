@@ -45,6 +45,17 @@ func (s Settings) Sizes(tokens, forced int) (Sizes, error) {
 // start is the first row of window i.
 func (z Sizes) start(i int, s Settings) int { return z.Tokens - (z.Windows-i)*s.Window }
 
+// behind counts the windows that lie behind a position, the last one apart.
+func (z Sizes) behind(position int, s Settings) int {
+	windows := 0
+	for i := range z.Windows - 1 {
+		if z.start(i, s) > position {
+			windows++
+		}
+	}
+	return windows
+}
+
 // quarter is the quarter of the forced text that row t is in.
 func (z Sizes) quarter(t int) int { return 4 * t / z.Forced }
 
