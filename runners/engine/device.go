@@ -121,7 +121,9 @@ type Device interface {
 	// 2306.14048). No earlier query sees the block's own positions, so those columns,
 	// start ≤ j < start+m, are not added to but set: a prompt's blocks in their order
 	// need no zeros to begin with. Columns behind stay as they are. Every sum has one
-	// fixed order, which is the blocks' too. q (m, heads, d), dst Float32 (heads, n).
+	// fixed order, which is the blocks' too. q (m, heads, d), dst Float32 (heads, n). Where dst
+	// is (parts, heads, n), each of as many equal parts of the queries is such a block of its
+	// own, with sums of its own.
 	ColumnSums(dst, q Array, kv KV, start int, h Heads, window int, scale float32)
 	// AttentionRows: dst[h][i][j] = softmax_j(scale · q[i][h]·k[j]) for j < columns, the
 	// softmax over the keys that query i, at position start+i, may see, as in Attention, in

@@ -44,7 +44,7 @@ func layerOf(heads []head, s Settings, z Sizes) Layer {
 			l.ContentQuarters[g] += x.content[g]
 			l.ContentImportant += x.content[g]
 			l.ContentQuarterHits[g] += x.contentHits[z.Windows-1][g]
-			summed[g] = append(summed[g], x.summed[g])
+			summed[g] = append(summed[g], heads[h].sumHit[g])
 		}
 		for i := range z.Windows {
 			l.ContentSeen[i] += x.seen[i]
@@ -70,7 +70,6 @@ type headCounts struct {
 	seen                    []int // by window, content before it
 	sinks                   int
 	all, onSinks, onContent float64
-	summed                  [4]float64
 }
 
 func (x head) count(s Settings, z Sizes) headCounts {
@@ -81,52 +80,34 @@ func (x head) count(s Settings, z Sizes) headCounts {
 			c.seen[window] = rows
 			window++
 		}
-		c.all += a
+		c.all += float64(a)
 		if x.sink[j] {
 			c.sinks++
-			c.onSinks += a
+			c.onSinks += float64(a)
 		}
 		if j >= z.Prompt {
 			continue
 		}
-		for g := range x.important {
-			c.important[g] += int(x.important[g][j])
-		}
+		add(&c.important, x.counts[j].important)
 		if !x.sink[j] {
-			c.onContent += a
-			rows += x.rows[j]
-			for g := range x.content {
-				c.content[g] += int(x.content[g][j])
-			}
+			c.onContent += float64(a)
+			rows += x.counts[j].rows()
+			add(&c.content, x.counts[j].content)
 		}
 	}
 	for i, vote := range x.votes {
 		for _, j := range vote {
-			for g := range x.important {
-				c.hits[i][g] += int(x.important[g][j])
-				if !x.sink[j] {
-					c.contentHits[i][g] += int(x.content[g][j])
-				}
+			add(&c.hits[i], x.counts[j].important)
+			if !x.sink[j] {
+				add(&c.contentHits[i], x.counts[j].content)
 			}
 		}
-	}
-	for g := range c.summed {
-		c.summed[g] = x.sumHit(g, s, z)
 	}
 	return c
 }
 
-// sumHit is |A∩B|/|B| of a quarter, NaN where B is empty.
-func (x head) sumHit(g int, s Settings, z Sizes) float64 {
-	both, b := 0, 0
-	generated, last := s.Summed*float64(z.rowsOf(g)), s.Summed*float64(s.Window)
-	for j, a := range x.quarters[g][:z.Prompt] {
-		if float64(a) > generated {
-			b++
-			if float64(x.sums[j]) > last {
-				both++
-			}
-		}
+func add(to *[4]int, rows [4]uint16) {
+	for g, n := range rows {
+		to[g] += int(n)
 	}
-	return float64(ratio(float64(both), float64(b)))
 }

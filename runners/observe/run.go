@@ -120,16 +120,18 @@ func (r *reduction) observe(ctx context.Context, m *models.Model, q Question, ch
 			sets = append(sets, x.kept[i].capacities(r.h.Query))
 		}
 		sets, x.sets = distinct(sets)
-		if err := r.measure(layer, c, m.Windows[layer], sets, x.image); err != nil {
+		err := r.measure(layer, c, m.Windows[layer], sets, x.image)
+		if err != nil {
 			return nil, err
 		}
+		x.content = map[int][][]bool{}
 		for _, k := range x.kept {
-			content := r.contentOf(x.image, len(k.heads))
-			best, err := r.bound(len(k.heads), k.counts(), k.within(content))
-			if err != nil {
-				return nil, err
+			if caches := len(k.heads); x.content[caches] == nil {
+				x.content[caches] = r.contentOf(x.image, caches)
 			}
-			x.content, x.best = append(x.content, content), append(x.best, best)
+		}
+		if x.best, err = r.bound(x.kept, x.content); err != nil {
+			return nil, err
 		}
 		counting.Wait()
 		counting.Go(func() {
@@ -151,8 +153,8 @@ type measured struct {
 	layer   int
 	image   *image
 	kept    []kept
-	sets    []int // the place of its capacities among the highest attentions
-	content [][][]bool
+	sets    []int            // the place of its capacities among the highest attentions
+	content map[int][][]bool // by the number of cache heads
 	best    []bounds
 }
 
@@ -164,7 +166,7 @@ func (o *Observation) add(r *reduction, x measured, q Question, sets int) {
 	for i, v := range q.Variants {
 		k := x.kept[i]
 		if caches[len(k.heads)] == nil {
-			caches[len(k.heads)] = grouped(heads, x.content[i])
+			caches[len(k.heads)] = grouped(heads, x.content[len(k.heads)])
 		}
 		o.Variants[v.String()].add(heads, caches[len(k.heads)], x.best[i], k, x.sets[i], q.Spans, r.z)
 	}

@@ -1,6 +1,9 @@
 package observe
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Settings are a study's parameters.
 type Settings struct {
@@ -38,6 +41,9 @@ func (s Settings) Sizes(tokens, forced int) (Sizes, error) {
 	}
 	if forced < 4 {
 		return z, fmt.Errorf("a forced text of %d tokens has no quarters: it takes 4", forced)
+	}
+	if forced > 4*math.MaxUint16 { // rows of a quarter are counted in 16 bits
+		return z, fmt.Errorf("a forced text of %d tokens is too long: at most %d are counted", forced, 4*math.MaxUint16)
 	}
 	return z, nil
 }

@@ -109,7 +109,7 @@ func (v *Variant) add(heads []head, caches []cacheHead, best bounds, k kept, set
 		for _, x := range heads[c*group : (c+1)*group] {
 			onPrompt := 0.0
 			for _, a := range x.generated {
-				onPrompt += a
+				onPrompt += float64(a)
 			}
 			step = append(step, float64(ratio(min(x.highest[set], onPrompt), onPrompt)))
 			important += x.before[before]
@@ -118,7 +118,7 @@ func (v *Variant) add(heads []head, caches []cacheHead, best bounds, k kept, set
 					hits += x.before[j+1] - x.before[j]
 				}
 				if int(j) < z.Prompt && !x.sink[j] {
-					contentHits += x.rows[j]
+					contentHits += x.counts[j].rows()
 				}
 			}
 		}
