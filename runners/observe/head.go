@@ -12,7 +12,7 @@ type head struct {
 	seen      []float64  // (n) B: mean attention of the windows behind a position, the last one apart
 	sink      []bool     // (n) B is above the settings' threshold
 	generated []float32  // (n) S: attention of the forced text, summed over its rows
-	answered  []float64  // (n) the same over the answer's rows, where there are spans
+	answered  []float64  // (n) the same over the answer's rows; 0 without spans
 	counts    []counts   // (n)
 	before    []int      // (n+1) counts of important rows, added up over the positions before each
 	sumHit    [4]float64 // |A∩B|/|B| by quarter, NaN where B is empty
@@ -66,7 +66,8 @@ func (r *reduction) headsOf(m *image, sets int) []head {
 
 func (r *reduction) headOf(m *image, h, sets int) head {
 	n, heads := r.z.Tokens, r.h.Query
-	x := head{generated: m.part(r, generatedPart, h), seen: make([]float64, n), sink: make([]bool, n), counts: make([]counts, n), before: make([]int, n+1)}
+	x := head{generated: m.part(r, generatedPart, h), counts: make([]counts, n), before: make([]int, n+1)}
+	x.seen, x.sink, x.answered = make([]float64, n), make([]bool, n), make([]float64, n)
 	for i := range r.z.Windows {
 		k := r.voteOf(i)
 		x.votes = append(x.votes, m.votes[heads*r.voted(i)+h*k:][:k])
@@ -101,7 +102,6 @@ func (r *reduction) headOf(m *image, h, sets int) head {
 		x.sumHit[g] = float64(ratio(float64(m.summed[(4+g)*heads+h]), float64(m.summed[g*heads+h])))
 	}
 	if r.answer > 0 {
-		x.answered = make([]float64, n)
 		for j, a := range m.part(r, r.answeredPart(), h) {
 			x.answered[j] = float64(a)
 		}

@@ -81,7 +81,10 @@ func (r *reduction) array(t engine.Type, n int) engine.Array {
 	return a
 }
 
-func (r *reduction) free() { r.d.Free(r.held...) }
+func (r *reduction) free() {
+	_ = r.d.Sync() // after an error queued work still uses them
+	r.d.Free(r.held...)
+}
 
 // holdPrompt copies a block's queries, positions from start on, that are a window's.
 func (r *reduction) holdPrompt(layer, start int, q engine.Array) {
