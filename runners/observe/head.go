@@ -9,12 +9,12 @@ import (
 // head is what the attention of one query head adds up to. Every number of the studies is a masked sum of these.
 type head struct {
 	votes     [][]int32  // by window, ascending
-	seen      []float64  // (n) B: mean attention of the windows behind a position, the last one apart
-	sink      []bool     // (n) B is above the settings' threshold
+	sink      []bool     // (n) B, the mean attention of the windows behind a position, the last one apart, is above θs
 	generated []float32  // (n) S: attention of the forced text, summed over its rows
-	answered  []float64  // (n) the same over the answer's rows; 0 without spans
+	all       float64    // the sum of S
+	answered  []float64  // (n) the same as S over the answer's rows; 0 without spans
 	counts    []counts   // (n)
-	before    []int      // (n+1) counts of important rows, added up over the positions before each
+	some      []int32    // the positions whose counts are not all 0, in any order
 	sumHit    [4]float64 // |A∩B|/|B| by quarter, NaN where B is empty
 	highest   []float64  // by set of capacities: Σ over rows of that row's own highest attentions, j < n
 }
@@ -32,10 +32,12 @@ func all(quarters [4]uint16) (sum int) {
 	return sum
 }
 
-// image is a layer's results on the host.
+// image is a layer's results on the host, and what is made of them; another layer's may take its place.
 type image struct {
 	results, summed, highest []float32
 	votes                    []int32
+	heads                    []head
+	caches                   map[int][]cacheHead // by their number
 }
 
 // take copies a layer's results, the highest attentions of so many sets of capacities among them.
@@ -43,6 +45,11 @@ func (m *image) take(r *reduction, sets int) {
 	if m.results == nil {
 		m.results, m.votes = make([]float32, r.results.Len), make([]int32, r.votes.Len)
 		m.summed, m.highest = make([]float32, r.summed.Len), make([]float32, r.highest.Len)
+		m.heads, m.caches = make([]head, r.h.Query), map[int][]cacheHead{}
+		for h := range m.heads {
+			n := r.z.Tokens
+			m.heads[h] = head{sink: make([]bool, n), answered: make([]float64, n), counts: make([]counts, n)}
+		}
 	}
 	r.d.Get(m.results, r.results)
 	r.d.GetInts(m.votes, r.votes)
@@ -57,47 +64,26 @@ func (m *image) part(r *reduction, i, h int) []float32 {
 	return m.results[(i*r.h.Query+h)*n:][:n]
 }
 
-// headsOf takes a layer's results apart.
-func (r *reduction) headsOf(m *image, sets int) []head {
-	heads := make([]head, r.h.Query)
-	side(len(heads), func(h int) { heads[h] = r.headOf(m, h, sets) })
-	return heads
+// read takes a layer's results apart, its heads side by side.
+func (m *image) read(r *reduction, sets int) {
+	side(len(m.heads), func(h int) { m.heads[h].read(m, r, h, sets) })
 }
 
-func (r *reduction) headOf(m *image, h, sets int) head {
-	n, heads := r.z.Tokens, r.h.Query
-	x := head{generated: m.part(r, generatedPart, h), counts: make([]counts, n), before: make([]int, n+1)}
-	x.seen, x.sink, x.answered = make([]float64, n), make([]bool, n), make([]float64, n)
+func (x *head) read(m *image, r *reduction, h, sets int) {
+	heads := r.h.Query
+	x.votes = x.votes[:0]
 	for i := range r.z.Windows {
 		k := r.voteOf(i)
 		x.votes = append(x.votes, m.votes[heads*r.voted(i)+h*k:][:k])
 	}
 	for j, sum := range m.part(r, seenPart, h) {
-		if r.behind[j] > 0 {
-			x.seen[j] = float64(sum) / r.behind[j]
-			x.sink[j] = x.seen[j] > r.s.Sink
-		}
+		x.sink[j] = float64(sum) > r.s.Sink*r.behind[j] && r.behind[j] > 0
 	}
-	base := uint32(r.base)
-	for p := range r.packs() {
-		digits := min(r.digits, countsEach-p*r.digits)
-		for j, packed := range m.part(r, countsPart+p, h) {
-			if packed == 0 {
-				continue // as nearly everywhere
-			}
-			c := &x.counts[j]
-			for v, i := uint32(packed), p*r.digits; i < p*r.digits+digits; v, i = v/base, i+1 {
-				if i < 4 {
-					c.important[i] = uint16(v % base)
-				} else {
-					c.content[i-4] = uint16(v % base)
-				}
-			}
-		}
+	x.generated, x.all = m.part(r, generatedPart, h), 0
+	for _, a := range x.generated {
+		x.all += float64(a)
 	}
-	for j := range n {
-		x.before[j+1] = x.before[j] + all(x.counts[j].important)
-	}
+	x.readCounts(m, r, h)
 	for g := range x.sumHit {
 		x.sumHit[g] = float64(ratio(float64(m.summed[(4+g)*heads+h]), float64(m.summed[g*heads+h])))
 	}
@@ -115,53 +101,92 @@ func (r *reduction) headOf(m *image, h, sets int) head {
 			}
 		}
 	}
-	return x
 }
 
-// contentOf says of each cache head's positions whether they are content by the mean B of its query heads.
-func (r *reduction) contentOf(m *image, caches int) [][]bool {
-	list, group := make([][]bool, caches), r.h.Query/caches
-	side(caches, func(c int) {
-		sums, content := make([]float64, r.z.Prompt), make([]bool, r.z.Tokens)
-		for h := c * group; h < (c+1)*group; h++ {
-			for j, sum := range m.part(r, seenPart, h)[:r.z.Prompt] {
-				sums[j] += float64(sum)
+// readCounts unpacks the counts. Nearly everywhere there are none.
+func (x *head) readCounts(m *image, r *reduction, h int) {
+	for _, j := range x.some {
+		x.counts[j] = counts{}
+	}
+	x.some = x.some[:0]
+	base := uint32(r.base)
+	for p := range r.packs() {
+		end := min(countsEach, (p+1)*r.digits)
+		for j, packed := range m.part(r, countsPart+p, h) {
+			if packed == 0 {
+				continue
+			}
+			c := &x.counts[j]
+			if *c == (counts{}) {
+				x.some = append(x.some, int32(j))
+			}
+			v := uint32(packed)
+			for i := p * r.digits; i < end; i++ {
+				if i < 4 {
+					c.important[i] = uint16(v % base)
+				} else {
+					c.content[i-4] = uint16(v % base)
+				}
+				v /= base
 			}
 		}
-		most := r.s.Sink * float64(group)
-		for j, sum := range sums {
-			content[j] = r.behind[j] == 0 || !(sum > most*r.behind[j])
-		}
-		list[c] = content
-	})
-	return list
+	}
 }
 
 // cacheHead is what the query heads of one cache head add up to.
 type cacheHead struct {
 	generated []float64 // (n) S, summed
-	content   []bool    // (n)
+	content   []bool    // (n) by the heads' mean B
 	all, on   float64   // S over all positions, and over content
 }
 
-// grouped adds up the query heads of each cache head.
-func grouped(heads []head, content [][]bool) []cacheHead {
-	list, group := make([]cacheHead, len(content)), len(heads)/len(content)
-	side(len(list), func(c int) {
-		x := cacheHead{generated: make([]float64, len(content[c])), content: content[c]}
-		for _, m := range heads[c*group : (c+1)*group] {
-			for j, a := range m.generated {
-				x.generated[j] += float64(a)
-			}
+// contentOf says of each of so many cache heads which positions are content.
+func (m *image) contentOf(r *reduction, caches int) {
+	if m.caches[caches] == nil {
+		list := make([]cacheHead, caches)
+		for c := range list {
+			list[c] = cacheHead{generated: make([]float64, r.z.Tokens), content: make([]bool, r.z.Tokens)}
 		}
-		for j, a := range x.generated {
-			if x.all += a; x.content[j] {
-				x.on += a
-			}
+		m.caches[caches] = list
+	}
+	group := r.h.Query / caches
+	most := r.s.Sink * float64(group)
+	side(caches, func(c int) {
+		members := make([][]float32, group)
+		for i := range members {
+			members[i] = m.part(r, seenPart, c*group+i)
 		}
-		list[c] = x
+		content := m.caches[caches][c].content
+		for j := range r.z.Prompt {
+			sum := 0.0
+			for _, seen := range members {
+				sum += float64(seen[j])
+			}
+			content[j] = r.behind[j] == 0 || !(sum > most*r.behind[j])
+		}
 	})
-	return list
+}
+
+// group adds up the query heads of each cache head.
+func (m *image) group() {
+	for caches, list := range m.caches {
+		group := len(m.heads) / caches
+		side(caches, func(c int) {
+			x := &list[c]
+			clear(x.generated)
+			for _, member := range m.heads[c*group : (c+1)*group] {
+				for j, a := range member.generated {
+					x.generated[j] += float64(a)
+				}
+			}
+			x.all, x.on = 0, 0
+			for j, a := range x.generated {
+				if x.all += a; x.content[j] {
+					x.on += a
+				}
+			}
+		})
+	}
 }
 
 // side does tasks side by side.

@@ -30,7 +30,7 @@ type Layer struct {
 // layerOf counts over heads, side by side.
 func layerOf(heads []head, s Settings, z Sizes) Layer {
 	list := make([]headCounts, len(heads))
-	side(len(heads), func(h int) { list[h] = heads[h].count(s, z) })
+	side(len(heads), func(h int) { list[h] = heads[h].count(z, s) })
 	l := Layer{
 		Hits: make([][4]int, z.Windows), ContentHits: make([]int, z.Windows),
 		ContentSeen: make([]int, z.Windows), ContentSeenHits: make([]int, z.Windows), Sinks: make([]int, len(heads)),
@@ -72,31 +72,36 @@ type headCounts struct {
 	all, onSinks, onContent float64
 }
 
-func (x head) count(s Settings, z Sizes) headCounts {
-	c := headCounts{hits: make([][4]int, z.Windows), contentHits: make([][4]int, z.Windows), seen: make([]int, z.Windows)}
-	window, rows := 0, 0
+func (x head) count(z Sizes, s Settings) headCounts {
+	c := headCounts{hits: make([][4]int, z.Windows), contentHits: make([][4]int, z.Windows), seen: make([]int, z.Windows), all: x.all}
 	for j, a := range x.generated {
-		for window < z.Windows && j == z.start(window, s) {
-			c.seen[window] = rows
-			window++
-		}
-		c.all += float64(a)
 		if x.sink[j] {
 			c.sinks++
 			c.onSinks += float64(a)
+		} else if j < z.Prompt {
+			c.onContent += float64(a)
 		}
+	}
+	for _, p := range x.some {
+		j := int(p)
 		if j >= z.Prompt {
 			continue
 		}
 		add(&c.important, x.counts[j].important)
-		if !x.sink[j] {
-			c.onContent += float64(a)
-			rows += x.counts[j].rows()
-			add(&c.content, x.counts[j].content)
+		if x.sink[j] {
+			continue
+		}
+		add(&c.content, x.counts[j].content)
+		rows := x.counts[j].rows()
+		for i := z.Windows - 1; i >= 0 && j < z.start(i, s); i-- {
+			c.seen[i] += rows
 		}
 	}
 	for i, vote := range x.votes {
 		for _, j := range vote {
+			if x.counts[j] == (counts{}) {
+				continue
+			}
 			add(&c.hits[i], x.counts[j].important)
 			if !x.sink[j] {
 				add(&c.contentHits[i], x.counts[j].content)

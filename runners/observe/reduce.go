@@ -107,15 +107,15 @@ type bounds struct{ oracle, content []float32 }
 // bound computes, for variants' cache heads, what the best sets of their sizes get: among all positions, and among content,
 // as many as the kept positions that are content, which is by the number of cache heads. It is called after measure, for the
 // same layer.
-func (r *reduction) bound(variants []kept, content map[int][][]bool) ([]bounds, error) {
+func (r *reduction) bound(variants []kept, caches map[int][]cacheHead) ([]bounds, error) {
 	heads := r.h.Query
-	for caches, content := range content {
-		r.group(caches)
-		size := caches * r.z.Tokens
+	for number, list := range caches {
+		r.group(number)
+		size := number * r.z.Tokens
 		for i, k := range variants {
-			if len(k.heads) == caches {
-				r.d.HighestSums(r.best.Slice(2*i*heads, 2*i*heads+caches), r.grouped[0].Slice(0, size), k.counts())
-				r.d.HighestSums(r.best.Slice((2*i+1)*heads, (2*i+1)*heads+caches), r.grouped[1].Slice(0, size), k.within(content))
+			if len(k.heads) == number {
+				r.d.HighestSums(r.best.Slice(2*i*heads, 2*i*heads+number), r.grouped[0].Slice(0, size), k.counts())
+				r.d.HighestSums(r.best.Slice((2*i+1)*heads, (2*i+1)*heads+number), r.grouped[1].Slice(0, size), k.within(list))
 			}
 		}
 	}

@@ -124,13 +124,14 @@ func (r *reduction) observe(ctx context.Context, m *models.Model, q Question, ch
 		if err != nil {
 			return nil, err
 		}
-		x.content = map[int][][]bool{}
+		var numbers []int
 		for _, k := range x.kept {
-			if caches := len(k.heads); x.content[caches] == nil {
-				x.content[caches] = r.contentOf(x.image, caches)
+			if caches := len(k.heads); !slices.Contains(numbers, caches) {
+				numbers = append(numbers, caches)
+				x.image.contentOf(r, caches)
 			}
 		}
-		if x.best, err = r.bound(x.kept, x.content); err != nil {
+		if x.best, err = r.bound(x.kept, x.image.caches); err != nil {
 			return nil, err
 		}
 		counting.Wait()
@@ -150,26 +151,30 @@ func (r *reduction) observe(ctx context.Context, m *models.Model, q Question, ch
 
 // measured is a layer as it leaves the device; lists are by variant.
 type measured struct {
-	layer   int
-	image   *image
-	kept    []kept
-	sets    []int            // the place of its capacities among the highest attentions
-	content map[int][][]bool // by the number of cache heads
-	best    []bounds
+	layer int
+	image *image
+	kept  []kept
+	sets  []int // the place of its capacities among the highest attentions
+	best  []bounds
 }
 
 // add counts one layer.
 func (o *Observation) add(r *reduction, x measured, q Question, sets int) {
-	heads := r.headsOf(x.image, sets)
+	x.image.read(r, sets)
+	x.image.group()
+	heads := x.image.heads
 	o.Layers = append(o.Layers, layerOf(heads, r.s, r.z))
-	caches := map[int][]cacheHead{} // by their number
-	for i, v := range q.Variants {
-		k := x.kept[i]
-		if caches[len(k.heads)] == nil {
-			caches[len(k.heads)] = grouped(heads, x.content[len(k.heads)])
-		}
-		o.Variants[v.String()].add(heads, caches[len(k.heads)], x.best[i], k, x.sets[i], q.Spans, r.z)
+	var names []string
+	for _, v := range q.Variants {
+		names = append(names, v.String())
 	}
+	side(len(names), func(i int) {
+		if slices.Index(names, names[i]) < i { // named twice, counted once
+			return
+		}
+		k := x.kept[i]
+		o.Variants[names[i]].add(heads, x.image.caches[len(k.heads)], x.best[i], k, x.sets[i], q.Spans, r.z)
+	})
 	for name, e := range q.Spans {
 		if o.EvidenceAttention == nil {
 			o.EvidenceAttention = map[string][][]Share{}

@@ -72,11 +72,11 @@ func (k kept) capacities(heads int) (list []int) {
 }
 
 // within is how many of them are content.
-func (k kept) within(content [][]bool) (list []int) {
+func (k kept) within(caches []cacheHead) (list []int) {
 	for c, keep := range k.heads {
 		both := 0
 		for _, j := range keep {
-			if content[c][j] {
+			if caches[c].content[j] {
 				both++
 			}
 		}
@@ -96,9 +96,9 @@ func (v *Variant) add(heads []head, caches []cacheHead, best bounds, k kept, set
 		v.Cap = max(v.Cap, len(keep))
 		x, on := caches[c], caches[c].on
 		first := firstAndLast(z.Tokens, len(keep))
-		all := total(x.generated, keep)
-		captured = append(captured, ratio(all, x.all))
-		oracle = append(oracle, ratio(between(all, float64(best.oracle[c]), x.all), x.all))
+		sum := total(x.generated, keep)
+		captured = append(captured, ratio(sum, x.all))
+		oracle = append(oracle, ratio(between(sum, float64(best.oracle[c]), x.all), x.all))
 		stream = append(stream, float64(ratio(total(x.generated, first), x.all)))
 		onKept := x.contentOf(keep)
 		onBest := between(onKept, float64(best.content[c]), on)
@@ -107,15 +107,15 @@ func (v *Variant) add(heads []head, caches []cacheHead, best bounds, k kept, set
 		v.sums.oracle, v.sums.stream = v.sums.oracle+onBest, v.sums.stream+x.contentOf(first)
 		before := z.Tokens - k.window
 		for _, x := range heads[c*group : (c+1)*group] {
-			onPrompt := 0.0
-			for _, a := range x.generated {
-				onPrompt += float64(a)
+			step = append(step, float64(ratio(min(x.highest[set], x.all), x.all)))
+			for _, j := range x.some {
+				if int(j) < before {
+					important += all(x.counts[j].important)
+				}
 			}
-			step = append(step, float64(ratio(min(x.highest[set], onPrompt), onPrompt)))
-			important += x.before[before]
 			for _, j := range keep {
 				if int(j) < before {
-					hits += x.before[j+1] - x.before[j]
+					hits += all(x.counts[j].important)
 				}
 				if int(j) < z.Prompt && !x.sink[j] {
 					contentHits += x.counts[j].rows()
