@@ -16,13 +16,14 @@ import (
 // BenchmarkRun observes a prompt on a card, 128 tokens of forced text and four variants, beside the same run without: a
 // prefill with the variants and the full cache, and 128 steps.
 //
-// What is expected of an H200, with 32 layers, 32 heads over 8, 20 windows of 128 rows. 16K: prefill 0.78 s and steps of 4.4 ms,
-// 1.35 s. A window's products are 128 · 16K · 32 · 256 = 17·10⁹ operations, done twice; the first pass is one tile a head and so 32 of 132
-// multiprocessors, 0.12 to 0.25 ms, and so 20 windows of 32 layers are 0.15 s. The forced text's rows, 268 MB a layer, are written
-// twice and read eight times, 0.6 ms and so 0.02 s, with the highest attentions of four capacities 0.06 s. 15 numbers a head and
-// position leave, 31 MB a layer, 1 GB through a staging buffer at 8 GB/s, 0.12 s; the host counts meanwhile. In all 0.35 to 0.4 s, 1.3 times the
-// run without. 128K: 9.5 s and steps of 8.3 ms, 10.6 s without; eight times 0.37 s more, 1.28 times; 37 GiB: 15 of weights,
-// 16 of the full cache, 2 of the prefill's arrays, 0.6 of queries, 1.2 for a layer.
+// What is expected of an H200, with 32 layers, 32 heads over 8, 20 windows of 128 rows. 16K: prefill 0.78 s and steps of
+// 4.4 ms, 1.35 s. A window's products are 128 · 16K · 32 · 256 = 17·10⁹ operations, done twice; windows one by one are a
+// tile a head in the first pass, 32 of 132 multiprocessors, 0.12 to 0.25 ms, and so 0.15 s in all. The forced text's rows,
+// 268 MB a layer, are written twice and read eight times, 0.6 ms and so 0.02 s, with the highest attentions of four
+// capacities 0.06 s. 15 numbers a head and position leave, 31 MB a layer, 1 GB through a staging buffer at 8 GB/s, 0.12 s;
+// the host counts meanwhile. In all 0.35 to 0.4 s, 1.3 times the run without. 128K: 9.5 s and steps of 8.3 ms, 10.6 s without;
+// eight times 0.37 s more, 1.28 times; 37 GiB: 15 of weights, 16 of the full cache, 2 of the prefill's arrays, 0.6 of
+// queries, 1.2 for a layer. docs/observe.md has what was measured, and what of this was wrong.
 func BenchmarkRun(b *testing.B) {
 	d := modeltest.CUDA(b, engine.BFloat16)
 	files, err := models.OpenShape("llama-3-8b")
