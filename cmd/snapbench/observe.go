@@ -64,8 +64,7 @@ matters where they stand. docs/observe.md explains it.`,
 	a.model.register(cmd)
 	a.variants.register(cmd)
 	a.registerTasks(cmd, "needle", "longbench", "prompts")
-	a.model.device = "cpu"
-	cmd.Flag("device").DefValue, cmd.Flag("device").Usage = "cpu", "device: cpu, ref"
+	cmd.Flag("device").Usage = "device: auto, cpu, ref, cuda, cuda:N; one of them"
 	s := cmd.Flags()
 	s.StringSliceVar(&tasks, "tasks", []string{"niah"}, "tasks, or groups of them; snapbench datasets lists them")
 	s.StringVar(&questions, "questions", "", "compare the questions of each context of this file, FILE.jsonl (docs/questions.md), in place of tasks")

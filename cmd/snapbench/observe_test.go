@@ -35,12 +35,12 @@ func TestObserve(t *testing.T) {
 		t.Errorf("the table:\n%s", text)
 	}
 	for want, more := range map[string][]string{
-		"--device cuda:0: observe runs on the CPU for now": {"--device", "cuda:0"},
-		"none of the tasks niah has this option":           {"--data", "nowhere"},
-		"has no quarters":                                  {"--max-new", "3"},
-		`"sums"`:                                           {"--tasks", "sums"},
-		"votes of 1/20":                                    {"--rows", "0"},
-		"no prompt could be observed":                      {"--rows", "500"},
+		"--device cpu,cpu: observe runs on one device": {"--device", "cpu,cpu"},
+		"none of the tasks niah has this option":       {"--data", "nowhere"},
+		"has no quarters":                              {"--max-new", "3"},
+		`"sums"`:                                       {"--tasks", "sums"},
+		"votes of 1/20":                                {"--rows", "0"},
+		"no prompt could be observed":                  {"--rows", "500"},
 	} {
 		if status, _, stderr := snapbench(append(args, more...)...); status == exitPass || !strings.Contains(stderr, want) {
 			t.Errorf("%v: status %d, %q, want %q", more, status, stderr, want)

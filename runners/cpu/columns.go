@@ -13,6 +13,16 @@ func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engi
 	size, n := h.Size, kv.Tokens
 	m := rowsOf(op, "q", q, h.Query*size)
 	checkKV(op, kv, h)
+	if parts := rowsOf(op, "dst", dst, h.Query*n); parts > 1 {
+		if m%parts != 0 {
+			shape("%s: %d queries in %d parts", op, m, parts)
+		}
+		each, sums := m/parts*h.Query*size, h.Query*n
+		for x := range parts {
+			d.ColumnSums(dst.Slice(x*sums, (x+1)*sums), q.Slice(x*each, (x+1)*each), kv, start+x*(m/parts), h, window, scale)
+		}
+		return
+	}
 	wantLen(op, "dst", dst, h.Query*n)
 	end := start + m
 	if start < 0 || end > n {

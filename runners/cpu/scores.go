@@ -1,6 +1,10 @@
 package cpu
 
-import "github.com/snapbench/snapbench/runners/engine"
+import (
+	"unsafe"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 // CombineScores takes two rows' numbers together.
 func (d *Device) CombineScores(dst, a, b engine.Array, rows int, how engine.Combination, factor float32) {
@@ -82,4 +86,74 @@ func (d *Device) ChunkMeans(dst, src engine.Array, rows, size int) {
 			}
 		}
 	})
+}
+
+// CountAbove counts the rows of each group.
+func (d *Device) CountAbove(dst, src engine.Array, groups int, above float32) {
+	const op = "count above"
+	if groups <= 0 || dst.Len%groups != 0 || dst.Len > 0 && src.Len%dst.Len != 0 {
+		shape("%s: %d counts of %d numbers in %d groups", op, dst.Len, src.Len, groups)
+	}
+	if d.err != nil || dst.Len == 0 {
+		return
+	}
+	m, rows := dst.Len/groups, src.Len/dst.Len
+	in, out := f32(op, src), f32(op, dst)
+	d.pool.run(groups, func(g, _ int) {
+		to := out[g*m : (g+1)*m]
+		clear(to)
+		for r := range rows {
+			for j, v := range in[(g*rows+r)*m:][:m] {
+				if v > above {
+					to[j]++
+				}
+			}
+		}
+	})
+}
+
+// HighestSums finds each row's lowest number that counts.
+func (d *Device) HighestSums(dst, src engine.Array, counts []int) {
+	const op = "highest sums"
+	if dst.Len == 0 {
+		return
+	}
+	if len(counts) == 0 || dst.Len%len(counts) != 0 || src.Len%dst.Len != 0 {
+		shape("%s: %d sums of %d numbers in %d groups", op, dst.Len, src.Len, len(counts))
+	}
+	m, rows := src.Len/dst.Len, dst.Len/len(counts)
+	for _, c := range counts {
+		if c < 0 || c > m {
+			shape("%s: %d of %d numbers", op, c, m)
+		}
+	}
+	if d.err != nil {
+		return
+	}
+	in, out := f32(op, src), f32(op, dst)
+	d.pool.run(dst.Len, func(r, worker int) {
+		buf := scratch(&d.local[worker], 4*m)
+		out[r] = highestSum(in[r*m:(r+1)*m], counts[r/rows], unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(buf))), len(buf)))
+	})
+}
+
+// highestSum adds up the count highest of a row. buf is as in choose.
+func highestSum(row []float32, count int, buf []uint32) float32 {
+	sum := 0.0
+	if count == 0 || count == len(row) {
+		for _, v := range row[:count] {
+			sum += float64(v)
+		}
+		return float32(sum)
+	}
+	last, want := border(row, count, 0, buf)
+	equal := float32(0)
+	for j, b := range buf[:len(row)] {
+		if b > last {
+			sum += float64(row[j])
+		} else if b == last {
+			equal = row[j]
+		}
+	}
+	return float32(sum + float64(want)*float64(equal))
 }

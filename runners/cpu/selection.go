@@ -163,48 +163,10 @@ func choose(dst []int32, scores []float32, head int, buf []uint32) {
 	if len(dst) == 0 {
 		return
 	}
-	ranks := buf[:len(scores)]
-	var count [1 << 11]int32
-	for j, v := range scores {
-		b := rank(v)
-		if j < head {
-			b = math.MaxUint32 // above +∞
-		}
-		ranks[j] = b
-		count[b>>21]++
-	}
-	// Find the rank of the lowest score that is chosen, eleven or ten bits at a time. left
-	// has the ranks that begin with the bits found so far; wanted is the want-th highest.
-	left, rest := ranks, buf[len(scores):len(scores)]
-	want := len(dst)
-	var last uint32
-	for _, digit := range [...]struct{ shift, bits uint32 }{{21, 11}, {10, 11}, {0, 10}} {
-		mask := uint32(1)<<digit.bits - 1
-		if digit.shift < 21 {
-			clear(count[:])
-			for _, b := range left {
-				count[b>>digit.shift&mask]++
-			}
-		}
-		c := mask
-		for ; int(count[c]) < want; c-- {
-			want -= int(count[c])
-		}
-		last |= c << digit.shift
-		for _, b := range left {
-			if b>>digit.shift&mask == c {
-				rest = append(rest, b)
-			}
-		}
-		left, rest = rest, rest[len(rest):]
-		if int(count[c]) == 1 {
-			last = left[0]
-			break
-		}
-	}
+	last, want := border(scores, len(dst), head, buf)
 	// want of those that equal it are chosen: the earliest.
 	n := 0
-	for j, b := range ranks {
+	for j, b := range buf[:len(scores)] {
 		if b < last {
 			continue
 		}
@@ -217,6 +179,49 @@ func choose(dst []int32, scores []float32, head int, buf []uint32) {
 		dst[n] = int32(j)
 		n++
 	}
+}
+
+// border returns the rank of the lowest of the `count` highest scores, and how many of those that equal it are among them; the
+// first head scores come before all others. It leaves the scores' ranks at the front of buf, which has room for two per
+// score.
+func border(scores []float32, count, head int, buf []uint32) (last uint32, want int) {
+	ranks := buf[:len(scores)]
+	var counts [1 << 11]int32
+	for j, v := range scores {
+		b := rank(v)
+		if j < head {
+			b = math.MaxUint32 // above +∞
+		}
+		ranks[j] = b
+		counts[b>>21]++
+	}
+	// Eleven or ten bits at a time. left has the ranks that begin with the bits found so far; wanted is the want-th highest.
+	left, rest := ranks, buf[len(scores):len(scores)]
+	want = count
+	for _, digit := range [...]struct{ shift, bits uint32 }{{21, 11}, {10, 11}, {0, 10}} {
+		mask := uint32(1)<<digit.bits - 1
+		if digit.shift < 21 {
+			clear(counts[:])
+			for _, b := range left {
+				counts[b>>digit.shift&mask]++
+			}
+		}
+		c := mask
+		for ; int(counts[c]) < want; c-- {
+			want -= int(counts[c])
+		}
+		last |= c << digit.shift
+		for _, b := range left {
+			if b>>digit.shift&mask == c {
+				rest = append(rest, b)
+			}
+		}
+		left, rest = rest, rest[len(rest):]
+		if int(counts[c]) == 1 {
+			return left[0], want
+		}
+	}
+	return last, want
 }
 
 // Gather copies what each Kept chose into caches of its own.

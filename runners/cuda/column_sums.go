@@ -1,6 +1,10 @@
 package cuda
 
-import "github.com/snapbench/snapbench/runners/engine"
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 // lse is where attention leaves the logarithm of each row's sum of powers: float32
 // (heads, pitch), none where the address is 0.
@@ -12,7 +16,12 @@ type lse struct {
 // ColumnSums adds up what a block's queries pay to each key: attention takes the rows'
 // sums and leaves out its result, then each key adds up its own.
 func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	d.columnSums("ColumnSums", engine.Array{}, dst, q, kv, start, h, window, scale)
+	const operation = "ColumnSums"
+	parts := 1
+	if n := h.Query * kv.Tokens; n > 0 && dst.Len > n {
+		parts = dst.Len / n
+	}
+	d.columnSums(operation, engine.Array{}, dst, q, kv, start, h, window, scale, parts)
 }
 
 // AttentionColumnSums is Attention and ColumnSums, the rows' sums taken once.
@@ -24,14 +33,23 @@ func (d *Device) AttentionColumnSums(out, dst, q engine.Array, kv engine.KV, sta
 		d.ColumnSums(dst, q, kv, start, h, window, scale)
 		return
 	}
-	d.columnSums(operation, out, dst, q, kv, start, h, window, scale)
+	d.columnSums(operation, out, dst, q, kv, start, h, window, scale, 1)
 }
 
-// columnSums does both, attention's result where out is not empty.
-func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+// columnSums does both, attention's result where out is not empty. The rows' sums are taken for all parts at once.
+func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32, parts int) {
 	m := d.checkAttention(operation, q, kv, start, h)
 	n := kv.Tokens
-	same(operation, "dst", dst.Len, h.Query*n)
+	same(operation, "dst", dst.Len, parts*h.Query*n)
+	if m%parts != 0 {
+		panic(fmt.Sprintf("cuda: %s: %d queries in %d parts", operation, m, parts))
+	}
+	if each, row := m/parts, h.Query*h.Size; parts > 1 && each%4 != 0 { // a part's rows of lse would begin anywhere
+		for x := range parts {
+			d.columnSums(operation, out, dst.Slice(x*h.Query*n, (x+1)*h.Query*n), q.Slice(x*each*row, (x+1)*each*row), kv, start+x*each, h, window, scale, 1)
+		}
+		return
+	}
 	to, sums := d.pointer(operation, out, d.kind), d.pointer(operation, dst, engine.Float32)
 	qp, k, v := d.pointer(operation, q, d.kind), d.pointer(operation, kv.K, d.kind), d.pointer(operation, kv.V, d.kind)
 	ok := d.card.Enter(operation)
@@ -47,15 +65,27 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 	}
 	defer done()
 	d.attend(to, qp, k, v, rows, m, start, n, h, window, scale)
+	each := m / parts
+	for range parts {
+		d.addColumns(sums, rows, qp, k, each, start, n, h, window, scale)
+		start += each
+		sums += 4 * uint64(h.Query) * uint64(n)
+		rows.address += 4 * uint64(each)
+		qp += uint64(each) * uint64(h.Query*h.Size) * uint64(d.kind.Size())
+	}
+}
+
+// addColumns adds up the columns of a block whose rows' sums are known.
+func (d *Device) addColumns(sums uint64, rows lse, q, k uint64, m, start, n int, h engine.Heads, window int, scale float32) {
 	low := 0 // no query sees a key before it
 	if window > 0 {
 		low = max(0, start-window+1)
 	}
-	if d.hopperColumnSums(sums, rows, qp, k, m, start, n, h, low, window, scale) {
+	if d.hopperColumnSums(sums, rows, q, k, m, start, n, h, low, window, scale) {
 		return
 	}
 	name, keys, threads, shared := "plain", 32, 256, 4*(8*h.Size+32*(h.Size+1))
-	if d.kind != engine.Float32 && aligned(h.Size, qp, k) {
+	if d.kind != engine.Float32 && aligned(h.Size, q, k) {
 		threads, shared = 128, 0
 		switch {
 		case h.Size <= 64:
@@ -66,6 +96,6 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 			name, keys = "mma_256", 64
 		}
 	}
-	d.card.Args(sums, rows.address).Int(rows.pitch).Ptr(qp, k).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, low, window).Float(scale)
+	d.card.Args(sums, rows.address).Int(rows.pitch).Ptr(q, k).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, low, window).Float(scale)
 	d.card.Launch(d.card.Kernel("column_sums", "column_sums_"+name+"_"+d.suffix), blocks(start+m-low, keys), h.Query, threads, shared)
 }

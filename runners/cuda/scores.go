@@ -3,6 +3,7 @@ package cuda
 import (
 	"fmt"
 
+	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -86,4 +87,51 @@ func (d *Device) PoolScores(dst, src engine.Array, rows, kernel int, kind engine
 	}
 	d.card.Args(to, from).Long(m).Int(kernel, flag(kind == engine.MaxPooling))
 	d.card.Launch(d.card.Kernel("scores", "pool_scores"), blocks(m, 256), rows, 256, 0)
+}
+
+// CountAbove counts the rows of each group.
+func (d *Device) CountAbove(dst, src engine.Array, groups int, above float32) {
+	const operation = "CountAbove"
+	if groups <= 0 || dst.Len%groups != 0 || dst.Len > 0 && src.Len%dst.Len != 0 {
+		panic(fmt.Sprintf("cuda: %s: %d counts of %d numbers in %d groups", operation, dst.Len, src.Len, groups))
+	}
+	to, from := d.pointer(operation, dst, engine.Float32), d.pointer(operation, src, engine.Float32)
+	ok := d.card.Enter(operation)
+	defer d.card.Leave()
+	if !ok || dst.Len == 0 {
+		return
+	}
+	d.card.Args(to, from).Long(dst.Len, dst.Len/groups).Int(src.Len / dst.Len).Float(above)
+	d.card.Launch(d.card.Kernel("scores", "count_above"), blocks(dst.Len, 256), 1, 256, 0)
+}
+
+// HighestSums finds each row's lowest number that counts, a block a row.
+func (d *Device) HighestSums(dst, src engine.Array, counts []int) {
+	const operation = "HighestSums"
+	if dst.Len == 0 {
+		return
+	}
+	if len(counts) == 0 || dst.Len%len(counts) != 0 || src.Len%dst.Len != 0 {
+		panic(fmt.Sprintf("cuda: %s: %d sums of %d numbers in %d groups", operation, dst.Len, src.Len, len(counts)))
+	}
+	m, list := src.Len/dst.Len, make([]int32, len(counts))
+	for i, c := range counts {
+		if c < 0 || c > m {
+			panic(fmt.Sprintf("cuda: %s: %d of %d numbers", operation, c, m))
+		}
+		list[i] = int32(c)
+	}
+	to, from := d.pointer(operation, dst, engine.Float32), d.pointer(operation, src, engine.Float32)
+	ok := d.card.Enter(operation)
+	defer d.card.Leave()
+	if !ok {
+		return
+	}
+	table, done, ok := card.Table(d.card, list)
+	defer done()
+	if !ok {
+		return
+	}
+	d.card.Args(to, from, table).Long(m).Int(dst.Len / len(counts))
+	d.card.Launch(d.card.Kernel("highest_sums", "highest_sums"), dst.Len, 1, 1024, 0)
 }

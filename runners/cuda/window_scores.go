@@ -68,17 +68,7 @@ func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array,
 		return
 	}
 	defer done()
-	name := "plain_" + d.suffix
-	if d.kind != engine.Float32 && aligned(h.Size, qp, k) {
-		switch {
-		case h.Size <= 64:
-			name = "64_" + d.suffix
-		case h.Size <= 128:
-			name = "128_" + d.suffix
-		default:
-			name = "256_" + d.suffix
-		}
-	}
+	name := d.keysKernel(h.Size, qp, k)
 	first := d.card.Kernel("window_scores", "window_state_"+name)
 	// As many heads at a time as have keys that fit the L2 cache, but enough to fill the
 	// card a few times over: short launches cost more than reading the keys from memory.

@@ -121,8 +121,15 @@ type Device interface {
 	// 2306.14048). No earlier query sees the block's own positions, so those columns,
 	// start ≤ j < start+m, are not added to but set: a prompt's blocks in their order
 	// need no zeros to begin with. Columns behind stay as they are. Every sum has one
-	// fixed order, which is the blocks' too. q (m, heads, d), dst Float32 (heads, n).
+	// fixed order, which is the blocks' too. q (m, heads, d), dst Float32 (heads, n). Where dst
+	// is (parts, heads, n), each of as many equal parts of the queries is such a block of its
+	// own, with sums of its own.
 	ColumnSums(dst, q Array, kv KV, start int, h Heads, window int, scale float32)
+	// AttentionRows: dst[h][i][j] = softmax_j(scale · q[i][h]·k[j]) for j < columns, the
+	// softmax over the keys that query i, at position start+i, may see, as in Attention, in
+	// float32; 0 for those that it does not see. q (m, heads, d), dst Float32 (heads, m,
+	// columns), columns ≤ n. It is for a few queries: rows are held, m · columns numbers a head.
+	AttentionRows(dst, q Array, kv KV, start int, h Heads, window int, scale float32)
 	// RowNorms: dst[g][j] = ‖x[g][j]‖₂. x (kvHeads, n, d) keys or values, dst Float32
 	// (kvHeads, n).
 	RowNorms(dst, x Array, size int)
@@ -144,6 +151,13 @@ type Device interface {
 	// ChunkMeans: dst[r][j] = the mean of row r over the chunk of size positions that j is
 	// in, of which the last may be shorter: over as many as it has. (rows, m) Float32.
 	ChunkMeans(dst, src Array, rows, size int)
+	// CountAbove: dst[g][j] = how many of the rows of group g have src[·][j] > above. src
+	// (groups·rows, m), a group's rows one after the other, dst (groups, m), Float32.
+	CountAbove(dst, src Array, groups int, above float32)
+	// HighestSums: dst[r] = the sum of the counts[g] highest of row r, g being the group of
+	// rows that r is in. src (groups·rows, m) without NaN, dst (groups·rows), Float32;
+	// counts[g] ≤ m.
+	HighestSums(dst, src Array, counts []int)
 	// PoolScores along each row, stride 1, same length; kernel is odd. (rows, m) Float32.
 	PoolScores(dst, src Array, rows, kernel int, kind Pooling)
 	// Select answers each selection: of each row the first Head positions, then the

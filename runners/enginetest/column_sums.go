@@ -82,6 +82,7 @@ func columnSums(b *bench) {
 			b.release()
 		}
 	}
+	columnSumParts(b)
 	// Rows that begin anywhere, and scores far apart: no power may overflow.
 	for i, h := range []engine.Heads{{Query: 2, KV: 1, Size: 64}, {Query: 2, KV: 2, Size: 128}} {
 		const m, start = 150, 40
@@ -109,5 +110,30 @@ func columnSums(b *bench) {
 		}
 		b.check(fmt.Sprintf("%+v, rows from number 1, scale %v", h, scale), dst, start+m, k)
 		b.release()
+	}
+}
+
+// columnSumParts has each part of the queries summed by itself.
+func columnSumParts(b *bench) {
+	for _, h := range headShapes {
+		for _, c := range []struct{ parts, each, start, behind, window int }{
+			{3, 16, 20, 5, 0}, {2, 7, 0, 0, 0}, {4, 12, 33, 30, 15}, {2, 128, 130, 3, 0}, {3, 132, 4, 1, 200},
+		} {
+			m := c.parts * c.each
+			n := c.start + m + c.behind
+			if !b.affords(4*m*h.Query*h.Size*n) || m > 129 && seldom(h) {
+				continue
+			}
+			kv := b.kv(n, h)
+			row := h.Query * h.Size
+			q, dst := b.in(b.normal(m*row)), b.in32(slices.Repeat([]float32{2}, c.parts*h.Query*n))
+			dst.input = nil // it is an output too
+			scale := float32(1 / math.Sqrt(float64(h.Size)))
+			b.both(func(d engine.Device, at func(*pair) engine.Array) {
+				d.ColumnSums(at(dst), at(q), kv.on(at), c.start, h, c.window, scale)
+			})
+			b.check(fmt.Sprintf("%+v, %+v", h, c), dst, n, h.Size+n+m)
+			b.release()
+		}
 	}
 }

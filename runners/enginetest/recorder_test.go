@@ -83,6 +83,15 @@ func (r *recorder) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h en
 func (r *recorder) AttentionColumnSums(out, dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
 	engine.AttentionColumnSums(r.note("AttentionColumnSums"), out, dst, q, kv, start, h, window, scale)
 }
+func (r *recorder) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+	r.note("AttentionRows").AttentionRows(dst, q, kv, start, h, window, scale)
+}
+func (r *recorder) CountAbove(dst, src engine.Array, groups int, above float32) {
+	r.note("CountAbove").CountAbove(dst, src, groups, above)
+}
+func (r *recorder) HighestSums(dst, src engine.Array, counts []int) {
+	r.note("HighestSums").HighestSums(dst, src, counts)
+}
 func (r *recorder) RowNorms(dst, x engine.Array, size int) {
 	r.note("RowNorms").RowNorms(dst, x, size)
 }

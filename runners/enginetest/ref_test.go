@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -82,6 +83,48 @@ func TestReferenceAttention(t *testing.T) {
 						t.Fatalf("window %d, row %d, head %d: off by %v", window, i, a, diff)
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestReferenceAttentionRows adds rows up to what window scores and column sums say, and counts and sorts them.
+func TestReferenceAttentionRows(t *testing.T) {
+	b := newBench(t, ref.New())
+	h := engine.Heads{Query: 4, KV: 2, Size: 8}
+	const n, m, columns = 50, 6, 44
+	kv := b.kv(n, h)
+	on := func(p *pair) engine.Array { return p.dev }
+	q, rows, scores := b.in(b.normal(m*32)), b.out32(4*m*columns), b.out32(4*(n-m))
+	b.dev.AttentionRows(rows.dev, q.dev, kv.on(on), n-m, h, 0, 0.3)
+	b.dev.WindowScores([]engine.Array{scores.dev}, []int{m}, q.dev, kv.on(on), h, 0, 0.3)
+	counts, highest := b.out32(4*columns), b.out32(4*m)
+	b.dev.CountAbove(counts.dev, rows.dev, 4, 0.02)
+	b.dev.HighestSums(highest.dev, rows.dev, []int{1, 1, columns, columns})
+	got, want, above, high := b.get(rows.dev), b.get(scores.dev), b.get(counts.dev), b.get(highest.dev)
+	for a := range h.Query {
+		for j := range columns {
+			sum, count := 0.0, float32(0)
+			for i := range m {
+				v := got[(a*m+i)*columns+j]
+				if sum += float64(v); v > 0.02 {
+					count++
+				}
+			}
+			if x := want[a*(n-m)+j]; !(math.Abs(sum-float64(x)) <= 1e-6) || above[a*columns+j] != count {
+				t.Fatalf("head %d, key %d: rows add up to %v, want %v; %v above, want %v", a, j, sum, x, above[a*columns+j], count)
+			}
+		}
+		for i := range m {
+			row := got[(a*m+i)*columns:][:columns]
+			x := 0.0
+			for _, v := range row {
+				if x += float64(v); a < 2 {
+					x = float64(slices.Max(row))
+				}
+			}
+			if !(math.Abs(x-float64(high[a*m+i])) <= 1e-6) {
+				t.Errorf("head %d, row %d: the highest sum to %v, want %v", a, i, high[a*m+i], x)
 			}
 		}
 	}

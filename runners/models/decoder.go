@@ -20,6 +20,7 @@ type Decoder struct {
 	logits    engine.Array // Float32 (rows, vocab)
 	room      int          // the number of steps for which all caches have room
 	rotary    engine.Rotary
+	queries   engine.Array // where each step leaves its queries, or empty
 }
 
 // NewDecoder makes a decoder of sequences. The caller still owns their caches, and
@@ -80,6 +81,16 @@ func (b *Decoder) Close() {
 	b.w.free()
 }
 
+// HoldQueries has each step leave its rotated queries in dst, (layers, rows, heads, d) of the
+// device's type. It is called before the first step: steps may be recorded. The caller frees
+// dst after the decoder is closed.
+func (b *Decoder) HoldQueries(dst engine.Array) {
+	if want := b.m.Layers * b.Rows() * b.m.QueryWidth(); dst.Len != want {
+		panic(fmt.Sprintf("models: room for %d numbers of queries, a step has %d", dst.Len, want))
+	}
+	b.queries = dst
+}
+
 // Rows returns the number of sequences.
 func (b *Decoder) Rows() int { return len(b.sequences) }
 
@@ -119,6 +130,9 @@ func (b *Decoder) step() {
 		d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
 		d.MatMul(s.qkv, s.normed, y.qkv)
 		d.RotateAppend(s.q, b.batch, i, s.qkv, b.rotary, y.qkNorm)
+		if b.queries.Len > 0 {
+			d.Copy(b.queries.Slice(i*s.q.Len, (i+1)*s.q.Len), s.q)
+		}
 		d.AttendCaches(s.attended, s.q, b.batch, i, y.window, m.scale())
 		b.read(i, y.window)
 		d.MatMulAdd(x, s.attended, y.out)

@@ -3,9 +3,12 @@
 // holds along the generation (§3, Fig. 3), and how much of the generation's attention a compressed cache keeps,
 // beside the most that any set of its size could.
 //
-// It is the slow, obvious form. Queries and keys of one layer are copied to the host, each row of attention is
-// computed by itself in plain Go, counted, and forgotten: no n × n matrix is ever held. [Run] reads the prompt with the
-// variants, then prompt and forced text once more with a hook on every layer.
+// It runs on any device, through the engine's operations: no n × n matrix is ever held. [Run] reads the prompt with the
+// variants and the full cache, and decodes the forced text; queries of the prompt's windows and of each step stay on the
+// device. Then each layer is reduced there, over the full cache's keys: a window's rows to their sum by position and the
+// positions that it votes for; the forced text's rows, some at a time, to sums and counts by position and quarter, and to
+// what each row's own highest attentions add up to. What leaves is a few numbers by head and position, and the studies are
+// masked sums of them, on the host while the device is at the next layer.
 //
 // Three words are used throughout. The forced text g₀ … g_{T-1} is the model's own greedy answer under the full cache;
 // row t is the query of g_t at position n+t, over all keys that it sees. An attention is important where it is above

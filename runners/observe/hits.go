@@ -27,80 +27,92 @@ type Layer struct {
 	ContentShare Share `json:"content_share"`
 }
 
-// layerOf counts over heads.
+// layerOf counts over heads, side by side.
 func layerOf(heads []head, s Settings, z Sizes) Layer {
+	list := make([]headCounts, len(heads))
+	side(len(heads), func(h int) { list[h] = heads[h].count(z, s) })
 	l := Layer{
 		Hits: make([][4]int, z.Windows), ContentHits: make([]int, z.Windows),
 		ContentSeen: make([]int, z.Windows), ContentSeenHits: make([]int, z.Windows), Sinks: make([]int, len(heads)),
 	}
 	var all, onSinks, onContent float64
-	for h, x := range heads {
-		for j := range z.Tokens {
-			all += x.generated[j]
-			if x.sink[j] {
-				l.Sinks[h]++
-				onSinks += x.generated[j]
-			}
+	var summed [4][]float64
+	for h, x := range list {
+		all, onSinks, onContent, l.Sinks[h] = all+x.all, onSinks+x.onSinks, onContent+x.onContent, x.sinks
+		for g := range l.Important {
+			l.Important[g] += x.important[g]
+			l.ContentQuarters[g] += x.content[g]
+			l.ContentImportant += x.content[g]
+			l.ContentQuarterHits[g] += x.contentHits[z.Windows-1][g]
+			summed[g] = append(summed[g], heads[h].sumHit[g])
 		}
-		for j := range z.Prompt {
-			for g := range x.important {
-				l.Important[g] += int(x.important[g][j])
-			}
-			if x.sink[j] {
-				continue
-			}
-			onContent += x.generated[j]
-			l.ContentImportant += x.contentRows(j)
-			for g := range x.content {
-				l.ContentQuarters[g] += int(x.content[g][j])
-			}
-			for i := range z.Windows {
-				if j < z.start(i, s) {
-					l.ContentSeen[i] += x.contentRows(j)
-				}
-			}
-		}
-		for i, vote := range x.votes {
-			for _, p := range vote {
-				j := int(p)
-				for g := range x.important {
-					l.Hits[i][g] += int(x.important[g][j])
-				}
-				if x.sink[j] {
-					continue
-				}
-				for g := range x.content {
-					if i == z.Windows-1 {
-						l.ContentQuarterHits[g] += int(x.content[g][j])
-					}
-				}
-				l.ContentHits[i] += x.contentRows(j)
-				l.ContentSeenHits[i] += x.contentRows(j) // a window votes for nothing that it can't see
+		for i := range z.Windows {
+			l.ContentSeen[i] += x.seen[i]
+			for g, hits := range x.hits[i] {
+				l.Hits[i][g] += hits
+				l.ContentHits[i] += x.contentHits[i][g]
+				l.ContentSeenHits[i] += x.contentHits[i][g] // a window votes for nothing that it can't see
 			}
 		}
 	}
 	for g := range l.SumHit {
-		l.SumHit[g] = sumHit(heads, g, s, z)
+		l.SumHit[g] = mean(summed[g])
 	}
 	l.PromptShare = ratio(all, float64(z.Forced*len(heads)))
 	l.SinkShare, l.ContentShare = ratio(onSinks, all), ratio(onContent, all)
 	return l
 }
 
-// sumHit is the mean over heads of |A∩B|/|B|, of those where B is not empty.
-func sumHit(heads []head, g int, s Settings, z Sizes) Share {
-	var list []float64
-	for _, x := range heads {
-		both, b := 0, 0
-		for j := range z.Prompt {
-			if x.quarters[g][j] > s.Summed*float64(z.rowsOf(g)) {
-				b++
-				if x.sums[j] > s.Summed*float64(s.Window) {
-					both++
-				}
+// headCounts is what Layer counts, of one head.
+type headCounts struct {
+	important, content      [4]int // by quarter, before the last window; content alone
+	hits, contentHits       [][4]int
+	seen                    []int // by window, content before it
+	sinks                   int
+	all, onSinks, onContent float64
+}
+
+func (x head) count(z Sizes, s Settings) headCounts {
+	c := headCounts{hits: make([][4]int, z.Windows), contentHits: make([][4]int, z.Windows), seen: make([]int, z.Windows), all: x.all}
+	for j, a := range x.generated {
+		if x.sink[j] {
+			c.sinks++
+			c.onSinks += float64(a)
+		} else if j < z.Prompt {
+			c.onContent += float64(a)
+		}
+	}
+	for _, p := range x.some {
+		j := int(p)
+		if j >= z.Prompt {
+			continue
+		}
+		add(&c.important, x.counts[j].important)
+		if x.sink[j] {
+			continue
+		}
+		add(&c.content, x.counts[j].content)
+		rows := x.counts[j].rows()
+		for i := z.Windows - 1; i >= 0 && j < z.start(i, s); i-- {
+			c.seen[i] += rows
+		}
+	}
+	for i, vote := range x.votes {
+		for _, j := range vote {
+			if x.counts[j] == (counts{}) {
+				continue
+			}
+			add(&c.hits[i], x.counts[j].important)
+			if !x.sink[j] {
+				add(&c.contentHits[i], x.counts[j].content)
 			}
 		}
-		list = append(list, float64(ratio(float64(both), float64(b))))
 	}
-	return mean(list)
+	return c
+}
+
+func add(to *[4]int, rows [4]uint16) {
+	for g, n := range rows {
+		to[g] += int(n)
+	}
 }

@@ -13,9 +13,9 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
-	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/modeltest"
 	"github.com/snapbench/snapbench/runners/observe"
 	"github.com/snapbench/snapbench/runners/ref"
 	"github.com/snapbench/snapbench/runners/sharedtest"
@@ -64,16 +64,15 @@ func read(t *testing.T, name string) reference {
 	return r
 }
 
-// TestTiny holds two small checkpoints to every recorded number, on the judge and on the fast device.
+// TestTiny holds two small checkpoints to every recorded number, on the judge, on the processor, and on a card in float32.
 func TestTiny(t *testing.T) {
-	fast, err := cpu.New()
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := read(t, "tiny.json")
-	for _, d := range []engine.Device{ref.New(), fast} {
-		t.Run(d.Name(), func(t *testing.T) {
-			defer d.Close()
+	for name, open := range map[string]func(testing.TB) engine.Device{
+		"ref": func(testing.TB) engine.Device { return ref.New() }, "cpu": modeltest.CPU,
+		"cuda": func(t testing.TB) engine.Device { return modeltest.CUDA(t, engine.Float32) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t)
 			for _, raw := range r.Prompts {
 				checkpoint, _, _ := strings.Cut(about(t, raw).ID, "/")
 				files, err := models.Open(sharedtest.Path(t, "goldens", checkpoint))
@@ -107,12 +106,7 @@ func TestSmolLM2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := cpu.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	m, err := models.Load(d, files, nil)
+	m, err := models.Load(modeltest.CPU(t), files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,16 +1,12 @@
 package observe
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"math"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -20,11 +16,17 @@ import (
 // Question is what is observed.
 type Question struct {
 	Prompt   []int32
-	Forced   []int32 // T tokens, as [Greedy] gives them
 	Variants []compress.Variant
+	// Forced is the text whose attention is looked at; where it is empty the model writes Tokens of it, greedily from the
+	// full cache, none of them among Excluded: end tokens, where what is wanted is a text of that length.
+	Forced   []int32
+	Tokens   int
+	Excluded []int32
 	Spans    map[string]Span // of the prompt, by name
 	// AnswerRows is how many rows of the forced text produce the answer, for the spans' attention: m-1 of m tokens.
 	AnswerRows int
+	// Locate, unless it is nil, says both once the forced text is known.
+	Locate func(forced []int32) (spans map[string]Span, answerRows int)
 	// Progress is called with the number of layers done.
 	Progress func(done, total int)
 }
@@ -41,99 +43,138 @@ type Observation struct {
 	EvidenceAttention map[string][][]Share `json:"evidence_attention,omitempty"`
 }
 
-// Run observes one prompt. It copies each layer's queries and keys to the host, so the device may be any; the counting
-// is done by all processors. The caller's model is used for two prefills.
+// Run observes one prompt, on any device: a prefill with all variants and the full cache, which is among them or held besides,
+// then a decoding step for each token of the forced text, both of which leave their queries behind; then the layers are
+// counted one after the other.
 func Run(ctx context.Context, m *models.Model, s Settings, q Question) (*Observation, error) {
-	z, err := s.Sizes(len(q.Prompt), len(q.Forced))
+	if len(q.Forced) > 0 {
+		q.Tokens = len(q.Forced)
+	}
+	z, err := s.Sizes(len(q.Prompt), q.Tokens)
 	if err != nil {
 		return nil, err
+	}
+	r := newReduction(m, s, z)
+	defer r.free()
+	if r.err != nil {
+		return nil, r.err
+	}
+	list, full := q.Variants, slices.IndexFunc(q.Variants, compress.Variant.IsFull)
+	if full < 0 {
+		list, full = slices.Concat(list, []compress.Variant{compress.Full}), len(list)
+	}
+	done, err := m.Prefill(ctx, models.Prompt{IDs: q.Prompt, Variants: list, Room: z.Forced, TraceQ: r.holdPrompt})
+	if err != nil {
+		return nil, err
+	}
+	defer done.Free()
+	choices, err := choose(m, q.Variants, done.Sequences)
+	if err != nil {
+		return nil, err
+	}
+	for i := range done.Sequences { // what they hold is known
+		if i != full {
+			m.Device().FreeCache(done.Sequences[i].Caches...)
+			done.Sequences[i].Caches = nil
+		}
+	}
+	sequence := done.Sequences[full]
+	if q.Forced, err = decode(ctx, m, sequence, done.Logits, q, r); err != nil {
+		return nil, err
+	}
+	if q.Locate != nil {
+		q.Spans, q.AnswerRows = q.Locate(q.Forced)
 	}
 	for name, e := range q.Spans {
 		if e[0] < 0 || e[1] > len(q.Prompt) || e[0] >= e[1] {
 			return nil, fmt.Errorf("span %s is %d to %d of a prompt of %d tokens", name, e[0], e[1], len(q.Prompt))
 		}
 	}
-	choices, err := choose(ctx, m, q)
-	if err != nil {
+	return r.observe(ctx, m, q, choices, sequence.Caches)
+}
+
+// observe counts the layers. While the processors count one, the device computes the next.
+func (r *reduction) observe(ctx context.Context, m *models.Model, q Question, choices [][]kept, caches []engine.Cache) (*Observation, error) {
+	answer := 0
+	if len(q.Spans) > 0 {
+		answer = min(q.AnswerRows, r.z.Forced)
+	}
+	if err := r.open(answer, len(choices)); err != nil {
 		return nil, err
 	}
-	o := &Observation{Tokens: z.Tokens, Forced: z.Forced, Vote: z.Vote, Variants: map[string]*Variant{}}
+	o := &Observation{Tokens: r.z.Tokens, Forced: r.z.Forced, Vote: r.z.Vote, Variants: map[string]*Variant{}}
 	for _, v := range q.Variants {
 		o.Variants[v.String()] = &Variant{}
 	}
-	d, h := m.Device(), m.Heads
-	x := material{
-		first: z.start(0, s), heads: h.Query, group: h.Group(), size: h.Size, tokens: z.Tokens + z.Forced,
-		scale: float64(float32(1 / math.Sqrt(float64(h.Size)))),
-	}
-	x.queries = make([]float32, (x.tokens-x.first)*h.Query*h.Size)
-	x.keys = make([]float32, x.tokens*h.KV*h.Size)
-	var failed error
-	done, err := m.Prefill(ctx, models.Prompt{
-		IDs: slices.Concat(q.Prompt, q.Forced),
-		TraceQ: func(_, start int, rows engine.Array) {
-			width := h.Query * h.Size
-			skip := max(0, x.first-start) * width
-			if skip < rows.Len {
-				at := (start-x.first)*width + skip
-				d.Get(x.queries[at:at+rows.Len-skip], rows.Slice(skip, rows.Len))
+	var images [2]image
+	var counting sync.WaitGroup
+	defer counting.Wait()
+	for layer, c := range caches {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var sets [][]int
+		x := measured{layer: layer, image: &images[layer%2]}
+		for i := range choices {
+			x.kept = append(x.kept, choices[i][layer])
+			sets = append(sets, x.kept[i].capacities(r.h.Query))
+		}
+		sets, x.sets = distinct(sets)
+		err := r.measure(layer, c, m.Windows[layer], sets, x.image)
+		if err != nil {
+			return nil, err
+		}
+		var numbers []int
+		for _, k := range x.kept {
+			if caches := len(k.heads); !slices.Contains(numbers, caches) {
+				numbers = append(numbers, caches)
+				x.image.contentOf(r, caches)
 			}
-		},
-		TraceKV: func(layer int, kv engine.KV) {
-			d.Get(x.keys, kv.K)
-			if failed == nil {
-				failed = d.Sync()
-			}
-			if failed != nil || ctx.Err() != nil {
-				return
-			}
-			x.window = m.Windows[layer]
-			o.add(x, s, z, q, choices, layer)
+		}
+		if x.best, err = r.bound(x.kept, x.image.caches); err != nil {
+			return nil, err
+		}
+		counting.Wait()
+		counting.Go(func() {
+			o.add(r, x, q, len(sets))
 			if q.Progress != nil {
 				q.Progress(layer+1, m.Layers)
 			}
-		},
-	})
-	if err != nil {
-		return nil, err
+		})
 	}
-	done.Free()
-	if failed = cmp.Or(failed, ctx.Err()); failed != nil {
-		return nil, failed
-	}
+	counting.Wait()
 	for _, v := range o.Variants {
 		v.summarize(o.Layers, q.Spans)
 	}
 	return o, nil
 }
 
-// add counts one layer, its heads side by side.
-func (o *Observation) add(x material, s Settings, z Sizes, q Question, choices [][]kept, layer int) {
-	heads := make([]head, x.heads)
-	var next atomic.Int32
-	var wait sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), x.heads) {
-		wait.Go(func() {
-			for {
-				h := int(next.Add(1)) - 1
-				if h >= x.heads {
-					return
-				}
-				var capacities []int
-				for _, c := range choices {
-					keep := c[layer].heads
-					capacities = append(capacities, len(keep[h*len(keep)/x.heads]))
-				}
-				heads[h] = measure(x, h, s, z, q.AnswerRows, capacities)
-			}
-		})
+// measured is a layer as it leaves the device; lists are by variant.
+type measured struct {
+	layer int
+	image *image
+	kept  []kept
+	sets  []int // the place of its capacities among the highest attentions
+	best  []bounds
+}
+
+// add counts one layer.
+func (o *Observation) add(r *reduction, x measured, q Question, sets int) {
+	x.image.read(r, sets)
+	x.image.group()
+	heads := x.image.heads
+	o.Layers = append(o.Layers, layerOf(heads, r.s, r.z))
+	var names []string
+	for _, v := range q.Variants {
+		names = append(names, v.String())
 	}
-	wait.Wait()
-	l := layerOf(heads, s, z)
-	o.Layers = append(o.Layers, l)
-	for i, v := range q.Variants {
-		o.Variants[v.String()].add(heads, choices[i][layer], l, q.Spans, z, s, i)
-	}
+	side(len(names), func(i int) {
+		if slices.Index(names, names[i]) < i { // named twice, counted once
+			return
+		}
+		k := x.kept[i]
+		o.Variants[names[i]].add(heads, x.image.caches[len(k.heads)], x.best[i], k, x.sets[i], q.Spans, r.z)
+	})
 	for name, e := range q.Spans {
 		if o.EvidenceAttention == nil {
 			o.EvidenceAttention = map[string][][]Share{}
@@ -142,22 +183,22 @@ func (o *Observation) add(x material, s Settings, z Sizes, q Question, choices [
 	}
 }
 
-// choose prefills the prompt and reads back what each variant keeps, by variant and layer.
-func choose(ctx context.Context, m *models.Model, q Question) ([][]kept, error) {
-	done, err := m.Prefill(ctx, models.Prompt{IDs: q.Prompt, Variants: q.Variants})
-	if err != nil {
-		return nil, err
-	}
-	defer done.Free()
+// choose reads back what each variant keeps, by variant and layer.
+func choose(m *models.Model, variants []compress.Variant, sequences []models.Sequence) ([][]kept, error) {
 	d := m.Device()
-	out := make([][]kept, len(q.Variants))
-	for i, s := range done.Sequences {
-		for layer, c := range s.Caches {
-			k := kept{window: windowOf(q.Variants[i], layer)}
+	out := make([][]kept, len(variants))
+	for i, v := range variants {
+		for layer, c := range sequences[i].Caches {
+			k := kept{window: windowOf(v, layer)}
+			var positions []int32
+			if c.Positions.Len > 0 {
+				positions = make([]int32, c.Positions.Len)
+				d.GetInts(positions, c.Positions)
+			}
 			for h, n := range c.Len {
 				at := make([]int32, n)
-				if c.Positions.Len > 0 {
-					d.GetInts(at, c.Positions.Slice(c.Start[h], c.Start[h]+n))
+				if positions != nil {
+					copy(at, positions[c.Start[h]:])
 				} else {
 					for j := range at {
 						at[j] = int32(j)
@@ -192,27 +233,48 @@ func Greedy(ctx context.Context, m *models.Model, prompt []int32, tokens int, ex
 		return nil, err
 	}
 	defer done.Free()
-	decoder, err := m.NewDecoder(done.Sequences)
+	return decode(ctx, m, done.Sequences[0], done.Logits, Question{Tokens: tokens, Excluded: excluded}, nil)
+}
+
+// decode feeds the forced text to the full cache, or the model's own choices, and returns it. Every step's queries are held
+// where there is a reduction for them.
+func decode(ctx context.Context, m *models.Model, sequence models.Sequence, logits []float32, q Question, r *reduction) ([]int32, error) {
+	decoder, err := m.NewDecoder([]models.Sequence{sequence})
 	if err != nil {
 		return nil, err
 	}
 	defer decoder.Close()
+	var step engine.Array
+	if r != nil {
+		if step = r.array(r.d.Type(), m.Layers*m.QueryWidth()); r.err != nil {
+			return nil, r.err
+		}
+		decoder.HoldQueries(step)
+	}
 	var list []int32
-	logits := done.Logits
-	for {
-		next := models.Greedy(logits, excluded...)
-		if next < 0 {
-			return nil, fmt.Errorf("token %d: the logits are not finite", len(list))
-		}
-		if list = append(list, next); len(list) >= tokens {
-			return list, nil
-		}
+	next := models.Greedy(logits, q.Excluded...)
+	for t := range q.Tokens {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if _, err := decoder.Step([]int32{next}); err != nil {
+		if t < len(q.Forced) {
+			next = q.Forced[t]
+		}
+		if next < 0 {
+			return nil, fmt.Errorf("token %d: the logits are not finite", t)
+		}
+		list = append(list, next)
+		chosen, err := decoder.Step([]int32{next})
+		if err != nil {
 			return nil, err
 		}
-		decoder.Logits(0, logits)
+		if r != nil {
+			r.holdForced(t, step)
+		}
+		if next = chosen[0]; slices.Contains(q.Excluded, next) {
+			decoder.Logits(0, logits)
+			next = models.Greedy(logits, q.Excluded...)
+		}
 	}
+	return list, nil
 }

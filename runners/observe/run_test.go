@@ -64,7 +64,7 @@ func TestBounds(t *testing.T) {
 	full := o.Variants["full"].Summary
 	for what, got := range map[string]observe.Share{"hit": full.Hit, "content hit": full.ContentHit, "captured": full.Captured, "oracle": full.Oracle,
 		"content": full.Content, "step": full.Step, "retention": full.Evidence["value"].Retention, "least ρ": full.Evidence["value"].Least()} {
-		if !(math.Abs(float64(got)-1) < 1e-9) {
+		if !(math.Abs(float64(got)-1) < 1e-6) {
 			t.Errorf("the full cache's %s is %v", what, got)
 		}
 	}
@@ -105,6 +105,9 @@ func TestBlocks(t *testing.T) {
 	var first *observe.Observation
 	for _, block := range []int{512, 7, 64} {
 		m.SetBlock(block)
+		if block == 64 { // nor do variants
+			q.Variants = nil
+		}
 		o, err := observe.Run(context.Background(), m, small, q)
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,9 @@
 package observe
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Settings are a study's parameters.
 type Settings struct {
@@ -39,11 +42,25 @@ func (s Settings) Sizes(tokens, forced int) (Sizes, error) {
 	if forced < 4 {
 		return z, fmt.Errorf("a forced text of %d tokens has no quarters: it takes 4", forced)
 	}
+	if forced > 4*math.MaxUint16 { // rows of a quarter are counted in 16 bits
+		return z, fmt.Errorf("a forced text of %d tokens is too long: at most %d are counted", forced, 4*math.MaxUint16)
+	}
 	return z, nil
 }
 
 // start is the first row of window i.
 func (z Sizes) start(i int, s Settings) int { return z.Tokens - (z.Windows-i)*s.Window }
+
+// behind counts the windows that lie behind a position, the last one apart.
+func (z Sizes) behind(position int, s Settings) int {
+	windows := 0
+	for i := range z.Windows - 1 {
+		if z.start(i, s) > position {
+			windows++
+		}
+	}
+	return windows
+}
 
 // quarter is the quarter of the forced text that row t is in.
 func (z Sizes) quarter(t int) int { return 4 * t / z.Forced }

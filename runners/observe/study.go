@@ -12,7 +12,6 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/runners"
-	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/local"
 )
 
@@ -46,11 +45,10 @@ type Sample struct {
 	Seen       *Observation    `json:"seen,omitempty"`
 }
 
-// CheckDevice refuses what a study does not run on: it counts on the host, on copies of each layer's queries and keys, and
-// has been held against the reference on the processor alone.
+// CheckDevice refuses several devices: a study has its layers counted one after the other.
 func CheckDevice(name string) error {
-	if !engine.OnHost(name) {
-		return runners.Mistake(fmt.Errorf("--device %s: observe runs on the CPU for now, on one device: cpu or ref", name))
+	if strings.Contains(name, ",") || name == "cuda:all" {
+		return runners.Mistake(fmt.Errorf("--device %s: observe runs on one device: auto, cpu, ref, cuda, cuda:N", name))
 	}
 	return nil
 }
@@ -110,18 +108,13 @@ func (p Plan) sample(ctx context.Context, opened *local.Opened, d datasets.Sampl
 	if d.Err != nil {
 		return s, d.Err
 	}
-	m := opened.Engines[0].Model()
-	q := Question{Prompt: slices.Concat(d.IDs, d.Question), Variants: variants}
-	if _, err := p.Settings.Sizes(len(q.Prompt), p.Forced); err != nil {
-		return s, err
+	q := Question{Prompt: slices.Concat(d.IDs, d.Question), Variants: variants, Tokens: p.Forced, Excluded: opened.Stop(d).Tokens}
+	q.Locate = func(forced []int32) (map[string]Span, int) {
+		s.locate(d, forced, func(ids []int32) string { return opened.Reader().Tokenizer.Decode(ids, true) })
+		return s.Spans, s.AnswerRows
 	}
 	var err error
-	if q.Forced, err = Greedy(ctx, m, q.Prompt, p.Forced, opened.Stop(d).Tokens...); err != nil {
-		return s, err
-	}
-	s.locate(d, q.Forced, func(ids []int32) string { return opened.Reader().Tokenizer.Decode(ids, true) })
-	q.Spans, q.AnswerRows = s.Spans, s.AnswerRows
-	s.Seen, err = Run(ctx, m, p.Settings, q)
+	s.Seen, err = Run(ctx, opened.Engines[0].Model(), p.Settings, q)
 	return s, err
 }
 

@@ -134,12 +134,14 @@ func TestPictures(t *testing.T) {
 }
 
 func TestCheckDevice(t *testing.T) {
-	for _, name := range []string{"cuda:0", "auto", "cpu,cpu"} {
-		if err := CheckDevice(name); err == nil || !strings.Contains(err.Error(), "--device "+name) || !strings.Contains(err.Error(), "runs on the CPU for now") {
+	for _, name := range []string{"cuda:all", "cuda:0,cuda:1", "cpu,cpu"} {
+		if err := CheckDevice(name); err == nil || !strings.Contains(err.Error(), "--device "+name) || !strings.Contains(err.Error(), "runs on one device") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := CheckDevice("ref"); err != nil {
-		t.Error(err)
+	for _, name := range []string{"auto", "ref", "cuda:1"} {
+		if err := CheckDevice(name); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -59,67 +59,70 @@ type kept struct {
 	window int       // w, rows that the policy keeps whatever they score; 0 for none
 }
 
-// add counts one layer.
-func (v *Variant) add(heads []head, k kept, l Layer, spans map[string]Span, z Sizes, s Settings, index int) {
+// counts is how many positions each cache head keeps.
+func (k kept) counts() (list []int) {
+	for _, keep := range k.heads {
+		list = append(list, len(keep))
+	}
+	return list
+}
+
+// capacities is the same by query head.
+func (k kept) capacities(heads int) (list []int) {
+	for h := range heads {
+		list = append(list, len(k.heads[h*len(k.heads)/heads]))
+	}
+	return list
+}
+
+// within is how many of them are content.
+func (k kept) within(caches []cacheHead) (list []int) {
+	for c, keep := range k.heads {
+		both := 0
+		for _, j := range keep {
+			if caches[c].content[j] {
+				both++
+			}
+		}
+		list = append(list, both)
+	}
+	return list
+}
+
+// add counts one layer; caches and best are those of its cache heads, set is the place of its capacities in the heads'
+// highest attentions.
+func (v *Variant) add(heads []head, caches []cacheHead, best bounds, k kept, set int, spans map[string]Span, z Sizes) {
 	group := len(heads) / len(k.heads)
 	var hits, important, contentHits int
 	var captured, oracle, content, contentOracle []Share
 	var stream, step []float64
 	for c, keep := range k.heads {
 		v.Cap = max(v.Cap, len(keep))
-		members := heads[c*group : (c+1)*group]
-		generated, sink := grouped(members, s)
-		all := 0.0
-		for _, a := range generated {
-			all += a
-		}
+		x, on := caches[c], caches[c].on
 		first := firstAndLast(z.Tokens, len(keep))
-		captured = append(captured, ratio(total(generated, keep), all))
-		oracle = append(oracle, ratio(total(generated, top(generated, len(keep))), all))
-		stream = append(stream, float64(ratio(total(generated, first), all)))
-		isContent := func(j int32) bool { return int(j) < z.Prompt && !sink[j] }
-		masked, best := make([]float64, z.Tokens), []float64{}
-		for j, a := range generated {
-			if isContent(int32(j)) {
-				masked[j] = a
-				best = append(best, a)
-			}
-		}
-		both := 0
-		for _, j := range keep {
-			if isContent(j) {
-				both++
-			}
-		}
-		onContent, onKept := 0.0, total(masked, keep)
-		for _, a := range best {
-			onContent += a
-		}
-		onBest := total(best, top(best, both))
-		content = append(content, ratio(onKept, onContent))
-		contentOracle = append(contentOracle, ratio(onBest, onContent))
-		v.sums.content, v.sums.kept = v.sums.content+onContent, v.sums.kept+onKept
-		v.sums.oracle, v.sums.stream = v.sums.oracle+onBest, v.sums.stream+total(masked, first)
-		for _, x := range members {
-			onPrompt := 0.0
-			for _, a := range x.generated {
-				onPrompt += a
-			}
-			step = append(step, float64(ratio(x.highest[index], onPrompt)))
-			before := z.Tokens - k.window
-			for g := range x.important {
-				for j := range before {
-					important += int(x.important[g][j])
+		sum := total(x.generated, keep)
+		captured = append(captured, ratio(sum, x.all))
+		oracle = append(oracle, ratio(between(sum, float64(best.oracle[c]), x.all), x.all))
+		stream = append(stream, float64(ratio(total(x.generated, first), x.all)))
+		onKept := x.contentOf(keep)
+		onBest := between(onKept, float64(best.content[c]), on)
+		content, contentOracle = append(content, ratio(onKept, on)), append(contentOracle, ratio(onBest, on))
+		v.sums.content, v.sums.kept = v.sums.content+on, v.sums.kept+onKept
+		v.sums.oracle, v.sums.stream = v.sums.oracle+onBest, v.sums.stream+x.contentOf(first)
+		before := z.Tokens - k.window
+		for _, x := range heads[c*group : (c+1)*group] {
+			step = append(step, float64(ratio(min(x.highest[set], x.all), x.all)))
+			for _, j := range x.some {
+				if int(j) < before {
+					important += all(x.counts[j].important)
 				}
 			}
 			for _, j := range keep {
 				if int(j) < before {
-					for g := range x.important {
-						hits += int(x.important[g][j])
-					}
+					hits += all(x.counts[j].important)
 				}
 				if int(j) < z.Prompt && !x.sink[j] {
-					contentHits += x.contentRows(int(j))
+					contentHits += x.counts[j].rows()
 				}
 			}
 		}
@@ -131,19 +134,18 @@ func (v *Variant) add(heads []head, k kept, l Layer, spans map[string]Span, z Si
 	v.evidence(heads, k, spans)
 }
 
-// grouped adds up what the query heads of one cache head attend to, and says which positions are sinks by their mean.
-func grouped(members []head, s Settings) (generated []float64, sink []bool) {
-	n := len(members[0].generated)
-	generated, sink = make([]float64, n), make([]bool, n)
-	for j := range n {
-		seen := 0.0
-		for _, x := range members {
-			generated[j] += x.generated[j]
-			seen += x.seen[j]
+// between is what the device added up, in float32, where the host's sums leave room for it.
+func between(least, sum, most float64) float64 { return min(max(least, sum), most) }
+
+// contentOf is the attention to those of the positions that are content.
+func (x cacheHead) contentOf(at []int32) float64 {
+	sum := 0.0
+	for _, j := range at {
+		if x.content[j] {
+			sum += x.generated[j]
 		}
-		sink[j] = seen/float64(len(members)) > s.Sink
 	}
-	return generated, sink
+	return sum
 }
 
 // firstAndLast are the positions of a cache of so many that holds the first 4 and the last ones (StreamingLLM, arXiv

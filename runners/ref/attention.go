@@ -166,3 +166,31 @@ func (d *Device) windowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 		}
 	}
 }
+
+// AttentionRows writes down what the queries pay to each key.
+func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+	row := h.Query * h.Size
+	m := q.Len / row
+	same("AttentionRows", q.Len, m*row)
+	if m == 0 {
+		return
+	}
+	columns := dst.Len / (h.Query * m)
+	same("AttentionRows", dst.Len, h.Query*m*columns)
+	if columns > kv.Tokens || start+m > kv.Tokens {
+		panic(fmt.Sprintf("ref: AttentionRows: %d columns and queries up to %d of %d tokens", columns, start+m, kv.Tokens))
+	}
+	for a := range h.Query {
+		keys, _ := headOf(kv, a/h.Group())
+		for i := range m {
+			at, lo := i*row+a*h.Size, visible(start+i, window)
+			to := floats(dst)[(a*m+i)*columns:][:columns]
+			clear(to)
+			for j, p := range softmax(floats(q)[at:at+h.Size], keys, lo, start+i+1, scale) {
+				if lo+j < columns {
+					to[lo+j] = float32(p)
+				}
+			}
+		}
+	}
+}

@@ -5,6 +5,15 @@ import "github.com/snapbench/snapbench/runners/engine"
 // ColumnSums adds up what a block's queries pay to each key.
 func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
 	n, row := kv.Tokens, h.Query*h.Size
+	if parts := dst.Len / (h.Query * n); parts > 1 {
+		same("ColumnSums", dst.Len, parts*h.Query*n)
+		each := q.Len / row / parts
+		same("ColumnSums", q.Len, parts*each*row)
+		for x := range parts {
+			d.ColumnSums(dst.Slice(x*h.Query*n, (x+1)*h.Query*n), q.Slice(x*each*row, (x+1)*each*row), kv, start+x*each, h, window, scale)
+		}
+		return
+	}
 	m := q.Len / row
 	same("ColumnSums", q.Len, m*row)
 	same("ColumnSums", dst.Len, h.Query*n)

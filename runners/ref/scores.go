@@ -2,6 +2,7 @@ package ref
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -53,5 +54,43 @@ func (d *Device) ChunkMeans(dst, src engine.Array, rows, size int) {
 			}
 			out[j] = float32(sum / float64(len(chunk)))
 		}
+	}
+}
+
+// CountAbove counts the rows of each group.
+func (d *Device) CountAbove(dst, src engine.Array, groups int, above float32) {
+	m := dst.Len / groups
+	rows := src.Len / max(1, dst.Len)
+	same("CountAbove", dst.Len, groups*m)
+	same("CountAbove", src.Len, groups*rows*m)
+	for g := range groups {
+		for j := range m {
+			count := 0
+			for r := range rows {
+				if floats(src)[(g*rows+r)*m+j] > above {
+					count++
+				}
+			}
+			floats(dst)[g*m+j] = float32(count)
+		}
+	}
+}
+
+// HighestSums sorts each row.
+func (d *Device) HighestSums(dst, src engine.Array, counts []int) {
+	if dst.Len == 0 {
+		return
+	}
+	m, rows := src.Len/dst.Len, dst.Len/len(counts)
+	same("HighestSums", src.Len, dst.Len*m)
+	same("HighestSums", dst.Len, rows*len(counts))
+	for r := range dst.Len {
+		row := slices.Clone(floats(src)[r*m : (r+1)*m])
+		slices.Sort(row)
+		sum := 0.0
+		for _, v := range row[m-counts[r/rows]:] {
+			sum += float64(v)
+		}
+		floats(dst)[r] = float32(sum)
 	}
 }

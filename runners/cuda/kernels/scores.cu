@@ -70,3 +70,19 @@ KERNEL pool_scores(float *dst, const float *src, i64 m, int kernel, int highest)
   for (i64 i = first; i <= last; i++) s = highest ? max(s, src[i]) : s + src[i];
   dst[row * m + j] = highest ? s : s / (float)kernel;
 }
+
+// count_above: dst[g][j] = how many of src[g][0 … rows-1][j] are above a threshold. src
+// (groups, rows, m), dst (groups, m); total = groups·m.
+KERNEL count_above(float *dst, const float *src, i64 total, i64 m, int rows, float above) {
+  next();
+  wait();
+  i64 at = block_x() * threads() + thread();
+  if (at >= total) return;
+  i64 g = at / m;
+  src += g * rows * m + at - g * m;
+  const int batch = 8; // loads in flight
+  int count = 0, r = 0;
+  for (; r + batch <= rows; r += batch) UNROLL for (int u = 0; u < batch; u++) count += src[(r + u) * m] > above;
+  for (; r < rows; r++) count += src[r * m] > above;
+  dst[at] = (float)count;
+}
