@@ -161,7 +161,7 @@ func (p *made) around(m Model) (head, tail string, err error) {
 	if p.raw {
 		m.Chat = nil
 	}
-	return m.aroundAll(p.messages, p.begun)
+	return m.aroundChat(p.messages, p.begun)
 }
 
 // mark turns marks of the context, which is at a place in the text, into marks of the text, and
