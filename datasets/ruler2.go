@@ -67,21 +67,22 @@ func openRuler2(name string, o Options) (Task, error) {
 	return openMade(t, cells{unit: "lines", lengths: []int{4096}, trials: 100}, o, "ruler2_all")
 }
 
-// ruler2Lines draws so many keys with their values, each key several times, in random order, and one of the keys that is in no
-// other place.
+// ruler2Lines draws so many lines in random order: one key with its values, which is in no other line, and a haystack of as many
+// other keys as it takes if each has as many values. As in the original the haystack's last keys lack one where they do not come out even.
 func (r *random) ruler2Lines(n, values int) (lines []registerLine, query string) {
 	name, number := r.words(2), r.number(10)
 	query = name()
-	for i := range n {
-		key := query
-		if i >= values {
-			if key = lines[i-1].name; i%values == 0 {
-				for key = query; key == query; {
-					key = name()
-				}
-			}
+	for range values {
+		lines = append(lines, registerLine{query, number()})
+	}
+	keys := make([]string, (n-1)/values)
+	for i := range keys {
+		for keys[i] = query; keys[i] == query; {
+			keys[i] = name()
 		}
-		lines = append(lines, registerLine{key, number()})
+	}
+	for i := range n - values {
+		lines = append(lines, registerLine{keys[i%len(keys)], number()})
 	}
 	for i := range lines {
 		k := i + r.intn(n-i)

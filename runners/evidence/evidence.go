@@ -1,6 +1,6 @@
 // Package evidence says what caches keep of passages of a prompt, such as the value that is asked for, and of the attention
 // that the answer pays to them: why an answer was lost. Layers are added one after the other to a [Sum], whose [Kept] is the
-// result; [LabelOf] is the word for it.
+// result. Studies of attention and audits of runs both count by it.
 package evidence
 
 import (
