@@ -2,7 +2,9 @@ package results
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 )
 
 // How a row's Followed says that an instruction is followed.
@@ -20,6 +22,9 @@ const (
 	allInstructions = "prompt level"      // its accuracy over prompts, of which all is followed
 )
 
+// instructionMark names the passage of a prompt that is all of its instructions; behind a space follows the name of one.
+const instructionMark = "instruction"
+
 // FollowedLine is how often an instruction is followed in one task by one variant: of so many times
 // that it was given, strictly, and by the loose reading, which allows what is strict.
 type FollowedLine struct {
@@ -29,6 +34,10 @@ type FollowedLine struct {
 	Given       int    `json:"given"`
 	Strict      int    `json:"strict"`
 	Loose       int    `json:"loose"`
+	// Kept is the mean share of the instruction's tokens that caches kept, 0 to 1; nil where no evidence was asked for.
+	Kept *float64 `json:"kept,omitempty"`
+
+	kept []float64
 }
 
 // FollowedBy counts by task, instruction and variant; nothing where rows do not know it. An instruction
@@ -37,7 +46,7 @@ func FollowedBy(run Run, rows []Row) []FollowedLine {
 	type place struct{ task, instruction, variant string }
 	counts := map[place]*FollowedLine{}
 	found := map[string]bool{}
-	add := func(r *Row, instruction string, strict, loose bool) {
+	add := func(r *Row, instruction, mark string, strict, loose bool) {
 		p := place{r.Task, instruction, r.Variant}
 		if counts[p] == nil {
 			counts[p] = &FollowedLine{Task: r.Task, Instruction: instruction, Variant: r.Variant}
@@ -50,6 +59,9 @@ func FollowedBy(run Run, rows []Row) []FollowedLine {
 		if loose {
 			l.Loose++
 		}
+		if kept, err := strconv.ParseFloat(r.MarksKept[mark], 64); err == nil {
+			l.kept = append(l.kept, kept)
+		}
 	}
 	for i := range rows {
 		r := &rows[i]
@@ -57,15 +69,16 @@ func FollowedBy(run Run, rows []Row) []FollowedLine {
 			continue
 		}
 		strict, loose := true, true
-		for name, how := range r.Followed {
-			name = withoutNumber(name)
+		for _, numbered := range slices.Sorted(maps.Keys(r.Followed)) {
+			name, how := withoutNumber(numbered), r.Followed[numbered]
 			found[name] = true
 			s, l := how == FollowedStrictly, how != NotFollowed
 			strict, loose = strict && s, loose && l
-			add(r, name, s, l)
-			add(r, anyInstruction, s, l)
+			mark := instructionMark + " " + numbered
+			add(r, name, mark, s, l)
+			add(r, anyInstruction, mark, s, l)
 		}
-		add(r, allInstructions, strict, loose)
+		add(r, allInstructions, instructionMark, strict, loose)
 	}
 	var instructions []string
 	for name := range found {
@@ -77,6 +90,10 @@ func FollowedBy(run Run, rows []Row) []FollowedLine {
 		for _, name := range append(instructions, anyInstruction, allInstructions) {
 			for _, v := range names(rows, func(r *Row) string { return r.Variant }, run.Variants) {
 				if l := counts[place{task, name, v}]; l != nil {
+					if len(l.kept) > 0 {
+						l.Kept = new(mean(l.kept))
+					}
+					l.kept = nil
 					list = append(list, *l)
 				}
 			}
@@ -114,6 +131,7 @@ func FollowedGrid(run Run, rows []Row) (g Grid, ok bool) {
 	for _, v := range variants {
 		g.Head = append(g.Head, labels[v])
 	}
+	audited := false
 	for len(list) > 0 {
 		first, n := list[0], 1
 		for n < len(list) && list[n].Task == first.Task && list[n].Instruction == first.Instruction {
@@ -130,6 +148,10 @@ func FollowedGrid(run Run, rows []Row) (g Grid, ok bool) {
 				if l.Given != first.Given {
 					cell += fmt.Sprintf(" (of %d)", l.Given)
 				}
+				if l.Kept != nil {
+					cell += fmt.Sprintf(", %.0f kept", 100**l.Kept)
+					audited = true
+				}
 			}
 			row = append(row, cell)
 		}
@@ -138,5 +160,8 @@ func FollowedGrid(run Run, rows []Row) (g Grid, ok bool) {
 		list = list[n:]
 	}
 	g.Notes = []string{"percent followed, strictly / loosely"}
+	if audited {
+		g.Notes[0] += "; kept: percent of the instruction's tokens that a cache holds, the mean over layers and heads"
+	}
 	return g, true
 }

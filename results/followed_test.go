@@ -28,13 +28,16 @@ func TestFollowed(t *testing.T) {
 		instructed("before", "1", "64", map[string]string{"title": l, "no_comma": s}),
 	}
 	run := Run{Name: "r", Tasks: []string{"before", "after"}, Variants: []string{"full", "64"}}
+	line := func(task, instruction, variant string, given, strict, loose int) FollowedLine {
+		return FollowedLine{Task: task, Instruction: instruction, Variant: variant, Given: given, Strict: strict, Loose: loose}
+	}
 	want := []FollowedLine{
-		{"before", "no_comma", "64", 1, 1, 1}, {"before", "title", "64", 1, 0, 1},
-		{"before", "instruction level", "64", 2, 1, 2}, {"before", "prompt level", "64", 1, 0, 1},
-		{"after", "no_comma", "full", 4, 2, 3}, {"after", "no_comma", "64", 1, 1, 1},
-		{"after", "title", "full", 1, 1, 1}, {"after", "title", "64", 1, 0, 0},
-		{"after", "instruction level", "full", 5, 3, 4}, {"after", "instruction level", "64", 2, 1, 1},
-		{"after", "prompt level", "full", 3, 1, 2}, {"after", "prompt level", "64", 1, 0, 0},
+		line("before", "no_comma", "64", 1, 1, 1), line("before", "title", "64", 1, 0, 1),
+		line("before", "instruction level", "64", 2, 1, 2), line("before", "prompt level", "64", 1, 0, 1),
+		line("after", "no_comma", "full", 4, 2, 3), line("after", "no_comma", "64", 1, 1, 1),
+		line("after", "title", "full", 1, 1, 1), line("after", "title", "64", 1, 0, 0),
+		line("after", "instruction level", "full", 5, 3, 4), line("after", "instruction level", "64", 2, 1, 1),
+		line("after", "prompt level", "full", 3, 1, 2), line("after", "prompt level", "64", 1, 0, 0),
 	}
 	if got := FollowedBy(run, rows); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
@@ -54,6 +57,11 @@ func TestFollowed(t *testing.T) {
 	if _, ok := FollowedGrid(run, someRows(1)[:0]); ok {
 		t.Error("a grid of nothing")
 	}
+	rows[2].MarksKept = map[string]string{"instruction": "0.75", "instruction no_comma": "1", "instruction no_comma #2": "0.5"}
+	if g, _ := FollowedGrid(run, rows); g.Rows[4][3] != "50 / 75, 75 kept" || g.Rows[7][3] != "33 / 67, 75 kept" || !strings.Contains(g.Notes[0], "kept: percent") {
+		t.Errorf("with what caches keep: %q, %q", g.Rows, g.Notes)
+	}
+	rows[2].MarksKept = nil
 	report := Markdown(Set{Run: run, Rows: rows})
 	if !strings.Contains(report, "### Instructions followed") || !strings.Contains(report, "| after | no_comma | 4 | 50 / 75 |") {
 		t.Errorf("the report is\n%s", report)
