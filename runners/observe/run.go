@@ -114,7 +114,7 @@ func (r *reduction) observe(ctx context.Context, m *models.Model, q Question, ch
 			return nil, err
 		}
 		var sets [][]int
-		x := measured{layer: layer, image: &images[layer%2]}
+		x := measured{image: &images[layer%2]}
 		for i := range choices {
 			x.kept = append(x.kept, choices[i][layer])
 			sets = append(sets, x.kept[i].capacities(r.h.Query))
@@ -151,7 +151,6 @@ func (r *reduction) observe(ctx context.Context, m *models.Model, q Question, ch
 
 // measured is a layer as it leaves the device; lists are by variant.
 type measured struct {
-	layer int
 	image *image
 	kept  []kept
 	sets  []int // the place of its capacities among the highest attentions
