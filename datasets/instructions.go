@@ -19,6 +19,10 @@ func init() {
 	Register(Definition{
 		Family: "instructions", Help: "instructions that a program can check, in the system text, before or after a long context",
 		Names: instructionPlaces, Groups: map[string][]string{"instructions": instructionPlaces},
+		Origin: &Origin{
+			Source:  "google-research's instruction_following_eval (IFEval), arXiv 2311.07911; their places in a long prompt are our own",
+			Licence: "Apache-2.0; the haystack is in the public domain", Inside: "descriptions, requests, haystack, twenty checkers",
+		},
 		Own:  func() any { return &InstructionsOptions{Seed: 42} },
 		Open: openInstructions,
 	})

@@ -17,6 +17,9 @@ func init() {
 	Register(Definition{
 		Family: "leakage", Help: "a system text that asks to be kept secret, and a request to repeat it; the system text alone is compressed",
 		Names: leakageOrders, Groups: map[string][]string{"leakage": leakageOrders},
+		Origin: &Origin{
+			Source: "after arXiv 2510.00231, with defences of our own", Licence: "CC BY 4.0 for its request", Inside: "prompts, scorer",
+		},
 		Own:  func() any { return &LeakageOptions{Seed: 42} },
 		Open: openLeakage,
 	})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/snapbench/snapbench/metrics"
 )
@@ -316,10 +317,10 @@ func (t *questionsTask) Sample(i int, m Model) Sample {
 	return s
 }
 
-// mark marks what question at rests on, in a prompt in which the context begins at a byte.
-func (r *questionsRow) mark(s *Sample, at, head int) {
-	s.markEvidence(r.questions[at].evidence, head, head+len(r.context))
-	s.markAnswers(head, head+len(r.context))
+// mark marks what question at rests on within bytes of the prompt, which are the context.
+func (r *questionsRow) mark(s *Sample, at, from, to int) {
+	s.markEvidence(r.questions[at].evidence, from, to)
+	s.markAnswers(from, to)
 }
 
 // build makes the prompt of question at. The texts before and from the question on become tokens apart
@@ -339,7 +340,7 @@ func (r *questionsRow) build(s *Sample, at int, m Model) error {
 	}
 	context, question := p.head+r.context+p.between, q.text+p.tail+q.begin
 	s.Prompt = context + question
-	r.mark(s, at, len(p.head))
+	r.mark(s, at, len(p.head), len(p.head)+len(r.context))
 	if q == &r.questions[at] { // a later turn's question is not in what is compressed
 		s.mark(MarkQuestion, len(context), len(context)+len(q.text))
 	}
@@ -361,9 +362,9 @@ func (r *questionsRow) build(s *Sample, at int, m Model) error {
 			return err
 		}
 		s.Question, s.Marks = nil, nil
-		if head := strings.Index(s.Prompt, r.context); head >= 0 {
-			r.mark(s, at, head)
-		}
+		to := len(s.Prompt) - len(p.tail) - len(q.begin)
+		r.mark(s, at, to-len(strings.TrimRightFunc(r.context, unicode.IsSpace)), to)
+		s.mark(MarkQuestion, len(p.head), len(p.head)+len(q.text))
 		if s.IDs, err = m.encode(s.Prompt); err != nil {
 			return err
 		}

@@ -38,6 +38,11 @@ func init() {
 	Register(Definition{
 		Family: "ruler", Help: "RULER's thirteen tasks of retrieval, tracing, counting and questions, by length",
 		Names: names, Groups: groups, ByLength: []string{"ruler", "ruler-2024"}, Enough: rulerEnough,
+		Origin: &Origin{
+			Source: "NVIDIA/RULER, arXiv 2404.06654", Licence: "Apache-2.0; the words MIT; the haystack is in the public domain",
+			Inside: "prompts of two editions and of kvpress, generators, haystack, scorers",
+			Bring:  "for qa_1 and qa_2 SQuAD 2.0's dev-v2.0.json: --squad, and HotpotQA's hotpot_dev_distractor_v1.json: --hotpotqa (both CC BY-SA 4.0)",
+		},
 		Own:  func() any { return &RulerOptions{Samples: 50, Template: "own", Protocol: "ruler"} },
 		Open: openRuler,
 	})

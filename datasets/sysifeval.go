@@ -20,8 +20,12 @@ func init() {
 	Register(Definition{
 		Family: "sys-ifeval", Help: "IFEval's instructions in the system text, which alone is compressed, from your copy of sys_ifeval.jsonl",
 		Names: []string{"sys-ifeval"},
-		Own:   func() any { return &SysIFEvalOptions{} },
-		Open:  openSysIFEval,
+		Origin: &Origin{
+			Source: "normster/SystemCheck, arXiv 2502.12197", Licence: "MIT", Inside: "the twenty checkers",
+			Bring: "sys_ifeval.jsonl of normster/SystemCheck (MIT): --sys-ifeval-file",
+		},
+		Own:  func() any { return &SysIFEvalOptions{} },
+		Open: openSysIFEval,
 	})
 }
 

@@ -27,7 +27,8 @@ func EvidenceSections(run Run, rows []Row) (list []Section) {
 	var names []string
 	for _, e := range all {
 		for _, m := range e.Marks {
-			if !slices.Contains(names, m.Name) {
+			// Those of single instructions stand where it is told how often each is followed.
+			if !slices.Contains(names, m.Name) && !strings.HasPrefix(m.Name, instructionMark+" ") {
 				names = append(names, m.Name)
 			}
 		}

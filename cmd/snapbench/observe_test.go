@@ -87,7 +87,7 @@ func TestObserveQuestions(t *testing.T) {
 		"no such file":                    {"--questions", "nowhere.jsonl"},
 		"which file?":                     {"--questions", ""},
 		"each must be at least 1":         {"--max-new", "0"},
-		"observe runs on the CPU for now": {"--device", "cuda:0"},
+		"observe runs on one device":      {"--device", "cpu,cpu"},
 	} {
 		if status, _, stderr := snapbench(append(args, more...)...); status == exitPass || !strings.Contains(stderr, want) {
 			t.Errorf("%v: status %d, %q, want %q", more, status, stderr, want)
