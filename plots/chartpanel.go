@@ -2,6 +2,7 @@ package plots
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -42,10 +43,13 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 			stroke(c, 1.6, lattice, path...)
 		}
 	}
+	// Shift each series a little, so that intervals at the same x do not hide each other; but never so far that a point
+	// seems to stand at the next x.
+	n := vg.Length(len(p.lines))
+	step := min(2.4, 14/n, p.nearest(px)/2/n)
 	for i, l := range p.lines {
 		clr := ch.look.series(i)
-		// Shift each series a little, so that intervals at the same x do not hide each other.
-		shift := (vg.Length(i) - vg.Length(len(p.lines)-1)/2) * min(2.4, 14/vg.Length(len(p.lines)))
+		shift := (vg.Length(i) - (n-1)/2) * step
 		if ch.front {
 			shift = 0 // places are measured, and seldom equal
 		}
@@ -90,4 +94,21 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 		}
 	}
 	ch.drawNames(c, p, r, px, py)
+}
+
+// nearest is the smallest distance between two x of a panel, infinity where there is only one.
+func (p chartPanel) nearest(px func(float64) vg.Length) vg.Length {
+	var all []float64
+	for _, l := range p.lines {
+		for _, q := range l.points {
+			all = append(all, q.x)
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	least := vg.Length(math.Inf(1))
+	for i := 1; i < len(all); i++ {
+		least = min(least, px(all[i])-px(all[i-1]))
+	}
+	return least
 }
