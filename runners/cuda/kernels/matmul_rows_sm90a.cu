@@ -25,12 +25,6 @@ const u32 rows16 = 16 * 128; // bytes of 64 columns of 16 rows
 
 alignas(1024) extern __shared__ u8 dynamic[];
 
-// Where another block of the cluster has a shared address.
-DEVICE u32 address_at(u32 address, u32 rank) { u32 a; asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(a) : "r"(address), "r"(rank)); return a; }
-DEVICE void store_at(u32 address, const float (&v)[4]) {
-  asm volatile("st.shared::cluster.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(address), "f"(v[0]), "f"(v[1]), "f"(v[2]), "f"(v[3]) : "memory");
-}
-
 // NT groups of eight rows of x for each warp: 16·NT rows. The dynamic memory has `stages`
 // boxes of w and x, and, where split, 16 bytes for each lane, group and 16 rows of w.
 template <typename T, typename D, int NT>
