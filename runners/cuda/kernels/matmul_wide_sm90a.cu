@@ -43,7 +43,6 @@ DEVICE u32x4 load_shared(u32 from) {
 DEVICE void store_shared(u32 to, u32 a, u32 b, u32 c, u32 d) {
   asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(a), "r"(b), "r"(c), "r"(d) : "memory");
 }
-DEVICE void sync_multipliers() { asm volatile("bar.sync 1, 256;" ::: "memory"); }
 
 // How a launch is laid out: rows of w for each warpgroup, how many sides x has, whether
 // columns are shared out, and boxes in the ring.
