@@ -67,7 +67,7 @@ func conform(t *testing.T, d *Device) {
 }
 
 // conformInTiles runs the cases of the kernels for many rows with few rows, on devices that
-// have such kernels.
+// have such kernels, and company in float32.
 func conformInTiles(t *testing.T, d *Device, work int) {
 	if d.kind == engine.Float32 || !d.hopperCard() {
 		return
@@ -78,6 +78,7 @@ func conformInTiles(t *testing.T, d *Device, work int) {
 		enginetest.Run(t, d, enginetest.Options{Work: work, Cases: []string{"matmul swiglu", "matmul rotate", "mixture"}})
 		t.Run("company", func(t *testing.T) { companyInTiles(t, d) })
 	})
+	t.Run("company in float32", func(t *testing.T) { companyInFloat32(t, d) })
 }
 
 // companyInTiles: a row's bits are the same whatever the number of other rows, as long as
@@ -86,23 +87,47 @@ func companyInTiles(t *testing.T, d *Device) {
 	const m, width, ff = 300, 200, 136
 	w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", 2 * ff, width, 1}}, nil))
 	defer d.FreeWeight(w)
-	x, room, dst := must[engine.Array](t)(d.New(d.kind, m*width)), must[engine.Array](t)(d.New(d.kind, m*2*ff)), must[engine.Array](t)(d.New(d.kind, m*ff))
-	defer d.Free(x, room, dst)
-	v := make([]float32, m*width)
+	room := must[engine.Array](t)(d.New(d.kind, m*2*ff))
+	defer d.Free(room)
+	alone(t, d, m, width, ff, d.kind, [][2]int{{0, 65}, {64, 300}, {99, 228}}, func(dst, x engine.Array) {
+		d.MatMulSwiGLU(dst, room.Slice(0, 2*dst.Len), x, w)
+	})
+}
+
+// companyInFloat32: the same of products of up to fewRows rows that are kept in float32, by
+// weights of few rows and of many.
+func companyInFloat32(t *testing.T, d *Device) {
+	for _, rows := range []int{40, 150, 300} {
+		const width = 200
+		w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", rows, width, 1}}, nil))
+		defer d.FreeWeight(w)
+		alone(t, d, fewRows, width, rows, engine.Float32, [][2]int{{3, 4}, {1, 9}, {0, 9}, {20, 50}, {16, 64}, {0, 49}}, func(dst, x engine.Array) {
+			d.MatMul(dst, x, w)
+		})
+	}
+}
+
+// alone computes m rows of out numbers of a type from rows of in numbers, then some of them
+// without the others.
+func alone(t *testing.T, d *Device, m, in, out int, kind engine.Type, parts [][2]int, op func(dst, x engine.Array)) {
+	t.Helper()
+	x, dst := must[engine.Array](t)(d.New(d.kind, m*in)), must[engine.Array](t)(d.New(kind, m*out))
+	defer d.Free(x, dst)
+	v := make([]float32, m*in)
 	for i := range v {
 		v[i] = float32(i*7919%1000)/500 - 1
 	}
 	d.Put(x, v)
 	rows := func(lo, hi int) []float32 {
-		out := make([]float32, (hi-lo)*ff)
-		d.MatMulSwiGLU(dst.Slice(lo*ff, hi*ff), room.Slice(0, (hi-lo)*2*ff), x.Slice(lo*width, hi*width), w)
-		d.Get(out, dst.Slice(lo*ff, hi*ff))
-		return out
+		to := make([]float32, (hi-lo)*out)
+		op(dst.Slice(lo*out, hi*out), x.Slice(lo*in, hi*in))
+		d.Get(to, dst.Slice(lo*out, hi*out))
+		return to
 	}
 	whole := rows(0, m)
-	for _, part := range [][2]int{{0, 65}, {64, 300}, {99, 228}} {
-		if !slices.Equal(rows(part[0], part[1]), whole[part[0]*ff:part[1]*ff]) {
-			t.Errorf("rows %d to %d have other bits alone", part[0], part[1])
+	for _, part := range parts {
+		if !slices.Equal(rows(part[0], part[1]), whole[part[0]*out:part[1]*out]) {
+			t.Errorf("%d numbers a row: rows %d to %d of %d have other bits alone", out, part[0], part[1], m)
 		}
 	}
 	if slices.Max(whole) == slices.Min(whole) {

@@ -6,7 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// fewRows is the most rows of x for which the kernels of matmul_few.cu multiply; above it
+// fewRows is the most rows of x for which the kernels of matmul_few.cu, and on compute
+// capability 9.0 those of matmul_rows_sm90a.cu and matmul_wide_sm90a.cu, multiply; above it
 // cuBLAS does. In a decoding step in float32, the type for judging, those kernels take any
 // number of rows, so that no row depends on the others.
 const fewRows = 64

@@ -26,7 +26,7 @@ func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, 
 		name += "_f32"
 	}
 	plain := d.kind == engine.Float32 || !aligned(w.cols, from, w.address)
-	if d.hopperCard() && !plain && m > 8 && m <= 32 {
+	if d.hopperCard() && !plain && m > 8 {
 		d.ring(to, name, from, m, w, add, c.used)
 		return
 	}

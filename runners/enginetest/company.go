@@ -9,7 +9,7 @@ import (
 )
 
 // company are the numbers of rows that are computed together.
-var company = []int{1, 2, 7, 25, 64}
+var company = []int{1, 2, 7, 25, 40, 64}
 
 // companyCases test that a row of a result has the same bits whatever other rows the call
 // computes. Each case computes 64 rows at once, then pieces of them.
@@ -47,7 +47,7 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 	t.Run("matmul", func(t *testing.T) {
 		b := open(t)
 		for _, s := range Storages {
-			for _, c := range []struct{ rows, cols int }{{75, 96}, {192, 576}, {48, 1568}, {33, 2048}} {
+			for _, c := range []struct{ rows, cols int }{{75, 96}, {300, 160}, {192, 576}, {48, 1568}, {33, 2048}} {
 				if !b.affords(2 * all * c.rows * c.cols) {
 					continue
 				}

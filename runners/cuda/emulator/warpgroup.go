@@ -273,19 +273,19 @@ func execWarpgroupWait(w *warp, i *instruction, mask uint32) {
 	b.launch.changes++
 }
 
-// multiply adds the products of one instruction to the sums of the group's warps.
-// Products of 16 bits are exact in 32; sums are rounded one by one, where the card cuts
-// off bits of them on the way.
+// multiply adds the products of one instruction to the sums of the group's warps. As in
+// execMma products are exact and a sum is rounded once: the card, too, gives both the same
+// bits.
 func (b *block) multiply(group []*warp, one *multiplication) error {
 	p := one.i.f.(*wgmma)
 	n := p.columns
-	var right [16 * 256]float32 // by 16 rows of N
-	if err := b.tile(one.b, n, p, p.transposed, func(k, column int, v float32) { right[k*n+column] = v }); err != nil {
+	var right [256 * 16]float64
+	if err := b.tile(one.b, n, p, p.transposed, func(k, column int, v float32) { right[column*16+k] = float64(v) }); err != nil {
 		return fmt.Errorf("operand B: %w", err)
 	}
-	var left [64][16]float32
+	var left [64][16]float64
 	if p.a == nil {
-		if err := b.tile(one.a, 64, p, false, func(k, row int, v float32) { left[row][k] = v }); err != nil {
+		if err := b.tile(one.a, 64, p, false, func(k, row int, v float32) { left[row][k] = float64(v) }); err != nil {
 			return fmt.Errorf("operand A: %w", err)
 		}
 	}
@@ -294,24 +294,23 @@ func (b *block) multiply(group []*warp, one *multiplication) error {
 			for e, r := range p.a { // as execMma's
 				for lane := range lanes {
 					row, k, v := 16*at+lane>>2+e&1*8, lane&3*2+e>>1*8, w.r[r][lane]
-					left[row][k], left[row][k+1] = p.value(uint16(v)), p.value(uint16(v>>16))
+					left[row][k], left[row][k+1] = float64(p.value(uint16(v))), float64(p.value(uint16(v>>16)))
 				}
 			}
 		}
 		s := w.multiplying.into(p.sums)
 		for row := range s.rows {
-			to := s.rows[row][:n]
+			to, x := s.rows[row][:n], &left[16*at+row]
 			if !one.add {
 				clear(to)
 			}
-			for k := 0; k < 16; k += 4 {
-				x := left[16*at+row][k : k+4 : k+4]
-				y0, y1, y2, y3 := right[k*n:][:len(to)], right[(k+1)*n:][:len(to)], right[(k+2)*n:][:len(to)], right[(k+3)*n:][:len(to)]
-				for c := range to {
-					sum := math.Float32frombits(to[c])
-					sum += (x[0]*y0[c] + x[1]*y1[c]) + (x[2]*y2[c] + x[3]*y3[c])
-					to[c] = math.Float32bits(sum)
+			for c := range to {
+				s0, s1 := float64(math.Float32frombits(to[c])), 0.0
+				for k := 0; k < 16; k += 2 {
+					s0 += x[k] * right[c*16+k]
+					s1 += x[k+1] * right[c*16+k+1]
 				}
+				to[c] = math.Float32bits(float32(s0 + s1))
 			}
 		}
 	}

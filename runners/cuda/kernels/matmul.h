@@ -30,10 +30,10 @@ template <int MT, int NT, typename D> struct Before {
   DEVICE float of(int o, const D *dst, i64 at, int add) const { return early ? v[o] : add ? to_float(dst[at]) : 0.f; }
 };
 
-// Adds up the warps' sums in the order of their numbers, W warps at a time, and writes the
-// results from row0 on. A tile's rows lie in the lanes as mma orders them, or, where apart,
-// as 0, 4, 1, 5, … of each eight. partial may be used again at once.
-template <int MT, int NT, int W, bool apart, typename D>
+// Adds up the warps' sums, of the first half of the warps and of the second in the order of
+// their numbers and then both, W (4 or 8) warps at a time, and writes the results from row0
+// on. partial may be used again at once.
+template <int MT, int NT, int W, typename D>
 DEVICE void leave(const float (&sum)[MT][NT][4], float (&partial)[W][MT * NT][32][4], D *dst, const Before<MT, NT, D> &before,
                   const float *bias, int m, i64 row0, i64 rows, int add) {
   const int outputs = ::outputs<MT, NT>();
@@ -52,8 +52,12 @@ DEVICE void leave(const float (&sum)[MT][NT][4], float (&partial)[W][MT * NT][32
     UNROLL for (int o = 0; o < outputs; o++) {
       int n = self + o * 32 * warps, r = n % (16 * MT), c = n / (16 * MT);
       if (c >= m) continue;
-      int i = r / 16, j = c / 8, place = apart ? r % 4 * 2 + r % 8 / 4 : r % 8, l = place * 4 + c % 8 / 2, e = r % 16 / 8 * 2 + c % 2;
-      UNROLL for (int v = 0; v < W; v++) total[o] += partial[v][i * NT + j][l][e];
+      int i = r / 16, j = c / 8, l = r % 8 * 4 + c % 8 / 2, e = r % 16 / 8 * 2 + c % 2;
+      UNROLL for (int half = 0; half < W; half += warps / 2) {
+        float s = 0.f;
+        UNROLL for (int v = half; v < half + warps / 2; v++) s += partial[v][i * NT + j][l][e];
+        total[o] += s;
+      }
     }
     sync();
   }

@@ -81,7 +81,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
       }
     }
   }
-  leave<MT, NT, W, false>(sum, partial, dst, before, bias, m, row0, rows, add);
+  leave<MT, NT, W>(sum, partial, dst, before, bias, m, row0, rows, add);
 }
 
 // Plain version for float and for odd widths: a warp has one row of w and eight
