@@ -184,13 +184,25 @@ PreemptMode=REQUEUE
 // Nodes returns the names of a partition's nodes.
 func (c *Cluster) Nodes(partition string) []string { return c.nodes[partition] }
 
-// hurry starts parts at once that are queued again: Slurm makes them wait for two
-// minutes, after which nothing of the start before can be left.
+// hurry starts parts soon that are queued again: Slurm makes them wait for two minutes, after
+// which nothing of the start before can be left. Here that is looked at: a start that meets
+// what is left of the one before fails.
 func (c *Cluster) hurry(ctx context.Context) {
+	const settled = 3 * time.Second // for the node to tell that all has ended
+	since := map[string]time.Time{}
 	for ctx.Err() == nil {
-		said, _ := c.command("squeue", "--noheader", "--array", "--states=PENDING", "--format=%F_%K %r")
+		said, _ := c.command("squeue", "--noheader", "--array", "--states=PENDING", "--format=%A %F_%K %r")
 		for line := range strings.Lines(said) {
-			if job, reason, _ := strings.Cut(strings.TrimSpace(line), " "); reason == "BeginTime" {
+			fields := strings.Fields(line)
+			if len(fields) != 3 || fields[2] != "BeginTime" {
+				continue
+			}
+			number, job := fields[0], fields[1]
+			if since[job].IsZero() || exec.Command("pgrep", "--full", `^slurmstepd: \[`+number+`[.\]]`).Run() == nil {
+				since[job] = time.Now()
+			}
+			if time.Since(since[job]) > settled {
+				delete(since, job)
 				c.command("scontrol", "update", "JobId="+job, "StartTime=now")
 			}
 		}
