@@ -196,15 +196,7 @@ func TestQuestionsReference(t *testing.T) {
 		}
 		for _, convention := range datasets.DefaultConventions() {
 			requests := byConvention[convention]
-			out, err := runners.Answer(t.Context(), engine, requests...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			last := len(requests) - 1
-			alone, err := runners.Answer(t.Context(), engine, requests[last:]...)
-			if err != nil {
-				t.Fatal(err)
-			}
+			out, last, alone := withLastAlone(t, engine, requests)
 			for k, q := range c.Questions {
 				for j, key := range keys[convention] {
 					done, want := out[k][j], q.Answers[key]
@@ -218,6 +210,20 @@ func TestQuestionsReference(t *testing.T) {
 		}
 	}
 	count.done(t, len(all), contexts)
+}
+
+// withLastAlone answers requests together, and the last, whose number it returns, once more by itself.
+func withLastAlone(t *testing.T, r runners.Runner, requests []runners.Request) (out [][]runners.Completion, last int, alone [][]runners.Completion) {
+	t.Helper()
+	out, err := runners.Answer(t.Context(), r, requests...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last = len(requests) - 1
+	if alone, err = runners.Answer(t.Context(), r, requests[last]); err != nil {
+		t.Fatal(err)
+	}
+	return out, last, alone
 }
 
 // The later questions of a dialogue have the reference's tokens: those read behind the compressed prompt, whose turns the
@@ -245,15 +251,7 @@ func TestDialogueReference(t *testing.T) {
 			fed = append(fed, d.Fed...)
 		}
 		before += len(c.Questions)
-		out, err := runners.Answer(t.Context(), engine, requests...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		last := len(requests) - 1
-		alone, err := runners.Answer(t.Context(), engine, requests[last:]...)
-		if err != nil {
-			t.Fatal(err)
-		}
+		out, last, alone := withLastAlone(t, engine, requests)
 		for k, d := range c.Dialogue {
 			for j, key := range keys[k] {
 				what := fmt.Sprintf("%s, question %d, %s", c.ID, d.Question, key)

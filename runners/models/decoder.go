@@ -202,19 +202,6 @@ func (b *Decoder) Sequences() []Sequence {
 	return list
 }
 
-// Retain keeps some of the rows, in the given order, and drops the others. After an error
-// the decoder is closed.
-func (b *Decoder) Retain(rows []int) error {
-	all := b.Sequences()
-	next := make([]Sequence, len(rows))
-	for i, r := range rows {
-		next[i] = all[r]
-	}
-	b.Close()
-	b.sequences = next
-	return b.open()
-}
-
 // advance returns the state of a sequence after steps tokens.
 func advance(s Sequence, steps int) Sequence {
 	caches := make([]engine.Cache, len(s.Caches))

@@ -70,7 +70,12 @@ func together(t *testing.T, m *models.Model, w workload, feed [][]int32) []answe
 					stay, left = append(stay, row), append(left, rows[row])
 				}
 			}
-			if err := decoder.Retain(stay); err != nil {
+			all, next := decoder.Sequences(), []models.Sequence(nil)
+			for _, row := range stay {
+				next = append(next, all[row])
+			}
+			decoder.Close()
+			if decoder, err = m.NewDecoder(next); err != nil {
 				t.Fatal(err)
 			}
 			rows = left
