@@ -26,7 +26,7 @@ type Layer struct {
 	// What the model does in this layer; not known before the prompt is read.
 	Sliding int       // the model's own sliding window, 0 for none
 	Scale   float32   // of the attention, 1/√d in most models
-	Angles  []float32 // position p turns the pair (i, i+d/2) of a head by p·Angles[i]
+	Angles  []float32 // position p turns the pair (i, i+len(Angles)) of a head by p·Angles[i]; numbers behind the pairs are not turned
 }
 
 // Capacity is what a budget gives each cache head of a layer.

@@ -33,7 +33,7 @@ func (m *Model) rotary(sliding bool, n int) (engine.Rotary, error) {
 	if old != nil && old.Positions() >= n {
 		return old, nil
 	}
-	r, err := m.device.NewRotary(rope.Frequencies(m.Heads.Size), 1, max(n, m.Context)) // usually long enough for good
+	r, err := m.device.NewRotary(engine.Rotation{Frequencies: rope.Frequencies(m.Heads.Size), Scale: 1}, max(n, m.Context)) // usually long enough for good
 	if err != nil {
 		return nil, err
 	}
