@@ -27,6 +27,8 @@ type Layer struct {
 	Sliding int       // the model's own sliding window, 0 for none
 	Scale   float32   // of the attention, 1/√d in most models
 	Angles  []float32 // position p turns the pair (i, i+len(Angles)) of a head by p·Angles[i]; numbers behind the pairs are not turned
+	// AnglesFrom is the position from which tokens behind the prompt are turned by Angles, too.
+	AnglesFrom int
 }
 
 // Capacity is what a budget gives each cache head of a layer.

@@ -92,6 +92,8 @@ type RawConfig struct {
 	RopeScaling     *RawRope        `json:"rope_scaling"`
 	RopeParameters  *RawRope        `json:"rope_parameters"`
 	RopeLocalTheta  *float64        `json:"rope_local_base_freq"`
+	Partial         *float64        `json:"partial_rotary_factor"`
+	Original        *float64        `json:"original_max_position_embeddings"`
 	SlidingWindow   *int            `json:"sliding_window"`
 	UseSliding      *bool           `json:"use_sliding_window"`
 	MaxWindowLayers int             `json:"max_window_layers"`
@@ -99,21 +101,6 @@ type RawConfig struct {
 	Experts         int             `json:"num_local_experts"`
 	PerToken        int             `json:"num_experts_per_tok"`
 	EOS             json.RawMessage `json:"eos_token_id"`
-}
-
-// RawRope is the rotation's part of config.json, in either form. The newer one may have
-// a part for each kind of layer.
-type RawRope struct {
-	Theta       *float64 `json:"rope_theta"`
-	Type        string   `json:"rope_type"`
-	OlderType   string   `json:"type"`
-	Factor      float64  `json:"factor"`
-	LowFactor   float64  `json:"low_freq_factor"`
-	HighFactor  float64  `json:"high_freq_factor"`
-	OriginalMax float64  `json:"original_max_position_embeddings"`
-
-	Full    *RawRope `json:"full_attention"`
-	Sliding *RawRope `json:"sliding_attention"`
 }
 
 // ReadConfig reads a Hugging Face directory's config.json. End tokens in
@@ -219,9 +206,10 @@ func (raw RawConfig) config() (Config, error) {
 	if c.EOS, err = endTokens(raw.EOS); err != nil {
 		return c, err
 	}
-	if c.Rope, c.SlidingRope, err = raw.ropes(); err != nil {
+	if c.Rope, c.SlidingRope, err = raw.ropes(c.Heads.Size); err != nil {
 		return c, err
 	}
+	c.Context = max(c.Context, c.Rope.context())
 	if c.Layers < 1 || c.Layers > 1<<12 {
 		return c, fmt.Errorf("num_hidden_layers is %d", c.Layers)
 	}
@@ -255,6 +243,14 @@ func (c Config) Check() error {
 	}
 	if c.Heads.Size%2 != 0 {
 		return fmt.Errorf("head size %d is odd: the rotation needs pairs", c.Heads.Size)
+	}
+	if err := c.Rope.check(c.Heads.Size); err != nil {
+		return err
+	}
+	if c.SlidingRope != nil {
+		if err := c.SlidingRope.check(c.Heads.Size); err != nil {
+			return fmt.Errorf("layers with a sliding window: %w", err)
+		}
 	}
 	if c.Experts < 0 || c.Experts > 1<<12 || c.Experts > 0 && (c.PerToken < 1 || c.PerToken > c.Experts) {
 		return fmt.Errorf("%d experts with %d per token", c.Experts, c.PerToken)

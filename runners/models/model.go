@@ -14,8 +14,8 @@ type Model struct {
 	output    engine.Weight // the embedding itself if they are tied
 	norm      engine.Array
 	layers    []layer
-	block     int                    // tokens per prefill block
-	rotaries  map[bool]engine.Rotary // by whether layers are sliding ones with a rotation of their own
+	block     int // tokens per prefill block
+	rotaries  map[turning]engine.Rotary
 	outgrown  []engine.Rotary
 }
 

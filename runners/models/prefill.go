@@ -76,7 +76,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			return nil, fmt.Errorf("%w: token %d is %d, the vocabulary has %d", ErrPrompt, i, id, m.Vocab)
 		}
 	}
-	rotary, err := m.rotate(n + p.Room)
+	rotary, err := m.rotateWhole(n)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,8 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		if p.TraceKV != nil {
 			p.TraceKV(li, kv)
 		}
-		place.Index, place.Sliding, place.Scale, place.Angles = li, y.window, scale, m.RopeOf(li).Frequencies(m.Heads.Size)
+		place.Index, place.Sliding, place.Scale = li, y.window, scale
+		place.Angles, place.AnglesFrom = m.angles(li, n)
 		source := compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width}
 		if err := m.compress(chooser, p, result, place, source); err != nil {
 			return nil, err
@@ -227,6 +228,16 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		return nil, err
 	}
 	return result, nil
+}
+
+// angles are what a prompt of n tokens is turned by in a layer, and the position from which
+// tokens behind it are turned by the same.
+func (m *Model) angles(layer, n int) (frequencies []float32, from int) {
+	r := m.RopeOf(layer)
+	if change := r.changes(); n > change {
+		from = change
+	}
+	return r.For(n).Frequencies(m.Heads.Size), from
 }
 
 // scale is the factor of the attention's products: 1/√d.

@@ -40,7 +40,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
 		spy.layer, l.Index, l.Sliding = layer, layer, c.m.Windows[layer]
-		l.Angles = c.m.RopeOf(layer).Frequencies(c.m.Heads.Size)
+		l.Angles = c.m.RopeOf(layer).For(n).Frequencies(c.m.Heads.Size)
 		if needs.Columns {
 			c.d.ColumnSums(columns, queries, kv, 0, c.m.Heads, l.Sliding, l.Scale)
 		}
