@@ -24,23 +24,24 @@ import (
 
 // Config is the configuration of a decoder, read from any kind of file.
 type Config struct {
-	Family   string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
-	Layers   int
-	Width    int
-	Heads    engine.Heads
-	FF       int
-	Vocab    int
-	Context  int // number of positions that the model was made for
-	Epsilon  float32
-	Rope     Rope
-	Windows  []int // per layer: the sliding window, 0 for none
-	QKNorm   bool
-	QKVBias  bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
-	OutBias  bool // attention's output has a bias
-	Tied     bool // the output product shares the embeddings
-	Experts  int  // 0: dense
-	PerToken int
-	EOS      []int32
+	Family     string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
+	Layers     int
+	Width      int
+	Heads      engine.Heads
+	FF         int
+	Activation engine.Activation
+	Vocab      int
+	Context    int // number of positions that the model was made for
+	Epsilon    float32
+	Rope       Rope
+	Windows    []int // per layer: the sliding window, 0 for none
+	QKNorm     bool
+	QKVBias    bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
+	OutBias    bool // attention's output has a bias
+	Tied       bool // the output product shares the embeddings
+	Experts    int  // 0: dense
+	PerToken   int
+	EOS        []int32
 }
 
 // Family is a series of models with the same architecture.

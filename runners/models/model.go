@@ -104,7 +104,7 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 			y.gateUp = l.weight(part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width})
 			y.down = l.weight(part{Down, c.Width, c.FF})
 		} else {
-			y.experts = engine.Experts{Router: l.weight(part{Router, c.Experts, c.Width}), PerToken: c.PerToken}
+			y.experts = engine.Experts{Router: l.weight(part{Router, c.Experts, c.Width}), PerToken: c.PerToken, Activation: c.Activation}
 			for e := range c.Experts {
 				y.experts.GateUp = append(y.experts.GateUp, l.expert(e, part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width}))
 				y.experts.Down = append(y.experts.Down, l.expert(e, part{Down, c.Width, c.FF}))

@@ -240,7 +240,7 @@ func (m *Model) feed(x engine.Array, s scratch, y *layer) {
 		d.MixtureAdd(x, s.normed, y.experts)
 		return
 	}
-	engine.MatMulSwiGLU(d, s.gated, s.gateUp, s.normed, y.gateUp)
+	engine.MatMulGate(d, s.gated, s.gateUp, s.normed, y.gateUp, m.Activation)
 	d.MatMulAdd(x, s.gated, y.down)
 }
 
