@@ -150,7 +150,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			}
 			s := w.rows(rows)
 			d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
-			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary, y.qkNorm)
+			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary.of(y), y.qkNorm)
 			if p.Trace != nil {
 				p.Trace("q", li, start, s.q)
 			}
@@ -197,7 +197,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		if p.TraceKV != nil {
 			p.TraceKV(li, kv)
 		}
-		place.Index, place.Sliding, place.Scale, place.Angles = li, y.window, scale, m.Rope.Frequencies(m.Heads.Size)
+		place.Index, place.Sliding, place.Scale, place.Angles = li, y.window, scale, m.RopeOf(li).Frequencies(m.Heads.Size)
 		source := compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width}
 		if err := m.compress(chooser, p, result, place, source); err != nil {
 			return nil, err

@@ -21,8 +21,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		}
 	}
 	n, width := len(c.ids), c.m.QueryWidth()
-	l := compress.Layer{Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads, Scale: float32(1 / math.Sqrt(float64(c.m.Heads.Size))),
-		Angles: c.m.Rope.Frequencies(c.m.Heads.Size)}
+	l := compress.Layer{Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads, Scale: float32(1 / math.Sqrt(float64(c.m.Heads.Size)))}
 	needs := v.Needs(l)
 	array := func(t engine.Type, n int) engine.Array {
 		a, err := c.d.New(t, n)
@@ -41,6 +40,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
 		spy.layer, l.Index, l.Sliding = layer, layer, c.m.Windows[layer]
+		l.Angles = c.m.RopeOf(layer).Frequencies(c.m.Heads.Size)
 		if needs.Columns {
 			c.d.ColumnSums(columns, queries, kv, 0, c.m.Heads, l.Sliding, l.Scale)
 		}
