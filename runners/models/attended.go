@@ -80,12 +80,12 @@ func (m *Model) Attended(ctx context.Context, s Sequence, from int, ids []int32,
 			engine.MatMulRotate(d, r.q, kv, r.qkv, r.normed, y.qkv, from+start, m.Heads, rotary.of(y), y.qkNorm)
 			if m.Fixed(i) {
 				m.collect(c, kv, held, from+start, rows)
-				d.Attention(r.attended, r.q, kv, from+start, m.Heads, y.window, m.Scale())
+				d.Attention(r.attended, r.q, kv, from+start, y.attention)
 			} else {
 				if start > 0 || at > 0 { // the sums are added to
 					d.CombineScores(sums, sums, engine.Array{}, m.Heads.Query, engine.ScoresTimes, 0)
 				}
-				engine.AttentionColumnSums(d, r.attended, sums, r.q, kv, from+start, m.Heads, y.window, m.Scale())
+				engine.AttentionColumnSums(d, r.attended, sums, r.q, kv, from+start, y.attention)
 			}
 			m.add(x, r.attended, r, y.out, y.attentionPost)
 			m.feed(x, r, y)

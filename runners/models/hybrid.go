@@ -40,7 +40,7 @@ func (c Config) PolicyLayers() []int {
 
 // PolicyPlace is a prompt as policies see it, before the first of their layers.
 func (c Config) PolicyPlace(tokens, sample int) compress.Layer {
-	return compress.Layer{Layers: len(c.PolicyLayers()), Tokens: tokens, Heads: c.Heads, Sample: sample}
+	return compress.Layer{Layers: len(c.PolicyLayers()), Tokens: tokens, Attention: engine.Attention{Heads: c.Heads}, Sample: sample}
 }
 
 // CheckVariant reports a variant that cannot serve the model.

@@ -30,7 +30,7 @@ type layer struct {
 	gateUp                  engine.Weight // (2·ff, width)
 	down                    engine.Weight // (width, ff)
 	experts                 engine.Experts
-	window                  int
+	attention               engine.Attention
 }
 
 // Blocker is a device with a preferred number of tokens per prefill block.
@@ -97,7 +97,7 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	}
 	for i := range c.Layers {
 		l.layer = i
-		y := layer{window: c.Windows[i]}
+		y := layer{attention: engine.Attention{Heads: c.Heads, Window: c.Windows[i], Scale: c.Scale(), Cap: c.AttentionCap}}
 		y.attentionNorm, y.feedNorm = l.vector(AttentionNorm, c.Width), l.vector(FeedNorm, c.Width)
 		if c.PostNorms {
 			y.attentionPost, y.feedPost = l.vector(AttentionPostNorm, c.Width), l.vector(FeedPostNorm, c.Width)
@@ -134,6 +134,9 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	}
 	return m, nil
 }
+
+// Attention is how a layer attends.
+func (m *Model) Attention(layer int) engine.Attention { return m.layers[layer].attention }
 
 // Device returns the device that holds the model.
 func (m *Model) Device() engine.Device { return m.device }

@@ -122,7 +122,6 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	d.PutInts(ids, p.IDs)
 	d.Embed(hidden, m.embedding, ids, m.embeddingScale)
 	blocks := (n + m.block - 1) / m.block
-	scale := m.Scale()
 	tails := &tails{m: m, n: n}
 	defer tails.free()
 	computed, attending := p.Part.layers(m.Layers), p.Part.first(n, m.block)
@@ -169,7 +168,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			summing := needs.Columns && start >= attending && !m.Fixed(li)
 			if li == m.Layers-1 && p.Trace == nil {
 				if summing {
-					d.ColumnSums(columns, s.q, kv, start, m.Heads, y.window, scale)
+					d.ColumnSums(columns, s.q, kv, start, y.attention)
 					summing = false
 				}
 				// After the last layer only the last token is needed.
@@ -186,9 +185,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			if start >= attending {
 				attended = s.attended
 				if summing {
-					engine.AttentionColumnSums(d, attended, columns, s.q, kv, start, m.Heads, y.window, scale)
+					engine.AttentionColumnSums(d, attended, columns, s.q, kv, start, y.attention)
 				} else {
-					d.Attention(attended, s.q, kv, start, m.Heads, y.window, scale)
+					d.Attention(attended, s.q, kv, start, y.attention)
 				}
 			}
 			m.add(x, attended, s, y.out, y.attentionPost)
@@ -206,9 +205,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			p.TraceKV(li, kv)
 		}
 		if m.Fixed(li) {
-			err = m.slide(tails, p, result, y.window, kv)
+			err = m.slide(tails, p, result, y.attention.Window, kv)
 		} else {
-			place.Sliding, place.Scale, place.Angles = y.window, scale, m.RopeOf(li).Frequencies(m.Heads.Size)
+			place.Attention, place.Angles = y.attention, m.RopeOf(li).Frequencies(m.Heads.Size)
 			err = m.compress(chooser, p, result, place, compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width})
 			place.Index++
 		}

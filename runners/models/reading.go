@@ -88,7 +88,7 @@ func (b *Decoder) reads() bool {
 
 // read replaces the result of attention in a layer for the rows with a reader. It computes
 // in plain Go over copies, which is right on every device.
-func (b *Decoder) read(layer, window int) {
+func (b *Decoder) read(layer int, by engine.Attention) {
 	m, d, h := b.m, b.m.device, b.m.Heads
 	if !b.reads() || m.Fixed(layer) {
 		return
@@ -108,11 +108,11 @@ func (b *Decoder) read(layer, window int) {
 			queries[a] = flat[a*h.Size : (a+1)*h.Size]
 		}
 		place := s.reader.prompt
-		place.Index, place.Sliding, place.Scale, place.Angles = index, window, m.Scale(), m.RopeOf(layer).Frequencies(h.Size)
+		place.Index, place.Attention, place.Angles = index, by, m.RopeOf(layer).Frequencies(h.Size)
 		attended := make([]float32, 0, len(flat))
 		for a, positions := range s.reader.variant.Read(place, queries, r.keys[layer]) {
 			g := a / h.Group()
-			attended = append(attended, attend(queries[a], r.keys[layer][g], r.values[layer][g], positions, m.Scale())...)
+			attended = append(attended, attend(queries[a], r.keys[layer][g], r.values[layer][g], positions, by.Scale)...)
 		}
 		d.Put(b.w.full.attended.Slice(lo, hi), attended)
 	}
