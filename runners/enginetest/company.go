@@ -89,7 +89,9 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 		g := b.in32(b.normal(576))
 		b.all = nil // release must not free g
 		rows(t, "rms norm", b, 576, 576, func(dst, x engine.Array) { d.RMSNorm(dst, x, g.dev, 1e-5) })
-		rows(t, "swiglu", b, 2*1536, 1536, func(dst, x engine.Array) { d.SwiGLU(dst, x, 1536) })
+		for _, a := range activations {
+			rows(t, a.Kind.String(), b, 2*1536, 1536, func(dst, x engine.Array) { d.Gate(dst, x, 1536, a) })
+		}
 		d.Free(g.dev)
 		table := b.weight([]engine.Stored{b.matrix(engine.Q8_0, 50, 96)}, nil)
 		ids := make([]int32, m)
@@ -97,11 +99,11 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 			ids[i] = int32(i * 7 % 50)
 		}
 		p, whole := b.inInts(ids), b.out(m*96)
-		d.Embed(whole.dev, table.dev, p.dev)
+		d.Embed(whole.dev, table.dev, p.dev, 1)
 		want := b.get(whole.dev)
 		pieces(func(lo, hi int) {
 			dst := b.out((hi - lo) * 96)
-			d.Embed(dst.dev, table.dev, p.dev.Slice(lo, hi))
+			d.Embed(dst.dev, table.dev, p.dev.Slice(lo, hi), 1)
 			if err := same(b.get(dst.dev), want[lo*96:hi*96]); err != nil {
 				t.Errorf("embed: rows %d to %d alone: %v", lo, hi, err)
 			}
@@ -132,11 +134,12 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 				dev := kv.on(func(p *pair) engine.Array { return p.dev })
 				row := h.Query * h.Size
 				q, whole := b.in(b.normal(m*row)), b.out(m*row)
-				d.Attention(whole.dev, q.dev, dev, start, h, window, 0.125)
+				by := engine.Attention{Heads: h, Window: window, Scale: 0.125}
+				d.Attention(whole.dev, q.dev, dev, start, by)
 				want := b.get(whole.dev)
 				pieces(func(lo, hi int) {
 					out := b.out((hi - lo) * row)
-					d.Attention(out.dev, q.dev.Slice(lo*row, hi*row), dev, start+lo, h, window, 0.125)
+					d.Attention(out.dev, q.dev.Slice(lo*row, hi*row), dev, start+lo, by)
 					if err := same(b.get(out.dev), want[lo*row:hi*row]); err != nil {
 						t.Errorf("%+v, window %d: rows %d to %d alone: %v", h, window, lo, hi, err)
 					}
@@ -189,7 +192,7 @@ func companyBatch(b *bench, h engine.Heads, window int) {
 		var got []float32
 		for step := range steps {
 			b.dev.RotateAppend(q.dev, batch, 0, qkv.dev.Slice((step*rows+lo)*wide, (step*rows+hi)*wide), r, engine.QKNorm{})
-			b.dev.AttendCaches(out.dev, q.dev, batch, 0, window, float32(1/math.Sqrt(float64(h.Size))))
+			b.dev.AttendCaches(out.dev, q.dev, batch, 0, engine.Attention{Heads: h, Window: window, Scale: float32(1 / math.Sqrt(float64(h.Size)))})
 			b.dev.Advance(batch)
 			got = append(got, b.get(out.dev)...)
 		}

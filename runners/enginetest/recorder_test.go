@@ -20,26 +20,28 @@ func (r *recorder) Describe() string  { return r.note("Describe").Describe() }
 func (r *recorder) New(t engine.Type, n int) (engine.Array, error) {
 	return r.note("New").New(t, n)
 }
-func (r *recorder) Free(a ...engine.Array)                 { r.note("Free").Free(a...) }
-func (r *recorder) Memory() engine.Memory                  { return r.note("Memory").Memory() }
-func (r *recorder) ResetPeak()                             { r.note("ResetPeak").ResetPeak() }
-func (r *recorder) Trim()                                  { r.note("Trim") }
-func (r *recorder) Sync() error                            { return r.note("Sync").Sync() }
-func (r *recorder) Put(dst engine.Array, src []float32)    { r.note("Put").Put(dst, src) }
-func (r *recorder) PutInts(dst engine.Array, src []int32)  { r.note("PutInts").PutInts(dst, src) }
-func (r *recorder) Get(dst []float32, src engine.Array)    { r.note("Get").Get(dst, src) }
-func (r *recorder) GetInts(dst []int32, src engine.Array)  { r.note("GetInts").GetInts(dst, src) }
-func (r *recorder) Copy(dst, src engine.Array)             { r.note("Copy").Copy(dst, src) }
-func (r *recorder) FreeWeight(w engine.Weight)             { r.note("FreeWeight").FreeWeight(w) }
-func (r *recorder) FreeRotary(rotary engine.Rotary)        { r.note("FreeRotary").FreeRotary(rotary) }
-func (r *recorder) SwiGLU(dst, gateUp engine.Array, n int) { r.note("SwiGLU").SwiGLU(dst, gateUp, n) }
-func (r *recorder) Select(s []engine.Selection)            { r.note("Select").Select(s) }
-func (r *recorder) FreeCache(c ...engine.Cache)            { r.note("FreeCache").FreeCache(c...) }
-func (r *recorder) FreeBatch(b engine.Batch)               { r.note("FreeBatch").FreeBatch(b) }
-func (r *recorder) Advance(b engine.Batch)                 { r.note("Advance").Advance(b) }
-func (r *recorder) Replay(b engine.Batch, step func())     { r.note("Replay").Replay(b, step) }
-func (r *recorder) Step(step func())                       { engine.Step(r.note("Step"), step) }
-func (r *recorder) ArgMax(dst, logits engine.Array)        { r.note("ArgMax").ArgMax(dst, logits) }
+func (r *recorder) Free(a ...engine.Array)                { r.note("Free").Free(a...) }
+func (r *recorder) Memory() engine.Memory                 { return r.note("Memory").Memory() }
+func (r *recorder) ResetPeak()                            { r.note("ResetPeak").ResetPeak() }
+func (r *recorder) Trim()                                 { r.note("Trim") }
+func (r *recorder) Sync() error                           { return r.note("Sync").Sync() }
+func (r *recorder) Put(dst engine.Array, src []float32)   { r.note("Put").Put(dst, src) }
+func (r *recorder) PutInts(dst engine.Array, src []int32) { r.note("PutInts").PutInts(dst, src) }
+func (r *recorder) Get(dst []float32, src engine.Array)   { r.note("Get").Get(dst, src) }
+func (r *recorder) GetInts(dst []int32, src engine.Array) { r.note("GetInts").GetInts(dst, src) }
+func (r *recorder) Copy(dst, src engine.Array)            { r.note("Copy").Copy(dst, src) }
+func (r *recorder) FreeWeight(w engine.Weight)            { r.note("FreeWeight").FreeWeight(w) }
+func (r *recorder) FreeRotary(rotary engine.Rotary)       { r.note("FreeRotary").FreeRotary(rotary) }
+func (r *recorder) Gate(dst, gateUp engine.Array, n int, a engine.Activation) {
+	r.note("Gate").Gate(dst, gateUp, n, a)
+}
+func (r *recorder) Select(s []engine.Selection)        { r.note("Select").Select(s) }
+func (r *recorder) FreeCache(c ...engine.Cache)        { r.note("FreeCache").FreeCache(c...) }
+func (r *recorder) FreeBatch(b engine.Batch)           { r.note("FreeBatch").FreeBatch(b) }
+func (r *recorder) Advance(b engine.Batch)             { r.note("Advance").Advance(b) }
+func (r *recorder) Replay(b engine.Batch, step func()) { r.note("Replay").Replay(b, step) }
+func (r *recorder) Step(step func())                   { engine.Step(r.note("Step"), step) }
+func (r *recorder) ArgMax(dst, logits engine.Array)    { r.note("ArgMax").ArgMax(dst, logits) }
 func (r *recorder) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
 	return r.note("LoadWeight").LoadWeight(parts, bias)
 }
@@ -49,8 +51,12 @@ func (r *recorder) LoadVector(v engine.Stored) (engine.Array, error) {
 func (r *recorder) NewRotary(rotation engine.Rotation, n int) (engine.Rotary, error) {
 	return r.note("NewRotary").NewRotary(rotation, n)
 }
-func (r *recorder) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
-	r.note("Embed").Embed(dst, table, ids)
+func (r *recorder) Embed(dst engine.Array, table engine.Weight, ids engine.Array, scale float32) {
+	r.note("Embed").Embed(dst, table, ids, scale)
+}
+func (r *recorder) Cap(x engine.Array, limit float32) { r.note("Cap").Cap(x, limit) }
+func (r *recorder) RMSNormAdd(dst, x, weight engine.Array, eps float32) {
+	r.note("RMSNormAdd").RMSNormAdd(dst, x, weight, eps)
 }
 func (r *recorder) RMSNorm(dst, x, weight engine.Array, eps float32) {
 	r.note("RMSNorm").RMSNorm(dst, x, weight, eps)
@@ -59,8 +65,8 @@ func (r *recorder) MatMul(dst, x engine.Array, w engine.Weight) { r.note("MatMul
 func (r *recorder) MatMulAdd(dst, x engine.Array, w engine.Weight) {
 	r.note("MatMulAdd").MatMulAdd(dst, x, w)
 }
-func (r *recorder) MatMulSwiGLU(dst, room, x engine.Array, w engine.Weight) {
-	engine.MatMulSwiGLU(r.note("MatMulSwiGLU"), dst, room, x, w)
+func (r *recorder) MatMulGate(dst, room, x engine.Array, w engine.Weight, a engine.Activation) {
+	engine.MatMulGate(r.note("MatMulGate"), dst, room, x, w, a)
 }
 func (r *recorder) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array, w engine.Weight, start int, h engine.Heads, rotary engine.Rotary, norm engine.QKNorm) {
 	engine.MatMulRotate(r.note("MatMulRotate"), q, kv, room, x, w, start, h, rotary, norm)
@@ -71,20 +77,20 @@ func (r *recorder) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 func (r *recorder) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start int, h engine.Heads, rotary engine.Rotary, norm engine.QKNorm) {
 	r.note("Rotate").Rotate(q, kv, qkv, start, h, rotary, norm)
 }
-func (r *recorder) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	r.note("Attention").Attention(out, q, kv, start, h, window, scale)
+func (r *recorder) Attention(out, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	r.note("Attention").Attention(out, q, kv, start, by)
 }
-func (r *recorder) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
-	r.note("WindowScores").WindowScores(dst, w, q, kv, h, window, scale)
+func (r *recorder) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, by engine.Attention) {
+	r.note("WindowScores").WindowScores(dst, w, q, kv, by)
 }
-func (r *recorder) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	r.note("ColumnSums").ColumnSums(dst, q, kv, start, h, window, scale)
+func (r *recorder) ColumnSums(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	r.note("ColumnSums").ColumnSums(dst, q, kv, start, by)
 }
-func (r *recorder) AttentionColumnSums(out, dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	engine.AttentionColumnSums(r.note("AttentionColumnSums"), out, dst, q, kv, start, h, window, scale)
+func (r *recorder) AttentionColumnSums(out, dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	engine.AttentionColumnSums(r.note("AttentionColumnSums"), out, dst, q, kv, start, by)
 }
-func (r *recorder) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	r.note("AttentionRows").AttentionRows(dst, q, kv, start, h, window, scale)
+func (r *recorder) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	r.note("AttentionRows").AttentionRows(dst, q, kv, start, by)
 }
 func (r *recorder) CountAbove(dst, src engine.Array, groups int, above float32) {
 	r.note("CountAbove").CountAbove(dst, src, groups, above)
@@ -122,8 +128,8 @@ func (r *recorder) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, 
 func (r *recorder) RotateAppend(q engine.Array, b engine.Batch, layer int, qkv engine.Array, rotary engine.Rotary, norm engine.QKNorm) {
 	r.note("RotateAppend").RotateAppend(q, b, layer, qkv, rotary, norm)
 }
-func (r *recorder) AttendCaches(out, q engine.Array, b engine.Batch, layer, window int, scale float32) {
-	r.note("AttendCaches").AttendCaches(out, q, b, layer, window, scale)
+func (r *recorder) AttendCaches(out, q engine.Array, b engine.Batch, layer int, by engine.Attention) {
+	r.note("AttendCaches").AttendCaches(out, q, b, layer, by)
 }
 func (r *recorder) Divergence(dst, logits engine.Array, vocab int, p, q []int) {
 	r.note("Divergence").Divergence(dst, logits, vocab, p, q)

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,15 +25,27 @@ import (
 
 // Config is the configuration of a decoder, read from any kind of file.
 type Config struct {
-	Family  string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
-	Layers  int
-	Width   int
-	Heads   engine.Heads
-	FF      int
-	Vocab   int
-	Context int // number of positions that the model was made for
-	Epsilon float32
-	Rope    Rope // of every layer, unless SlidingRope differs
+	Family     string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
+	Layers     int
+	Width      int
+	Heads      engine.Heads
+	FF         int
+	Activation engine.Activation
+	Vocab      int
+	Context    int // number of positions that the model was made for
+	Epsilon    float32
+	// UnitNorms: the weights of norms are stored less 1.
+	UnitNorms bool
+	// PostNorms: attention and feed-forward have norms behind them too, before their output is added.
+	PostNorms bool
+	// EmbeddingScale is what embeddings are multiplied by, 0 for nothing. RoundedScale has it rounded to the device's type
+	// first, as transformers does.
+	EmbeddingScale float32
+	RoundedScale   bool
+	AttentionScale float32 // of q·k; 0 for 1/√d
+	AttentionCap   float32 // softly bounds q·k, scaled: cap·tanh(s/cap); 0 for none
+	LogitCap       float32 // the same of logits
+	Rope           Rope    // of every layer, unless SlidingRope differs
 	// SlidingRope is the rotation of layers with a sliding window, where it is another one.
 	SlidingRope *Rope
 	Windows     []int // per layer: the sliding window, 0 for none
@@ -255,6 +268,15 @@ func (c Config) Check() error {
 	if c.Experts < 0 || c.Experts > 1<<12 || c.Experts > 0 && (c.PerToken < 1 || c.PerToken > c.Experts) {
 		return fmt.Errorf("%d experts with %d per token", c.Experts, c.PerToken)
 	}
+	if c.Experts > 0 && c.PostNorms {
+		return errors.New("a mixture of experts with a norm behind it is not supported")
+	}
+	for what, v := range map[string]float32{"embeddings' scale": c.EmbeddingScale, "attention's scale": c.AttentionScale,
+		"cap of the attention's scores": c.AttentionCap, "logits' cap": c.LogitCap} {
+		if !(v >= 0) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("the %s is %g", what, v)
+		}
+	}
 	if len(c.Windows) != c.Layers {
 		return fmt.Errorf("%d sliding windows for %d layers", len(c.Windows), c.Layers)
 	}
@@ -272,6 +294,14 @@ func (c Config) RopeOf(layer int) Rope {
 		return *c.SlidingRope
 	}
 	return c.Rope
+}
+
+// Scale is the factor of the attention's products.
+func (c Config) Scale() float32 {
+	if c.AttentionScale > 0 {
+		return c.AttentionScale
+	}
+	return float32(1 / math.Sqrt(float64(c.Heads.Size)))
 }
 
 // QueryWidth is the width of all query heads together.
@@ -297,7 +327,11 @@ func (c Config) Parameters() int64 {
 	if c.Experts > 0 {
 		feed = int64(c.Experts)*feed + int64(c.Experts)*int64(c.Width)
 	}
-	n := int64(c.Layers)*(attention+feed+2*int64(c.Width)) + int64(c.Width) + int64(c.Vocab)*int64(c.Width)
+	norms := 2 * int64(c.Width)
+	if c.PostNorms {
+		norms *= 2
+	}
+	n := int64(c.Layers)*(attention+feed+norms) + int64(c.Width) + int64(c.Vocab)*int64(c.Width)
 	if !c.Tied {
 		n += int64(c.Vocab) * int64(c.Width)
 	}

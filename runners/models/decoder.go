@@ -124,7 +124,7 @@ func (b *Decoder) Step(feed []int32) ([]int32, error) {
 
 func (b *Decoder) step() {
 	m, d, s, x := b.m, b.m.device, b.w.full, b.hidden
-	d.Embed(x, m.embedding, b.ids)
+	d.Embed(x, m.embedding, b.ids, m.embeddingScale)
 	for i := range m.layers {
 		y := &m.layers[i]
 		d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
@@ -133,13 +133,13 @@ func (b *Decoder) step() {
 		if b.queries.Len > 0 {
 			d.Copy(b.queries.Slice(i*s.q.Len, (i+1)*s.q.Len), s.q)
 		}
-		d.AttendCaches(s.attended, s.q, b.batch, i, y.window, m.scale())
-		b.read(i, y.window)
-		d.MatMulAdd(x, s.attended, y.out)
+		d.AttendCaches(s.attended, s.q, b.batch, i, y.attention)
+		b.read(i, y.attention)
+		m.add(x, s.attended, s, y.out, y.attentionPost)
 		m.feed(x, s, y)
 	}
 	d.RMSNorm(s.normed, x, m.norm, m.Epsilon)
-	d.MatMul(b.logits, s.normed, m.output)
+	m.logits(b.logits, s.normed)
 	d.ArgMax(b.ids, b.logits)
 	d.Advance(b.batch)
 }

@@ -59,11 +59,11 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		rows *= 2
 	}
 	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
-	l := compress.Layer{Layers: m.Layers, Tokens: n, Heads: m.Heads}
+	l := m.PolicyPlace(n, 0)
 	chosen := int64(0) // bytes of positions, in the layer with most of them
 	for _, v := range variants {
 		var bytes, most int64
-		for i := range m.Layers {
+		for i := range l.Layers {
 			l.Index = i
 			e := v.Expect(l)
 			held := e.Most() + e.Heads*room
@@ -71,6 +71,15 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 			if e.Tail < n { // positions may be dropped, so the cache stores which are kept
 				bytes += takes(4 * int64(held))
 				most = max(most, 4*int64(e.Most()))
+			}
+		}
+		for i, w := range m.Windows {
+			if m.Fixed(i) {
+				held := m.Heads.KV * (min(n, w) + room)
+				bytes += 2 * array(held, m.Heads.Size)
+				if w < n {
+					bytes += takes(4 * int64(held))
+				}
 			}
 		}
 		chosen += most

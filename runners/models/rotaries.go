@@ -7,7 +7,7 @@ type rotaries struct{ full, sliding engine.Rotary }
 
 // of is the rotation of a layer.
 func (r rotaries) of(y *layer) engine.Rotary {
-	if y.window > 0 {
+	if y.attention.Window > 0 {
 		return r.sliding
 	}
 	return r.full

@@ -73,12 +73,14 @@ func (d *Device) FreeWeight(w engine.Weight) {
 }
 
 // Embed copies rows of the table.
-func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
+func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array, scale float32) {
 	w := table.(*weight)
 	same("Embed", dst.Len, ids.Len*w.cols)
 	out := floats(dst)
 	for i, id := range ints(ids) {
-		copy(out[i*w.cols:(i+1)*w.cols], w.values[int(id)*w.cols:(int(id)+1)*w.cols])
+		for j, v := range w.values[int(id)*w.cols : (int(id)+1)*w.cols] {
+			out[i*w.cols+j] = scale * v
+		}
 	}
 }
 
@@ -92,12 +94,30 @@ func (d *Device) RMSNorm(dst, x, wt engine.Array, eps float32) {
 	}
 }
 
-func rmsNorm(dst, x, g []float32, eps float32) {
+// RMSNormAdd adds normalised rows.
+func (d *Device) RMSNormAdd(dst, x, wt engine.Array, eps float32) {
+	same("RMSNormAdd", dst.Len, x.Len)
+	width := wt.Len
+	in, out, g := floats(x), floats(dst), floats(wt)
+	for i := 0; i < len(in); i += width {
+		r := meanRoot(in[i:i+width], eps)
+		for j, v := range in[i : i+width] {
+			out[i+j] = float32(float64(out[i+j]) + float64(v)*r*float64(g[j]))
+		}
+	}
+}
+
+// meanRoot is 1/√(mean(x²)+eps).
+func meanRoot(x []float32, eps float32) float64 {
 	sum := 0.0
 	for _, v := range x {
 		sum += float64(v) * float64(v)
 	}
-	r := 1 / math.Sqrt(sum/float64(len(x))+float64(eps))
+	return 1 / math.Sqrt(sum/float64(len(x))+float64(eps))
+}
+
+func rmsNorm(dst, x, g []float32, eps float32) {
+	r := meanRoot(x, eps)
 	for j, v := range x {
 		dst[j] = float32(float64(v) * r * float64(g[j]))
 	}
@@ -141,16 +161,30 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
-// SwiGLU is the gate of a feed-forward layer.
-func (d *Device) SwiGLU(dst, gateUp engine.Array, ff int) {
-	same("SwiGLU", 2*dst.Len, gateUp.Len)
+// Gate is the gate of a feed-forward layer.
+func (d *Device) Gate(dst, gateUp engine.Array, ff int, a engine.Activation) {
+	same("Gate", 2*dst.Len, gateUp.Len)
 	in, out := floats(gateUp), floats(dst)
 	for i := range dst.Len / ff {
 		for j := range ff {
 			g, u := float64(in[2*i*ff+j]), float64(in[2*i*ff+ff+j])
-			out[i*ff+j] = float32(g / (1 + math.Exp(-g)) * u)
+			out[i*ff+j] = float32(gated(g, u, a))
 		}
 	}
+}
+
+func gated(g, u float64, a engine.Activation) float64 {
+	switch a.Kind {
+	case engine.SwiGLU:
+		return g / (1 + math.Exp(-g)) * u
+	case engine.TanhGEGLU:
+		return g / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(g+0.044715*g*g*g))) * u
+	case engine.ClampedSwiGLU:
+		limit := float64(a.Limit)
+		g, u = min(g, limit), min(max(u, -limit), limit)
+		return g / (1 + math.Exp(-float64(a.Alpha)*g)) * (u + 1)
+	}
+	panic(fmt.Sprintf("ref: Gate: %v", a.Kind))
 }
 
 // MixtureAdd routes each row to its experts.
@@ -180,7 +214,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			hidden, _ := d.New(engine.Float32, ff)
 			out, _ := d.New(engine.Float32, width)
 			d.MatMul(gateUp, row, e.GateUp[j])
-			d.SwiGLU(hidden, gateUp, ff)
+			d.Gate(hidden, gateUp, ff, e.Activation)
 			d.MatMul(out, hidden, e.Down[j])
 			for k, v := range floats(out) {
 				sum[k] += p * float64(v)
@@ -192,6 +226,13 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		for k, v := range sum {
 			o[k] = float32(float64(o[k]) + v)
 		}
+	}
+}
+
+// Cap bounds logits softly.
+func (d *Device) Cap(x engine.Array, limit float32) {
+	for i, v := range floats(x) {
+		floats(x)[i] = float32(float64(limit) * math.Tanh(float64(v)/float64(limit)))
 	}
 }
 
