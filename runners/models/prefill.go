@@ -236,7 +236,7 @@ func (m *Model) scale() float32 { return float32(1 / math.Sqrt(float64(m.Heads.S
 func (m *Model) feed(x engine.Array, s scratch, y *layer) {
 	d := m.device
 	d.RMSNorm(s.normed, x, y.feedNorm, m.Epsilon)
-	if m.Experts > 0 {
+	if y.experts.PerToken > 0 {
 		d.MixtureAdd(x, s.normed, y.experts)
 		return
 	}
