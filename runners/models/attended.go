@@ -39,7 +39,7 @@ func (m *Model) Attended(ctx context.Context, s Sequence, from int, ids []int32,
 	if len(ids) == 0 {
 		return nil
 	}
-	rotary, err := m.rotate(from + len(ids))
+	rotary, err := m.rotateTokens(from + len(ids))
 	if err != nil {
 		return err
 	}

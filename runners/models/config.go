@@ -64,6 +64,17 @@ type Family struct {
 	// Adapt completes the configuration from the fields of config.json that are
 	// specific to this family.
 	Adapt func(raw RawConfig, c *Config) error
+	// Defaults, unless it is nil, has what config.json may lack.
+	Defaults func() RawConfig
+	// Nested: the fields are under text_config, beside those of what is not a language model.
+	Nested bool
+	// Tensors are the names in safetensors that differ from the other families'.
+	Tensors map[Role]string
+
+	// Architecture is the family's name in GGUF files, empty where it has none.
+	Architecture string
+	// AdaptGGUF completes the configuration from a GGUF file's metadata.
+	AdaptGGUF func(r *ggufKeys, c *Config)
 }
 
 var families = map[string]Family{}
@@ -87,46 +98,41 @@ func findFamily(name string) (Family, error) {
 // RawConfig holds the fields of config.json that this package uses, in the older
 // form (rope_theta, rope_scaling) and the newer one (rope_parameters).
 type RawConfig struct {
-	ModelType       string          `json:"model_type"`
-	Layers          int             `json:"num_hidden_layers"`
-	Width           int             `json:"hidden_size"`
-	QueryHeads      int             `json:"num_attention_heads"`
-	KVHeads         *int            `json:"num_key_value_heads"`
-	HeadSize        *int            `json:"head_dim"`
-	FF              int             `json:"intermediate_size"`
-	Vocab           int             `json:"vocab_size"`
-	Context         int             `json:"max_position_embeddings"`
-	Epsilon         *float64        `json:"rms_norm_eps"`
-	Activation      string          `json:"hidden_act"`
-	Tied            bool            `json:"tie_word_embeddings"`
-	MLPBias         bool            `json:"mlp_bias"`
-	AttentionBias   bool            `json:"attention_bias"`
-	RopeTheta       *float64        `json:"rope_theta"`
-	RopeScaling     *RawRope        `json:"rope_scaling"`
-	RopeParameters  *RawRope        `json:"rope_parameters"`
-	RopeLocalTheta  *float64        `json:"rope_local_base_freq"`
-	SlidingWindow   *int            `json:"sliding_window"`
-	UseSliding      *bool           `json:"use_sliding_window"`
-	MaxWindowLayers int             `json:"max_window_layers"`
-	LayerTypes      []string        `json:"layer_types"`
-	Experts         int             `json:"num_local_experts"`
-	PerToken        int             `json:"num_experts_per_tok"`
-	EOS             json.RawMessage `json:"eos_token_id"`
-}
-
-// RawRope is the rotation's part of config.json, in either form. The newer one may have
-// a part for each kind of layer.
-type RawRope struct {
-	Theta       *float64 `json:"rope_theta"`
-	Type        string   `json:"rope_type"`
-	OlderType   string   `json:"type"`
-	Factor      float64  `json:"factor"`
-	LowFactor   float64  `json:"low_freq_factor"`
-	HighFactor  float64  `json:"high_freq_factor"`
-	OriginalMax float64  `json:"original_max_position_embeddings"`
-
-	Full    *RawRope `json:"full_attention"`
-	Sliding *RawRope `json:"sliding_attention"`
+	ModelType       string   `json:"model_type"`
+	Layers          int      `json:"num_hidden_layers"`
+	Width           int      `json:"hidden_size"`
+	QueryHeads      int      `json:"num_attention_heads"`
+	KVHeads         *int     `json:"num_key_value_heads"`
+	HeadSize        *int     `json:"head_dim"`
+	FF              int      `json:"intermediate_size"`
+	Vocab           int      `json:"vocab_size"`
+	Context         int      `json:"max_position_embeddings"`
+	Epsilon         *float64 `json:"rms_norm_eps"`
+	Activation      string   `json:"hidden_act"`
+	GateActivation  string   `json:"hidden_activation"` // Gemma's, which has no use for the other
+	Tied            bool     `json:"tie_word_embeddings"`
+	MLPBias         bool     `json:"mlp_bias"`
+	AttentionBias   bool     `json:"attention_bias"`
+	RopeTheta       *float64 `json:"rope_theta"`
+	RopeScaling     *RawRope `json:"rope_scaling"`
+	RopeParameters  *RawRope `json:"rope_parameters"`
+	RopeLocalTheta  *float64 `json:"rope_local_base_freq"`
+	Partial         *float64 `json:"partial_rotary_factor"`
+	Original        *float64 `json:"original_max_position_embeddings"`
+	SlidingWindow   *int     `json:"sliding_window"`
+	UseSliding      *bool    `json:"use_sliding_window"`
+	MaxWindowLayers int      `json:"max_window_layers"`
+	LayerTypes      []string `json:"layer_types"`
+	SlidingPattern  int      `json:"sliding_window_pattern"`
+	// OwnSlidingPattern is how transformers writes it.
+	OwnSlidingPattern int             `json:"_sliding_window_pattern"`
+	QueryScalar       *float64        `json:"query_pre_attn_scalar"`
+	AttentionCap      *float64        `json:"attn_logit_softcapping"`
+	LogitCap          *float64        `json:"final_logit_softcapping"`
+	Bidirectional     *bool           `json:"use_bidirectional_attention"`
+	Experts           int             `json:"num_local_experts"`
+	PerToken          int             `json:"num_experts_per_tok"`
+	EOS               json.RawMessage `json:"eos_token_id"`
 }
 
 // ReadConfig reads a Hugging Face directory's config.json. End tokens in
@@ -147,11 +153,11 @@ func ReadConfig(dir string) (Config, error) {
 // ParseConfig reads config.json and, unless it is nil, generation_config.json.
 // path is the path of config.json, for errors.
 func ParseConfig(path string, config, generation []byte) (Config, error) {
-	var raw RawConfig
-	if err := json.Unmarshal(config, &raw); err != nil {
-		return Config{}, jsonError(path, config, err)
+	raw, family, err := parseRaw(path, config)
+	if err != nil {
+		return Config{}, err
 	}
-	c, err := raw.config()
+	c, err := raw.config(family)
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -172,6 +178,53 @@ func ParseConfig(path string, config, generation []byte) (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// parseRaw reads config.json over what its family has for missing fields.
+func parseRaw(path string, config []byte) (RawConfig, Family, error) {
+	var kind struct {
+		ModelType string          `json:"model_type"`
+		Text      json.RawMessage `json:"text_config"`
+		EOS       json.RawMessage `json:"eos_token_id"`
+	}
+	if err := json.Unmarshal(config, &kind); err != nil {
+		return RawConfig{}, Family{}, jsonError(path, config, err)
+	}
+	family, err := findFamily(kind.ModelType)
+	if err != nil {
+		return RawConfig{}, family, fmt.Errorf("%s: %w", path, err)
+	}
+	var raw RawConfig
+	if family.Defaults != nil {
+		raw = family.Defaults()
+	}
+	if family.Nested {
+		if len(kind.Text) == 0 {
+			return raw, family, fmt.Errorf("%s: model_type %q without text_config", path, kind.ModelType)
+		}
+		if err := json.Unmarshal(kind.Text, &raw); err != nil {
+			return raw, family, fmt.Errorf("%s: text_config: %w", path, err)
+		}
+		if raw.ModelType = kind.ModelType; len(raw.EOS) == 0 {
+			raw.EOS = kind.EOS
+		}
+		return raw, family, nil
+	}
+	if err := json.Unmarshal(config, &raw); err != nil {
+		return raw, family, jsonError(path, config, err)
+	}
+	return raw, family, nil
+}
+
+// activations are the names in config.json of what joins gate and up.
+var activations = map[string]engine.Activation{"silu": {Kind: engine.SwiGLU}, "gelu_pytorch_tanh": {Kind: engine.TanhGEGLU}}
+
+func activationOf(name string) (engine.Activation, error) {
+	a, ok := activations[name]
+	if !ok {
+		return a, fmt.Errorf("%q: have %s", name, strings.Join(slices.Sorted(maps.Keys(activations)), ", "))
+	}
+	return a, nil
 }
 
 // jsonError adds the path and the line to an error of encoding/json.
@@ -205,12 +258,8 @@ func endTokens(raw json.RawMessage) ([]int32, error) {
 	return several, nil
 }
 
-func (raw RawConfig) config() (Config, error) {
-	family, err := findFamily(raw.ModelType)
-	if err != nil {
-		return Config{}, err
-	}
-	c := Config{
+func (raw RawConfig) config(family Family) (c Config, err error) {
+	c = Config{
 		Family: raw.ModelType, Layers: raw.Layers, Width: raw.Width, FF: raw.FF, Vocab: raw.Vocab,
 		Context: raw.Context, Epsilon: 1e-6, Tied: raw.Tied,
 		Heads: engine.Heads{Query: raw.QueryHeads, KV: raw.QueryHeads},
@@ -226,15 +275,22 @@ func (raw RawConfig) config() (Config, error) {
 	if raw.Epsilon != nil {
 		c.Epsilon = float32(*raw.Epsilon)
 	}
-	if raw.Activation != "" && raw.Activation != "silu" {
-		return c, fmt.Errorf("hidden_act %q: have silu", raw.Activation)
+	key, name := "hidden_act", raw.Activation
+	if family.Defaults != nil && family.Defaults().GateActivation != "" {
+		key, name = "hidden_activation", raw.GateActivation
+	}
+	if name != "" {
+		if c.Activation, err = activationOf(name); err != nil {
+			return c, fmt.Errorf("%s %w", key, err)
+		}
 	}
 	if c.EOS, err = endTokens(raw.EOS); err != nil {
 		return c, err
 	}
-	if c.Rope, c.SlidingRope, err = raw.ropes(); err != nil {
+	if c.Rope, c.SlidingRope, err = raw.ropes(c.Heads.Size); err != nil {
 		return c, err
 	}
+	c.Context = max(c.Context, c.Rope.context())
 	if c.Layers < 1 || c.Layers > 1<<12 {
 		return c, fmt.Errorf("num_hidden_layers is %d", c.Layers)
 	}
@@ -268,6 +324,14 @@ func (c Config) Check() error {
 	}
 	if c.Heads.Size%2 != 0 {
 		return fmt.Errorf("head size %d is odd: the rotation needs pairs", c.Heads.Size)
+	}
+	if err := c.Rope.check(c.Heads.Size); err != nil {
+		return err
+	}
+	if c.SlidingRope != nil {
+		if err := c.SlidingRope.check(c.Heads.Size); err != nil {
+			return fmt.Errorf("layers with a sliding window: %w", err)
+		}
 	}
 	if c.Experts < 0 || c.Experts > 1<<12 || c.Experts > 0 && (c.PerToken < 1 || c.PerToken > c.Experts) {
 		return fmt.Errorf("%d experts with %d per token", c.Experts, c.PerToken)

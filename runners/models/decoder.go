@@ -54,7 +54,7 @@ func (b *Decoder) open() error {
 		end = max(end, s.Position+b.room)
 	}
 	var err error
-	if b.rotary, err = m.rotate(end); err != nil {
+	if b.rotary, err = m.rotateTokens(end); err != nil {
 		return err
 	}
 	b.w = m.workspace(rows)

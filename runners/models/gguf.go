@@ -17,22 +17,20 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if !slices.Contains([]string{"llama", "qwen2", "qwen3"}, architecture) {
-		return Config{}, fmt.Errorf("%s: architecture %q: have llama, qwen2, qwen3", f.Path(), architecture)
+	family, ok := byArchitecture(architecture)
+	if !ok {
+		return Config{}, fmt.Errorf("%s: architecture %q: have %s", f.Path(), architecture, strings.Join(architectures(), ", "))
 	}
 	r := ggufKeys{path: f.Path(), meta: meta, prefix: architecture + "."}
 	c := Config{
-		Family:  architecture,
+		Family:  family.Name,
 		Layers:  r.number("block_count"),
 		Width:   r.number("embedding_length"),
 		FF:      r.number("feed_forward_length"),
 		Context: r.number("context_length"),
 		Epsilon: float32(r.float("attention.layer_norm_rms_epsilon", 0)),
 		Heads:   engine.Heads{Query: r.number("attention.head_count")},
-		QKNorm:  architecture == "qwen3",
-		QKVBias: architecture == "qwen2",
 		Tied:    !f.Has("output.weight"),
-		Rope:    Rope{Theta: r.float("rope.freq_base", 10000), Type: "default"},
 	}
 	c.Heads.KV = r.optional("attention.head_count_kv", c.Heads.Query)
 	if c.Heads.Query > 0 {
@@ -45,26 +43,18 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if r.err != nil {
 		return c, r.err
 	}
-	if kind, err := meta.String(r.prefix + "rope.scaling.type"); err == nil && kind != "none" {
-		c.Rope.Type, c.Rope.Factor = kind, r.float("rope.scaling.factor", 0)
-	}
-	if meta.Has(r.prefix + "rope.freq_base_swa") {
-		c.SlidingRope = &Rope{Theta: r.float("rope.freq_base_swa", 0), Type: "default"}
-		if err := c.SlidingRope.check(); err != nil {
-			return c, fmt.Errorf("%s: rope.freq_base_swa: %w", f.Path(), err)
-		}
-	}
-	if f.Has("rope_freqs.weight") {
-		t, err := f.Weight("rope_freqs.weight", c.Heads.Size/2)
-		if err != nil {
-			return c, err
-		}
-		if c.Rope.Divisors, err = t.Floats(); err != nil {
-			return c, err
-		}
-	}
-	if err := c.Rope.check(); err != nil {
+	if c.Rope, c.SlidingRope, err = r.ropes(f, c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
+	}
+	c.Context = max(c.Context, c.Rope.context())
+	if c.Layers > 0 && c.Layers <= 1<<12 {
+		c.Windows = make([]int, c.Layers)
+		for i := range c.Windows {
+			c.Windows[i] = r.optional("attention.sliding_window", 0)
+		}
+	}
+	if family.AdaptGGUF != nil {
+		family.AdaptGGUF(&r, &c)
 	}
 	if err := ggufBiases(f.Names(), c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
@@ -74,12 +64,6 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, err
 	}
 	c.Vocab = table.Rows()
-	if c.Layers > 0 && c.Layers <= 1<<12 {
-		c.Windows = make([]int, c.Layers)
-		for i := range c.Windows {
-			c.Windows[i] = r.optional("attention.sliding_window", 0)
-		}
-	}
 	for _, key := range []string{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"} {
 		if id, err := meta.Uint(key); err == nil && !slices.Contains(c.EOS, int32(id)) {
 			c.EOS = append(c.EOS, int32(id))
@@ -92,6 +76,27 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	return c, nil
+}
+
+// byArchitecture is the family of a GGUF file.
+func byArchitecture(architecture string) (Family, bool) {
+	for _, f := range families {
+		if f.Architecture == architecture && architecture != "" {
+			return f, true
+		}
+	}
+	return Family{}, false
+}
+
+func architectures() []string {
+	var list []string
+	for _, f := range families {
+		if f.Architecture != "" {
+			list = append(list, f.Architecture)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // ggufBiases returns an error if a file has a bias that would not be read. The metadata do
@@ -113,6 +118,13 @@ type ggufKeys struct {
 	meta   weights.Metadata
 	prefix string
 	err    error
+}
+
+// fail keeps an error, unless there is one.
+func (r *ggufKeys) fail(err error) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %w", r.path, err)
+	}
 }
 
 func (r *ggufKeys) number(key string) int {

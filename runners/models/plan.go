@@ -50,6 +50,9 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	if m.SlidingRope != nil {
 		rotation *= 2
 	}
+	if m.Rope.changes() > 0 {
+		rotation *= 2 // the prompt's, and that of the tokens behind it
+	}
 	p.Prefill += array(n, m.Width) + 2*array(n, m.KVWidth()) + 4*int64(n) + 4*int64(m.Vocab) + rotation
 	rows := int64(len(variants))
 	if twins {

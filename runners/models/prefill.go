@@ -75,7 +75,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			return nil, fmt.Errorf("%w: token %d is %d, the vocabulary has %d", ErrPrompt, i, id, m.Vocab)
 		}
 	}
-	rotary, err := m.rotate(n + p.Room)
+	rotary, err := m.rotateWhole(n)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,8 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		if m.Fixed(li) {
 			err = m.slide(tails, p, result, y.attention.Window, kv)
 		} else {
-			place.Attention, place.Angles = y.attention, m.RopeOf(li).Frequencies(m.Heads.Size)
+			place.Attention = y.attention
+			place.Angles, place.AnglesFrom = m.angles(li, n)
 			err = m.compress(chooser, p, result, place, compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width})
 			place.Index++
 		}
@@ -239,6 +240,16 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		return nil, err
 	}
 	return result, nil
+}
+
+// angles are what a prompt of n tokens is turned by in a layer, and the position from which
+// tokens behind it are turned by the same.
+func (m *Model) angles(layer, n int) (frequencies []float32, from int) {
+	r := m.RopeOf(layer)
+	if change := r.changes(); n > change {
+		from = change
+	}
+	return r.For(n).Frequencies(m.Heads.Size), from
 }
 
 // logits is the output product, within the model's cap.

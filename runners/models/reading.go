@@ -108,7 +108,8 @@ func (b *Decoder) read(layer int, by engine.Attention) {
 			queries[a] = flat[a*h.Size : (a+1)*h.Size]
 		}
 		place := s.reader.prompt
-		place.Index, place.Attention, place.Angles = index, by, m.RopeOf(layer).Frequencies(h.Size)
+		place.Index, place.Attention = index, by
+		place.Angles, place.AnglesFrom = m.angles(layer, place.Tokens)
 		attended := make([]float32, 0, len(flat))
 		for a, positions := range s.reader.variant.Read(place, queries, r.keys[layer]) {
 			g := a / h.Group()

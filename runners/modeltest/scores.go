@@ -44,7 +44,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 			return
 		}
 		spy.layer, l.Attention = l.Index, c.m.Attention(layer)
-		l.Angles = c.m.RopeOf(layer).Frequencies(c.m.Heads.Size)
+		l.Angles = c.m.RopeOf(layer).For(n).Frequencies(c.m.Heads.Size)
 		if needs.Columns {
 			c.d.ColumnSums(columns, queries, kv, 0, l.Attention)
 		}
