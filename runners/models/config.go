@@ -25,7 +25,7 @@ import (
 
 // Config is the configuration of a decoder, read from any kind of file.
 type Config struct {
-	Family     string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
+	Family     string // "llama", "mistral", … the model_type of config.json
 	Layers     int
 	Width      int
 	Heads      engine.Heads
@@ -53,9 +53,8 @@ type Config struct {
 	QKVBias     bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
 	OutBias     bool // attention's output has a bias
 	Tied        bool // the output product shares the embeddings
-	Experts     int  // 0: dense
-	PerToken    int
 	EOS         []int32
+	Mixture
 }
 
 // Family is a series of models with the same architecture.
@@ -68,8 +67,9 @@ type Family struct {
 	Defaults func() RawConfig
 	// Nested: the fields are under text_config, beside those of what is not a language model.
 	Nested bool
-	// Tensors are the names in safetensors that differ from the other families'.
-	Tensors map[Role]string
+	// Names are those of its safetensors that are not as in hubNames, and Experts, unless it
+	// is nil, those of its experts' tensors, instead of hubExperts.
+	Names, Experts map[Role]string
 
 	// Architecture is the family's name in GGUF files, empty where it has none.
 	Architecture string
@@ -130,8 +130,13 @@ type RawConfig struct {
 	AttentionCap      *float64        `json:"attn_logit_softcapping"`
 	LogitCap          *float64        `json:"final_logit_softcapping"`
 	Bidirectional     *bool           `json:"use_bidirectional_attention"`
-	Experts           int             `json:"num_local_experts"`
+	LocalExperts      int             `json:"num_local_experts"`
+	NumExperts        int             `json:"num_experts"` // the same in other families' files, and in Qwen3-MoE's older ones
 	PerToken          int             `json:"num_experts_per_tok"`
+	ExpertFF          int             `json:"moe_intermediate_size"`
+	NormTopK          bool            `json:"norm_topk_prob"`
+	SparseStep        *int            `json:"decoder_sparse_step"`
+	DenseLayers       []int           `json:"mlp_only_layers"`
 	EOS               json.RawMessage `json:"eos_token_id"`
 }
 
@@ -333,8 +338,8 @@ func (c Config) Check() error {
 			return fmt.Errorf("layers with a sliding window: %w", err)
 		}
 	}
-	if c.Experts < 0 || c.Experts > 1<<12 || c.Experts > 0 && (c.PerToken < 1 || c.PerToken > c.Experts) {
-		return fmt.Errorf("%d experts with %d per token", c.Experts, c.PerToken)
+	if err := c.Mixture.check(c.Layers); err != nil {
+		return err
 	}
 	if c.Experts > 0 && c.PostNorms {
 		return errors.New("a mixture of experts with a norm behind it is not supported")
@@ -391,15 +396,15 @@ func (c Config) Parameters() int64 {
 	if c.QKNorm {
 		attention += int64(2 * c.Heads.Size)
 	}
-	feed := 3 * int64(c.Width) * int64(c.FF)
-	if c.Experts > 0 {
-		feed = int64(c.Experts)*feed + int64(c.Experts)*int64(c.Width)
-	}
+	dense := 3 * int64(c.Width) * int64(c.FF)
+	mixture := c.Mixture.parameters(c.Width)
+	sparse := int64(c.SparseLayers(c.Layers))
 	norms := 2 * int64(c.Width)
 	if c.PostNorms {
 		norms *= 2
 	}
-	n := int64(c.Layers)*(attention+feed+norms) + int64(c.Width) + int64(c.Vocab)*int64(c.Width)
+	n := int64(c.Layers)*(attention+norms) + sparse*mixture + (int64(c.Layers)-sparse)*dense
+	n += int64(c.Width) + int64(c.Vocab)*int64(c.Width)
 	if !c.Tied {
 		n += int64(c.Vocab) * int64(c.Width)
 	}

@@ -26,7 +26,6 @@ func ggufConfig(f *weights.File) (Config, error) {
 		Family:  family.Name,
 		Layers:  r.number("block_count"),
 		Width:   r.number("embedding_length"),
-		FF:      r.number("feed_forward_length"),
 		Context: r.number("context_length"),
 		Epsilon: float32(r.float("attention.layer_norm_rms_epsilon", 0)),
 		Heads:   engine.Heads{Query: r.number("attention.head_count")},
@@ -37,8 +36,10 @@ func ggufConfig(f *weights.File) (Config, error) {
 		c.Heads.Size = r.optional("attention.key_length", c.Width/c.Heads.Query)
 	}
 	if c.Experts = r.optional("expert_count", 0); c.Experts > 0 {
-		c.Family = "mixtral"
 		c.PerToken = r.number("expert_used_count")
+		ggufMixture(&r, architecture, &c)
+	} else {
+		c.FF = r.number("feed_forward_length")
 	}
 	if r.err != nil {
 		return c, r.err
@@ -48,6 +49,7 @@ func ggufConfig(f *weights.File) (Config, error) {
 	}
 	c.Context = max(c.Context, c.Rope.context())
 	if c.Layers > 0 && c.Layers <= 1<<12 {
+		c.Dense = ggufDense(f, c)
 		c.Windows = make([]int, c.Layers)
 		for i := range c.Windows {
 			c.Windows[i] = r.optional("attention.sliding_window", 0)
@@ -97,6 +99,33 @@ func architectures() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// ggufMixture completes the configuration of a mixture.
+func ggufMixture(r *ggufKeys, architecture string, c *Config) {
+	c.FF = r.optional("feed_forward_length", 0)
+	switch architecture {
+	case "qwen3moe":
+		c.ExpertFF = r.number("expert_feed_forward_length")
+		c.FF = max(c.FF, c.ExpertFF) // no layer has it
+	default:
+		c.Family = "mixtral"
+		c.ExpertFF = c.FF
+	}
+}
+
+// ggufDense says which layers of a mixture are dense: those without a router. The metadata
+// do not say.
+func ggufDense(f *weights.File, c Config) []bool {
+	dense, some := make([]bool, c.Layers), false
+	for i := range dense {
+		dense[i] = c.Experts > 0 && !f.Has(nameOf(ggufNames, Router, i)) && f.Has(nameOf(ggufNames, Gate, i))
+		some = some || dense[i]
+	}
+	if !some {
+		return nil
+	}
+	return dense
 }
 
 // ggufBiases returns an error if a file has a bias that would not be read. The metadata do

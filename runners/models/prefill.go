@@ -274,7 +274,7 @@ func (m *Model) add(x, in engine.Array, s scratch, w engine.Weight, norm engine.
 func (m *Model) feed(x engine.Array, s scratch, y *layer) {
 	d := m.device
 	d.RMSNorm(s.normed, x, y.feedNorm, m.Epsilon)
-	if m.Experts > 0 {
+	if y.experts.PerToken > 0 {
 		d.MixtureAdd(x, s.normed, y.experts)
 		return
 	}

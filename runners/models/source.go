@@ -55,13 +55,13 @@ var hubNames = map[Role]string{
 	QueryNorm: "model.layers.%d.self_attn.q_norm.weight", KeyNorm: "model.layers.%d.self_attn.k_norm.weight",
 	FeedNorm: "model.layers.%d.post_attention_layernorm.weight",
 	Gate:     "model.layers.%d.mlp.gate_proj.weight", Up: "model.layers.%d.mlp.up_proj.weight", Down: "model.layers.%d.mlp.down_proj.weight",
-	Router: "model.layers.%d.block_sparse_moe.gate.weight",
+	Router: "model.layers.%d.mlp.gate.weight",
 }
 
 var hubExperts = map[Role]string{
-	Gate: "model.layers.%d.block_sparse_moe.experts.%d.w1.weight",
-	Up:   "model.layers.%d.block_sparse_moe.experts.%d.w3.weight",
-	Down: "model.layers.%d.block_sparse_moe.experts.%d.w2.weight",
+	Gate: "model.layers.%d.mlp.experts.%d.gate_proj.weight",
+	Up:   "model.layers.%d.mlp.experts.%d.up_proj.weight",
+	Down: "model.layers.%d.mlp.experts.%d.down_proj.weight",
 }
 
 var ggufNames = map[Role]string{
@@ -116,10 +116,11 @@ func newHubSource(file *weights.File, family Family) hubSource {
 	return s
 }
 
+// name is the family's own where it has one for the role.
 func (s hubSource) name(role Role, layer int) string {
 	names := hubNames
-	if _, ok := s.family.Tensors[role]; ok {
-		names = s.family.Tensors
+	if s.family.Names[role] != "" {
+		names = s.family.Names
 	}
 	name := nameOf(names, role, layer)
 	if rest, ok := strings.CutPrefix(name, "model."); ok {
@@ -133,7 +134,11 @@ func (s hubSource) Has(role Role, layer int) bool { return s.file.Has(s.name(rol
 func (s hubSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
 	name := s.name(role, layer)
 	if expert >= 0 {
-		name = fmt.Sprintf(hubExperts[role], layer, expert)
+		experts := hubExperts
+		if s.family.Experts != nil {
+			experts = s.family.Experts
+		}
+		name = fmt.Sprintf(experts[role], layer, expert)
 	}
 	return s.file.Weight(name, shapeOf(role, rows, cols)...)
 }
