@@ -10,8 +10,6 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-var ggufArchitectures = []string{"llama", "qwen2", "qwen3", "qwen3moe"}
-
 // ggufConfig reads the configuration from a GGUF file's metadata.
 func ggufConfig(f *weights.File) (Config, error) {
 	meta := f.Metadata()
@@ -19,19 +17,18 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if !slices.Contains(ggufArchitectures, architecture) {
-		return Config{}, fmt.Errorf("%s: architecture %q: have %s", f.Path(), architecture, strings.Join(ggufArchitectures, ", "))
+	family, ok := byArchitecture(architecture)
+	if !ok {
+		return Config{}, fmt.Errorf("%s: architecture %q: have %s", f.Path(), architecture, strings.Join(architectures(), ", "))
 	}
 	r := ggufKeys{path: f.Path(), meta: meta, prefix: architecture + "."}
 	c := Config{
-		Family:  architecture,
+		Family:  family.Name,
 		Layers:  r.number("block_count"),
 		Width:   r.number("embedding_length"),
 		Context: r.number("context_length"),
 		Epsilon: float32(r.float("attention.layer_norm_rms_epsilon", 0)),
 		Heads:   engine.Heads{Query: r.number("attention.head_count")},
-		QKNorm:  architecture == "qwen3" || architecture == "qwen3moe",
-		QKVBias: architecture == "qwen2",
 		Tied:    !f.Has("output.weight"),
 	}
 	c.Heads.KV = r.optional("attention.head_count_kv", c.Heads.Query)
@@ -51,6 +48,16 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	c.Context = max(c.Context, c.Rope.context())
+	if c.Layers > 0 && c.Layers <= 1<<12 {
+		c.Dense = ggufDense(f, c)
+		c.Windows = make([]int, c.Layers)
+		for i := range c.Windows {
+			c.Windows[i] = r.optional("attention.sliding_window", 0)
+		}
+	}
+	if family.AdaptGGUF != nil {
+		family.AdaptGGUF(&r, &c)
+	}
 	if err := ggufBiases(f.Names(), c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
@@ -59,13 +66,6 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, err
 	}
 	c.Vocab = table.Rows()
-	if c.Layers > 0 && c.Layers <= 1<<12 {
-		c.Dense = ggufDense(f, c)
-		c.Windows = make([]int, c.Layers)
-		for i := range c.Windows {
-			c.Windows[i] = r.optional("attention.sliding_window", 0)
-		}
-	}
 	for _, key := range []string{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"} {
 		if id, err := meta.Uint(key); err == nil && !slices.Contains(c.EOS, int32(id)) {
 			c.EOS = append(c.EOS, int32(id))
@@ -80,12 +80,32 @@ func ggufConfig(f *weights.File) (Config, error) {
 	return c, nil
 }
 
+// byArchitecture is the family of a GGUF file.
+func byArchitecture(architecture string) (Family, bool) {
+	for _, f := range families {
+		if f.Architecture == architecture && architecture != "" {
+			return f, true
+		}
+	}
+	return Family{}, false
+}
+
+func architectures() []string {
+	var list []string
+	for _, f := range families {
+		if f.Architecture != "" {
+			list = append(list, f.Architecture)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // ggufMixture completes the configuration of a mixture.
 func ggufMixture(r *ggufKeys, architecture string, c *Config) {
 	c.FF = r.optional("feed_forward_length", 0)
 	switch architecture {
 	case "qwen3moe":
-		c.Family = "qwen3_moe"
 		c.ExpertFF = r.number("expert_feed_forward_length")
 		c.FF = max(c.FF, c.ExpertFF) // no layer has it
 	default:
@@ -127,6 +147,13 @@ type ggufKeys struct {
 	meta   weights.Metadata
 	prefix string
 	err    error
+}
+
+// fail keeps an error, unless there is one.
+func (r *ggufKeys) fail(err error) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %w", r.path, err)
+	}
 }
 
 func (r *ggufKeys) number(key string) int {

@@ -53,7 +53,15 @@ func Load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	if free := d.Memory().Free; free > 0 && size.bytes > free {
 		return nil, fmt.Errorf("%s: the weights do not fit: %w", f.Path, &engine.OutOfMemory{Device: d.Name(), Need: size.bytes, Free: free})
 	}
-	return load(d, f, done)
+	m, err := load(d, f, done)
+	if err != nil {
+		return nil, err
+	}
+	if m.embeddingScale, err = embeddingScale(d, f.Config); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return m, nil
 }
 
 // sizing replaces a device: it loads nothing and counts the bytes that weights need.
@@ -123,9 +131,6 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 		}
 	}
 	if l.err == nil {
-		m.embeddingScale, l.err = embeddingScale(d, c)
-	}
-	if l.err == nil {
 		l.err = d.Sync()
 	}
 	if l.err != nil {
@@ -151,7 +156,7 @@ func (m *Model) Close() {
 	}
 	d.Free(m.norm)
 	for i, y := range m.layers {
-		d.Free(y.attentionNorm, y.feedNorm, y.attentionPost, y.feedPost, y.qkNorm.Query, y.qkNorm.Key)
+		d.Free(y.attentionNorm, y.feedNorm, y.attentionPost, y.feedPost, y.qkNorm.Query, y.qkNorm.Key, y.attention.Sinks)
 		weights = append(weights, y.qkv, y.out)
 		if !m.Sparse(i) {
 			weights = append(weights, y.gateUp, y.down)

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/weights"
@@ -96,26 +97,42 @@ func shapeOf(role Role, rows, cols int) []int {
 	return []int{rows, cols}
 }
 
-// hubSource reads the safetensors of a Hugging Face model.
+// hubSource reads the safetensors of a Hugging Face model. A language model beside others has its
+// names behind prefix instead of "model.".
 type hubSource struct {
 	file   *weights.File
 	family Family
+	prefix string
 }
 
-func (s hubSource) Has(role Role, layer int) bool {
-	return s.file.Has(nameOf(s.names(role), role, layer))
-}
-
-// names are the family's own where it has one for the role.
-func (s hubSource) names(role Role) map[Role]string {
-	if s.family.Names[role] != "" {
-		return s.family.Names
+// newHubSource finds out how the tensors are named.
+func newHubSource(file *weights.File, family Family) hubSource {
+	s := hubSource{file: file, family: family, prefix: "model."}
+	for _, prefix := range []string{"language_model.model.", "model.language_model."} {
+		if other := (hubSource{file, family, prefix}); !s.Has(Embedding, -1) && other.Has(Embedding, -1) {
+			return other
+		}
 	}
-	return hubNames
+	return s
 }
+
+// name is the family's own where it has one for the role.
+func (s hubSource) name(role Role, layer int) string {
+	names := hubNames
+	if s.family.Names[role] != "" {
+		names = s.family.Names
+	}
+	name := nameOf(names, role, layer)
+	if rest, ok := strings.CutPrefix(name, "model."); ok {
+		return s.prefix + rest
+	}
+	return name
+}
+
+func (s hubSource) Has(role Role, layer int) bool { return s.file.Has(s.name(role, layer)) }
 
 func (s hubSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
-	name := nameOf(s.names(role), role, layer)
+	name := s.name(role, layer)
 	if expert >= 0 {
 		experts := hubExperts
 		if s.family.Experts != nil {
@@ -190,7 +207,7 @@ func Open(path string) (*Files, error) {
 		}
 	} else {
 		files.Config, err = ReadConfig(path)
-		files.Source = hubSource{file, families[files.Config.Family]}
+		files.Source = newHubSource(file, families[files.Config.Family])
 	}
 	if err == nil && files.Source.Has(AttentionNorm, files.Config.Layers) {
 		// A model with only some of its layers would run and give wrong answers.
