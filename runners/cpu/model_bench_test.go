@@ -49,7 +49,7 @@ func newShapeModel(b *testing.B) *shapeModel {
 	s.table = load(enginetest.Random("w", engine.Q8_0, shapeVocab, shapeWidth, rng))
 	s.norm = s.array(b, shapeWidth)
 	f := make([]float32, 32)
-	s.rotary, _ = s.NewRotary(f, 1, 2*shapeTokens)
+	s.rotary, _ = s.NewRotary(engine.Rotation{Frequencies: f, Scale: 1}, 2*shapeTokens)
 	return s
 }
 
@@ -96,7 +96,7 @@ func BenchmarkPrefill(b *testing.B) {
 					s.layer(b, i%shapeLayers, x.Slice(start*shapeWidth, (start+block)*shapeWidth), func(out, qkv engine.Array) {
 						q := s.buffer(b, "q", block*576)
 						s.Rotate(q, kv, qkv, start, h, s.rotary, engine.QKNorm{})
-						s.Attention(out, q, kv, start, h, 0, 0.125)
+						s.Attention(out, q, kv, start, engine.Attention{Heads: h, Scale: 0.125})
 					})
 				}
 			}
@@ -140,11 +140,11 @@ func BenchmarkStep(b *testing.B) {
 			x, q, logits := s.array(b, m*shapeWidth), s.array(b, m*576), s.array(b, m*shapeVocab)
 			ids, _ := s.New(engine.Int32, m)
 			step := func() {
-				s.Embed(x, s.table, ids)
+				s.Embed(x, s.table, ids, 1)
 				for l := range shapeLayers {
 					s.layer(b, l, x, func(out, qkv engine.Array) {
 						s.RotateAppend(q, batch, l, qkv, s.rotary, engine.QKNorm{})
-						s.AttendCaches(out, q, batch, l, 0, 0.125)
+						s.AttendCaches(out, q, batch, l, engine.Attention{Heads: h, Scale: 0.125})
 					})
 				}
 				s.RMSNorm(x, x, s.norm, 1e-5)

@@ -34,11 +34,12 @@ func (b *bench) sequences(h engine.Heads, n, room int) (kept []engine.Kept, posi
 
 func decode(b *bench) {
 	const n, room, steps = 700, 3, 3
-	for _, h := range headShapes {
+	for i, h := range headShapes {
 		for _, window := range []int{0, 150} {
 			kv := b.kv(n, h)
 			kept, positions := b.sequences(h, n, room)
-			r := b.rotary(h.Size, n+room, 1)
+			all := rotations(h.Size, n+1)
+			r := b.rotary(all[(i+window/50)%len(all)], n+room)
 			norm := [2]*pair{b.in32(b.normal(h.Size)), b.in32(b.normal(h.Size))}
 			batches := map[engine.Device]engine.Batch{}
 			b.both(func(d engine.Device, at func(*pair) engine.Array) {
@@ -75,7 +76,7 @@ func decode(b *bench) {
 					batch := batches[d]
 					d.Replay(batch, func() {
 						d.RotateAppend(at(q), batch, 0, at(x), r(d), engine.QKNorm{Query: at(norm[0]), Key: at(norm[1]), Epsilon: 1e-6})
-						d.AttendCaches(at(out), at(q), batch, 0, window, float32(1/math.Sqrt(float64(h.Size))))
+						d.AttendCaches(at(out), at(q), batch, 0, engine.Attention{Heads: h, Window: window, Scale: float32(1 / math.Sqrt(float64(h.Size)))})
 					})
 				})
 				what := fmt.Sprintf("%+v, window %d, step %d", h, window, step)

@@ -25,7 +25,7 @@ var cases = []operation{
 	{"weights with NaN", packedNaN, "LoadWeight"},
 	{"vector", vector, "LoadVector"},
 	{"embed", embed, "Embed Sync"},
-	{"rms norm", rmsNorm, "RMSNorm"},
+	{"rms norm", rmsNorm, "RMSNorm RMSNormAdd"},
 	{"matmul", matMul, "MatMul MatMulAdd"},
 	{"matmul storages", matMulStorages, "MatMul MatMulAdd"},
 	{"gate", gate, "Gate"},
@@ -51,6 +51,7 @@ var cases = []operation{
 	{"gather", gather, "Gather FreeCache"},
 	{"batch", decode, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
 	{"step", decodeStep, "Step Replay"},
+	{"cap", softCap, "Cap"},
 	{"argmax", argMax, "ArgMax"},
 	{"divergence", divergence, "Divergence"},
 }

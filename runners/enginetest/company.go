@@ -99,11 +99,11 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 			ids[i] = int32(i * 7 % 50)
 		}
 		p, whole := b.inInts(ids), b.out(m*96)
-		d.Embed(whole.dev, table.dev, p.dev)
+		d.Embed(whole.dev, table.dev, p.dev, 1)
 		want := b.get(whole.dev)
 		pieces(func(lo, hi int) {
 			dst := b.out((hi - lo) * 96)
-			d.Embed(dst.dev, table.dev, p.dev.Slice(lo, hi))
+			d.Embed(dst.dev, table.dev, p.dev.Slice(lo, hi), 1)
 			if err := same(b.get(dst.dev), want[lo*96:hi*96]); err != nil {
 				t.Errorf("embed: rows %d to %d alone: %v", lo, hi, err)
 			}
@@ -134,11 +134,12 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 				dev := kv.on(func(p *pair) engine.Array { return p.dev })
 				row := h.Query * h.Size
 				q, whole := b.in(b.normal(m*row)), b.out(m*row)
-				d.Attention(whole.dev, q.dev, dev, start, h, window, 0.125)
+				by := engine.Attention{Heads: h, Window: window, Scale: 0.125}
+				d.Attention(whole.dev, q.dev, dev, start, by)
 				want := b.get(whole.dev)
 				pieces(func(lo, hi int) {
 					out := b.out((hi - lo) * row)
-					d.Attention(out.dev, q.dev.Slice(lo*row, hi*row), dev, start+lo, h, window, 0.125)
+					d.Attention(out.dev, q.dev.Slice(lo*row, hi*row), dev, start+lo, by)
 					if err := same(b.get(out.dev), want[lo*row:hi*row]); err != nil {
 						t.Errorf("%+v, window %d: rows %d to %d alone: %v", h, window, lo, hi, err)
 					}
@@ -171,7 +172,7 @@ func companyBatch(b *bench, h engine.Heads, window int) {
 			kept[i].Positions = p.dev
 		}
 	}
-	r, err := b.dev.NewRotary(frequencies(h.Size, 10000), 1, n+steps)
+	r, err := b.dev.NewRotary(engine.Rotation{Frequencies: frequencies(h.Size, 10000), Scale: 1}, n+steps)
 	b.must(err)
 	defer b.dev.FreeRotary(r)
 	qkv := b.in(b.normal(steps * rows * (h.Query + 2*h.KV) * h.Size))
@@ -191,7 +192,7 @@ func companyBatch(b *bench, h engine.Heads, window int) {
 		var got []float32
 		for step := range steps {
 			b.dev.RotateAppend(q.dev, batch, 0, qkv.dev.Slice((step*rows+lo)*wide, (step*rows+hi)*wide), r, engine.QKNorm{})
-			b.dev.AttendCaches(out.dev, q.dev, batch, 0, window, float32(1/math.Sqrt(float64(h.Size))))
+			b.dev.AttendCaches(out.dev, q.dev, batch, 0, engine.Attention{Heads: h, Window: window, Scale: float32(1 / math.Sqrt(float64(h.Size)))})
 			b.dev.Advance(batch)
 			got = append(got, b.get(out.dev)...)
 		}

@@ -56,7 +56,7 @@ func TestReferenceAttention(t *testing.T) {
 	kv := b.kv(n, h)
 	q, out := b.in(b.normal(m*32)), b.out(m*32)
 	for _, window := range []int{0, 1, 5, 100} {
-		b.dev.Attention(out.dev, q.dev, kv.on(func(p *pair) engine.Array { return p.dev }), start, h, window, 0.3)
+		b.dev.Attention(out.dev, q.dev, kv.on(func(p *pair) engine.Array { return p.dev }), start, engine.Attention{Heads: h, Window: window, Scale: 0.3})
 		got := b.get(out.dev)
 		for i := range m {
 			for a := range h.Query {
@@ -96,8 +96,8 @@ func TestReferenceAttentionRows(t *testing.T) {
 	kv := b.kv(n, h)
 	on := func(p *pair) engine.Array { return p.dev }
 	q, rows, scores := b.in(b.normal(m*32)), b.out32(4*m*columns), b.out32(4*(n-m))
-	b.dev.AttentionRows(rows.dev, q.dev, kv.on(on), n-m, h, 0, 0.3)
-	b.dev.WindowScores([]engine.Array{scores.dev}, []int{m}, q.dev, kv.on(on), h, 0, 0.3)
+	b.dev.AttentionRows(rows.dev, q.dev, kv.on(on), n-m, engine.Attention{Heads: h, Scale: 0.3})
+	b.dev.WindowScores([]engine.Array{scores.dev}, []int{m}, q.dev, kv.on(on), engine.Attention{Heads: h, Scale: 0.3})
 	counts, highest := b.out32(4*columns), b.out32(4*m)
 	b.dev.CountAbove(counts.dev, rows.dev, 4, 0.02)
 	b.dev.HighestSums(highest.dev, rows.dev, []int{1, 1, columns, columns})
@@ -139,7 +139,7 @@ func TestReferenceWindowScores(t *testing.T) {
 	on := func(p *pair) engine.Array { return p.dev }
 	q := b.in(b.normal(w * 32))
 	dst := b.out32(4 * (n - w))
-	b.dev.WindowScores([]engine.Array{dst.dev}, []int{w}, q.dev, kv.on(on), h, 0, 0.3)
+	b.dev.WindowScores([]engine.Array{dst.dev}, []int{w}, q.dev, kv.on(on), engine.Attention{Heads: h, Scale: 0.3})
 	got := b.get(dst.dev)
 	// With values that are 1 at one key and 0 elsewhere, attention returns that key's
 	// probability.
@@ -150,7 +150,7 @@ func TestReferenceWindowScores(t *testing.T) {
 		}
 		ones, out := b.in(v), b.out(w*32)
 		one := kvPair{kv.k, ones, n, h, 0}
-		b.dev.Attention(out.dev, q.dev, one.on(on), n-w, h, 0, 0.3)
+		b.dev.Attention(out.dev, q.dev, one.on(on), n-w, engine.Attention{Heads: h, Scale: 0.3})
 		o := b.get(out.dev)
 		for a := range h.Query {
 			want := 0.0
@@ -212,7 +212,7 @@ func TestReferenceSelect(t *testing.T) {
 func TestReferenceRotation(t *testing.T) {
 	b := newBench(t, ref.New())
 	h := engine.Heads{Query: 1, KV: 1, Size: 16}
-	r := b.rotary(16, 100, 1)(b.dev)
+	r := b.rotary(engine.Rotation{Frequencies: frequencies(16, 10000), Scale: 1}, 100)(b.dev)
 	one := b.normal(16 * 3)
 	dot := func(start, m int) []float64 {
 		// The same projections at every position; q at the last, k at each.
@@ -245,20 +245,50 @@ func TestReferenceRotation(t *testing.T) {
 	}
 }
 
+// TestReferencePartialRotation: pairs are (i, i+r/2) of the first r numbers, the amplitude
+// is theirs alone, and later positions have their own frequencies.
+func TestReferencePartialRotation(t *testing.T) {
+	b := newBench(t, ref.New())
+	h := engine.Heads{Query: 1, KV: 1, Size: 6}
+	r, err := b.dev.NewRotary(engine.Rotation{Frequencies: []float32{0.5, 0.25}, Scale: 2, Later: []float32{1, 0.125}, From: 3}, 10)
+	b.must(err)
+	for _, c := range []struct {
+		position int
+		f        [2]float64
+	}{{2, [2]float64{0.5, 0.25}}, {3, [2]float64{1, 0.125}}, {4, [2]float64{1, 0.125}}} {
+		in := b.in([]float32{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6})
+		q, k, v := b.out(6), b.out(6*5), b.out(6*5)
+		b.dev.Rotate(q.dev, engine.KV{K: k.dev, V: v.dev, Tokens: 5, Heads: 1, Size: 6}, in.dev, c.position, h, r, engine.QKNorm{})
+		var want [6]float64
+		for i, pair := range [][2]float64{{1, 3}, {2, 4}} {
+			sin, cos := math.Sincos(float64(c.position) * c.f[i])
+			want[i], want[i+2] = 2*(pair[0]*cos-pair[1]*sin), 2*(pair[1]*cos+pair[0]*sin)
+		}
+		want[4], want[5] = 5, 6
+		for name, got := range map[string][]float32{"q": b.get(q.dev), "k": b.get(k.dev)[c.position*6:]} {
+			for i := range want {
+				if !(math.Abs(float64(got[i])-want[i]) < 1e-5) {
+					t.Errorf("position %d: %s[%d] is %g, want %g", c.position, name, i, got[i], want[i])
+				}
+			}
+		}
+	}
+}
+
 // TestReferenceDecode: decoding a prompt's last token over a full cache is
 // attention's last row.
 func TestReferenceDecode(t *testing.T) {
 	b := newBench(t, ref.New())
 	h := engine.Heads{Query: 4, KV: 2, Size: 8}
 	const n = 30
-	r := b.rotary(8, n+1, 1)(b.dev)
+	r := b.rotary(engine.Rotation{Frequencies: frequencies(8, 10000), Scale: 1}, n+1)(b.dev)
 	on := func(p *pair) engine.Array { return p.dev }
 	x := b.in(b.normal((n + 1) * 64))
 	q, k, v := b.out((n+1)*32), b.out(2*(n+1)*8), b.out(2*(n+1)*8)
 	whole := kvPair{k, v, n + 1, h, 0}.on(on)
 	b.dev.Rotate(q.dev, whole, x.dev, 0, h, r, engine.QKNorm{})
 	out := b.out((n + 1) * 32)
-	b.dev.Attention(out.dev, q.dev, whole, 0, h, 0, 0.3)
+	b.dev.Attention(out.dev, q.dev, whole, 0, engine.Attention{Heads: h, Scale: 0.3})
 	want := b.get(out.dev)[n*32:]
 
 	k2, v2, q2 := b.out(2*n*8), b.out(2*n*8), b.out(n*32)
@@ -270,7 +300,7 @@ func TestReferenceDecode(t *testing.T) {
 	b.must(err)
 	q3, got := b.out(32), b.out(32)
 	b.dev.RotateAppend(q3.dev, batch, 0, x.dev.Slice(n*64, (n+1)*64), r, engine.QKNorm{})
-	b.dev.AttendCaches(got.dev, q3.dev, batch, 0, 0, 0.3)
+	b.dev.AttendCaches(got.dev, q3.dev, batch, 0, engine.Attention{Heads: h, Scale: 0.3})
 	if err := Compare(b.get(got.dev), want, 32, n, engine.Float32); err != nil {
 		t.Error(err)
 	}

@@ -63,7 +63,8 @@ type gathering struct {
 	t         *testing.T
 	sequences []engine.Sequence
 	heads     engine.Heads
-	left      int // positions that queries could see and did not read
+	fixed     func(layer int) bool // layers whose window is read whole
+	left      int                  // positions that queries could see and did not read
 }
 
 func (g *gathering) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, error) {
@@ -71,7 +72,11 @@ func (g *gathering) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch,
 	return g.Device.NewBatch(s, h)
 }
 
-func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int, window int, scale float32) {
+func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int, by engine.Attention) {
+	if g.fixed(layer) {
+		g.Device.AttendCaches(out, q, b, layer, by)
+		return
+	}
 	h := g.heads
 	read := func(a engine.Array) []float32 {
 		x := make([]float32, a.Len)
@@ -96,8 +101,8 @@ func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int,
 			at := (row*h.Query + a) * c.Size
 			query := q.Slice(at, at+c.Size)
 			first := 0
-			if window > 0 {
-				first = max(0, n-window)
+			if by.Window > 0 {
+				first = max(0, n-by.Window)
 			}
 			positions := g.read(read(query), keys, first)
 			var k, v []float32
@@ -106,8 +111,8 @@ func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int,
 			}
 			g.left += n - first - len(positions)
 			// The query is the last of the gathered positions.
-			one := engine.Heads{Query: 1, KV: 1, Size: c.Size}
-			g.Attention(out.Slice(at, at+c.Size), query, engine.KV{K: array(k), V: array(v), Tokens: len(positions), Heads: 1, Size: c.Size}, len(positions)-1, one, 0, scale)
+			one := engine.Attention{Heads: engine.Heads{Query: 1, KV: 1, Size: c.Size}, Scale: by.Scale}
+			g.Attention(out.Slice(at, at+c.Size), query, engine.KV{K: array(k), V: array(v), Tokens: len(positions), Heads: 1, Size: c.Size}, len(positions)-1, one)
 		}
 	}
 }
@@ -167,7 +172,7 @@ func TestReadsPages(t *testing.T) {
 			}
 			got := decode(1, 0, 1, 2)
 			full := decode(2, 2)
-			judge := &gathering{Device: m.device.(*ref.Device), pages: pages{7, 4, 2}, t: t}
+			judge := &gathering{Device: m.device.(*ref.Device), pages: pages{7, 4, 2}, t: t, fixed: m.Fixed}
 			m.device = judge
 			want := decode(2, 2)
 			m.device = judge.Device

@@ -2,7 +2,7 @@ package modeltest
 
 import (
 	"context"
-	"math"
+	"slices"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -10,9 +10,9 @@ import (
 )
 
 // ownScores returns the device's scores, in float32, from which a variant chooses, by
-// layer and cache head.
+// layer in which policies choose and cache head.
 func (c *checker) ownScores(v compress.Variant) [][][]float32 {
-	scores := make([][][]float32, c.m.Layers)
+	scores := make([][][]float32, len(c.m.PolicyLayers()))
 	spy := &spy{Device: c.d}
 	spy.seen = func(s []engine.Selection) {
 		scores[spy.layer] = nil
@@ -21,8 +21,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		}
 	}
 	n, width := len(c.ids), c.m.QueryWidth()
-	l := compress.Layer{Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads, Scale: float32(1 / math.Sqrt(float64(c.m.Heads.Size))),
-		Angles: c.m.Rope.Frequencies(c.m.Heads.Size)}
+	l := c.m.PolicyPlace(n, 0)
 	needs := v.Needs(l)
 	array := func(t engine.Type, n int) engine.Array {
 		a, err := c.d.New(t, n)
@@ -40,9 +39,14 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		}
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
-		spy.layer, l.Index, l.Sliding = layer, layer, c.m.Windows[layer]
+		l.Index = slices.Index(c.m.PolicyLayers(), layer)
+		if l.Index < 0 {
+			return
+		}
+		spy.layer, l.Attention = l.Index, c.m.Attention(layer)
+		l.Angles = c.m.RopeOf(layer).For(n).Frequencies(c.m.Heads.Size)
 		if needs.Columns {
-			c.d.ColumnSums(columns, queries, kv, 0, c.m.Heads, l.Sliding, l.Scale)
+			c.d.ColumnSums(columns, queries, kv, 0, l.Attention)
 		}
 		held := queries.Slice((n-needs.Held(n))*width, n*width)
 		choice, err := compress.Choose(spy, compress.Source{KV: kv, Queries: held, Columns: columns}, l, []compress.Variant{v})

@@ -28,12 +28,14 @@ func (d *Device) FreeWeight(w engine.Weight) {
 }
 
 // Embed copies rows of the table.
-func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
+func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array, scale float32) {
 	w := table.(*weight)
 	same("Embed", dst.Len, ids.Len*w.cols)
 	out := floats(dst)
 	for i, id := range ints(ids) {
-		copy(out[i*w.cols:(i+1)*w.cols], w.row(int(id)))
+		for j, v := range w.row(int(id)) {
+			out[i*w.cols+j] = scale * v
+		}
 	}
 }
 
@@ -47,12 +49,30 @@ func (d *Device) RMSNorm(dst, x, wt engine.Array, eps float32) {
 	}
 }
 
-func rmsNorm(dst, x, g []float32, eps float32) {
+// RMSNormAdd adds normalised rows.
+func (d *Device) RMSNormAdd(dst, x, wt engine.Array, eps float32) {
+	same("RMSNormAdd", dst.Len, x.Len)
+	width := wt.Len
+	in, out, g := floats(x), floats(dst), floats(wt)
+	for i := 0; i < len(in); i += width {
+		r := meanRoot(in[i:i+width], eps)
+		for j, v := range in[i : i+width] {
+			out[i+j] = float32(float64(out[i+j]) + float64(v)*r*float64(g[j]))
+		}
+	}
+}
+
+// meanRoot is 1/√(mean(x²)+eps).
+func meanRoot(x []float32, eps float32) float64 {
 	sum := 0.0
 	for _, v := range x {
 		sum += float64(v) * float64(v)
 	}
-	r := 1 / math.Sqrt(sum/float64(len(x))+float64(eps))
+	return 1 / math.Sqrt(sum/float64(len(x))+float64(eps))
+}
+
+func rmsNorm(dst, x, g []float32, eps float32) {
+	r := meanRoot(x, eps)
 	for j, v := range x {
 		dst[j] = float32(float64(v) * r * float64(g[j]))
 	}
@@ -165,6 +185,13 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		for k, v := range sum {
 			o[k] = float32(float64(o[k]) + v)
 		}
+	}
+}
+
+// Cap bounds logits softly.
+func (d *Device) Cap(x engine.Array, limit float32) {
+	for i, v := range floats(x) {
+		floats(x)[i] = float32(float64(limit) * math.Tanh(float64(v)/float64(limit)))
 	}
 }
 
