@@ -151,7 +151,7 @@ func (m *Model) Close() {
 	}
 	d.Free(m.norm)
 	for i, y := range m.layers {
-		d.Free(y.attentionNorm, y.feedNorm, y.attentionPost, y.feedPost, y.qkNorm.Query, y.qkNorm.Key)
+		d.Free(y.attentionNorm, y.feedNorm, y.attentionPost, y.feedPost, y.qkNorm.Query, y.qkNorm.Key, y.attention.Sinks)
 		weights = append(weights, y.qkv, y.out)
 		if !m.Sparse(i) {
 			weights = append(weights, y.gateUp, y.down)
