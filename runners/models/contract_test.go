@@ -16,6 +16,7 @@ import (
 // The tests of this file run for every registered family.
 var contractConfig = map[string]map[string]any{
 	"mistral":   {"sliding_window": 9},
+	"gpt_oss":   {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 9, "attention_bias": true},
 	"mixtral":   {"num_local_experts": 3, "num_experts_per_tok": 2},
 	"qwen2":     {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
 	"qwen3_moe": {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "mlp_only_layers": []int{1}},

@@ -31,6 +31,7 @@ const (
 	QueryBias
 	KeyBias
 	ValueBias
+	Sinks // a score for each query head
 	AttentionOutput
 	AttentionOutputBias
 	QueryNorm
@@ -42,6 +43,10 @@ const (
 	Up
 	Down
 	Router
+	RouterBias
+	GateBias // of an expert, and so the next two
+	UpBias
+	DownBias
 )
 
 var hubNames = map[Role]string{
@@ -90,7 +95,7 @@ func nameOf(names map[Role]string, role Role, layer int) string {
 // shapeOf is the shape of a role's tensor in a file, where a vector has one dimension.
 func shapeOf(role Role, rows, cols int) []int {
 	switch role {
-	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias:
+	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias, Sinks, RouterBias, GateBias, UpBias, DownBias:
 		return []int{cols}
 	}
 	return []int{rows, cols}
@@ -99,6 +104,7 @@ func shapeOf(role Role, rows, cols int) []int {
 // hubSource reads the safetensors of a Hugging Face model.
 type hubSource struct {
 	file   *weights.File
+	config Config
 	family Family
 }
 
@@ -117,11 +123,17 @@ func (s hubSource) names(role Role) map[Role]string {
 func (s hubSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
 	name := nameOf(s.names(role), role, layer)
 	if expert >= 0 {
+		if s.family.Expert != nil {
+			return s.family.Expert(s.file, s.config, role, layer, expert, rows, cols)
+		}
 		experts := hubExperts
 		if s.family.Experts != nil {
 			experts = s.family.Experts
 		}
 		name = fmt.Sprintf(experts[role], layer, expert)
+	}
+	if t, err := s.file.Tensor(name); err == nil && t.DType() == "F8_E4M3" {
+		return scaled(s.file, name, rows, cols)
 	}
 	return s.file.Weight(name, shapeOf(role, rows, cols)...)
 }
@@ -190,7 +202,7 @@ func Open(path string) (*Files, error) {
 		}
 	} else {
 		files.Config, err = ReadConfig(path)
-		files.Source = hubSource{file, families[files.Config.Family]}
+		files.Source = hubSource{file, files.Config, families[files.Config.Family]}
 	}
 	if err == nil && files.Source.Has(AttentionNorm, files.Config.Layers) {
 		// A model with only some of its layers would run and give wrong answers.
