@@ -17,7 +17,7 @@ func init() {
 		Sinks:  "model.layers.%d.self_attn.sinks",
 		Router: "model.layers.%d.mlp.router.weight", RouterBias: "model.layers.%d.mlp.router.bias",
 	}
-	Register(Family{Name: "gpt_oss", Names: names, Expert: gptOSSExpert, Adapt: func(raw RawConfig, c *Config) error {
+	Register(Family{Name: "gpt_oss", Tensors: names, Expert: gptOSSExpert, Adapt: func(raw RawConfig, c *Config) error {
 		if raw.LocalExperts < 1 {
 			return fmt.Errorf("num_local_experts is %d", raw.LocalExperts)
 		}
@@ -57,8 +57,7 @@ func slideEveryOther(raw RawConfig, c *Config) error {
 // gptOSSExpert takes an expert out of the stacks that the safetensors have. gate_up_proj
 // (experts, width, 2·ff) and down_proj (experts, ff, width) have the inputs first, and gate
 // and up in alternating columns; in MXFP4 the outputs come first.
-func gptOSSExpert(f *weights.File, c Config, role Role, layer, expert, rows, cols int) (engine.Stored, error) {
-	name := fmt.Sprintf("model.layers.%d.mlp.experts.", layer)
+func gptOSSExpert(f *weights.File, stacks string, c Config, role Role, expert, rows, cols int) (engine.Stored, error) {
 	stack, first, step := "down_proj", 0, 1
 	if role == Gate || role == GateBias || role == Up || role == UpBias {
 		stack, step = "gate_up_proj", 2
@@ -66,7 +65,7 @@ func gptOSSExpert(f *weights.File, c Config, role Role, layer, expert, rows, col
 			first = 1
 		}
 	}
-	name += stack
+	name := stacks + stack
 	if role == GateBias || role == UpBias || role == DownBias {
 		all, err := f.Weight(name+"_bias", c.Experts, step*cols)
 		if err != nil {

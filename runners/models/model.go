@@ -53,7 +53,15 @@ func Load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	if free := d.Memory().Free; free > 0 && size.bytes > free {
 		return nil, fmt.Errorf("%s: the weights do not fit: %w", f.Path, &engine.OutOfMemory{Device: d.Name(), Need: size.bytes, Free: free})
 	}
-	return load(d, f, done)
+	m, err := load(d, f, done)
+	if err != nil {
+		return nil, err
+	}
+	if m.embeddingScale, err = embeddingScale(d, f.Config); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return m, nil
 }
 
 // sizing replaces a device: it loads nothing and counts the bytes that weights need.
@@ -125,9 +133,6 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 		if l.err == nil && done != nil {
 			done(i + 1)
 		}
-	}
-	if l.err == nil {
-		m.embeddingScale, l.err = embeddingScale(d, c)
 	}
 	if l.err == nil {
 		l.err = d.Sync()

@@ -95,7 +95,7 @@ func (b *Decoder) read(layer int, by engine.Attention) {
 	}
 	index := slices.Index(m.PolicyLayers(), layer)
 	sinks := slices.Repeat([]float64{math.Inf(-1)}, h.Query)
-	if by.Sinks.Len > 0 && b.reads() {
+	if by.Sinks.Len > 0 {
 		copied := make([]float32, h.Query)
 		d.Get(copied, by.Sinks)
 		for a, z := range copied {

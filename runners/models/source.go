@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/weights"
@@ -101,36 +102,56 @@ func shapeOf(role Role, rows, cols int) []int {
 	return []int{rows, cols}
 }
 
-// hubSource reads the safetensors of a Hugging Face model.
+// hubSource reads the safetensors of a Hugging Face model. A language model beside others has its
+// names behind prefix instead of "model.".
 type hubSource struct {
 	file   *weights.File
 	config Config
 	family Family
+	prefix string
 }
 
-func (s hubSource) Has(role Role, layer int) bool {
-	return s.file.Has(nameOf(s.names(role), role, layer))
-}
-
-// names are the family's own where it has one for the role.
-func (s hubSource) names(role Role) map[Role]string {
-	if s.family.Names[role] != "" {
-		return s.family.Names
+// newHubSource finds out how the tensors are named.
+func newHubSource(file *weights.File, config Config) hubSource {
+	s := hubSource{file: file, config: config, family: families[config.Family], prefix: "model."}
+	for _, prefix := range []string{"language_model.model.", "model.language_model."} {
+		other := s
+		if other.prefix = prefix; !s.Has(Embedding, -1) && other.Has(Embedding, -1) {
+			return other
+		}
 	}
-	return hubNames
+	return s
 }
+
+func (s hubSource) name(role Role, layer int) string {
+	names := hubNames
+	if _, ok := s.family.Tensors[role]; ok {
+		names = s.family.Tensors
+	}
+	return s.prefixed(nameOf(names, role, layer))
+}
+
+func (s hubSource) prefixed(name string) string {
+	if rest, ok := strings.CutPrefix(name, "model."); ok {
+		return s.prefix + rest
+	}
+	return name
+}
+
+func (s hubSource) Has(role Role, layer int) bool { return s.file.Has(s.name(role, layer)) }
 
 func (s hubSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
-	name := nameOf(s.names(role), role, layer)
+	name := s.name(role, layer)
 	if expert >= 0 {
 		if s.family.Expert != nil {
-			return s.family.Expert(s.file, s.config, role, layer, expert, rows, cols)
+			stacks := s.prefixed(fmt.Sprintf("model.layers.%d.mlp.experts.", layer))
+			return s.family.Expert(s.file, stacks, s.config, role, expert, rows, cols)
 		}
 		experts := hubExperts
 		if s.family.Experts != nil {
 			experts = s.family.Experts
 		}
-		name = fmt.Sprintf(experts[role], layer, expert)
+		name = s.prefixed(fmt.Sprintf(experts[role], layer, expert))
 	}
 	if t, err := s.file.Tensor(name); err == nil && t.DType() == "F8_E4M3" {
 		return scaled(s.file, name, rows, cols)
@@ -202,7 +223,7 @@ func Open(path string) (*Files, error) {
 		}
 	} else {
 		files.Config, err = ReadConfig(path)
-		files.Source = hubSource{file, files.Config, families[files.Config.Family]}
+		files.Source = newHubSource(file, files.Config)
 	}
 	if err == nil && files.Source.Has(AttentionNorm, files.Config.Layers) {
 		// A model with only some of its layers would run and give wrong answers.
