@@ -78,6 +78,8 @@ type Family struct {
 
 	// Architecture is the family's name in GGUF files, empty where it has none.
 	Architecture string
+	// GGUFTensors are the names in GGUF files that differ from the other families'.
+	GGUFTensors map[Role]string
 	// AdaptGGUF completes the configuration from a GGUF file's metadata.
 	AdaptGGUF func(r *ggufKeys, c *Config)
 }

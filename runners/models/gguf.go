@@ -125,7 +125,9 @@ func architectures() []string {
 func ggufBiases(names []string, c Config) error {
 	for _, name := range names {
 		_, kind, _ := strings.Cut(strings.TrimPrefix(name, "blk."), ".")
-		known := c.QKVBias && slices.Contains([]string{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, kind)
+		known := c.QKVBias && slices.Contains([]string{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, kind) ||
+			c.OutBias && kind == "attn_output.bias" || c.RouterBias && kind == "ffn_gate_inp.bias" ||
+			c.ExpertsBias && slices.Contains([]string{"ffn_gate_exps.bias", "ffn_up_exps.bias", "ffn_down_exps.bias"}, kind)
 		if strings.HasSuffix(name, ".bias") && !known {
 			return fmt.Errorf("tensor %q: a model of the family %s with this bias is not supported", name, c.Family)
 		}

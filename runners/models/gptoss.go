@@ -17,13 +17,14 @@ func init() {
 		Sinks:  "model.layers.%d.self_attn.sinks",
 		Router: "model.layers.%d.mlp.router.weight", RouterBias: "model.layers.%d.mlp.router.bias",
 	}
-	Register(Family{Name: "gpt_oss", Tensors: names, Expert: gptOSSExpert, Adapt: func(raw RawConfig, c *Config) error {
+	gguf := map[Role]string{FeedNorm: "blk.%d.post_attention_norm.weight"}
+	Register(Family{Name: "gpt_oss", Tensors: names, Expert: gptOSSExpert, Architecture: "gpt-oss", GGUFTensors: gguf, AdaptGGUF: gptOSSFromGGUF, Adapt: func(raw RawConfig, c *Config) error {
 		if raw.LocalExperts < 1 {
 			return fmt.Errorf("num_local_experts is %d", raw.LocalExperts)
 		}
 		c.Mixture = Mixture{Experts: raw.LocalExperts, PerToken: raw.PerToken, ExpertFF: raw.FF, RouterBias: true, ExpertsBias: true}
 		c.QKVBias, c.OutBias, c.Sinks = raw.AttentionBias, raw.AttentionBias, true
-		c.Activation = engine.Activation{Kind: engine.ClampedSwiGLU, Alpha: 1.702, Limit: 7}
+		c.Activation = gptOSSActivation
 		if raw.SwiGLUAlpha != nil {
 			c.Activation.Alpha = float32(*raw.SwiGLUAlpha)
 		}
@@ -35,6 +36,21 @@ func init() {
 		}
 		return slideEveryOther(raw, c)
 	}})
+}
+
+// gptOSSActivation is that of the published models.
+var gptOSSActivation = engine.Activation{Kind: engine.ClampedSwiGLU, Alpha: 1.702, Limit: 7}
+
+// gptOSSFromGGUF adds what GGUF files do not say.
+func gptOSSFromGGUF(_ *ggufKeys, c *Config) {
+	c.QKVBias, c.OutBias, c.Sinks, c.RouterBias, c.ExpertsBias = true, true, true, true, true
+	c.Activation = gptOSSActivation
+	c.Rope.Truncate = false
+	for i := range c.Windows {
+		if i%2 == 1 {
+			c.Windows[i] = 0
+		}
+	}
 }
 
 // slideEveryOther gives the layers that layer_types says, else every even one, the sliding

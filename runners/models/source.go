@@ -79,11 +79,12 @@ var ggufNames = map[Role]string{
 	QueryNorm: "blk.%d.attn_q_norm.weight", KeyNorm: "blk.%d.attn_k_norm.weight",
 	FeedNorm: "blk.%d.ffn_norm.weight", AttentionPostNorm: "blk.%d.post_attention_norm.weight", FeedPostNorm: "blk.%d.post_ffw_norm.weight",
 	Gate: "blk.%d.ffn_gate.weight", Up: "blk.%d.ffn_up.weight", Down: "blk.%d.ffn_down.weight",
-	Router: "blk.%d.ffn_gate_inp.weight",
+	Router: "blk.%d.ffn_gate_inp.weight", RouterBias: "blk.%d.ffn_gate_inp.bias", Sinks: "blk.%d.attn_sinks.weight",
 }
 
 var ggufExperts = map[Role]string{
 	Gate: "blk.%d.ffn_gate_exps.weight", Up: "blk.%d.ffn_up_exps.weight", Down: "blk.%d.ffn_down_exps.weight",
+	GateBias: "blk.%d.ffn_gate_exps.bias", UpBias: "blk.%d.ffn_up_exps.bias", DownBias: "blk.%d.ffn_down_exps.bias",
 }
 
 func nameOf(names map[Role]string, role Role, layer int) string {
@@ -168,17 +169,25 @@ type ggufSource struct {
 	pairs  bool
 }
 
-func (s ggufSource) Has(role Role, layer int) bool { return s.file.Has(nameOf(ggufNames, role, layer)) }
+func (s ggufSource) Has(role Role, layer int) bool { return s.file.Has(s.name(role, layer)) }
+
+func (s ggufSource) name(role Role, layer int) string {
+	if own := families[s.config.Family].GGUFTensors; own[role] != "" {
+		return nameOf(own, role, layer)
+	}
+	return nameOf(ggufNames, role, layer)
+}
 
 func (s ggufSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
 	if expert >= 0 {
-		all, err := s.file.Weight(fmt.Sprintf(ggufExperts[role], layer), s.config.Experts, rows, cols)
+		shape := append([]int{s.config.Experts}, shapeOf(role, rows, cols)...)
+		all, err := s.file.Weight(fmt.Sprintf(ggufExperts[role], layer), shape...)
 		if err != nil {
 			return nil, err
 		}
 		return weights.RowSlice(all, expert*rows, (expert+1)*rows), nil
 	}
-	t, err := s.file.Weight(nameOf(ggufNames, role, layer), shapeOf(role, rows, cols)...)
+	t, err := s.file.Weight(s.name(role, layer), shapeOf(role, rows, cols)...)
 	if err != nil {
 		return nil, err
 	}
