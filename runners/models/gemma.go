@@ -17,7 +17,7 @@ func init() {
 		FeedNorm:          "model.layers.%d.pre_feedforward_layernorm.weight",
 		FeedPostNorm:      "model.layers.%d.post_feedforward_layernorm.weight",
 	}
-	Register(Family{Name: "gemma2", Defaults: gemma2Defaults, Names: names, Architecture: "gemma2",
+	Register(Family{Name: "gemma2", Defaults: gemma2Defaults, Tensors: names, Architecture: "gemma2",
 		Adapt: func(raw RawConfig, c *Config) error {
 			c.AttentionCap = float32(orZero(raw.AttentionCap))
 			return gemma(raw, c, 2)
@@ -37,7 +37,7 @@ func init() {
 		}
 		return gemma(raw, c, pattern)
 	}
-	Register(Family{Name: "gemma3_text", Defaults: gemma3Defaults, Names: names, Architecture: "gemma3", Adapt: gemma3,
+	Register(Family{Name: "gemma3_text", Defaults: gemma3Defaults, Tensors: names, Architecture: "gemma3", Adapt: gemma3,
 		AdaptGGUF: func(r *ggufKeys, c *Config) {
 			gemmaGGUF(r, c, 6, 62)
 			c.QKNorm = true
@@ -48,7 +48,7 @@ func init() {
 				c.SlidingRope = &Rope{Theta: 10000, Type: "default"}
 			}
 		}})
-	Register(Family{Name: "gemma3", Defaults: gemma3Defaults, Names: names, Nested: true, Adapt: gemma3})
+	Register(Family{Name: "gemma3", Defaults: gemma3Defaults, Tensors: names, Nested: true, Adapt: gemma3})
 }
 
 func orZero(v *float64) float64 {
