@@ -100,7 +100,7 @@ func Names() []string {
 func findFamily(name string) (Family, error) {
 	f, ok := families[name]
 	if !ok {
-		return f, fmt.Errorf("unknown model_type %q: have %s", name, strings.Join(Names(), ", "))
+		return f, noFamily(name)
 	}
 	return f, nil
 }
