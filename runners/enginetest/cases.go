@@ -22,6 +22,7 @@ var cases = []operation{
 	{"memory", memoryAccount, "New Free Memory ResetPeak Trim"},
 	{"errors", errors, ""},
 	{"weights", weights, "LoadWeight FreeWeight"},
+	{"weights with NaN", packedNaN, "LoadWeight"},
 	{"vector", vector, "LoadVector"},
 	{"embed", embed, "Embed Sync"},
 	{"rms norm", rmsNorm, "RMSNorm RMSNormAdd"},

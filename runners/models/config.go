@@ -21,6 +21,7 @@ import (
 
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // Config is the configuration of a decoder, read from any kind of file.
@@ -49,6 +50,7 @@ type Config struct {
 	// SlidingRope is the rotation of layers with a sliding window, where it is another one.
 	SlidingRope *Rope
 	Windows     []int // per layer: the sliding window, 0 for none
+	Sinks       bool  // each query head has a score that no position belongs to
 	QKNorm      bool
 	QKVBias     bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
 	OutBias     bool // attention's output has a bias
@@ -67,12 +69,17 @@ type Family struct {
 	Defaults func() RawConfig
 	// Nested: the fields are under text_config, beside those of what is not a language model.
 	Nested bool
-	// Names are those of its safetensors that are not as in hubNames, and Experts, unless it
-	// is nil, those of its experts' tensors, instead of hubExperts.
-	Names, Experts map[Role]string
+	// Tensors are the names in safetensors that differ from the other families'; Experts, unless
+	// it is nil, are those of experts' tensors, instead of hubExperts.
+	Tensors, Experts map[Role]string
+	// Expert, unless it is nil, returns a tensor of an expert where the safetensors have those of
+	// all experts in one. stacks is what the layer's tensors of experts begin with.
+	Expert func(f *weights.File, stacks string, c Config, role Role, expert, rows, cols int) (engine.Stored, error)
 
 	// Architecture is the family's name in GGUF files, empty where it has none.
 	Architecture string
+	// GGUFTensors are the names in GGUF files that differ from the other families'.
+	GGUFTensors map[Role]string
 	// AdaptGGUF completes the configuration from a GGUF file's metadata.
 	AdaptGGUF func(r *ggufKeys, c *Config)
 }
@@ -137,6 +144,9 @@ type RawConfig struct {
 	NormTopK          bool            `json:"norm_topk_prob"`
 	SparseStep        *int            `json:"decoder_sparse_step"`
 	DenseLayers       []int           `json:"mlp_only_layers"`
+	SwiGLUAlpha       *float64        `json:"swiglu_alpha"`
+	SwiGLULimit       *float64        `json:"swiglu_limit"`
+	Quantization      *RawQuantized   `json:"quantization_config"`
 	EOS               json.RawMessage `json:"eos_token_id"`
 }
 
@@ -292,6 +302,9 @@ func (raw RawConfig) config(family Family) (c Config, err error) {
 	if c.EOS, err = endTokens(raw.EOS); err != nil {
 		return c, err
 	}
+	if err := raw.Quantization.check(); err != nil {
+		return c, err
+	}
 	if c.Rope, c.SlidingRope, err = raw.ropes(c.Heads.Size); err != nil {
 		return c, err
 	}
@@ -392,6 +405,9 @@ func (c Config) Parameters() int64 {
 	}
 	if c.OutBias {
 		attention += int64(c.Width)
+	}
+	if c.Sinks {
+		attention += int64(c.Heads.Query)
 	}
 	if c.QKNorm {
 		attention += int64(2 * c.Heads.Size)

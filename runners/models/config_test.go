@@ -42,7 +42,7 @@ func TestSpellingsOfTheRotation(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`:                      "config.json:1: ",
-		`{"model_type": "gpt2"}`: `unknown model_type "gpt2": have gemma2, gemma3, gemma3_text, llama, mistral, mixtral, qwen2, qwen3`,
+		`{"model_type": "gpt2"}`: `unknown model_type "gpt2": have ` + strings.Join(Names(), ", "),
 		"{\"model_type\": \"llama\",\n \"num_hidden_layers\": \"two\"}":                           "config.json:2: ",
 		llama31 + `"rope_scaling": {"type": "yarn", "factor": 0}}`:                                `rope scaling yarn: factor is 0`,
 		llama31 + `"rope_scaling": {"type": "linear"}}`:                                           "factor is 0",

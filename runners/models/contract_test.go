@@ -20,6 +20,7 @@ var contractConfig = map[string]map[string]any{
 		"attn_logit_softcapping": 1.5, "final_logit_softcapping": 2},
 	"gemma3":      {"sliding_window": 7, "sliding_window_pattern": 2},
 	"gemma3_text": {"sliding_window": 7, "sliding_window_pattern": 2, "final_logit_softcapping": 20},
+	"gpt_oss":     {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 9, "attention_bias": true},
 	"mixtral":     {"num_local_experts": 3, "num_experts_per_tok": 2},
 	"qwen2":       {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
 	"qwen3_moe":   {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "mlp_only_layers": []int{1}},

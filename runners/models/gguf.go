@@ -37,7 +37,12 @@ func ggufConfig(f *weights.File) (Config, error) {
 	}
 	if c.Experts = r.optional("expert_count", 0); c.Experts > 0 {
 		c.PerToken = r.number("expert_used_count")
-		ggufMixture(&r, architecture, &c)
+		c.FF = r.optional("feed_forward_length", 0) // of dense layers, which few mixtures have
+		c.ExpertFF = r.optional("expert_feed_forward_length", c.FF)
+		c.FF = max(c.FF, c.ExpertFF)
+		if family.Name == "llama" {
+			c.Family = "mixtral"
+		}
 	} else {
 		c.FF = r.number("feed_forward_length")
 	}
@@ -55,6 +60,7 @@ func ggufConfig(f *weights.File) (Config, error) {
 			c.Windows[i] = r.optional("attention.sliding_window", 0)
 		}
 	}
+	c.Dense = ggufDense(f, c)
 	if family.AdaptGGUF != nil {
 		family.AdaptGGUF(&r, &c)
 	}
@@ -80,6 +86,20 @@ func ggufConfig(f *weights.File) (Config, error) {
 	return c, nil
 }
 
+// ggufDense says which layers of a mixture are dense: those without a router. The metadata
+// do not say.
+func ggufDense(f *weights.File, c Config) []bool {
+	dense, some := make([]bool, len(c.Windows)), false
+	for i := range dense {
+		dense[i] = c.Experts > 0 && !f.Has(nameOf(ggufNames, Router, i)) && f.Has(nameOf(ggufNames, Gate, i))
+		some = some || dense[i]
+	}
+	if !some {
+		return nil
+	}
+	return dense
+}
+
 // byArchitecture is the family of a GGUF file.
 func byArchitecture(architecture string) (Family, bool) {
 	for _, f := range families {
@@ -101,39 +121,14 @@ func architectures() []string {
 	return list
 }
 
-// ggufMixture completes the configuration of a mixture.
-func ggufMixture(r *ggufKeys, architecture string, c *Config) {
-	c.FF = r.optional("feed_forward_length", 0)
-	switch architecture {
-	case "qwen3moe":
-		c.ExpertFF = r.number("expert_feed_forward_length")
-		c.FF = max(c.FF, c.ExpertFF) // no layer has it
-	default:
-		c.Family = "mixtral"
-		c.ExpertFF = c.FF
-	}
-}
-
-// ggufDense says which layers of a mixture are dense: those without a router. The metadata
-// do not say.
-func ggufDense(f *weights.File, c Config) []bool {
-	dense, some := make([]bool, c.Layers), false
-	for i := range dense {
-		dense[i] = c.Experts > 0 && !f.Has(nameOf(ggufNames, Router, i)) && f.Has(nameOf(ggufNames, Gate, i))
-		some = some || dense[i]
-	}
-	if !some {
-		return nil
-	}
-	return dense
-}
-
 // ggufBiases returns an error if a file has a bias that would not be read. The metadata do
 // not say which biases a model has, so every bias in the file is part of the model.
 func ggufBiases(names []string, c Config) error {
 	for _, name := range names {
 		_, kind, _ := strings.Cut(strings.TrimPrefix(name, "blk."), ".")
-		known := c.QKVBias && slices.Contains([]string{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, kind)
+		known := c.QKVBias && slices.Contains([]string{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, kind) ||
+			c.OutBias && kind == "attn_output.bias" || c.RouterBias && kind == "ffn_gate_inp.bias" ||
+			c.ExpertsBias && slices.Contains([]string{"ffn_gate_exps.bias", "ffn_up_exps.bias", "ffn_down_exps.bias"}, kind)
 		if strings.HasSuffix(name, ".bias") && !known {
 			return fmt.Errorf("tensor %q: a model of the family %s with this bias is not supported", name, c.Family)
 		}

@@ -8,51 +8,6 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-type weight struct {
-	values     []float32 // (rows, cols)
-	bias       []float32 // (rows), or nil
-	rows, cols int
-}
-
-func (w *weight) Rows() int    { return w.rows }
-func (w *weight) Cols() int    { return w.cols }
-func (w *weight) Bytes() int64 { return 4 * int64(len(w.values)+len(w.bias)) }
-
-// LoadWeight stacks the parts' rows.
-func (d *Device) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
-	w := &weight{cols: parts[0].Cols()}
-	hasBias := false
-	for i, p := range parts {
-		if p.Cols() != w.cols {
-			return nil, fmt.Errorf("weight %s has %d columns, %s has %d", p.Name(), p.Cols(), parts[0].Name(), w.cols)
-		}
-		w.rows += p.Rows()
-		if i < len(bias) && bias[i] != nil {
-			hasBias = true
-			if bias[i].Rows() != 1 || bias[i].Cols() != p.Rows() {
-				return nil, fmt.Errorf("bias %s has shape (%d, %d), weight %s has %d rows", bias[i].Name(), bias[i].Rows(), bias[i].Cols(), p.Name(), p.Rows())
-			}
-		}
-	}
-	w.values = make([]float32, w.rows*w.cols)
-	if hasBias {
-		w.bias = make([]float32, w.rows)
-	}
-	row := 0
-	for i, p := range parts {
-		if i < len(bias) && bias[i] != nil {
-			bias[i].ReadRow(0, w.bias[row:row+p.Rows()])
-		}
-		for r := range p.Rows() {
-			p.ReadRow(r, w.values[row*w.cols:(row+1)*w.cols])
-			row++
-		}
-	}
-	d.memory.Weights += w.Bytes()
-	d.count(w.Bytes())
-	return w, nil
-}
-
 // LoadVector reads a vector.
 func (d *Device) LoadVector(v engine.Stored) (engine.Array, error) {
 	if v.Rows() != 1 {
@@ -78,7 +33,7 @@ func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array, 
 	same("Embed", dst.Len, ids.Len*w.cols)
 	out := floats(dst)
 	for i, id := range ints(ids) {
-		for j, v := range w.values[int(id)*w.cols : (int(id)+1)*w.cols] {
+		for j, v := range w.row(int(id)) {
 			out[i*w.cols+j] = scale * v
 		}
 	}
@@ -138,10 +93,10 @@ func (d *Device) matMul(operation string, dst, x engine.Array, w *weight, add bo
 	same(operation, x.Len, m*w.cols)
 	same(operation, dst.Len, m*w.rows)
 	in, out := floats(x), floats(dst)
-	for i := range m {
-		row := in[i*w.cols : (i+1)*w.cols]
-		for r := range w.rows {
-			sum := dot(row, w.values[r*w.cols:(r+1)*w.cols])
+	for r := range w.rows {
+		weights := w.row(r)
+		for i := range m {
+			sum := dot(in[i*w.cols:(i+1)*w.cols], weights)
 			if w.bias != nil {
 				sum += float64(w.bias[r])
 			}

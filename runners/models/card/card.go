@@ -25,7 +25,7 @@ type Model struct {
 	Context         int     `json:"context"` // tokens
 	RopeTheta       float64 `json:"rope_theta"`
 	RopeScaling     string  `json:"rope_scaling"`
-	Rotation        string  `json:"rotation"` // all of it, in words
+	Rotation        string  `json:"rotation"`       // all of it, in words
 	SlidingWindow   int     `json:"sliding_window"` // tokens, the widest of any layer; 0: none
 	Experts         int     `json:"experts"`
 	ExpertsPerToken int     `json:"experts_per_token"`
