@@ -58,6 +58,21 @@ func compareReal(t *testing.T, d engine.Device, path, folder, texts string, end 
 	if err != nil {
 		t.Fatal(err)
 	}
+	numbers := int64(0)
+	for _, name := range files.GGUF.Names() {
+		x, err := files.GGUF.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		product := int64(1)
+		for _, n := range x.Shape() {
+			product *= int64(n)
+		}
+		numbers += product
+	}
+	if got := files.Config.Parameters(); got != numbers {
+		t.Errorf("%d parameters, the file holds %d numbers", got, numbers)
+	}
 	m, err := models.Load(d, files, nil)
 	if err != nil {
 		t.Fatal(err)
