@@ -28,9 +28,15 @@ var shapes = map[string]Config{
 		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Mixture: Mixture{Experts: 8, PerToken: 2, ExpertFF: 14336}},
 	"qwen2.5-7b": {Family: "qwen2", QKVBias: true, Layers: 28, Width: 3584, Heads: engine.Heads{Query: 28, KV: 4, Size: 128}, FF: 18944,
 		Vocab: 152064, Context: 32768, Epsilon: 1e-6, Rope: Rope{Theta: 1e6, Type: "default"}},
+	"gemma-3-12b": {Family: "gemma3_text", Layers: 48, Width: 3840, Heads: engine.Heads{Query: 16, KV: 8, Size: 256}, FF: 15360,
+		Vocab: 262208, Context: 131072, Epsilon: 1e-6, Rope: Rope{Theta: 1e6, Type: "linear", Factor: 8}, SlidingRope: &Rope{Theta: 10000, Type: "default"},
+		QKNorm: true, PostNorms: true, Activation: engine.Activation{Kind: engine.TanhGEGLU}, EmbeddingScale: 61.967735, RoundedScale: true, Tied: true},
 	"tiny": {Family: "llama", Layers: 2, Width: 64, Heads: engine.Heads{Query: 4, KV: 2, Size: 16}, FF: 128,
 		Vocab: 256, Context: 1 << 20, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Tied: true},
 }
+
+// shapeWindows are the sliding windows of shapes that have some, and the layers of which one has full attention.
+var shapeWindows = map[string]struct{ window, pattern int }{"gemma-3-12b": {1024, 6}}
 
 // Shapes lists the names of all shapes, sorted.
 func Shapes() []string {
@@ -69,6 +75,9 @@ func OpenShape(spec string) (*Files, error) {
 		return nil, fmt.Errorf("shape %q: %d layers", spec, c.Layers)
 	}
 	c.Windows = make([]int, c.Layers)
+	if s, ok := shapeWindows[parts[0]]; ok {
+		slideByPattern(&c, s.window, s.pattern)
+	}
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("shape %q: %w", spec, err)
 	}
