@@ -76,6 +76,9 @@ type Family struct {
 	// all experts in one. stacks is what the layer's tensors of experts begin with.
 	Expert func(f *weights.File, stacks string, c Config, role Role, expert, rows, cols int) (engine.Stored, error)
 
+	// Fused are roles whose rows are one tensor, in this order: the names of each are the same.
+	Fused [][]Role
+
 	// Architecture is the family's name in GGUF files, empty where it has none.
 	Architecture string
 	// GGUFTensors are the names in GGUF files that differ from the other families'.
@@ -97,7 +100,7 @@ func Names() []string {
 func findFamily(name string) (Family, error) {
 	f, ok := families[name]
 	if !ok {
-		return f, fmt.Errorf("unknown model_type %q: have %s", name, strings.Join(Names(), ", "))
+		return f, noFamily(name)
 	}
 	return f, nil
 }

@@ -42,7 +42,7 @@ func TestSpellingsOfTheRotation(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`:                      "config.json:1: ",
-		`{"model_type": "gpt2"}`: `unknown model_type "gpt2": have ` + strings.Join(Names(), ", "),
+		`{"model_type": "gpt1"}`: `unknown model_type "gpt1": have ` + strings.Join(Names(), ", "),
 		"{\"model_type\": \"llama\",\n \"num_hidden_layers\": \"two\"}":                           "config.json:2: ",
 		llama31 + `"rope_scaling": {"type": "yarn", "factor": 0}}`:                                `rope scaling yarn: factor is 0`,
 		llama31 + `"rope_scaling": {"type": "linear"}}`:                                           "factor is 0",

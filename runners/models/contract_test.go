@@ -15,6 +15,8 @@ import (
 // contractConfig has the fields of a family's config.json besides those of all families.
 // The tests of this file run for every registered family.
 var contractConfig = map[string]map[string]any{
+	"phi3": {"sliding_window": 40, "partial_rotary_factor": 0.75, "original_max_position_embeddings": 8, "rope_scaling": map[string]any{
+		"type": "longrope", "short_factor": []float64{1, 1.5, 2}, "long_factor": []float64{2, 3, 9}}},
 	"mistral": {"sliding_window": 9},
 	"gemma2": {"layer_types": []string{"full_attention", "sliding_attention"}, "sliding_window": 7, "query_pre_attn_scalar": 12,
 		"attn_logit_softcapping": 1.5, "final_logit_softcapping": 2},
@@ -49,7 +51,7 @@ func tinyFamily(t *testing.T, name string, change map[string]any) (*Model, error
 	if c.Family != name || !slices.Equal(c.EOS, []int32{3}) || len(c.Windows) != c.Layers || c.Context != 256 {
 		t.Errorf("%s: %+v", name, c)
 	}
-	m, err := Load(ref.New(), &Files{Config: c, Source: randomSource{c, 7}, Path: name}, nil)
+	m, err := Load(ref.New(), &Files{Config: c, Source: randomSource{c: c, seed: 7}, Path: name}, nil)
 	if err == nil {
 		t.Cleanup(m.Close)
 	}

@@ -19,7 +19,7 @@ func ggufConfig(f *weights.File) (Config, error) {
 	}
 	family, ok := byArchitecture(architecture)
 	if !ok {
-		return Config{}, fmt.Errorf("%s: architecture %q: have %s", f.Path(), architecture, strings.Join(architectures(), ", "))
+		return Config{}, fmt.Errorf("%s: %w", f.Path(), noArchitecture(architecture))
 	}
 	r := ggufKeys{path: f.Path(), meta: meta, prefix: architecture + "."}
 	c := Config{
@@ -54,7 +54,6 @@ func ggufConfig(f *weights.File) (Config, error) {
 	}
 	c.Context = max(c.Context, c.Rope.context())
 	if c.Layers > 0 && c.Layers <= 1<<12 {
-		c.Dense = ggufDense(f, c)
 		c.Windows = make([]int, c.Layers)
 		for i := range c.Windows {
 			c.Windows[i] = r.optional("attention.sliding_window", 0)
