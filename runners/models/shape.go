@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -28,34 +27,57 @@ var shapes = map[string]Config{
 		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Mixture: Mixture{Experts: 8, PerToken: 2, ExpertFF: 14336}},
 	"qwen2.5-7b": {Family: "qwen2", QKVBias: true, Layers: 28, Width: 3584, Heads: engine.Heads{Query: 28, KV: 4, Size: 128}, FF: 18944,
 		Vocab: 152064, Context: 32768, Epsilon: 1e-6, Rope: Rope{Theta: 1e6, Type: "default"}},
-	"gemma-3-12b": {Family: "gemma3_text", Layers: 48, Width: 3840, Heads: engine.Heads{Query: 16, KV: 8, Size: 256}, FF: 15360,
-		Vocab: 262208, Context: 131072, Epsilon: 1e-6, Rope: Rope{Theta: 1e6, Type: "linear", Factor: 8}, SlidingRope: &Rope{Theta: 10000, Type: "default"},
-		QKNorm: true, PostNorms: true, Activation: engine.Activation{Kind: engine.TanhGEGLU}, EmbeddingScale: 61.967735, RoundedScale: true, Tied: true},
 	"tiny": {Family: "llama", Layers: 2, Width: 64, Heads: engine.Heads{Query: 4, KV: 2, Size: 16}, FF: 128,
 		Vocab: 256, Context: 1 << 20, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Tied: true},
 }
 
-// shapeWindows are the sliding windows of shapes that have some, and the layers of which one has full attention.
-var shapeWindows = map[string]struct{ window, pattern int }{"gemma-3-12b": {1024, 6}}
-
 // Shapes lists the names of all shapes, sorted.
 func Shapes() []string {
-	return slices.Sorted(maps.Keys(shapes))
+	return slices.Sorted(func(yield func(string) bool) {
+		for name := range shapes {
+			if !yield(name) {
+				return
+			}
+		}
+		for name := range shapeConfigs {
+			if !yield(name) {
+				return
+			}
+		}
+	})
 }
 
 // OpenShape makes a model of a public size with random weights. spec is "NAME" or
-// "NAME,layers=N,seed=S,context=N". The context of the public model is not a limit,
+// "NAME,layers=N,seed=S,context=N,storage=KIND", KIND being bf16, fp8 or mxfp4. The context of the public model is not a limit,
 // because random weights were not trained for any.
 func OpenShape(spec string) (*Files, error) {
 	parts := strings.Split(spec, ",")
 	c, ok := shapes[parts[0]]
+	if config, more := shapeConfigs[parts[0]]; more {
+		ok = true
+		var err error
+		if c, err = ParseConfig("shape "+parts[0], []byte(config), nil); err != nil {
+			return nil, err
+		}
+	}
 	if !ok {
 		return nil, fmt.Errorf("unknown shape %q: have %s", parts[0], strings.Join(Shapes(), ", "))
 	}
 	c.Context = max(c.Context, 1<<22)
-	seed := uint64(1)
+	seed, storage := uint64(1), "bf16"
+	if own := shapeStorages[parts[0]]; own != "" {
+		storage = own
+	}
+	layers := c.Layers
 	for _, p := range parts[1:] {
 		key, value, _ := strings.Cut(p, "=")
+		if key == "storage" {
+			if err := shapeStorage(c, value); err != nil {
+				return nil, fmt.Errorf("shape %q: %w", spec, err)
+			}
+			storage = value
+			continue
+		}
 		n, err := strconv.ParseUint(value, 10, 31)
 		if err != nil {
 			return nil, fmt.Errorf("shape %q: %q is not name=number", spec, p)
@@ -68,25 +90,29 @@ func OpenShape(spec string) (*Files, error) {
 		case "context":
 			c.Context = int(n)
 		default:
-			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context", spec, key)
+			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, storage", spec, key)
 		}
 	}
 	if c.Layers < 1 || c.Layers > 1<<12 {
 		return nil, fmt.Errorf("shape %q: %d layers", spec, c.Layers)
 	}
-	c.Windows = make([]int, c.Layers)
-	if s, ok := shapeWindows[parts[0]]; ok {
-		slideByPattern(&c, s.window, s.pattern)
+	windows := make([]int, c.Layers)
+	for i := range windows {
+		if len(c.Windows) > 0 { // more layers than the model has begin again
+			windows[i] = c.Windows[i%layers]
+		}
 	}
+	c.Windows = windows
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("shape %q: %w", spec, err)
 	}
-	return &Files{Config: c, Source: randomSource{c, seed}, Bytes: 2 * c.Parameters(), Path: "shape:" + spec}, nil
+	return &Files{Config: c, Source: randomSource{c, seed, storage}, Bytes: storedBytes(c, storage), Path: "shape:" + spec}, nil
 }
 
 type randomSource struct {
-	c    Config
-	seed uint64
+	c       Config
+	seed    uint64
+	storage string // of projections: see packed
 }
 
 func (s randomSource) Has(_ Role, layer int) bool { return layer < s.c.Layers }
@@ -109,7 +135,7 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	if role == Embedding {
 		t.scale = 1
 	}
-	return t, nil
+	return s.packed(t, role, expert), nil
 }
 
 type random struct {
