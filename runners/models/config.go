@@ -430,7 +430,7 @@ func (c Config) Parameters() int64 {
 	return n
 }
 
-// CacheBytesPerToken is the number of bytes of one token in the full cache.
+// CacheBytesPerToken is the number of bytes of one token in the full cache's layers in which policies choose.
 func (c Config) CacheBytesPerToken(t engine.Type) int64 {
-	return 2 * int64(c.Layers) * int64(c.KVWidth()) * int64(t.Size())
+	return 2 * int64(len(c.PolicyLayers())) * int64(c.KVWidth()) * int64(t.Size())
 }

@@ -72,6 +72,10 @@ func TestParameters(t *testing.T) {
 			t.Errorf("%s has %d parameters (%v), want %d", shape, f.Config.Parameters(), err, want)
 		}
 	}
+	// Gemma 3's report (arXiv 2503.19786, table 1) counts 10,759 million without the embedding.
+	if f, err := OpenShape("gemma-3-12b"); err != nil || (f.Config.Parameters()-262208*3840)/1e6 != 10_759 || len(f.Config.PolicyLayers()) != 8 {
+		t.Errorf("gemma-3-12b has %d parameters (%v)", f.Config.Parameters(), err)
+	}
 	f, err := OpenShape("llama-2-7b")
 	if err != nil || f.Config.CacheBytesPerToken(engine.BFloat16) != 512<<10 {
 		t.Errorf("llama-2-7b keeps %d bytes a token (%v), want 512 KiB", f.Config.CacheBytesPerToken(engine.BFloat16), err)
