@@ -124,7 +124,7 @@ func (b budgeted) Keep(ops Ops, l Layer, _ Capacity) (Kept, error) { return b.Po
 func TestAdaShares(t *testing.T) {
 	high := []float32{9, 8, 7, 6, 5, 4}
 	low := []float32{.1, .6, .2, .5, .3, .4}
-	l := Layer{Layers: 1, Tokens: 8, Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}
+	l := Layer{Layers: 1, Tokens: 8, Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}}
 	for _, c := range []struct {
 		form      string
 		alpha     float64
@@ -186,7 +186,7 @@ func TestAdaNormalizes(t *testing.T) {
 }
 
 func TestAdaAudit(t *testing.T) {
-	l := Layer{Layers: 1, Tokens: 100, Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}
+	l := Layer{Layers: 1, Tokens: 100, Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}}
 	for in, lengths := range map[string][2]int{ // the least that passes, the other head what is left
 		"ada(cap=40,alpha=0.5,snapkv(w=8))":              {20, 60},
 		"ada(cap=40,alpha=0.1,snapkv(w=8))":              {8, 72},

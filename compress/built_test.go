@@ -31,7 +31,7 @@ func TestExpectationsHold(t *testing.T) {
 		if r.IntN(2) == 0 {
 			c.Exact += min(r.Float64(), float64(n-capacity))
 		}
-		l := Layer{Index: r.IntN(layers), Layers: layers, Tokens: n, Heads: engine.Heads{Query: heads, KV: heads, Size: 4}}
+		l := Layer{Index: r.IntN(layers), Layers: layers, Tokens: n, Attention: engine.Attention{Heads: engine.Heads{Query: heads, KV: heads, Size: 4}}}
 		var s Scorer = g
 		if r.IntN(2) == 0 {
 			s = pyramid{s, pick(kvpress, factoryForm, ffy0Form), List[int]{1 + r.IntN(30)}}

@@ -21,7 +21,8 @@ func (a *asked) New(t engine.Type, n int) (engine.Array, error) {
 	return engine.Array{Type: t, Len: n}, nil
 }
 func (a *asked) Free(...engine.Array) {}
-func (a *asked) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+func (a *asked) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, by engine.Attention) {
+	h := by.Heads
 	for x := range dst {
 		if dst[x].Len != h.Query*(kv.Tokens-w[x]) || w[x]*h.Query*h.Size > q.Len {
 			panic(fmt.Sprintf("a window of %d: %d scores, %d numbers of q", w[x], dst[x].Len, q.Len))
@@ -62,7 +63,7 @@ func TestChooseTogether(t *testing.T) {
 		}
 		d := &asked{}
 		kv := engine.KV{Tokens: 300, Heads: h.KV, Size: h.Size}
-		choice, err := Choose(d, Source{KV: kv, Queries: engine.Array{Len: 64 * h.Query * h.Size}}, Layer{Index: c.layer, Layers: 2, Tokens: kv.Tokens, Heads: h}, variants)
+		choice, err := Choose(d, Source{KV: kv, Queries: engine.Array{Len: 64 * h.Query * h.Size}}, Layer{Index: c.layer, Layers: 2, Tokens: kv.Tokens, Attention: engine.Attention{Heads: h}}, variants)
 		if err != nil {
 			t.Errorf("%v: %v", c.variants, err)
 			continue
@@ -78,7 +79,7 @@ func TestChooseTogether(t *testing.T) {
 // over all heads.
 func TestGroupOfOne(t *testing.T) {
 	d := &asked{}
-	o := &ops{device: d, layer: Layer{Heads: engine.Heads{Query: 2, KV: 2, Size: 8}}, memo: map[string]Scores{}}
+	o := &ops{device: d, layer: Layer{Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 2, Size: 8}}}, memo: map[string]Scores{}}
 	s := Scores{Array: engine.Array{Len: 20}, Rows: 2, question: "scores"}
 	for _, how := range []engine.Grouping{engine.GroupMean, engine.GroupMax, engine.GroupAll} {
 		o.Group(s, how)

@@ -11,7 +11,7 @@ import (
 func TestChunkChooses(t *testing.T) {
 	a := []float32{9, 0, 0, 0, 3, 3, 3, 3, 0}
 	b := []float32{0, 0, 0, 0, 1, 1, 1, 1, 4}
-	l := Layer{Layers: 1, Tokens: 10, Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}
+	l := Layer{Layers: 1, Tokens: 10, Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}}
 	for _, c := range []struct {
 		chunk, tail, capacity int
 		want                  []int32
@@ -39,7 +39,7 @@ func TestChunkChooses(t *testing.T) {
 }
 
 func TestChunkExpects(t *testing.T) {
-	l := Layer{Layers: 1, Tokens: 203, Heads: engine.Heads{Query: 4, KV: 2, Size: 4}}
+	l := Layer{Layers: 1, Tokens: 203, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 2, Size: 4}}}
 	for in, want := range map[string]Expectation{
 		"chunk(cap=100,snapkv(w=8))":                         {Heads: 2, Total: 183, Spread: 17},           // 5 chunks: 83 or 100 in each head
 		"chunk(cap=100,chunk=29,snapkv(w=8))":                {Heads: 2, PerHead: 87, Total: 174},          // 7 whole chunks, 3 of them
@@ -61,7 +61,7 @@ func TestChunkAudit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Layer{Layers: 1, Tokens: 18, Heads: engine.Heads{Query: 2, KV: 2, Size: 4}} // 5 chunks, 2 of them kept
+	l := Layer{Layers: 1, Tokens: 18, Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}} // 5 chunks, 2 of them kept
 	good := append(span(4, 8), span(16, 18)...)
 	if err := v.Audit(l, [][]int32{good, good}); err != nil {
 		t.Error(err)

@@ -131,7 +131,7 @@ func promptLayer(t *testing.T, l Layer) *prompted {
 		t.Fatal(err)
 	}
 	d.Put(s.Columns, make([]float32, s.Columns.Len))
-	d.ColumnSums(s.Columns, s.Queries, s.KV, 0, h, l.Sliding, l.Scale)
+	d.ColumnSums(s.Columns, s.Queries, s.KV, 0, l.Attention)
 	if s.Output, err = d.LoadWeight([]engine.Stored{enginetest.Random("output", engine.F32, s.Width, h.Query*h.Size, r)}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -224,10 +224,10 @@ func (p *prompted) held(v Variant, k chosenOne) error {
 // contractLayers are grouped and ungrouped heads, prompts of several lengths, and a
 // layer whose own window hides most of the prompt.
 var contractLayers = []Layer{
-	{Index: 0, Layers: 2, Tokens: 97, Heads: engine.Heads{Query: 3, KV: 3, Size: 6}},
-	{Index: 1, Layers: 2, Tokens: 160, Heads: engine.Heads{Query: 4, KV: 2, Size: 8}, Sample: 3},
-	{Index: 1, Layers: 4, Tokens: 131, Heads: engine.Heads{Query: 4, KV: 1, Size: 8}, Sliding: 40},
-	{Index: 2, Layers: 3, Tokens: 1100, Heads: engine.Heads{Query: 2, KV: 1, Size: 4}},
+	{Index: 0, Layers: 2, Tokens: 97, Attention: engine.Attention{Heads: engine.Heads{Query: 3, KV: 3, Size: 6}}},
+	{Index: 1, Layers: 2, Tokens: 160, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 2, Size: 8}}, Sample: 3},
+	{Index: 1, Layers: 4, Tokens: 131, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 1, Size: 8}, Window: 40}},
+	{Index: 2, Layers: 3, Tokens: 1100, Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 1, Size: 4}}},
 }
 
 // contractVariants are a policy's at its defaults, and with each other word of each
@@ -276,7 +276,7 @@ func TestContractKeeps(t *testing.T) {
 			served := 0
 			for _, v := range contractVariants(t, d, p.layer) {
 				first, err := p.choose(v)
-				if err != nil && l.Sliding > 0 && strings.Contains(err.Error(), "sliding window") {
+				if err != nil && l.Window > 0 && strings.Contains(err.Error(), "sliding window") {
 					continue // a policy may refuse such a layer, and says so
 				}
 				if err != nil {
@@ -293,7 +293,7 @@ func TestContractKeeps(t *testing.T) {
 				all, alone = append(all, v), append(alone, first[0])
 				served++
 			}
-			if served == 0 && l.Sliding == 0 {
+			if served == 0 && l.Window == 0 {
 				t.Errorf("%s: nothing was held of it on %d tokens", d.Name, l.Tokens)
 			}
 		}
@@ -365,7 +365,7 @@ func TestContractWithin(t *testing.T) {
 // A budget is memory: at its defaults a policy keeps no more than one copy per KV head,
 // however many query heads share it.
 func TestContractCopies(t *testing.T) {
-	l := Layer{Layers: 8, Tokens: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}}
+	l := Layer{Layers: 8, Tokens: 4096, Attention: engine.Attention{Heads: engine.Heads{Query: 32, KV: 8, Size: 128}}}
 	for _, d := range Definitions() {
 		v, err := NewVariant(Call{Name: d.Name}, contractBudget(d, "25%"))
 		if err != nil {

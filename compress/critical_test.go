@@ -42,7 +42,7 @@ func TestCriticalParses(t *testing.T) {
 // A first stage smaller than the window leaves some of it to the second, and then
 // nothing can be expected of it.
 func TestCriticalExpects(t *testing.T) {
-	l := Layer{Layers: 1, Tokens: 100, Heads: engine.Heads{Query: 4, KV: 2, Size: 4}}
+	l := Layer{Layers: 1, Tokens: 100, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 2, Size: 4}}}
 	for in, want := range map[string]Expectation{
 		"critical(cap=40,snapkv(w=8))":                          {Heads: 2, PerHead: 40, Total: 80, Tail: 8},
 		"critical(cap=40,first=0.2,snapkv(w=8))":                {Heads: 2, PerHead: 40, Total: 80, Tail: 8},

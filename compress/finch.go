@@ -65,8 +65,8 @@ func (p finch) Score(ops Ops, l Layer) (Scores, error) {
 				for i := range w {
 					position := before + i
 					first := 0
-					if l.Sliding > 0 {
-						first = max(0, position-l.Sliding+1)
+					if l.Window > 0 {
+						first = max(0, position-l.Window+1)
 					}
 					q, seen := vector(queries[a], i, h.Size), logits[first:position+1]
 					for j := range seen {

@@ -31,7 +31,7 @@ func (o *ops) WindowScores(w int) Scores {
 		}
 		dst, windows = append(dst, a), append(windows, x)
 	}
-	o.device.WindowScores(dst, windows, o.source.Queries, o.source.KV, h, o.layer.Sliding, o.layer.Scale)
+	o.device.WindowScores(dst, windows, o.source.Queries, o.source.KV, o.layer.Attention)
 	for i, x := range windows {
 		o.memo[question(x)] = Scores{Array: dst[i], Rows: h.Query, question: question(x)}
 	}

@@ -29,7 +29,7 @@ func TestShare(t *testing.T) {
 		}
 		for _, least := range []int{0, 1, 4, 8} {
 			count := rows * 8
-			o := opsOn(Layer{Tokens: m, Heads: engine.Heads{Query: rows, KV: rows, Size: 4}})
+			o := opsOn(Layer{Tokens: m, Attention: engine.Attention{Heads: engine.Heads{Query: rows, KV: rows, Size: 4}}})
 			got := o.Share(o.Compute("given", func() [][]float32 { return scores }), sinks, count, least)
 			if want := sharedOut(scores, sinks, count, least); !slices.Equal(got, want) || o.err != nil {
 				t.Fatalf("seed %d, each sure of %d: %v, want %v; %v", seed, least, got, want, o.err)
@@ -69,7 +69,7 @@ func TestFixedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	chooser := NewChooser(d)
-	l := Layer{Layers: 3, Tokens: 20, Heads: engine.Heads{Query: 4, KV: 2, Size: 4}}
+	l := Layer{Layers: 3, Tokens: 20, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 2, Size: 4}}}
 	columns, _ := d.New(engine.Float32, l.Heads.Query*l.Tokens)
 	for l.Index = range 3 {
 		c, err := chooser.Choose(Source{Columns: columns}, l, variants)
@@ -173,7 +173,7 @@ func (b *brought) Put(dst engine.Array, src []float32) {
 
 // TestNoLength: a key of no length is at a right angle to all others.
 func TestNoLength(t *testing.T) {
-	l := Layer{Layers: 1, Tokens: 3, Heads: engine.Heads{Query: 1, KV: 1, Size: 2}}
+	l := Layer{Layers: 1, Tokens: 3, Attention: engine.Attention{Heads: engine.Heads{Query: 1, KV: 1, Size: 2}}}
 	o := opsOn(l)
 	k, _ := o.device.New(engine.Float32, 6)
 	o.device.Put(k, []float32{3, 0, 0, 0, 0, 2})

@@ -22,6 +22,7 @@ func (o *ops) OutputNorms() Scores {
 		t, inputs, width := o.device.Type(), h.Query*h.Size, o.source.Width
 		var all [6]engine.Array
 		defer func() { o.device.Free(all[:]...) }()
+		alone := engine.Attention{Heads: engine.Heads{Query: h.Query, KV: h.Query, Size: h.Size}, Window: 1, Scale: 1}
 		for i, want := range []struct {
 			t engine.Type
 			n int
@@ -49,7 +50,7 @@ func (o *ops) OutputNorms() Scores {
 				// is hidden is -∞, and 0 times that is no number.)
 				from, own := (a/h.Group()*n+start)*h.Size, values.Slice(a*part, (a+1)*part)
 				o.device.Copy(own, o.source.KV.V.Slice(from, from+part))
-				o.device.Attention(in, kv.K, kv, 0, engine.Heads{Query: h.Query, KV: h.Query, Size: h.Size}, 1, 1)
+				o.device.Attention(in, kv.K, kv, 0, alone)
 				o.device.MatMul(out, in, o.source.Output)
 				// The length of a row of one number is its size; a row's sizes are weights of ones.
 				o.device.RowNorms(size, out, 1)

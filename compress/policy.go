@@ -20,13 +20,11 @@ type Layer struct {
 	Index  int // this layer, from 0
 	Layers int // of how many
 	Tokens int // n, the prompt's length
-	Heads  engine.Heads
 	Sample int // the prompt's number in its data set, from 0
 
-	// What the model does in this layer; not known before the prompt is read.
-	Sliding int       // the model's own sliding window, 0 for none
-	Scale   float32   // of the attention, 1/√d in most models
-	Angles  []float32 // position p turns the pair (i, i+d/2) of a head by p·Angles[i]
+	// How the model attends in this layer: before the prompt is read only the heads are known.
+	engine.Attention
+	Angles []float32 // position p turns the pair (i, i+d/2) of a head by p·Angles[i]
 }
 
 // Capacity is what a budget gives each cache head of a layer.
@@ -38,10 +36,10 @@ type Capacity struct {
 // hidden returns how many of the first of n positions the sliding window hides from the
 // query at position n-1.
 func (l Layer) hidden(n int) int {
-	if l.Sliding == 0 {
+	if l.Window == 0 {
 		return 0
 	}
-	return max(0, n-l.Sliding)
+	return max(0, n-l.Window)
 }
 
 // Needs says what prefill must hold ready for a layer's choice.

@@ -162,7 +162,7 @@ func (v Variant) KeepsAll(layers, n int) bool {
 		if capacity, ok := v.Capacity(i, n); ok && v.Reads() && capacity < n {
 			return false
 		}
-		if e := v.Expect(Layer{Index: i, Layers: layers, Tokens: n, Heads: engine.Heads{Query: 1, KV: 1}}); e.PerHead < n {
+		if e := v.Expect(Layer{Index: i, Layers: layers, Tokens: n, Attention: engine.Attention{Heads: engine.Heads{Query: 1, KV: 1}}}); e.PerHead < n {
 			return false
 		}
 	}

@@ -37,7 +37,7 @@ func TestPyramid(t *testing.T) {
 		}
 		var got []int
 		for i := range c.layers {
-			got = append(got, v.Expect(Layer{Index: i, Layers: c.layers, Tokens: c.tokens, Heads: engine.Heads{Query: 4, KV: 2, Size: 8}}).PerHead)
+			got = append(got, v.Expect(Layer{Index: i, Layers: c.layers, Tokens: c.tokens, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 2, Size: 8}}}).PerHead)
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s, %d layers, %d tokens: %v, want %v", c.text, c.layers, c.tokens, got, c.want)
@@ -59,7 +59,7 @@ func TestPyramidKeepsTheBudget(t *testing.T) {
 				for n := 100; n < 420; n += 7 {
 					sum := 0
 					for i := range layers {
-						e := v.Expect(Layer{Index: i, Layers: layers, Tokens: n, Heads: engine.Heads{Query: 1, KV: 1, Size: 8}})
+						e := v.Expect(Layer{Index: i, Layers: layers, Tokens: n, Attention: engine.Attention{Heads: engine.Heads{Query: 1, KV: 1, Size: 8}}})
 						if e.PerHead < w || e.PerHead > n {
 							t.Errorf("%s, n=%d: layer %d of %d keeps %d", v, n, i, layers, e.PerHead)
 						}

@@ -45,7 +45,7 @@ func TestQuestReads(t *testing.T) {
 	}
 	// Heads of one number: a page's bound is its largest key for the first query, its
 	// least for the second. Two positions follow the prompt's 12, of which the share is 3.
-	l := Layer{Layers: 1, Tokens: 12, Heads: engine.Heads{Query: 4, KV: 2, Size: 1}}
+	l := Layer{Layers: 1, Tokens: 12, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 2, Size: 1}}}
 	queries := [][]float32{{1}, {-1}, {1}, {-1}}
 	keys := [][]float32{{0, 0, 9, 0, 0, -8, 0, 0, 7, 0, -6, 0, 5, 0}, {0, 0, 0, 0, 0, 0, -1, 1, 0, 0, 0, 0, -2, 4}}
 	for _, c := range []struct {
@@ -56,7 +56,7 @@ func TestQuestReads(t *testing.T) {
 		{0, [][]int32{{2, 3, 13}, {4, 5, 13}, {0, 1, 13}, {6, 7, 13}}},
 		{9, [][]int32{{8, 9, 13}, {5, 13}, {5, 13}, {6, 7, 13}}}, // 5 … 13 are seen, the first page is 4 and 5
 	} {
-		l.Sliding = c.sliding
+		l.Window = c.sliding
 		if got := v.Read(l, queries, keys); !slices.EqualFunc(got, c.want, slices.Equal[[]int32]) {
 			t.Errorf("sliding window %d: reads %v, want %v", c.sliding, got, c.want)
 		}

@@ -35,8 +35,8 @@ func (p rerotated) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 	if !p.on.At(l.Index) {
 		return p.Policy.Keep(ops, l, c)
 	}
-	if l.Sliding > 0 {
-		return Kept{}, fmt.Errorf("rerotate=on does not go with the model's own sliding window of %d in layer %d: what it hides goes by the prompt's positions", l.Sliding, l.Index)
+	if l.Window > 0 {
+		return Kept{}, fmt.Errorf("rerotate=on does not go with the model's own sliding window of %d in layer %d: what it hides goes by the prompt's positions", l.Window, l.Index)
 	}
 	kept, err := p.Policy.Keep(ops, l, c)
 	kept.Edit = func(_ int, keys []float32, positions []int32) {

@@ -92,7 +92,7 @@ func wave(t *testing.T, h engine.Heads, n int) (*ref.Device, Source, Layer) {
 		angles[i] = 1 / float32(i+1)
 	}
 	return d, Source{KV: kv, Queries: array(n*h.Query*h.Size, 0.9)},
-		Layer{Index: 0, Layers: 1, Tokens: n, Heads: h, Scale: float32(1 / math.Sqrt(float64(h.Size))), Angles: angles}
+		Layer{Index: 0, Layers: 1, Tokens: n, Attention: engine.Attention{Heads: h, Scale: float32(1 / math.Sqrt(float64(h.Size)))}, Angles: angles}
 }
 
 // choose returns what one variant keeps, by cache head.
@@ -124,13 +124,13 @@ func choose(t *testing.T, d engine.Device, s Source, l Layer, text string) (Kept
 func TestRefusedByLayer(t *testing.T) {
 	h := engine.Heads{Query: 4, KV: 2, Size: 4}
 	d, s, l := wave(t, h, 40)
-	l.Index, l.Layers, l.Sliding = 3, 4, 16
+	l.Index, l.Layers, l.Window = 3, 4, 16
 	for _, text := range []string{"streaming(cap=20,rerotate=on)", "finch(cap=20,w=4)"} {
 		if _, _, err := choose(t, d, s, l, text); err == nil || !strings.Contains(err.Error(), "sliding window of 16 in layer 3") {
 			t.Errorf("%s in a sliding layer: %v", text, err)
 		}
 	}
-	l.Sliding = 0
+	l.Window = 0
 
 	// Channel 1 of the second KV head's keys stands still in the block of positions 12 to 19.
 	keys := make([]float32, s.KV.K.Len)
@@ -171,7 +171,7 @@ func TestFailureComesFirst(t *testing.T) {
 
 // Decoding goes on at one position: layers that would not agree on it are refused.
 func TestPlacesDisagree(t *testing.T) {
-	l := Layer{Layers: 2, Tokens: 100, Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}
+	l := Layer{Layers: 2, Tokens: 100, Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}}
 	for text, ok := range map[string]bool{
 		"streaming(cap=20|30,rerotate=on)":   false,
 		"streaming(cap=20,rerotate=on|off)":  false,
@@ -242,7 +242,7 @@ func TestFinchChunks(t *testing.T) {
 func TestFinchInSlidingLayer(t *testing.T) {
 	for _, sliding := range []int{0, 1, 12} {
 		d, s, l := wave(t, engine.Heads{Query: 4, KV: 2, Size: 4}, 40)
-		l.Sliding = sliding
+		l.Window = sliding
 		_, plain, err := choose(t, d, s, l, "finch(cap=20,w=1,normalize=off,rerotate=off)")
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,7 @@ func TestLazySum(t *testing.T) {
 		{9, 0, 3. / 4},
 		{0, 9, 3. / 4},
 	} {
-		o := opsOn(Layer{Tokens: 7, Heads: engine.Heads{Query: 2, KV: 2, Size: 4}})
+		o := opsOn(Layer{Tokens: 7, Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 2, Size: 4}}})
 		s := o.Compute("given", func() [][]float32 { return rows })
 		if got := lazySum(o, s, 2, c.sinks, c.recent); math.Abs(got-c.want) > 1e-12 || o.copied {
 			t.Errorf("%d first and %d latest: %g, want %g; copied whole: %v", c.sinks, c.recent, got, c.want, o.copied)
@@ -33,7 +33,7 @@ func TestSimLayer(t *testing.T) {
 	if err != nil || v.String() != "simlayer(last=2,recent=12,sinks=3,threshold=0.9)" {
 		t.Fatalf("%v, %v", v, err)
 	}
-	l := Layer{Layers: 1, Tokens: 50, Heads: engine.Heads{Query: 4, KV: 3, Size: 4}}
+	l := Layer{Layers: 1, Tokens: 50, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 3, Size: 4}}}
 	e := v.Expect(l)
 	if lazy := 3 * (3 + 10); e.Most() != 3*50 || e.Total-e.Spread > lazy || e.Total-e.Spread < lazy-1 || e.Tail != 10 || v.KeepsAll(1, 50) {
 		t.Errorf("%+v: want from %d to %d", e, lazy, 3*50)

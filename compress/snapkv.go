@@ -106,7 +106,7 @@ func groupLogits(ops Ops, l Layer, w int) Scores {
 				top := math.Inf(-1)
 				for j := range logits {
 					logits[j] = math.Inf(-1)
-					if l.Sliding > 0 && j <= before+i-l.Sliding {
+					if l.Window > 0 && j <= before+i-l.Window {
 						continue
 					}
 					for a := g * h.Group(); a < (g+1)*h.Group(); a++ {

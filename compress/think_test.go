@@ -21,7 +21,7 @@ func TestThink(t *testing.T) {
 	if err != nil || v.String() != "think(ratio=0.25|0.5,w=32)" || v.Budget() != FullName {
 		t.Fatalf("%v, %v", v, err)
 	}
-	l := Layer{Layers: 2, Tokens: 40, Heads: engine.Heads{Query: 2, KV: 1, Size: 4}}
+	l := Layer{Layers: 2, Tokens: 40, Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 1, Size: 4}}}
 	if e := v.Expect(l); e != Full.Expect(l) || v.Needs(l) != (Needs{Queries: 32}) {
 		t.Errorf("%+v, needs %+v", e, v.Needs(l))
 	}

@@ -103,7 +103,7 @@ func TestExpectations(t *testing.T) {
 		{40, Expectation{Heads: 8, PerHead: 40, Total: 320, Tail: 8}}, // n == cap runs through
 		{39, Expectation{Heads: 2, PerHead: 39, Total: 78, Tail: 39}}, // n < cap keeps everything
 	} {
-		if got := v.Expect(Layer{Layers: 3, Tokens: c.n, Heads: h}); got != c.want {
+		if got := v.Expect(Layer{Layers: 3, Tokens: c.n, Attention: engine.Attention{Heads: h}}); got != c.want {
 			t.Errorf("n = %d: %+v, want %+v", c.n, got, c.want)
 		}
 	}

@@ -77,7 +77,7 @@ func (c Policy) freesNothing() bool {
 }
 
 // shown is the model and the prompt that cache sizes are given for.
-var shown = compress.Layer{Layers: 32, Tokens: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}}
+var shown = compress.Layer{Layers: 32, Tokens: 4096, Attention: engine.Attention{Heads: engine.Heads{Query: 32, KV: 8, Size: 128}}}
 
 // shownBudget is the budget that cache sizes are given for.
 const shownBudget = "25%"

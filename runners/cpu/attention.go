@@ -29,8 +29,10 @@ func (d *Device) keysPerBlock() int { return keyBlock / d.k.tileRows * d.k.tileR
 // computed transposed, (keys, queries), so that maxima, powers and sums of a
 // query never leave its lane, and the powers are in the order in which the product with
 // the values reads them.
-func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, by engine.Attention) {
 	const op = "attention"
+	checkPlain(op, by)
+	h, window := by.Heads, by.Window
 	size := h.Size
 	m := rowsOf(op, "q", q, h.Query*size)
 	wantLen(op, "out", out, q.Len)
@@ -49,7 +51,7 @@ func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, h engin
 	}
 	a := attention{
 		d: d, out: f32(op, out), q: f32(op, q), m: m, n: n, start: start, first: first, block: block,
-		h: h, window: window, scale: scale * math.Log2E,
+		h: h, window: window, scale: by.Scale * math.Log2E,
 	}
 	keys, values := f32(op, kv.K), f32(op, kv.V)
 	panels := (m + d.k.panelWidth - 1) / d.k.panelWidth
@@ -66,6 +68,13 @@ func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, h engin
 			a.run(worker, g0*h.Group()+head, a.keys[g*(n-first)*size:(g+1)*(n-first)*size],
 				values[(g0+g)*kv.Tokens*size:(g0+g+1)*kv.Tokens*size], chunk*queryPanels, min(panels, (chunk+1)*queryPanels))
 		})
+	}
+}
+
+// checkPlain refuses what the kernels do not compute.
+func checkPlain(op string, by engine.Attention) {
+	if by.Cap != 0 || by.Sinks.Len > 0 {
+		shape("%s: soft caps and sinks are not supported", op)
 	}
 }
 
@@ -217,8 +226,10 @@ func allOnes(f []float32) bool {
 
 // WindowScores sums the attention that the last queries pay to each key before
 // them, per query head.
-func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, by engine.Attention) {
 	const op = "window scores"
+	checkPlain(op, by)
+	h := by.Heads
 	size, width := h.Size, d.k.panelWidth
 	rows := rowsOf(op, "q", q, h.Query*size)
 	checkKV(op, kv, h)
@@ -242,24 +253,24 @@ func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv en
 			for x, w := range w {
 				if m := n - w; m > 0 {
 					last := queries[(rows-w)*h.Query*size:]
-					d.windowHead(f32(op, dst[x])[head*m:(head+1)*m], last, packed[t/h.Group()*n*size:], w, n, h, head, window, scale*math.Log2E, width, worker)
+					d.windowHead(f32(op, dst[x])[head*m:(head+1)*m], last, packed[t/h.Group()*n*size:], w, n, head, by, width, worker)
 				}
 			}
 		})
 	}
 }
 
-func (d *Device) windowHead(out, q, keys []float32, w, n int, h engine.Heads, head, window int, scale float32, width, worker int) {
-	k, size := d.k, h.Size
+func (d *Device) windowHead(out, q, keys []float32, w, n, head int, by engine.Attention, width, worker int) {
+	k, h, size := d.k, by.Heads, by.Heads.Size
 	buf := scratch(&d.local[worker], (n+k.tileRows)*width+width*(size+3)+n-w)
 	qp, buf := buf[:width*size], buf[width*size:]
 	m, l, f, buf := buf[:width], buf[width:2*width], buf[2*width:3*width], buf[3*width:]
 	sum, scores := buf[:n-w], buf[n-w:]
 	for i0 := 0; i0 < w; i0 += width {
-		packQueries(qp, q, w, h.Query, head, size, i0, width, scale)
+		packQueries(qp, q, w, h.Query, head, size, i0, width, by.Scale*math.Log2E)
 		d.scores(scores, keys, qp, size, n, n)
 		low := n - w + i0
-		mask(scores, width, 0, n, low, n-w+min(w, i0+width)-1, window)
+		mask(scores, width, 0, n, low, n-w+min(w, i0+width)-1, by.Window)
 		for i := range width {
 			m[i], l[i] = lowest, 0
 		}

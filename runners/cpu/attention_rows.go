@@ -8,8 +8,10 @@ import (
 
 // AttentionRows writes down what the queries pay to each key. A panel of a head's queries is
 // one worker's.
-func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
 	const op = "attention rows"
+	checkPlain(op, by)
+	h, window := by.Heads, by.Window
 	size, n, width := h.Size, kv.Tokens, d.k.panelWidth
 	m := rowsOf(op, "q", q, h.Query*size)
 	checkKV(op, kv, h)
@@ -39,7 +41,7 @@ func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h e
 			buf := scratch(&d.local[worker], (count+d.k.tileRows)*width+width*(size+3))
 			panel, buf := buf[:width*size], buf[width*size:]
 			top, total, share, scores := buf[:width], buf[width:2*width], buf[2*width:3*width], buf[3*width:]
-			packQueries(panel, queries, m, h.Query, g0*h.Group()+head, size, i0, width, scale*math.Log2E)
+			packQueries(panel, queries, m, h.Query, g0*h.Group()+head, size, i0, width, by.Scale*math.Log2E)
 			d.scores(scores, packed[head/h.Group()*count*size:], panel, size, count, count)
 			mask(scores, width, first, count, start+i0, start+min(m, i0+width)-1, window)
 			for i := range width {

@@ -131,10 +131,14 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 }
 
 // AttendCaches reads each sequence's own caches once.
-func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, window int, scale float32) {
+func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, by engine.Attention) {
 	const op = "attend caches"
 	b := ownBatch(op, eb)
-	h, size := b.heads, b.heads.Size
+	checkPlain(op, by)
+	h, size, window := b.heads, b.heads.Size, by.Window
+	if by.Heads != h {
+		shape("%s: heads %+v, the batch has %+v", op, by.Heads, h)
+	}
 	wantLen(op, "q", q, b.Rows()*h.Query*size)
 	wantLen(op, "out", out, q.Len)
 	if d.err != nil {
@@ -169,7 +173,7 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 	results := scratch(&d.parts, parts*width)
 	in, to := f32(op, q), f32(op, out)
 	d.pool.run(len(b.work), func(t, worker int) {
-		d.attendSegment(b, &b.work[t], layer, in, results, scale*math.Log2E, worker)
+		d.attendSegment(b, &b.work[t], layer, in, results, by.Scale*math.Log2E, worker)
 	})
 	d.eachRow(len(b.finish), size, func(lo, hi int) {
 		for _, r := range b.finish[lo:hi] {

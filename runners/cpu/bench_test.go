@@ -87,7 +87,7 @@ func BenchmarkAttention(b *testing.B) {
 		b.Run(fmt.Sprintf("%dat%d", m, start), func(b *testing.B) {
 			b.ResetTimer()
 			for range b.N {
-				d.Attention(out, q, kv, start, h, 0, 0.125)
+				d.Attention(out, q, kv, start, engine.Attention{Heads: h, Scale: 0.125})
 			}
 			pairs := float64(m)*float64(start) + float64(m)*float64(m+1)/2
 			perSecond(b, 4*pairs*float64(h.Query*h.Size), "GFLOP/s")
@@ -96,7 +96,7 @@ func BenchmarkAttention(b *testing.B) {
 	dst := d.array(b, h.Query*(n-32))
 	b.Run("window", func(b *testing.B) {
 		for range b.N {
-			d.WindowScores([]engine.Array{dst}, []int{32}, q.Slice(0, 32*h.Query*h.Size), kv, h, 0, 0.125)
+			d.WindowScores([]engine.Array{dst}, []int{32}, q.Slice(0, 32*h.Query*h.Size), kv, engine.Attention{Heads: h, Scale: 0.125})
 		}
 	})
 }
@@ -131,7 +131,7 @@ func BenchmarkAttendCaches(b *testing.B) {
 			q, out := d.array(b, c.rows*h.Query*h.Size), d.array(b, c.rows*h.Query*h.Size)
 			b.ResetTimer()
 			for i := range b.N {
-				d.AttendCaches(out, q, batch, i%layers, 0, 0.125)
+				d.AttendCaches(out, q, batch, i%layers, engine.Attention{Heads: h, Scale: 0.125})
 			}
 			perSecond(b, bytes, "GB/s")
 		})

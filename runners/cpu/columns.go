@@ -8,8 +8,10 @@ import (
 
 // ColumnSums adds up what a block's queries pay to each key, per query head. A head is
 // one worker's: its panels of queries go by in their order.
-func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
 	const op = "column sums"
+	checkPlain(op, by)
+	h, window := by.Heads, by.Window
 	size, n := h.Size, kv.Tokens
 	m := rowsOf(op, "q", q, h.Query*size)
 	checkKV(op, kv, h)
@@ -19,7 +21,7 @@ func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engi
 		}
 		each, sums := m/parts*h.Query*size, h.Query*n
 		for x := range parts {
-			d.ColumnSums(dst.Slice(x*sums, (x+1)*sums), q.Slice(x*each, (x+1)*each), kv, start+x*(m/parts), h, window, scale)
+			d.ColumnSums(dst.Slice(x*sums, (x+1)*sums), q.Slice(x*each, (x+1)*each), kv, start+x*(m/parts), by)
 		}
 		return
 	}
@@ -44,7 +46,7 @@ func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engi
 			head := g0*h.Group() + t
 			c := columns{
 				d: d, worker: worker, q: queries, keys: packed[t/h.Group()*(end-first)*size:][:(end-first)*size],
-				m: m, first: first, start: start, heads: h.Query, head: head, size: size, window: window, scale: scale * math.Log2E,
+				m: m, first: first, start: start, heads: h.Query, head: head, size: size, window: window, scale: by.Scale * math.Log2E,
 			}
 			to := out[head*n:][:end]
 			clear(to[start:])

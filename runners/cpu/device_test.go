@@ -86,7 +86,7 @@ func TestThreads(t *testing.T) {
 		}
 		kv := engine.KV{K: array(2 * n * 64), V: array(2 * n * 64), Tokens: n, Heads: 2, Size: 64}
 		q, out := array(n*6*64), array(n*6*64)
-		d.Attention(out, q, kv, 0, h, 0, 0.125)
+		d.Attention(out, q, kv, 0, engine.Attention{Heads: h, Scale: 0.125})
 		w, err := d.LoadWeight([]engine.Stored{enginetest.Random("w", engine.Q4_1, 200, 384, rng)}, nil)
 		if err != nil {
 			t.Fatal(err)

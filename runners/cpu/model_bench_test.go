@@ -96,7 +96,7 @@ func BenchmarkPrefill(b *testing.B) {
 					s.layer(b, i%shapeLayers, x.Slice(start*shapeWidth, (start+block)*shapeWidth), func(out, qkv engine.Array) {
 						q := s.buffer(b, "q", block*576)
 						s.Rotate(q, kv, qkv, start, h, s.rotary, engine.QKNorm{})
-						s.Attention(out, q, kv, start, h, 0, 0.125)
+						s.Attention(out, q, kv, start, engine.Attention{Heads: h, Scale: 0.125})
 					})
 				}
 			}
@@ -144,7 +144,7 @@ func BenchmarkStep(b *testing.B) {
 				for l := range shapeLayers {
 					s.layer(b, l, x, func(out, qkv engine.Array) {
 						s.RotateAppend(q, batch, l, qkv, s.rotary, engine.QKNorm{})
-						s.AttendCaches(out, q, batch, l, 0, 0.125)
+						s.AttendCaches(out, q, batch, l, engine.Attention{Heads: h, Scale: 0.125})
 					})
 				}
 				s.RMSNorm(x, x, s.norm, 1e-5)

@@ -1,11 +1,19 @@
 package cuda
 
-import "github.com/snapbench/snapbench/runners/engine"
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 // AttendCaches is attention over everything that the caches hold.
-func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, window int, scale float32) {
+func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, by engine.Attention) {
 	b := d.batch("AttendCaches", eb)
+	checkPlain("AttendCaches", by)
 	h, t := b.heads, b.layer("AttendCaches", layer)
+	if by.Heads != h {
+		panic(fmt.Sprintf("cuda: AttendCaches: heads %+v, the batch has %+v", by.Heads, h))
+	}
 	same("AttendCaches", "q", q.Len, b.rows*h.Query*h.Size)
 	same("AttendCaches", "out", out.Len, q.Len)
 	to, from := d.pointer("AttendCaches", out, d.kind), d.pointer("AttendCaches", q, d.kind)
@@ -15,7 +23,7 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 		return
 	}
 	if b.hopper {
-		d.attendHopper(to, from, q.Bytes(), b, t, window, scale)
+		d.attendHopper(to, from, q.Bytes(), b, t, by)
 		return
 	}
 	// The size of a head's group alone decides which kernel it gets, so a row has the same
@@ -24,7 +32,7 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 		if n == 0 {
 			return
 		}
-		d.card.Args(to, from, items, b.step, b.partial, b.state, b.arrived).Int(h.Size, window).Float(scale)
+		d.card.Args(to, from, items, b.step, b.partial, b.state, b.arrived).Int(h.Size, by.Window).Float(by.Scale)
 		d.card.Launch(d.card.Kernel("attend_caches", "attend_"+name+"_"+d.suffix), n, 1, 256, 0)
 	}
 	single, group := "single_plain", "single_plain"

@@ -1,6 +1,10 @@
 package cuda
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 // itemParts is how many items of the kernel for 9.0 a head of length keys is shared out to.
 // A longer head has at least as many. 32 heads of 1024 keys have about one item for each of
@@ -31,7 +35,7 @@ func (s shares) first(split int) int { return (split*s.each + min(split, s.more)
 const maxGroup = 8
 
 // attendHopper is AttendCaches on compute capability 9.0; bytes is the size of q.
-func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTables, window int, scale float32) {
+func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTables, by engine.Attention) {
 	h := b.heads
 	if !aligned(0, from) {
 		moved, done, ok := d.card.Scratch(bytes)
@@ -51,7 +55,7 @@ func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTab
 	if t.groups <= d.card.Multiprocessors {
 		shared = max(shared, 120<<10) // more than half of a multiprocessor's, so that each has one block
 	}
-	d.card.Args(to, from, t.group).Int(t.groups).Ptr(b.step, b.partial, b.state, b.arrived).Int(h.Size, window).Float(scale)
+	d.card.Args(to, from, t.group).Int(t.groups).Ptr(b.step, b.partial, b.state, b.arrived).Int(h.Size, by.Window).Float(by.Scale)
 	d.card.Launch(d.card.Kernel("attend_caches_sm90a", name+d.suffix), min(t.groups, resident*d.card.Multiprocessors), 1, 32*warps, shared)
 	if t.shared {
 		d.card.Args(to, t.parts, b.step, b.partial, b.state).Int(h.Size)

@@ -10,21 +10,23 @@ import (
 const maxHead = 256
 
 // Attention is causal attention of one block of queries.
-func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	m := d.checkAttention("Attention", q, kv, start, h)
+func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	m := d.checkAttention("Attention", q, kv, start, by)
 	same("Attention", "out", out.Len, q.Len)
 	to, qp := d.pointer("Attention", out, d.kind), d.pointer("Attention", q, d.kind)
 	k, v := d.pointer("Attention", kv.K, d.kind), d.pointer("Attention", kv.V, d.kind)
 	ok := d.card.Enter("Attention")
 	defer d.card.Leave()
 	if ok {
-		d.attend(to, qp, k, v, lse{}, m, start, kv.Tokens, h, window, scale)
+		d.attend(to, qp, k, v, lse{}, m, start, kv.Tokens, by)
 	}
 }
 
 // checkAttention holds queries from start on to the keys there are, and returns how many
 // positions they have.
-func (d *Device) checkAttention(operation string, q engine.Array, kv engine.KV, start int, h engine.Heads) int {
+func (d *Device) checkAttention(operation string, q engine.Array, kv engine.KV, start int, by engine.Attention) int {
+	checkPlain(operation, by)
+	h := by.Heads
 	row := h.Query * h.Size
 	if row == 0 || q.Len%row != 0 {
 		panic(fmt.Sprintf("cuda: %s: q has %d elements, a row of %+v %d", operation, q.Len, h, row))
@@ -37,14 +39,22 @@ func (d *Device) checkAttention(operation string, q engine.Array, kv engine.KV, 
 	return m
 }
 
+// checkPlain refuses what the kernels do not compute.
+func checkPlain(operation string, by engine.Attention) {
+	if by.Cap != 0 || by.Sinks.Len > 0 {
+		panic(fmt.Sprintf("cuda: %s: soft caps and sinks are not supported", operation))
+	}
+}
+
 // attend does the work of Attention on addresses: its result where out is not 0, the
 // logarithms of the rows' sums where there is room for them.
-func (d *Device) attend(out, q, k, v uint64, rows lse, m, start, n int, h engine.Heads, window int, scale float32) {
-	if d.hopper(out, q, k, v, rows, m, start, n, h, window, scale) {
+func (d *Device) attend(out, q, k, v uint64, rows lse, m, start, n int, by engine.Attention) {
+	if d.hopper(out, q, k, v, rows, m, start, n, by) {
 		return
 	}
+	h := by.Heads
 	arguments := func() {
-		d.card.Args(out, rows.address).Int(rows.pitch).Ptr(q, k, v).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, window).Float(scale)
+		d.card.Args(out, rows.address).Int(rows.pitch).Ptr(q, k, v).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, by.Window).Float(by.Scale)
 	}
 	if d.kind == engine.Float32 || !aligned(h.Size, out, q, k, v) {
 		const warps, keys = 8, 32

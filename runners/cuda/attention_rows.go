@@ -8,9 +8,10 @@ import (
 
 // AttentionRows writes down what the queries pay to each key: the products first, then a
 // softmax of each row.
-func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
 	const operation = "AttentionRows"
-	m := d.checkAttention(operation, q, kv, start, h)
+	h, window := by.Heads, by.Window
+	m := d.checkAttention(operation, q, kv, start, by)
 	if m == 0 {
 		return
 	}
@@ -36,7 +37,7 @@ func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h e
 		return
 	}
 	defer done()
-	d.card.Args(products).Long(pitch).Ptr(qp, k).Int(m, low, end).Long(kv.Tokens).Int(h.Query, h.KV, h.Size).Float(scale)
+	d.card.Args(products).Long(pitch).Ptr(qp, k).Int(m, low, end).Long(kv.Tokens).Int(h.Query, h.KV, h.Size).Float(by.Scale)
 	d.card.Launch(d.card.Kernel("attention_rows", "attention_rows_products_"+d.keysKernel(h.Size, qp, k)), blocks(end-low, 256), h.Query, 256, 0)
 	d.card.Args(to).Long(columns).Ptr(products).Long(pitch).Int(low, start, window)
 	d.card.Launch(d.card.Kernel("attention_rows", "attention_rows_softmax"), m, h.Query, 256, 0)

@@ -17,7 +17,8 @@ func (d *Device) hopperHeads(size int, pointers ...uint64) bool {
 
 // hopper runs the attention kernel for compute capability 9.0. It returns false, and has
 // done nothing, where that kernel cannot be used.
-func (d *Device) hopper(out, q, k, v uint64, rows lse, m, start, n int, h engine.Heads, window int, scale float32) bool {
+func (d *Device) hopper(out, q, k, v uint64, rows lse, m, start, n int, by engine.Attention) bool {
+	h := by.Heads
 	if !d.hopperHeads(h.Size, out, q, k, v) || m == 0 {
 		return false
 	}
@@ -37,7 +38,7 @@ func (d *Device) hopper(out, q, k, v uint64, rows lse, m, start, n int, h engine
 	for h.Query%section != 0 {
 		section--
 	}
-	d.card.Args().Maps(3).Ptr(out, rows.address).Int(rows.pitch, m, start, h.Query, h.KV, section, window).Float(scale * log2e)
+	d.card.Args().Maps(3).Ptr(out, rows.address).Int(rows.pitch, m, start, h.Query, h.KV, section, by.Window).Float(by.Scale * log2e)
 	columns := blocks(h.Size, 64) * 64
 	shared := (1+2*stages)*tile*columns*2 + 1024
 	d.card.Launch(d.card.Kernel("attention_sm90a", fmt.Sprintf("attention_%d_%s", h.Size, d.suffix)), blocks(m, tile)*h.Query, 1, 384, shared)

@@ -35,7 +35,7 @@ func BenchmarkColumnSums(b *testing.B) {
 		m.noise(kv.K, 1<<40)
 		m.noise(kv.V, 2<<40)
 		m.noise(q, 3<<40)
-		scale := float32(1 / math.Sqrt(float64(c.h.Size)))
+		by := engine.Attention{Heads: c.h, Window: c.window, Scale: float32(1 / math.Sqrt(float64(c.h.Size)))}
 		pairs := float64(c.n) * float64(c.n) / 2
 		if c.window > 0 {
 			pairs = float64(c.n)*float64(c.window) - float64(c.window)*float64(c.window)/2
@@ -46,11 +46,11 @@ func BenchmarkColumnSums(b *testing.B) {
 			products float64
 			do       func(out, q engine.Array, start int)
 		}{
-			{"attention", 2, func(out, q engine.Array, start int) { d.Attention(out, q, kv, start, c.h, c.window, scale) }},
+			{"attention", 2, func(out, q engine.Array, start int) { d.Attention(out, q, kv, start, by) }},
 			{"with-sums", 3, func(out, q engine.Array, start int) {
-				d.AttentionColumnSums(out, dst, q, kv, start, c.h, c.window, scale)
+				d.AttentionColumnSums(out, dst, q, kv, start, by)
 			}},
-			{"sums", 3, func(_, q engine.Array, start int) { d.ColumnSums(dst, q, kv, start, c.h, c.window, scale) }},
+			{"sums", 3, func(_, q engine.Array, start int) { d.ColumnSums(dst, q, kv, start, by) }},
 		} {
 			b.Run(fmt.Sprintf("n%d/heads%d-%d-%d/window%d/%s", c.n, c.h.Query, c.h.KV, c.h.Size, c.window, op.name), func(b *testing.B) {
 				ms := measure(b, d, func() {

@@ -45,7 +45,7 @@ type decoder struct {
 	qkv, o, gateUp, down     []engine.Weight
 	norm                     engine.Array
 	rotary                   engine.Rotary
-	scale                    float32
+	by                       engine.Attention
 	rows                     int // for which the arrays below have room
 	ids                      engine.Array
 	hidden, x, fused, q, att engine.Array
@@ -53,7 +53,7 @@ type decoder struct {
 }
 
 func newDecoder(b testing.TB, d *Device, s shape, positions int) *decoder {
-	m := &decoder{shape: s, d: d, b: b, scale: float32(1 / math.Sqrt(float64(s.heads.Size)))}
+	m := &decoder{shape: s, d: d, b: b, by: engine.Attention{Heads: s.heads, Scale: float32(1 / math.Sqrt(float64(s.heads.Size)))}}
 	seed := uint64(1)
 	load := func(rows, cols int) engine.Weight {
 		seed += 1 << 40
@@ -128,7 +128,7 @@ func (m *decoder) stepWithout(batch engine.Batch, part string) {
 			d.RotateAppend(m.q, batch, l, m.fused, m.rotary, engine.QKNorm{})
 		}
 		if part != "attention" {
-			d.AttendCaches(m.att, m.q, batch, l, 0, m.scale)
+			d.AttendCaches(m.att, m.q, batch, l, m.by)
 		}
 		add(m.hidden, m.att, m.o[l])
 		if part != "norms" {
@@ -174,7 +174,7 @@ func (m *decoder) prefillLayer(l int, hidden []engine.Array, kv engine.KV) {
 		start := i * m.rows
 		d.RMSNorm(m.x, block, m.norm, 1e-5)
 		d.MatMulRotate(m.q, kv, m.fused, m.x, m.qkv[l], start, m.heads, m.rotary, engine.QKNorm{})
-		d.Attention(m.att, m.q, kv, start, m.heads, 0, m.scale)
+		d.Attention(m.att, m.q, kv, start, m.by)
 		d.MatMulAdd(block, m.att, m.o[l])
 		d.RMSNorm(m.x, block, m.norm, 1e-5)
 		d.MatMulSwiGLU(m.joined, m.both, m.x, m.gateUp[l])

@@ -56,7 +56,7 @@ func BenchmarkAttention(b *testing.B) {
 			ms := measure(b, d, func() {
 				for start := 0; start < c.n; start += c.block {
 					part := q.Slice(start*row, (start+c.block)*row)
-					d.Attention(out.Slice(start*row, (start+c.block)*row), part, kv, start, c.h, c.window, float32(1/math.Sqrt(float64(c.h.Size))))
+					d.Attention(out.Slice(start*row, (start+c.block)*row), part, kv, start, engine.Attention{Heads: c.h, Window: c.window, Scale: float32(1 / math.Sqrt(float64(c.h.Size)))})
 				}
 			})
 			pairs := float64(c.n) * float64(c.n) / 2
@@ -109,7 +109,7 @@ func BenchmarkCompression(b *testing.B) {
 			do   func()
 		}{
 			{"scores", func() {
-				d.WindowScores([]engine.Array{windows[0].scores, windows[1].scores}, []int{windows[0].w, windows[1].w}, q, kv, h, 0, 0.0884)
+				d.WindowScores([]engine.Array{windows[0].scores, windows[1].scores}, []int{windows[0].w, windows[1].w}, q, kv, engine.Attention{Heads: h, Scale: 0.0884})
 			}},
 			{"pool", func() {
 				for _, c := range windows {
@@ -204,7 +204,7 @@ func BenchmarkLayer(b *testing.B) {
 			}},
 			{"qkv", 2 * float64(m.qkv[0].Rows()) * float64(m.qkv[0].Cols()), func() { d.MatMul(m.fused, m.x, m.qkv[0]) }},
 			{"rotate", 0, func() { d.Rotate(m.q, kv, m.fused, 0, m.heads, m.rotary, engine.QKNorm{}) }},
-			{"attention", 2 * float64(rows) * float64(m.heads.Query*m.heads.Size), func() { d.Attention(m.att, m.q, kv, 0, m.heads, 0, m.scale) }},
+			{"attention", 2 * float64(rows) * float64(m.heads.Query*m.heads.Size), func() { d.Attention(m.att, m.q, kv, 0, m.by) }},
 			{"o", 2 * float64(m.o[0].Rows()) * float64(m.o[0].Cols()), func() { d.MatMulAdd(m.hidden, m.att, m.o[0]) }},
 			{"gate-up-swiglu", 2 * float64(m.gateUp[0].Rows()) * float64(m.gateUp[0].Cols()), func() { d.MatMulSwiGLU(m.joined, m.both, m.x, m.gateUp[0]) }},
 			{"gate-up", 2 * float64(m.gateUp[0].Rows()) * float64(m.gateUp[0].Cols()), func() { d.MatMul(m.both, m.x, m.gateUp[0]) }},

@@ -79,7 +79,7 @@ func benchmarkPolicies(b *testing.B, d *Device, n, capacity, copied int) {
 		m.noise(queries, 3<<40)
 		m.noise(columns, 4<<40)
 		output := must[engine.Weight](b)(d.LoadWeight([]engine.Stored{random{"output", s.width, h.Query * h.Size, 5 << 40}}, nil))
-		l := compress.Layer{Index: 15, Layers: s.layers, Tokens: n, Heads: h, Scale: 0.0884, Angles: make([]float32, h.Size/2)}
+		l := compress.Layer{Index: 15, Layers: s.layers, Tokens: n, Attention: engine.Attention{Heads: h, Scale: 0.0884}, Angles: make([]float32, h.Size/2)}
 		for _, definition := range compress.Definitions() {
 			text := definition.Name
 			if !definition.Unbudgeted {

@@ -15,30 +15,31 @@ type lse struct {
 
 // ColumnSums adds up what a block's queries pay to each key: attention takes the rows'
 // sums and leaves out its result, then each key adds up its own.
-func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
 	const operation = "ColumnSums"
 	parts := 1
-	if n := h.Query * kv.Tokens; n > 0 && dst.Len > n {
+	if n := by.Heads.Query * kv.Tokens; n > 0 && dst.Len > n {
 		parts = dst.Len / n
 	}
-	d.columnSums(operation, engine.Array{}, dst, q, kv, start, h, window, scale, parts)
+	d.columnSums(operation, engine.Array{}, dst, q, kv, start, by, parts)
 }
 
 // AttentionColumnSums is Attention and ColumnSums, the rows' sums taken once.
-func (d *Device) AttentionColumnSums(out, dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+func (d *Device) AttentionColumnSums(out, dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
 	const operation = "AttentionColumnSums"
 	same(operation, "out", out.Len, q.Len)
 	if !aligned(0, d.pointer(operation, out, d.kind)) { // another kernel would take the rows' sums
-		d.Attention(out, q, kv, start, h, window, scale)
-		d.ColumnSums(dst, q, kv, start, h, window, scale)
+		d.Attention(out, q, kv, start, by)
+		d.ColumnSums(dst, q, kv, start, by)
 		return
 	}
-	d.columnSums(operation, out, dst, q, kv, start, h, window, scale, 1)
+	d.columnSums(operation, out, dst, q, kv, start, by, 1)
 }
 
 // columnSums does both, attention's result where out is not empty. The rows' sums are taken for all parts at once.
-func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32, parts int) {
-	m := d.checkAttention(operation, q, kv, start, h)
+func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engine.KV, start int, by engine.Attention, parts int) {
+	h := by.Heads
+	m := d.checkAttention(operation, q, kv, start, by)
 	n := kv.Tokens
 	same(operation, "dst", dst.Len, parts*h.Query*n)
 	if m%parts != 0 {
@@ -46,7 +47,7 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 	}
 	if each, row := m/parts, h.Query*h.Size; parts > 1 && each%4 != 0 { // a part's rows of lse would begin anywhere
 		for x := range parts {
-			d.columnSums(operation, out, dst.Slice(x*h.Query*n, (x+1)*h.Query*n), q.Slice(x*each*row, (x+1)*each*row), kv, start+x*each, h, window, scale, 1)
+			d.columnSums(operation, out, dst.Slice(x*h.Query*n, (x+1)*h.Query*n), q.Slice(x*each*row, (x+1)*each*row), kv, start+x*each, by, 1)
 		}
 		return
 	}
@@ -64,10 +65,10 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 		return
 	}
 	defer done()
-	d.attend(to, qp, k, v, rows, m, start, n, h, window, scale)
+	d.attend(to, qp, k, v, rows, m, start, n, by)
 	each := m / parts
 	for range parts {
-		d.addColumns(sums, rows, qp, k, each, start, n, h, window, scale)
+		d.addColumns(sums, rows, qp, k, each, start, n, by)
 		start += each
 		sums += 4 * uint64(h.Query) * uint64(n)
 		rows.address += 4 * uint64(each)
@@ -76,12 +77,12 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 }
 
 // addColumns adds up the columns of a block whose rows' sums are known.
-func (d *Device) addColumns(sums uint64, rows lse, q, k uint64, m, start, n int, h engine.Heads, window int, scale float32) {
-	low := 0 // no query sees a key before it
-	if window > 0 {
-		low = max(0, start-window+1)
+func (d *Device) addColumns(sums uint64, rows lse, q, k uint64, m, start, n int, by engine.Attention) {
+	h, low := by.Heads, 0 // no query sees a key before low
+	if by.Window > 0 {
+		low = max(0, start-by.Window+1)
 	}
-	if d.hopperColumnSums(sums, rows, q, k, m, start, n, h, low, window, scale) {
+	if d.hopperColumnSums(sums, rows, q, k, m, start, n, low, by) {
 		return
 	}
 	name, keys, threads, shared := "plain", 32, 256, 4*(8*h.Size+32*(h.Size+1))
@@ -96,6 +97,6 @@ func (d *Device) addColumns(sums uint64, rows lse, q, k uint64, m, start, n int,
 			name, keys = "mma_256", 64
 		}
 	}
-	d.card.Args(sums, rows.address).Int(rows.pitch).Ptr(q, k).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, low, window).Float(scale)
+	d.card.Args(sums, rows.address).Int(rows.pitch).Ptr(q, k).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, low, by.Window).Float(by.Scale)
 	d.card.Launch(d.card.Kernel("column_sums", "column_sums_"+name+"_"+d.suffix), blocks(start+m-low, keys), h.Query, threads, shared)
 }

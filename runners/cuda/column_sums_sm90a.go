@@ -11,7 +11,8 @@ const columnTile = 128
 
 // hopperColumnSums runs the kernel for compute capability 9.0. It returns false, and has
 // done nothing, where that kernel cannot be used: it needs what attention's needs.
-func (d *Device) hopperColumnSums(dst uint64, rows lse, q, k uint64, m, start, n int, h engine.Heads, low, window int, scale float32) bool {
+func (d *Device) hopperColumnSums(dst uint64, rows lse, q, k uint64, m, start, n int, low int, by engine.Attention) bool {
+	h := by.Heads
 	if !d.hopperHeads(h.Size, q, k) {
 		return false
 	}
@@ -23,7 +24,7 @@ func (d *Device) hopperColumnSums(dst uint64, rows lse, q, k uint64, m, start, n
 	const stages = 4 // of kernels/column_sums_sm90a.cu
 	first := low / columnTile
 	tiles := blocks(start+m, columnTile) - first
-	d.card.Args().Maps(2).Ptr(dst, rows.address).Int(rows.pitch, m, start).Long(n).Int(h.Query, h.KV, first, tiles, window).Float(scale * log2e)
+	d.card.Args().Maps(2).Ptr(dst, rows.address).Int(rows.pitch, m, start).Long(n).Int(h.Query, h.KV, first, tiles, by.Window).Float(by.Scale * log2e)
 	shared := (1+stages)*columnTile*blocks(h.Size, 64)*64*2 + stages*columnTile*4 + 1024
 	d.card.Launch(d.card.Kernel("column_sums_sm90a", fmt.Sprintf("column_sums_%d_%s", h.Size, d.suffix)), tiles*h.Query, 1, 384, shared)
 	return true

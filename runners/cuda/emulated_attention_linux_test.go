@@ -62,8 +62,8 @@ func TestEmulatedAttention(t *testing.T) {
 				k, ownK := array(c.h.KV * n * c.h.Size)
 				v, ownV := array(c.h.KV * n * c.h.Size)
 				scale := float32(1 / math.Sqrt(float64(c.h.Size)))
-				d.Attention(out, q, engine.KV{K: k, V: v, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, c.h, c.window, scale)
-				reference.Attention(ownOut, ownQ, engine.KV{K: ownK, V: ownV, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, c.h, c.window, scale)
+				d.Attention(out, q, engine.KV{K: k, V: v, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, engine.Attention{Heads: c.h, Window: c.window, Scale: scale})
+				reference.Attention(ownOut, ownQ, engine.KV{K: ownK, V: ownV, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, engine.Attention{Heads: c.h, Window: c.window, Scale: scale})
 				got, want := make([]float32, c.m*row), make([]float32, c.m*row)
 				d.Get(got, out)
 				if err := d.Sync(); err != nil {

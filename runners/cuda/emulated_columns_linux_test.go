@@ -53,8 +53,8 @@ func TestEmulatedColumnSums(t *testing.T) {
 				k, ownK := array(kind, c.h.KV*n*c.h.Size)
 				dst, ownDst := array(engine.Float32, c.h.Query*n)
 				scale := float32(1 / math.Sqrt(float64(c.h.Size)))
-				d.ColumnSums(dst, q, engine.KV{K: k, V: k, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, c.h, c.window, scale)
-				reference.ColumnSums(ownDst, ownQ, engine.KV{K: ownK, V: ownK, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, c.h, c.window, scale)
+				d.ColumnSums(dst, q, engine.KV{K: k, V: k, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, engine.Attention{Heads: c.h, Window: c.window, Scale: scale})
+				reference.ColumnSums(ownDst, ownQ, engine.KV{K: ownK, V: ownK, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, engine.Attention{Heads: c.h, Window: c.window, Scale: scale})
 				got, want := make([]float32, dst.Len), make([]float32, dst.Len)
 				d.Get(got, dst)
 				if err := d.Sync(); err != nil {

@@ -22,7 +22,9 @@ type windowSum struct {
 //
 // The first pass over the keys finds the softmax of each query of the widest window; each
 // further pass adds up the scores of up to two windows.
-func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array, kv engine.KV, by engine.Attention) {
+	checkPlain("WindowScores", by)
+	h, window := by.Heads, by.Window
 	row := h.Query * h.Size
 	if row == 0 || q.Len%row != 0 {
 		panic(fmt.Sprintf("cuda: WindowScores: q has %d elements, a row of %+v %d", q.Len, h, row))
@@ -77,12 +79,12 @@ func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array,
 	kvHeads = min(kvHeads, h.KV)
 	for head := 0; head < h.Query; head += kvHeads * h.Group() {
 		heads := min(kvHeads*h.Group(), h.Query-head)
-		d.card.Args(state, joined, d.arrived, qp, k).Int(w, n, head, h.Query, h.KV, h.Size, length, window).Float(scale)
+		d.card.Args(state, joined, d.arrived, qp, k).Int(w, n, head, h.Query, h.KV, h.Size, length, window).Float(by.Scale)
 		d.card.Launch(first, splits, heads, 256, 0)
 		for i := 0; i < len(all); i += 2 {
 			var pair [2]windowSum
 			some := copy(pair[:], all[i:])
-			d.card.Args(pair[0].dst, pair[1].dst).Int(pair[0].w, pair[1].w).Ptr(joined, qp, k).Int(w, n, head, h.Query, h.KV, h.Size, length, window).Float(scale)
+			d.card.Args(pair[0].dst, pair[1].dst).Int(pair[0].w, pair[1].w).Ptr(joined, qp, k).Int(w, n, head, h.Query, h.KV, h.Size, length, window).Float(by.Scale)
 			d.card.Launch(d.card.Kernel("window_scores", fmt.Sprintf("window_sum%d_%s", some, name)), splits, heads, 256, 0)
 		}
 	}

@@ -103,33 +103,26 @@ type Device interface {
 	// turns them by the positions start…start+m; writes q (m, heads, d) and the
 	// rows start…start+m of kv.
 	Rotate(q Array, kv KV, qkv Array, start int, h Heads, r Rotary, norm QKNorm)
-	// Attention: causal attention of the queries at positions start…start+m over
-	// the rows 0…start+m of kv. Query i sees position j ≤ start+i and, where
-	// window > 0, j > start+i-window. out and q (m, heads, d); scale is usually
-	// 1/√d. No m × n matrix is held.
-	Attention(out, q Array, kv KV, start int, h Heads, window int, scale float32)
+	// Attention: causal attention of the queries at positions start…start+m over the rows
+	// 0…start+m of kv: out[i][h] = Σ_j P[i][j]·v[j], P[i] being what [Attention] says of query i
+	// and head h, here and below. out and q (m, heads, d). No m × n matrix is held.
+	Attention(out, q Array, kv KV, start int, by Attention)
 
-	// WindowScores: dst[x][h][j] = Σ_i softmax_j(scale · q[i][h]·k[j]) over the last w[x]
-	// queries i, for j < n-w[x], the softmax over all n keys that query i may see, in
-	// float32 (SnapKV, arXiv 2404.14469, section 4). q (rows, heads, d) are the
-	// queries of the last rows positions; dst[x] Float32 (heads, n-w[x]), w[x] ≤ rows.
-	// window as in Attention.
-	WindowScores(dst []Array, w []int, q Array, kv KV, h Heads, window int, scale float32)
-	// ColumnSums: dst[h][j] += Σ_i softmax_j(scale · q[i][h]·k[j]) over the queries i at
-	// positions start…start+m, for j < start+m, the softmax over the keys that query i may
-	// see, as in Attention, in float32: how much attention a key has got (H2O, arXiv
-	// 2306.14048). No earlier query sees the block's own positions, so those columns,
-	// start ≤ j < start+m, are not added to but set: a prompt's blocks in their order
+	// WindowScores: dst[x][h][j] = Σ_i P[i][j] over the last w[x] queries i, for j < n-w[x], in
+	// float32 (SnapKV, arXiv 2404.14469, section 4). q (rows, heads, d) are the queries of the
+	// last rows positions; dst[x] Float32 (heads, n-w[x]), w[x] ≤ rows.
+	WindowScores(dst []Array, w []int, q Array, kv KV, by Attention)
+	// ColumnSums: dst[h][j] += Σ_i P[i][j] over the queries i at positions start…start+m, for
+	// j < start+m, in float32: how much attention a key has got (H2O, arXiv 2306.14048). No
+	// earlier query sees the block's own positions, so those columns, start ≤ j < start+m, are not added to but set: a prompt's blocks in their order
 	// need no zeros to begin with. Columns behind stay as they are. Every sum has one
 	// fixed order, which is the blocks' too. q (m, heads, d), dst Float32 (heads, n). Where dst
 	// is (parts, heads, n), each of as many equal parts of the queries is such a block of its
 	// own, with sums of its own.
-	ColumnSums(dst, q Array, kv KV, start int, h Heads, window int, scale float32)
-	// AttentionRows: dst[h][i][j] = softmax_j(scale · q[i][h]·k[j]) for j < columns, the
-	// softmax over the keys that query i, at position start+i, may see, as in Attention, in
-	// float32; 0 for those that it does not see. q (m, heads, d), dst Float32 (heads, m,
-	// columns), columns ≤ n. It is for a few queries: rows are held, m · columns numbers a head.
-	AttentionRows(dst, q Array, kv KV, start int, h Heads, window int, scale float32)
+	ColumnSums(dst, q Array, kv KV, start int, by Attention)
+	// AttentionRows: dst[h][i][j] = P[i][j] for j < columns, query i being at position start+i, in
+	// float32; 0 for those that it does not see. q (m, heads, d), dst Float32 (heads, m, columns), columns ≤ n. It is for a few queries: rows are held, m · columns numbers a head.
+	AttentionRows(dst, q Array, kv KV, start int, by Attention)
 	// RowNorms: dst[g][j] = ‖x[g][j]‖₂. x (kvHeads, n, d) keys or values, dst Float32
 	// (kvHeads, n).
 	RowNorms(dst, x Array, size int)
@@ -179,9 +172,9 @@ type Device interface {
 	// each cache head of the layer holds. q (rows, heads, d).
 	RotateAppend(q Array, b Batch, layer int, qkv Array, r Rotary, norm QKNorm)
 	// AttendCaches: each row's queries over everything its caches hold in the
-	// layer, the token just appended included. Where window > 0 only rows whose
-	// position is above position-window are seen. out and q (rows, heads, d).
-	AttendCaches(out, q Array, b Batch, layer int, window int, scale float32)
+	// layer, the token just appended included. Where the layer has a window, it
+	// goes by the rows' own positions. by.Heads are the batch's. out and q (rows, heads, d).
+	AttendCaches(out, q Array, b Batch, layer int, by Attention)
 	// Advance moves every sequence on by one token, after its last layer.
 	Advance(b Batch)
 	// Replay runs step, operations on this device whose arguments do not change while

@@ -6,7 +6,7 @@ package engine
 type Fuser interface {
 	MatMulSwiGLU(dst, room, x Array, w Weight)
 	MatMulRotate(q Array, kv KV, room, x Array, w Weight, start int, h Heads, r Rotary, norm QKNorm)
-	AttentionColumnSums(out, dst, q Array, kv KV, start int, h Heads, window int, scale float32)
+	AttentionColumnSums(out, dst, q Array, kv KV, start int, by Attention)
 }
 
 // MatMulSwiGLU: dst = silu(x · gateᵀ) · (x · upᵀ), elements multiplied; w stacks the rows of
@@ -34,11 +34,11 @@ func MatMulRotate(d Device, q Array, kv KV, room, x Array, w Weight, start int, 
 
 // AttentionColumnSums is Attention into out and ColumnSums of the same queries into dst,
 // with the same bits.
-func AttentionColumnSums(d Device, out, dst, q Array, kv KV, start int, h Heads, window int, scale float32) {
+func AttentionColumnSums(d Device, out, dst, q Array, kv KV, start int, by Attention) {
 	if f, ok := d.(Fuser); ok {
-		f.AttentionColumnSums(out, dst, q, kv, start, h, window, scale)
+		f.AttentionColumnSums(out, dst, q, kv, start, by)
 		return
 	}
-	d.Attention(out, q, kv, start, h, window, scale)
-	d.ColumnSums(dst, q, kv, start, h, window, scale)
+	d.Attention(out, q, kv, start, by)
+	d.ColumnSums(dst, q, kv, start, by)
 }

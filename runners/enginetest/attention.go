@@ -27,9 +27,9 @@ func attention(b *bench) {
 				}
 				kv := b.kv(n+5, h)
 				q, out := b.in(b.normal(m*h.Query*h.Size)), b.out(m*h.Query*h.Size)
-				scale := float32(1 / math.Sqrt(float64(h.Size)))
+				by := engine.Attention{Heads: h, Window: c.window, Scale: float32(1 / math.Sqrt(float64(h.Size)))}
 				b.both(func(d engine.Device, at func(*pair) engine.Array) {
-					d.Attention(at(out), at(q), kv.on(at), c.start, h, c.window, scale)
+					d.Attention(at(out), at(q), kv.on(at), c.start, by)
 				})
 				// The probabilities may be rounded before they are multiplied by the values.
 				b.checkChain(fmt.Sprintf("%+v, %d rows from %d, window %d", h, m, c.start, c.window), out, h.Size, h.Size+n, 2)
@@ -43,7 +43,7 @@ func attention(b *bench) {
 		kv := b.kvFrom(1, start+m, h)
 		q, out := b.in(b.normal(1+m*h.Query*h.Size)), b.out(1+m*h.Query*h.Size)
 		b.both(func(d engine.Device, at func(*pair) engine.Array) {
-			d.Attention(at(out).Slice(1, out.ref.Len), at(q).Slice(1, q.ref.Len), kv.on(at), start, h, 0, 0.125)
+			d.Attention(at(out).Slice(1, out.ref.Len), at(q).Slice(1, q.ref.Len), kv.on(at), start, engine.Attention{Heads: h, Scale: 0.125})
 		})
 		b.checkChain(fmt.Sprintf("%+v, rows from number 1", h), out, out.ref.Len, h.Size+start+m, 2)
 		b.release()
@@ -60,7 +60,7 @@ func attention(b *bench) {
 	}
 	qp, out := b.in(q), b.out(len(q))
 	b.both(func(d engine.Device, at func(*pair) engine.Array) {
-		d.Attention(at(out), at(qp), kv.on(at), 0, h, 0, 1)
+		d.Attention(at(out), at(qp), kv.on(at), 0, engine.Attention{Heads: h, Scale: 1})
 	})
 	// A logit of 1500 is a sum that may be off by 64·ε·1500, which the power passes on.
 	b.check("steep", out, 700*128, 64*1000*1000)

@@ -21,9 +21,9 @@ func attentionRows(b *bench) {
 			}
 			kv := b.kv(n, h)
 			q, dst := b.in(b.normal(c.m*h.Query*h.Size)), b.out32(h.Query*c.m*c.columns)
-			scale := float32(1 / math.Sqrt(float64(h.Size)))
+			by := engine.Attention{Heads: h, Window: c.window, Scale: float32(1 / math.Sqrt(float64(h.Size)))}
 			rows := func(d engine.Device, at func(*pair) engine.Array) {
-				d.AttentionRows(at(dst), at(q), kv.on(at), c.start, h, c.window, scale)
+				d.AttentionRows(at(dst), at(q), kv.on(at), c.start, by)
 			}
 			b.both(rows)
 			what := fmt.Sprintf("%+v, %+v", h, c)
@@ -49,7 +49,7 @@ func attentionRows(b *bench) {
 	}
 	q, dst := b.in(v), b.out32(h.Query*m*n)
 	b.both(func(d engine.Device, at func(*pair) engine.Array) {
-		d.AttentionRows(at(dst), at(q).Slice(1, q.ref.Len), kv.on(at), n-m, h, 0, 1)
+		d.AttentionRows(at(dst), at(q).Slice(1, q.ref.Len), kv.on(at), n-m, engine.Attention{Heads: h, Scale: 1})
 	})
 	b.check("scores far apart", dst, n, 64*1000*1000) // as in columnSums
 	b.release()

@@ -75,7 +75,7 @@ func decode(b *bench) {
 					batch := batches[d]
 					d.Replay(batch, func() {
 						d.RotateAppend(at(q), batch, 0, at(x), r(d), engine.QKNorm{Query: at(norm[0]), Key: at(norm[1]), Epsilon: 1e-6})
-						d.AttendCaches(at(out), at(q), batch, 0, window, float32(1/math.Sqrt(float64(h.Size))))
+						d.AttendCaches(at(out), at(q), batch, 0, engine.Attention{Heads: h, Window: window, Scale: float32(1 / math.Sqrt(float64(h.Size)))})
 					})
 				})
 				what := fmt.Sprintf("%+v, window %d, step %d", h, window, step)

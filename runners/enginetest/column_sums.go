@@ -36,7 +36,7 @@ func columnSums(b *bench) {
 			kv := b.kv(n, h)
 			row := h.Query * h.Size
 			q, out, dst := b.in(b.normal(m*row)), b.out(m*row), b.out32(h.Query*n)
-			scale := float32(1 / math.Sqrt(float64(h.Size)))
+			by := engine.Attention{Heads: h, Window: c.window, Scale: float32(1 / math.Sqrt(float64(h.Size)))}
 			blocks := func(f func(start, end int)) {
 				start := 0
 				for _, rows := range c.blocks {
@@ -46,7 +46,7 @@ func columnSums(b *bench) {
 			}
 			sums := func(d engine.Device, at func(*pair) engine.Array) {
 				blocks(func(start, end int) {
-					d.ColumnSums(at(dst), at(q).Slice(start*row, end*row), kv.on(at), start, h, c.window, scale)
+					d.ColumnSums(at(dst), at(q).Slice(start*row, end*row), kv.on(at), start, by)
 				})
 			}
 			b.both(sums)
@@ -60,7 +60,7 @@ func columnSums(b *bench) {
 				b.Errorf("%s, again: %v", what, err)
 			}
 			blocks(func(start, end int) {
-				b.dev.Attention(out.dev.Slice(start*row, end*row), q.dev.Slice(start*row, end*row), kv.on(dev), start, h, c.window, scale)
+				b.dev.Attention(out.dev.Slice(start*row, end*row), q.dev.Slice(start*row, end*row), kv.on(dev), start, by)
 			})
 			attended := b.get(out.dev)
 			for _, p := range []*pair{out, dst} { // nothing of what was before
@@ -71,7 +71,7 @@ func columnSums(b *bench) {
 				b.dev.Put(p.dev, v)
 			}
 			blocks(func(start, end int) {
-				engine.AttentionColumnSums(b.dev, out.dev.Slice(start*row, end*row), dst.dev, q.dev.Slice(start*row, end*row), kv.on(dev), start, h, c.window, scale)
+				engine.AttentionColumnSums(b.dev, out.dev.Slice(start*row, end*row), dst.dev, q.dev.Slice(start*row, end*row), kv.on(dev), start, by)
 			})
 			if err := same(b.get(out.dev), attended); err != nil {
 				b.Errorf("%s, attention with sums: %v", what, err)
@@ -102,7 +102,7 @@ func columnSums(b *bench) {
 		q, dst := b.in(v), b.in32(before)
 		dst.input = nil // it is an output too
 		b.both(func(d engine.Device, at func(*pair) engine.Array) {
-			d.ColumnSums(at(dst), at(q).Slice(1, q.ref.Len), kv.on(at), start, h, 0, scale)
+			d.ColumnSums(at(dst), at(q).Slice(1, q.ref.Len), kv.on(at), start, engine.Attention{Heads: h, Scale: scale})
 		})
 		k := h.Size + start + m
 		if i == 1 {
@@ -128,9 +128,9 @@ func columnSumParts(b *bench) {
 			row := h.Query * h.Size
 			q, dst := b.in(b.normal(m*row)), b.in32(slices.Repeat([]float32{2}, c.parts*h.Query*n))
 			dst.input = nil // it is an output too
-			scale := float32(1 / math.Sqrt(float64(h.Size)))
+			by := engine.Attention{Heads: h, Window: c.window, Scale: float32(1 / math.Sqrt(float64(h.Size)))}
 			b.both(func(d engine.Device, at func(*pair) engine.Array) {
-				d.ColumnSums(at(dst), at(q), kv.on(at), c.start, h, c.window, scale)
+				d.ColumnSums(at(dst), at(q), kv.on(at), c.start, by)
 			})
 			b.check(fmt.Sprintf("%+v, %+v", h, c), dst, n, h.Size+n+m)
 			b.release()

@@ -18,12 +18,12 @@ func TestReferenceColumnSums(t *testing.T) {
 	for _, window := range []int{0, 9} {
 		kv, q := b.kv(n, h), b.in(b.normal(n*32))
 		dst := b.out32(4 * n)
-		b.dev.ColumnSums(dst.dev, q.dev.Slice(0, (n-w)*32), kv.on(on), 0, h, window, 0.3)
+		b.dev.ColumnSums(dst.dev, q.dev.Slice(0, (n-w)*32), kv.on(on), 0, engine.Attention{Heads: h, Window: window, Scale: 0.3})
 		before := b.get(dst.dev)
-		b.dev.ColumnSums(dst.dev, q.dev.Slice((n-w)*32, n*32), kv.on(on), n-w, h, window, 0.3)
+		b.dev.ColumnSums(dst.dev, q.dev.Slice((n-w)*32, n*32), kv.on(on), n-w, engine.Attention{Heads: h, Window: window, Scale: 0.3})
 		after := b.get(dst.dev)
 		scores := b.out32(4 * (n - w))
-		b.dev.WindowScores([]engine.Array{scores.dev}, []int{w}, q.dev.Slice((n-w)*32, n*32), kv.on(on), h, window, 0.3)
+		b.dev.WindowScores([]engine.Array{scores.dev}, []int{w}, q.dev.Slice((n-w)*32, n*32), kv.on(on), engine.Attention{Heads: h, Window: window, Scale: 0.3})
 		want := b.get(scores.dev)
 		for a := range h.Query {
 			total := 0.0

@@ -132,11 +132,12 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 				dev := kv.on(func(p *pair) engine.Array { return p.dev })
 				row := h.Query * h.Size
 				q, whole := b.in(b.normal(m*row)), b.out(m*row)
-				d.Attention(whole.dev, q.dev, dev, start, h, window, 0.125)
+				by := engine.Attention{Heads: h, Window: window, Scale: 0.125}
+				d.Attention(whole.dev, q.dev, dev, start, by)
 				want := b.get(whole.dev)
 				pieces(func(lo, hi int) {
 					out := b.out((hi - lo) * row)
-					d.Attention(out.dev, q.dev.Slice(lo*row, hi*row), dev, start+lo, h, window, 0.125)
+					d.Attention(out.dev, q.dev.Slice(lo*row, hi*row), dev, start+lo, by)
 					if err := same(b.get(out.dev), want[lo*row:hi*row]); err != nil {
 						t.Errorf("%+v, window %d: rows %d to %d alone: %v", h, window, lo, hi, err)
 					}
@@ -189,7 +190,7 @@ func companyBatch(b *bench, h engine.Heads, window int) {
 		var got []float32
 		for step := range steps {
 			b.dev.RotateAppend(q.dev, batch, 0, qkv.dev.Slice((step*rows+lo)*wide, (step*rows+hi)*wide), r, engine.QKNorm{})
-			b.dev.AttendCaches(out.dev, q.dev, batch, 0, window, float32(1/math.Sqrt(float64(h.Size))))
+			b.dev.AttendCaches(out.dev, q.dev, batch, 0, engine.Attention{Heads: h, Window: window, Scale: float32(1 / math.Sqrt(float64(h.Size)))})
 			b.dev.Advance(batch)
 			got = append(got, b.get(out.dev)...)
 		}

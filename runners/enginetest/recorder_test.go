@@ -71,20 +71,20 @@ func (r *recorder) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 func (r *recorder) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start int, h engine.Heads, rotary engine.Rotary, norm engine.QKNorm) {
 	r.note("Rotate").Rotate(q, kv, qkv, start, h, rotary, norm)
 }
-func (r *recorder) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	r.note("Attention").Attention(out, q, kv, start, h, window, scale)
+func (r *recorder) Attention(out, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	r.note("Attention").Attention(out, q, kv, start, by)
 }
-func (r *recorder) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
-	r.note("WindowScores").WindowScores(dst, w, q, kv, h, window, scale)
+func (r *recorder) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, by engine.Attention) {
+	r.note("WindowScores").WindowScores(dst, w, q, kv, by)
 }
-func (r *recorder) ColumnSums(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	r.note("ColumnSums").ColumnSums(dst, q, kv, start, h, window, scale)
+func (r *recorder) ColumnSums(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	r.note("ColumnSums").ColumnSums(dst, q, kv, start, by)
 }
-func (r *recorder) AttentionColumnSums(out, dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	engine.AttentionColumnSums(r.note("AttentionColumnSums"), out, dst, q, kv, start, h, window, scale)
+func (r *recorder) AttentionColumnSums(out, dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	engine.AttentionColumnSums(r.note("AttentionColumnSums"), out, dst, q, kv, start, by)
 }
-func (r *recorder) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	r.note("AttentionRows").AttentionRows(dst, q, kv, start, h, window, scale)
+func (r *recorder) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	r.note("AttentionRows").AttentionRows(dst, q, kv, start, by)
 }
 func (r *recorder) CountAbove(dst, src engine.Array, groups int, above float32) {
 	r.note("CountAbove").CountAbove(dst, src, groups, above)
@@ -122,8 +122,8 @@ func (r *recorder) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, 
 func (r *recorder) RotateAppend(q engine.Array, b engine.Batch, layer int, qkv engine.Array, rotary engine.Rotary, norm engine.QKNorm) {
 	r.note("RotateAppend").RotateAppend(q, b, layer, qkv, rotary, norm)
 }
-func (r *recorder) AttendCaches(out, q engine.Array, b engine.Batch, layer, window int, scale float32) {
-	r.note("AttendCaches").AttendCaches(out, q, b, layer, window, scale)
+func (r *recorder) AttendCaches(out, q engine.Array, b engine.Batch, layer int, by engine.Attention) {
+	r.note("AttendCaches").AttendCaches(out, q, b, layer, by)
 }
 func (r *recorder) Divergence(dst, logits engine.Array, vocab int, p, q []int) {
 	r.note("Divergence").Divergence(dst, logits, vocab, p, q)

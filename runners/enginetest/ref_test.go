@@ -56,7 +56,7 @@ func TestReferenceAttention(t *testing.T) {
 	kv := b.kv(n, h)
 	q, out := b.in(b.normal(m*32)), b.out(m*32)
 	for _, window := range []int{0, 1, 5, 100} {
-		b.dev.Attention(out.dev, q.dev, kv.on(func(p *pair) engine.Array { return p.dev }), start, h, window, 0.3)
+		b.dev.Attention(out.dev, q.dev, kv.on(func(p *pair) engine.Array { return p.dev }), start, engine.Attention{Heads: h, Window: window, Scale: 0.3})
 		got := b.get(out.dev)
 		for i := range m {
 			for a := range h.Query {
@@ -96,8 +96,8 @@ func TestReferenceAttentionRows(t *testing.T) {
 	kv := b.kv(n, h)
 	on := func(p *pair) engine.Array { return p.dev }
 	q, rows, scores := b.in(b.normal(m*32)), b.out32(4*m*columns), b.out32(4*(n-m))
-	b.dev.AttentionRows(rows.dev, q.dev, kv.on(on), n-m, h, 0, 0.3)
-	b.dev.WindowScores([]engine.Array{scores.dev}, []int{m}, q.dev, kv.on(on), h, 0, 0.3)
+	b.dev.AttentionRows(rows.dev, q.dev, kv.on(on), n-m, engine.Attention{Heads: h, Scale: 0.3})
+	b.dev.WindowScores([]engine.Array{scores.dev}, []int{m}, q.dev, kv.on(on), engine.Attention{Heads: h, Scale: 0.3})
 	counts, highest := b.out32(4*columns), b.out32(4*m)
 	b.dev.CountAbove(counts.dev, rows.dev, 4, 0.02)
 	b.dev.HighestSums(highest.dev, rows.dev, []int{1, 1, columns, columns})
@@ -139,7 +139,7 @@ func TestReferenceWindowScores(t *testing.T) {
 	on := func(p *pair) engine.Array { return p.dev }
 	q := b.in(b.normal(w * 32))
 	dst := b.out32(4 * (n - w))
-	b.dev.WindowScores([]engine.Array{dst.dev}, []int{w}, q.dev, kv.on(on), h, 0, 0.3)
+	b.dev.WindowScores([]engine.Array{dst.dev}, []int{w}, q.dev, kv.on(on), engine.Attention{Heads: h, Scale: 0.3})
 	got := b.get(dst.dev)
 	// With values that are 1 at one key and 0 elsewhere, attention returns that key's
 	// probability.
@@ -150,7 +150,7 @@ func TestReferenceWindowScores(t *testing.T) {
 		}
 		ones, out := b.in(v), b.out(w*32)
 		one := kvPair{kv.k, ones, n, h, 0}
-		b.dev.Attention(out.dev, q.dev, one.on(on), n-w, h, 0, 0.3)
+		b.dev.Attention(out.dev, q.dev, one.on(on), n-w, engine.Attention{Heads: h, Scale: 0.3})
 		o := b.get(out.dev)
 		for a := range h.Query {
 			want := 0.0
@@ -258,7 +258,7 @@ func TestReferenceDecode(t *testing.T) {
 	whole := kvPair{k, v, n + 1, h, 0}.on(on)
 	b.dev.Rotate(q.dev, whole, x.dev, 0, h, r, engine.QKNorm{})
 	out := b.out((n + 1) * 32)
-	b.dev.Attention(out.dev, q.dev, whole, 0, h, 0, 0.3)
+	b.dev.Attention(out.dev, q.dev, whole, 0, engine.Attention{Heads: h, Scale: 0.3})
 	want := b.get(out.dev)[n*32:]
 
 	k2, v2, q2 := b.out(2*n*8), b.out(2*n*8), b.out(n*32)
@@ -270,7 +270,7 @@ func TestReferenceDecode(t *testing.T) {
 	b.must(err)
 	q3, got := b.out(32), b.out(32)
 	b.dev.RotateAppend(q3.dev, batch, 0, x.dev.Slice(n*64, (n+1)*64), r, engine.QKNorm{})
-	b.dev.AttendCaches(got.dev, q3.dev, batch, 0, 0, 0.3)
+	b.dev.AttendCaches(got.dev, q3.dev, batch, 0, engine.Attention{Heads: h, Scale: 0.3})
 	if err := Compare(b.get(got.dev), want, 32, n, engine.Float32); err != nil {
 		t.Error(err)
 	}

@@ -152,8 +152,8 @@ func (r *rounded) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start i
 	r.settle(q, kv.K, kv.V)
 }
 
-func (r *rounded) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	r.Device.Attention(out, q, kv, start, h, window, scale)
+func (r *rounded) Attention(out, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	r.Device.Attention(out, q, kv, start, by)
 	r.settle(out)
 }
 
@@ -197,7 +197,7 @@ func (r *rounded) RotateAppend(q engine.Array, b engine.Batch, layer int, qkv en
 	}
 }
 
-func (r *rounded) AttendCaches(out, q engine.Array, b engine.Batch, layer, window int, scale float32) {
-	r.Device.AttendCaches(out, q, b.(roundedBatch).Batch, layer, window, scale)
+func (r *rounded) AttendCaches(out, q engine.Array, b engine.Batch, layer int, by engine.Attention) {
+	r.Device.AttendCaches(out, q, b.(roundedBatch).Batch, layer, by)
 	r.settle(out)
 }

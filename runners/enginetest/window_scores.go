@@ -27,13 +27,13 @@ func windowScores(b *bench) {
 			for x, w := range c.w {
 				dst[x] = b.out32(h.Query * (c.n - w))
 			}
-			scale := float32(1 / math.Sqrt(float64(h.Size)))
+			by := engine.Attention{Heads: h, Window: c.window, Scale: float32(1 / math.Sqrt(float64(h.Size)))}
 			b.both(func(d engine.Device, at func(*pair) engine.Array) {
 				arrays := make([]engine.Array, len(dst))
 				for x := range dst {
 					arrays[x] = at(dst[x])
 				}
-				d.WindowScores(arrays, c.w, at(q), kv.on(at), h, c.window, scale)
+				d.WindowScores(arrays, c.w, at(q), kv.on(at), by)
 			})
 			for x, w := range c.w {
 				b.check(fmt.Sprintf("%+v, %+v: %d", h, c, w), dst[x], c.n-w, h.Size+c.n)

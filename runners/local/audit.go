@@ -42,7 +42,7 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 	var checking sync.WaitGroup
 	defer checking.Wait()
 	for i, c := range s.Caches {
-		l := compress.Layer{Index: i, Layers: len(s.Caches), Tokens: n, Heads: h}
+		l := compress.Layer{Index: i, Layers: len(s.Caches), Tokens: n, Attention: engine.Attention{Heads: h}}
 		want := v.Expect(l)
 		if len(c.Len) != want.Heads {
 			layers[i].complaint = fmt.Sprintf("%d cache heads, want %d", len(c.Len), want.Heads)

@@ -89,7 +89,7 @@ func (b *batch) serving(same []int, room int) (*reading, error) {
 	for k, v := range all {
 		err := v.CheckLayers(m.Layers)
 		if err == nil {
-			err = v.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: len(q.Prompt), Heads: m.Heads, Sample: q.Sample})
+			err = v.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: len(q.Prompt), Attention: engine.Attention{Heads: m.Heads}, Sample: q.Sample})
 		}
 		if err == nil {
 			err = fits[k]

@@ -61,7 +61,7 @@ func (m *Model) Attended(ctx context.Context, s Sequence, from int, ids []int32,
 			}
 			d.RMSNorm(r.normed, x, y.attentionNorm, m.Epsilon)
 			engine.MatMulRotate(d, r.q, kv, r.qkv, r.normed, y.qkv, from+start, m.Heads, rotary, y.qkNorm)
-			engine.AttentionColumnSums(d, r.attended, sums, r.q, kv, from+start, m.Heads, y.window, m.scale())
+			engine.AttentionColumnSums(d, r.attended, sums, r.q, kv, from+start, y.attention)
 			d.MatMulAdd(x, r.attended, y.out)
 			m.feed(x, r, y)
 			if err := look(i, sums, width); err != nil {

@@ -133,8 +133,8 @@ func (b *Decoder) step() {
 		if b.queries.Len > 0 {
 			d.Copy(b.queries.Slice(i*s.q.Len, (i+1)*s.q.Len), s.q)
 		}
-		d.AttendCaches(s.attended, s.q, b.batch, i, y.window, m.scale())
-		b.read(i, y.window)
+		d.AttendCaches(s.attended, s.q, b.batch, i, y.attention)
+		b.read(i, y.attention)
 		d.MatMulAdd(x, s.attended, y.out)
 		m.feed(x, s, y)
 	}

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -26,7 +27,7 @@ type layer struct {
 	gateUp                  engine.Weight // (2·ff, width)
 	down                    engine.Weight // (width, ff)
 	experts                 engine.Experts
-	window                  int
+	attention               engine.Attention
 }
 
 // Blocker is a device with a preferred number of tokens per prefill block.
@@ -93,7 +94,7 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	}
 	for i := range c.Layers {
 		l.layer = i
-		y := layer{window: c.Windows[i]}
+		y := layer{attention: engine.Attention{Heads: c.Heads, Window: c.Windows[i], Scale: float32(1 / math.Sqrt(float64(c.Heads.Size)))}}
 		y.attentionNorm, y.feedNorm = l.vector(AttentionNorm, c.Width), l.vector(FeedNorm, c.Width)
 		if c.QKNorm {
 			y.qkNorm = engine.QKNorm{Query: l.vector(QueryNorm, c.Heads.Size), Key: l.vector(KeyNorm, c.Heads.Size), Epsilon: c.Epsilon}
@@ -124,6 +125,9 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	}
 	return m, nil
 }
+
+// Attention is how a layer attends.
+func (m *Model) Attention(layer int) engine.Attention { return m.layers[layer].attention }
 
 // Device returns the device that holds the model.
 func (m *Model) Device() engine.Device { return m.device }

@@ -53,7 +53,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		rows *= 2
 	}
 	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
-	l := compress.Layer{Layers: m.Layers, Tokens: n, Heads: m.Heads}
+	l := compress.Layer{Layers: m.Layers, Tokens: n, Attention: engine.Attention{Heads: m.Heads}}
 	chosen := int64(0) // bytes of positions, in the layer with most of them
 	for _, v := range variants {
 		var bytes, most int64

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -86,7 +85,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	ids := w.array(engine.Int32, n)
 	kv := engine.KV{Tokens: n, Heads: m.Heads.KV, Size: m.Heads.Size}
 	kv.K, kv.V = w.array(d.Type(), n*m.KVWidth()), w.array(d.Type(), n*m.KVWidth())
-	place := compress.Layer{Layers: m.Layers, Tokens: n, Heads: m.Heads, Sample: p.Sample}
+	place := compress.Layer{Layers: m.Layers, Tokens: n, Attention: engine.Attention{Heads: m.Heads}, Sample: p.Sample}
 	needs := compress.NeedsOf(p.Variants, place)
 	held := needs.Held(n)
 	queries := w.array(d.Type(), held*m.QueryWidth())
@@ -118,7 +117,6 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	d.PutInts(ids, p.IDs)
 	d.Embed(hidden, m.embedding, ids)
 	blocks := (n + m.block - 1) / m.block
-	scale := m.scale()
 	computed, attending := p.Part.layers(m.Layers), p.Part.first(n, m.block)
 	if needs.Columns && attending > 0 {
 		d.Put(columns, make([]float32, columns.Len)) // the first blocks do not set their columns
@@ -161,7 +159,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			summing := needs.Columns && start >= attending
 			if li == m.Layers-1 && p.Trace == nil {
 				if summing {
-					d.ColumnSums(columns, s.q, kv, start, m.Heads, y.window, scale)
+					d.ColumnSums(columns, s.q, kv, start, y.attention)
 					summing = false
 				}
 				// After the last layer only the last token is needed.
@@ -178,9 +176,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			if start >= attending {
 				attended = s.attended
 				if summing {
-					engine.AttentionColumnSums(d, attended, columns, s.q, kv, start, m.Heads, y.window, scale)
+					engine.AttentionColumnSums(d, attended, columns, s.q, kv, start, y.attention)
 				} else {
-					d.Attention(attended, s.q, kv, start, m.Heads, y.window, scale)
+					d.Attention(attended, s.q, kv, start, y.attention)
 				}
 			}
 			d.MatMulAdd(x, attended, y.out)
@@ -197,7 +195,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		if p.TraceKV != nil {
 			p.TraceKV(li, kv)
 		}
-		place.Index, place.Sliding, place.Scale, place.Angles = li, y.window, scale, m.Rope.Frequencies(m.Heads.Size)
+		place.Index, place.Attention, place.Angles = li, y.attention, m.Rope.Frequencies(m.Heads.Size)
 		source := compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width}
 		if err := m.compress(chooser, p, result, place, source); err != nil {
 			return nil, err
@@ -228,9 +226,6 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	}
 	return result, nil
 }
-
-// scale is the factor of the attention's products: 1/√d.
-func (m *Model) scale() float32 { return float32(1 / math.Sqrt(float64(m.Heads.Size))) }
 
 // feed is a layer's second half: x += feed-forward(norm(x)).
 func (m *Model) feed(x engine.Array, s scratch, y *layer) {

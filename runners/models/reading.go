@@ -84,7 +84,7 @@ func (b *Decoder) reads() bool {
 
 // read replaces the result of attention in a layer for the rows with a reader. It computes
 // in plain Go over copies, which is right on every device.
-func (b *Decoder) read(layer, window int) {
+func (b *Decoder) read(layer int, by engine.Attention) {
 	m, d, h := b.m, b.m.device, b.m.Heads
 	for row, s := range b.sequences {
 		r := s.mirror
@@ -100,11 +100,11 @@ func (b *Decoder) read(layer, window int) {
 			queries[a] = flat[a*h.Size : (a+1)*h.Size]
 		}
 		place := s.reader.prompt
-		place.Index, place.Sliding, place.Scale, place.Angles = layer, window, m.scale(), m.Rope.Frequencies(h.Size)
+		place.Index, place.Attention, place.Angles = layer, by, m.Rope.Frequencies(h.Size)
 		attended := make([]float32, 0, len(flat))
 		for a, positions := range s.reader.variant.Read(place, queries, r.keys[layer]) {
 			g := a / h.Group()
-			attended = append(attended, attend(queries[a], r.keys[layer][g], r.values[layer][g], positions, m.scale())...)
+			attended = append(attended, attend(queries[a], r.keys[layer][g], r.values[layer][g], positions, by.Scale)...)
 		}
 		d.Put(b.w.full.attended.Slice(lo, hi), attended)
 	}

@@ -71,7 +71,7 @@ func (g *gathering) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch,
 	return g.Device.NewBatch(s, h)
 }
 
-func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int, window int, scale float32) {
+func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int, by engine.Attention) {
 	h := g.heads
 	read := func(a engine.Array) []float32 {
 		x := make([]float32, a.Len)
@@ -96,8 +96,8 @@ func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int,
 			at := (row*h.Query + a) * c.Size
 			query := q.Slice(at, at+c.Size)
 			first := 0
-			if window > 0 {
-				first = max(0, n-window)
+			if by.Window > 0 {
+				first = max(0, n-by.Window)
 			}
 			positions := g.read(read(query), keys, first)
 			var k, v []float32
@@ -106,8 +106,8 @@ func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int,
 			}
 			g.left += n - first - len(positions)
 			// The query is the last of the gathered positions.
-			one := engine.Heads{Query: 1, KV: 1, Size: c.Size}
-			g.Attention(out.Slice(at, at+c.Size), query, engine.KV{K: array(k), V: array(v), Tokens: len(positions), Heads: 1, Size: c.Size}, len(positions)-1, one, 0, scale)
+			one := engine.Attention{Heads: engine.Heads{Query: 1, KV: 1, Size: c.Size}, Scale: by.Scale}
+			g.Attention(out.Slice(at, at+c.Size), query, engine.KV{K: array(k), V: array(v), Tokens: len(positions), Heads: 1, Size: c.Size}, len(positions)-1, one)
 		}
 	}
 }

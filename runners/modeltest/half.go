@@ -223,7 +223,7 @@ func flat(rows [][][]float32) []float32 {
 // k.L (KV heads, n, d). It returns scores and kept positions by layer and cache head.
 func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]float32, [][][]int32) {
 	n, h := len(c.ids), c.m.Heads
-	w := v.Needs(compress.Layer{Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads}).Window
+	w := v.Needs(compress.Layer{Layers: c.m.Layers, Tokens: n, Attention: engine.Attention{Heads: c.m.Heads}}).Window
 	var scores [][][]float32
 	var kept [][][]int32
 	for l := range c.m.Layers {
@@ -246,7 +246,7 @@ func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]f
 			KV:      engine.KV{K: keys, V: keys, Tokens: n, Heads: h.KV, Size: h.Size}, // the choice does not depend on values
 			Queries: put(last),
 		}
-		place := compress.Layer{Index: l, Layers: c.m.Layers, Tokens: n, Heads: h, Scale: float32(1 / math.Sqrt(float64(h.Size))), Sliding: c.m.Windows[l]}
+		place := compress.Layer{Index: l, Layers: c.m.Layers, Tokens: n, Attention: c.m.Attention(l)}
 		choice, err := compress.Choose(d, s, place, []compress.Variant{v})
 		if err != nil {
 			c.t.Fatal(err)

@@ -145,12 +145,14 @@ func (m *measures) norms(x engine.Array) engine.Array {
 func (m *measures) columns() engine.Array {
 	dst := m.array(engine.Float32, m.h.Query*m.n)
 	row, first := m.h.Query*m.h.Size, m.n*2/3
-	m.d.ColumnSums(dst, m.q.Slice(0, first*row), m.kv, 0, m.h, 0, m.scale())
-	m.d.ColumnSums(dst, m.q.Slice(first*row, m.n*row), m.kv, first, m.h, 0, m.scale())
+	m.d.ColumnSums(dst, m.q.Slice(0, first*row), m.kv, 0, m.by())
+	m.d.ColumnSums(dst, m.q.Slice(first*row, m.n*row), m.kv, first, m.by())
 	return dst
 }
 
-func (m *measures) scale() float32 { return float32(1 / math.Sqrt(float64(m.h.Size))) }
+func (m *measures) by() engine.Attention {
+	return engine.Attention{Heads: m.h, Scale: float32(1 / math.Sqrt(float64(m.h.Size)))}
+}
 
 var none engine.Array
 
@@ -190,7 +192,7 @@ func (m *measures) all() map[string]func() []float32 {
 		},
 		"tova_kvpress_r50.scores": func() []float32 {
 			last := m.array(engine.Float32, m.h.Query*(n-1))
-			m.d.WindowScores([]engine.Array{last}, []int{1}, m.q.Slice((n-1)*m.h.Query*m.h.Size, m.q.Len), m.kv, m.h, 0, m.scale())
+			m.d.WindowScores([]engine.Array{last}, []int{1}, m.q.Slice((n-1)*m.h.Query*m.h.Size, m.q.Len), m.kv, m.by())
 			return m.protect(m.read(m.group(last, engine.GroupAll)), 0, n-1)
 		},
 		"cur_kvpress_r50_default.scores": func() []float32 {
@@ -227,7 +229,7 @@ func (m *measures) protect(s []float32, head, tail int) []float32 {
 func (m *measures) chunkScores(w, kernel, size int) []float32 {
 	h, width := m.h, m.n-w
 	scores, pooled := m.array(engine.Float32, h.Query*width), m.array(engine.Float32, h.Query*width)
-	m.d.WindowScores([]engine.Array{scores}, []int{w}, m.q.Slice(width*h.Query*h.Size, m.q.Len), m.kv, h, 0, m.scale())
+	m.d.WindowScores([]engine.Array{scores}, []int{w}, m.q.Slice(width*h.Query*h.Size, m.q.Len), m.kv, m.by())
 	m.d.PoolScores(pooled, scores, h.Query, kernel, engine.AveragePooling)
 	// The mean over the window's queries and the sum over the KV heads.
 	all := m.combine(m.group(pooled, engine.GroupAll), none, h.KV, width, engine.ScoresTimes, float32(h.KV)/float32(w))

@@ -2,7 +2,6 @@ package modeltest
 
 import (
 	"context"
-	"math"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -21,8 +20,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		}
 	}
 	n, width := len(c.ids), c.m.QueryWidth()
-	l := compress.Layer{Layers: c.m.Layers, Tokens: n, Heads: c.m.Heads, Scale: float32(1 / math.Sqrt(float64(c.m.Heads.Size))),
-		Angles: c.m.Rope.Frequencies(c.m.Heads.Size)}
+	l := compress.Layer{Layers: c.m.Layers, Tokens: n, Attention: c.m.Attention(0), Angles: c.m.Rope.Frequencies(c.m.Heads.Size)}
 	needs := v.Needs(l)
 	array := func(t engine.Type, n int) engine.Array {
 		a, err := c.d.New(t, n)
@@ -40,9 +38,9 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		}
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
-		spy.layer, l.Index, l.Sliding = layer, layer, c.m.Windows[layer]
+		spy.layer, l.Index, l.Attention = layer, layer, c.m.Attention(layer)
 		if needs.Columns {
-			c.d.ColumnSums(columns, queries, kv, 0, c.m.Heads, l.Sliding, l.Scale)
+			c.d.ColumnSums(columns, queries, kv, 0, l.Attention)
 		}
 		held := queries.Slice((n-needs.Held(n))*width, n*width)
 		choice, err := compress.Choose(spy, compress.Source{KV: kv, Queries: held, Columns: columns}, l, []compress.Variant{v})

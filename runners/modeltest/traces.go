@@ -105,7 +105,7 @@ func (c *checker) policyReads(name string, q compress.Quest, v compress.Variant)
 		for a := range h.Query {
 			queries = append(queries, last[a*h.Size:(a+1)*h.Size])
 		}
-		l := compress.Layer{Index: layer, Layers: c.m.Layers, Tokens: n, Heads: h, Sliding: c.m.Windows[layer]}
+		l := compress.Layer{Index: layer, Layers: c.m.Layers, Tokens: n, Attention: c.m.Attention(layer)}
 		read := v.Read(l, queries, keys)
 		recorded := c.floats(fmt.Sprintf("%s.page_scores.%d", name, layer))
 		pages := len(recorded) / h.Query

@@ -9,7 +9,7 @@ import (
 
 // measure computes a layer from the full cache's keys, and brings it back; capacities are sets of those, by query head, whose
 // rows' highest attentions are asked for.
-func (r *reduction) measure(layer int, c engine.Cache, window int, capacities [][]int, into *image) error {
+func (r *reduction) measure(layer int, c engine.Cache, by engine.Attention, capacities [][]int, into *image) error {
 	kv, err := whole(c, r.z.Tokens+r.z.Forced, r.h.KV)
 	if err != nil {
 		return err
@@ -17,8 +17,8 @@ func (r *reduction) measure(layer int, c engine.Cache, window int, capacities []
 	for _, a := range []engine.Array{r.results, r.quarters, r.counts} {
 		r.fill(a, 0)
 	}
-	r.sumWindows(layer, kv, window)
-	r.sumForced(layer, kv, window, capacities)
+	r.sumWindows(layer, kv, by)
+	r.sumForced(layer, kv, by, capacities)
 	r.pack()
 	into.take(r, len(capacities))
 	return r.d.Sync()
@@ -36,10 +36,10 @@ func whole(c engine.Cache, tokens, heads int) (engine.KV, error) {
 }
 
 // sumWindows adds up each window's rows, before the window, and lets it vote.
-func (r *reduction) sumWindows(layer int, kv engine.KV, window int) {
+func (r *reduction) sumWindows(layer int, kv engine.KV, by engine.Attention) {
 	d, heads, queries := r.d, r.h.Query, r.z.Windows*r.s.Window*r.h.Query*r.h.Size
 	r.fill(r.windows, 0)
-	d.ColumnSums(r.windows, r.prompt.Slice(layer*queries, (layer+1)*queries), kv, r.z.start(0, r.s), r.h, window, r.scale)
+	d.ColumnSums(r.windows, r.prompt.Slice(layer*queries, (layer+1)*queries), kv, r.z.start(0, r.s), by)
 	var selections []engine.Selection
 	size := heads * kv.Tokens
 	for i := range r.z.Windows {
@@ -54,13 +54,13 @@ func (r *reduction) sumWindows(layer int, kv engine.KV, window int) {
 }
 
 // sumForced adds up and counts the rows of the forced text, a segment at a time.
-func (r *reduction) sumForced(layer int, kv engine.KV, window int, capacities [][]int) {
+func (r *reduction) sumForced(layer int, kv engine.KV, by engine.Attention, capacities [][]int) {
 	d, z, n, heads, width := r.d, r.z, r.z.Tokens, r.h.Query, r.h.Query*r.h.Size
 	for _, segment := range r.segments {
 		t, end := segment[0], segment[1]
 		g, count := z.quarter(t), end-t
 		rows, at := r.rows.Slice(0, heads*count*n), layer*z.Forced+t
-		d.AttentionRows(rows, r.forced.Slice(at*width, (at+count)*width), kv, n+t, r.h, window, r.scale)
+		d.AttentionRows(rows, r.forced.Slice(at*width, (at+count)*width), kv, n+t, by)
 		d.GroupScores(r.part, rows, engine.Heads{Query: heads * count, KV: heads, Size: r.h.Size}, engine.GroupMean)
 		r.multiply(r.part, engine.Array{}, heads, float32(count))
 		r.add(r.of(r.quarters, g), r.part)

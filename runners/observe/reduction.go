@@ -21,7 +21,6 @@ type reduction struct {
 	h      engine.Heads
 	s      Settings
 	z      Sizes
-	scale  float32
 	answer int // rows that produce the answer, 0 where there are no spans
 	// rows of the forced text that go through together: of one quarter, and before or behind the answer's end
 	segments [][2]int
@@ -60,7 +59,7 @@ const (
 )
 
 func newReduction(m *models.Model, s Settings, z Sizes) *reduction {
-	r := &reduction{d: m.Device(), h: m.Heads, s: s, z: z, scale: float32(1 / math.Sqrt(float64(m.Heads.Size)))}
+	r := &reduction{d: m.Device(), h: m.Heads, s: s, z: z}
 	width := m.QueryWidth()
 	r.prompt = r.array(r.d.Type(), m.Layers*z.Windows*s.Window*width)
 	r.forced = r.array(r.d.Type(), m.Layers*z.Forced*width)

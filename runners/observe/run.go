@@ -120,7 +120,7 @@ func (r *reduction) observe(ctx context.Context, m *models.Model, q Question, ch
 			sets = append(sets, x.kept[i].capacities(r.h.Query))
 		}
 		sets, x.sets = distinct(sets)
-		err := r.measure(layer, c, m.Windows[layer], sets, x.image)
+		err := r.measure(layer, c, m.Attention(layer), sets, x.image)
 		if err != nil {
 			return nil, err
 		}

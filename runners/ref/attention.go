@@ -78,10 +78,10 @@ func (d *Device) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start in
 	}
 }
 
-// attend computes one query over the rows lo…hi of keys and values.
-func attend(out, q, keys, values []float32, lo, hi int, scale float32) {
+// attend computes one query of a head over the rows lo…hi of keys and values.
+func attend(out, q, keys, values []float32, lo, hi, head int, by engine.Attention) {
 	size := len(q)
-	p := softmax(q, keys, lo, hi, scale)
+	p := softmax(q, keys, lo, hi, head, by)
 	sum := make([]float64, size)
 	for j, w := range p {
 		for c, v := range values[(lo+j)*size : (lo+j+1)*size] {
@@ -93,16 +93,24 @@ func attend(out, q, keys, values []float32, lo, hi int, scale float32) {
 	}
 }
 
-// softmax returns the weights of the rows lo…hi.
-func softmax(q, keys []float32, lo, hi int, scale float32) []float64 {
+// softmax returns the weights that a query of a head gives the rows lo…hi.
+func softmax(q, keys []float32, lo, hi, head int, by engine.Attention) []float64 {
 	size := len(q)
 	p := make([]float64, hi-lo)
-	top := math.Inf(-1)
+	top, sink := math.Inf(-1), math.Inf(-1)
+	if by.Sinks.Len > 0 {
+		same("Sinks", by.Sinks.Len, by.Heads.Query)
+		sink = float64(floats(by.Sinks)[head])
+		top = sink
+	}
 	for j := range p {
-		p[j] = dot(q, keys[(lo+j)*size:(lo+j+1)*size]) * float64(scale)
+		p[j] = dot(q, keys[(lo+j)*size:(lo+j+1)*size]) * float64(by.Scale)
+		if by.Cap > 0 {
+			p[j] = float64(by.Cap) * math.Tanh(p[j]/float64(by.Cap))
+		}
 		top = math.Max(top, p[j])
 	}
-	total := 0.0
+	total := math.Exp(sink - top)
 	for j := range p {
 		p[j] = math.Exp(p[j] - top)
 		total += p[j]
@@ -122,14 +130,15 @@ func visible(position, window int) int {
 }
 
 // Attention is causal attention over the prompt so far.
-func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	h := by.Heads
 	same("Attention", out.Len, q.Len)
 	row := h.Query * h.Size
 	for i := range q.Len / row {
 		for a := range h.Query {
 			at := i*row + a*h.Size
 			keys, values := headOf(kv, a/h.Group())
-			attend(floats(out)[at:at+h.Size], floats(q)[at:at+h.Size], keys, values, visible(start+i, window), start+i+1, scale)
+			attend(floats(out)[at:at+h.Size], floats(q)[at:at+h.Size], keys, values, visible(start+i, by.Window), start+i+1, a, by)
 		}
 	}
 }
@@ -140,14 +149,16 @@ func headOf(kv engine.KV, g int) (keys, values []float32) {
 }
 
 // WindowScores adds up the attention that the last queries pay to each key.
-func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, by engine.Attention) {
+	h := by.Heads
 	row := h.Query * h.Size
 	for x := range dst {
-		d.windowScores(dst[x], q.Slice(q.Len-w[x]*row, q.Len), kv, h, window, scale)
+		d.windowScores(dst[x], q.Slice(q.Len-w[x]*row, q.Len), kv, by)
 	}
 }
 
-func (d *Device) windowScores(dst, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+func (d *Device) windowScores(dst, q engine.Array, kv engine.KV, by engine.Attention) {
+	h := by.Heads
 	w := q.Len / (h.Query * h.Size)
 	m := kv.Tokens - w
 	same("WindowScores", dst.Len, h.Query*m)
@@ -156,8 +167,8 @@ func (d *Device) windowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 		sum := make([]float64, kv.Tokens)
 		for i := range w {
 			at := (i*h.Query + a) * h.Size
-			lo := visible(m+i, window)
-			for j, p := range softmax(floats(q)[at:at+h.Size], keys, lo, m+i+1, scale) {
+			lo := visible(m+i, by.Window)
+			for j, p := range softmax(floats(q)[at:at+h.Size], keys, lo, m+i+1, a, by) {
 				sum[lo+j] += p
 			}
 		}
@@ -168,7 +179,8 @@ func (d *Device) windowScores(dst, q engine.Array, kv engine.KV, h engine.Heads,
 }
 
 // AttentionRows writes down what the queries pay to each key.
-func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
+func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	h := by.Heads
 	row := h.Query * h.Size
 	m := q.Len / row
 	same("AttentionRows", q.Len, m*row)
@@ -183,10 +195,10 @@ func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, h e
 	for a := range h.Query {
 		keys, _ := headOf(kv, a/h.Group())
 		for i := range m {
-			at, lo := i*row+a*h.Size, visible(start+i, window)
+			at, lo := i*row+a*h.Size, visible(start+i, by.Window)
 			to := floats(dst)[(a*m+i)*columns:][:columns]
 			clear(to)
-			for j, p := range softmax(floats(q)[at:at+h.Size], keys, lo, start+i+1, scale) {
+			for j, p := range softmax(floats(q)[at:at+h.Size], keys, lo, start+i+1, a, by) {
 				if lo+j < columns {
 					to[lo+j] = float32(p)
 				}

@@ -54,16 +54,19 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 }
 
 // AttendCaches reads each sequence's own cache.
-func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, window int, scale float32) {
+func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, by engine.Attention) {
 	b := eb.(*batch)
 	h := b.heads
+	if by.Heads != h {
+		panic(fmt.Sprintf("ref: AttendCaches: heads %+v, the batch has %+v", by.Heads, h))
+	}
 	row := h.Query * h.Size
 	same("AttendCaches", out.Len, b.Rows()*row)
 	same("AttendCaches", q.Len, b.Rows()*row)
 	for i, s := range b.sequences {
 		c := s.Caches[layer]
 		position := s.Position + b.steps
-		first := visible(position, window)
+		first := visible(position, by.Window)
 		for a := range h.Query {
 			head := a / (h.Query / len(c.Len))
 			rows := c.Len[head] + b.steps + 1
@@ -73,7 +76,7 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, w
 			}
 			from := c.Start[head] * h.Size
 			at := i*row + a*h.Size
-			attend(floats(out)[at:at+h.Size], floats(q)[at:at+h.Size], floats(c.K)[from:], floats(c.V)[from:], lo, rows, scale)
+			attend(floats(out)[at:at+h.Size], floats(q)[at:at+h.Size], floats(c.K)[from:], floats(c.V)[from:], lo, rows, a, by)
 		}
 	}
 }

@@ -67,7 +67,7 @@ type measurement struct {
 
 // measure runs a cell whose length and batch are given.
 func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress func(Step)) (*Speed, error) {
-	if err := c.Variant.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: c.Length, Heads: m.Heads}); err != nil {
+	if err := c.Variant.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: c.Length, Attention: engine.Attention{Heads: m.Heads}}); err != nil {
 		return nil, err
 	}
 	x := &measurement{

@@ -300,14 +300,14 @@ func (d *newcomer) MatMul(dst, x engine.Array, w engine.Weight) {
 	d.Device.MatMul(dst, x, w)
 }
 
-func (d *newcomer) Attention(out, q engine.Array, kv engine.KV, start int, h engine.Heads, window int, scale float32) {
-	d.meet("Attention", h.Size)
-	d.Device.Attention(out, q, kv, start, h, window, scale)
+func (d *newcomer) Attention(out, q engine.Array, kv engine.KV, start int, by engine.Attention) {
+	d.meet("Attention", by.Heads.Size)
+	d.Device.Attention(out, q, kv, start, by)
 }
 
-func (d *newcomer) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, h engine.Heads, window int, scale float32) {
+func (d *newcomer) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, by engine.Attention) {
 	d.meet("WindowScores", q.Len)
-	d.Device.WindowScores(dst, w, q, kv, h, window, scale)
+	d.Device.WindowScores(dst, w, q, kv, by)
 }
 
 func (d *newcomer) Select(s []engine.Selection) {

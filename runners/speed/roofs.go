@@ -85,7 +85,7 @@ func MeasureRoofs(m *models.Model, length int) (Roofs, error) {
 	for _, a := range []engine.Array{kv.K, kv.V, q} {
 		fill(d, a)
 	}
-	took, err = median(d, func() { d.Attention(out, q, kv, 0, m.Heads, 0, 0.1) })
+	took, err = median(d, func() { d.Attention(out, q, kv, 0, engine.Attention{Heads: m.Heads, Scale: 0.1}) })
 	if err != nil {
 		return r, err
 	}

@@ -2,7 +2,6 @@ package instruction
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"github.com/snapbench/snapbench/compress"
@@ -74,9 +73,7 @@ type attention struct {
 	queries engine.Array // (tokens-first, heads, d)
 	first   int
 	kv      engine.KV
-	heads   engine.Heads
-	window  int
-	scale   float32
+	by      engine.Attention
 	sums    engine.Array // (heads, tokens)
 	zeros   []float32
 	out     []float32
@@ -85,11 +82,11 @@ type attention struct {
 // rows returns the attention of rows lo to hi, summed, to each of the first n positions, by head. It is good until the next
 // call.
 func (a *attention) rows(lo, hi, n int) [][]float32 {
-	width := a.heads.Query * a.heads.Size
+	width := a.by.Heads.Query * a.by.Heads.Size
 	a.d.Put(a.sums, a.zeros)
-	a.d.ColumnSums(a.sums, a.queries.Slice((lo-a.first)*width, (hi-a.first)*width), a.kv, lo, a.heads, a.window, a.scale)
+	a.d.ColumnSums(a.sums, a.queries.Slice((lo-a.first)*width, (hi-a.first)*width), a.kv, lo, a.by)
 	a.d.Get(a.out, a.sums)
-	list := make([][]float32, a.heads.Query)
+	list := make([][]float32, a.by.Heads.Query)
 	for h := range list {
 		list[h] = a.out[h*a.kv.Tokens:][:n]
 	}
@@ -99,7 +96,7 @@ func (a *attention) rows(lo, hi, n int) [][]float32 {
 // layers reads tokens and calls see with the attention of each layer, whose queries are held from first on.
 func layers(ctx context.Context, m *models.Model, tokens []int32, first int, see func(layer int, a *attention)) error {
 	d, width := m.Device(), m.QueryWidth()
-	a := &attention{d: d, first: first, heads: m.Heads, scale: float32(1 / math.Sqrt(float64(m.Heads.Size)))}
+	a := &attention{d: d, first: first}
 	a.zeros, a.out = make([]float32, m.Heads.Query*len(tokens)), make([]float32, m.Heads.Query*len(tokens))
 	var err error
 	if a.queries, err = d.New(d.Type(), (len(tokens)-first)*width); err != nil {
@@ -120,7 +117,7 @@ func layers(ctx context.Context, m *models.Model, tokens []int32, first int, see
 		},
 		TraceKV: func(layer int, kv engine.KV) {
 			if ctx.Err() == nil {
-				a.kv, a.window = kv, m.Windows[layer]
+				a.kv, a.by = kv, m.Attention(layer)
 				see(layer, a)
 			}
 		},
