@@ -6,13 +6,28 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
+// Companions is how many rows of x the kernels for few rows multiply at once. A step of more
+// rows is multiplied in pieces of so many, each of which reads the weights again.
+func (d *Device) Companions() int {
+	if d.hopperCard() && d.kind != engine.Float32 {
+		return wideRows
+	}
+	return fewRows
+}
+
+var _ engine.Companion = (*Device)(nil)
+
 // few multiplies with the kernels for few rows.
 func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
-	d.fewOf(to, t, from, m, w, add, choice{used: used, count: 1})
+	for most := d.Companions(); m > 0; m -= most {
+		d.fewOf(to, t, from, min(m, most), w, add, choice{used: used, count: 1})
+		to, from = to+uint64(most*w.rows*t.Size()), from+uint64(most*w.cols*d.kind.Size())
+	}
 }
 
 // choice says whether few rows are multiplied, or with which experts' weights
-// (kernels/matmul_few.cu). Where count is more than one, x has at most eight rows.
+// (kernels/matmul_few.cu). Where count is more than one, x has at most eight rows; otherwise
+// at most Companions.
 type choice struct {
 	used, experts     uint64
 	count             int // of products, side by side

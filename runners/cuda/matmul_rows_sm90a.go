@@ -6,11 +6,11 @@ import "fmt"
 // the first take, how many the second do, and the most rows of w in a tile.
 const (
 	ringRows     = 48
-	wideRows     = 64
+	wideRows     = 128
 	ringTileRows = 128
 )
 
-const _ = uint(wideRows - fewRows) // together they take all that few may ask for
+const _ = uint(wideRows - fewRows) // together they take all of a prompt that few may ask for
 
 // tiles says how the rows of a weight are shared out: how many are in a tile, whether the
 // two blocks of a cluster share a tile's columns or have a tile each, and the grid.
@@ -36,7 +36,7 @@ func (d *Device) ringTiles(rows int) tiles {
 	return best
 }
 
-// ring multiplies 9 to fewRows rows of x on compute capability 9.0; name is the end of the
+// ring multiplies 9 to wideRows rows of x on compute capability 9.0; name is the end of the
 // kernel's name.
 func (d *Device) ring(to uint64, name string, from uint64, m int, w *weight, add bool, used uint64) {
 	t := d.ringTiles(w.rows)
@@ -63,12 +63,13 @@ func (d *Device) wide(t tiles, to uint64, name string, from uint64, m int, w *we
 	if t.split && t.rows <= 64 {
 		rows, sides = t.rows, 2
 	}
-	n := wideRows / sides
+	height := max(64, 32*blocks(m, 32))
+	n := height / sides
 	sums := 2 * 4 * 64 * n // of both warpgroups
 	if t.split {
 		sums /= 2
 	}
-	stages, shared, ok := d.ringMaps(t, from, m, wideRows, w, sums)
+	stages, shared, ok := d.ringMaps(t, from, m, height, w, sums)
 	if !ok {
 		return
 	}

@@ -14,7 +14,7 @@ const _ = uint(card.MaxMaps - 1 - maxTiledExperts) // a launch has room for them
 // together says whether one kernel can multiply by all experts: on compute capability 9.0,
 // for 16-bit types and more than a few tokens.
 func (d *Device) together(m, width, ff, experts int) bool {
-	return m > fewRows && experts <= maxTiledExperts && d.tiled(width) && ff%8 == 0
+	return m > fewRows && !d.stepping && experts <= maxTiledExperts && d.tiled(width) && ff%8 == 0
 }
 
 // togetherBytes are the sizes of the scratch memory that mixMany takes.

@@ -49,14 +49,15 @@ var cases = []operation{
 	{"select counts", selectCounts, "Select"},
 	{"gather", gather, "Gather FreeCache"},
 	{"batch", decode, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
-	{"step", decodeStep, "Step Replay"},
+	{"step", decodeStep, "Step Replay Companions"},
 	{"argmax", argMax, "ArgMax"},
 	{"divergence", divergence, "Divergence"},
 }
 
 // interfaces are engine.Device and the interfaces that a device may also implement.
 var interfaces = []reflect.Type{
-	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Trimmer](),
+	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Companion](),
+	reflect.TypeFor[engine.Trimmer](),
 }
 
 // withoutCase are methods that no case can call, and why.

@@ -1,4 +1,4 @@
-// matmul_few for compute capability 9.0 and 49 to 64 rows of x: the same product as
+// matmul_few for compute capability 9.0 and 49 to 128 rows of x: the same product as
 // matmul_few.cu's tensor-core version, bit for bit; w (rows, cols) and x (m, cols) through
 // tensor maps, in boxes of 64 columns, swizzled by 128 bytes.
 //
@@ -31,7 +31,10 @@ template <typename T, int N> DEVICE void multiply(float (&d)[N / 2], u32 a0, u32
   }
 #define MULTIPLIES(T, name) \
   MULTIPLY(T, name, 32, 16, "%16", "%17", "%18", "%19", "%20", "%21") \
-  MULTIPLY(T, name, 64, 32, "%32", "%33", "%34", "%35", "%36", "%37")
+  MULTIPLY(T, name, 48, 24, "%24", "%25", "%26", "%27", "%28", "%29") \
+  MULTIPLY(T, name, 64, 32, "%32", "%33", "%34", "%35", "%36", "%37") \
+  MULTIPLY(T, name, 96, 48, "%48", "%49", "%50", "%51", "%52", "%53") \
+  MULTIPLY(T, name, 128, 64, "%64", "%65", "%66", "%67", "%68", "%69")
 MULTIPLIES(bf16, "bf16")
 MULTIPLIES(f16, "f16")
 
@@ -166,7 +169,7 @@ DEVICE void matmul_wide(u64 mapW, u64 mapX, D *dst, const float *bias, int m, in
         multiply<T, N>(sum, low[s].z, high[s].z, low[s].w, high[s].w, x + 4 * s + 2, 1);
       }
       multiply_commit();
-      multiply_wait<1>();
+      multiply_wait<0>();
       done();
       last = at;
       on();
@@ -229,7 +232,7 @@ DEVICE void matmul_wide(u64 mapW, u64 mapX, D *dst, const float *bias, int m, in
   KERNEL __launch_bounds__(384, 1) matmul_wide_##N##_##name(Map w, Map x, D *dst, const float *bias, int m, int rows, int cols, int add, const int *used, int group_rows, int sides, int split, int stages) { \
     matmul_wide<T, D, N>(MAP("matmul_wide_" #N "_" #name, 0), MAP("matmul_wide_" #N "_" #name, 1), dst, bias, m, rows, cols, add, used, {group_rows, sides, split, stages}); \
   }
-#define INSTANCE(T, D, name) WIDE(T, D, name, 32) WIDE(T, D, name, 64)
+#define INSTANCE(T, D, name) WIDE(T, D, name, 32) WIDE(T, D, name, 48) WIDE(T, D, name, 64) WIDE(T, D, name, 96) WIDE(T, D, name, 128)
 INSTANCE(f16, f16, f16)
 INSTANCE(f16, float, f16_f32)
 INSTANCE(bf16, bf16, bf16)
