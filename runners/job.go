@@ -30,6 +30,8 @@ type Job struct {
 	// Pieces returns the texts of a prompt's tokens; where it is set, the positions that
 	// caches kept are stored beside the rows, which are the same without.
 	Pieces func(ids []int32) []string
+	// Ungraded says that no answer is held to the sample's own: rows have the metric none and no score.
+	Ungraded bool
 	// Retry runs samples again whose rows have an error.
 	Retry bool
 	// Subject is what the rows are about; Device is the kinds of all the runners'
