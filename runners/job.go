@@ -81,9 +81,11 @@ func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, 
 	var wait sync.WaitGroup
 	for _, r := range team {
 		wait.Go(func() {
-			if err := r.Run(ctx, &desk{p, r}); err != nil {
+			d := p.desk(ctx, r)
+			if err := r.Run(ctx, d); err != nil {
 				p.fail(ctx, r, err)
 			}
+			d.close()
 		})
 	}
 	wait.Wait()
@@ -91,26 +93,6 @@ func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, 
 		p.err = ErrEnough
 	}
 	return p.err
-}
-
-// desk is where one of the team gets its samples, and leaves what came of them.
-type desk struct {
-	plan   *plan
-	runner Runner
-}
-
-// Next hands out the next sample that needs an answer.
-func (d *desk) Next(ctx context.Context, wait bool, fits func(Request) bool) (*Handed, bool, error) {
-	a, done, err := d.plan.next(ctx, wait, fits)
-	if a == nil {
-		return nil, done, err
-	}
-	return &Handed{a.request, func(completions []Completion) error {
-		if err := a.answered(d.runner.Describe(), completions); err != nil {
-			return err
-		}
-		return d.plan.write(a)
-	}}, false, nil
 }
 
 // answered grades what came back.
