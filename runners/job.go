@@ -30,6 +30,8 @@ type Job struct {
 	// Pieces returns the texts of a prompt's tokens; where it is set, the positions that
 	// caches kept are stored beside the rows, which are the same without.
 	Pieces func(ids []int32) []string
+	// Ungraded says that no answer is held to the sample's own: rows have the metric none and no score.
+	Ungraded bool
 	// Retry runs samples again whose rows have an error.
 	Retry bool
 	// Subject is what the rows are about; Device is the kinds of all the runners'
@@ -79,9 +81,11 @@ func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, 
 	var wait sync.WaitGroup
 	for _, r := range team {
 		wait.Go(func() {
-			if err := r.Run(ctx, &desk{p, r}); err != nil {
+			d := p.desk(ctx, r)
+			if err := r.Run(ctx, d); err != nil {
 				p.fail(ctx, r, err)
 			}
+			d.close()
 		})
 	}
 	wait.Wait()
@@ -89,26 +93,6 @@ func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, 
 		p.err = ErrEnough
 	}
 	return p.err
-}
-
-// desk is where one of the team gets its samples, and leaves what came of them.
-type desk struct {
-	plan   *plan
-	runner Runner
-}
-
-// Next hands out the next sample that needs an answer.
-func (d *desk) Next(ctx context.Context, wait bool, fits func(Request) bool) (*Handed, bool, error) {
-	a, done, err := d.plan.next(ctx, wait, fits)
-	if a == nil {
-		return nil, done, err
-	}
-	return &Handed{a.request, func(completions []Completion) error {
-		if err := a.answered(d.runner.Describe(), completions); err != nil {
-			return err
-		}
-		return d.plan.write(a)
-	}}, false, nil
 }
 
 // answered grades what came back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/snapbench/snapbench/datasets"
@@ -28,8 +29,11 @@ type plan struct {
 	ended     bool     // before the last sample, as was asked
 }
 
-// madeReady is how many samples are made ready before a runner asks for them.
-const madeReady = 4
+// madeReady is how many samples are made ready before a runner asks for them: short ones join a batch many at a time.
+const madeReady = 8
+
+// makers is how many samples are made ready at the same time. A device on the processor has most of its threads.
+func makers() int { return max(1, min(madeReady, runtime.GOMAXPROCS(0)/4)) }
 
 func (j *Job) plan(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) *plan {
 	ahead := j.Places()
@@ -37,18 +41,33 @@ func (j *Job) plan(ctx context.Context, team []Runner, journal *results.Journal,
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan *asked, madeReady)
 	p := &plan{job: j, watch: watch, several: len(team) > 1, ready: ready, cancel: cancel, journal: journal}
+	go p.prepare(ctx, ahead, ready)
+	return p
+}
+
+// prepare makes samples ready, several at a time and given on in their order.
+func (p *plan) prepare(ctx context.Context, ahead []Place, ready chan<- *asked) {
+	defer close(ready)
+	making := make(chan chan *asked, makers()-1) // and the one that is waited for
 	go func() {
-		defer close(ready)
+		defer close(making)
 		for _, place := range ahead {
-			a := p.ask(place.Task, place.Number)
+			one := make(chan *asked, 1)
 			select {
-			case ready <- a:
+			case making <- one:
 			case <-ctx.Done():
 				return
 			}
+			go func() { one <- p.ask(place.Task, place.Number) }()
 		}
 	}()
-	return p
+	for one := range making {
+		select {
+		case ready <- <-one:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Places returns the job's samples, those of its part where it has one: each task's from

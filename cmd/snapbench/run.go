@@ -76,7 +76,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	}
 	defer m.Close()
 	team := m.Runners()
-	j.Reader, j.Stop, j.Subject = m.Reader(), m.Stop, m.Subject()
+	j.Reader, j.Stop, j.Subject, j.Ungraded = m.Reader(), m.Stop, m.Subject(), m.Random()
 	if a.run.positions {
 		j.Pieces = m.Pieces
 	}

@@ -39,6 +39,13 @@ func Bytes(n int64) string {
 // programs can have it.
 type Trimmer interface{ Trim() }
 
+// Companion is a device on which a row of a decoding step may have other bits beside more rows than a number. A device
+// without this method has no such number.
+type Companion interface {
+	// RowsAlike is the most rows of a step whose bits do not depend on their company.
+	RowsAlike() int
+}
+
 // OnHost says whether a device of that name computes on the processor, in the
 // host's memory.
 func OnHost(name string) bool { return name == "cpu" || name == "ref" }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
@@ -170,6 +171,9 @@ func (b *batch) admit(i int, r *reading) error {
 		c.FullBytes = int64(m.Layers) * 2 * int64(len(q.Prompt)) * int64(m.KVWidth()) * int64(m.Device().Type().Size())
 		if !v.IsFull() && v.KeepsAll(m.Layers, len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"
+		}
+		if b.engine.random {
+			c.Note = strings.TrimPrefix(c.Note+"; random weights: the answer means nothing, and has all new tokens that it may", "; ")
 		}
 		if q.Positions {
 			c.Positions = positions

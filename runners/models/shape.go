@@ -38,7 +38,7 @@ func Shapes() []string {
 }
 
 // OpenShape makes a model of a public size with random weights. spec is "NAME" or
-// "NAME,layers=N,seed=S,context=N". The context of the public model is not a limit,
+// "NAME,layers=N,seed=S,context=N,vocab=N". The context of the public model is not a limit,
 // because random weights were not trained for any.
 func OpenShape(spec string) (*Files, error) {
 	parts := strings.Split(spec, ",")
@@ -61,8 +61,10 @@ func OpenShape(spec string) (*Files, error) {
 			seed = n
 		case "context":
 			c.Context = int(n)
+		case "vocab":
+			c.Vocab = int(n)
 		default:
-			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context", spec, key)
+			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, vocab", spec, key)
 		}
 	}
 	if c.Layers < 1 || c.Layers > 1<<12 {
