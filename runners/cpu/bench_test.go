@@ -169,7 +169,7 @@ func BenchmarkElementwise(b *testing.B) {
 	})
 	b.Run("swiglu", func(b *testing.B) {
 		for range b.N {
-			d.SwiGLU(dst, gateUp, ff)
+			d.Gate(dst, gateUp, ff, engine.Activation{})
 		}
 	})
 	h := benchHeads

@@ -65,23 +65,27 @@ func (d *Device) rmsNorm(dst, x, g []float32, eps float32) {
 	k.scaleProduct(n, &x[0], float32(1/math.Sqrt(mean+float64(eps))), &g[0], &dst[0])
 }
 
-// SwiGLU: dst[i][j] = silu(gateUp[i][j]) · gateUp[i][ff+j].
-func (d *Device) SwiGLU(dst, gateUp engine.Array, ff int) {
-	rows := rowsOf("swiglu", "dst", dst, ff)
-	wantLen("swiglu", "gateUp", gateUp, 2*dst.Len)
+// Gate: dst[i][j] = a(gateUp[i][j], gateUp[i][ff+j]).
+func (d *Device) Gate(dst, gateUp engine.Array, ff int, a engine.Activation) {
+	rows := rowsOf("gate", "dst", dst, ff)
+	wantLen("gate", "gateUp", gateUp, 2*dst.Len)
 	if d.err == nil {
-		d.swiglu(f32("swiglu", dst), f32("swiglu", gateUp), rows, ff)
+		d.gate(f32("gate", dst), f32("gate", gateUp), rows, ff, a)
 	}
 }
 
-func (d *Device) swiglu(out, in []float32, rows, ff int) {
+func (d *Device) gate(out, in []float32, rows, ff int, a engine.Activation) {
 	k := d.k
 	if ff%8 != 0 {
 		k = goKernels
 	}
+	if int(a.Kind) >= len(k.gates) {
+		shape("gate: %v", a.Kind)
+	}
+	join := k.gates[a.Kind]
 	d.eachRow(rows, ff, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			k.swiglu(ff, &in[2*i*ff], &in[(2*i+1)*ff], &out[i*ff])
+			join(ff, &in[2*i*ff], &in[(2*i+1)*ff], &out[i*ff], a.Alpha, a.Limit)
 		}
 	})
 }

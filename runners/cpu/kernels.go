@@ -44,11 +44,14 @@ type kernels struct {
 	expSum       func(n int, s *float32, m float32) float32
 	sumSquares   func(n int, x *float32) float32
 	scaleProduct func(n int, x *float32, f float32, y, dst *float32)
-	swiglu       func(n int, g, u, dst *float32)
+	gates        [3]gateFunc // by engine.ActivationKind
 	rotate       func(n int, x, cos, sin, dst *float32)
 
 	pause func()
 }
+
+// gateFunc joins n numbers of gate and up. alpha and limit are of engine.ClampedSwiGLU alone.
+type gateFunc func(n int, g, u, dst *float32, alpha, limit float32)
 
 // format is how the numbers of a panel lie in memory.
 type format int

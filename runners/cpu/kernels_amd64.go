@@ -30,7 +30,7 @@ var avx2Kernels = &kernels{
 	},
 	softmax: softmaxAVX2, scaleColumns: scaleColumnsAVX2,
 	dots: dotsAVX2, weightedSum: weightedSumAVX2, maximum: maximumAVX2, expSum: expSumAVX2,
-	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, swiglu: swigluAVX2, rotate: rotateAVX2,
+	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, gates: [3]gateFunc{swigluAVX2, gegluAVX2, clampedAVX2}, rotate: rotateAVX2,
 	pause: pauseAMD64,
 }
 
@@ -46,6 +46,6 @@ var avx512Kernels = &kernels{
 	},
 	softmax: softmaxAVX512, scaleColumns: scaleColumnsAVX512,
 	dots: dotsAVX2, weightedSum: weightedSumAVX2, maximum: maximumAVX2, expSum: expSumAVX2,
-	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, swiglu: swigluAVX2, rotate: rotateAVX2,
+	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, gates: [3]gateFunc{swigluAVX2, gegluAVX2, clampedAVX2}, rotate: rotateAVX2,
 	pause: pauseAMD64,
 }

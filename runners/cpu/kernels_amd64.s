@@ -8104,9 +8104,9 @@ loop:
 	VZEROUPPER
 	RET
 
-// func swigluAVX2(n int, gate *float32, up *float32, dst *float32)
+// func swigluAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·swigluAVX2(SB), NOSPLIT, $0-32
+TEXT ·swigluAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         gate+8(FP), CX
 	MOVQ         up+16(FP), DX
@@ -8165,6 +8165,130 @@ GLOBL constc2ae0000<>(SB), RODATA|NOPTR, $4
 
 DATA constb2a57060<>+0(SB)/4, $0xb2a57060
 GLOBL constb2a57060<>(SB), RODATA|NOPTR, $4
+
+// func gegluAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gegluAVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         gate+8(FP), CX
+	MOVQ         up+16(FP), DX
+	MOVQ         dst+24(FP), BX
+	VBROADCASTSS const392209c5<>+0(SB), Y0
+	VBROADCASTSS const3aaf8448<>+0(SB), Y1
+	VBROADCASTSS const3c1d952a<>+0(SB), Y2
+	VBROADCASTSS const3d6357b6<>+0(SB), Y3
+	VBROADCASTSS const3e75fdf0<>+0(SB), Y4
+	VBROADCASTSS const3f317218<>+0(SB), Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VBROADCASTSS constbfb8aa3b<>+0(SB), Y7
+
+loop:
+	VMOVUPS      (CX), Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const3d922279<>+0(SB), Y12
+	VMULPS       Y12, Y9, Y9
+	VBROADCASTSS const3fcc422a<>+0(SB), Y12
+	VADDPS       Y12, Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VBROADCASTSS const42ae0000<>+0(SB), Y12
+	VMINPS       Y9, Y12, Y9
+	VBROADCASTSS constc2ae0000<>+0(SB), Y12
+	VMAXPS       Y9, Y12, Y9
+	VMULPS       Y7, Y9, Y11
+	VROUNDPS     $0x08, Y11, Y11
+	VMOVAPS      Y7, Y10
+	VFMSUB213PS  Y11, Y9, Y10
+	VBROADCASTSS constb2a57060<>+0(SB), Y12
+	VFMADD231PS  Y12, Y9, Y10
+	VCVTPS2DQ    Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMOVAPS      Y0, Y9
+	VFMADD213PS  Y1, Y10, Y9
+	VFMADD213PS  Y2, Y10, Y9
+	VFMADD213PS  Y3, Y10, Y9
+	VFMADD213PS  Y4, Y10, Y9
+	VFMADD213PS  Y5, Y10, Y9
+	VFMADD213PS  Y6, Y10, Y9
+	VPADDD       Y11, Y9, Y9
+	VADDPS       Y6, Y9, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMULPS       (DX), Y9, Y9
+	VMOVUPS      Y9, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JNE          loop
+	VZEROUPPER
+	RET
+
+DATA const3d922279<>+0(SB)/4, $0x3d922279
+GLOBL const3d922279<>(SB), RODATA|NOPTR, $4
+
+DATA const3fcc422a<>+0(SB)/4, $0x3fcc422a
+GLOBL const3fcc422a<>(SB), RODATA|NOPTR, $4
+
+// func clampedAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·clampedAVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         gate+8(FP), CX
+	MOVQ         up+16(FP), DX
+	MOVQ         dst+24(FP), BX
+	VBROADCASTSS const392209c5<>+0(SB), Y0
+	VBROADCASTSS const3aaf8448<>+0(SB), Y1
+	VBROADCASTSS const3c1d952a<>+0(SB), Y2
+	VBROADCASTSS const3d6357b6<>+0(SB), Y3
+	VBROADCASTSS const3e75fdf0<>+0(SB), Y4
+	VBROADCASTSS const3f317218<>+0(SB), Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VBROADCASTSS constbfb8aa3b<>+0(SB), Y7
+
+loop:
+	VMOVUPS      (CX), Y8
+	VBROADCASTSS limit+36(FP), Y12
+	VMINPS       Y8, Y12, Y8
+	VBROADCASTSS alpha+32(FP), Y12
+	VMULPS       Y12, Y8, Y9
+	VBROADCASTSS const42ae0000<>+0(SB), Y12
+	VMINPS       Y9, Y12, Y9
+	VBROADCASTSS constc2ae0000<>+0(SB), Y12
+	VMAXPS       Y9, Y12, Y9
+	VMULPS       Y7, Y9, Y11
+	VROUNDPS     $0x08, Y11, Y11
+	VMOVAPS      Y7, Y10
+	VFMSUB213PS  Y11, Y9, Y10
+	VBROADCASTSS constb2a57060<>+0(SB), Y12
+	VFMADD231PS  Y12, Y9, Y10
+	VCVTPS2DQ    Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMOVAPS      Y0, Y9
+	VFMADD213PS  Y1, Y10, Y9
+	VFMADD213PS  Y2, Y10, Y9
+	VFMADD213PS  Y3, Y10, Y9
+	VFMADD213PS  Y4, Y10, Y9
+	VFMADD213PS  Y5, Y10, Y9
+	VFMADD213PS  Y6, Y10, Y9
+	VPADDD       Y11, Y9, Y9
+	VADDPS       Y6, Y9, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMOVUPS      (DX), Y10
+	VBROADCASTSS limit+36(FP), Y12
+	VMINPS       Y10, Y12, Y10
+	VXORPS       Y8, Y8, Y8
+	VSUBPS       Y12, Y8, Y12
+	VMAXPS       Y10, Y12, Y10
+	VBROADCASTSS const3f800000<>+0(SB), Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JNE          loop
+	VZEROUPPER
+	RET
 
 // func rotateAVX2(n int, x *float32, cos *float32, sin *float32, dst *float32)
 // Requires: AVX

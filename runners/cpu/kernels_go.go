@@ -5,6 +5,8 @@ import (
 	"math"
 	"runtime"
 	"unsafe"
+
+	"github.com/snapbench/snapbench/runners/engine"
 )
 
 // goKernels are plain Go. Each also documents the assembly kernels for the same task.
@@ -15,7 +17,7 @@ var goKernels = &kernels{
 	softmax:      softmaxGo,
 	scaleColumns: scaleColumnsGo,
 	dots:         dotsGo, weightedSum: weightedSumGo, maximum: maximumGo, expSum: expSumGo,
-	sumSquares: sumSquaresGo, scaleProduct: scaleProductGo, swiglu: swigluGo, rotate: rotateGo,
+	sumSquares: sumSquaresGo, scaleProduct: scaleProductGo, gates: [3]gateFunc{swigluGo, gegluGo, clampedGo}, rotate: rotateGo,
 	pause: runtime.Gosched,
 }
 
@@ -195,10 +197,26 @@ func scaleProductGo(n int, x *float32, f float32, y, dst *float32) {
 	}
 }
 
-func swigluGo(n int, g, u, dst *float32) {
+func swigluGo(n int, g, u, dst *float32, _, _ float32) {
 	gv, uv, dv := floats(g, n), floats(u, n), floats(dst, n)
 	for i := range dv {
 		dv[i] = gv[i] / (1 + float32(math.Exp(-float64(gv[i])))) * uv[i]
+	}
+}
+
+func gegluGo(n int, g, u, dst *float32, _, _ float32) {
+	gv, uv, dv := floats(g, n), floats(u, n), floats(dst, n)
+	for i, x := range gv {
+		power := float64(x) * (engine.GEGLULinear + engine.GEGLUCubic*float64(x)*float64(x))
+		dv[i] = x / (1 + float32(math.Exp(-power))) * uv[i]
+	}
+}
+
+func clampedGo(n int, g, u, dst *float32, alpha, limit float32) {
+	gv, uv, dv := floats(g, n), floats(u, n), floats(dst, n)
+	for i := range dv {
+		x, y := min(gv[i], limit), min(max(uv[i], -limit), limit)
+		dv[i] = x / (1 + float32(math.Exp(-float64(alpha)*float64(x)))) * (y + 1)
 	}
 }
 

@@ -69,7 +69,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		}
 		gateUp, hidden := make([]float32, len(u)*gu.rows), make([]float32, len(u)*down.cols)
 		d.product(gateUp, rows, len(u), gu, 0)
-		d.swiglu(hidden, gateUp, len(u), down.cols)
+		d.gate(hidden, gateUp, len(u), down.cols, e.Activation)
 		d.product(rows, hidden, len(u), down, 0)
 		for i, s := range u {
 			part := parts[(s.row*e.PerToken+s.rank)*width:][:width]

@@ -75,7 +75,7 @@ func (s *shapeModel) layer(b *testing.B, l int, x engine.Array, mix func(out, qk
 	s.RMSNorm(h, x, s.norm, 1e-5)
 	gu, a := s.buffer(b, "gateUp", m*2*shapeFF), s.buffer(b, "ff", m*shapeFF)
 	s.MatMul(gu, h, s.gateUp[l])
-	s.SwiGLU(a, gu, shapeFF)
+	s.Gate(a, gu, shapeFF, engine.Activation{})
 	s.MatMulAdd(x, a, s.down[l])
 }
 

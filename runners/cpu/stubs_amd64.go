@@ -357,7 +357,17 @@ func scaleProductAVX2(n int, x *float32, f float32, y *float32, dst *float32)
 // swigluAVX2 writes silu(g)·u for n numbers, n a multiple of 8.
 //
 //go:noescape
-func swigluAVX2(n int, gate *float32, up *float32, dst *float32)
+func swigluAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
+
+// gegluAVX2 writes gelu(g)·u, by tanh, for n numbers, n a multiple of 8.
+//
+//go:noescape
+func gegluAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
+
+// clampedAVX2 writes g·σ(alpha·g)·(u+1), g at most limit, u within ±limit, for n numbers, n a multiple of 8.
+//
+//go:noescape
+func clampedAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
 
 // rotateAVX2 turns n pairs (i, n+i), n a multiple of 8.
 //

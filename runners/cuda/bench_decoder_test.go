@@ -136,7 +136,7 @@ func (m *decoder) stepWithout(batch engine.Batch, part string) {
 		}
 		product(m.both, m.x, m.gateUp[l])
 		if part != "gate" {
-			d.SwiGLU(m.joined, m.both, m.ff)
+			d.Gate(m.joined, m.both, m.ff, engine.Activation{})
 		}
 		add(m.hidden, m.joined, m.down[l])
 	}
@@ -177,7 +177,7 @@ func (m *decoder) prefillLayer(l int, hidden []engine.Array, kv engine.KV) {
 		d.Attention(m.att, m.q, kv, start, m.by)
 		d.MatMulAdd(block, m.att, m.o[l])
 		d.RMSNorm(m.x, block, m.norm, 1e-5)
-		d.MatMulSwiGLU(m.joined, m.both, m.x, m.gateUp[l])
+		d.MatMulGate(m.joined, m.both, m.x, m.gateUp[l], engine.Activation{})
 		d.MatMulAdd(block, m.joined, m.down[l])
 	}
 }

@@ -52,11 +52,11 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	biased := func(w *weight) bool { return w.bias != 0 }
 	if !slices.ContainsFunc(gateUp, biased) && !slices.ContainsFunc(down, biased) {
 		if m <= 8 {
-			d.mixFew(to, from, m, router, gateUp, down, e.PerToken)
+			d.mixFew(to, from, m, router, gateUp, down, e.PerToken, e.Activation)
 			return
 		}
 		if d.together(m, width, ff, experts) && aligned(0, to, from) {
-			d.mixMany(to, from, m, router, gateUp, down, e.PerToken)
+			d.mixMany(to, from, m, router, gateUp, down, e.PerToken, e.Activation)
 			return
 		}
 	}
@@ -78,7 +78,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 	if m <= fewRows || d.stepping {
 		for i := range gateUp {
 			flag := used + 4*uint64(i)
-			d.matMulSwiGLU(joined, both, from, m, gateUp[i], flag)
+			d.matMulGate(joined, both, from, m, gateUp[i], flag, e.Activation)
 			d.product(y, engine.Float32, joined, m, down[i], false, flag)
 			add(i, m, 0)
 		}
@@ -108,7 +108,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			if n > fewRows {
 				n = blocks(n, apartTile) * apartTile
 			}
-			d.matMulSwiGLU(joined, both, chosen, n, gateUp[i], 0)
+			d.matMulGate(joined, both, chosen, n, gateUp[i], 0, e.Activation)
 			d.product(y, engine.Float32, joined, n, down[i], false, 0)
 			add(i, len(rows), list)
 		}

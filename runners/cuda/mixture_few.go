@@ -9,7 +9,7 @@ import (
 
 // mixFew is MixtureAdd for at most eight tokens. They choose at most count experts, and each
 // operation is one kernel for all of those.
-func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
+func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int, a engine.Activation) {
 	table, ok := d.expertTable(router, append(slices.Clone(gateUp), down...))
 	if !ok {
 		return
@@ -31,7 +31,7 @@ func (d *Device) mixFew(to, from uint64, m int, router *weight, gateUp, down []*
 	d.card.Args(probabilities, list).Int(count).Ptr(logits).Int(m, experts, perToken)
 	d.card.Launch(d.card.Kernel("mixture", "route_few"), 1, 1, 32, 0)
 	d.fewOf(both, d.kind, from, m, gateUp[0], false, choice{list, table, count, 0, m * 2 * ff})
-	d.swiGLU(joined, both, count*m, ff)
+	d.gate(joined, both, count*m, ff, a)
 	d.fewOf(results, engine.Float32, joined, m, down[0], false, choice{list, table + 8*uint64(experts), count, m * ff, m * width})
 	d.card.Args(to, results, list).Int(count).Ptr(probabilities).Int(experts, m).Long(width)
 	d.card.Launch(d.card.Kernel("mixture", "mixture_join_"+d.suffix), blocks(width, 256), m, 256, 0)

@@ -29,7 +29,7 @@ func (d *Device) togetherBytes(m, width, ff, experts, perToken int) []int64 {
 
 // mixMany is MixtureAdd for many tokens: the rows of each expert's tokens follow those of
 // the expert before, and one kernel computes all experts' products.
-func (d *Device) mixMany(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int) {
+func (d *Device) mixMany(to, from uint64, m int, router *weight, gateUp, down []*weight, perToken int, a engine.Activation) {
 	experts, width, ff := router.rows, router.cols, down[0].cols
 	rows := m * perToken
 	p, done, ok := d.card.Scratches(d.togetherBytes(m, width, ff, experts, perToken)...)
@@ -45,14 +45,16 @@ func (d *Device) mixMany(to, from uint64, m int, router *weight, gateUp, down []
 	d.card.Launch(d.card.Kernel("mixture", "mixture_rank"), experts, 1, 1024, 0)
 	d.card.Args(x, from, counts, ranks, probabilities).Int(experts).Long(width)
 	d.card.Launch(d.card.Kernel("mixture", "mixture_gather_"+d.suffix), m, 1, 256, 0)
-	multiply := func(name string, to, x uint64, weights []*weight, out int) bool {
+	multiply := func(file, name string, to, x uint64, weights []*weight, out int, a engine.Activation) bool {
 		l, ok := d.mapped(x, rows, weights...)
 		if ok {
-			d.inTiles(name, l.Ptr(to, counts).Int(experts, out, weights[0].cols))
+			numbers(l.Ptr(to, counts).Int(experts, out, weights[0].cols), a)
+			d.inTiles(file, name+"_experts", l)
 		}
 		return ok
 	}
-	if !multiply("matmul_swiglu_experts", joined, x, gateUp, ff) || !multiply("matmul_experts", y, joined, down, width) {
+	file, name := gated(a)
+	if !multiply(file, name, joined, x, gateUp, ff, a) || !multiply("matmul_sm90a", "matmul", y, joined, down, width, engine.Activation{}) {
 		return
 	}
 	d.card.Args(to, y, counts, ranks, probabilities).Int(experts).Long(width)

@@ -39,13 +39,6 @@ func Bytes(n int64) string {
 // programs can have it.
 type Trimmer interface{ Trim() }
 
-// Companion is a device on which a row of a decoding step may have other bits beside more rows than a number. A device
-// without this method has no such number.
-type Companion interface {
-	// RowsAlike is the most rows of a step whose bits do not depend on their company.
-	RowsAlike() int
-}
-
 // OnHost says whether a device of that name computes on the processor, in the
 // host's memory.
 func OnHost(name string) bool { return name == "cpu" || name == "ref" }
@@ -98,9 +91,9 @@ type Device interface {
 	MatMul(dst, x Array, w Weight)
 	// MatMulAdd: dst += x · wᵀ + bias, the sum rounded once.
 	MatMulAdd(dst, x Array, w Weight)
-	// SwiGLU: dst[i][j] = silu(gateUp[i][j]) · gateUp[i][ff+j]. dst (m, ff), gateUp (m, 2·ff).
-	SwiGLU(dst, gateUp Array, ff int)
-	// MixtureAdd: dst[i] += Σ_e p[i][e] · down_e(silu(gate_e x[i]) · up_e x[i]) over the
+	// Gate: dst[i][j] = a(gateUp[i][j], gateUp[i][ff+j]). dst (m, ff), gateUp (m, 2·ff).
+	Gate(dst, gateUp Array, ff int, a Activation)
+	// MixtureAdd: dst[i] += Σ_e p[i][e] · down_e(a(gate_e x[i], up_e x[i])), a being e.Activation, over the
 	// PerToken experts with the highest router logits (ties: lowest index), p their
 	// softmax among themselves. (m, width).
 	MixtureAdd(dst, x Array, e Experts)

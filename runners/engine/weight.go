@@ -57,6 +57,8 @@ type Experts struct {
 	GateUp   []Weight // per expert (2·ff, width): gate rows, then up rows
 	Down     []Weight // per expert (width, ff)
 	PerToken int      // experts each token uses
+
+	Activation Activation
 }
 
 // Random is a Stored whose numbers are computed from a seed, so that a device can make them

@@ -89,7 +89,9 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 		g := b.in32(b.normal(576))
 		b.all = nil // release must not free g
 		rows(t, "rms norm", b, 576, 576, func(dst, x engine.Array) { d.RMSNorm(dst, x, g.dev, 1e-5) })
-		rows(t, "swiglu", b, 2*1536, 1536, func(dst, x engine.Array) { d.SwiGLU(dst, x, 1536) })
+		for _, a := range activations {
+			rows(t, a.Kind.String(), b, 2*1536, 1536, func(dst, x engine.Array) { d.Gate(dst, x, 1536, a) })
+		}
 		d.Free(g.dev)
 		table := b.weight([]engine.Stored{b.matrix(engine.Q8_0, 50, 96)}, nil)
 		ids := make([]int32, m)

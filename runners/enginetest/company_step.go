@@ -53,7 +53,7 @@ func companySteps(t *testing.T, d engine.Device, open func(t *testing.T) *bench)
 		b := open(t)
 		w := b.weight([]engine.Stored{b.matrix(engine.F32, 2*ff, width)}, nil)
 		rows(t, "gate and up", b, width, ff, func(dst, x engine.Array) {
-			engine.MatMulSwiGLU(d, dst, b.out(2*dst.Len).dev, x, w.dev)
+			engine.MatMulGate(d, dst, b.out(2*dst.Len).dev, x, w.dev, engine.Activation{})
 		})
 	})
 	t.Run("mixture", func(t *testing.T) {

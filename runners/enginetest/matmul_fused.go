@@ -10,18 +10,19 @@ import (
 // a time.
 var fusedRows = []int{3, 65, 300, 2900}
 
-func matMulSwiGLU(b *bench) {
-	for _, c := range []struct{ width, ff int }{{64, 33}, {520, 136}, {72, 200}, {64, 1032}} {
+func matMulGate(b *bench) {
+	for i, c := range []struct{ width, ff int }{{64, 33}, {520, 136}, {72, 200}, {64, 1032}} {
 		w := b.weight([]engine.Stored{b.matrix(engine.BF16, c.ff, c.width), b.matrix(engine.BF16, c.ff, c.width)}, nil)
-		for _, m := range fusedRows {
+		for j, m := range fusedRows {
 			if m == 2900 && c.width == 520 || !b.affords(m*c.width*2*c.ff) {
 				continue
 			}
 			x, room, dst := b.in(b.normal(m*c.width)), b.out(m*2*c.ff), b.out(m*c.ff)
+			a := activations[(i+j)%len(activations)]
 			b.both(func(d engine.Device, at func(*pair) engine.Array) {
-				engine.MatMulSwiGLU(d, at(dst), at(room), at(x), b.on(d, w))
+				engine.MatMulGate(d, at(dst), at(room), at(x), b.on(d, w), a)
 			})
-			b.checkChain(fmt.Sprintf("%d rows of %d to %d", m, c.width, c.ff), dst, m*c.ff, c.width, 3)
+			b.checkChain(fmt.Sprintf("%v, %d rows of %d to %d", a.Kind, m, c.width, c.ff), dst, m*c.ff, c.width, 3)
 			b.release()
 		}
 	}

@@ -19,15 +19,16 @@ func mixtureOf(b *bench, experts, ff int, perTokens, rows []int) {
 		gateUp = append(gateUp, b.weight([]engine.Stored{b.matrix(engine.F32, ff, width), b.matrix(engine.Q8_0, ff, width)}, nil))
 		down = append(down, b.weight([]engine.Stored{b.matrix(engine.BF16, width, ff)}, nil))
 	}
-	on := func(d engine.Device, perToken int) engine.Experts {
-		e := engine.Experts{Router: b.on(d, router), PerToken: perToken}
+	on := func(d engine.Device, perToken int, a engine.Activation) engine.Experts {
+		e := engine.Experts{Router: b.on(d, router), PerToken: perToken, Activation: a}
 		for i := range gateUp {
 			e.GateUp, e.Down = append(e.GateUp, b.on(d, gateUp[i])), append(e.Down, b.on(d, down[i]))
 		}
 		return e
 	}
-	for _, perToken := range perTokens {
-		for _, m := range rows {
+	for i, perToken := range perTokens {
+		for j, m := range rows {
+			a := activations[(i+j)%len(activations)]
 			if m > 129 && !b.affords(3*m*perToken*ff*width) {
 				continue
 			}
@@ -39,8 +40,8 @@ func mixtureOf(b *bench, experts, ff int, perTokens, rows []int) {
 			}
 			dst := b.in(b.normal(m * width))
 			dst.input = nil
-			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.MixtureAdd(at(dst), at(x), on(d, perToken)) })
-			b.check(fmt.Sprintf("%d rows, %d of %d experts each", m, perToken, experts), dst, m*width, width)
+			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.MixtureAdd(at(dst), at(x), on(d, perToken, a)) })
+			b.check(fmt.Sprintf("%v, %d rows, %d of %d experts each", a.Kind, m, perToken, experts), dst, m*width, width)
 			b.release()
 		}
 	}

@@ -287,7 +287,7 @@ func TestReferenceDivergence(t *testing.T) {
 	}
 }
 
-// TestReferenceNorm: SwiGLU and RMSNorm of numbers that can be checked by eye.
+// TestReferenceNorm: SwiGLU, the other activations and RMSNorm of numbers that can be checked by eye.
 func TestReferenceNorm(t *testing.T) {
 	b := newBench(t, ref.New())
 	x, g, dst := b.in([]float32{3, -4, 0, 0}), b.in32([]float32{1, 2, 1, 1}), b.out(4)
@@ -296,8 +296,18 @@ func TestReferenceNorm(t *testing.T) {
 		t.Error(err)
 	}
 	gu, out := b.in([]float32{float32(math.Log(3)), 0, 8, 5}), b.out(2)
-	b.dev.SwiGLU(out.dev, gu.dev, 2)
+	b.dev.Gate(out.dev, gu.dev, 2, engine.Activation{})
 	if err := Compare(b.get(out.dev), []float32{float32(math.Log(3) * 0.75 * 8), 0}, 2, 1, engine.Float32); err != nil {
+		t.Error(err)
+	}
+	gu = b.in([]float32{1, -1, 2, 2}) // tanh(√(2/π)·1.044715) = 0.68238388
+	b.dev.Gate(out.dev, gu.dev, 2, engine.Activation{Kind: engine.TanhGEGLU})
+	if err := Compare(b.get(out.dev), []float32{1.68238388, -0.31761612}, 2, 1, engine.Float32); err != nil {
+		t.Error(err)
+	}
+	gu = b.in([]float32{9, float32(-math.Log(3)), 8, -8}) // 3·σ(6)·(3+1), -log 3·σ(-2·log 3)·(-3+1)
+	b.dev.Gate(out.dev, gu.dev, 2, engine.Activation{Kind: engine.ClampedSwiGLU, Alpha: 2, Limit: 3})
+	if err := Compare(b.get(out.dev), []float32{float32(12 / (1 + math.Exp(-6))), float32(math.Log(3) * 0.1 * 2)}, 2, 1, engine.Float32); err != nil {
 		t.Error(err)
 	}
 }

@@ -137,8 +137,8 @@ func (r *rounded) MatMulAdd(dst, x engine.Array, w engine.Weight) {
 	r.settle(dst)
 }
 
-func (r *rounded) SwiGLU(dst, gateUp engine.Array, ff int) {
-	r.Device.SwiGLU(dst, gateUp, ff)
+func (r *rounded) Gate(dst, gateUp engine.Array, ff int, a engine.Activation) {
+	r.Device.Gate(dst, gateUp, ff, a)
 	r.settle(dst)
 }
 

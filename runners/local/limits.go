@@ -1,8 +1,6 @@
 package local
 
 import (
-	"math"
-
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -41,17 +39,13 @@ const (
 // mostRows bounds the rows of a step on a device that names no number.
 const mostRows = 1 << 10
 
-// LimitsOf returns a device's limits, without its memory. On a card rows are as many as the device makes alike whatever
-// their company: of which rows a step consists must not decide a text.
+// LimitsOf returns a device's limits, without its memory. On a card rows are as many as the device says that a step should
+// have.
 func LimitsOf(d engine.Device) Limits {
 	if engine.OnHost(d.Name()) {
 		return Limits{Rows: rowsTogether, OnePrompt: rowsOfOnePrompt, Tokens: tokensTogether}
 	}
-	rows := math.MaxInt
-	if c, ok := d.(engine.Companion); ok {
-		rows = c.RowsAlike()
-	}
-	rows = min(rows, mostRows)
+	rows := engine.Companions(d, mostRows)
 	return Limits{Rows: rows, OnePrompt: rows, Tokens: tokensTogetherGPU}
 }
 

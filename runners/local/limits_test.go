@@ -14,8 +14,8 @@ type sociable struct {
 	free int64
 }
 
-func (d sociable) Name() string   { return "cuda:0" }
-func (d sociable) RowsAlike() int { return d.rows }
+func (d sociable) Name() string    { return "cuda:0" }
+func (d sociable) Companions() int { return d.rows }
 
 func (d sociable) Memory() engine.Memory {
 	m := d.Device.Memory()

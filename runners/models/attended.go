@@ -60,7 +60,7 @@ func (m *Model) Attended(ctx context.Context, s Sequence, from int, ids []int32,
 				d.CombineScores(sums, sums, engine.Array{}, m.Heads.Query, engine.ScoresTimes, 0)
 			}
 			d.RMSNorm(r.normed, x, y.attentionNorm, m.Epsilon)
-			engine.MatMulRotate(d, r.q, kv, r.qkv, r.normed, y.qkv, from+start, m.Heads, rotary, y.qkNorm)
+			engine.MatMulRotate(d, r.q, kv, r.qkv, r.normed, y.qkv, from+start, m.Heads, rotary.of(y), y.qkNorm)
 			engine.AttentionColumnSums(d, r.attended, sums, r.q, kv, from+start, y.attention)
 			d.MatMulAdd(x, r.attended, y.out)
 			m.feed(x, r, y)

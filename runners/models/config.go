@@ -24,23 +24,26 @@ import (
 
 // Config is the configuration of a decoder, read from any kind of file.
 type Config struct {
-	Family   string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
-	Layers   int
-	Width    int
-	Heads    engine.Heads
-	FF       int
-	Vocab    int
-	Context  int // number of positions that the model was made for
-	Epsilon  float32
-	Rope     Rope
-	Windows  []int // per layer: the sliding window, 0 for none
-	QKNorm   bool
-	QKVBias  bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
-	OutBias  bool // attention's output has a bias
-	Tied     bool // the output product shares the embeddings
-	Experts  int  // 0: dense
-	PerToken int
-	EOS      []int32
+	Family     string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
+	Layers     int
+	Width      int
+	Heads      engine.Heads
+	FF         int
+	Activation engine.Activation
+	Vocab      int
+	Context    int // number of positions that the model was made for
+	Epsilon    float32
+	Rope       Rope // of every layer, unless SlidingRope differs
+	// SlidingRope is the rotation of layers with a sliding window, where it is another one.
+	SlidingRope *Rope
+	Windows     []int // per layer: the sliding window, 0 for none
+	QKNorm      bool
+	QKVBias     bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
+	OutBias     bool // attention's output has a bias
+	Tied        bool // the output product shares the embeddings
+	Experts     int  // 0: dense
+	PerToken    int
+	EOS         []int32
 }
 
 // Family is a series of models with the same architecture.
@@ -89,6 +92,7 @@ type RawConfig struct {
 	RopeTheta       *float64        `json:"rope_theta"`
 	RopeScaling     *RawRope        `json:"rope_scaling"`
 	RopeParameters  *RawRope        `json:"rope_parameters"`
+	RopeLocalTheta  *float64        `json:"rope_local_base_freq"`
 	SlidingWindow   *int            `json:"sliding_window"`
 	UseSliding      *bool           `json:"use_sliding_window"`
 	MaxWindowLayers int             `json:"max_window_layers"`
@@ -98,7 +102,8 @@ type RawConfig struct {
 	EOS             json.RawMessage `json:"eos_token_id"`
 }
 
-// RawRope is the rotation's part of config.json, in either form.
+// RawRope is the rotation's part of config.json, in either form. The newer one may have
+// a part for each kind of layer.
 type RawRope struct {
 	Theta       *float64 `json:"rope_theta"`
 	Type        string   `json:"rope_type"`
@@ -107,6 +112,9 @@ type RawRope struct {
 	LowFactor   float64  `json:"low_freq_factor"`
 	HighFactor  float64  `json:"high_freq_factor"`
 	OriginalMax float64  `json:"original_max_position_embeddings"`
+
+	Full    *RawRope `json:"full_attention"`
+	Sliding *RawRope `json:"sliding_attention"`
 }
 
 // ReadConfig reads a Hugging Face directory's config.json. End tokens in
@@ -212,7 +220,7 @@ func (raw RawConfig) config() (Config, error) {
 	if c.EOS, err = endTokens(raw.EOS); err != nil {
 		return c, err
 	}
-	if c.Rope, err = raw.rope(); err != nil {
+	if c.Rope, c.SlidingRope, err = raw.ropes(); err != nil {
 		return c, err
 	}
 	if c.Layers < 1 || c.Layers > 1<<12 {
@@ -261,6 +269,14 @@ func (c Config) Check() error {
 		}
 	}
 	return nil
+}
+
+// RopeOf is the rotation of a layer.
+func (c Config) RopeOf(layer int) Rope {
+	if c.SlidingRope != nil && c.Windows[layer] > 0 {
+		return *c.SlidingRope
+	}
+	return c.Rope
 }
 
 // QueryWidth is the width of all query heads together.

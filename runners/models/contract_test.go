@@ -17,7 +17,7 @@ import (
 var contractConfig = map[string]map[string]any{
 	"mistral": {"sliding_window": 9},
 	"mixtral": {"num_local_experts": 3, "num_experts_per_tok": 2},
-	"qwen2":   {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1},
+	"qwen2":   {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
 }
 
 // tinyFamily is a small model of a family with random weights, on ref.

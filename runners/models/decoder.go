@@ -19,7 +19,7 @@ type Decoder struct {
 	chosen    []int32      // the content of ids, if it is known
 	logits    engine.Array // Float32 (rows, vocab)
 	room      int          // the number of steps for which all caches have room
-	rotary    engine.Rotary
+	rotary    rotaries
 	queries   engine.Array // where each step leaves its queries, or empty
 }
 
@@ -129,7 +129,7 @@ func (b *Decoder) step() {
 		y := &m.layers[i]
 		d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
 		d.MatMul(s.qkv, s.normed, y.qkv)
-		d.RotateAppend(s.q, b.batch, i, s.qkv, b.rotary, y.qkNorm)
+		d.RotateAppend(s.q, b.batch, i, s.qkv, b.rotary.of(y), y.qkNorm)
 		if b.queries.Len > 0 {
 			d.Copy(b.queries.Slice(i*s.q.Len, (i+1)*s.q.Len), s.q)
 		}

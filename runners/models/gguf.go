@@ -48,6 +48,12 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if kind, err := meta.String(r.prefix + "rope.scaling.type"); err == nil && kind != "none" {
 		c.Rope.Type, c.Rope.Factor = kind, r.float("rope.scaling.factor", 0)
 	}
+	if meta.Has(r.prefix + "rope.freq_base_swa") {
+		c.SlidingRope = &Rope{Theta: r.float("rope.freq_base_swa", 0), Type: "default"}
+		if err := c.SlidingRope.check(); err != nil {
+			return c, fmt.Errorf("%s: rope.freq_base_swa: %w", f.Path(), err)
+		}
+	}
 	if f.Has("rope_freqs.weight") {
 		t, err := f.Weight("rope_freqs.weight", c.Heads.Size/2)
 		if err != nil {

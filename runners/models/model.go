@@ -15,8 +15,9 @@ type Model struct {
 	output    engine.Weight // the embedding itself if they are tied
 	norm      engine.Array
 	layers    []layer
-	block     int // tokens per prefill block
-	rotary    engine.Rotary
+	block     int                    // tokens per prefill block
+	rotaries  map[bool]engine.Rotary // by whether layers are sliding ones with a rotation of their own
+	outgrown  []engine.Rotary
 }
 
 type layer struct {
@@ -105,7 +106,7 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 			y.gateUp = l.weight(part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width})
 			y.down = l.weight(part{Down, c.Width, c.FF})
 		} else {
-			y.experts = engine.Experts{Router: l.weight(part{Router, c.Experts, c.Width}), PerToken: c.PerToken}
+			y.experts = engine.Experts{Router: l.weight(part{Router, c.Experts, c.Width}), PerToken: c.PerToken, Activation: c.Activation}
 			for e := range c.Experts {
 				y.experts.GateUp = append(y.experts.GateUp, l.expert(e, part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width}))
 				y.experts.Down = append(y.experts.Down, l.expert(e, part{Down, c.Width, c.FF}))
@@ -135,9 +136,7 @@ func (m *Model) Device() engine.Device { return m.device }
 // Close frees all memory of the model on the device.
 func (m *Model) Close() {
 	d := m.device
-	if m.rotary != nil {
-		d.FreeRotary(m.rotary)
-	}
+	m.freeRotaries()
 	weights := []engine.Weight{m.embedding}
 	if m.output != m.embedding {
 		weights = append(weights, m.output)
@@ -156,24 +155,6 @@ func (m *Model) Close() {
 		d.FreeWeight(w)
 	}
 	m.layers = nil
-}
-
-// rotate returns a rotation for all positions below n.
-func (m *Model) rotate(n int) (engine.Rotary, error) {
-	if m.rotary != nil && m.rotary.Positions() >= n {
-		return m.rotary, nil
-	}
-	if m.rotary != nil {
-		m.device.FreeRotary(m.rotary)
-		m.rotary = nil
-	}
-	n = (n + 1023) / 1024 * 1024 // so that prompts of similar lengths share it
-	r, err := m.device.NewRotary(m.Rope.Frequencies(m.Heads.Size), 1, n)
-	if err != nil {
-		return nil, err
-	}
-	m.rotary = r
-	return r, nil
 }
 
 type part struct {

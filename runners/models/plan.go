@@ -47,6 +47,9 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		p.Prefill += d.MixtureBytes(min(m.block, n), m.Width, m.FF, m.Experts, m.PerToken)
 	}
 	rotation := 4 * int64(n+room) * int64(m.Heads.Size)
+	if m.SlidingRope != nil {
+		rotation *= 2
+	}
 	p.Prefill += array(n, m.Width) + 2*array(n, m.KVWidth()) + 4*int64(n) + 4*int64(m.Vocab) + rotation
 	rows := int64(len(variants))
 	if twins {

@@ -148,7 +148,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			}
 			s := w.rows(rows)
 			d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
-			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary, y.qkNorm)
+			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary.of(y), y.qkNorm)
 			if p.Trace != nil {
 				p.Trace("q", li, start, s.q)
 			}
@@ -195,7 +195,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		if p.TraceKV != nil {
 			p.TraceKV(li, kv)
 		}
-		place.Index, place.Attention, place.Angles = li, y.attention, m.Rope.Frequencies(m.Heads.Size)
+		place.Index, place.Attention, place.Angles = li, y.attention, m.RopeOf(li).Frequencies(m.Heads.Size)
 		source := compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width}
 		if err := m.compress(chooser, p, result, place, source); err != nil {
 			return nil, err
@@ -235,7 +235,7 @@ func (m *Model) feed(x engine.Array, s scratch, y *layer) {
 		d.MixtureAdd(x, s.normed, y.experts)
 		return
 	}
-	engine.MatMulSwiGLU(d, s.gated, s.gateUp, s.normed, y.gateUp)
+	engine.MatMulGate(d, s.gated, s.gateUp, s.normed, y.gateUp, m.Activation)
 	d.MatMulAdd(x, s.gated, y.down)
 }
 

@@ -100,7 +100,7 @@ func (b *Decoder) read(layer int, by engine.Attention) {
 			queries[a] = flat[a*h.Size : (a+1)*h.Size]
 		}
 		place := s.reader.prompt
-		place.Index, place.Attention, place.Angles = layer, by, m.Rope.Frequencies(h.Size)
+		place.Index, place.Attention, place.Angles = layer, by, m.RopeOf(layer).Frequencies(h.Size)
 		attended := make([]float32, 0, len(flat))
 		for a, positions := range s.reader.variant.Read(place, queries, r.keys[layer]) {
 			g := a / h.Group()

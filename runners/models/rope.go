@@ -18,15 +18,41 @@ type Rope struct {
 	Divisors []float32
 }
 
-func (raw RawConfig) rope() (Rope, error) {
-	r := Rope{Theta: 10000, Type: "default"}
-	if raw.RopeTheta != nil {
-		r.Theta = *raw.RopeTheta
-	}
+// ropes returns the rotation of all layers and, where it differs, that of the layers
+// with a sliding window: in the older form rope_local_base_freq, which is never scaled,
+// in the newer one the part of rope_parameters for these layers.
+func (raw RawConfig) ropes() (all Rope, sliding *Rope, err error) {
 	s := raw.RopeParameters
 	if s == nil {
 		s = raw.RopeScaling
 	}
+	theta := 10000.0
+	if raw.RopeTheta != nil {
+		theta = *raw.RopeTheta
+	}
+	if s != nil && (s.Full != nil || s.Sliding != nil) {
+		if s.Full == nil || s.Sliding == nil {
+			return all, nil, errors.New("rope_parameters by kind of layer: want both full_attention and sliding_attention")
+		}
+		one, err := s.Sliding.rope(theta)
+		if err != nil {
+			return all, nil, fmt.Errorf("sliding_attention: %w", err)
+		}
+		sliding, s = &one, s.Full
+	} else if raw.RopeLocalTheta != nil {
+		one, err := (*RawRope)(nil).rope(*raw.RopeLocalTheta)
+		if err != nil {
+			return all, nil, fmt.Errorf("rope_local_base_freq: %w", err)
+		}
+		sliding = &one
+	}
+	all, err = s.rope(theta)
+	return all, sliding, err
+}
+
+// rope is the rotation that s describes, nil for nothing but a base.
+func (s *RawRope) rope(theta float64) (Rope, error) {
+	r := Rope{Theta: theta, Type: "default"}
 	if s != nil {
 		if s.Theta != nil {
 			r.Theta = *s.Theta

@@ -20,7 +20,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		}
 	}
 	n, width := len(c.ids), c.m.QueryWidth()
-	l := compress.Layer{Layers: c.m.Layers, Tokens: n, Attention: c.m.Attention(0), Angles: c.m.Rope.Frequencies(c.m.Heads.Size)}
+	l := compress.Layer{Layers: c.m.Layers, Tokens: n, Attention: c.m.Attention(0)}
 	needs := v.Needs(l)
 	array := func(t engine.Type, n int) engine.Array {
 		a, err := c.d.New(t, n)
@@ -39,6 +39,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
 		spy.layer, l.Index, l.Attention = layer, layer, c.m.Attention(layer)
+		l.Angles = c.m.RopeOf(layer).Frequencies(c.m.Heads.Size)
 		if needs.Columns {
 			c.d.ColumnSums(columns, queries, kv, 0, l.Attention)
 		}

@@ -141,16 +141,30 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
-// SwiGLU is the gate of a feed-forward layer.
-func (d *Device) SwiGLU(dst, gateUp engine.Array, ff int) {
-	same("SwiGLU", 2*dst.Len, gateUp.Len)
+// Gate is the gate of a feed-forward layer.
+func (d *Device) Gate(dst, gateUp engine.Array, ff int, a engine.Activation) {
+	same("Gate", 2*dst.Len, gateUp.Len)
 	in, out := floats(gateUp), floats(dst)
 	for i := range dst.Len / ff {
 		for j := range ff {
 			g, u := float64(in[2*i*ff+j]), float64(in[2*i*ff+ff+j])
-			out[i*ff+j] = float32(g / (1 + math.Exp(-g)) * u)
+			out[i*ff+j] = float32(gated(g, u, a))
 		}
 	}
+}
+
+func gated(g, u float64, a engine.Activation) float64 {
+	switch a.Kind {
+	case engine.SwiGLU:
+		return g / (1 + math.Exp(-g)) * u
+	case engine.TanhGEGLU:
+		return g / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(g+0.044715*g*g*g))) * u
+	case engine.ClampedSwiGLU:
+		limit := float64(a.Limit)
+		g, u = min(g, limit), min(max(u, -limit), limit)
+		return g / (1 + math.Exp(-float64(a.Alpha)*g)) * (u + 1)
+	}
+	panic(fmt.Sprintf("ref: Gate: %v", a.Kind))
 }
 
 // MixtureAdd routes each row to its experts.
@@ -180,7 +194,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			hidden, _ := d.New(engine.Float32, ff)
 			out, _ := d.New(engine.Float32, width)
 			d.MatMul(gateUp, row, e.GateUp[j])
-			d.SwiGLU(hidden, gateUp, ff)
+			d.Gate(hidden, gateUp, ff, e.Activation)
 			d.MatMul(out, hidden, e.Down[j])
 			for k, v := range floats(out) {
 				sum[k] += p * float64(v)

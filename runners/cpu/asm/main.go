@@ -39,6 +39,8 @@ func main() {
 	sumSquares()
 	scaleProduct()
 	swiglu()
+	geglu()
+	clamped()
 	rotate()
 	pause()
 	Generate()
