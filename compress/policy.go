@@ -24,7 +24,7 @@ type Layer struct {
 
 	// How the model attends in this layer: before the prompt is read only the heads are known.
 	engine.Attention
-	Angles []float32 // position p turns the pair (i, i+d/2) of a head by p·Angles[i]
+	Angles []float32 // position p turns the pair (i, i+len(Angles)) of a head by p·Angles[i]; numbers behind the pairs are not turned
 }
 
 // Capacity is what a budget gives each cache head of a layer.

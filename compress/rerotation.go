@@ -49,7 +49,7 @@ func (p rerotated) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 
 // turnKey turns a key by a number of positions.
 func turnKey(key []float32, angles []float32, positions int) {
-	half := len(key) / 2
+	half := len(angles)
 	for i, f := range angles {
 		z := complex(float64(key[i]), float64(key[i+half])) * turn(positions, f)
 		key[i], key[i+half] = float32(real(z)), float32(imag(z))

@@ -49,7 +49,7 @@ func newShapeModel(b *testing.B) *shapeModel {
 	s.table = load(enginetest.Random("w", engine.Q8_0, shapeVocab, shapeWidth, rng))
 	s.norm = s.array(b, shapeWidth)
 	f := make([]float32, 32)
-	s.rotary, _ = s.NewRotary(f, 1, 2*shapeTokens)
+	s.rotary, _ = s.NewRotary(engine.Rotation{Frequencies: f, Scale: 1}, 2*shapeTokens)
 	return s
 }
 

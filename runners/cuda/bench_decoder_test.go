@@ -80,7 +80,7 @@ func newDecoder(b testing.TB, d *Device, s shape, positions int) *decoder {
 	for i := range frequencies {
 		frequencies[i] = float32(math.Pow(10000, -2*float64(i)/float64(s.heads.Size)))
 	}
-	m.rotary = must[engine.Rotary](b)(d.NewRotary(frequencies, 1, positions))
+	m.rotary = must[engine.Rotary](b)(d.NewRotary(engine.Rotation{Frequencies: frequencies, Scale: 1}, positions))
 	return m
 }
 

@@ -98,7 +98,8 @@ func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array
 	at := func(a engine.Array) uint64 { return d.pointer("MatMulRotate", a, d.kind) }
 	to, k, v, from, turns := at(q), at(kv.K), at(kv.V), at(x), at(room) // the cosines and sines lie in room: they take less
 	m := x.Len / w.cols
-	if h.Size != 64 && h.Size != 128 || norm.Query.Len+norm.Key.Len > 0 || !d.tiled(w.cols, to, k, v, from, turns, w.address) || !d.worthwhile(m, w.rows) {
+	r := own("MatMulRotate", er, h)
+	if h.Size != 64 && h.Size != 128 || 2*r.half != h.Size || norm.Query.Len+norm.Key.Len > 0 || !d.tiled(w.cols, to, k, v, from, turns, w.address) || !d.worthwhile(m, w.rows) {
 		d.MatMul(room, x, ew)
 		d.Rotate(q, kv, room, start, h, er, norm)
 		return
@@ -107,13 +108,12 @@ func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array
 	same("MatMulRotate", "room", room.Len, m*w.rows)
 	same("MatMulRotate", "x", x.Len, m*w.cols)
 	d.checkRotate("MatMulRotate", q, kv, m, start, h, er)
-	r := own("MatMulRotate", er, h)
 	ok := d.card.Enter("MatMulRotate")
 	defer d.card.Leave()
 	if !ok {
 		return
 	}
-	d.card.Args(turns, r.frequencies).Float(r.scale).Int(r.half, start, m)
+	d.card.Args(turns, r.frequencies).Int(r.half, r.from).Float(r.scale).Int(start, m)
 	d.card.Launch(d.card.Kernel("rotate", "rotate_turns"), blocks(m*r.half, 256), 1, 256, 0)
 	if l, ok := d.mapped(from, m, w); ok {
 		l.Ptr(to, k, v, w.bias, turns).Int(m, start).Long(kv.Tokens).Int(h.Query, h.KV, w.cols)

@@ -78,8 +78,8 @@ type Device interface {
 	LoadVector(v Stored) (Array, error)
 	FreeWeight(w Weight)
 
-	// NewRotary prepares the rotation for positions below n. len(frequencies) = d/2.
-	NewRotary(frequencies []float32, scale float32, n int) (Rotary, error)
+	// NewRotary prepares the rotation for positions below n.
+	NewRotary(r Rotation, n int) (Rotary, error)
 	FreeRotary(r Rotary)
 
 	// Embed: dst[i] = table[ids[i]]. dst (m, width), ids Int32 (m).

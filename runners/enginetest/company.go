@@ -173,7 +173,7 @@ func companyBatch(b *bench, h engine.Heads, window int) {
 			kept[i].Positions = p.dev
 		}
 	}
-	r, err := b.dev.NewRotary(frequencies(h.Size, 10000), 1, n+steps)
+	r, err := b.dev.NewRotary(engine.Rotation{Frequencies: frequencies(h.Size, 10000), Scale: 1}, n+steps)
 	b.must(err)
 	defer b.dev.FreeRotary(r)
 	qkv := b.in(b.normal(steps * rows * (h.Query + 2*h.KV) * h.Size))

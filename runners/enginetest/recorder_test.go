@@ -49,8 +49,8 @@ func (r *recorder) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error
 func (r *recorder) LoadVector(v engine.Stored) (engine.Array, error) {
 	return r.note("LoadVector").LoadVector(v)
 }
-func (r *recorder) NewRotary(frequencies []float32, scale float32, n int) (engine.Rotary, error) {
-	return r.note("NewRotary").NewRotary(frequencies, scale, n)
+func (r *recorder) NewRotary(rotation engine.Rotation, n int) (engine.Rotary, error) {
+	return r.note("NewRotary").NewRotary(rotation, n)
 }
 func (r *recorder) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
 	r.note("Embed").Embed(dst, table, ids)

@@ -212,7 +212,7 @@ func TestReferenceSelect(t *testing.T) {
 func TestReferenceRotation(t *testing.T) {
 	b := newBench(t, ref.New())
 	h := engine.Heads{Query: 1, KV: 1, Size: 16}
-	r := b.rotary(16, 100, 1)(b.dev)
+	r := b.rotary(engine.Rotation{Frequencies: frequencies(16, 10000), Scale: 1}, 100)(b.dev)
 	one := b.normal(16 * 3)
 	dot := func(start, m int) []float64 {
 		// The same projections at every position; q at the last, k at each.
@@ -245,13 +245,43 @@ func TestReferenceRotation(t *testing.T) {
 	}
 }
 
+// TestReferencePartialRotation: pairs are (i, i+r/2) of the first r numbers, the amplitude
+// is theirs alone, and later positions have their own frequencies.
+func TestReferencePartialRotation(t *testing.T) {
+	b := newBench(t, ref.New())
+	h := engine.Heads{Query: 1, KV: 1, Size: 6}
+	r, err := b.dev.NewRotary(engine.Rotation{Frequencies: []float32{0.5, 0.25}, Scale: 2, Later: []float32{1, 0.125}, From: 3}, 10)
+	b.must(err)
+	for _, c := range []struct {
+		position int
+		f        [2]float64
+	}{{2, [2]float64{0.5, 0.25}}, {3, [2]float64{1, 0.125}}, {4, [2]float64{1, 0.125}}} {
+		in := b.in([]float32{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6})
+		q, k, v := b.out(6), b.out(6*5), b.out(6*5)
+		b.dev.Rotate(q.dev, engine.KV{K: k.dev, V: v.dev, Tokens: 5, Heads: 1, Size: 6}, in.dev, c.position, h, r, engine.QKNorm{})
+		var want [6]float64
+		for i, pair := range [][2]float64{{1, 3}, {2, 4}} {
+			sin, cos := math.Sincos(float64(c.position) * c.f[i])
+			want[i], want[i+2] = 2*(pair[0]*cos-pair[1]*sin), 2*(pair[1]*cos+pair[0]*sin)
+		}
+		want[4], want[5] = 5, 6
+		for name, got := range map[string][]float32{"q": b.get(q.dev), "k": b.get(k.dev)[c.position*6:]} {
+			for i := range want {
+				if !(math.Abs(float64(got[i])-want[i]) < 1e-5) {
+					t.Errorf("position %d: %s[%d] is %g, want %g", c.position, name, i, got[i], want[i])
+				}
+			}
+		}
+	}
+}
+
 // TestReferenceDecode: decoding a prompt's last token over a full cache is
 // attention's last row.
 func TestReferenceDecode(t *testing.T) {
 	b := newBench(t, ref.New())
 	h := engine.Heads{Query: 4, KV: 2, Size: 8}
 	const n = 30
-	r := b.rotary(8, n+1, 1)(b.dev)
+	r := b.rotary(engine.Rotation{Frequencies: frequencies(8, 10000), Scale: 1}, n+1)(b.dev)
 	on := func(p *pair) engine.Array { return p.dev }
 	x := b.in(b.normal((n + 1) * 64))
 	q, k, v := b.out((n+1)*32), b.out(2*(n+1)*8), b.out(2*(n+1)*8)

@@ -37,7 +37,7 @@ func (m *Model) rotary(sliding bool, n int) (engine.Rotary, error) {
 	if old != nil {
 		n = max(n, 2*old.Positions()) // so that those outgrown are few, and together no longer than this one
 	}
-	r, err := m.device.NewRotary(rope.Frequencies(m.Heads.Size), 1, n)
+	r, err := m.device.NewRotary(engine.Rotation{Frequencies: rope.Frequencies(m.Heads.Size), Scale: 1}, n)
 	if err != nil {
 		return nil, err
 	}
