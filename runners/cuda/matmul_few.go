@@ -25,13 +25,13 @@ func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, ad
 	}
 }
 
-// choice says whether few rows are multiplied, or with which experts' weights
-// (kernels/matmul_few.cu). Where count is more than one, x has at most eight rows; otherwise
-// at most Companions.
+// choice says whether few rows, at most Companions, are multiplied, or which of them with which experts' weights
+// (kernels/matmul_few.cu).
 type choice struct {
-	used, experts     uint64
-	count             int // of products, side by side
-	xStep, resultStep int // elements from one product's to the next one's
+	used            uint64
+	choices         uint64 // a table of so many parts, or 0
+	count           int
+	experts, tokens uint64
 }
 
 // fewOf is few with a choice; w is the weight, or any of the experts', which are alike.
@@ -45,7 +45,7 @@ func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, 
 		d.ring(to, name, from, m, w, add, c.used)
 		return
 	}
-	d.card.Args(to, from, w.address, w.bias).Int(m).Long(w.rows, w.cols).Int(flag(add)).Ptr(c.used, c.experts).Long(c.xStep, c.resultStep)
+	d.card.Args(to, from, w.address, w.bias).Int(m).Long(w.rows, w.cols).Int(flag(add)).Ptr(c.used, c.choices, c.experts, c.tokens)
 	if plain {
 		d.card.Launch(d.card.Kernel("matmul_few", "matmul_plain_"+name), blocks(w.rows, 8), c.count*blocks(m, 8), 256, 0)
 		return

@@ -17,8 +17,7 @@ type weight struct {
 	rows, cols int
 	bytes      int64
 
-	// Of a mixture's router: a table on the card of the addresses of its experts' weights,
-	// first all of gate and up, then all of down; and those weights.
+	// Of a mixture's router: expertTable, and the weights that are in it.
 	table  uint64
 	tabled []*weight
 }

@@ -94,8 +94,8 @@ type Device interface {
 	// Gate: dst[i][j] = a(gateUp[i][j], gateUp[i][ff+j]). dst (m, ff), gateUp (m, 2·ff).
 	Gate(dst, gateUp Array, ff int, a Activation)
 	// MixtureAdd: dst[i] += Σ_e p[i][e] · down_e(a(gate_e x[i], up_e x[i])), a being e.Activation, over the
-	// PerToken experts with the highest router logits (ties: lowest index), p their
-	// softmax among themselves. (m, width).
+	// PerToken experts with the highest router logits (ties: lowest index), p their shares
+	// by the router's softmax: see Shares. (m, width).
 	MixtureAdd(dst, x Array, e Experts)
 
 	// Rotate takes a block's fused projections apart: qkv (m, (heads+2·kvHeads)·d),

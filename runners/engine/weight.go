@@ -53,13 +53,24 @@ type Weight interface {
 // Experts are the weights of a sparse mixture of feed-forward layers
 // (Mixtral, arXiv 2401.04088, section 2.1).
 type Experts struct {
-	Router   Weight   // (experts, width)
+	Router   Weight   // (experts, width), with a bias or without
 	GateUp   []Weight // per expert (2·ff, width): gate rows, then up rows
 	Down     []Weight // per expert (width, ff)
-	PerToken int      // experts each token uses
+	PerToken int      // experts each token uses: those with the highest router logits
+	Shares   Shares
 
 	Activation Activation
 }
+
+// Shares is what the results of a token's experts are multiplied by.
+type Shares uint8
+
+// The softmax of the router's logits among the chosen experts is that over all experts
+// divided by the sum of the chosen ones' (norm_topk_prob of Qwen3-MoE).
+const (
+	SharesOfChosen Shares = iota // the softmax among the chosen experts: they add up to 1
+	SharesOfAll                  // the softmax over all experts: they add up to less
+)
 
 // Random is a Stored whose numbers are computed from a seed, so that a device can make them
 // itself instead of reading them: number i of the matrix (row-major) is

@@ -341,3 +341,34 @@ func TestReferenceNorm(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestReferenceShares: one expert of several gives its share of the softmax over all of them
+// where shares are of all, and all of its result where they are of the chosen.
+func TestReferenceShares(t *testing.T) {
+	b := newBench(t, ref.New())
+	const width, ff, experts = 32, 32, 5
+	e := engine.Experts{Router: b.weight([]engine.Stored{b.matrix(engine.F32, experts, width)}, []engine.Stored{b.matrix(engine.F32, 1, experts)}).dev, PerToken: 1}
+	for range experts {
+		e.GateUp = append(e.GateUp, b.weight([]engine.Stored{b.matrix(engine.F32, 2*ff, width)}, nil).dev)
+		e.Down = append(e.Down, b.weight([]engine.Stored{b.matrix(engine.F32, width, ff)}, nil).dev)
+	}
+	x, logits := b.in(b.normal(width)), b.out(experts)
+	b.dev.MatMul(logits.dev, x.dev, e.Router)
+	total, highest := 0.0, 0.0
+	for _, l := range b.get(logits.dev) {
+		total += math.Exp(float64(l))
+		highest = max(highest, math.Exp(float64(l)))
+	}
+	var got [2][]float32
+	for i, s := range []engine.Shares{engine.SharesOfChosen, engine.SharesOfAll} {
+		dst := b.in(make([]float32, width))
+		e.Shares = s
+		b.dev.MixtureAdd(dst.dev, x.dev, e)
+		got[i] = b.get(dst.dev)
+	}
+	for j, whole := range got[0] {
+		if want := float64(whole) * highest / total; !(math.Abs(float64(got[1][j])-want) <= 1e-6) || whole == 0 {
+			t.Fatalf("number %d is %v, a share of %v is %v", j, got[1][j], highest/total, want)
+		}
+	}
+}

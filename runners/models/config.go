@@ -24,7 +24,7 @@ import (
 
 // Config is the configuration of a decoder, read from any kind of file.
 type Config struct {
-	Family     string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
+	Family     string // "llama", "mistral", … the model_type of config.json
 	Layers     int
 	Width      int
 	Heads      engine.Heads
@@ -41,9 +41,8 @@ type Config struct {
 	QKVBias     bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
 	OutBias     bool // attention's output has a bias
 	Tied        bool // the output product shares the embeddings
-	Experts     int  // 0: dense
-	PerToken    int
 	EOS         []int32
+	Mixture
 }
 
 // Family is a series of models with the same architecture.
@@ -52,6 +51,9 @@ type Family struct {
 	// Adapt completes the configuration from the fields of config.json that are
 	// specific to this family.
 	Adapt func(raw RawConfig, c *Config) error
+	// Names are those of its safetensors that are not as in hubNames, and Experts, unless it
+	// is nil, those of its experts' tensors, instead of hubExperts.
+	Names, Experts map[Role]string
 }
 
 var families = map[string]Family{}
@@ -97,8 +99,13 @@ type RawConfig struct {
 	UseSliding      *bool           `json:"use_sliding_window"`
 	MaxWindowLayers int             `json:"max_window_layers"`
 	LayerTypes      []string        `json:"layer_types"`
-	Experts         int             `json:"num_local_experts"`
+	LocalExperts    int             `json:"num_local_experts"`
+	NumExperts      int             `json:"num_experts"` // the same in other families' files, and in Qwen3-MoE's older ones
 	PerToken        int             `json:"num_experts_per_tok"`
+	ExpertFF        int             `json:"moe_intermediate_size"`
+	NormTopK        bool            `json:"norm_topk_prob"`
+	SparseStep      *int            `json:"decoder_sparse_step"`
+	DenseLayers     []int           `json:"mlp_only_layers"`
 	EOS             json.RawMessage `json:"eos_token_id"`
 }
 
@@ -257,8 +264,8 @@ func (c Config) Check() error {
 	if c.Heads.Size%2 != 0 {
 		return fmt.Errorf("head size %d is odd: the rotation needs pairs", c.Heads.Size)
 	}
-	if c.Experts < 0 || c.Experts > 1<<12 || c.Experts > 0 && (c.PerToken < 1 || c.PerToken > c.Experts) {
-		return fmt.Errorf("%d experts with %d per token", c.Experts, c.PerToken)
+	if err := c.Mixture.check(c.Layers); err != nil {
+		return err
 	}
 	if len(c.Windows) != c.Layers {
 		return fmt.Errorf("%d sliding windows for %d layers", len(c.Windows), c.Layers)
@@ -298,11 +305,11 @@ func (c Config) Parameters() int64 {
 	if c.QKNorm {
 		attention += int64(2 * c.Heads.Size)
 	}
-	feed := 3 * int64(c.Width) * int64(c.FF)
-	if c.Experts > 0 {
-		feed = int64(c.Experts)*feed + int64(c.Experts)*int64(c.Width)
-	}
-	n := int64(c.Layers)*(attention+feed+2*int64(c.Width)) + int64(c.Width) + int64(c.Vocab)*int64(c.Width)
+	dense := 3 * int64(c.Width) * int64(c.FF)
+	mixture := c.Mixture.parameters(c.Width)
+	sparse := int64(c.SparseLayers(c.Layers))
+	n := int64(c.Layers)*(attention+2*int64(c.Width)) + sparse*mixture + (int64(c.Layers)-sparse)*dense
+	n += int64(c.Width) + int64(c.Vocab)*int64(c.Width)
 	if !c.Tied {
 		n += int64(c.Vocab) * int64(c.Width)
 	}

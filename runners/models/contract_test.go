@@ -15,9 +15,10 @@ import (
 // contractConfig has the fields of a family's config.json besides those of all families.
 // The tests of this file run for every registered family.
 var contractConfig = map[string]map[string]any{
-	"mistral": {"sliding_window": 9},
-	"mixtral": {"num_local_experts": 3, "num_experts_per_tok": 2},
-	"qwen2":   {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
+	"mistral":   {"sliding_window": 9},
+	"mixtral":   {"num_local_experts": 3, "num_experts_per_tok": 2},
+	"qwen2":     {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
+	"qwen3_moe": {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "mlp_only_layers": []int{1}},
 }
 
 // tinyFamily is a small model of a family with random weights, on ref.

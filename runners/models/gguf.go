@@ -10,6 +10,8 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
+var ggufArchitectures = []string{"llama", "qwen2", "qwen3", "qwen3moe"}
+
 // ggufConfig reads the configuration from a GGUF file's metadata.
 func ggufConfig(f *weights.File) (Config, error) {
 	meta := f.Metadata()
@@ -17,19 +19,18 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if !slices.Contains([]string{"llama", "qwen2", "qwen3"}, architecture) {
-		return Config{}, fmt.Errorf("%s: architecture %q: have llama, qwen2, qwen3", f.Path(), architecture)
+	if !slices.Contains(ggufArchitectures, architecture) {
+		return Config{}, fmt.Errorf("%s: architecture %q: have %s", f.Path(), architecture, strings.Join(ggufArchitectures, ", "))
 	}
 	r := ggufKeys{path: f.Path(), meta: meta, prefix: architecture + "."}
 	c := Config{
 		Family:  architecture,
 		Layers:  r.number("block_count"),
 		Width:   r.number("embedding_length"),
-		FF:      r.number("feed_forward_length"),
 		Context: r.number("context_length"),
 		Epsilon: float32(r.float("attention.layer_norm_rms_epsilon", 0)),
 		Heads:   engine.Heads{Query: r.number("attention.head_count")},
-		QKNorm:  architecture == "qwen3",
+		QKNorm:  architecture == "qwen3" || architecture == "qwen3moe",
 		QKVBias: architecture == "qwen2",
 		Tied:    !f.Has("output.weight"),
 		Rope:    Rope{Theta: r.float("rope.freq_base", 10000), Type: "default"},
@@ -39,8 +40,10 @@ func ggufConfig(f *weights.File) (Config, error) {
 		c.Heads.Size = r.optional("attention.key_length", c.Width/c.Heads.Query)
 	}
 	if c.Experts = r.optional("expert_count", 0); c.Experts > 0 {
-		c.Family = "mixtral"
 		c.PerToken = r.number("expert_used_count")
+		ggufMixture(&r, architecture, &c)
+	} else {
+		c.FF = r.number("feed_forward_length")
 	}
 	if r.err != nil {
 		return c, r.err
@@ -75,6 +78,7 @@ func ggufConfig(f *weights.File) (Config, error) {
 	}
 	c.Vocab = table.Rows()
 	if c.Layers > 0 && c.Layers <= 1<<12 {
+		c.Dense = ggufDense(f, c)
 		c.Windows = make([]int, c.Layers)
 		for i := range c.Windows {
 			c.Windows[i] = r.optional("attention.sliding_window", 0)
@@ -92,6 +96,34 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	return c, nil
+}
+
+// ggufMixture completes the configuration of a mixture.
+func ggufMixture(r *ggufKeys, architecture string, c *Config) {
+	c.FF = r.optional("feed_forward_length", 0)
+	switch architecture {
+	case "qwen3moe":
+		c.Family = "qwen3_moe"
+		c.ExpertFF = r.number("expert_feed_forward_length")
+		c.FF = max(c.FF, c.ExpertFF) // no layer has it
+	default:
+		c.Family = "mixtral"
+		c.ExpertFF = c.FF
+	}
+}
+
+// ggufDense says which layers of a mixture are dense: those without a router. The metadata
+// do not say.
+func ggufDense(f *weights.File, c Config) []bool {
+	dense, some := make([]bool, c.Layers), false
+	for i := range dense {
+		dense[i] = c.Experts > 0 && !f.Has(nameOf(ggufNames, Router, i)) && f.Has(nameOf(ggufNames, Gate, i))
+		some = some || dense[i]
+	}
+	if !some {
+		return nil
+	}
+	return dense
 }
 
 // ggufBiases returns an error if a file has a bias that would not be read. The metadata do

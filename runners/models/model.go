@@ -102,14 +102,14 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 		}
 		y.qkv = l.weight(part{Query, c.QueryWidth(), c.Width}, part{Key, c.KVWidth(), c.Width}, part{Value, c.KVWidth(), c.Width})
 		y.out = l.weight(part{AttentionOutput, c.Width, c.QueryWidth()})
-		if c.Experts == 0 {
+		if !c.Sparse(i) {
 			y.gateUp = l.weight(part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width})
 			y.down = l.weight(part{Down, c.Width, c.FF})
 		} else {
-			y.experts = engine.Experts{Router: l.weight(part{Router, c.Experts, c.Width}), PerToken: c.PerToken, Activation: c.Activation}
+			y.experts = engine.Experts{Router: l.weight(part{Router, c.Experts, c.Width}), PerToken: c.PerToken, Shares: c.Shares, Activation: c.Activation}
 			for e := range c.Experts {
-				y.experts.GateUp = append(y.experts.GateUp, l.expert(e, part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width}))
-				y.experts.Down = append(y.experts.Down, l.expert(e, part{Down, c.Width, c.FF}))
+				y.experts.GateUp = append(y.experts.GateUp, l.expert(e, part{Gate, c.ExpertFF, c.Width}, part{Up, c.ExpertFF, c.Width}))
+				y.experts.Down = append(y.experts.Down, l.expert(e, part{Down, c.Width, c.ExpertFF}))
 			}
 		}
 		m.layers = append(m.layers, y)
@@ -142,10 +142,10 @@ func (m *Model) Close() {
 		weights = append(weights, m.output)
 	}
 	d.Free(m.norm)
-	for _, y := range m.layers {
+	for i, y := range m.layers {
 		d.Free(y.attentionNorm, y.feedNorm, y.qkNorm.Query, y.qkNorm.Key)
 		weights = append(weights, y.qkv, y.out)
-		if m.Experts == 0 {
+		if !m.Sparse(i) {
 			weights = append(weights, y.gateUp, y.down)
 		} else {
 			weights = append(append(append(weights, y.experts.Router), y.experts.GateUp...), y.experts.Down...)

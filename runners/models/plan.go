@@ -44,7 +44,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		p.Prefill += array(min(m.block, n), w)
 	}
 	if d, ok := m.device.(Mixer); ok && m.Experts > 0 {
-		p.Prefill += d.MixtureBytes(min(m.block, n), m.Width, m.FF, m.Experts, m.PerToken)
+		p.Prefill += d.MixtureBytes(min(m.block, n), m.Width, m.ExpertFF, m.Experts, m.PerToken)
 	}
 	rotation := 4 * int64(n+room) * int64(m.Heads.Size)
 	if m.SlidingRope != nil {

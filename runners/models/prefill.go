@@ -231,7 +231,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 func (m *Model) feed(x engine.Array, s scratch, y *layer) {
 	d := m.device
 	d.RMSNorm(s.normed, x, y.feedNorm, m.Epsilon)
-	if m.Experts > 0 {
+	if y.experts.PerToken > 0 {
 		d.MixtureAdd(x, s.normed, y.experts)
 		return
 	}

@@ -25,7 +25,7 @@ var shapes = map[string]Config{
 	"mistral-7b": {Family: "mistral", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}, FF: 14336,
 		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}},
 	"mixtral-8x7b": {Family: "mixtral", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}, FF: 14336,
-		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Experts: 8, PerToken: 2},
+		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Mixture: Mixture{Experts: 8, PerToken: 2, ExpertFF: 14336}},
 	"qwen2.5-7b": {Family: "qwen2", QKVBias: true, Layers: 28, Width: 3584, Heads: engine.Heads{Query: 28, KV: 4, Size: 128}, FF: 18944,
 		Vocab: 152064, Context: 32768, Epsilon: 1e-6, Rope: Rope{Theta: 1e6, Type: "default"}},
 	"tiny": {Family: "llama", Layers: 2, Width: 64, Heads: engine.Heads{Query: 4, KV: 2, Size: 16}, FF: 128,

@@ -52,13 +52,13 @@ var hubNames = map[Role]string{
 	QueryNorm: "model.layers.%d.self_attn.q_norm.weight", KeyNorm: "model.layers.%d.self_attn.k_norm.weight",
 	FeedNorm: "model.layers.%d.post_attention_layernorm.weight",
 	Gate:     "model.layers.%d.mlp.gate_proj.weight", Up: "model.layers.%d.mlp.up_proj.weight", Down: "model.layers.%d.mlp.down_proj.weight",
-	Router: "model.layers.%d.block_sparse_moe.gate.weight",
+	Router: "model.layers.%d.mlp.gate.weight",
 }
 
 var hubExperts = map[Role]string{
-	Gate: "model.layers.%d.block_sparse_moe.experts.%d.w1.weight",
-	Up:   "model.layers.%d.block_sparse_moe.experts.%d.w3.weight",
-	Down: "model.layers.%d.block_sparse_moe.experts.%d.w2.weight",
+	Gate: "model.layers.%d.mlp.experts.%d.gate_proj.weight",
+	Up:   "model.layers.%d.mlp.experts.%d.up_proj.weight",
+	Down: "model.layers.%d.mlp.experts.%d.down_proj.weight",
 }
 
 var ggufNames = map[Role]string{
@@ -95,14 +95,31 @@ func shapeOf(role Role, rows, cols int) []int {
 }
 
 // hubSource reads the safetensors of a Hugging Face model.
-type hubSource struct{ file *weights.File }
+type hubSource struct {
+	file   *weights.File
+	family Family
+}
 
-func (s hubSource) Has(role Role, layer int) bool { return s.file.Has(nameOf(hubNames, role, layer)) }
+func (s hubSource) Has(role Role, layer int) bool {
+	return s.file.Has(nameOf(s.names(role), role, layer))
+}
+
+// names are the family's own where it has one for the role.
+func (s hubSource) names(role Role) map[Role]string {
+	if s.family.Names[role] != "" {
+		return s.family.Names
+	}
+	return hubNames
+}
 
 func (s hubSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
-	name := nameOf(hubNames, role, layer)
+	name := nameOf(s.names(role), role, layer)
 	if expert >= 0 {
-		name = fmt.Sprintf(hubExperts[role], layer, expert)
+		experts := hubExperts
+		if s.family.Experts != nil {
+			experts = s.family.Experts
+		}
+		name = fmt.Sprintf(experts[role], layer, expert)
 	}
 	return s.file.Weight(name, shapeOf(role, rows, cols)...)
 }
@@ -171,7 +188,7 @@ func Open(path string) (*Files, error) {
 		}
 	} else {
 		files.Config, err = ReadConfig(path)
-		files.Source = hubSource{file}
+		files.Source = hubSource{file, families[files.Config.Family]}
 	}
 	if err == nil && files.Source.Has(AttentionNorm, files.Config.Layers) {
 		// A model with only some of its layers would run and give wrong answers.

@@ -181,11 +181,15 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		}
 		l := floats(logits)
 		sort.SliceStable(order, func(a, b int) bool { return l[order[a]] > l[order[b]] })
-		order = order[:e.PerToken]
+		among := order[:e.PerToken]
+		if e.Shares == engine.SharesOfAll {
+			among = order
+		}
 		total := 0.0
-		for _, j := range order {
+		for _, j := range among {
 			total += math.Exp(float64(l[j]) - float64(l[order[0]]))
 		}
+		order = order[:e.PerToken]
 		sum := make([]float64, width)
 		for _, j := range order {
 			p := math.Exp(float64(l[j])-float64(l[order[0]])) / total

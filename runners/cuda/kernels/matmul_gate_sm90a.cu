@@ -9,10 +9,10 @@
 
 #define GATED(T, name, kind, join, ...) \
   ENTRY matmul_##kind##_##name(Map x, Map w, T *dst, int m, int ff, int cols __VA_ARGS__) { \
-    gated<T>(MAP("matmul_" #kind "_" #name, 0), MAP("matmul_" #kind "_" #name, 1), dst, {m, nullptr, 1}, ff, cols, join); \
+    gated<T>(MAP("matmul_" #kind "_" #name, 0), MAP("matmul_" #kind "_" #name, 1), dst, {m, nullptr, 0, 1, 0, nullptr}, ff, cols, join); \
   } \
-  ENTRY matmul_##kind##_experts_##name(Map x, Maps w, T *dst, const int *counts, int number, int ff, int cols __VA_ARGS__) { \
-    gated<T>(MAP("matmul_" #kind "_experts_" #name, 0), MAP("matmul_" #kind "_experts_" #name, 1), dst, {0, counts, number}, ff, cols, join); \
+  ENTRY matmul_##kind##_experts_##name(Map x, Maps w, T *dst, const int *counts, const Rows::Expert *table, int skip, int number, int apart, int ff, int cols __VA_ARGS__) { \
+    gated<T>(MAP("matmul_" #kind "_experts_" #name, 0), MAP("matmul_" #kind "_experts_" #name, 1), dst, {0, counts, skip, number, apart, table}, ff, cols, join); \
   }
 #define INSTANCE(T, name) \
   GATED(T, name, geglu, TanhGEGLU{}) \

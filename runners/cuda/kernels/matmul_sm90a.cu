@@ -9,10 +9,17 @@
 #include "tiles.h"
 
 template <typename T> DEVICE void experts(u64 mapX, u64 mapW, float *y, Rows rows, int width, int cols) {
-  matmul<T>(mapX, mapW, rows, (width + 255) / 256, 256, 128, cols, [&](u8 *lines, int row, int below, int tile, float (&d)[128]) INLINE {
+  matmul<T>(mapX, mapW, rows, (width + 255) / 256, 256, 128, cols, [&](u8 *lines, int row, int below, int tile, const float *bias, float (&d)[128]) INLINE {
     UNROLL for (int h = 0; h < 4; h++) { // lines of 64 numbers
       UNROLL for (int j = 0; j < 8; j++) {
         float *s = d + 32 * h + 4 * j;
+        if (bias) {
+          int c = 256 * tile + 64 * h + 8 * j + lane() % 4 * 2;
+          UNROLL for (int e = 0; e < 2; e++) {
+            float b = c + e < width ? bias[c + e] : 0.f;
+            s[e] += b, s[2 + e] += b;
+          }
+        }
         int at = 2 * j + lane() % 4 / 2, half = lane() % 2 * 8;
         UNROLL for (int y = 0; y < 2; y++)
           *(f32x2 *)(vector(lines, own_row() + 8 * y, at) + half) = f32x2{s[2 * y], s[2 * y + 1]};
@@ -29,7 +36,7 @@ template <typename T, int D>
 DEVICE void rotate(u64 mapX, u64 mapW, T *q, T *k, T *v, const float *bias, const float *turns, int m, int start, i64 n, int heads, int kvHeads, int cols) {
   const int pairs = D / 16; // distance from a pair's first element to its second, in vectors
   int rows = (heads + 2 * kvHeads) * D;
-  matmul<T>(mapX, mapW, {m, nullptr, 1}, (rows + 255) / 256, 256, 128, cols, [&](u8 *lines, int row, int below, int tile, float (&d)[128]) INLINE {
+  matmul<T>(mapX, mapW, {m, nullptr, 0, 1, 0, nullptr}, (rows + 255) / 256, 256, 128, cols, [&](u8 *lines, int row, int below, int tile, const float *, float (&d)[128]) INLINE {
     UNROLL for (int h = 0; h < 2; h++) {
       if (bias) {
         UNROLL for (int j = 0; j < 16; j++) {
@@ -78,13 +85,13 @@ DEVICE void rotate(u64 mapX, u64 mapW, T *q, T *k, T *v, const float *bias, cons
   }
 #define INSTANCE(T, name) \
   ENTRY matmul_swiglu_##name(Map x, Map w, T *dst, int m, int ff, int cols) { \
-    gated<T>(MAP("matmul_swiglu_" #name, 0), MAP("matmul_swiglu_" #name, 1), dst, {m, nullptr, 1}, ff, cols, SwiGLU{}); \
+    gated<T>(MAP("matmul_swiglu_" #name, 0), MAP("matmul_swiglu_" #name, 1), dst, {m, nullptr, 0, 1, 0, nullptr}, ff, cols, SwiGLU{}); \
   } \
-  ENTRY matmul_swiglu_experts_##name(Map x, Maps w, T *dst, const int *counts, int number, int ff, int cols) { \
-    gated<T>(MAP("matmul_swiglu_experts_" #name, 0), MAP("matmul_swiglu_experts_" #name, 1), dst, {0, counts, number}, ff, cols, SwiGLU{}); \
+  ENTRY matmul_swiglu_experts_##name(Map x, Maps w, T *dst, const int *counts, const Rows::Expert *table, int skip, int number, int apart, int ff, int cols) { \
+    gated<T>(MAP("matmul_swiglu_experts_" #name, 0), MAP("matmul_swiglu_experts_" #name, 1), dst, {0, counts, skip, number, apart, table}, ff, cols, SwiGLU{}); \
   } \
-  ENTRY matmul_experts_##name(Map x, Maps w, float *y, const int *counts, int number, int width, int cols) { \
-    experts<T>(MAP("matmul_experts_" #name, 0), MAP("matmul_experts_" #name, 1), y, {0, counts, number}, width, cols); \
+  ENTRY matmul_experts_##name(Map x, Maps w, float *y, const int *counts, const Rows::Expert *table, int skip, int number, int apart, int width, int cols) { \
+    experts<T>(MAP("matmul_experts_" #name, 0), MAP("matmul_experts_" #name, 1), y, {0, counts, skip, number, apart, table}, width, cols); \
   } \
   ROTATE(T, name, 64) \
   ROTATE(T, name, 128)

@@ -10,7 +10,8 @@
 // cache.
 //
 // For a mixture, x has the rows of each expert after those of the one before, counts[e] of
-// them, and w is a tensor map per expert: one kernel computes all experts' tiles. (The maps
+// them, and w is a tensor map per expert, or one in which each expert's rows lie `apart` rows
+// behind those of the one before: one kernel computes the tiles of several experts. (The maps
 // are kernel parameters: in memory they would need a fence that is newer than PTX 8.0.)
 //
 // Sums run along the columns in order, so a row's bits do not depend on the others.
@@ -50,16 +51,26 @@ template <typename T> DEVICE void write(u8 *lines, T *to, i64 step, int below) {
   sync_group();
 }
 
-// How many rows x has: m, or counts[e] for each expert.
+// How many rows x has: m, or counts[e] for each of some experts, behind those of the experts
+// before, of which there are `skip`. Where apart is 0 an expert has a map of its own. table
+// has the experts' biases, as matmul_few.cu has it, or is null.
 struct Rows {
+  struct Expert { u64 weight; const float *bias; };
   int m;
   const int *counts;
-  int experts;
-  DEVICE int of(int e) const { return counts ? counts[e] : m; }
+  int skip, experts, apart;
+  const Expert *table;
+  DEVICE int of(int e) const { return counts ? counts[skip + e] : m; }
+  DEVICE int before() const {
+    int n = 0;
+    for (int e = 0; e < skip; e++) n += counts[e];
+    return n;
+  }
+  DEVICE const float *bias(int e) const { return table ? table[skip + e].bias : nullptr; }
 };
 
-// Calls leave(lines, row, below, tile, d) with the sums of every tile: row is the first of
-// the warpgroup's 64 rows, `below` of which exist. tile is the number of the tile of w; it
+// Calls leave(lines, row, below, tile, bias, d) with the sums of every tile: row is the first of
+// the warpgroup's 64 rows, `below` of which exist; bias is the expert's, or null. tile is the number of the tile of w; it
 // has 128 rows from step·tile on and 128 more `apart` rows further on. mapW is the map of
 // the first expert.
 template <typename T, typename Leave>
@@ -82,12 +93,12 @@ DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apar
   int steps = (cols + 63) / 64;
   auto tiles = [&](auto each) INLINE {
     int i = (int)block_x() / 2; // the tile's number, less the tiles of the experts before
-    for (int e = 0, first = 0, n; e < rows.experts; e++, first += n) {
+    for (int e = 0, first = rows.before(), n; e < rows.experts; e++, first += n) {
       n = rows.of(e);
       int down = (n + 255) / 256;
       for (; i < down * across; i += (int)blocks_x() / 2) {
         int b = i / (band * across), r = i - b * band * across, high = min(band, down - b * band);
-        each(first + (b * band + r % high) * 256 + rank * 128, first + n, r / high, mapW + e * sizeof(Map));
+        each(first + (b * band + r % high) * 256 + rank * 128, first + n, r / high, e);
       }
       i -= down * across;
     }
@@ -100,13 +111,14 @@ DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apar
   if (thread() < 128) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 40;"); // of 168: the other two warpgroups get the rest
     if (thread() == 0) {
-      tiles([&](int row, int, int tile, u64 w) INLINE {
+      tiles([&](int row, int, int tile, int e) INLINE {
+        u64 w = rows.apart ? mapW : mapW + e * sizeof(Map);
         for (int k = 0; k < steps; k++, on()) {
           u32 to = base + at * stage_bytes, barrier = full + 8 * at;
           barrier_wait(empty + 8 * at, parity ^ 1);
           barrier_expect(barrier, stage_bytes);
           copy_box(to, mapX, barrier, 64 * k, row, 0);
-          copy_box_to(3, to + boxX + rank * (boxW / 2), w, barrier, 64 * k, step * tile + rank * apart, 0);
+          copy_box_to(3, to + boxX + rank * (boxW / 2), w, barrier, 64 * k, e * rows.apart + step * tile + rank * apart, 0);
         }
       });
     }
@@ -114,7 +126,7 @@ DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apar
     asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
     int group = thread() / 128 - 1;
     u8 *lines = aligned + S * stage_bytes + group * lines_bytes;
-    tiles([&](int row, int end, int tile, u64) INLINE {
+    tiles([&](int row, int end, int tile, int e) INLINE {
       row += 64 * group;
       float d[128];
       int before = 0;
@@ -134,7 +146,7 @@ DEVICE void matmul(u64 mapX, u64 mapW, Rows rows, int across, int step, int apar
       }
       multiply_wait<0>();
       free();
-      leave(lines, row, end - row, tile, d);
+      leave(lines, row, end - row, tile, rows.bias(e), d);
     });
   }
   cluster_sync(); // the other block may still send here
@@ -167,9 +179,16 @@ struct ClampedSwiGLU {
 };
 
 template <typename T, typename Activation> DEVICE void gated(u64 mapX, u64 mapW, T *dst, Rows rows, int ff, int cols, Activation join) {
-  matmul<T>(mapX, mapW, rows, (ff + 127) / 128, 128, ff, cols, [&](u8 *lines, int row, int below, int tile, float (&d)[128]) INLINE {
+  matmul<T>(mapX, mapW, rows, (ff + 127) / 128, 128, ff, cols, [&](u8 *lines, int row, int below, int tile, const float *bias, float (&d)[128]) INLINE {
     UNROLL for (int j = 0; j < 16; j++) {
       float *g = d + 4 * j, *u = d + 64 + 4 * j;
+      if (bias) {
+        int c = 128 * tile + 8 * j + lane() % 4 * 2;
+        UNROLL for (int e = 0; e < 2; e++) {
+          float bg = c + e < ff ? bias[c + e] : 0.f, bu = c + e < ff ? bias[ff + c + e] : 0.f;
+          g[e] += bg, g[2 + e] += bg, u[e] += bu, u[2 + e] += bu;
+        }
+      }
       UNROLL for (int y = 0; y < 4; y += 2) word(lines, own_row() + 4 * y, j) = pack<T>(join(g[y], u[y]), join(g[y + 1], u[y + 1]));
     }
     int c = 128 * tile + id() % 16 * 8;
