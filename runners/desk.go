@@ -38,9 +38,10 @@ func (p *plan) desk(ctx context.Context, r Runner) *desk {
 func (d *desk) write() {
 	defer close(d.ended)
 	for g := range d.given {
+		spent := spentOn(g.request, g.completions)
 		err := g.answered(g.about, g.completions)
 		if err == nil {
-			err = d.plan.write(g.asked)
+			err = d.plan.write(g.asked, spent)
 		}
 		if err == nil {
 			continue

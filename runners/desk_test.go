@@ -18,7 +18,7 @@ type mute struct{}
 
 func (mute) Plan([]Place)                         {}
 func (mute) Within(string, string) func(Progress) { return nil }
-func (mute) Finished(datasets.Task, int)          {}
+func (mute) Finished(datasets.Task, int, Spent)   {}
 func (mute) Say(format string, arguments ...any)  {}
 func (quick) Describe() Description {
 	return Description{Name: "quick", Device: "cpu", DType: "float32", Text: true}

@@ -44,23 +44,17 @@ type Job struct {
 	Settings []string
 }
 
-// Place is a sample's: its task and its number in it.
-type Place struct {
-	Task   datasets.Task
-	Number int
-}
-
 // ErrEnough says that a run was asked to end before its last sample.
 var ErrEnough = errors.New("the run was asked to end, and did so at a sample's end")
 
 // Watch is told how a job goes on.
 type Watch interface {
-	// Plan is told the work ahead, once, in its order.
+	// Plan is told the work ahead, once, in its order, with what each sample is estimated to cost.
 	Plan(ahead []Place)
 	// Within returns what is told where a sample is.
 	Within(task, sample string) func(Progress)
-	// Finished is told that a sample's rows are written.
-	Finished(task datasets.Task, number int)
+	// Finished is told that a sample's rows are written, and what its answers took.
+	Finished(task datasets.Task, number int, spent Spent)
 	// Say is told a line for the user.
 	Say(format string, arguments ...any)
 }

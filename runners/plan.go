@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -37,6 +36,7 @@ func makers() int { return max(1, min(madeReady, runtime.GOMAXPROCS(0)/4)) }
 
 func (j *Job) plan(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) *plan {
 	ahead := j.Places()
+	j.weigh(ahead, team)
 	watch.Plan(ahead)
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan *asked, madeReady)
@@ -68,21 +68,6 @@ func (p *plan) prepare(ctx context.Context, ahead []Place, ready chan<- *asked) 
 			return
 		}
 	}
-}
-
-// Places returns the job's samples, those of its part where it has one: each task's from
-// the largest to the smallest.
-func (j *Job) Places() (list []Place) {
-	at := 0 // counted across tasks, so that parts of many small tasks are equally large
-	for _, task := range j.Tasks {
-		for _, number := range datasets.Order(task) {
-			if j.Part.Takes(at) {
-				list = append(list, Place{task, number})
-			}
-			at++
-		}
-	}
-	return list
 }
 
 // enough says whether the run was asked to end.
@@ -142,7 +127,7 @@ func (p *plan) next(ctx context.Context, wait bool, fits func(Request) bool) (a 
 		if a.open() {
 			return a, false, nil
 		}
-		if err := p.write(a); err != nil {
+		if err := p.write(a, Spent{}); err != nil {
 			return nil, false, err
 		}
 	}
@@ -170,7 +155,7 @@ func (p *plan) failed() bool {
 }
 
 // write appends a sample's rows, also where another sample has failed meanwhile.
-func (p *plan) write(a *asked) error {
+func (p *plan) write(a *asked, spent Spent) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.positions.write(a); err != nil { // before the rows: a kill between the two loses nothing
@@ -181,7 +166,7 @@ func (p *plan) write(a *asked) error {
 			return err
 		}
 	}
-	p.watch.Finished(a.task, a.number)
+	p.watch.Finished(a.task, a.number, spent)
 	// What throws doubt on every figure ends the run; the row is kept.
 	for _, r := range a.rows {
 		if a.untrusted && r.Error != "" {

@@ -157,7 +157,7 @@ func (b *batch) admit(i int, r *reading) error {
 			continue
 		}
 		j, v, c := p.variant, r.variants[k], &b.out[i][p.variant]
-		c.Prefill = r.took
+		c.Prefill, c.PrefillPart = r.took, r.took/time.Duration(len(r.of))
 		kept, positions, err := Audit(m.Device(), v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), m.Heads, q.Positions || q.Evidence != nil)
 		if err != nil {
 			var failed *AuditError
