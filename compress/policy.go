@@ -25,6 +25,8 @@ type Layer struct {
 	// How the model attends in this layer: before the prompt is read only the heads are known.
 	engine.Attention
 	Angles []float32 // position p turns the pair (i, i+len(Angles)) of a head by p·Angles[i]; numbers behind the pairs are not turned
+	// AnglesFrom is the position from which tokens behind the prompt are turned by Angles, too.
+	AnglesFrom int
 }
 
 // Capacity is what a budget gives each cache head of a layer.

@@ -6,8 +6,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Embed: dst[i] = table[ids[i]].
-func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
+// Embed: dst[i] = scale · table[ids[i]].
+func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array, scale float32) {
 	w := own("embed", table)
 	wantLen("embed", "dst", dst, ids.Len*w.cols)
 	if d.err != nil {
@@ -22,7 +22,13 @@ func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) 
 	}
 	d.pool.each(len(at), 8, func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
-			w.readRow(int(at[i]), out[i*w.cols:(i+1)*w.cols])
+			row := out[i*w.cols : (i+1)*w.cols]
+			w.readRow(int(at[i]), row)
+			if scale != 1 {
+				for j := range row {
+					row[j] *= scale
+				}
+			}
 		}
 	})
 }
@@ -51,6 +57,27 @@ func (d *Device) RMSNorm(dst, x, weight engine.Array, eps float32) {
 	d.eachRow(rows, width, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			d.rmsNorm(out[i*width:(i+1)*width], in[i*width:(i+1)*width], g, eps)
+		}
+	})
+}
+
+// RMSNormAdd: dst[i] += x[i] / sqrt(mean(x[i]²) + eps) · weight.
+func (d *Device) RMSNormAdd(dst, x, weight engine.Array, eps float32) {
+	width := weight.Len
+	rows := rowsOf("rms norm add", "x", x, width)
+	wantLen("rms norm add", "dst", dst, x.Len)
+	if d.err != nil {
+		return
+	}
+	in, out, g := f32("rms norm add", x), f32("rms norm add", dst), f32("rms norm add", weight)
+	d.eachRow(rows, width, func(lo, hi int) {
+		normed := make([]float32, width)
+		for i := lo; i < hi; i++ {
+			d.rmsNorm(normed, in[i*width:(i+1)*width], g, eps)
+			row := out[i*width : (i+1)*width]
+			for j, v := range normed {
+				row[j] += v
+			}
 		}
 	})
 }

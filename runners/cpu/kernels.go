@@ -62,6 +62,8 @@ const (
 	formatF16
 	formatQ8 // 32 k: scales (half), then a byte for each k and column
 	formatQ4 // 32 k: scales and minima (half), then a word per column for each 8 k
+	formatP4 // MXFP4, 32 k: scales (bfloat16), then a word per column for each 8 k
+	formatE8 // E4M3, 32 k: scales (float32), then a byte for each k and column
 	formats
 )
 
@@ -83,6 +85,10 @@ func (f format) panelBytes(k, width int) int {
 		return 2 * k * width
 	case formatQ8:
 		return k / 32 * 34 * width
+	case formatP4:
+		return k / 32 * 18 * width
+	case formatE8:
+		return k / 32 * 36 * width
 	}
 	return k / 32 * 20 * width
 }

@@ -140,7 +140,7 @@ func BenchmarkStep(b *testing.B) {
 			x, q, logits := s.array(b, m*shapeWidth), s.array(b, m*576), s.array(b, m*shapeVocab)
 			ids, _ := s.New(engine.Int32, m)
 			step := func() {
-				s.Embed(x, s.table, ids)
+				s.Embed(x, s.table, ids, 1)
 				for l := range shapeLayers {
 					s.layer(b, l, x, func(out, qkv engine.Array) {
 						s.RotateAppend(q, batch, l, qkv, s.rotary, engine.QKNorm{})

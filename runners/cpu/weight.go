@@ -3,6 +3,7 @@ package cpu
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -50,6 +51,12 @@ func formatOf(m engine.Stored) format {
 		return formatQ8
 	case engine.Q4_1:
 		return formatQ4
+	case engine.MXFP4:
+		return formatP4
+	case engine.E4M3:
+		if m.Cols()%32 == 0 {
+			return formatE8
+		}
 	case engine.Q4_0: // d·(q-8) is exactly d·q + (-8d), if a half can hold 8d
 		for r := range m.Rows() {
 			for raw := m.RawRow(r); len(raw) >= 18; raw = raw[18:] {
@@ -88,8 +95,9 @@ func (d *Device) WeightBytes(part engine.Stored) int64 {
 	return int64(part.Rows()) * int64(f.panelBytes(part.Cols(), 1))
 }
 
-// LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0,
-// Q4_0 and Q4_1 stay as small as they are; everything else becomes float32.
+// LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0, Q4_0, Q4_1
+// and MXFP4 stay as small as they are, and E4M3 where its rows are whole blocks of 32;
+// everything else becomes float32.
 func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {
 	if len(parts) == 0 || bias != nil && len(bias) != len(parts) {
 		shape("load weight: %d parts, %d biases", len(parts), len(bias))
@@ -142,7 +150,10 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 		if free != nil {
 			w.free = append(w.free, free)
 		}
-		d.packSegment(w, s, sources[i])
+		if err := d.packSegment(w, s, sources[i]); err != nil {
+			d.FreeWeight(w)
+			return nil, err
+		}
 	}
 	if hasBias {
 		w.bias = make([]float32, panels*w.width)
@@ -188,7 +199,8 @@ func (s stack) row(i int) (engine.Stored, int) {
 	panic("unreachable")
 }
 
-func (d *Device) packSegment(w *weight, s *segment, parts stack) {
+func (d *Device) packSegment(w *weight, s *segment, parts stack) error {
+	var bad atomic.Pointer[error]
 	d.pool.each(s.panels(w.width), 1, func(lo, hi, worker int) {
 		var values []float32
 		if s.format == formatF32 {
@@ -215,10 +227,23 @@ func (d *Device) packSegment(w *weight, s *segment, parts stack) {
 					packQ8(panel, w.width, j, raw)
 				case formatQ4:
 					packQ4(panel, w.width, j, raw, part.Storage() == engine.Q4_1)
+				case formatP4, formatE8:
+					pack := packP4
+					if s.format == formatE8 {
+						pack = packE8
+					}
+					if !pack(panel, w.width, j, raw) {
+						err := fmt.Errorf("cpu: weight %s: row %d has a NaN", part.Name(), r)
+						bad.Store(&err)
+					}
 				}
 			}
 		}
 	})
+	if err := bad.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func packF32(panel []byte, width, rows, cols int, values []float32) {

@@ -118,7 +118,7 @@ func (m *decoder) stepWithout(batch engine.Batch, part string) {
 	if part == "products" {
 		product, add = func(engine.Array, engine.Array, engine.Weight) {}, func(engine.Array, engine.Array, engine.Weight) {}
 	}
-	d.Embed(m.hidden, m.table, m.ids)
+	d.Embed(m.hidden, m.table, m.ids, 1)
 	for l := range m.layers {
 		if part != "norms" {
 			d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)

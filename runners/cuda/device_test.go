@@ -153,7 +153,7 @@ func randomWeight(t *testing.T, d *Device) {
 	d.PutInts(ids, []int32{0, 1, 2, 3, 4, 5, 6, 7})
 	rows, _ := d.New(kind, 8*40)
 	defer d.Free(ids, rows)
-	d.Embed(rows, w, ids)
+	d.Embed(rows, w, ids, 1)
 	got := make([]float32, 8*40)
 	d.Get(got, rows)
 	if err := d.Sync(); err != nil {

@@ -82,10 +82,12 @@ type Device interface {
 	NewRotary(r Rotation, n int) (Rotary, error)
 	FreeRotary(r Rotary)
 
-	// Embed: dst[i] = table[ids[i]]. dst (m, width), ids Int32 (m).
-	Embed(dst Array, table Weight, ids Array)
+	// Embed: dst[i] = scale · table[ids[i]]. dst (m, width), ids Int32 (m).
+	Embed(dst Array, table Weight, ids Array, scale float32)
 	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · weight. (m, width), weight (width).
 	RMSNorm(dst, x, weight Array, eps float32)
+	// RMSNormAdd: dst[i] += x[i] / sqrt(mean(x[i]²) + eps) · weight, the sum rounded once. As RMSNorm.
+	RMSNormAdd(dst, x, weight Array, eps float32)
 	// MatMul: dst = x · wᵀ + bias. x (m, cols), dst (m, rows) of the device's
 	// type or Float32.
 	MatMul(dst, x Array, w Weight)
@@ -181,6 +183,8 @@ type Device interface {
 	// the batch lives. A device may record them and repeat the record at later calls.
 	Replay(b Batch, step func())
 
+	// Cap: x[i] = cap · tanh(x[i]/cap), cap > 0. x Float32.
+	Cap(x Array, cap float32)
 	// ArgMax: dst[i] = the index of the highest of logits[i], the lowest index
 	// among equals; -1 where the row holds a NaN or an infinity, since nothing can
 	// be chosen from it. logits Float32 (m, vocab), dst Int32 (m).

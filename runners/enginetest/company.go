@@ -99,11 +99,11 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 			ids[i] = int32(i * 7 % 50)
 		}
 		p, whole := b.inInts(ids), b.out(m*96)
-		d.Embed(whole.dev, table.dev, p.dev)
+		d.Embed(whole.dev, table.dev, p.dev, 1)
 		want := b.get(whole.dev)
 		pieces(func(lo, hi int) {
 			dst := b.out((hi - lo) * 96)
-			d.Embed(dst.dev, table.dev, p.dev.Slice(lo, hi))
+			d.Embed(dst.dev, table.dev, p.dev.Slice(lo, hi), 1)
 			if err := same(b.get(dst.dev), want[lo*96:hi*96]); err != nil {
 				t.Errorf("embed: rows %d to %d alone: %v", lo, hi, err)
 			}

@@ -52,8 +52,12 @@ func (r *recorder) LoadVector(v engine.Stored) (engine.Array, error) {
 func (r *recorder) NewRotary(rotation engine.Rotation, n int) (engine.Rotary, error) {
 	return r.note("NewRotary").NewRotary(rotation, n)
 }
-func (r *recorder) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
-	r.note("Embed").Embed(dst, table, ids)
+func (r *recorder) Embed(dst engine.Array, table engine.Weight, ids engine.Array, scale float32) {
+	r.note("Embed").Embed(dst, table, ids, scale)
+}
+func (r *recorder) Cap(x engine.Array, limit float32) { r.note("Cap").Cap(x, limit) }
+func (r *recorder) RMSNormAdd(dst, x, weight engine.Array, eps float32) {
+	r.note("RMSNormAdd").RMSNormAdd(dst, x, weight, eps)
 }
 func (r *recorder) RMSNorm(dst, x, weight engine.Array, eps float32) {
 	r.note("RMSNorm").RMSNorm(dst, x, weight, eps)

@@ -9,6 +9,7 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
 )
 
 // shelf is a device that returns the positions it was given.
@@ -67,7 +68,7 @@ func TestAuditFinds(t *testing.T) {
 		for _, rows := range d.held {
 			change(rows, &s)
 		}
-		got, positions, err := Audit(d, v, s, n, h, true)
+		got, positions, err := Audit(d, models.Config{Heads: h, Windows: make([]int, len(s.Caches))}, v, s, n, true)
 		var failed *AuditError
 		switch {
 		case want != "":
@@ -101,7 +102,7 @@ func BenchmarkAudit(b *testing.B) {
 	}
 	for b.Loop() {
 		for _, x := range all {
-			if _, _, err := Audit(x.shelf, x.Variant, x.Sequence, 16384, h, false); err != nil {
+			if _, _, err := Audit(x.shelf, models.Config{Heads: h, Windows: make([]int, len(x.Caches))}, x.Variant, x.Sequence, 16384, false); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -58,7 +58,7 @@ func (e *Engine) Check(list []runners.Variant) error {
 		return err
 	}
 	for _, v := range policies {
-		if err := v.CheckLayers(e.model.Layers); err != nil {
+		if err := e.model.CheckVariant(v); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,7 +34,18 @@ type Config struct {
 	Vocab      int
 	Context    int // number of positions that the model was made for
 	Epsilon    float32
-	Rope       Rope // of every layer, unless SlidingRope differs
+	// UnitNorms: the weights of norms are stored less 1.
+	UnitNorms bool
+	// PostNorms: attention and feed-forward have norms behind them too, before their output is added.
+	PostNorms bool
+	// EmbeddingScale is what embeddings are multiplied by, 0 for nothing. RoundedScale has it rounded to the device's type
+	// first, as transformers does.
+	EmbeddingScale float32
+	RoundedScale   bool
+	AttentionScale float32 // of q·k; 0 for 1/√d
+	AttentionCap   float32 // softly bounds q·k, scaled: cap·tanh(s/cap); 0 for none
+	LogitCap       float32 // the same of logits
+	Rope           Rope    // of every layer, unless SlidingRope differs
 	// SlidingRope is the rotation of layers with a sliding window, where it is another one.
 	SlidingRope *Rope
 	Windows     []int // per layer: the sliding window, 0 for none
@@ -95,6 +107,8 @@ type RawConfig struct {
 	RopeScaling     *RawRope        `json:"rope_scaling"`
 	RopeParameters  *RawRope        `json:"rope_parameters"`
 	RopeLocalTheta  *float64        `json:"rope_local_base_freq"`
+	Partial         *float64        `json:"partial_rotary_factor"`
+	Original        *float64        `json:"original_max_position_embeddings"`
 	SlidingWindow   *int            `json:"sliding_window"`
 	UseSliding      *bool           `json:"use_sliding_window"`
 	MaxWindowLayers int             `json:"max_window_layers"`
@@ -107,21 +121,6 @@ type RawConfig struct {
 	SparseStep      *int            `json:"decoder_sparse_step"`
 	DenseLayers     []int           `json:"mlp_only_layers"`
 	EOS             json.RawMessage `json:"eos_token_id"`
-}
-
-// RawRope is the rotation's part of config.json, in either form. The newer one may have
-// a part for each kind of layer.
-type RawRope struct {
-	Theta       *float64 `json:"rope_theta"`
-	Type        string   `json:"rope_type"`
-	OlderType   string   `json:"type"`
-	Factor      float64  `json:"factor"`
-	LowFactor   float64  `json:"low_freq_factor"`
-	HighFactor  float64  `json:"high_freq_factor"`
-	OriginalMax float64  `json:"original_max_position_embeddings"`
-
-	Full    *RawRope `json:"full_attention"`
-	Sliding *RawRope `json:"sliding_attention"`
 }
 
 // ReadConfig reads a Hugging Face directory's config.json. End tokens in
@@ -227,9 +226,10 @@ func (raw RawConfig) config() (Config, error) {
 	if c.EOS, err = endTokens(raw.EOS); err != nil {
 		return c, err
 	}
-	if c.Rope, c.SlidingRope, err = raw.ropes(); err != nil {
+	if c.Rope, c.SlidingRope, err = raw.ropes(c.Heads.Size); err != nil {
 		return c, err
 	}
+	c.Context = max(c.Context, c.Rope.context())
 	if c.Layers < 1 || c.Layers > 1<<12 {
 		return c, fmt.Errorf("num_hidden_layers is %d", c.Layers)
 	}
@@ -264,8 +264,25 @@ func (c Config) Check() error {
 	if c.Heads.Size%2 != 0 {
 		return fmt.Errorf("head size %d is odd: the rotation needs pairs", c.Heads.Size)
 	}
+	if err := c.Rope.check(c.Heads.Size); err != nil {
+		return err
+	}
+	if c.SlidingRope != nil {
+		if err := c.SlidingRope.check(c.Heads.Size); err != nil {
+			return fmt.Errorf("layers with a sliding window: %w", err)
+		}
+	}
 	if err := c.Mixture.check(c.Layers); err != nil {
 		return err
+	}
+	if c.Experts > 0 && c.PostNorms {
+		return errors.New("a mixture of experts with a norm behind it is not supported")
+	}
+	for what, v := range map[string]float32{"embeddings' scale": c.EmbeddingScale, "attention's scale": c.AttentionScale,
+		"cap of the attention's scores": c.AttentionCap, "logits' cap": c.LogitCap} {
+		if !(v >= 0) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("the %s is %g", what, v)
+		}
 	}
 	if len(c.Windows) != c.Layers {
 		return fmt.Errorf("%d sliding windows for %d layers", len(c.Windows), c.Layers)
@@ -284,6 +301,14 @@ func (c Config) RopeOf(layer int) Rope {
 		return *c.SlidingRope
 	}
 	return c.Rope
+}
+
+// Scale is the factor of the attention's products.
+func (c Config) Scale() float32 {
+	if c.AttentionScale > 0 {
+		return c.AttentionScale
+	}
+	return float32(1 / math.Sqrt(float64(c.Heads.Size)))
 }
 
 // QueryWidth is the width of all query heads together.
@@ -308,7 +333,11 @@ func (c Config) Parameters() int64 {
 	dense := 3 * int64(c.Width) * int64(c.FF)
 	mixture := c.Mixture.parameters(c.Width)
 	sparse := int64(c.SparseLayers(c.Layers))
-	n := int64(c.Layers)*(attention+2*int64(c.Width)) + sparse*mixture + (int64(c.Layers)-sparse)*dense
+	norms := 2 * int64(c.Width)
+	if c.PostNorms {
+		norms *= 2
+	}
+	n := int64(c.Layers)*(attention+norms) + sparse*mixture + (int64(c.Layers)-sparse)*dense
 	n += int64(c.Width) + int64(c.Vocab)*int64(c.Width)
 	if !c.Tied {
 		n += int64(c.Vocab) * int64(c.Width)

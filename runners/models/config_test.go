@@ -44,7 +44,7 @@ func TestConfigErrors(t *testing.T) {
 		`{`:                      "config.json:1: ",
 		`{"model_type": "gpt2"}`: `unknown model_type "gpt2": have llama, mistral, mixtral, qwen2, qwen3`,
 		"{\"model_type\": \"llama\",\n \"num_hidden_layers\": \"two\"}":                           "config.json:2: ",
-		llama31 + `"rope_scaling": {"type": "yarn", "factor": 4}}`:                                `rope scaling "yarn": have default, linear, llama3`,
+		llama31 + `"rope_scaling": {"type": "yarn", "factor": 0}}`:                                `rope scaling yarn: factor is 0`,
 		llama31 + `"rope_scaling": {"type": "linear"}}`:                                           "factor is 0",
 		llama31 + `"mlp_bias": true}`:                                                             "mlp_bias",
 		llama31 + `"eos_token_id": "two"}`:                                                        "eos_token_id",

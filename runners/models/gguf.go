@@ -33,7 +33,6 @@ func ggufConfig(f *weights.File) (Config, error) {
 		QKNorm:  architecture == "qwen3" || architecture == "qwen3moe",
 		QKVBias: architecture == "qwen2",
 		Tied:    !f.Has("output.weight"),
-		Rope:    Rope{Theta: r.float("rope.freq_base", 10000), Type: "default"},
 	}
 	c.Heads.KV = r.optional("attention.head_count_kv", c.Heads.Query)
 	if c.Heads.Query > 0 {
@@ -48,27 +47,10 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if r.err != nil {
 		return c, r.err
 	}
-	if kind, err := meta.String(r.prefix + "rope.scaling.type"); err == nil && kind != "none" {
-		c.Rope.Type, c.Rope.Factor = kind, r.float("rope.scaling.factor", 0)
-	}
-	if meta.Has(r.prefix + "rope.freq_base_swa") {
-		c.SlidingRope = &Rope{Theta: r.float("rope.freq_base_swa", 0), Type: "default"}
-		if err := c.SlidingRope.check(); err != nil {
-			return c, fmt.Errorf("%s: rope.freq_base_swa: %w", f.Path(), err)
-		}
-	}
-	if f.Has("rope_freqs.weight") {
-		t, err := f.Weight("rope_freqs.weight", c.Heads.Size/2)
-		if err != nil {
-			return c, err
-		}
-		if c.Rope.Divisors, err = t.Floats(); err != nil {
-			return c, err
-		}
-	}
-	if err := c.Rope.check(); err != nil {
+	if c.Rope, c.SlidingRope, err = r.ropes(f, c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
+	c.Context = max(c.Context, c.Rope.context())
 	if err := ggufBiases(f.Names(), c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}

@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -14,14 +13,17 @@ type Model struct {
 	embedding engine.Weight
 	output    engine.Weight // the embedding itself if they are tied
 	norm      engine.Array
-	layers    []layer
-	block     int                    // tokens per prefill block
-	rotaries  map[bool]engine.Rotary // by whether layers are sliding ones with a rotation of their own
-	outgrown  []engine.Rotary
+	// embeddingScale is 1 where embeddings stay as they are.
+	embeddingScale float32
+	layers         []layer
+	block          int // tokens per prefill block
+	rotaries       map[turning]engine.Rotary
+	outgrown       []engine.Rotary
 }
 
 type layer struct {
 	attentionNorm, feedNorm engine.Array
+	attentionPost, feedPost engine.Array // norms behind attention and feed-forward, or empty
 	qkNorm                  engine.QKNorm
 	qkv                     engine.Weight // (queryWidth+2·kvWidth, width)
 	out                     engine.Weight // (width, queryWidth)
@@ -85,7 +87,7 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	if b, ok := d.(Blocker); ok {
 		m.block = b.BlockTokens()
 	}
-	l := loader{d: d, s: f.Source, layer: -1, biased: map[Role]bool{
+	l := loader{d: d, s: f.Source, layer: -1, unit: c.UnitNorms, biased: map[Role]bool{
 		QueryBias: c.QKVBias, KeyBias: c.QKVBias, ValueBias: c.QKVBias, AttentionOutputBias: c.OutBias}}
 	m.embedding = l.weight(part{Embedding, c.Vocab, c.Width})
 	m.norm = l.vector(OutputNorm, c.Width)
@@ -95,8 +97,11 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	}
 	for i := range c.Layers {
 		l.layer = i
-		y := layer{attention: engine.Attention{Heads: c.Heads, Window: c.Windows[i], Scale: float32(1 / math.Sqrt(float64(c.Heads.Size)))}}
+		y := layer{attention: engine.Attention{Heads: c.Heads, Window: c.Windows[i], Scale: c.Scale(), Cap: c.AttentionCap}}
 		y.attentionNorm, y.feedNorm = l.vector(AttentionNorm, c.Width), l.vector(FeedNorm, c.Width)
+		if c.PostNorms {
+			y.attentionPost, y.feedPost = l.vector(AttentionPostNorm, c.Width), l.vector(FeedPostNorm, c.Width)
+		}
 		if c.QKNorm {
 			y.qkNorm = engine.QKNorm{Query: l.vector(QueryNorm, c.Heads.Size), Key: l.vector(KeyNorm, c.Heads.Size), Epsilon: c.Epsilon}
 		}
@@ -116,6 +121,9 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 		if l.err == nil && done != nil {
 			done(i + 1)
 		}
+	}
+	if l.err == nil {
+		m.embeddingScale, l.err = embeddingScale(d, c)
 	}
 	if l.err == nil {
 		l.err = d.Sync()
@@ -143,7 +151,7 @@ func (m *Model) Close() {
 	}
 	d.Free(m.norm)
 	for i, y := range m.layers {
-		d.Free(y.attentionNorm, y.feedNorm, y.qkNorm.Query, y.qkNorm.Key)
+		d.Free(y.attentionNorm, y.feedNorm, y.attentionPost, y.feedPost, y.qkNorm.Query, y.qkNorm.Key)
 		weights = append(weights, y.qkv, y.out)
 		if !m.Sparse(i) {
 			weights = append(weights, y.gateUp, y.down)
@@ -157,6 +165,25 @@ func (m *Model) Close() {
 	m.layers = nil
 }
 
+// embeddingScale is the factor of a model's embeddings on a device.
+func embeddingScale(d engine.Device, c Config) (float32, error) {
+	if c.EmbeddingScale == 0 {
+		return 1, nil
+	}
+	if !c.RoundedScale {
+		return c.EmbeddingScale, nil
+	}
+	a, err := d.New(d.Type(), 1)
+	if err != nil {
+		return 0, err
+	}
+	defer d.Free(a)
+	v := []float32{c.EmbeddingScale}
+	d.Put(a, v)
+	d.Get(v, a)
+	return v[0], nil
+}
+
 type part struct {
 	role       Role
 	rows, cols int
@@ -167,6 +194,7 @@ type loader struct {
 	d       engine.Device
 	s       Source
 	layer   int
+	unit    bool          // norms lack 1
 	biased  map[Role]bool // the biases that the configuration has; others in the files are ignored
 	err     error
 	weights []engine.Weight
@@ -215,6 +243,24 @@ func (l *loader) expert(expert int, parts ...part) engine.Weight {
 	return w
 }
 
+// onePlus is a norm's weight of which a file has what is above 1.
+type onePlus struct{ engine.Stored }
+
+func (o onePlus) Storage() engine.Storage { return engine.F32 }
+
+func (o onePlus) ReadRow(i int, dst []float32) {
+	o.Stored.ReadRow(i, dst)
+	for j := range dst {
+		dst[j]++
+	}
+}
+
+func (o onePlus) RawRow(i int) []byte {
+	row := make([]float32, o.Cols())
+	o.ReadRow(i, row)
+	return rawFloats(row)
+}
+
 func (l *loader) vector(role Role, n int) engine.Array {
 	if l.err != nil {
 		return engine.Array{}
@@ -223,6 +269,9 @@ func (l *loader) vector(role Role, n int) engine.Array {
 	if err != nil {
 		l.err = err
 		return engine.Array{}
+	}
+	if l.unit {
+		t = onePlus{t}
 	}
 	a, err := l.d.LoadVector(t)
 	if err != nil {

@@ -50,17 +50,20 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	if m.SlidingRope != nil {
 		rotation *= 2
 	}
+	if m.Rope.changes() > 0 {
+		rotation *= 2 // the prompt's, and that of the tokens behind it
+	}
 	p.Prefill += array(n, m.Width) + 2*array(n, m.KVWidth()) + 4*int64(n) + 4*int64(m.Vocab) + rotation
 	rows := int64(len(variants))
 	if twins {
 		rows *= 2
 	}
 	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
-	l := compress.Layer{Layers: m.Layers, Tokens: n, Attention: engine.Attention{Heads: m.Heads}}
+	l := m.PolicyPlace(n, 0)
 	chosen := int64(0) // bytes of positions, in the layer with most of them
 	for _, v := range variants {
 		var bytes, most int64
-		for i := range m.Layers {
+		for i := range l.Layers {
 			l.Index = i
 			e := v.Expect(l)
 			held := e.Most() + e.Heads*room
@@ -68,6 +71,15 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 			if e.Tail < n { // positions may be dropped, so the cache stores which are kept
 				bytes += takes(4 * int64(held))
 				most = max(most, 4*int64(e.Most()))
+			}
+		}
+		for i, w := range m.Windows {
+			if m.Fixed(i) {
+				held := m.Heads.KV * (min(n, w) + room)
+				bytes += 2 * array(held, m.Heads.Size)
+				if w < n {
+					bytes += takes(4 * int64(held))
+				}
 			}
 		}
 		chosen += most

@@ -13,23 +13,48 @@ func (r rotaries) of(y *layer) engine.Rotary {
 	return r.full
 }
 
-// rotate returns the rotations of all positions below n.
-func (m *Model) rotate(n int) (r rotaries, err error) {
-	if r.full, err = m.rotary(false, n); err != nil {
+// turning is what a rotary is made for: full layers or sliding ones with a rotation of their
+// own; and where the rotation has two lists of frequencies, prompts of the first or of the
+// second, or tokens that are read one by one.
+type turning struct {
+	sliding bool
+	list    int
+}
+
+// rotateWhole returns the rotations of a prompt of n tokens, read as one.
+func (m *Model) rotateWhole(n int) (rotaries, error) {
+	return m.rotate(n, func(r Rope) (Rope, int) {
+		switch from := r.changes(); {
+		case from == 0:
+			return r, 0
+		case n > from:
+			return r.For(n), 2
+		default:
+			return r.For(n), 1
+		}
+	})
+}
+
+// rotateTokens returns the rotations of tokens at positions below n, each read by itself.
+func (m *Model) rotateTokens(n int) (rotaries, error) {
+	return m.rotate(n, func(r Rope) (Rope, int) { return r, 0 })
+}
+
+func (m *Model) rotate(n int, of func(Rope) (Rope, int)) (r rotaries, err error) {
+	rope, list := of(m.Rope)
+	if r.full, err = m.rotary(turning{false, list}, rope, n); err != nil || m.SlidingRope == nil {
+		r.sliding = r.full
 		return r, err
 	}
-	r.sliding, err = m.rotary(true, n)
+	rope, list = of(*m.SlidingRope)
+	r.sliding, err = m.rotary(turning{true, list}, rope, n)
 	return r, err
 }
 
-// rotary returns one of them. One that is too short stays until the model is closed:
-// decoders may still use it.
-func (m *Model) rotary(sliding bool, n int) (engine.Rotary, error) {
-	rope := m.Rope
-	if sliding = sliding && m.SlidingRope != nil; sliding {
-		rope = *m.SlidingRope
-	}
-	old := m.rotaries[sliding]
+// rotary returns the rotary of positions below n. One that is too short stays until the model
+// is closed: decoders may still use it.
+func (m *Model) rotary(of turning, r Rope, n int) (engine.Rotary, error) {
+	old := m.rotaries[of]
 	if old != nil && old.Positions() >= n {
 		return old, nil
 	}
@@ -37,7 +62,7 @@ func (m *Model) rotary(sliding bool, n int) (engine.Rotary, error) {
 	if old != nil {
 		n = max(n, 2*old.Positions()) // so that those outgrown are few, and together no longer than this one
 	}
-	r, err := m.device.NewRotary(engine.Rotation{Frequencies: rope.Frequencies(m.Heads.Size), Scale: 1}, n)
+	made, err := m.device.NewRotary(r.Rotation(m.Heads.Size), n)
 	if err != nil {
 		return nil, err
 	}
@@ -45,10 +70,10 @@ func (m *Model) rotary(sliding bool, n int) (engine.Rotary, error) {
 		m.outgrown = append(m.outgrown, old)
 	}
 	if m.rotaries == nil {
-		m.rotaries = map[bool]engine.Rotary{}
+		m.rotaries = map[turning]engine.Rotary{}
 	}
-	m.rotaries[sliding] = r
-	return r, nil
+	m.rotaries[of] = made
+	return made, nil
 }
 
 func (m *Model) freeRotaries() {

@@ -93,7 +93,7 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	fmt.Fprintf(h, "%d %s", s.seed, name)
 	t := random{name: name, rows: rows, cols: cols, seed: h.Sum64()}
 	switch role {
-	case OutputNorm, AttentionNorm, FeedNorm, QueryNorm, KeyNorm:
+	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm:
 		return ones{name, cols}, nil
 	}
 	// A uniform number on (-s, s) has variance s²/3, so with s = √(3/cols) products

@@ -36,6 +36,8 @@ const (
 	QueryNorm
 	KeyNorm
 	FeedNorm
+	AttentionPostNorm // behind attention, before its output is added
+	FeedPostNorm
 	Gate
 	Up
 	Down
@@ -69,8 +71,8 @@ var ggufNames = map[Role]string{
 	Value: "blk.%d.attn_v.weight", ValueBias: "blk.%d.attn_v.bias",
 	AttentionOutput: "blk.%d.attn_output.weight", AttentionOutputBias: "blk.%d.attn_output.bias",
 	QueryNorm: "blk.%d.attn_q_norm.weight", KeyNorm: "blk.%d.attn_k_norm.weight",
-	FeedNorm: "blk.%d.ffn_norm.weight",
-	Gate:     "blk.%d.ffn_gate.weight", Up: "blk.%d.ffn_up.weight", Down: "blk.%d.ffn_down.weight",
+	FeedNorm: "blk.%d.ffn_norm.weight", AttentionPostNorm: "blk.%d.post_attention_norm.weight", FeedPostNorm: "blk.%d.post_ffw_norm.weight",
+	Gate: "blk.%d.ffn_gate.weight", Up: "blk.%d.ffn_up.weight", Down: "blk.%d.ffn_down.weight",
 	Router: "blk.%d.ffn_gate_inp.weight",
 }
 
@@ -88,7 +90,7 @@ func nameOf(names map[Role]string, role Role, layer int) string {
 // shapeOf is the shape of a role's tensor in a file, where a vector has one dimension.
 func shapeOf(role Role, rows, cols int) []int {
 	switch role {
-	case OutputNorm, AttentionNorm, FeedNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias:
+	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias:
 		return []int{cols}
 	}
 	return []int{rows, cols}

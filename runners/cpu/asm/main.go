@@ -23,11 +23,15 @@ func main() {
 		w.unpackHalf("F16")
 		w.unpackQ8()
 		w.unpackQ4()
+		w.unpackP4()
+		w.unpackE8()
 		for _, n := range fewRows {
 			w.rowHalf("BF16", n[0], n[1])
 			w.rowHalf("F16", n[0], n[1])
 			w.rowQ8(n[0], n[1])
 			w.rowQ4(n[0], n[1])
+			w.rowP4(n[0], n[1])
+			w.rowE8(n[0], n[1])
 		}
 		w.softmax()
 		w.scaleColumns()
