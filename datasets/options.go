@@ -261,6 +261,14 @@ func Define(name string) (Definition, error) {
 	return Definition{}, fmt.Errorf("unknown task %q: have %s", name, strings.Join(Names(), ", "))
 }
 
+// AnyOf says whether one of these tasks is of a family.
+func AnyOf(family string, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		d, err := Define(name)
+		return err == nil && d.Family == family
+	})
+}
+
 // Expand replaces the groups among names by their tasks, and returns each task once.
 func Expand(asked []string) ([]string, error) {
 	var names []string

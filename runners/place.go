@@ -15,6 +15,9 @@ type Place struct {
 	Effort Effort // estimated
 }
 
+// MaxNew is how many tokens the sample's answer may have, without making it.
+func (p Place) MaxNew() int { return newTokens(p.Task, p.Number) }
+
 // Effort is an estimate of what a sample costs, in seconds of a machine that is nobody's: only ratios count, and those of
 // reading and of decoding apart.
 type Effort struct{ Reading, Decoding float64 }
@@ -103,7 +106,7 @@ func (j *Job) weigh(list []Place, team []Runner) {
 	known := map[[2]int]Effort{} // many samples are of one length, or nearly
 	for i, p := range list {
 		tokens := max(1, p.Task.Size(p.Number))
-		key := [2]int{tokens - tokens%(1+tokens/64), newTokens(p.Task, p.Number)}
+		key := [2]int{tokens - tokens%(1+tokens/64), p.MaxNew()}
 		if _, ok := known[key]; !ok {
 			known[key] = w.Effort(key[0], key[1], j.Variants, j.Baseline != nil)
 		}

@@ -107,7 +107,7 @@ func (a *asking) finish(cmd *cobra.Command, j *runners.Job, team []runners.Runne
 	err := j.Run(cmd.Context(), team, journal, progress)
 	asked := stop()
 	if err != nil {
-		return explainEnd(err, asked, had, len(journal.Rows()))
+		return commands.End(err, asked, had, len(journal.Rows()), exitAgain)
 	}
 	progress.Close()
 	if !j.Part.IsZero() {

@@ -92,10 +92,8 @@ func (d *Device) Type() engine.Type { return d.kind }
 // Describe names the card, driver and cuBLAS.
 func (d *Device) Describe() string { return d.card.Describe() }
 
-// BlockTokens is how many tokens of a prompt go through a layer at a time. With so many,
-// large products run at their full rate, and the attention of 32 heads is 66·32 tiles of
-// 128 queries: exactly 16 for each of 132 multiprocessors.
-func (d *Device) BlockTokens() int { return 66 * 128 }
+// BlockTokens is [BlockTokens].
+func (d *Device) BlockTokens() int { return BlockTokens }
 
 // Sync waits for everything and returns the first error since the last Sync. What
 // a kernel did wrong shows only here: the error then names every operation since

@@ -6,10 +6,14 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Companions is how many rows of x the kernels for few rows multiply at once. A step of more
-// rows is multiplied in pieces of so many, each of which reads the weights again.
-func (d *Device) Companions() int {
-	if d.hopperCard() && d.kind != engine.Float32 {
+// Companions is [Companions] of this card.
+func (d *Device) Companions() int { return Companions(d.kind, d.hopperCard()) }
+
+// Companions is how many rows of x the kernels for few rows multiply at once, by the element
+// type and whether the card has compute capability 9.0. A step of more rows is multiplied in
+// pieces of so many, each of which reads the weights again.
+func Companions(t engine.Type, hopper bool) int {
+	if hopper && t != engine.Float32 {
 		return wideRows
 	}
 	return fewRows

@@ -74,7 +74,12 @@ func OpenShape(spec string) (*Files, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("shape %q: %w", spec, err)
 	}
-	return &Files{Config: c, Source: randomSource{c, seed}, Bytes: 2 * c.Parameters(), Path: "shape:" + spec}, nil
+	return RandomFiles(c, "shape:"+spec, seed), nil
+}
+
+// RandomFiles is a model of a configuration with random weights.
+func RandomFiles(c Config, name string, seed uint64) *Files {
+	return &Files{Config: c, Source: randomSource{c, seed}, Bytes: 2 * c.Parameters(), Path: name}
 }
 
 type randomSource struct {
