@@ -13,7 +13,11 @@
 // "ada(snapkv)" is.
 package compress
 
-import "github.com/snapbench/snapbench/runners/engine"
+import (
+	"math"
+
+	"github.com/snapbench/snapbench/runners/engine"
+)
 
 // Layer is the place a policy decides in.
 type Layer struct {
@@ -27,6 +31,15 @@ type Layer struct {
 	Angles []float32 // position p turns the pair (i, i+len(Angles)) of a head by p·Angles[i]; numbers behind the pairs are not turned
 	// AnglesFrom is the position from which tokens behind the prompt are turned by Angles, too.
 	AnglesFrom int
+}
+
+// logit is what the model makes of the product of a query and a key before its softmax.
+func (l Layer) logit(product float64) float64 {
+	x := float64(l.Scale) * product
+	if l.Cap > 0 {
+		return float64(l.Cap) * math.Tanh(x/float64(l.Cap))
+	}
+	return x
 }
 
 // Capacity is what a budget gives each cache head of a layer.

@@ -2,6 +2,7 @@ package compress
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -132,6 +133,15 @@ func TestRefusedByLayer(t *testing.T) {
 		}
 	}
 	l.Window = 0
+	l.Sinks, _ = d.New(engine.Float32, h.Query)
+	if _, _, err := choose(t, d, s, l, "snapkv(cap=20,w=4,gqa=rkv)"); err == nil || !strings.Contains(err.Error(), "gqa=rkv does not go with the sinks of layer 3") {
+		t.Errorf("rkv in a layer with sinks: %v", err)
+	}
+	l.Sinks, l.Cap = engine.Array{}, 50
+	if _, _, err := choose(t, d, s, l, "expected(cap=20)"); err == nil || !strings.Contains(err.Error(), "does not go with the soft cap of 50 in layer 3") {
+		t.Errorf("expected attention in a layer with a cap: %v", err)
+	}
+	l.Cap = 0
 
 	// Channel 1 of the second KV head's keys stands still in the block of positions 12 to 19.
 	keys := make([]float32, s.KV.K.Len)
@@ -239,11 +249,20 @@ func TestFinchChunks(t *testing.T) {
 }
 
 // With a window of one query its factor changes no order: both forms keep the same,
-// also where the model's own window hides positions.
+// also where the model's own window hides positions, its cap bends logits, or sinks take a
+// share that differs from head to head.
 func TestFinchInSlidingLayer(t *testing.T) {
-	for _, sliding := range []int{0, 1, 12} {
+	choices := map[string]bool{}
+	for i, sliding := range []int{0, 1, 12, 0, 0} {
 		d, s, l := wave(t, engine.Heads{Query: 4, KV: 2, Size: 4}, 40)
 		l.Window = sliding
+		if i == 3 {
+			l.Scale, l.Cap = 8*l.Scale, 0.5
+		}
+		if i == 4 {
+			l.Sinks, _ = d.New(engine.Float32, 4)
+			d.Put(l.Sinks, []float32{-5, 6, 6, -5})
+		}
 		_, plain, err := choose(t, d, s, l, "finch(cap=20,w=1,normalize=off,rerotate=off)")
 		if err != nil {
 			t.Fatal(err)
@@ -257,6 +276,10 @@ func TestFinchInSlidingLayer(t *testing.T) {
 				t.Errorf("sliding window %d, head %d: %v without counting, %v with it", sliding, h, plain[h], counted[h])
 			}
 		}
+		choices[fmt.Sprint(plain)] = true
+	}
+	if len(choices) != 5 {
+		t.Errorf("5 layers that attend differently make %d choices", len(choices))
 	}
 }
 

@@ -41,9 +41,17 @@ func TestAttended(t *testing.T) {
 					keys := make([]float32, kv.K.Len)
 					d.Get(keys, kv.K)
 					want[layer] = make([]float64, h.Query*n)
+					sinks := slices.Repeat([]float64{math.Inf(-1)}, h.Query)
+					if by := m.Attention(m.PolicyLayers()[layer]); by.Sinks.Len > 0 {
+						list := make([]float32, h.Query)
+						d.Get(list, by.Sinks)
+						for a, z := range list {
+							sinks[a] = float64(z)
+						}
+					}
 					for row := n; row < n+last; row++ {
 						for a := range h.Query {
-							for j, p := range attention(queries[(row*h.Query+a)*h.Size:][:h.Size], keys[a/h.Group()*len(ids)*h.Size:], row, m.Windows[m.PolicyLayers()[layer]], float64(m.Scale()), float64(m.AttentionCap)) {
+							for j, p := range attention(queries[(row*h.Query+a)*h.Size:][:h.Size], keys[a/h.Group()*len(ids)*h.Size:], row, m.Windows[m.PolicyLayers()[layer]], float64(m.Scale()), float64(m.AttentionCap), sinks[a]) {
 								if j < n {
 									want[layer][a*n+j] += p
 								}
@@ -115,12 +123,12 @@ func TestAttended(t *testing.T) {
 }
 
 // attention is the softmax of a query over the keys that it sees.
-func attention(q, keys []float32, position, window int, scale, limit float64) []float64 {
+func attention(q, keys []float32, position, window int, scale, limit, sink float64) []float64 {
 	list, first := make([]float64, position+1), 0
 	if window > 0 {
 		first = max(0, position-window+1)
 	}
-	sum := 0.0
+	sum := math.Exp(sink)
 	for j := first; j <= position; j++ {
 		for i, x := range q {
 			list[j] += float64(x) * float64(keys[j*len(q)+i])

@@ -15,10 +15,15 @@ import (
 // contractConfig has the fields of a family's config.json besides those of all families.
 // The tests of this file run for every registered family.
 var contractConfig = map[string]map[string]any{
-	"mistral":   {"sliding_window": 9},
-	"mixtral":   {"num_local_experts": 3, "num_experts_per_tok": 2},
-	"qwen2":     {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
-	"qwen3_moe": {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "mlp_only_layers": []int{1}},
+	"mistral": {"sliding_window": 9},
+	"gemma2": {"layer_types": []string{"full_attention", "sliding_attention"}, "sliding_window": 7, "query_pre_attn_scalar": 12,
+		"attn_logit_softcapping": 1.5, "final_logit_softcapping": 2},
+	"gemma3":      {"sliding_window": 7, "sliding_window_pattern": 2},
+	"gemma3_text": {"sliding_window": 7, "sliding_window_pattern": 2, "final_logit_softcapping": 20},
+	"gpt_oss":     {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 9, "attention_bias": true},
+	"mixtral":     {"num_local_experts": 3, "num_experts_per_tok": 2},
+	"qwen2":       {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
+	"qwen3_moe":   {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "mlp_only_layers": []int{1}},
 }
 
 // tinyFamily is a small model of a family with random weights, on ref.
@@ -29,6 +34,10 @@ func tinyFamily(t *testing.T, name string, change map[string]any) (*Model, error
 		"rope_theta": 10000, "eos_token_id": 3}
 	maps.Copy(config, contractConfig[name])
 	maps.Copy(config, change)
+	if families[name].Nested {
+		config["model_type"] = "inside"
+		config = map[string]any{"model_type": name, "text_config": config}
+	}
 	text, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +129,7 @@ func TestContractForward(t *testing.T) {
 // TestContractRefuses: a config.json that a family does not support is an error.
 func TestContractRefuses(t *testing.T) {
 	for _, name := range Names() {
-		for _, change := range []map[string]any{{"hidden_act": "no such"}, {"num_hidden_layers": 0}, {"num_key_value_heads": 3},
+		for _, change := range []map[string]any{{"hidden_act": "no such", "hidden_activation": "no such"}, {"num_hidden_layers": 0}, {"num_key_value_heads": 3},
 			{"head_dim": 7}, {"vocab_size": -1}, {"rope_scaling": map[string]any{"rope_type": "no such", "factor": 2}}} {
 			if _, err := tinyFamily(t, name, change); err == nil {
 				t.Errorf("%s with %v opens", name, change)

@@ -10,8 +10,6 @@ import (
 	"github.com/snapbench/snapbench/runners/weights"
 )
 
-var ggufArchitectures = []string{"llama", "qwen2", "qwen3", "qwen3moe"}
-
 // ggufConfig reads the configuration from a GGUF file's metadata.
 func ggufConfig(f *weights.File) (Config, error) {
 	meta := f.Metadata()
@@ -19,19 +17,18 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if !slices.Contains(ggufArchitectures, architecture) {
-		return Config{}, fmt.Errorf("%s: architecture %q: have %s", f.Path(), architecture, strings.Join(ggufArchitectures, ", "))
+	family, ok := byArchitecture(architecture)
+	if !ok {
+		return Config{}, fmt.Errorf("%s: architecture %q: have %s", f.Path(), architecture, strings.Join(architectures(), ", "))
 	}
 	r := ggufKeys{path: f.Path(), meta: meta, prefix: architecture + "."}
 	c := Config{
-		Family:  architecture,
+		Family:  family.Name,
 		Layers:  r.number("block_count"),
 		Width:   r.number("embedding_length"),
 		Context: r.number("context_length"),
 		Epsilon: float32(r.float("attention.layer_norm_rms_epsilon", 0)),
 		Heads:   engine.Heads{Query: r.number("attention.head_count")},
-		QKNorm:  architecture == "qwen3" || architecture == "qwen3moe",
-		QKVBias: architecture == "qwen2",
 		Tied:    !f.Has("output.weight"),
 	}
 	c.Heads.KV = r.optional("attention.head_count_kv", c.Heads.Query)
@@ -40,7 +37,12 @@ func ggufConfig(f *weights.File) (Config, error) {
 	}
 	if c.Experts = r.optional("expert_count", 0); c.Experts > 0 {
 		c.PerToken = r.number("expert_used_count")
-		ggufMixture(&r, architecture, &c)
+		c.FF = r.optional("feed_forward_length", 0) // of dense layers, which few mixtures have
+		c.ExpertFF = r.optional("expert_feed_forward_length", c.FF)
+		c.FF = max(c.FF, c.ExpertFF)
+		if family.Name == "llama" {
+			c.Family = "mixtral"
+		}
 	} else {
 		c.FF = r.number("feed_forward_length")
 	}
@@ -51,6 +53,16 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	c.Context = max(c.Context, c.Rope.context())
+	if c.Layers > 0 && c.Layers <= 1<<12 {
+		c.Windows = make([]int, c.Layers)
+		for i := range c.Windows {
+			c.Windows[i] = r.optional("attention.sliding_window", 0)
+		}
+	}
+	c.Dense = ggufDense(f, c)
+	if family.AdaptGGUF != nil {
+		family.AdaptGGUF(&r, &c)
+	}
 	if err := ggufBiases(f.Names(), c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
@@ -59,13 +71,6 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, err
 	}
 	c.Vocab = table.Rows()
-	if c.Layers > 0 && c.Layers <= 1<<12 {
-		c.Dense = ggufDense(f, c)
-		c.Windows = make([]int, c.Layers)
-		for i := range c.Windows {
-			c.Windows[i] = r.optional("attention.sliding_window", 0)
-		}
-	}
 	for _, key := range []string{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"} {
 		if id, err := meta.Uint(key); err == nil && !slices.Contains(c.EOS, int32(id)) {
 			c.EOS = append(c.EOS, int32(id))
@@ -80,24 +85,10 @@ func ggufConfig(f *weights.File) (Config, error) {
 	return c, nil
 }
 
-// ggufMixture completes the configuration of a mixture.
-func ggufMixture(r *ggufKeys, architecture string, c *Config) {
-	c.FF = r.optional("feed_forward_length", 0)
-	switch architecture {
-	case "qwen3moe":
-		c.Family = "qwen3_moe"
-		c.ExpertFF = r.number("expert_feed_forward_length")
-		c.FF = max(c.FF, c.ExpertFF) // no layer has it
-	default:
-		c.Family = "mixtral"
-		c.ExpertFF = c.FF
-	}
-}
-
 // ggufDense says which layers of a mixture are dense: those without a router. The metadata
 // do not say.
 func ggufDense(f *weights.File, c Config) []bool {
-	dense, some := make([]bool, c.Layers), false
+	dense, some := make([]bool, len(c.Windows)), false
 	for i := range dense {
 		dense[i] = c.Experts > 0 && !f.Has(nameOf(ggufNames, Router, i)) && f.Has(nameOf(ggufNames, Gate, i))
 		some = some || dense[i]
@@ -108,12 +99,35 @@ func ggufDense(f *weights.File, c Config) []bool {
 	return dense
 }
 
+// byArchitecture is the family of a GGUF file.
+func byArchitecture(architecture string) (Family, bool) {
+	for _, f := range families {
+		if f.Architecture == architecture && architecture != "" {
+			return f, true
+		}
+	}
+	return Family{}, false
+}
+
+func architectures() []string {
+	var list []string
+	for _, f := range families {
+		if f.Architecture != "" {
+			list = append(list, f.Architecture)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // ggufBiases returns an error if a file has a bias that would not be read. The metadata do
 // not say which biases a model has, so every bias in the file is part of the model.
 func ggufBiases(names []string, c Config) error {
 	for _, name := range names {
 		_, kind, _ := strings.Cut(strings.TrimPrefix(name, "blk."), ".")
-		known := c.QKVBias && slices.Contains([]string{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, kind)
+		known := c.QKVBias && slices.Contains([]string{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, kind) ||
+			c.OutBias && kind == "attn_output.bias" || c.RouterBias && kind == "ffn_gate_inp.bias" ||
+			c.ExpertsBias && slices.Contains([]string{"ffn_gate_exps.bias", "ffn_up_exps.bias", "ffn_down_exps.bias"}, kind)
 		if strings.HasSuffix(name, ".bias") && !known {
 			return fmt.Errorf("tensor %q: a model of the family %s with this bias is not supported", name, c.Family)
 		}
@@ -127,6 +141,13 @@ type ggufKeys struct {
 	meta   weights.Metadata
 	prefix string
 	err    error
+}
+
+// fail keeps an error, unless there is one.
+func (r *ggufKeys) fail(err error) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %w", r.path, err)
+	}
 }
 
 func (r *ggufKeys) number(key string) int {

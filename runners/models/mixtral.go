@@ -10,7 +10,7 @@ func init() {
 		Up:   "model.layers.%d.block_sparse_moe.experts.%d.w3.weight",
 		Down: "model.layers.%d.block_sparse_moe.experts.%d.w2.weight",
 	}
-	Register(Family{Name: "mixtral", Names: names, Experts: experts, Adapt: func(raw RawConfig, c *Config) error {
+	Register(Family{Name: "mixtral", Tensors: names, Experts: experts, Adapt: func(raw RawConfig, c *Config) error {
 		if raw.LocalExperts < 1 {
 			return fmt.Errorf("num_local_experts is %d", raw.LocalExperts)
 		}

@@ -53,7 +53,15 @@ func Load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	if free := d.Memory().Free; free > 0 && size.bytes > free {
 		return nil, fmt.Errorf("%s: the weights do not fit: %w", f.Path, &engine.OutOfMemory{Device: d.Name(), Need: size.bytes, Free: free})
 	}
-	return load(d, f, done)
+	m, err := load(d, f, done)
+	if err != nil {
+		return nil, err
+	}
+	if m.embeddingScale, err = embeddingScale(d, f.Config); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return m, nil
 }
 
 // sizing replaces a device: it loads nothing and counts the bytes that weights need.
@@ -88,7 +96,8 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 		m.block = b.BlockTokens()
 	}
 	l := loader{d: d, s: f.Source, layer: -1, unit: c.UnitNorms, biased: map[Role]bool{
-		QueryBias: c.QKVBias, KeyBias: c.QKVBias, ValueBias: c.QKVBias, AttentionOutputBias: c.OutBias}}
+		QueryBias: c.QKVBias, KeyBias: c.QKVBias, ValueBias: c.QKVBias, AttentionOutputBias: c.OutBias,
+		RouterBias: c.RouterBias, GateBias: c.ExpertsBias, UpBias: c.ExpertsBias, DownBias: c.ExpertsBias}}
 	m.embedding = l.weight(part{Embedding, c.Vocab, c.Width})
 	m.norm = l.vector(OutputNorm, c.Width)
 	m.output = m.embedding
@@ -101,6 +110,9 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 		y.attentionNorm, y.feedNorm = l.vector(AttentionNorm, c.Width), l.vector(FeedNorm, c.Width)
 		if c.PostNorms {
 			y.attentionPost, y.feedPost = l.vector(AttentionPostNorm, c.Width), l.vector(FeedPostNorm, c.Width)
+		}
+		if c.Sinks {
+			y.attention.Sinks = l.vector(Sinks, c.Heads.Query)
 		}
 		if c.QKNorm {
 			y.qkNorm = engine.QKNorm{Query: l.vector(QueryNorm, c.Heads.Size), Key: l.vector(KeyNorm, c.Heads.Size), Epsilon: c.Epsilon}
@@ -121,9 +133,6 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 		if l.err == nil && done != nil {
 			done(i + 1)
 		}
-	}
-	if l.err == nil {
-		m.embeddingScale, l.err = embeddingScale(d, c)
 	}
 	if l.err == nil {
 		l.err = d.Sync()
@@ -151,7 +160,7 @@ func (m *Model) Close() {
 	}
 	d.Free(m.norm)
 	for i, y := range m.layers {
-		d.Free(y.attentionNorm, y.feedNorm, y.attentionPost, y.feedPost, y.qkNorm.Query, y.qkNorm.Key)
+		d.Free(y.attentionNorm, y.feedNorm, y.attentionPost, y.feedPost, y.qkNorm.Query, y.qkNorm.Key, y.attention.Sinks)
 		weights = append(weights, y.qkv, y.out)
 		if !m.Sparse(i) {
 			weights = append(weights, y.gateUp, y.down)
@@ -208,7 +217,9 @@ func (l *loader) free() {
 	l.d.Free(l.arrays...)
 }
 
-var biases = map[Role]Role{Query: QueryBias, Key: KeyBias, Value: ValueBias, AttentionOutput: AttentionOutputBias}
+// biases are those that products may have: of gate, up and down only an expert's.
+var biases = map[Role]Role{Query: QueryBias, Key: KeyBias, Value: ValueBias, AttentionOutput: AttentionOutputBias,
+	Router: RouterBias, Gate: GateBias, Up: UpBias, Down: DownBias}
 
 func (l *loader) weight(parts ...part) engine.Weight { return l.expert(-1, parts...) }
 
@@ -226,8 +237,8 @@ func (l *loader) expert(expert int, parts ...part) engine.Weight {
 		}
 		stored = append(stored, t)
 		var b engine.Stored
-		if role, ok := biases[p.role]; ok && l.biased[role] {
-			if b, err = l.s.Tensor(role, layer, -1, 1, p.rows); err != nil {
+		if role, ok := biases[p.role]; ok && l.biased[role] && (expert >= 0 || role < GateBias) {
+			if b, err = l.s.Tensor(role, layer, expert, 1, p.rows); err != nil {
 				l.err = err
 				return nil
 			}

@@ -12,7 +12,7 @@ import (
 // config.json says so (norm_topk_prob), as all published files do. Layer l is dense if
 // mlp_only_layers names it or decoder_sparse_step does not divide l+1.
 func init() {
-	Register(Family{Name: "qwen3_moe", Adapt: func(raw RawConfig, c *Config) error {
+	Register(Family{Name: "qwen3_moe", Architecture: "qwen3moe", Adapt: func(raw RawConfig, c *Config) error {
 		c.QKNorm, c.QKVBias, c.OutBias = true, raw.AttentionBias, raw.AttentionBias
 		c.Experts, c.PerToken, c.ExpertFF = raw.LocalExperts, raw.PerToken, raw.ExpertFF
 		if c.Experts == 0 {
@@ -30,7 +30,7 @@ func init() {
 			return err
 		}
 		return slideSomeLayers(raw, c)
-	}})
+	}, AdaptGGUF: func(_ *ggufKeys, c *Config) { c.QKNorm = true }})
 }
 
 func denseLayers(raw RawConfig, c *Config) error {

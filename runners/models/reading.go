@@ -94,6 +94,14 @@ func (b *Decoder) read(layer int, by engine.Attention) {
 		return
 	}
 	index := slices.Index(m.PolicyLayers(), layer)
+	sinks := slices.Repeat([]float64{math.Inf(-1)}, h.Query)
+	if by.Sinks.Len > 0 {
+		copied := make([]float32, h.Query)
+		d.Get(copied, by.Sinks)
+		for a, z := range copied {
+			sinks[a] = float64(z)
+		}
+	}
 	for row, s := range b.sequences {
 		r := s.mirror
 		if r == nil {
@@ -113,24 +121,28 @@ func (b *Decoder) read(layer int, by engine.Attention) {
 		attended := make([]float32, 0, len(flat))
 		for a, positions := range s.reader.variant.Read(place, queries, r.keys[layer]) {
 			g := a / h.Group()
-			attended = append(attended, attend(queries[a], r.keys[layer][g], r.values[layer][g], positions, by.Scale)...)
+			attended = append(attended, attend(queries[a], r.keys[layer][g], r.values[layer][g], positions, by, sinks[a])...)
 		}
 		d.Put(b.w.full.attended.Slice(lo, hi), attended)
 	}
 }
 
 // attend returns a query's attention over some rows of a head's keys and values, both (n, d).
-func attend(query, keys, values []float32, rows []int32, scale float32) []float32 {
-	d, highest := len(query), math.Inf(-1)
+// sink is the query head's, -∞ for none.
+func attend(query, keys, values []float32, rows []int32, by engine.Attention, sink float64) []float32 {
+	d, highest := len(query), sink
 	weights := make([]float64, len(rows))
 	for i, j := range rows {
 		for c, k := range keys[int(j)*d : int(j+1)*d] {
 			weights[i] += float64(query[c]) * float64(k)
 		}
-		weights[i] *= float64(scale)
+		weights[i] *= float64(by.Scale)
+		if by.Cap > 0 {
+			weights[i] = float64(by.Cap) * math.Tanh(weights[i]/float64(by.Cap))
+		}
 		highest = max(highest, weights[i])
 	}
-	sum, sums := 0.0, make([]float64, d)
+	sum, sums := math.Exp(sink-highest), make([]float64, d)
 	for i, j := range rows {
 		w := math.Exp(weights[i] - highest)
 		sum += w

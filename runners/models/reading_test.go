@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
@@ -111,7 +112,10 @@ func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int,
 			}
 			g.left += n - first - len(positions)
 			// The query is the last of the gathered positions.
-			one := engine.Attention{Heads: engine.Heads{Query: 1, KV: 1, Size: c.Size}, Scale: by.Scale}
+			one := engine.Attention{Heads: engine.Heads{Query: 1, KV: 1, Size: c.Size}, Scale: by.Scale, Cap: by.Cap}
+			if by.Sinks.Len > 0 {
+				one.Sinks = by.Sinks.Slice(a, a+1)
+			}
 			g.Attention(out.Slice(at, at+c.Size), query, engine.KV{K: array(k), V: array(v), Tokens: len(positions), Heads: 1, Size: c.Size}, len(positions)-1, one)
 		}
 	}
@@ -123,11 +127,21 @@ func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int,
 func TestReadsPages(t *testing.T) {
 	const n, steps = 23, 8
 	ids := tokens(n + steps)
-	for _, name := range Names() {
+	for _, name := range append(Names(), "llama with caps and sinks") {
 		t.Run(name, func(t *testing.T) {
-			m, err := tinyFamily(t, name, nil)
+			family, _, bent := strings.Cut(name, " ")
+			m, err := tinyFamily(t, family, nil)
 			if err != nil {
 				t.Fatal(err)
+			}
+			for i := range m.layers {
+				if by := &m.layers[i].attention; bent {
+					by.Cap = 0.5
+					if by.Sinks, err = m.device.New(engine.Float32, m.Heads.Query); err != nil {
+						t.Fatal(err)
+					}
+					m.device.Put(by.Sinks, []float32{-1, 4, 0.5, 2, 1, 3, -2, 0}[i:][:m.Heads.Query])
+				}
 			}
 			variants, err := compress.ParseAll("recent(cap=9);quest(cap=7,page=4,recent=2);full")
 			if err != nil {

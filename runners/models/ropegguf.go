@@ -57,7 +57,14 @@ func (r *ggufKeys) ropes(f *weights.File, c Config) (all Rope, sliding *Rope, er
 		}
 	}
 	context := float64(c.Context)
-	all.Original = optional("rope.scaling.original_context_length", context)
+	all.Original = context
+	if key := "rope.scaling.original_context_length"; r.meta.Has(r.prefix + key) { // a whole number; some converters write it as another
+		if n, err := r.meta.Uint(r.prefix + key); err == nil {
+			all.Original = float64(n)
+		} else {
+			all.Original = r.float(key, 0)
+		}
+	}
 	attention := optional("rope.scaling.attn_factor", 0)
 	switch all.Type {
 	case "linear":

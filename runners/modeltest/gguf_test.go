@@ -86,6 +86,7 @@ var ggufNames = map[string]string{
 	"input_layernorm.weight": "attn_norm.weight", "post_attention_layernorm.weight": "ffn_norm.weight",
 	"self_attn.q_norm.weight": "attn_q_norm.weight", "self_attn.k_norm.weight": "attn_k_norm.weight",
 	"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+	"self_attn.sinks": "attn_sinks.weight", "mlp.router": "ffn_gate_inp",
 	"mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate": "ffn_gate_inp",
 }
 
@@ -197,4 +198,108 @@ func TestQwen3MoEFromGGUF(t *testing.T) {
 		"qwen3moe.rope.freq_base": float32(1e6), "qwen3moe.expert_count": uint32(8), "qwen3moe.expert_used_count": uint32(2),
 	}, tensors)
 	sameModels(t, dir, path)
+}
+
+// TestGptOSSFromGGUF: a checkpoint of the hub and the same numbers in a GGUF file, experts in
+// blocks of MXFP4 in either order, are one model. GGUF files have no limit of the activation, which is 7.
+func TestGptOSSFromGGUF(t *testing.T) {
+	from, dir := sharedtest.Path(t, "families/gpt_oss_mxfp4"), t.TempDir()
+	for _, name := range []string{"config.json", "model.safetensors"} {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "config.json" {
+			data = bytes.Replace(data, []byte(`"swiglu_limit": 2.0`), []byte(`"swiglu_limit": 7.0`), 1)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := weights.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const experts, width, ff = 4, 64, 32
+	extra := map[string]ggufTensor{}
+	tensors := renamed(t, f, func(layer, name string, x *weights.Tensor) string {
+		if name == "post_attention_layernorm.weight" {
+			return "post_attention_norm.weight"
+		}
+		own, found := strings.CutPrefix(name, "mlp.experts.")
+		if !found {
+			return name
+		}
+		to := func(part string) string { return "blk." + layer + ".ffn_" + part }
+		switch own {
+		case "gate_up_proj_bias":
+			values, _ := x.Floats()
+			var gate, up []float32
+			for i := 0; i < len(values); i += 2 {
+				gate, up = append(gate, values[i]), append(up, values[i+1])
+			}
+			extra[to("gate_exps.bias")] = floatTensor([]int{experts, ff}, gate)
+			extra[to("up_exps.bias")] = floatTensor([]int{experts, ff}, up)
+		case "down_proj_bias":
+			values, _ := x.Floats()
+			extra[to("down_exps.bias")] = floatTensor([]int{experts, width}, values)
+		case "gate_up_proj_blocks", "down_proj_blocks":
+			scales, err := f.Tensor(strings.Replace(x.Name(), "_blocks", "_scales", 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, blocks := x.Shape()[1], x.Shape()[2]
+			for r := range experts * rows {
+				part := to("down_exps.weight")
+				if own[0] == 'g' {
+					part = to([]string{"gate_exps.weight", "up_exps.weight"}[r%2])
+				}
+				stack := extra[part]
+				stack.kind, stack.shape = 39, []int{experts, rows, 32 * blocks}
+				if own[0] == 'g' {
+					stack.shape[1] = rows / 2
+				}
+				for b := r * blocks; b < (r+1)*blocks; b++ {
+					var codes [32]byte // in the order of the numbers
+					for i := range codes {
+						codes[i] = x.Raw()[16*b+i/2] >> (4 * (i % 2)) & 15
+					}
+					stack.data = append(stack.data, scales.Raw()[b])
+					for i := range 16 {
+						stack.data = append(stack.data, codes[i]|codes[16+i]<<4)
+					}
+				}
+				extra[part] = stack
+			}
+		}
+		return ""
+	})
+	maps.Copy(tensors, extra)
+	path := filepath.Join(t.TempDir(), "gpt-oss.gguf")
+	writeGGUF(t, path, map[string]any{
+		"general.architecture": "gpt-oss", "gpt-oss.block_count": uint32(2), "gpt-oss.embedding_length": uint32(width),
+		"gpt-oss.feed_forward_length": uint32(ff), "gpt-oss.expert_feed_forward_length": uint32(ff),
+		"gpt-oss.context_length": uint32(2048), "gpt-oss.attention.layer_norm_rms_epsilon": float32(1e-5),
+		"gpt-oss.attention.head_count": uint32(4), "gpt-oss.attention.head_count_kv": uint32(1), "gpt-oss.attention.key_length": uint32(32),
+		"gpt-oss.attention.sliding_window": uint32(64), "gpt-oss.expert_count": uint32(experts), "gpt-oss.expert_used_count": uint32(2),
+		"gpt-oss.rope.freq_base": float32(150000), "gpt-oss.rope.scaling.type": "yarn", "gpt-oss.rope.scaling.factor": float32(32),
+		"gpt-oss.rope.scaling.original_context_length": uint32(64),
+	}, tensors)
+	sameModels(t, dir, path)
+}
+
+// loadError is why a model cannot be loaded.
+func loadError(t *testing.T, path string) error {
+	t.Helper()
+	files, err := models.Open(path)
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	m, err := models.Load(CPU(t), files, nil)
+	if err == nil {
+		m.Close()
+	}
+	return err
 }
