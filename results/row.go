@@ -18,7 +18,7 @@ import (
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
-// top1_128, needle_text, lm_eval_f1, held_mean, what instructions and leakage tell, loose to leaked_both, and what an audit
+// top1_128, needle_text, lm_eval_f1, held_mean, rope, what instructions and leakage tell, loose to leaked_both, and what an audit
 // of the evidence tells, evidence to marks_gone_layers, which files of before have not.
 const Schema = 2
 
@@ -35,6 +35,7 @@ type Row struct {
 
 	Model        string `parquet:"model" json:"model" desc:"model as named by the user"`
 	Revision     string `parquet:"revision,optional" json:"revision,omitempty" desc:"the model's commit, or the digest of its files; of a server its engine and version"`
+	Rope         string `parquet:"rope,optional" json:"rope,omitempty" desc:"scaling of the rotation that --rope set in place of the model's own; null where it set none"`
 	Task         string `parquet:"task" json:"task" desc:"task or data set"`
 	TaskVersion  int    `parquet:"task_version" json:"task_version" desc:"version of the task's prompts and rules"`
 	Sample       string `parquet:"sample" json:"sample" desc:"the sample's id within its task"`
@@ -138,6 +139,9 @@ func (r *Row) Key(extra ...string) string {
 		r.Variant, r.Device, r.DType,
 	} {
 		write(s)
+	}
+	if r.Rope != "" { // rows of before --rope keep their identity
+		write("rope=" + r.Rope)
 	}
 	for _, s := range extra {
 		write(s)

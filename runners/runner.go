@@ -34,6 +34,7 @@ type Runner interface {
 type Description struct {
 	Model    string // as named in results
 	Revision string // commit, digest or version of what answers
+	Rope     string // scaling of the rotation in place of the model's own; empty: its own
 	Device   string // "cuda:0", "cpu", "server"
 	DType    string // number format of weights and cache
 	Name     string // names it among several: "cpu (1 of 2)"

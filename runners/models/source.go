@@ -124,9 +124,10 @@ func newHubSource(file *weights.File, config Config) hubSource {
 	return s
 }
 
+// name is the family's own where it has one for the role.
 func (s hubSource) name(role Role, layer int) string {
 	names := hubNames
-	if _, ok := s.family.Tensors[role]; ok {
+	if s.family.Tensors[role] != "" {
 		names = s.family.Tensors
 	}
 	return s.prefixed(nameOf(names, role, layer))

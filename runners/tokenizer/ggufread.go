@@ -213,7 +213,9 @@ func (v *GGUFVocabulary) typeOf(id int32) int32 {
 	return v.Types[id]
 }
 
-// added lists the tokens that are found in a text before it is split.
+// added lists the tokens that are found in a text before it is split. SentencePiece looks for user-defined ones in the text as
+// it has normalised it, where spaces are U+2581; files of Gemma 3 write runs of spaces with spaces all the same. Where a space is
+// put in front of a text, as in older files, user-defined tokens are found before that.
 func (v *GGUFVocabulary) added(vocab map[string]int32) []addedToken {
 	var added []addedToken
 	for i, s := range v.Tokens {
@@ -225,7 +227,8 @@ func (v *GGUFVocabulary) added(vocab map[string]int32) []addedToken {
 		switch typ {
 		case TypeControl, TypeUnknown, TypeUserDefined:
 			if s != "" && vocab[s] == id { // if two tokens have the same spelling, the last
-				added = append(added, addedToken{id: id, content: s, special: typ != TypeUserDefined})
+				inside := typ == TypeUserDefined && v.Model == "llama" && v.AddSpacePrefix != nil && !*v.AddSpacePrefix
+				added = append(added, addedToken{id: id, content: s, special: typ != TypeUserDefined, normalized: inside})
 			}
 		}
 	}

@@ -25,6 +25,7 @@ type Model struct {
 	Context         int     `json:"context"` // tokens
 	RopeTheta       float64 `json:"rope_theta"`
 	RopeScaling     string  `json:"rope_scaling"`
+	Rotation        string  `json:"rotation"`       // all of it, in words
 	SlidingWindow   int     `json:"sliding_window"` // tokens, the widest of any layer; 0: none
 	Experts         int     `json:"experts"`
 	ExpertsPerToken int     `json:"experts_per_token"`
@@ -40,7 +41,7 @@ func Of(name string, files *models.Files) Model {
 	c := files.Config
 	return Model{
 		Model: name, Family: c.Family, Layers: c.Layers, Width: c.Width, QueryHeads: c.Heads.Query, KVHeads: c.Heads.KV, HeadSize: c.Heads.Size,
-		FeedForward: c.FF, Vocabulary: c.Vocab, Context: c.Context, RopeTheta: c.Rope.Theta, RopeScaling: c.Rope.Type,
+		FeedForward: c.FF, Vocabulary: c.Vocab, Context: c.Context, RopeTheta: c.Rope.Theta, RopeScaling: c.Rope.Type, Rotation: c.Rotation(),
 		SlidingWindow: slices.Max(c.Windows), Experts: c.Experts, ExpertsPerToken: c.PerToken, Tied: c.Tied,
 		Parameters: c.Parameters(), WeightBytes: files.Bytes,
 		CacheFloat32: c.CacheBytesPerToken(engine.Float32), CacheBFloat16: c.CacheBytesPerToken(engine.BFloat16),
@@ -70,7 +71,7 @@ func (m Model) Print(w io.Writer) error {
 	}
 	line("vocabulary", "%d%s", m.Vocabulary, tied)
 	line("context", "%d tokens", m.Context)
-	line("rotation", "theta %g, scaling %s", m.RopeTheta, m.RopeScaling)
+	line("rotation", "%s", m.Rotation)
 	if m.SlidingWindow > 0 {
 		line("sliding window", "%d tokens", m.SlidingWindow)
 	}
