@@ -12,12 +12,12 @@ import (
 // layers; from 4B up its config.json has all of this under text_config, beside a vision model, which is not read. As in
 // transformers, Gemma 3's attn_logit_softcapping has no effect.
 func init() {
-	names := map[Role]string{
+	tensors := map[Role]string{
 		AttentionPostNorm: "model.layers.%d.post_attention_layernorm.weight",
 		FeedNorm:          "model.layers.%d.pre_feedforward_layernorm.weight",
 		FeedPostNorm:      "model.layers.%d.post_feedforward_layernorm.weight",
 	}
-	Register(Family{Name: "gemma2", Defaults: gemma2Defaults, Tensors: names, Architecture: "gemma2",
+	Register(Family{Name: "gemma2", Defaults: gemma2Defaults, Tensors: tensors, Architecture: "gemma2",
 		Adapt: func(raw RawConfig, c *Config) error {
 			c.AttentionCap = float32(orZero(raw.AttentionCap))
 			return gemma(raw, c, 2)
@@ -37,7 +37,7 @@ func init() {
 		}
 		return gemma(raw, c, pattern)
 	}
-	Register(Family{Name: "gemma3_text", Defaults: gemma3Defaults, Tensors: names, Architecture: "gemma3", Adapt: gemma3,
+	Register(Family{Name: "gemma3_text", Defaults: gemma3Defaults, Tensors: tensors, Architecture: "gemma3", Adapt: gemma3,
 		AdaptGGUF: func(r *ggufKeys, c *Config) {
 			gemmaGGUF(r, c, 6, 62)
 			c.QKNorm = true
@@ -48,7 +48,7 @@ func init() {
 				c.SlidingRope = &Rope{Theta: 10000, Type: "default"}
 			}
 		}})
-	Register(Family{Name: "gemma3", Defaults: gemma3Defaults, Tensors: names, Nested: true, Adapt: gemma3})
+	Register(Family{Name: "gemma3", Defaults: gemma3Defaults, Tensors: tensors, Nested: true, Adapt: gemma3})
 }
 
 func orZero(v *float64) float64 {

@@ -4,13 +4,13 @@ import "fmt"
 
 // Mixtral (arXiv 2401.04088): Mistral with a mixture of feed-forward layers.
 func init() {
-	names := map[Role]string{Router: "model.layers.%d.block_sparse_moe.gate.weight"}
+	tensors := map[Role]string{Router: "model.layers.%d.block_sparse_moe.gate.weight"}
 	experts := map[Role]string{
 		Gate: "model.layers.%d.block_sparse_moe.experts.%d.w1.weight",
 		Up:   "model.layers.%d.block_sparse_moe.experts.%d.w3.weight",
 		Down: "model.layers.%d.block_sparse_moe.experts.%d.w2.weight",
 	}
-	Register(Family{Name: "mixtral", Tensors: names, Experts: experts, Adapt: func(raw RawConfig, c *Config) error {
+	Register(Family{Name: "mixtral", Tensors: tensors, Experts: experts, Adapt: func(raw RawConfig, c *Config) error {
 		if raw.LocalExperts < 1 {
 			return fmt.Errorf("num_local_experts is %d", raw.LocalExperts)
 		}

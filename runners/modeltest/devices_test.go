@@ -17,3 +17,6 @@ func TestMeasuresOnCUDA(t *testing.T) { Measures(t, CUDA(t, engine.Float32), 1e-
 
 func TestRealModelOnCPU(t *testing.T)  { Real(t, CPU(t)) }
 func TestRealModelOnCUDA(t *testing.T) { Real(t, CUDA(t, engine.Float32)) }
+
+func TestRealHybridOnCPU(t *testing.T)  { RealHybrid(t, CPU(t)) }
+func TestRealHybridOnCUDA(t *testing.T) { RealHybrid(t, CUDA(t, engine.Float32)) }

@@ -27,8 +27,8 @@ type ggufTensor struct {
 	data  []byte
 }
 
-// writeGGUF writes a GGUF file of version 3 (ggml's docs/gguf.md). Values are string, uint32
-// or float32.
+// writeGGUF writes a GGUF file of version 3 (ggml's docs/gguf.md). Values are string, uint32,
+// float32 or []bool.
 func writeGGUF(t *testing.T, path string, keys map[string]any, tensors map[string]ggufTensor) {
 	t.Helper()
 	var b, data bytes.Buffer
@@ -49,6 +49,11 @@ func writeGGUF(t *testing.T, path string, keys map[string]any, tensors map[strin
 			put(v)
 		case float32:
 			put(uint32(6))
+			put(v)
+		case []bool:
+			put(uint32(9))
+			put(uint32(7))
+			put(uint64(len(v)))
 			put(v)
 		default:
 			t.Fatalf("key %s has a %T", key, v)
