@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
@@ -73,6 +74,7 @@ func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, 
 	defer p.close()
 	p.positions = positions
 	var wait sync.WaitGroup
+	start := time.Now()
 	for _, r := range team {
 		wait.Go(func() {
 			d := p.desk(ctx, r)
@@ -83,6 +85,7 @@ func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, 
 		})
 	}
 	wait.Wait()
+	p.sum(len(team), time.Since(start))
 	if p.err == nil && p.ended {
 		p.err = ErrEnough
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/snapbench/snapbench/results"
 )
@@ -26,6 +27,7 @@ type plan struct {
 	positions *keeping // nil: they are not stored
 	err       error    // the first: nothing further is handed out
 	ended     bool     // before the last sample, as was asked
+	spent     Spent    // on what was answered
 }
 
 // madeReady is how many samples are made ready before a runner asks for them: short ones join a batch many at a time.
@@ -166,6 +168,7 @@ func (p *plan) write(a *asked, spent Spent) error {
 			return err
 		}
 	}
+	p.spent.Reading, p.spent.Decoding = p.spent.Reading+spent.Reading, p.spent.Decoding+spent.Decoding
 	p.watch.Finished(a.task, a.number, spent)
 	// What throws doubt on every figure ends the run; the row is kept.
 	for _, r := range a.rows {
@@ -174,6 +177,16 @@ func (p *plan) write(a *asked, spent Spent) error {
 		}
 	}
 	return nil
+}
+
+// sum says what devices did in the time that a team had.
+func (p *plan) sum(team int, took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if busy := p.spent.Reading + p.spent.Decoding; busy > 0 {
+		p.watch.Say("prompts were read in %.1f s, answers decoded in %.1f s: devices were at work for %.0f %% of %.1f s",
+			p.spent.Reading.Seconds(), p.spent.Decoding.Seconds(), 100*busy.Seconds()/took.Seconds()/float64(team), took.Seconds())
+	}
 }
 
 // fail keeps the first error, with the runner's name where there are several, and ends
