@@ -76,6 +76,9 @@ type Family struct {
 	// all experts in one. stacks is what the layer's tensors of experts begin with.
 	Expert func(f *weights.File, stacks string, c Config, role Role, expert, rows, cols int) (engine.Stored, error)
 
+	// Fused are roles whose rows are one tensor, in this order: the names of each are the same.
+	Fused [][]Role
+
 	// Architecture is the family's name in GGUF files, empty where it has none.
 	Architecture string
 	// GGUFTensors are the names in GGUF files that differ from the other families'.

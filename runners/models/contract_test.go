@@ -15,6 +15,8 @@ import (
 // contractConfig has the fields of a family's config.json besides those of all families.
 // The tests of this file run for every registered family.
 var contractConfig = map[string]map[string]any{
+	"phi3": {"sliding_window": 40, "partial_rotary_factor": 0.75, "original_max_position_embeddings": 8, "rope_scaling": map[string]any{
+		"type": "longrope", "short_factor": []float64{1, 1.5, 2}, "long_factor": []float64{2, 3, 9}}},
 	"mistral": {"sliding_window": 9},
 	"gemma2": {"layer_types": []string{"full_attention", "sliding_attention"}, "sliding_window": 7, "query_pre_attn_scalar": 12,
 		"attn_logit_softcapping": 1.5, "final_logit_softcapping": 2},

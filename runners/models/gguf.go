@@ -54,12 +54,12 @@ func ggufConfig(f *weights.File) (Config, error) {
 	}
 	c.Context = max(c.Context, c.Rope.context())
 	if c.Layers > 0 && c.Layers <= 1<<12 {
-		c.Dense = ggufDense(f, c)
 		c.Windows = make([]int, c.Layers)
 		for i := range c.Windows {
 			c.Windows[i] = r.optional("attention.sliding_window", 0)
 		}
 	}
+	c.Dense = ggufDense(f, c)
 	if family.AdaptGGUF != nil {
 		family.AdaptGGUF(&r, &c)
 	}

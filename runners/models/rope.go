@@ -80,18 +80,24 @@ func (r Rope) check(d int) error {
 		if !(r.Original > 1) {
 			return fmt.Errorf("rope scaling longrope: original_max_position_embeddings is %v", r.Original)
 		}
-		for name, list := range map[string][]float32{"short_factor": r.Short, "long_factor": r.Long} {
-			if len(list) != pairs {
-				return fmt.Errorf("rope scaling longrope: %s has %d numbers, heads have %d pairs that turn", name, len(list), pairs)
-			}
-			for i, f := range list {
-				if !(f > 0) || math.IsInf(float64(f), 0) {
-					return fmt.Errorf("rope scaling longrope: %s[%d] is %v", name, i, f)
-				}
-			}
+		if err := checkDivisors("short_factor", r.Short, pairs); err != nil {
+			return err
 		}
+		return checkDivisors("long_factor", r.Long, pairs)
 	default:
 		return fmt.Errorf("rope scaling %q: have %s", r.Type, strings.Join(ropeTypes, ", "))
+	}
+	return nil
+}
+
+func checkDivisors(name string, list []float32, pairs int) error {
+	if len(list) != pairs {
+		return fmt.Errorf("rope scaling longrope: %s has %d numbers, heads have %d pairs that turn", name, len(list), pairs)
+	}
+	for i, f := range list {
+		if !(f > 0) || math.IsInf(float64(f), 0) {
+			return fmt.Errorf("rope scaling longrope: %s[%d] is %v", name, i, f)
+		}
 	}
 	return nil
 }

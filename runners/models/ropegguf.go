@@ -1,7 +1,6 @@
 package models
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/snapbench/snapbench/runners/weights"
@@ -12,13 +11,16 @@ import (
 // constants; lists of divisors are tensors.
 func (r *ggufKeys) ropes(f *weights.File, c Config) (all Rope, sliding *Rope, err error) {
 	all = Rope{Theta: r.float("rope.freq_base", 10000), Type: "default"}
-	if n := r.optional("rope.dimension_count", c.Heads.Size); n != c.Heads.Size {
-		if all.Channels = n; n == 0 {
-			return all, nil, errors.New("rope.dimension_count is 0")
-		}
+	if all.Channels, err = r.channels("rope.dimension_count", c.Heads.Size); err != nil {
+		return all, nil, err
 	}
 	if r.meta.Has(r.prefix + "rope.freq_base_swa") {
 		sliding = &Rope{Theta: r.float("rope.freq_base_swa", 0), Type: "default", Channels: all.Channels}
+		if r.meta.Has(r.prefix + "rope.dimension_count_swa") {
+			if sliding.Channels, err = r.channels("rope.dimension_count_swa", c.Heads.Size); err != nil {
+				return all, nil, err
+			}
+		}
 	}
 	if kind, err := r.meta.String(r.prefix + "rope.scaling.type"); err == nil && kind != "none" {
 		all.Type = kind
@@ -51,18 +53,18 @@ func (r *ggufKeys) ropes(f *weights.File, c Config) (all Rope, sliding *Rope, er
 		}
 		return r.float(key, 0)
 	}
-	for _, key := range []string{"rope.scaling.yarn_ext_factor", "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_log_multiplier"} {
+	for _, key := range []string{"rope.scaling.yarn_ext_factor", "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_log_multiplier", "rope.scaling.alpha"} {
 		if r.meta.Has(r.prefix + key) {
 			return all, nil, fmt.Errorf("%s%s is not supported", r.prefix, key)
 		}
 	}
 	context := float64(c.Context)
-	all.Original = context
+	original := context
 	if key := "rope.scaling.original_context_length"; r.meta.Has(r.prefix + key) { // a whole number; some converters write it as another
 		if n, err := r.meta.Uint(r.prefix + key); err == nil {
-			all.Original = float64(n)
+			original = float64(n)
 		} else {
-			all.Original = r.float(key, 0)
+			original = r.float(key, 0)
 		}
 	}
 	attention := optional("rope.scaling.attn_factor", 0)
@@ -70,14 +72,14 @@ func (r *ggufKeys) ropes(f *weights.File, c Config) (all Rope, sliding *Rope, er
 	case "linear":
 		all.Factor = optional("rope.scaling.factor", 0)
 	case "yarn":
-		all.Factor = optional("rope.scaling.factor", context/all.Original)
+		all.Original, all.Factor = original, optional("rope.scaling.factor", context/original)
 		all.BetaFast, all.BetaSlow = optional("rope.scaling.yarn_beta_fast", 32), optional("rope.scaling.yarn_beta_slow", 1)
 		all.Truncate = true
 		if attention > 0 { // here it multiplies what the factor gives
 			all.Amplitude = attention * all.amplitude()
 		}
 	case "longrope":
-		all.Factor, all.Amplitude = optional("rope.scaling.factor", context/all.Original), attention
+		all.Original, all.Factor, all.Amplitude = original, optional("rope.scaling.factor", context/original), attention
 	}
 	if r.err != nil {
 		return all, nil, r.err
@@ -88,4 +90,17 @@ func (r *ggufKeys) ropes(f *weights.File, c Config) (all Rope, sliding *Rope, er
 		}
 	}
 	return all, sliding, all.check(c.Heads.Size)
+}
+
+// channels is how many channels of heads of d numbers a key says are turned, 0 for all. The rows
+// of q and k are interleaved over whole heads in files of the architecture llama.
+func (r *ggufKeys) channels(key string, d int) (int, error) {
+	n := r.optional(key, d)
+	switch {
+	case n == d:
+		return 0, nil
+	case n == 0 || r.prefix == "llama.":
+		return 0, fmt.Errorf("%s%s is %d of heads of %d: that is not supported", r.prefix, key, n, d)
+	}
+	return n, nil
 }

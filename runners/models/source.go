@@ -155,10 +155,12 @@ func (s hubSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stor
 		}
 		name = s.prefixed(fmt.Sprintf(experts[role], layer, expert))
 	}
-	if t, err := s.file.Tensor(name); err == nil && t.DType() == "F8_E4M3" {
-		return scaled(s.file, name, rows, cols)
-	}
-	return s.file.Weight(name, shapeOf(role, rows, cols)...)
+	return s.config.fused(role, rows, func(rows int) (engine.Stored, error) {
+		if t, err := s.file.Tensor(name); err == nil && t.DType() == "F8_E4M3" {
+			return scaled(s.file, name, rows, cols)
+		}
+		return s.file.Weight(name, shapeOf(role, rows, cols)...)
+	})
 }
 
 // ggufSource reads a GGUF file. In files of the llama architecture (pairs is set) the
@@ -188,7 +190,9 @@ func (s ggufSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Sto
 		}
 		return weights.RowSlice(all, expert*rows, (expert+1)*rows), nil
 	}
-	t, err := s.file.Weight(s.name(role, layer), shapeOf(role, rows, cols)...)
+	t, err := s.config.fused(role, rows, func(rows int) (engine.Stored, error) {
+		return s.file.Weight(s.name(role, layer), shapeOf(role, rows, cols)...)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -91,6 +91,7 @@ var ggufNames = map[string]string{
 	"input_layernorm.weight": "attn_norm.weight", "post_attention_layernorm.weight": "ffn_norm.weight",
 	"self_attn.q_norm.weight": "attn_q_norm.weight", "self_attn.k_norm.weight": "attn_k_norm.weight",
 	"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+	"self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up",
 	"self_attn.sinks": "attn_sinks.weight", "mlp.router": "ffn_gate_inp",
 	"mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate": "ffn_gate_inp",
 }
@@ -146,7 +147,7 @@ func sameModels(t *testing.T, a, b string) {
 	for i, path := range []string{a, b} {
 		m := Load(t, CPU(t), path)
 		defer m.Close()
-		ids := make([]int32, 70)
+		ids := make([]int32, 150) // beyond the first list of longrope
 		for j := range ids {
 			ids[j] = int32(j*j*7+11*j+5) % int32(m.Vocab)
 		}
