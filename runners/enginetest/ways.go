@@ -26,11 +26,12 @@ func (w way) String() string {
 	return fmt.Sprintf("%+v, window %d, scale %.3g, cap %g, sinks %t", w.Heads, w.Window, w.Scale, w.Cap, w.sinks != nil)
 }
 
+// spread is how large products are.
+func (w way) spread() float64 { return float64(w.Scale) * math.Sqrt(float64(w.Heads.Size)) }
+
 // sums is the length of the sums behind a number, for n keys: more where products are large,
 // whose errors the power passes on.
-func (w way) sums(n int) int {
-	return int(float64(w.Heads.Size+n) * max(1, float64(w.Scale)*math.Sqrt(float64(w.Heads.Size))))
-}
+func (w way) sums(n int) int { return int(float64(w.Heads.Size+n) * max(1, w.spread())) }
 
 // wayShapes are small, so that there is a case for each kernel where the work is limited.
 var wayShapes = []engine.Heads{
@@ -110,7 +111,7 @@ func windowScoresWays(b *bench) {
 		h, n := w.Heads, start+m
 		kv := b.kv(n, h)
 		windows := []int{m, max(1, m/3)}
-		if m%2 == 0 {
+		if w.Window > 0 {
 			windows = windows[:1]
 		}
 		q := b.in(b.normal(m * h.Query * h.Size))
@@ -180,6 +181,9 @@ func decodeWays(b *bench) {
 	for _, n := range []int{40, 700} {
 		for _, h := range wayShapes {
 			for _, w := range b.ways(h, n/3) {
+				if b.dev.Type() != engine.Float32 && w.spread() > 1.5 {
+					continue // what rounding a query does to large products is as large as they are
+				}
 				if !b.affords(2 * 4 * h.Query * h.Size * n) {
 					continue
 				}
