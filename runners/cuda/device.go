@@ -17,12 +17,15 @@ type Device struct {
 	faultAddress uint64
 	arrived      uint64 // int32 (maxHeads), zero between operations
 	weights      int64  // bytes that weights hold
+	ordered      room   // x of matmul_wide_sm90a.cu's products
+	partial      room   // their sums
 
 	segments  []segment // Gather's tables, kept for the next call
 	items     []gatherItem
 	recording *recording // what Replay is capturing, or nil
 	stepping  bool       // inside a decoding step
 	anyTiles  bool       // for tests: the kernels for many rows take any number of rows
+	anyParts  wideTiles  // for tests: where rows or parts are set, no others are chosen
 }
 
 // Open opens the card of this index as a device with activations, keys and values of type

@@ -46,7 +46,11 @@ func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, 
 	}
 	plain := d.kind == engine.Float32 || !aligned(w.cols, from, w.address)
 	if d.hopperCard() && !plain && m > 8 {
-		d.ring(to, name, from, m, w, add, c.used)
+		if m > ringRows {
+			d.wide(to, t, name, from, m, w, add, c.used)
+		} else {
+			d.ring(to, name, from, m, w, add, c.used)
+		}
 		return
 	}
 	d.card.Args(to, from, w.address, w.bias).Int(m).Long(w.rows, w.cols).Int(flag(add)).Ptr(c.used, c.choices, c.experts, c.tokens)
