@@ -91,11 +91,16 @@ func Make(a Asked) (*Forecast, error) {
 	if len(a.Variants) == 0 || a.Price < 0 || math.IsNaN(a.Price) || math.IsInf(a.Price, 0) {
 		return nil, fmt.Errorf("%d variants at a price of %v an hour: want some, and 0 or more", len(a.Variants), a.Price)
 	}
-	pace, err := a.Rates.open(a.Find)
+	pace, err := a.Rates.open(func(model string) (models.Config, error) {
+		if model == a.Name { // which may be a folder's name, without its path
+			return a.Config, nil
+		}
+		return a.Find(model)
+	})
 	if err != nil {
 		return nil, err
 	}
-	m, err := onPaper(a.Config, a.Name, a.DType, a.Rates.Memory)
+	m, err := onPaper(a.Config, a.Name, a.DType, a.Rates.Device, a.Rates.Memory)
 	if err != nil {
 		return nil, err
 	}
