@@ -140,12 +140,7 @@ func (f *Forecast) volume(a Asked) (samples []sample, err error) {
 		per[t.Name()] = &Task{Task: t.Name()}
 	}
 	for _, p := range (&runners.Job{Tasks: a.Tasks}).Places() {
-		s := sample{p.Task.Size(p.Number), p.MaxNew()}
-		if says, ok := p.Task.(interface {
-			Tokens(i int, m datasets.Model) int
-		}); ok {
-			s.tokens = says.Tokens(p.Number, about)
-		}
+		s := sample{p.Tokens(about), p.MaxNew()}
 		if s.tokens+s.most > a.Config.Context {
 			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens, s.most, a.Name, a.Config.Context)
 		}
