@@ -204,6 +204,25 @@ func (t *longbenchTask) Size(i int) int {
 	return (len(t.rows[i].context) + len(t.rows[i].input)) / per
 }
 
+// Tokens is about the tokens of prompt i for a model, of which the name and the context suffice.
+func (t *longbenchTask) Tokens(i int, m Model) int { return t.cut(t.Size(i), m) }
+
+// cut is about how many tokens the set's template makes of so many of a row, cut as the protocol cuts them.
+func (t *longbenchTask) cut(row int, m Model) int {
+	limit := t.maxLength
+	if limit == 0 {
+		limit = t.protocol.limit(m)
+	}
+	if limit == 0 && m.ContextLength > 0 {
+		limit = m.ContextLength - t.allNew()
+	}
+	n := row + len(strings.NewReplacer("{context}", "", "{input}", "").Replace(texts().Templates[t.set.Name]))/bytesPerToken
+	if limit > 0 {
+		n = min(n, limit)
+	}
+	return n
+}
+
 func (t *longbenchTask) Sample(i int, m Model) Sample { return t.sample(&t.rows[i], m) }
 
 // MaxNew is the most new tokens of an answer.

@@ -90,23 +90,8 @@ func (t *dryTask) Digest() string {
 // Size is the context's tokens: the set's template adds some hundred at most.
 func (t *dryTask) Size(i int) int { return t.tokens[i] }
 
-// Tokens is about the tokens of prompt i for a model, of which the name and the context suffice: with the set's template,
-// and cut as the protocol cuts it.
-func (t *dryTask) Tokens(i int, m Model) int {
-	template := texts().Templates[t.set.Name]
-	n := t.tokens[i] + len(strings.NewReplacer("{context}", "", "{input}", "").Replace(template))/bytesPerToken
-	limit := t.maxLength
-	if limit == 0 {
-		limit = t.protocol.limit(m)
-	}
-	if limit == 0 && m.ContextLength > 0 {
-		limit = m.ContextLength - t.allNew()
-	}
-	if limit > 0 {
-		n = min(n, limit)
-	}
-	return n
-}
+// Tokens is about the tokens of prompt i for a model, of which the name and the context suffice.
+func (t *dryTask) Tokens(i int, m Model) int { return t.cut(t.tokens[i], m) }
 
 func (t *dryTask) Sample(i int, m Model) Sample {
 	row := t.rows[i]

@@ -82,6 +82,9 @@ func TestDryText(t *testing.T) {
 			if s.Metric != metrics.None || s.Answers != nil || s.MaxNew != texts().MaxNewTokens[set] || s.Length != longbenchLengths()[set].Lengths[(2*i+1)*len(longbenchLengths()[set].Lengths)/10] {
 				t.Errorf("%s %s: metric %s, answers %q, %d new tokens, length %d", set, s.ID, s.Metric, s.Answers, s.MaxNew, s.Length)
 			}
+			if n := task.(interface{ Tokens(int, Model) int }).Tokens(i, m); n < len(s.IDs)-len(empty) || n > len(s.IDs)+len(empty) {
+				t.Errorf("%s %s: %d tokens, foretold %d", set, s.ID, len(s.IDs), n)
+			}
 			if again := task.Sample(i, m); again.PromptSHA256 != s.PromptSHA256 {
 				t.Errorf("%s %s: made twice, it is two prompts", set, s.ID)
 			}
@@ -93,6 +96,17 @@ func TestDryText(t *testing.T) {
 	}
 	if s := task.Sample(task.Len()-1, m); s.Err != nil || !s.Truncated || len(s.IDs) < 480 || len(s.IDs) > 520 || task.Len() != 200 {
 		t.Errorf("cut at 500: %d tokens, truncated %v, %v", len(s.IDs), s.Truncated, s.Err)
+	}
+	small := m
+	small.ContextLength = 400
+	if n := task.(interface{ Tokens(int, Model) int }).Tokens(task.Len()-1, m); n != 500 {
+		t.Errorf("cut at 500, %d tokens are foretold", n)
+	}
+	if task, err = Open("narrativeqa", Options{Own: &LongBenchOptions{DryText: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := task.(interface{ Tokens(int, Model) int }).Tokens(task.Len()-1, small); n != 400-128 {
+		t.Errorf("in a context of 400, %d tokens are foretold", n)
 	}
 	for _, o := range []Options{{Own: &LongBenchOptions{DryText: true, Data: "x"}}, {Metric: "qa_f1", Own: &LongBenchOptions{DryText: true}}} {
 		if _, err := Open("qasper", o); err == nil || !strings.Contains(err.Error(), "--dry-text") {

@@ -18,6 +18,18 @@ type Place struct {
 // MaxNew is how many tokens the sample's answer may have, without making it.
 func (p Place) MaxNew() int { return newTokens(p.Task, p.Number) }
 
+// Tokens is about how many tokens the sample's prompt has for a model, of which its name and context suffice, without
+// making it.
+func (p Place) Tokens(m datasets.Model) int {
+	n := p.Task.Size(p.Number)
+	if says, ok := p.Task.(interface {
+		Tokens(i int, m datasets.Model) int
+	}); ok { // it knows where a prompt is cut
+		n = says.Tokens(p.Number, m)
+	}
+	return max(1, n)
+}
+
 // Effort is an estimate of what a sample costs, in seconds of a machine that is nobody's: only ratios count, and those of
 // reading and of decoding apart.
 type Effort struct{ Reading, Decoding float64 }
@@ -105,7 +117,7 @@ func (j *Job) weigh(list []Place, team []Runner) {
 	}
 	known := map[[2]int]Effort{} // many samples are of one length, or nearly
 	for i, p := range list {
-		tokens := max(1, p.Task.Size(p.Number))
+		tokens := p.Tokens(j.Reader)
 		key := [2]int{tokens - tokens%(1+tokens/64), p.MaxNew()}
 		if _, ok := known[key]; !ok {
 			known[key] = w.Effort(key[0], key[1], j.Variants, j.Baseline != nil)

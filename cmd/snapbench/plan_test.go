@@ -55,7 +55,7 @@ func TestPlan(t *testing.T) {
 	if err := os.WriteFile(rates, []byte(measured), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out := ask("needle", "--model", "shape:tiny", "--rates", rates, "--lengths", "1k", "--dtype", "float32"); !strings.Contains(out, "shape:tiny: 256 tokens read") || !strings.Contains(out, "niah") {
+	if out := ask("needle", "--model", "shape:tiny", "--rates", rates, "--lengths", "1k"); !strings.Contains(out, "shape:tiny: 256 tokens read") || !strings.Contains(out, "niah") {
 		t.Error(out)
 	}
 	for want, args := range map[string][]string{

@@ -95,6 +95,9 @@ func (d *Device) Type() engine.Type { return d.kind }
 // Describe names the card, driver and cuBLAS.
 func (d *Device) Describe() string { return d.card.Describe() }
 
+// Takes is how much of the driver's memory an array of so many bytes takes where there are many like it.
+func (d *Device) Takes(bytes int64) int64 { return card.Takes(bytes) }
+
 // BlockTokens is [BlockTokens].
 func (d *Device) BlockTokens() int { return BlockTokens }
 

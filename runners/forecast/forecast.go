@@ -91,11 +91,16 @@ func Make(a Asked) (*Forecast, error) {
 	if len(a.Variants) == 0 || a.Price < 0 || math.IsNaN(a.Price) || math.IsInf(a.Price, 0) {
 		return nil, fmt.Errorf("%d variants at a price of %v an hour: want some, and 0 or more", len(a.Variants), a.Price)
 	}
-	pace, err := a.Rates.open(a.Find)
+	pace, err := a.Rates.open(func(model string) (models.Config, error) {
+		if model == a.Name { // which may be a folder's name, without its path
+			return a.Config, nil
+		}
+		return a.Find(model)
+	})
 	if err != nil {
 		return nil, err
 	}
-	m, err := onPaper(a.Config, a.Name, a.DType, a.Rates.Memory)
+	m, err := onPaper(a.Config, a.Name, a.DType, a.Rates.Device, a.Rates.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -135,12 +140,7 @@ func (f *Forecast) volume(a Asked) (samples []sample, err error) {
 		per[t.Name()] = &Task{Task: t.Name()}
 	}
 	for _, p := range (&runners.Job{Tasks: a.Tasks}).Places() {
-		s := sample{p.Task.Size(p.Number), p.MaxNew()}
-		if says, ok := p.Task.(interface {
-			Tokens(i int, m datasets.Model) int
-		}); ok {
-			s.tokens = says.Tokens(p.Number, about)
-		}
+		s := sample{p.Tokens(about), p.MaxNew()}
 		if s.tokens+s.most > a.Config.Context {
 			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens, s.most, a.Name, a.Config.Context)
 		}

@@ -78,7 +78,7 @@ func TestRecordedRates(t *testing.T) {
 			if row.StepSeconds == 0 {
 				continue
 			}
-			m, err := onPaper(shape(t, strings.TrimPrefix(row.Model, "shape:")), row.Model, "auto", r.Memory)
+			m, err := onPaper(shape(t, strings.TrimPrefix(row.Model, "shape:")), row.Model, "auto", r.Device, r.Memory)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,7 +220,7 @@ func TestOnPaper(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer real.Close()
-	m, err := onPaper(files.Config, "tiny", "float32", 1<<30)
+	m, err := onPaper(files.Config, "tiny", "float32", "cuda:0", 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,6 +241,13 @@ func TestOnPaper(t *testing.T) {
 	}
 	if m.Device().Type() != engine.Float32 {
 		t.Error(m.Device().Type())
+	}
+	// On a host it is the host's to the byte.
+	if m, err = onPaper(files.Config, "tiny", "auto", "cpu", 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Plan(v, 3000, 10, false); got.Total() != want.Total() || m.Block() != real.Block() {
+		t.Errorf("%d bytes in blocks of %d, want %d and %d", got.Total(), m.Block(), want.Total(), real.Block())
 	}
 }
 

@@ -1,45 +1,76 @@
 package forecast
 
 import (
+	"fmt"
+
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// paper is a card that is not there. It takes weights, counts their bytes, and says what a card says of memory; it computes
-// nothing: an operation on it is a mistake of this package, and panics.
+// paper is a device that is not there. It takes weights, counts their bytes, and says what a device says of its memory; it
+// computes nothing: an operation on it is a mistake of this package, and panics.
 type paper struct {
 	engine.Device // nil
+	name          string
 	kind          engine.Type
 	total         int64 // bytes
 	held, vectors int64 // of weights, and of norms
 }
 
-var (
-	_ models.Blocker   = (*paper)(nil)
-	_ models.Packer    = (*paper)(nil)
-	_ models.Mixer     = (*paper)(nil)
-	_ engine.Companion = (*paper)(nil)
-)
-
-func (p *paper) Name() string             { return "cuda:0" }
+func (p *paper) Name() string             { return p.name }
 func (p *paper) Type() engine.Type        { return p.kind }
-func (p *paper) BlockTokens() int         { return cuda.BlockTokens }
-func (p *paper) Companions() int          { return cuda.Companions(p.kind, true) }
-func (p *paper) Takes(bytes int64) int64  { return card.Takes(bytes) }
 func (p *paper) Sync() error              { return nil }
 func (p *paper) FreeWeight(engine.Weight) {}
 func (p *paper) Free(...engine.Array)     {}
 
-// Memory is that of a card on which nothing but the weights is.
+// Memory is that of a device on which nothing but the weights is.
 func (p *paper) Memory() engine.Memory {
 	return engine.Memory{Total: p.total, Free: p.total - p.held - p.vectors, Weights: p.held, InUse: p.held + p.vectors}
 }
 
+// paperCard is a card on paper.
+type paperCard struct{ *paper }
+
+var (
+	_ models.Blocker   = paperCard{}
+	_ models.Packer    = paperCard{}
+	_ models.Mixer     = paperCard{}
+	_ engine.Companion = paperCard{}
+)
+
+func (p paperCard) BlockTokens() int        { return cuda.BlockTokens }
+func (p paperCard) Companions() int         { return cuda.Companions(p.kind, true) }
+func (p paperCard) Takes(bytes int64) int64 { return card.Takes(bytes) }
+
 // MixtureBytes is about what the rows that experts share out take: their inputs, and both products' results.
-func (p *paper) MixtureBytes(tokens, width, ff, _, perToken int) int64 {
+func (p paperCard) MixtureBytes(tokens, width, ff, _, perToken int) int64 {
 	return int64(tokens) * int64(perToken) * int64(2*width+3*ff) * int64(p.kind.Size())
+}
+
+// onPaper is a model on a device of so many bytes that is not there.
+func onPaper(c models.Config, model, dtype, device string, memory int64) (*models.Model, error) {
+	p := &paper{name: device, total: memory}
+	switch dtype {
+	case "auto":
+		if p.kind = engine.BFloat16; engine.OnHost(device) {
+			p.kind = engine.Float32
+		}
+	case "bfloat16":
+		p.kind = engine.BFloat16
+	case "float16":
+		p.kind = engine.Float16
+	case "float32":
+		p.kind = engine.Float32
+	default:
+		return nil, fmt.Errorf("unknown dtype %q: have auto, float32, float16, bfloat16", dtype)
+	}
+	var d engine.Device = paperCard{p}
+	if engine.OnHost(device) {
+		d = p
+	}
+	return models.Load(d, models.RandomFiles(c, model, 1), nil)
 }
 
 // sheet is a weight on paper.

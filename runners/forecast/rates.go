@@ -13,7 +13,6 @@ import (
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/inputs"
-	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/speed"
 )
@@ -23,6 +22,7 @@ type Rates struct {
 	About  string      `json:"about"`
 	Date   string      `json:"date"`
 	Source string      `json:"source"`
+	Device string      `json:"-"`            // as rows name it: "cuda:0", "cpu"
 	Memory int64       `json:"memory_bytes"` // that programs can have
 	Roofs  speed.Roofs `json:"roofs"`
 	// Choice is what choosing, gathering and checking take for each compressed variant and layer, in seconds.
@@ -38,6 +38,10 @@ func cards() map[string]Rates {
 	var list map[string]Rates
 	if err := json.Unmarshal(cardsJSON, &list); err != nil {
 		panic("forecast: the embedded rates: " + err.Error())
+	}
+	for name, r := range list {
+		r.Device = "cuda:0"
+		list[name] = r
 	}
 	return list
 }
@@ -75,6 +79,9 @@ func parseMeasured(data []byte) (r Rates, err error) {
 	}
 	r = Rates{About: s.About, Date: s.Started.Format("2006-01-02"), Roofs: s.Roofs, Rows: s.Rows}
 	for _, row := range s.Rows {
+		if r.Device = cmp.Or(r.Device, row.Device); r.Device != row.Device {
+			return r, fmt.Errorf("it is of two devices, %s and %s: want one", r.Device, row.Device)
+		}
 		r.Memory = max(r.Memory, row.Plan.Free+row.Plan.Weights)
 	}
 	for _, f := range []float64{s.Roofs.Bandwidth, s.Roofs.Products, s.Roofs.Attention} {
@@ -114,7 +121,7 @@ func (r Rates) open(find func(model string) (models.Config, error)) (*pace, erro
 		if m == nil {
 			c, err := find(row.Model)
 			if err == nil {
-				m, err = onPaper(c, row.Model, row.DType, math.MaxInt64/4)
+				m, err = onPaper(c, row.Model, row.DType, r.Device, math.MaxInt64/4)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("rates: row %d: %w", i+1, err)
@@ -143,16 +150,6 @@ func (r Rates) open(find func(model string) (models.Config, error)) (*pace, erro
 		return nil, fmt.Errorf("rates: %d prefills and %d steps were measured: want one of each", len(p.prefill), len(p.steps))
 	}
 	return p, nil
-}
-
-// onPaper is a model on a card of so many bytes that is not there.
-func onPaper(c models.Config, name, dtype string, memory int64) (*models.Model, error) {
-	types := map[string]engine.Type{"auto": engine.BFloat16, "bfloat16": engine.BFloat16, "float16": engine.Float16, "float32": engine.Float32}
-	kind, ok := types[dtype]
-	if !ok {
-		return nil, fmt.Errorf("unknown dtype %q: have auto, float32, float16, bfloat16", dtype)
-	}
-	return models.Load(&paper{kind: kind, total: memory}, models.RandomFiles(c, name, 1), nil)
 }
 
 // reading is how long a prompt's prefill takes at the roofs.
