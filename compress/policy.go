@@ -19,7 +19,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Layer is the place a policy decides in.
+// Layer is the place a policy decides in. Where a model's layers are of two kinds, those with full attention alone are counted:
+// no policy is asked about the others (models.Config.PolicyLayers).
 type Layer struct {
 	Index  int // this layer, from 0
 	Layers int // of how many

@@ -19,7 +19,7 @@ import (
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
 // top1_128, needle_text, lm_eval_f1, held_mean, rope, what instructions and leakage tell, loose to leaked_both, and what an audit
-// of the evidence tells, evidence to marks_gone_layers, which files of before have not.
+// of the evidence tells, evidence to marks_gone_layers, and fixed_cache_bytes, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -71,6 +71,7 @@ type Row struct {
 	Audit          string   `parquet:"audit,optional" json:"audit,omitempty" desc:"null where the cache is what the budget says, else the difference"`
 	CacheBytes     *int64   `parquet:"cache_bytes,optional" json:"cache_bytes,omitempty" desc:"bytes of the compressed prompt's cache"`
 	FullCacheBytes *int64   `parquet:"full_cache_bytes,optional" json:"full_cache_bytes,omitempty" desc:"bytes of the full cache of the same prompt, one copy per KV head; null where unknown"`
+	FixedBytes     *int64   `parquet:"fixed_cache_bytes,optional" json:"fixed_cache_bytes,omitempty" desc:"of both, bytes of layers with a sliding window beside layers of full attention, which no policy changes; null where there are none"`
 	PeakBytes      *int64   `parquet:"peak_bytes,optional" json:"peak_bytes,omitempty" desc:"peak bytes of memory while the sample ran"`
 	PrefillSeconds *float64 `parquet:"prefill_seconds,optional" json:"prefill_seconds,omitempty" desc:"time of the prompt's forward pass, shared by all variants of the sample, and by questions behind one context"`
 	DecodeSeconds  *float64 `parquet:"decode_seconds,optional" json:"decode_seconds,omitempty" desc:"time of decoding, shared by what was decoded with it"`

@@ -127,6 +127,7 @@ type Completion struct {
 	Positions  [][][]int32 // (layer, cache head, kept), where asked for
 	CacheBytes int64       // of the prompt's cache, all layers, without room for new tokens
 	FullBytes  int64       // of the full cache of the same prompt
+	FixedBytes int64       // of both, what no policy changes
 	PeakBytes  int64       // highest use of the device while the request ran, weights included
 	// Prefill is the time of the one prefill that all variants share; Decode the
 	// time of the steps this answer took part in, which it shared too.

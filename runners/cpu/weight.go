@@ -47,7 +47,7 @@ func formatOf(m engine.Stored) format {
 		return formatBF16
 	case engine.F16:
 		return formatF16
-	case engine.Q8_0:
+	case engine.Q8_0, engine.Q5_0: // the latter's numbers are whole multiples of a half, too
 		return formatQ8
 	case engine.Q4_1:
 		return formatQ4
@@ -96,8 +96,8 @@ func (d *Device) WeightBytes(part engine.Stored) int64 {
 }
 
 // LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0, Q4_0, Q4_1
-// and MXFP4 stay as small as they are, and E4M3 where its rows are whole blocks of 32;
-// everything else becomes float32.
+// and MXFP4 stay as small as they are, and E4M3 where its rows are whole blocks of 32; Q5_0
+// becomes Q8_0, everything else float32.
 func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {
 	if len(parts) == 0 || bias != nil && len(bias) != len(parts) {
 		shape("load weight: %d parts, %d biases", len(parts), len(bias))
@@ -224,6 +224,9 @@ func (d *Device) packSegment(w *weight, s *segment, parts stack) error {
 				case formatBF16, formatF16:
 					packHalf(panel, w.width, j, raw)
 				case formatQ8:
+					if part.Storage() == engine.Q5_0 {
+						raw = q8FromQ5(raw)
+					}
 					packQ8(panel, w.width, j, raw)
 				case formatQ4:
 					packQ4(panel, w.width, j, raw, part.Storage() == engine.Q4_1)
@@ -270,6 +273,23 @@ func packQ8(panel []byte, width, j int, raw []byte) {
 			codes[k*width] = c
 		}
 	}
+}
+
+// q8FromQ5 is a row of Q5_0, blocks of a half d, 32 high bits and 32 low nibbles, as Q8_0: d·(q-16), q of five bits.
+func q8FromQ5(raw []byte) []byte {
+	out := make([]byte, 0, len(raw)/22*34)
+	for ; len(raw) >= 22; raw = raw[22:] {
+		out = append(out, raw[:2]...)
+		high := binary.LittleEndian.Uint32(raw[2:])
+		for k := range 32 {
+			low := raw[6+k%16]
+			if k >= 16 {
+				low >>= 4
+			}
+			out = append(out, low&15|byte(high>>k&1)<<4-16)
+		}
+	}
+	return out
 }
 
 func packQ4(panel []byte, width, j int, raw []byte, hasMin bool) {

@@ -12,6 +12,11 @@ func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array, 
 	if !ok {
 		return
 	}
+	w, done, ok := d.plain(w)
+	defer done()
+	if !ok {
+		return
+	}
 	a, name := d.card.Args(to, w.address, from).Long(w.cols).Int(w.rows).Ptr(d.faultAddress), "embed_"
 	if scale != 1 {
 		a.Float(scale)

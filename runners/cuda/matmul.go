@@ -48,6 +48,11 @@ func (d *Device) product(to uint64, t engine.Type, from uint64, m int, w *weight
 		d.few(to, t, from, m, w, add, used)
 		return
 	}
+	w, done, ok := d.plain(w)
+	defer done()
+	if !ok {
+		return
+	}
 	switch {
 	case w.bias == 0:
 		d.card.Gemm(to, t, from, w.address, d.kind, m, w.rows, w.cols, add)

@@ -44,6 +44,22 @@ func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, 
 	if t == engine.Float32 {
 		name += "_f32"
 	}
+	if w.packed() {
+		packed := packedName(w.storage)
+		if t == engine.Float32 {
+			packed += "_f32"
+		}
+		if aligned(w.cols, from, w.address) {
+			d.fewPacked(to, packed, from, m, w, add, c)
+			return
+		}
+		own, done, ok := d.plain(w)
+		defer done()
+		if ok { // and by kernels that wait for it: no weight that is unpacked is aligned with such an x
+			d.fewOf(to, t, from, m, own, add, c)
+		}
+		return
+	}
 	plain := d.kind == engine.Float32 || !aligned(w.cols, from, w.address)
 	if d.hopperCard() && !plain && m > 8 {
 		if m > ringRows {

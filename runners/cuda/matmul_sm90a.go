@@ -76,6 +76,11 @@ func (d *Device) matMulGate(to, room, from uint64, m int, w *weight, used uint64
 		d.gate(to, room, m, ff, a)
 		return
 	}
+	w, done, ok := d.plain(w)
+	defer done()
+	if !ok {
+		return
+	}
 	if l, ok := d.mapped(from, m, w); ok {
 		file, name := gated(a)
 		numbers(l.Ptr(to).Int(m, ff, w.cols), a)
@@ -110,6 +115,11 @@ func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array
 	d.checkRotate("MatMulRotate", q, kv, m, start, h, er)
 	ok := d.card.Enter("MatMulRotate")
 	defer d.card.Leave()
+	if !ok {
+		return
+	}
+	w, done, ok := d.plain(w)
+	defer done()
 	if !ok {
 		return
 	}

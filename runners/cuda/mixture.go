@@ -17,6 +17,7 @@ type mixed struct {
 	gateUp, down                      []*weight
 	width, ff, experts, perToken, all int // all: 1 where shares are of the softmax over all experts
 	activation                        engine.Activation
+	alike                             bool // all are stored in one way
 }
 
 // MixtureAdd runs each token through its experts and adds up in the order of the experts.
@@ -24,7 +25,7 @@ type mixed struct {
 //   - Few tokens, and decoding steps (mixture_few.go): each expert multiplies the rows of its
 //     own tokens, and one kernel multiplies by all experts, without the host.
 //   - Many tokens, where together says so (mixture_many.go): the same, by other kernels.
-//   - Otherwise one expert after the other. With at most maxTiledExperts experts that is so
+//   - Otherwise, and where not all are stored in one way, one expert after the other. With at most maxTiledExperts experts that is so
 //     with 9 to 64 tokens, too: then all tokens go through each expert that any chose, whose
 //     weights are read once; with more tokens the host reads which tokens chose an expert,
 //     and it gets their rows alone.
@@ -41,10 +42,12 @@ func (d *Device) MixtureAdd(dst, x engine.Array, ex engine.Experts) {
 	if !ok || m == 0 {
 		return
 	}
+	packed := e.gateUp[0].packed() || e.down[0].packed()
+	few := m <= 8 || m <= fewRows && (packed || e.experts > maxTiledExperts) || m > fewRows && d.stepping
 	switch {
-	case m <= 8 || m <= fewRows && e.experts > maxTiledExperts || m > fewRows && d.stepping:
+	case few && e.alike && (!packed || aligned(0, from)):
 		d.mixFew(to, from, m, e)
-	case d.together(m, e.width, e.ff) && aligned(0, to, from):
+	case e.alike && d.together(m, e.width, e.ff) && aligned(0, to, from):
 		d.mixMany(to, from, m, e)
 	default:
 		d.mixApart(to, from, m, e)
@@ -54,7 +57,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, ex engine.Experts) {
 // mixed looks at the parts of a mixture.
 func (d *Device) mixed(ex engine.Experts) mixed {
 	router := d.weight("MixtureAdd", ex.Router)
-	e := mixed{router: router, experts: router.rows, width: router.cols, perToken: ex.PerToken, activation: ex.Activation}
+	e := mixed{router: router, experts: router.rows, width: router.cols, perToken: ex.PerToken, activation: ex.Activation, alike: true}
 	if len(ex.GateUp) != e.experts || len(ex.Down) != e.experts || e.experts > maxExperts {
 		panic(fmt.Sprintf("cuda: MixtureAdd: a router of %d, %d gates, %d downs; at most %d experts are served", e.experts, len(ex.GateUp), len(ex.Down), maxExperts))
 	}
@@ -70,6 +73,7 @@ func (d *Device) mixed(ex engine.Experts) mixed {
 		if gateUp.cols != e.width || down.rows != e.width || gateUp.rows != 2*e.ff || down.cols != e.ff {
 			panic(fmt.Sprintf("cuda: MixtureAdd: expert %d has (%d, %d) and (%d, %d) for a width of %d", i, gateUp.rows, gateUp.cols, down.rows, down.cols, e.width))
 		}
+		e.alike = e.alike && gateUp.storage == d.weight("MixtureAdd", ex.GateUp[0]).storage && down.storage == d.weight("MixtureAdd", ex.Down[0]).storage
 		e.gateUp, e.down = append(e.gateUp, gateUp), append(e.down, down)
 	}
 	return e
@@ -97,7 +101,7 @@ func (d *Device) mixApart(to, from uint64, m int, e mixed) {
 		d.card.Args(sum, y, rows, probabilities).Int(expert, e.experts).Long(e.width)
 		d.card.Launch(d.card.Kernel("mixture", "mixture_add"), blocks(e.width, 256), count, 256, 0)
 	}
-	if m <= fewRows {
+	if m <= fewRows || d.stepping {
 		for i := range e.gateUp {
 			flag := used + 4*uint64(i)
 			d.matMulGate(joined, both, from, m, e.gateUp[i], flag, e.activation)

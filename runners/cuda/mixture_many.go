@@ -50,6 +50,15 @@ func (d *Device) mixMany(to, from uint64, m int, e mixed) {
 	d.card.Args(x, from, places).Int(e.perToken).Long(e.width)
 	d.card.Launch(d.card.Kernel("mixture", "mixture_gather_"+d.suffix), m, 1, 256, 0)
 	multiply := func(to, x, table uint64, weights []*weight, out int, kernel func(*card.Args)) bool {
+		if weights[0].packed() {
+			return d.unpacked(weights, table, func(skip, count int, room *weight) bool {
+				l, ok := d.mapped(x, rows, room)
+				if ok {
+					kernel(l.Ptr(to, counts, table).Int(skip, count, weights[0].rows, out, weights[0].cols))
+				}
+				return ok
+			})
+		}
 		for skip := 0; skip < e.experts; skip += maxTiledExperts {
 			of := weights[skip:min(e.experts, skip+maxTiledExperts)]
 			l, ok := d.mapped(x, rows, of...)

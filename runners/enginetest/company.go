@@ -61,7 +61,8 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 		}
 	})
 	t.Run("storages", func(t *testing.T) {
-		// A weight kept as blocks gives the bits of the float32 numbers it stands for.
+		// A weight kept as blocks gives the bits of the float32 numbers it stands for. (Devices of a
+		// half type that keep MXFP4 and E4M3 have other orders of sums for them.)
 		b := open(t)
 		for _, s := range Storages[1:] {
 			if !b.affords(2 * all / 3 * 75 * 1568) {
@@ -77,7 +78,11 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 				x, one, two := b.in(b.normal(n*1568)), b.out(n*75), b.out(n*75)
 				d.MatMul(one.dev, x.dev, a.dev)
 				d.MatMul(two.dev, x.dev, w.dev)
-				if err := same(b.get(one.dev), b.get(two.dev)); err != nil {
+				err := same(b.get(one.dev), b.get(two.dev))
+				if (s == engine.MXFP4 || s == engine.E4M3) && d.Type() != engine.Float32 {
+					err = Compare(b.get(one.dev), b.get(two.dev), 75, 1568, d.Type())
+				}
+				if err != nil {
 					t.Errorf("%s, %d rows: %v", s, n, err)
 				}
 			}

@@ -13,13 +13,20 @@ func mixture(b *bench) {
 	mixtureOf(b, mixtureCase{experts: 130, ff: 32, perTokens: []int{1, 8}, rows: []int{1, 9, 64, 65}, shares: engine.SharesOfAll})
 	mixtureOf(b, mixtureCase{experts: 20, ff: 32, perTokens: []int{4}, rows: []int{1, 9, 65}, routed: true, biased: true})
 	mixtureOf(b, mixtureCase{experts: 3, ff: 32, perTokens: []int{2}, rows: []int{1, 9, 65}, biased: true})
+	for _, s := range []engine.Storage{engine.MXFP4, engine.E4M3} {
+		packed := []engine.Storage{s, s, s}
+		mixtureOf(b, mixtureCase{experts: 6, ff: 96, perTokens: []int{4}, rows: []int{1, 9, 66, 300}, routed: true, biased: true, storages: packed})
+		mixtureOf(b, mixtureCase{experts: 18, ff: 64, perTokens: []int{3}, rows: []int{9, 65}, storages: packed})
+		mixtureOf(b, mixtureCase{experts: 4, ff: 64, perTokens: []int{2}, rows: []int{3, 70}, storages: []engine.Storage{s, s, engine.BF16}})
+	}
 }
 
 type mixtureCase struct {
 	experts, ff     int
 	perTokens, rows []int
 	shares          engine.Shares
-	routed, biased  bool // the router, the experts have biases
+	routed, biased  bool             // the router, the experts have biases
+	storages        []engine.Storage // of gate, up and down; nil: of several kinds
 }
 
 func mixtureOf(b *bench, c mixtureCase) {
@@ -34,10 +41,14 @@ func mixtureOf(b *bench, c mixtureCase) {
 		return v
 	}
 	router := b.weight([]engine.Stored{b.matrix(engine.F32, experts, width)}, bias(c.routed, experts))
+	storages := c.storages
+	if storages == nil {
+		storages = []engine.Storage{engine.F32, engine.Q8_0, engine.BF16}
+	}
 	var gateUp, down []weightPair
 	for range experts {
-		gateUp = append(gateUp, b.weight([]engine.Stored{b.matrix(engine.F32, ff, width), b.matrix(engine.Q8_0, ff, width)}, bias(c.biased, ff, ff)))
-		down = append(down, b.weight([]engine.Stored{b.matrix(engine.BF16, width, ff)}, bias(c.biased, width)))
+		gateUp = append(gateUp, b.weight([]engine.Stored{b.matrix(storages[0], ff, width), b.matrix(storages[1], ff, width)}, bias(c.biased, ff, ff)))
+		down = append(down, b.weight([]engine.Stored{b.matrix(storages[2], width, ff)}, bias(c.biased, width)))
 	}
 	on := func(d engine.Device, perToken int, a engine.Activation) engine.Experts {
 		e := engine.Experts{Router: b.on(d, router), PerToken: perToken, Shares: c.shares, Activation: a}

@@ -163,12 +163,14 @@ func (m *Matrix) powerBlock(scale float64, rng *rand.Rand) {
 	}
 }
 
-// scaledRow appends a row of E4M3: codes at random, NaN aside, and a scale for each 128.
+// scaledRow appends a row of E4M3: codes at random, NaN aside, and a scale for each 128. Codes
+// and scales have four bits, so that their products are also numbers of bfloat16: a device of
+// that type may round them, or scale sums instead.
 func (m *Matrix) scaledRow(scale float64, rng *rand.Rand) {
 	var scales []float32
 	for c := range m.cols {
 		if c%engine.ScaleColumns == 0 {
-			scales = append(scales, float32((0.5+rng.Float64())*scale/200))
+			scales = append(scales, float32(math.Ldexp(float64(8+rng.IntN(8)), math.Ilogb(scale/200)-3)))
 		}
 		code := byte(rng.UintN(256))
 		if code&127 == 127 {

@@ -165,7 +165,7 @@ func (b *batch) admit(i int, r *reading) error {
 			continue
 		}
 		c.Kept, c.CacheBytes, c.Host = kept, CacheBytes(r.prefilled.Sequences[k].Sequence, m.Device().Type()), r.prefilled.Host[k]
-		c.FullBytes, _ = m.CacheBytes(m.Device().Type(), len(q.Prompt))
+		c.FullBytes, c.FixedBytes = m.CacheBytes(m.Device().Type(), len(q.Prompt))
 		if !v.IsFull() && v.KeepsAll(len(m.PolicyLayers()), len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"
 		}

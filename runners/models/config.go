@@ -100,7 +100,7 @@ func Names() []string {
 func findFamily(name string) (Family, error) {
 	f, ok := families[name]
 	if !ok {
-		return f, fmt.Errorf("unknown model_type %q: have %s", name, strings.Join(Names(), ", "))
+		return f, noFamily(name)
 	}
 	return f, nil
 }
@@ -430,7 +430,7 @@ func (c Config) Parameters() int64 {
 	return n
 }
 
-// CacheBytesPerToken is the number of bytes of one token in the full cache.
+// CacheBytesPerToken is the number of bytes of one token in the full cache's layers in which policies choose.
 func (c Config) CacheBytesPerToken(t engine.Type) int64 {
-	return 2 * int64(c.Layers) * int64(c.KVWidth()) * int64(t.Size())
+	return 2 * int64(len(c.PolicyLayers())) * int64(c.KVWidth()) * int64(t.Size())
 }

@@ -42,7 +42,7 @@ func TestSpellingsOfTheRotation(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`:                      "config.json:1: ",
-		`{"model_type": "gpt2"}`: `unknown model_type "gpt2": have ` + strings.Join(Names(), ", "),
+		`{"model_type": "gpt1"}`: `unknown model_type "gpt1": have ` + strings.Join(Names(), ", "),
 		"{\"model_type\": \"llama\",\n \"num_hidden_layers\": \"two\"}":                           "config.json:2: ",
 		llama31 + `"rope_scaling": {"type": "yarn", "factor": 0}}`:                                `rope scaling yarn: factor is 0`,
 		llama31 + `"rope_scaling": {"type": "linear"}}`:                                           "factor is 0",
@@ -71,6 +71,10 @@ func TestParameters(t *testing.T) {
 		if err != nil || f.Config.Parameters() != want {
 			t.Errorf("%s has %d parameters (%v), want %d", shape, f.Config.Parameters(), err, want)
 		}
+	}
+	// Gemma 3's report (arXiv 2503.19786, table 1) counts 10,759 million without the embedding.
+	if f, err := OpenShape("gemma-3-12b"); err != nil || (f.Config.Parameters()-262208*3840)/1e6 != 10_759 || len(f.Config.PolicyLayers()) != 8 {
+		t.Errorf("gemma-3-12b has %d parameters (%v)", f.Config.Parameters(), err)
 	}
 	f, err := OpenShape("llama-2-7b")
 	if err != nil || f.Config.CacheBytesPerToken(engine.BFloat16) != 512<<10 {

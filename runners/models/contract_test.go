@@ -51,7 +51,7 @@ func tinyFamily(t *testing.T, name string, change map[string]any) (*Model, error
 	if c.Family != name || !slices.Equal(c.EOS, []int32{3}) || len(c.Windows) != c.Layers || c.Context != 256 {
 		t.Errorf("%s: %+v", name, c)
 	}
-	m, err := Load(ref.New(), &Files{Config: c, Source: randomSource{c, 7}, Path: name}, nil)
+	m, err := Load(ref.New(), &Files{Config: c, Source: randomSource{c: c, seed: 7}, Path: name}, nil)
 	if err == nil {
 		t.Cleanup(m.Close)
 	}

@@ -19,7 +19,7 @@ func ggufConfig(f *weights.File) (Config, error) {
 	}
 	family, ok := byArchitecture(architecture)
 	if !ok {
-		return Config{}, fmt.Errorf("%s: architecture %q: have %s", f.Path(), architecture, strings.Join(architectures(), ", "))
+		return Config{}, fmt.Errorf("%s: %w", f.Path(), noArchitecture(architecture))
 	}
 	r := ggufKeys{path: f.Path(), meta: meta, prefix: architecture + "."}
 	c := Config{

@@ -29,6 +29,31 @@ type Mixer interface {
 	MixtureBytes(tokens, width, ff, experts, perToken int) int64
 }
 
+// Unpacker is a device whose products of many rows need additional memory for weights that
+// are packed.
+type Unpacker interface {
+	// UnpackBytes is that memory in bytes, for a product with one weight, or for those of a
+	// mixture with these of all its experts.
+	UnpackBytes(weights ...engine.Weight) int64
+}
+
+// unpackBytes is the most memory that a layer's product needs to unpack its weights.
+func (m *Model) unpackBytes() (most int64) {
+	d, ok := m.device.(Unpacker)
+	if !ok {
+		return 0
+	}
+	for i, y := range m.layers {
+		most = max(most, d.UnpackBytes(y.qkv), d.UnpackBytes(y.out))
+		if m.Sparse(i) {
+			most = max(most, d.UnpackBytes(y.experts.GateUp...), d.UnpackBytes(y.experts.Down...))
+		} else {
+			most = max(most, d.UnpackBytes(y.gateUp), d.UnpackBytes(y.down))
+		}
+	}
+	return most
+}
+
 // Plan computes the memory that Prefill and a Decoder will need.
 func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan {
 	element := int64(m.device.Type().Size())
@@ -46,6 +71,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	if d, ok := m.device.(Mixer); ok && m.Experts > 0 {
 		p.Prefill += d.MixtureBytes(min(m.block, n), m.Width, m.ExpertFF, m.Experts, m.PerToken)
 	}
+	p.Prefill += m.unpackBytes()
 	rotation := 4 * int64(n+room) * int64(m.Heads.Size)
 	if m.SlidingRope != nil {
 		rotation *= 2

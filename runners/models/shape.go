@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -34,22 +33,51 @@ var shapes = map[string]Config{
 
 // Shapes lists the names of all shapes, sorted.
 func Shapes() []string {
-	return slices.Sorted(maps.Keys(shapes))
+	return slices.Sorted(func(yield func(string) bool) {
+		for name := range shapes {
+			if !yield(name) {
+				return
+			}
+		}
+		for name := range shapeConfigs {
+			if !yield(name) {
+				return
+			}
+		}
+	})
 }
 
 // OpenShape makes a model of a public size with random weights. spec is "NAME" or
-// "NAME,layers=N,seed=S,context=N,vocab=N". The context of the public model is not a limit,
-// because random weights were not trained for any.
+// "NAME,layers=N,seed=S,context=N,vocab=N,storage=KIND", KIND being bf16, fp8 or mxfp4. The
+// context of the public model is not a limit, because random weights were not trained for any.
 func OpenShape(spec string) (*Files, error) {
 	parts := strings.Split(spec, ",")
 	c, ok := shapes[parts[0]]
+	if config, more := shapeConfigs[parts[0]]; more {
+		ok = true
+		var err error
+		if c, err = ParseConfig("shape "+parts[0], []byte(config), nil); err != nil {
+			return nil, err
+		}
+	}
 	if !ok {
 		return nil, fmt.Errorf("unknown shape %q: have %s", parts[0], strings.Join(Shapes(), ", "))
 	}
 	c.Context = max(c.Context, 1<<22)
-	seed := uint64(1)
+	seed, storage := uint64(1), "bf16"
+	if own := shapeStorages[parts[0]]; own != "" {
+		storage = own
+	}
+	layers := c.Layers
 	for _, p := range parts[1:] {
 		key, value, _ := strings.Cut(p, "=")
+		if key == "storage" {
+			if err := shapeStorage(c, value); err != nil {
+				return nil, fmt.Errorf("shape %q: %w", spec, err)
+			}
+			storage = value
+			continue
+		}
 		n, err := strconv.ParseUint(value, 10, 31)
 		if err != nil {
 			return nil, fmt.Errorf("shape %q: %q is not name=number", spec, p)
@@ -64,27 +92,38 @@ func OpenShape(spec string) (*Files, error) {
 		case "vocab":
 			c.Vocab = int(n)
 		default:
-			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, vocab", spec, key)
+			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, vocab, storage", spec, key)
 		}
 	}
 	if c.Layers < 1 || c.Layers > 1<<12 {
 		return nil, fmt.Errorf("shape %q: %d layers", spec, c.Layers)
 	}
-	c.Windows = make([]int, c.Layers)
+	windows := make([]int, c.Layers)
+	for i := range windows {
+		if len(c.Windows) > 0 { // more layers than the model has begin again
+			windows[i] = c.Windows[i%layers]
+		}
+	}
+	c.Windows = windows
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("shape %q: %w", spec, err)
 	}
-	return RandomFiles(c, "shape:"+spec, seed), nil
+	return randomFiles(c, "shape:"+spec, seed, storage), nil
 }
 
-// RandomFiles is a model of a configuration with random weights.
+// RandomFiles is a model of a configuration with random weights in bfloat16.
 func RandomFiles(c Config, name string, seed uint64) *Files {
-	return &Files{Config: c, Source: randomSource{c, seed}, Bytes: 2 * c.Parameters(), Path: name}
+	return randomFiles(c, name, seed, "bf16")
+}
+
+func randomFiles(c Config, name string, seed uint64, storage string) *Files {
+	return &Files{Config: c, Source: randomSource{c, seed, storage}, Bytes: storedBytes(c, storage), Path: name}
 }
 
 type randomSource struct {
-	c    Config
-	seed uint64
+	c       Config
+	seed    uint64
+	storage string // of projections: see packed
 }
 
 func (s randomSource) Has(_ Role, layer int) bool { return layer < s.c.Layers }
@@ -107,7 +146,7 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	if role == Embedding {
 		t.scale = 1
 	}
-	return t, nil
+	return s.packed(t, role, expert), nil
 }
 
 type random struct {

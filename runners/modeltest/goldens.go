@@ -8,6 +8,7 @@ package modeltest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -70,7 +71,7 @@ func goldens(t *testing.T) []string {
 	var known, unknown []string
 	for _, path := range paths {
 		dir := filepath.Dir(path)
-		if _, err := models.ReadConfig(dir); err != nil && strings.Contains(err.Error(), "unknown model_type") {
+		if _, err := models.ReadConfig(dir); errors.Is(err, models.ErrFamily) {
 			unknown = append(unknown, filepath.Base(dir))
 			continue
 		}

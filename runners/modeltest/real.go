@@ -35,20 +35,19 @@ const (
 
 // Real runs a real small model and compares it with transformers' float32 results: eight
 // continuations under the full cache, and needle prompts under many variants. Long prompts take
-// minutes on a CPU. Without SNAPBENCH_LONG=1 only two prompts of each length up to 2K are run, and
+// minutes on a CPU. Without SNAPBENCH_LONG=1 only a prompt or two of each length up to 2K are run, and
 // the test logs how many are left out; SNAPBENCH_LONGEST leaves out longer prompts all the same.
 func Real(t *testing.T, d engine.Device) {
-	compareReal(t, d, sharedtest.SmolLM2(t), "smollm2", "chat.json", 2)
+	compareReal(t, d, sharedtest.SmolLM2(t), realModel{folder: "smollm2", texts: "chat.json", end: 2, few: 2})
 }
 
 // RealHybrid is the same of a model whose layers slide but for three, with a context of 32K.
 func RealHybrid(t *testing.T, d engine.Device) {
-	compareReal(t, d, sharedtest.Gemma3(t), "gemma3", "text.json", 1)
+	compareReal(t, d, sharedtest.Gemma3(t), realModel{folder: "gemma3", texts: "text.json", end: 1, few: 1})
 }
 
-// compareReal compares the model at a path with the reference data of a folder. Its continuations are in texts, and end is its end
-// token.
-func compareReal(t *testing.T, d engine.Device, path, folder, texts string, end int32) {
+// compareReal compares the model at a path with the reference data.
+func compareReal(t *testing.T, d engine.Device, path string, r realModel) {
 	files, err := models.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -58,22 +57,39 @@ func compareReal(t *testing.T, d engine.Device, path, folder, texts string, end 
 	if err != nil {
 		t.Fatal(err)
 	}
+	numbers := int64(0)
+	for _, name := range files.GGUF.Names() {
+		x, err := files.GGUF.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		product := int64(1)
+		for _, n := range x.Shape() {
+			product *= int64(n)
+		}
+		numbers += product
+	}
+	if got := files.Config.Parameters(); got != numbers {
+		t.Errorf("%d parameters, the file holds %d numbers", got, numbers)
+	}
 	m, err := models.Load(d, files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	r := realModel{m, text, local.New(m, func(ids []int32) string { return text.Decode(ids, true) }), folder, texts, end}
+	r.m, r.text, r.run = m, text, local.New(m, func(ids []int32) string { return text.Decode(ids, true) })
 	t.Run("texts", r.continues)
 	t.Run("needles", r.needles)
 }
 
 type realModel struct {
-	m             *models.Model
-	text          tokenizer.Tokenizer
-	run           *local.Engine
-	folder, texts string
-	end           int32
+	folder, texts string // of the reference data, and the file in it that has the continuations
+	end           int32  // the end token
+	few           int    // prompts of each length that are run every day
+
+	m    *models.Model
+	text tokenizer.Tokenizer
+	run  *local.Engine
 }
 
 func (r realModel) continues(t *testing.T) {
@@ -162,7 +178,7 @@ func (r realModel) needles(t *testing.T) {
 		t.Fatalf("SNAPBENCH_LONGEST: %v", err)
 	}
 	for _, p := range prompts {
-		if of[p.Tokens]++; p.Tokens > longest || !long && (p.Tokens > 2048 || of[p.Tokens] > 2 || testing.Short() && p.Tokens > 1024) {
+		if of[p.Tokens]++; p.Tokens > longest || !long && (p.Tokens > 2048 || of[p.Tokens] > r.few || testing.Short() && p.Tokens > 1024) {
 			left++
 			continue
 		}
