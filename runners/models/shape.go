@@ -138,7 +138,11 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	t := random{name: name, rows: rows, cols: cols, seed: h.Sum64()}
 	switch role {
 	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm:
-		return ones{name, cols}, nil
+		n := norm{name: name, cols: cols, value: 1}
+		if s.c.UnitNorms { // stored less 1
+			n.value = 0
+		}
+		return n, nil
 	}
 	// A uniform number on (-s, s) has variance s²/3, so with s = √(3/cols) products
 	// with normed rows have unit variance.
@@ -186,24 +190,25 @@ func rawFloats(row []float32) []byte {
 	return raw
 }
 
-// ones is the weight of a norm: all ones.
-type ones struct {
-	name string
-	cols int
+// norm is the weight of a norm that changes nothing.
+type norm struct {
+	name  string
+	cols  int
+	value float32
 }
 
-func (o ones) Name() string            { return o.name }
-func (o ones) Rows() int               { return 1 }
-func (o ones) Cols() int               { return o.cols }
-func (o ones) Storage() engine.Storage { return engine.F32 }
+func (o norm) Name() string            { return o.name }
+func (o norm) Rows() int               { return 1 }
+func (o norm) Cols() int               { return o.cols }
+func (o norm) Storage() engine.Storage { return engine.F32 }
 
-func (o ones) ReadRow(_ int, dst []float32) {
+func (o norm) ReadRow(_ int, dst []float32) {
 	for j := range dst {
-		dst[j] = 1
+		dst[j] = o.value
 	}
 }
 
-func (o ones) RawRow(i int) []byte {
+func (o norm) RawRow(i int) []byte {
 	row := make([]float32, o.cols)
 	o.ReadRow(i, row)
 	return rawFloats(row)
