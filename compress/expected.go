@@ -101,10 +101,13 @@ func turnsAhead(l Layer, from, future int) turns {
 func (t turns) each(queries []float32, d int, f func(q []float64)) {
 	out := make([]float64, d)
 	for j, by := range t.by {
-		q := vector(queries, t.from+j, d)
+		q, half := vector(queries, t.from+j, d), len(by)
 		for i, b := range by {
-			z := complex(float64(q[i]), float64(q[i+d/2])) * b
-			out[i], out[i+d/2] = real(z), imag(z)
+			z := complex(float64(q[i]), float64(q[i+half])) * b
+			out[i], out[i+half] = real(z), imag(z)
+		}
+		for i := 2 * half; i < d; i++ {
+			out[i] = float64(q[i])
 		}
 		f(out)
 	}

@@ -22,14 +22,15 @@ var cases = []operation{
 	{"memory", memoryAccount, "New Free Memory ResetPeak Trim"},
 	{"errors", errors, ""},
 	{"weights", weights, "LoadWeight FreeWeight"},
+	{"weights with NaN", packedNaN, "LoadWeight"},
 	{"vector", vector, "LoadVector"},
 	{"embed", embed, "Embed Sync"},
-	{"rms norm", rmsNorm, "RMSNorm"},
+	{"rms norm", rmsNorm, "RMSNorm RMSNormAdd"},
 	{"matmul", matMul, "MatMul MatMulAdd"},
 	{"matmul storages", matMulStorages, "MatMul MatMulAdd"},
-	{"swiglu", swiGLU, "SwiGLU"},
+	{"gate", gate, "Gate"},
 	{"mixture", mixture, "MixtureAdd"},
-	{"matmul swiglu", matMulSwiGLU, "MatMulSwiGLU"},
+	{"matmul gate", matMulGate, "MatMulGate"},
 	{"matmul rotate", matMulRotate, "MatMulRotate"},
 	{"rotate", rotate, "NewRotary FreeRotary Rotate"},
 	{"attention", attention, "Attention"},
@@ -54,14 +55,16 @@ var cases = []operation{
 	{"gather", gather, "Gather FreeCache"},
 	{"batch", decode, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
 	{"batch ways", decodeWays, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
-	{"step", decodeStep, "Step Replay"},
+	{"step", decodeStep, "Step Replay Companions"},
+	{"cap", softCap, "Cap"},
 	{"argmax", argMax, "ArgMax"},
 	{"divergence", divergence, "Divergence"},
 }
 
 // interfaces are engine.Device and the interfaces that a device may also implement.
 var interfaces = []reflect.Type{
-	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Trimmer](),
+	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Companion](),
+	reflect.TypeFor[engine.Trimmer](),
 }
 
 // withoutCase are methods that no case can call, and why.

@@ -189,7 +189,7 @@ func decodeWays(b *bench) {
 				}
 				kv := b.kv(n, h)
 				kept, positions := b.sequences(h, n, room)
-				r := b.rotary(h.Size, n+room, 1)
+				r := b.rotary(engine.Rotation{Frequencies: frequencies(h.Size, 10000), Scale: 1}, n+room)
 				x := b.in(b.normal(len(kept) * (h.Query + 2*h.KV) * h.Size))
 				q, out := b.out(len(kept)*h.Query*h.Size), b.out(len(kept)*h.Query*h.Size)
 				b.both(func(d engine.Device, at func(*pair) engine.Array) {

@@ -74,7 +74,7 @@ func TestReferenceSinks(t *testing.T) {
 	b.must(err)
 	batch, err := b.dev.NewBatch([]engine.Sequence{{Caches: caches, Position: n}}, h)
 	b.must(err)
-	r := b.rotary(8, n+1, 1)(b.dev)
+	r := b.rotary(engine.Rotation{Frequencies: frequencies(8, 10000), Scale: 1}, n+1)(b.dev)
 	qkv, q1, got := b.in(b.normal(6*8)), b.out(16), b.out(16)
 	b.dev.RotateAppend(q1.dev, batch, 0, qkv.dev, r, engine.QKNorm{})
 	b.dev.AttendCaches(got.dev, q1.dev, batch, 0, by)

@@ -1,8 +1,6 @@
 package models
 
 import (
-	"fmt"
-
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -11,38 +9,38 @@ import (
 func (m *Model) compress(chooser *compress.Chooser, p Prompt, result *Prefilled, l compress.Layer, s compress.Source) error {
 	choice, err := chooser.Choose(s, l, p.Variants)
 	if err != nil {
-		return fmt.Errorf("layer %d: %w", l.Index, err)
+		return err
 	}
 	defer choice.Free()
 	for i, k := range choice.Kept {
 		result.Host[i] = result.Host[i] || k.Host
 	}
-	if err := m.gather(result.Sequences, choice, s.KV, p.Room); err != nil {
-		return fmt.Errorf("layer %d: %w", l.Index, err)
-	}
-	if p.Twins {
-		if err := m.gather(result.Twins, choice, s.KV, p.Room); err != nil {
-			return fmt.Errorf("layer %d: %w", l.Index, err)
+	for _, to := range [][]Sequence{result.Sequences, result.Twins} {
+		if err := m.gather(to, choice.Caches(), s.KV, p.Room); err != nil {
+			return err
+		}
+		for i := range to {
+			if edit := choice.Kept[i].Edit; edit != nil {
+				if err := m.edit(to[i].Caches[len(to[i].Caches)-1], edit); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
 }
 
-// gather gives each sequence a cache of the positions that its variant chose.
-func (m *Model) gather(to []Sequence, choice *compress.Choice, kv engine.KV, room int) error {
-	caches, err := m.device.Gather(kv, choice.Caches(), room)
+// gather gives each sequence a cache of the positions kept in a layer.
+func (m *Model) gather(to []Sequence, kept []engine.Kept, kv engine.KV, room int) error {
+	if len(to) == 0 {
+		return nil
+	}
+	caches, err := m.device.Gather(kv, kept, room)
 	if err != nil {
 		return err
 	}
 	for i, c := range caches {
 		to[i].Caches = append(to[i].Caches, c)
-	}
-	for i, k := range choice.Kept {
-		if k.Edit != nil {
-			if err := m.edit(caches[i], k.Edit); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }

@@ -42,6 +42,9 @@ func (m *Model) newMirror(s Sequence) *mirror {
 	}
 	all := &mirror{make([][][]float32, m.Layers), make([][][]float32, m.Layers)}
 	for i, c := range s.Caches {
+		if m.Fixed(i) {
+			continue // every row of it is read
+		}
 		if len(c.Len) != m.Heads.KV || c.Positions.Len > 0 {
 			panic(fmt.Sprintf("models: %s reads layer %d, which does not hold everything", s.reader.variant, i))
 		}
@@ -56,7 +59,7 @@ func (m *Model) newMirror(s Sequence) *mirror {
 
 // mirrorBytes is the host memory that the mirror of a sequence takes.
 func (m *Model) mirrorBytes(rows int) int64 {
-	return 2 * 4 * int64(m.Layers) * int64(rows) * int64(m.KVWidth())
+	return 2 * 4 * int64(len(m.PolicyLayers())) * int64(rows) * int64(m.KVWidth())
 }
 
 // follow copies the rows of a layer's cache that the mirror does not have yet.
@@ -87,8 +90,12 @@ func (b *Decoder) reads() bool {
 // in plain Go over copies, which is right on every device.
 func (b *Decoder) read(layer int, by engine.Attention) {
 	m, d, h := b.m, b.m.device, b.m.Heads
+	if !b.reads() || m.Fixed(layer) {
+		return
+	}
+	index := slices.Index(m.PolicyLayers(), layer)
 	sinks := slices.Repeat([]float64{math.Inf(-1)}, h.Query)
-	if by.Sinks.Len > 0 && b.reads() {
+	if by.Sinks.Len > 0 {
 		copied := make([]float32, h.Query)
 		d.Get(copied, by.Sinks)
 		for a, z := range copied {
@@ -109,7 +116,8 @@ func (b *Decoder) read(layer int, by engine.Attention) {
 			queries[a] = flat[a*h.Size : (a+1)*h.Size]
 		}
 		place := s.reader.prompt
-		place.Index, place.Attention, place.Angles = layer, by, m.Rope.Frequencies(h.Size)
+		place.Index, place.Attention = index, by
+		place.Angles, place.AnglesFrom = m.angles(layer, place.Tokens)
 		attended := make([]float32, 0, len(flat))
 		for a, positions := range s.reader.variant.Read(place, queries, r.keys[layer]) {
 			g := a / h.Group()

@@ -21,3 +21,6 @@ func TestAttentionOnCUDA(t *testing.T) { Attention(t, CUDA(t, engine.Float32), 1
 
 func TestRealModelOnCPU(t *testing.T)  { Real(t, CPU(t)) }
 func TestRealModelOnCUDA(t *testing.T) { Real(t, CUDA(t, engine.Float32)) }
+
+func TestRealHybridOnCPU(t *testing.T)  { RealHybrid(t, CPU(t)) }
+func TestRealHybridOnCUDA(t *testing.T) { RealHybrid(t, CUDA(t, engine.Float32)) }

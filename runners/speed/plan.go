@@ -56,7 +56,7 @@ func (p Plan) Valid() error {
 // is not known.
 func (p Plan) Check(m *models.Model) error {
 	for _, v := range p.Variants {
-		if err := v.CheckLayers(m.Layers); err != nil {
+		if err := m.CheckVariant(v); err != nil {
 			return err
 		}
 	}
