@@ -153,6 +153,7 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 			}
 		}
 	})
+	t.Run("steps", func(t *testing.T) { companySteps(t, d, open) })
 	t.Run("batch", func(t *testing.T) {
 		b := open(t)
 		for _, h := range []engine.Heads{{Query: 9, KV: 3, Size: 64}, {Query: 4, KV: 2, Size: 80}} {

@@ -127,6 +127,14 @@ func (r Rope) changes() int {
 	return int(min(r.Original, 1<<31))
 }
 
+// Crosses says whether, behind a prompt of n tokens, tokens that are read one by one at positions
+// below end reach one from which they are turned by other frequencies than the prompt was
+// (longrope), and which that is.
+func (c Config) Crosses(n, end int) (from int, yes bool) {
+	from = c.Rope.changes()
+	return from, from > 0 && n <= from && end > from
+}
+
 // For is the rotation of a whole prompt of n tokens: longrope has a list of divisors for
 // prompts that fit the original context, and one for all positions of longer ones. Unlike the
 // rotation itself, it is the same at all positions.

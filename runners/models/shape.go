@@ -48,8 +48,8 @@ func Shapes() []string {
 }
 
 // OpenShape makes a model of a public size with random weights. spec is "NAME" or
-// "NAME,layers=N,seed=S,context=N,storage=KIND", KIND being bf16, fp8 or mxfp4. The context of the public model is not a limit,
-// because random weights were not trained for any.
+// "NAME,layers=N,seed=S,context=N,vocab=N,storage=KIND", KIND being bf16, fp8 or mxfp4. The
+// context of the public model is not a limit, because random weights were not trained for any.
 func OpenShape(spec string) (*Files, error) {
 	parts := strings.Split(spec, ",")
 	c, ok := shapes[parts[0]]
@@ -89,8 +89,10 @@ func OpenShape(spec string) (*Files, error) {
 			seed = n
 		case "context":
 			c.Context = int(n)
+		case "vocab":
+			c.Vocab = int(n)
 		default:
-			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, storage", spec, key)
+			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, vocab, storage", spec, key)
 		}
 	}
 	if c.Layers < 1 || c.Layers > 1<<12 {
@@ -106,7 +108,16 @@ func OpenShape(spec string) (*Files, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("shape %q: %w", spec, err)
 	}
-	return &Files{Config: c, Source: randomSource{c, seed, storage}, Bytes: storedBytes(c, storage), Path: "shape:" + spec}, nil
+	return randomFiles(c, "shape:"+spec, seed, storage), nil
+}
+
+// RandomFiles is a model of a configuration with random weights in bfloat16.
+func RandomFiles(c Config, name string, seed uint64) *Files {
+	return randomFiles(c, name, seed, "bf16")
+}
+
+func randomFiles(c Config, name string, seed uint64, storage string) *Files {
+	return &Files{Config: c, Source: randomSource{c, seed, storage}, Bytes: storedBytes(c, storage), Path: name}
 }
 
 type randomSource struct {
@@ -127,7 +138,11 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	t := random{name: name, rows: rows, cols: cols, seed: h.Sum64()}
 	switch role {
 	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm:
-		return ones{name, cols}, nil
+		n := norm{name: name, cols: cols, value: 1}
+		if s.c.UnitNorms { // stored less 1
+			n.value = 0
+		}
+		return n, nil
 	}
 	// A uniform number on (-s, s) has variance s²/3, so with s = √(3/cols) products
 	// with normed rows have unit variance.
@@ -175,24 +190,25 @@ func rawFloats(row []float32) []byte {
 	return raw
 }
 
-// ones is the weight of a norm: all ones.
-type ones struct {
-	name string
-	cols int
+// norm is the weight of a norm that changes nothing.
+type norm struct {
+	name  string
+	cols  int
+	value float32
 }
 
-func (o ones) Name() string            { return o.name }
-func (o ones) Rows() int               { return 1 }
-func (o ones) Cols() int               { return o.cols }
-func (o ones) Storage() engine.Storage { return engine.F32 }
+func (o norm) Name() string            { return o.name }
+func (o norm) Rows() int               { return 1 }
+func (o norm) Cols() int               { return o.cols }
+func (o norm) Storage() engine.Storage { return engine.F32 }
 
-func (o ones) ReadRow(_ int, dst []float32) {
+func (o norm) ReadRow(_ int, dst []float32) {
 	for j := range dst {
-		dst[j] = 1
+		dst[j] = o.value
 	}
 }
 
-func (o ones) RawRow(i int) []byte {
+func (o norm) RawRow(i int) []byte {
 	row := make([]float32, o.cols)
 	o.ReadRow(i, row)
 	return rawFloats(row)

@@ -127,7 +127,7 @@ func newHubSource(file *weights.File, config Config) hubSource {
 // name is the family's own where it has one for the role.
 func (s hubSource) name(role Role, layer int) string {
 	names := hubNames
-	if s.family.Tensors[role] != "" {
+	if _, ok := s.family.Tensors[role]; ok {
 		names = s.family.Tensors
 	}
 	return s.prefixed(nameOf(names, role, layer))

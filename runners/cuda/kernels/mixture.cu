@@ -75,12 +75,17 @@ struct Choice { int expert, first, rows, unused; };
 
 KERNEL route_few(Choice *choices, int *tokens, int *places, float *shares, int count, const float *logits, int m, int experts, int perToken, int all) {
   __shared__ u32 taken[64][32];
+  __shared__ float highest[64], totals[64];
   __shared__ u64 takers[1024]; // of each expert, a bit for each token
   __shared__ int firsts[1024], sums[2][32];
   next();
   wait();
   int warps = threads() / 32;
-  for (int i = warp(); i < m; i += warps) taken[i][lane()] = choose(logits + (i64)i * experts, experts, perToken, all).mine;
+  for (int i = warp(); i < m; i += warps) {
+    Chosen c = choose(logits + (i64)i * experts, experts, perToken, all);
+    taken[i][lane()] = c.mine;
+    if (lane() == 0) highest[i] = c.highest, totals[i] = c.sum;
+  }
   sync();
   int e = thread();
   u64 bits = 0;
@@ -110,7 +115,7 @@ KERNEL route_few(Choice *choices, int *tokens, int *places, float *shares, int c
   sync();
   for (int i = warp(); i < m; i += warps) {
     const float *l = logits + (i64)i * experts;
-    Chosen c = choose(l, experts, perToken, all);
+    Chosen c = {taken[i][lane()], highest[i], totals[i]};
     rows_of(c.mine, experts, [&](int e) INLINE { return firsts[e]; }, [&](int e) INLINE { return __builtin_popcountll(takers[e] & ((1ull << i) - 1)); },
             [&](int s, int row, int e) INLINE {
               places[i * perToken + s] = row;
