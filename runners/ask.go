@@ -32,6 +32,9 @@ func (a *asked) open() bool { return len(a.rows) > 0 && a.sample.Err == nil }
 // ask makes a sample ready for the variants that have no finished row.
 func (p *plan) ask(task datasets.Task, number int) *asked {
 	j, s := p.job, task.Sample(number, p.job.Reader)
+	if j.Ungraded {
+		s.Metric, s.Answers = metrics.None, nil
+	}
 	a := &asked{task: task, number: number, sample: s}
 	var variants []Variant
 	for _, v := range j.Variants {

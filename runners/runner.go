@@ -132,9 +132,12 @@ type Completion struct {
 	// Prefill is the time of the one prefill that all variants share; Decode the
 	// time of the steps this answer took part in, which it shared too.
 	Prefill, Decode time.Duration
-	Fidelity        *Fidelity
-	Evidence        *Audited // where it was asked for
-	Served          *Served  // nil where nothing was asked over a network
+	// PrefillPart and DecodePart are this answer's parts of these times, each divided among the answers that shared it:
+	// over all answers they add up to what the device took. 0 where the runner does not know.
+	PrefillPart, DecodePart time.Duration
+	Fidelity                *Fidelity
+	Evidence                *Audited // where it was asked for
+	Served                  *Served  // nil where nothing was asked over a network
 }
 
 // Served is what is known of an answer that came over a network.

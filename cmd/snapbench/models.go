@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -31,13 +30,7 @@ func newModelsList() *cobra.Command {
 			if list == nil {
 				return failed
 			}
-			var err error
-			if asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(list)
-			} else {
-				err = list.Print(cmd.OutOrStdout())
-			}
-			if err != nil {
+			if err := commands.Tell(cmd, asJSON, list); err != nil {
 				return err
 			}
 			return failed
@@ -89,11 +82,7 @@ func newModelsShow() *cobra.Command {
 				return err
 			}
 			defer files.Close()
-			c := card.Of(args[0], files)
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(c)
-			}
-			return c.Print(cmd.OutOrStdout())
+			return commands.Tell(cmd, asJSON, card.Of(args[0], files))
 		},
 	}
 	registerRope(cmd, &rope)

@@ -26,7 +26,7 @@ func (d *Device) tiled(n int, pointers ...uint64) bool {
 // worthwhile says whether a product of m rows of x and so many rows of w has enough tiles,
 // and tiles that are full enough, to keep most of the card busy.
 func (d *Device) worthwhile(m, rows int) bool {
-	if m <= fewRows {
+	if m <= fewRows || d.stepping {
 		return false
 	}
 	if d.anyTiles {

@@ -55,7 +55,7 @@ var cases = []operation{
 	{"gather", gather, "Gather FreeCache"},
 	{"batch", decode, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
 	{"batch ways", decodeWays, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
-	{"step", decodeStep, "Step Replay"},
+	{"step", decodeStep, "Step Replay Companions"},
 	{"cap", softCap, "Cap"},
 	{"argmax", argMax, "ArgMax"},
 	{"divergence", divergence, "Divergence"},
@@ -63,7 +63,8 @@ var cases = []operation{
 
 // interfaces are engine.Device and the interfaces that a device may also implement.
 var interfaces = []reflect.Type{
-	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Trimmer](),
+	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Companion](),
+	reflect.TypeFor[engine.Trimmer](),
 }
 
 // withoutCase are methods that no case can call, and why.

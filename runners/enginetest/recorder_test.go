@@ -41,6 +41,7 @@ func (r *recorder) FreeBatch(b engine.Batch)           { r.note("FreeBatch").Fre
 func (r *recorder) Advance(b engine.Batch)             { r.note("Advance").Advance(b) }
 func (r *recorder) Replay(b engine.Batch, step func()) { r.note("Replay").Replay(b, step) }
 func (r *recorder) Step(step func())                   { engine.Step(r.note("Step"), step) }
+func (r *recorder) Companions() int                    { return engine.Companions(r.note("Companions"), 71) }
 func (r *recorder) ArgMax(dst, logits engine.Array)    { r.note("ArgMax").ArgMax(dst, logits) }
 func (r *recorder) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
 	return r.note("LoadWeight").LoadWeight(parts, bias)

@@ -21,6 +21,7 @@ type Engine struct {
 	decode func(ids []int32) string
 	about  runners.Description
 	memory *memory
+	random bool // the weights are
 }
 
 // New returns an engine that shares its device's memory with no other. decode turns an

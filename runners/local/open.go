@@ -67,6 +67,9 @@ func (m *Opened) Runners() []runners.Runner {
 	return list
 }
 
+// Random says that the weights are random: no answer has a meaning, nor a score.
+func (l Located) Random() bool { return l.path == "" }
+
 // UsesDate says whether the model's chat template asks for the date.
 func (m *Opened) UsesDate() bool { return m.chat != nil && m.chat.UsesDate() }
 
@@ -172,6 +175,7 @@ func (m *Opened) load(say func(string, ...any)) error {
 				}
 				e.model, e.decode = loaded, func(ids []int32) string { return m.text.Decode(ids, true) }
 				e.describe(m.Name, m.Revision, m.Rope, e.about.Name)
+				e.random = m.Random()
 				bytes, took := float64(d.Memory().Weights), time.Since(start).Seconds()
 				say("%s on %s (%s): %.2f GB of weights in %.2f s", m.Name, e.about.Name, d.Describe(), bytes/1e9, took)
 			}
@@ -183,8 +187,9 @@ func (m *Opened) load(say func(string, ...any)) error {
 
 // openText opens the tokenizer and the chat template.
 func (m *Opened) openText(o Options) (err error) {
-	if m.path == "" {
-		return fmt.Errorf("model %q has random weights and no tokenizer: it serves snapbench speed", o.Model)
+	if m.Random() {
+		m.text, err = standIn(m.Name, m.files.Config.Vocab)
+		return err
 	}
 	if m.files.GGUF != nil && o.Tokenizer != "native" {
 		return runners.Mistake(fmt.Errorf("--tokenizer %s reads tokenizer.json; %s has its tokenizer inside", o.Tokenizer, o.Model))
@@ -211,8 +216,12 @@ func (m *Opened) Reader() datasets.Model {
 // Pieces returns the text of each token of a prompt.
 func (m *Opened) Pieces(ids []int32) []string { return tokenizer.Pieces(m.text, ids) }
 
-// Stop returns the tokens and strings that end a sample's answer.
+// Stop returns the tokens and strings that end a sample's answer. Random weights have none: what they say is chance, and
+// an answer is to cost what its most tokens do.
 func (m *Opened) Stop(s datasets.Sample) runners.Stop {
+	if m.Random() {
+		return runners.Stop{}
+	}
 	stop := runners.Stop{Strings: s.StopStrings, Tokens: slices.Clone(s.StopIDs)}
 	add := func(ids ...int32) {
 		for _, id := range ids {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
@@ -153,7 +154,7 @@ func (b *batch) admit(i int, r *reading) error {
 			continue
 		}
 		j, v, c := p.variant, r.variants[k], &b.out[i][p.variant]
-		c.Prefill = r.took
+		c.Prefill, c.PrefillPart = r.took, r.took/time.Duration(len(r.of))
 		kept, positions, err := Audit(m.Device(), m.Config, v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), q.Positions || q.Evidence != nil)
 		if err != nil {
 			var failed *AuditError
@@ -167,6 +168,9 @@ func (b *batch) admit(i int, r *reading) error {
 		c.FullBytes, c.FixedBytes = m.CacheBytes(m.Device().Type(), len(q.Prompt))
 		if !v.IsFull() && v.KeepsAll(len(m.PolicyLayers()), len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"
+		}
+		if b.engine.random {
+			c.Note = strings.TrimPrefix(c.Note+"; random weights: the answer means nothing, and has all new tokens that it may", "; ")
 		}
 		if q.Positions {
 			c.Positions = positions

@@ -58,7 +58,11 @@ func (m *Model) rotary(of turning, r Rope, n int) (engine.Rotary, error) {
 	if old != nil && old.Positions() >= n {
 		return old, nil
 	}
-	made, err := m.device.NewRotary(r.Rotation(m.Heads.Size), max(n, m.Context)) // usually long enough for good
+	n = (n + 1023) / 1024 * 1024 // so that prompts of similar lengths share it
+	if old != nil {
+		n = max(n, 2*old.Positions()) // so that those outgrown are few, and together no longer than this one
+	}
+	made, err := m.device.NewRotary(r.Rotation(m.Heads.Size), n)
 	if err != nil {
 		return nil, err
 	}

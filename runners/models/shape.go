@@ -48,8 +48,8 @@ func Shapes() []string {
 }
 
 // OpenShape makes a model of a public size with random weights. spec is "NAME" or
-// "NAME,layers=N,seed=S,context=N,storage=KIND", KIND being bf16, fp8 or mxfp4. The context of the public model is not a limit,
-// because random weights were not trained for any.
+// "NAME,layers=N,seed=S,context=N,vocab=N,storage=KIND", KIND being bf16, fp8 or mxfp4. The
+// context of the public model is not a limit, because random weights were not trained for any.
 func OpenShape(spec string) (*Files, error) {
 	parts := strings.Split(spec, ",")
 	c, ok := shapes[parts[0]]
@@ -89,8 +89,10 @@ func OpenShape(spec string) (*Files, error) {
 			seed = n
 		case "context":
 			c.Context = int(n)
+		case "vocab":
+			c.Vocab = int(n)
 		default:
-			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, storage", spec, key)
+			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, vocab, storage", spec, key)
 		}
 	}
 	if c.Layers < 1 || c.Layers > 1<<12 {
@@ -106,7 +108,16 @@ func OpenShape(spec string) (*Files, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("shape %q: %w", spec, err)
 	}
-	return &Files{Config: c, Source: randomSource{c, seed, storage}, Bytes: storedBytes(c, storage), Path: "shape:" + spec}, nil
+	return randomFiles(c, "shape:"+spec, seed, storage), nil
+}
+
+// RandomFiles is a model of a configuration with random weights in bfloat16.
+func RandomFiles(c Config, name string, seed uint64) *Files {
+	return randomFiles(c, name, seed, "bf16")
+}
+
+func randomFiles(c Config, name string, seed uint64, storage string) *Files {
+	return &Files{Config: c, Source: randomSource{c, seed, storage}, Bytes: storedBytes(c, storage), Path: name}
 }
 
 type randomSource struct {
