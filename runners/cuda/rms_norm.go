@@ -24,6 +24,10 @@ func (d *Device) RMSNorm(dst, x, weight engine.Array, eps float32) {
 	if vec {
 		threads = min(max(blocks(blocks(width, 16), 32)*32, 64), 512)
 	}
-	d.card.Args(to, from, w).Long(width).Float(eps).Int(flag(vec))
+	ordered := uint64(0)
+	if vec {
+		ordered = d.alsoInOrder(to, x.Len/width, width)
+	}
+	d.card.Args(to, ordered, from, w).Long(width).Float(eps).Int(flag(vec))
 	d.card.Launch(d.card.Kernel("rms_norm", "rms_norm_"+d.suffix), x.Len/width, 1, threads, 0)
 }

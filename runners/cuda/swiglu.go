@@ -27,6 +27,10 @@ func (d *Device) swiGLU(to, from uint64, m, ff int) {
 	if vec {
 		each = 8
 	}
-	d.card.Args(to, from).Long(total).Int(ff, flag(vec))
+	ordered := uint64(0)
+	if vec {
+		ordered = d.alsoInOrder(to, m, ff)
+	}
+	d.card.Args(to, ordered, from).Long(total).Int(ff, flag(vec))
 	d.card.Launch(d.card.Kernel("swiglu", "swiglu_"+d.suffix), blocks(total, each*threads), 1, threads, 0)
 }

@@ -1,12 +1,13 @@
 // rms_norm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · weight, one block a row.
 // dst and x (m, width), weight (width) float. Rounded once. With vec the width is
 // a multiple of eight and every row aligned: a thread keeps its first 16
-// elements in registers, so a row is read once up to 16 · threads.
+// elements in registers, so a row is read once up to 16 · threads; and, if ordered is not null,
+// writes the results there, too, in the order of matmul_wide_sm90a.cu.
 #include "device.h"
 
 const int kept = 2; // vectors of eight that a thread keeps
 
-template <typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weight, i64 width, float eps, int vec) {
+template <typename T> DEVICE void rms_norm(T *dst, T *ordered, const T *x, const float *weight, i64 width, float eps, int vec) {
   __shared__ float scratch[32];
   next();
   float v[kept][8], w[kept][8];
@@ -20,6 +21,7 @@ template <typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weig
   wait();
   x += block_x() * width;
   dst += block_x() * width;
+  if (ordered) ordered += block_x() * width;
   float s = 0.f;
   if (vec) {
     UNROLL for (int j = 0; j < kept; j++) {
@@ -40,6 +42,7 @@ template <typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weig
       if (i < width) {
         UNROLL for (int e = 0; e < 8; e++) w[j][e] *= v[j][e] * r;
         store8(dst + i, w[j]);
+        if (ordered) store8_ordered(ordered, i, w[j]);
       }
     }
     for (i64 i = 8 * (i64)thread() + kept * step; i < width; i += step) {
@@ -48,6 +51,7 @@ template <typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weig
       load8(w, weight + i);
       UNROLL for (int e = 0; e < 8; e++) w[e] *= y[e] * r;
       store8(dst + i, w);
+      if (ordered) store8_ordered(ordered, i, w);
     }
     return;
   }
@@ -60,8 +64,8 @@ template <typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weig
 }
 
 #define INSTANCE(T, name) \
-  KERNEL rms_norm_##name(T *dst, const T *x, const float *weight, i64 width, float eps, int vec) { \
-    rms_norm(dst, x, weight, width, eps, vec); \
+  KERNEL rms_norm_##name(T *dst, T *ordered, const T *x, const float *weight, i64 width, float eps, int vec) { \
+    rms_norm(dst, ordered, x, weight, width, eps, vec); \
   }
 INSTANCE(float, f32)
 INSTANCE(f16, f16)
