@@ -16,7 +16,7 @@ const maxExperts = 64
 //
 //   - At most eight tokens, experts without biases (mixture_few.go): all tokens go through every expert that any
 //     of them chose, and one kernel multiplies by all those experts.
-//   - Many tokens, where together says so (mixture_many.go): each expert gets the rows of
+//   - Many tokens of a prompt, where together says so (mixture_many.go): each expert gets the rows of
 //     its own tokens, and one kernel multiplies by all experts, without the host.
 //   - Otherwise one expert after the other: with up to 64 tokens, and in a decoding step,
 //     all tokens go through each expert that any chose; with more, the host reads which
