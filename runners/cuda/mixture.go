@@ -39,6 +39,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, ex engine.Experts) {
 	to, from := d.pointer("MixtureAdd", dst, d.kind), d.pointer("MixtureAdd", x, d.kind)
 	ok := d.card.Enter("MixtureAdd")
 	defer d.card.Leave()
+	defer func() { d.order = order{} }() // of memory that is not the caller's
 	if !ok || m == 0 {
 		return
 	}
