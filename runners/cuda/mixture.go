@@ -158,16 +158,21 @@ func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
 	}
 }
 
-// MixtureBytes is what MixtureAdd takes for so many tokens of a prompt.
-func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) (sum int64) {
-	var sizes []int64
+// MixtureBytes is what MixtureAdd takes at most for so many tokens of a prompt, beside what
+// packed experts need (UnpackBytes).
+func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) int64 {
+	takes := func(sizes []int64) (sum int64) {
+		for _, n := range sizes {
+			sum += card.Takes(n)
+		}
+		return sum
+	}
 	if d.together(tokens, width, ff) {
-		sizes = d.togetherBytes(tokens, width, ff, experts, perToken)
-	} else {
-		sizes = append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and the lists of rows
+		return takes(d.togetherBytes(tokens, width, ff, experts, perToken))
 	}
-	for _, n := range sizes {
-		sum += card.Takes(n)
+	apart := takes(append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken))) // with the lists of rows
+	if tokens <= fewRows {
+		return max(apart, takes(d.fewBytes(tokens, width, ff, experts, perToken)))
 	}
-	return sum
+	return apart
 }
