@@ -7,7 +7,7 @@ import (
 )
 
 // PrefillOperations counts the operations of a prefill of n tokens, or of a part of
-// it: products with the weights, and causal attention. A multiplication with an
+// it: products with the weights, and causal attention within each layer's window. A multiplication with an
 // addition counts as two. In the last layer only the last token is computed beyond
 // its keys and values.
 func (m *Model) PrefillOperations(n int, part Part) (products, attention float64) {
@@ -15,7 +15,7 @@ func (m *Model) PrefillOperations(n int, part Part) (products, attention float64
 	output := float64(m.QueryWidth()) * float64(m.Width)
 	dense := output + 3*float64(m.Width)*float64(m.FF)
 	sparse := output + float64(m.PerToken)*3*float64(m.Width)*float64(m.ExpertFF) + float64(m.Width)*float64(m.Experts)
-	layers, tokens, first := float64(part.layers(m.Layers)), float64(n), float64(part.first(n, m.block))
+	layers, tokens, first := float64(part.layers(m.Layers)), float64(n), part.first(n, m.block)
 	whole := layers // those that compute all tokens
 	if part.layers(m.Layers) == m.Layers {
 		whole--
@@ -25,15 +25,24 @@ func (m *Model) PrefillOperations(n int, part Part) (products, attention float64
 		rows, rest := tokens, dense
 		if float64(i) >= whole {
 			rows = 1
+		} else {
+			attention += 4 * (pairs(n, m.Windows[i]) - pairs(first, m.Windows[i])) * float64(m.QueryWidth())
 		}
 		if m.Sparse(i) {
 			rest = sparse
 		}
 		products += rows * rest
 	}
-	products *= 2
-	attention = 2 * (tokens*(tokens+1) - first*(first+1)) * float64(m.QueryWidth()) * whole
-	return products, attention
+	return 2 * products, attention
+}
+
+// pairs counts the keys that n queries see, each its own and those before it, within a window where there is one.
+func pairs(n, window int) float64 {
+	if window == 0 || window > n {
+		window = n
+	}
+	w := float64(window)
+	return w*(w+1)/2 + float64(n-window)*w
 }
 
 // IdleExpertBytes is the number of bytes of experts that no row of a decoding step
