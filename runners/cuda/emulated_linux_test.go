@@ -88,6 +88,7 @@ func TestEmulatedConformance(t *testing.T) {
 				}
 				enginetest.Run(t, d, options)
 				conformInTiles(t, d, 20*options.Work)
+				conformWide(t, d)
 				t.Run("random weight", func(t *testing.T) { randomWeight(t, d) })
 				if err := d.Sync(); err != nil {
 					t.Error(err)

@@ -80,3 +80,43 @@ func TestWideTiles(t *testing.T) {
 		}
 	}
 }
+
+// conformWide has a card of compute capability 9.0 multiply 70 and 128 rows in a step, to both
+// types, whole and in two parts: kernels that the suite's own steps, whose work is bounded, may not reach.
+func conformWide(t *testing.T, d *Device) {
+	if !d.hopperCard() || d.kind == engine.Float32 {
+		return
+	}
+	const m, rows, cols = wideRows, 75, 200
+	w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", rows, cols, 1}}, nil))
+	defer d.FreeWeight(w)
+	defer func() { d.anyParts = wideTiles{} }()
+	for _, out := range []engine.Type{d.kind, engine.Float32} {
+		x, dst := must[engine.Array](t)(d.New(d.kind, m*cols)), must[engine.Array](t)(d.New(out, m*rows))
+		v := make([]float32, m*cols)
+		for i := range v {
+			v[i] = float32(i*7919%1000)/500 - 1
+		}
+		d.Put(x, v)
+		product := func(most int) []float32 {
+			for at := 0; at < m; at += most {
+				to := min(m, at+most)
+				engine.Step(d, func() { d.MatMul(dst.Slice(at*rows, to*rows), x.Slice(at*cols, to*cols), w) })
+			}
+			got := make([]float32, m*rows)
+			d.Get(got, dst)
+			return got
+		}
+		want := product(8)
+		for _, parts := range []int{1, 2} {
+			d.anyParts = wideTiles{rows: 128, parts: parts}
+			for _, n := range []int{70, m} {
+				if !slices.Equal(product(n), want) {
+					t.Errorf("%v to %v, %d parts: %d rows have other bits than in eights", d.kind, out, parts, n)
+				}
+			}
+		}
+		d.anyParts = wideTiles{}
+		d.Free(x, dst)
+	}
+}
