@@ -57,7 +57,11 @@ func openDry(t *longbenchTask, limit int) (Task, error) {
 	if !ok {
 		return nil, fmt.Errorf("task %s: its lengths are not recorded: --dry-text has %s", t.name, strings.Join(dryNames(), ", "))
 	}
-	d := &dryTask{t, lengths.tokens(limited(max(limit, len(lengths.Lengths)), limit))}
+	n := len(lengths.Lengths)
+	if limit > 0 {
+		n = limit
+	}
+	d := &dryTask{t, lengths.tokens(n)}
 	t.metric = metrics.None
 	t.rows = make([]longbenchRow, len(d.tokens))
 	for i := range t.rows {

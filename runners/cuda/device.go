@@ -18,7 +18,9 @@ type Device struct {
 	arrived      uint64 // int32 (maxHeads), zero between operations
 	weights      int64  // bytes that weights hold
 	ordered      room   // x of matmul_wide_sm90a.cu's products
+	order        order  // what ordered is
 	partial      room   // their sums
+	sharers      room   // int32 (warpgroups), zero between operations
 
 	segments  []segment // Gather's tables, kept for the next call
 	items     []gatherItem

@@ -94,16 +94,18 @@ func companyInTiles(t *testing.T, d *Device) {
 	})
 }
 
-// companyInFloat32: the same of products of up to fewRows rows that are kept in float32, by
-// weights of few rows and of many.
+// companyInFloat32: the same of products of a step's rows that are kept in float32, by
+// weights of few rows and of many, in small tiles and in large ones.
 func companyInFloat32(t *testing.T, d *Device) {
 	for _, rows := range []int{40, 150, 300} {
 		const width = 200
 		w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", rows, width, 1}}, nil))
 		defer d.FreeWeight(w)
-		alone(t, d, fewRows, width, rows, engine.Float32, [][2]int{{3, 4}, {1, 9}, {0, 9}, {20, 50}, {16, 64}, {0, 49}}, func(dst, x engine.Array) {
-			d.MatMul(dst, x, w)
+		d.anyParts = wideTiles{rows: 64 + rows/150%2*64, parts: 1}
+		alone(t, d, wideRows, width, rows, engine.Float32, [][2]int{{3, 4}, {1, 9}, {0, 9}, {20, 50}, {16, 64}, {0, 49}, {7, 97}}, func(dst, x engine.Array) {
+			engine.Step(d, func() { d.MatMul(dst, x, w) })
 		})
+		d.anyParts = wideTiles{}
 	}
 }
 

@@ -40,7 +40,7 @@
 // in an order that depends on timing: two runs give the same bits.
 //
 // The bits of a row do not depend on the rows beside it where this package multiplies
-// itself: up to 64 rows, and in Float32 in decoding steps of any size. Above that cuBLAS
+// itself: in decoding steps of any size, and up to 64 rows of a prompt. Above that cuBLAS
 // multiplies, and a row's bits may depend on the number of rows. On 9.0 the large products
 // of gate and up, of queries, keys and values, and of experts are this package's, too; their
 // bits do not depend on the number of rows, but they sum in another order than the products

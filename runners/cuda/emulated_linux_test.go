@@ -191,8 +191,9 @@ func TestEmulatedTwoDevices(t *testing.T) {
 // TestEmulatedMixtureBytes: MixtureBytes is what a mixture takes, up to the arena's
 // rounding.
 func TestEmulatedMixtureBytes(t *testing.T) {
-	const m, width, ff, experts, perToken = 300, 64, 128, 4, 2
-	for _, major := range []int{8, 9} {
+	const width, ff, perToken = 64, 128, 2
+	for _, c := range []struct{ major, m, experts int }{{8, 300, 4}, {9, 300, 4}, {9, 60, 20}} {
+		major, m, experts := c.major, c.m, c.experts
 		d, _ := Emulated(t, emulatedCard(major, 0), engine.BFloat16)
 		load := func(rows, cols int) engine.Weight {
 			w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", rows, cols, 1}}, nil))
@@ -216,7 +217,7 @@ func TestEmulatedMixtureBytes(t *testing.T) {
 		}
 		took, said := d.Memory().Peak-before, d.MixtureBytes(m, width, ff, experts, perToken)
 		t.Logf("%d.0: %d bytes, %d said", major, took, said)
-		if took > said || said > took+took/10 {
+		if took > said || m > fewRows && said > took+took/10 {
 			t.Errorf("%d.0: a mixture takes %d bytes, a plan is told %d", major, took, said)
 		}
 		d.Free(x)

@@ -28,7 +28,11 @@ func (d *Device) gate(to, from uint64, m, ff int, a engine.Activation) {
 	if vec {
 		each = 8
 	}
-	numbers(d.card.Args(to, from).Long(total).Int(ff, flag(vec)), a)
+	ordered := uint64(0)
+	if vec {
+		ordered = d.alsoInOrder(to, m, ff)
+	}
+	numbers(d.card.Args(to, ordered, from).Long(total).Int(ff, flag(vec)), a)
 	d.card.Launch(d.card.Kernel("gate", formula(a)+"_"+d.suffix), blocks(total, each*threads), 1, threads, 0)
 }
 

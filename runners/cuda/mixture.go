@@ -24,11 +24,12 @@ type mixed struct {
 //
 //   - Few tokens, and decoding steps (mixture_few.go): each expert multiplies the rows of its
 //     own tokens, and one kernel multiplies by all experts, without the host.
-//   - Many tokens, where together says so (mixture_many.go): the same, by other kernels.
-//   - Otherwise, and where not all are stored in one way, one expert after the other. With at most maxTiledExperts experts that is so
-//     with 9 to 64 tokens, too: then all tokens go through each expert that any chose, whose
-//     weights are read once; with more tokens the host reads which tokens chose an expert,
-//     and it gets their rows alone.
+//   - Many tokens of a prompt, where together says so (mixture_many.go): the same, by other kernels.
+//   - Otherwise, and where not all are stored in one way, one expert after the other. With at most
+//     maxTiledExperts experts that are not packed that is so from nine tokens on, and in any
+//     larger step: then all tokens go through each expert that any chose, whose weights are
+//     read once. With many tokens of a prompt the host reads which chose an expert, and it
+//     gets their rows alone.
 func (d *Device) MixtureAdd(dst, x engine.Array, ex engine.Experts) {
 	e := d.mixed(ex)
 	if x.Len%e.width != 0 {
@@ -39,15 +40,17 @@ func (d *Device) MixtureAdd(dst, x engine.Array, ex engine.Experts) {
 	to, from := d.pointer("MixtureAdd", dst, d.kind), d.pointer("MixtureAdd", x, d.kind)
 	ok := d.card.Enter("MixtureAdd")
 	defer d.card.Leave()
+	defer func() { d.order = order{} }() // of memory that is not the caller's
 	if !ok || m == 0 {
 		return
 	}
 	packed := e.gateUp[0].packed() || e.down[0].packed()
-	few := m <= 8 || m <= fewRows && (packed || e.experts > maxTiledExperts) || m > fewRows && d.stepping
+	few := m <= 8 || (m <= fewRows || d.stepping) && (packed || e.experts > maxTiledExperts)
+	many := m > fewRows && !d.stepping
 	switch {
 	case few && e.alike && (!packed || aligned(0, from)):
 		d.mixFew(to, from, m, e)
-	case e.alike && d.together(m, e.width, e.ff) && aligned(0, to, from):
+	case many && e.alike && d.together(m, e.width, e.ff) && aligned(0, to, from):
 		d.mixMany(to, from, m, e)
 	default:
 		d.mixApart(to, from, m, e)
@@ -158,16 +161,21 @@ func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
 	}
 }
 
-// MixtureBytes is what MixtureAdd takes for so many tokens of a prompt.
-func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) (sum int64) {
-	var sizes []int64
+// MixtureBytes is what MixtureAdd takes at most for so many tokens of a prompt, beside what
+// packed experts need (UnpackBytes).
+func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) int64 {
+	takes := func(sizes []int64) (sum int64) {
+		for _, n := range sizes {
+			sum += card.Takes(n)
+		}
+		return sum
+	}
 	if d.together(tokens, width, ff) {
-		sizes = d.togetherBytes(tokens, width, ff, experts, perToken)
-	} else {
-		sizes = append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and the lists of rows
+		return takes(d.togetherBytes(tokens, width, ff, experts, perToken))
 	}
-	for _, n := range sizes {
-		sum += card.Takes(n)
+	apart := takes(append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken))) // with the lists of rows
+	if tokens <= fewRows {
+		return max(apart, takes(d.fewBytes(tokens, width, ff, experts, perToken)))
 	}
-	return sum
+	return apart
 }

@@ -33,6 +33,14 @@ func (d *Device) rmsNorm(op, kernel string, dst, x, weight engine.Array, eps flo
 	if vec {
 		threads = min(max(blocks(blocks(width, 16), 32)*32, 64), 512)
 	}
-	d.card.Args(to, from, w).Long(width).Float(eps).Int(flag(vec))
+	l := d.card.Args(to)
+	if kernel == "rms_norm_" { // what is added to is not what a product reads next
+		ordered := uint64(0)
+		if vec {
+			ordered = d.alsoInOrder(to, x.Len/width, width)
+		}
+		l.Ptr(ordered)
+	}
+	l.Ptr(from, w).Long(width).Float(eps).Int(flag(vec))
 	d.card.Launch(d.card.Kernel("rms_norm", kernel+d.suffix), x.Len/width, 1, threads, 0)
 }

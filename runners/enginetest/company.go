@@ -130,7 +130,7 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 	t.Run("attention", func(t *testing.T) {
 		b := open(t)
 		for _, h := range []engine.Heads{{Query: 3, KV: 1, Size: 64}, {Query: 2, KV: 2, Size: 80}} {
-			for _, window := range []int{0, 400} {
+			for i, window := range []int{0, 400, 400} { // the last with a cap and sinks
 				const start = 900 // the window crosses the border between two blocks of keys
 				if !b.affords(2 * all * h.Query * h.Size * (start + m)) {
 					continue
@@ -140,6 +140,9 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 				row := h.Query * h.Size
 				q, whole := b.in(b.normal(m*row)), b.out(m*row)
 				by := engine.Attention{Heads: h, Window: window, Scale: 0.125}
+				if i == 2 {
+					by.Cap, by.Sinks = 2, b.in32(b.normal(h.Query)).dev
+				}
 				d.Attention(whole.dev, q.dev, dev, start, by)
 				want := b.get(whole.dev)
 				pieces(func(lo, hi int) {
@@ -157,9 +160,9 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 	t.Run("batch", func(t *testing.T) {
 		b := open(t)
 		for _, h := range []engine.Heads{{Query: 9, KV: 3, Size: 64}, {Query: 4, KV: 2, Size: 80}} {
-			for _, window := range []int{0, 300} {
+			for i, window := range []int{0, 300, 300} {
 				if b.affords(2 * 2 * 4 * 25 * 300 * h.Query * h.Size) { // steps, keys and values, times, rows, keys on average
-					companyBatch(b, h, window)
+					companyBatch(b, h, window, i == 2)
 					b.release()
 				}
 			}
@@ -167,8 +170,8 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 	})
 }
 
-// companyBatch decodes 25 sequences together and each alone.
-func companyBatch(b *bench, h engine.Heads, window int) {
+// companyBatch decodes 25 sequences together and each alone, with a cap and sinks or without.
+func companyBatch(b *bench, h engine.Heads, window int, special bool) {
 	const n, rows, steps = 1100, 25, 2
 	kv := b.kv(n, h)
 	dev := func(p *pair) engine.Array { return p.dev }
@@ -182,6 +185,10 @@ func companyBatch(b *bench, h engine.Heads, window int) {
 	b.must(err)
 	defer b.dev.FreeRotary(r)
 	qkv := b.in(b.normal(steps * rows * (h.Query + 2*h.KV) * h.Size))
+	by := engine.Attention{Heads: h, Window: window, Scale: float32(1 / math.Sqrt(float64(h.Size)))}
+	if special {
+		by.Cap, by.Sinks = 2, b.in32(b.normal(h.Query)).dev
+	}
 	run := func(lo, hi int) []float32 {
 		var s []engine.Sequence
 		for i := lo; i < hi; i++ {
@@ -198,7 +205,7 @@ func companyBatch(b *bench, h engine.Heads, window int) {
 		var got []float32
 		for step := range steps {
 			b.dev.RotateAppend(q.dev, batch, 0, qkv.dev.Slice((step*rows+lo)*wide, (step*rows+hi)*wide), r, engine.QKNorm{})
-			b.dev.AttendCaches(out.dev, q.dev, batch, 0, engine.Attention{Heads: h, Window: window, Scale: float32(1 / math.Sqrt(float64(h.Size)))})
+			b.dev.AttendCaches(out.dev, q.dev, batch, 0, by)
 			b.dev.Advance(batch)
 			got = append(got, b.get(out.dev)...)
 		}

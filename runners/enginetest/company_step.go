@@ -56,6 +56,21 @@ func companySteps(t *testing.T, d engine.Device, open func(t *testing.T) *bench)
 			engine.MatMulGate(d, dst, b.out(2*dst.Len).dev, x, w.dev, engine.Activation{})
 		})
 	})
+	t.Run("norms and products", func(t *testing.T) { // where one operation may leave to the next how it reads
+		const width, ff = 96, 64
+		b := open(t)
+		up, down := b.weight([]engine.Stored{b.matrix(engine.F32, 2*ff, width)}, nil), b.weight([]engine.Stored{b.matrix(engine.F32, width, ff)}, nil)
+		gain := b.in32(b.normal(width))
+		b.all = nil // release must not free it
+		rows(t, "norms and products", b, width, width, func(dst, x engine.Array) {
+			m := dst.Len / width
+			both, joined := b.out(2*m*ff), b.out(m*ff)
+			d.RMSNorm(dst, x, gain.dev, 1e-5)
+			engine.MatMulGate(d, joined.dev, both.dev, dst, up.dev, engine.Activation{})
+			d.MatMulAdd(dst, joined.dev, down.dev)
+		})
+		d.Free(gain.dev)
+	})
 	t.Run("mixture", func(t *testing.T) {
 		const width, ff, experts = 64, 32, 3
 		b := open(t)

@@ -37,7 +37,7 @@ func matMulRotate(b *bench) {
 			bias = []engine.Stored{b.matrix(engine.F32, 1, q), b.matrix(engine.F32, 1, kv), nil}
 		}
 		w := b.weight([]engine.Stored{b.matrix(engine.BF16, q, width), b.matrix(engine.BF16, kv, width), b.matrix(engine.BF16, kv, width)}, bias)
-		all := rotations(h.Size, start+100)
+		all := rotations(h.Size, start+30)
 		whole, partial := b.rotary(all[4*(i%2)], 4000), b.rotary(all[2], 4000)
 		for _, m := range fusedRows {
 			for _, of := range []struct{ norm, partial bool }{{}, {norm: true}, {partial: true}} {
@@ -45,7 +45,7 @@ func matMulRotate(b *bench) {
 				if of.partial {
 					r = partial
 				}
-				if (norm || of.partial) && m != 300 || !b.affords(m*width*(q+2*kv)) {
+				if norm && m != 300 || of.partial && m != 65 && m != 300 || !b.affords(m*width*(q+2*kv)) {
 					continue
 				}
 				n := start + m + 3

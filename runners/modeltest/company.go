@@ -221,7 +221,8 @@ func Twice(t *testing.T, open func(t *testing.T) engine.Device, w workload) {
 					if of[j].Err != nil {
 						t.Fatal(of[j].Err)
 					}
-					of[j].Prefill, of[j].Decode = 0, 0
+					c := &of[j]
+					c.Prefill, c.Decode, c.PrefillPart, c.DecodePart = 0, 0, 0, 0
 				}
 			}
 			runs[i] = run{together(t, m, w, nil), completions}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/snapbench/snapbench/runners/engine"
 )
 
 func TestSafetensors(t *testing.T) {
@@ -274,16 +276,47 @@ func FuzzSafetensors(f *testing.F) {
 	f.Add(safetensorsBytes(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, make([]byte, 4)))
 	f.Add(safetensorsBytes(`{"__metadata__":{"a":"b"},"x":{"dtype":"I16","shape":[2,1],"data_offsets":[0,4]},"y":{"dtype":"BF16","shape":[0],"data_offsets":[4,4]}}  `, make([]byte, 4)))
 	f.Add(safetensorsBytes(`{"x":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]},"y":{"dtype":"F64","shape":[],"data_offsets":[3,11]}}`, make([]byte, 11)))
+	f.Add(safetensorsBytes(`{"x":{"dtype":"F8_E4M3","shape":[2,3],"data_offsets":[0,6]},"y":{"dtype":"F32","shape":[1,1],"data_offsets":[6,10]}}`, []byte{1, 2, 3, 4, 127, 6, 0, 0, 0, 64}))
+	f.Add(safetensorsBytes(`{"x":{"dtype":"U8","shape":[1,1,1,16],"data_offsets":[0,16]},"y":{"dtype":"U8","shape":[1,1,1],"data_offsets":[16,17]}}`, make([]byte, 17)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tensors, metadata, err := parseSafetensors("fuzz", data)
 		if err != nil {
 			return
 		}
 		checkTensors(t, tensors, len(data))
+		readPacked(t, tensors)
 		for _, k := range metadata.Keys() {
 			if _, err := metadata.String(k); err != nil {
 				t.Fatal(err)
 			}
 		}
 	})
+}
+
+// readPacked reads as a packed weight each tensor that is one with another as its scales.
+func readPacked(t *testing.T, tensors []*Tensor) {
+	var f File
+	if len(tensors) > 8 || f.add(tensors) != nil {
+		return
+	}
+	for _, x := range tensors {
+		for _, scales := range tensors {
+			packed := []engine.Stored{}
+			if s := x.shape; len(s) == 2 {
+				if w, err := f.Scaled(x.name, scales.name, s[0], s[1]); err == nil {
+					packed = append(packed, w)
+				}
+			} else if len(s) == 4 && s[0] > 0 && s[2] < 1<<20 {
+				if w, err := f.Microscaled(x.name, scales.name, s[0]-1, s[0], s[1], 32*s[2]); err == nil {
+					packed = append(packed, w)
+				}
+			}
+			for _, w := range packed {
+				row := make([]float32, w.Cols())
+				for i := range min(w.Rows(), 4) {
+					w.ReadRow(i, row)
+				}
+			}
+		}
+	}
 }

@@ -27,9 +27,10 @@ type Card struct {
 	alpha, beta                 float32 // cuBLAS reads them here
 	capturing                   *Graph  // what Capture records, or nil
 
-	err     error    // the first since the last Sync
-	last    string   // the operation that was started last
-	between []string // operations since the last Sync, each named once
+	err        error    // the first since the last Sync
+	operations int      // started
+	last       string   // the operation that was started last
+	between    []string // operations since the last Sync, each named once
 }
 
 // workspaceBytes is what cuBLAS is advised to have on compute capability 9.0.
@@ -160,6 +161,7 @@ func (c *Card) Enter(operation string) bool {
 		runtime.UnlockOSThread()
 		panic("cuda: " + operation + " on a closed device")
 	}
+	c.operations++
 	if c.err != nil {
 		return false
 	}
@@ -171,6 +173,9 @@ func (c *Card) Enter(operation string) bool {
 	}
 	return c.ok(call(c.driver.CtxSetCurrent, c.context))
 }
+
+// Operations returns how many operations were started.
+func (c *Card) Operations() int { return c.operations }
 
 // Leave ends an operation, also one for which Enter returned false.
 func (c *Card) Leave() { runtime.UnlockOSThread() }

@@ -95,6 +95,15 @@ template <typename T> DEVICE void load8_edge(float (&v)[8], const T *p, int left
   UNROLL for (int i = 0; i < 8; i++) v[i] = i < left ? to_float(p[i]) : 0.f;
 }
 
+// Eight elements of a row, column c of c, c+8, …, in the order in which matmul_wide_sm90a.cu wants
+// x: of each 32, the first words of four pieces of 16 bytes, then the second, the third, the
+// fourth. row is the row there.
+template <typename T> DEVICE void store8_ordered(T *row, i64 c, const float (&v)[8]) {
+  u32 *to = (u32 *)(row + c / 32 * 32) + c / 8 % 4;
+  UNROLL for (int i = 0; i < 4; i++) to[4 * i] = pack<T>(v[2 * i], v[2 * i + 1]);
+}
+DEVICE void store8_ordered(float *, i64, const float (&)[8]) {} // no such product in float
+
 // Weights are read once: not kept in the L1 cache, and evicted first from L2.
 DEVICE u32x4 stream16(const void *p) {
   u32x4 v;

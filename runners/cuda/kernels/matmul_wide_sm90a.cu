@@ -13,8 +13,9 @@
 //
 //   1: a block has all columns of its tile, and writes the result. There are as many
 //      clusters as the card has room for; they stay and share out the tiles by their numbers.
-//   2: shares 0 to 3, or 4 to 7. A block leaves their sum to matmul_join. This is for products
-//      with fewer tiles of many rows than clusters: tiles of few rows read x too often.
+//   2: shares 0 to 3, or 4 to 7. A block leaves their sum in memory, and the one that comes
+//      last adds the other's to its own. This is for products with fewer tiles of many rows
+//      than clusters: tiles of few rows read x too often.
 //
 // A block has two warpgroups that multiply: each has its own rows of w and
 // all of x, or, with two sides, the same rows of w and half of x. A warp of the third loads.
@@ -52,6 +53,8 @@ DEVICE u32x4 load_shared(u32 from) {
 // parts the columns, and boxes in the ring.
 struct Plan { int group_rows, sides, parts, stages; };
 
+DEVICE void sync_group() { asm volatile("bar.sync %0, 128;" ::"r"(1 + thread() / 128) : "memory"); }
+
 // A warpgroup's 64 rows of sums leave by way of shared memory, 16 columns at a time, so that
 // whole lines are written: column c from c0 on, if it is below m, becomes row c of dst, which
 // has elements below `below`. A line there is a column, with some room that keeps banks apart.
@@ -61,7 +64,6 @@ DEVICE void leave(float *lines, const float (&sum)[N / 2], int c0, int m, D *dst
   const int self = thread() % 128, g = lane() >> 2, t = lane() & 3, row = self / 32 * 16 + g / 2 + g % 2 * 4, e = self % 8 * 8;
   int c = c0 + self / 8;
   asm volatile("" : "+r"(c)); // keeps the compiler from computing addresses early, which would take registers
-  auto sync_group = [&]() INLINE { asm volatile("bar.sync %0, 128;" ::"r"(1 + thread() / 128) : "memory"); };
   UNROLL for (int j = 0; j < N / 8; j += 2, c += 16) {
     if (c0 + 8 * j >= m) break;
     sync_group();
@@ -85,10 +87,26 @@ DEVICE void leave(float *lines, const float (&sum)[N / 2], int c0, int m, D *dst
   }
 }
 
+// Whether a warpgroup is the second of two to come here; then what the first wrote before it
+// came is there. counter is zero, and is so again afterwards.
+DEVICE bool last_of_two(int *counter, int *scratch) {
+  asm volatile("fence.acq_rel.gpu;" ::: "memory");
+  sync_group();
+  if (thread() % 128 == 0) {
+    int before;
+    asm volatile("atom.add.global.s32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
+    if (before == 1) *counter = 0;
+    *scratch = before;
+  }
+  sync_group();
+  asm volatile("fence.acq_rel.gpu;" ::: "memory");
+  return *(volatile int *)scratch == 1;
+}
+
 // N rows of x for each warpgroup, of 64 columns. The dynamic memory has the ring and a line
 // for each of 16 columns of each warpgroup.
 template <typename T, typename D, int N>
-DEVICE void matmul_wide(u64 mapW, u64 mapX, D *dst, float *partial, const float *bias, int m, int rows, int cols, int add, const int *used, Plan plan) {
+DEVICE void matmul_wide(u64 mapW, u64 mapX, D *dst, float *partial, int *arrived, const float *bias, int m, int rows, int cols, int add, const int *used, Plan plan) {
   alignas(8) __shared__ u64 barriers[2 * maxStages];
   const int rank = (int)cluster_rank(), parts = plan.parts, stages = plan.stages;
   const int tile_rows = plan.group_rows * (3 - plan.sides), height = N * plan.sides;
@@ -219,34 +237,21 @@ DEVICE void matmul_wide(u64 mapW, u64 mapX, D *dst, float *partial, const float 
         UNROLL for (int i = 0; i < N / 2; i++) total[i] = first[i] + total[i];
       }
       const int r = tile * tile_rows + group * plan.group_rows, below = min(plan.group_rows, rows - r);
-      if (parts == 1) {
-        leave<N>(lines, total, side * N, m, dst + r, rows, below, bias ? bias + r : nullptr, add);
-      } else {
-        const i64 pitch = (rows + 3) / 4 * 4;
-        leave<N>(lines, total, side * N, m, partial + part * m * pitch + r, pitch, below, nullptr, 0);
+      if (parts == 2) {
+        const int place = tile * 2 + id / 128;
+        f32x4 *sums = (f32x4 *)partial + (i64)place * (N / 4 * 128) + id % 128;
+        UNROLL for (int i = 0; i < N / 8; i++)
+          sums[(part * (N / 8) + i) * 128] = f32x4{total[4 * i], total[4 * i + 1], total[4 * i + 2], total[4 * i + 3]};
+        if (!last_of_two(arrived + place, (int *)lines)) continue;
+        UNROLL for (int i = 0; i < N / 8; i++) {
+          const f32x4 other = sums[((1 - part) * (N / 8) + i) * 128];
+          UNROLL for (int e = 0; e < 4; e++) total[4 * i + e] += other[e];
+        }
       }
+      leave<N>(lines, total, side * N, m, dst + r, rows, below, bias ? bias + r : nullptr, add);
     }
   }
   cluster_sync(); // the other block may still load here
-}
-
-// The two sums that the parts left, each (m, rows rounded up to 4), become dst. A thread has
-// four rows of w.
-template <typename D>
-DEVICE void matmul_join(D *dst, const float *partial, const float *bias, int m, int rows, int add, const int *used) {
-  next();
-  wait();
-  if (used && *used == 0) return;
-  const int fours = (rows + 3) / 4;
-  const i64 id = block_x() * threads() + thread(), size = (i64)m * fours;
-  if (id >= size) return;
-  const i64 c = id / fours;
-  const int r = (int)(id % fours) * 4;
-  const f32x4 *part = (const f32x4 *)partial + id;
-  const f32x4 sum = part[0] + part[size];
-  D *to = dst + c * rows + r;
-  UNROLL for (int e = 0; e < 4; e++)
-    if (r + e < rows) finish(to, e, sum[e], bias, r + e, add, add ? to_float(to[e]) : 0.f);
 }
 
 // x (m, cols) of 16-bit numbers in the order that matmul_wide wants, groups·32 columns: of
@@ -265,16 +270,9 @@ KERNEL matmul_order(u32x4 *dst, const u32x4 *x, int m, int cols, int groups) {
 }
 
 #define WIDE(T, D, name, N) \
-  KERNEL __launch_bounds__(384, 1) matmul_wide_##N##_##name(Map w, Map x, D *dst, float *partial, const float *bias, int m, int rows, int cols, int add, const int *used, int group_rows, int sides, int parts, int stages) { \
-    matmul_wide<T, D, N>(MAP("matmul_wide_" #N "_" #name, 0), MAP("matmul_wide_" #N "_" #name, 1), dst, partial, bias, m, rows, cols, add, used, {group_rows, sides, parts, stages}); \
+  KERNEL __launch_bounds__(384, 1) matmul_wide_##N##_##name(Map w, Map x, D *dst, float *partial, int *arrived, const float *bias, int m, int rows, int cols, int add, const int *used, int group_rows, int sides, int parts, int stages) { \
+    matmul_wide<T, D, N>(MAP("matmul_wide_" #N "_" #name, 0), MAP("matmul_wide_" #N "_" #name, 1), dst, partial, arrived, bias, m, rows, cols, add, used, {group_rows, sides, parts, stages}); \
   }
-#define JOIN(D, name) \
-  KERNEL matmul_join_##name(D *dst, const float *partial, const float *bias, int m, int rows, int add, const int *used) { \
-    matmul_join<D>(dst, partial, bias, m, rows, add, used); \
-  }
-JOIN(float, f32)
-JOIN(f16, f16)
-JOIN(bf16, bf16)
 #define INSTANCE(T, D, name) WIDE(T, D, name, 32) WIDE(T, D, name, 48) WIDE(T, D, name, 64) WIDE(T, D, name, 96) WIDE(T, D, name, 128)
 INSTANCE(f16, f16, f16)
 INSTANCE(f16, float, f16_f32)

@@ -1,7 +1,8 @@
 // rms_norm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · weight, one block a row; rms_norm_add: dst[i] += that.
 // dst and x (m, width), weight (width) float. Rounded once. With vec the width is
 // a multiple of eight and every row aligned: a thread keeps its first 16
-// elements in registers, so a row is read once up to 16 · threads.
+// elements in registers, so a row is read once up to 16 · threads; and, if ordered is not null,
+// writes the results there, too, in the order of matmul_wide_sm90a.cu.
 #include "device.h"
 
 template <bool Add, typename T> DEVICE void store(T *dst, float (&v)[8]) {
@@ -15,7 +16,7 @@ template <bool Add, typename T> DEVICE void store(T *dst, float (&v)[8]) {
 
 const int kept = 2; // vectors of eight that a thread keeps
 
-template <bool Add, typename T> DEVICE void rms_norm(T *dst, const T *x, const float *weight, i64 width, float eps, int vec) {
+template <bool Add, typename T> DEVICE void rms_norm(T *dst, T *ordered, const T *x, const float *weight, i64 width, float eps, int vec) {
   __shared__ float scratch[32];
   next();
   float v[kept][8], w[kept][8];
@@ -29,6 +30,7 @@ template <bool Add, typename T> DEVICE void rms_norm(T *dst, const T *x, const f
   wait();
   x += block_x() * width;
   dst += block_x() * width;
+  if (ordered) ordered += block_x() * width;
   float s = 0.f;
   if (vec) {
     UNROLL for (int j = 0; j < kept; j++) {
@@ -49,6 +51,7 @@ template <bool Add, typename T> DEVICE void rms_norm(T *dst, const T *x, const f
       if (i < width) {
         UNROLL for (int e = 0; e < 8; e++) w[j][e] *= v[j][e] * r;
         store<Add>(dst + i, w[j]);
+        if (ordered) store8_ordered(ordered, i, w[j]);
       }
     }
     for (i64 i = 8 * (i64)thread() + kept * step; i < width; i += step) {
@@ -57,6 +60,7 @@ template <bool Add, typename T> DEVICE void rms_norm(T *dst, const T *x, const f
       load8(w, weight + i);
       UNROLL for (int e = 0; e < 8; e++) w[e] *= y[e] * r;
       store<Add>(dst + i, w);
+      if (ordered) store8_ordered(ordered, i, w);
     }
     return;
   }
@@ -69,11 +73,11 @@ template <bool Add, typename T> DEVICE void rms_norm(T *dst, const T *x, const f
 }
 
 #define INSTANCE(T, name) \
-  KERNEL rms_norm_##name(T *dst, const T *x, const float *weight, i64 width, float eps, int vec) { \
-    rms_norm<false>(dst, x, weight, width, eps, vec); \
+  KERNEL rms_norm_##name(T *dst, T *ordered, const T *x, const float *weight, i64 width, float eps, int vec) { \
+    rms_norm<false>(dst, ordered, x, weight, width, eps, vec); \
   } \
   KERNEL rms_norm_add_##name(T *dst, const T *x, const float *weight, i64 width, float eps, int vec) { \
-    rms_norm<true>(dst, x, weight, width, eps, vec); \
+    rms_norm<true>(dst, (T *)0, x, weight, width, eps, vec); \
   }
 INSTANCE(float, f32)
 INSTANCE(f16, f16)
