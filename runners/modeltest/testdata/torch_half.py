@@ -18,10 +18,12 @@ over the whole tensor and, for the third, over its last axis:
                                      recorded tokens
 
 Attention is written out: products, softmax in float32, a cast, products, which
-is transformers' "eager". The script runs float32 first and stops where that is
+is transformers' "eager"; with soft caps and sinks as Gemma 2's and gpt-oss's have
+them, in the half type. Layers that slide beside full ones keep their last positions
+and have no scores. The script runs float32 first and stops where that is
 not within 1e-4 of every vector: then the passes are not the recorded ones.
 
-  python3 torch_half.py GOLDENS torch_half.json
+  python3 torch_half.py GOLDENS FAMILIES torch_half.json
 """
 
 import json
@@ -39,22 +41,37 @@ from transformers.cache_utils import DynamicCache
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 seen = {}  # layer -> (q, k, v) of the last pass, rotated
+ends = {}  # layer that keeps the last positions whatever the variant -> how many
 
 
-def attend(module, query, key, value, mask, scaling, dropout=0.0, sliding_window=None, **_):
+def softmax(scores, sinks):
+    """In float32, but with sinks, (heads): then in the type of the scores, whose last column, the sink's, is dropped."""
+    if sinks is None:
+        return F.softmax(scores, -1, dtype=torch.float32).to(scores.dtype)
+    scores = torch.cat([scores, sinks.to(scores.dtype)[:, None, None].expand(*scores.shape[:-1], 1)], -1)
+    return F.softmax(scores - scores.max(-1, keepdim=True).values, -1, dtype=scores.dtype)[..., :-1]
+
+
+def capped(scores, softcap):
+    return scores if softcap is None else torch.tanh(scores / softcap) * softcap
+
+
+def attend(module, query, key, value, mask, scaling, dropout=0.0, sliding_window=None, softcap=None, s_aux=None, **_):
     """Attention written out, for any number of key heads that divides the query heads."""
     seen[module.layer_idx] = (query[0], key[0], value[0])
     share = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(share, 1), value.repeat_interleave(share, 1)
     n, m = key.shape[2], query.shape[2]
-    scores = query @ key.transpose(2, 3) * scaling
+    scores = capped(query @ key.transpose(2, 3) * scaling, softcap)
+    if m == 1 and module.layer_idx in ends:  # the cache holds what a window of an earlier token shows, in its order
+        scores[..., : max(0, n - sliding_window)] = torch.finfo(scores.dtype).min
     if m > 1:  # decoding sees all that is in the cache
         i, j = torch.arange(n - m, n)[:, None], torch.arange(n)[None]
         hidden = j > i
         if sliding_window:
             hidden = hidden | (j <= i - sliding_window)
         scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
-    weights = F.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
+    weights = softmax(scores, s_aux)
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
@@ -75,14 +92,15 @@ class Held(DynamicCache):
         return self.held[layer]
 
 
-def pooled(q, k, g):
+def pooled(q, k, g, scaling=None, softcap=None, sinks=None):
     """SnapKV's scores in the type of q and k, pooled, by cache head: (heads, n-w)."""
     w, n, share = g["window"], k.shape[1], q.shape[0] // k.shape[0]
     keys = k.repeat_interleave(share, 0)
-    weights = q[:, n - w:] @ keys.transpose(1, 2) / q.shape[-1] ** 0.5
+    weights = q[:, n - w:] @ keys.transpose(1, 2)
+    weights = capped(weights / q.shape[-1] ** 0.5 if scaling is None else weights * scaling, softcap)
     i, j = torch.arange(n - w, n)[:, None], torch.arange(n)[None]
     weights = weights.masked_fill(j > i, torch.finfo(weights.dtype).min)
-    weights = F.softmax(weights, -1, dtype=torch.float32).to(q.dtype)[:, :, : n - w]
+    weights = softmax(weights, sinks)[:, :, : n - w]
     scores = weights.sum(1)
     how, grouped = g["gqa"], scores.view(k.shape[0], share, -1)
     if how in ("kv_head_mean", "kv_head_max"):
@@ -110,6 +128,16 @@ def measure(folder, dtype):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="written_out").eval()
     ids = ref["input_ids"].long()[None]
     n = ids.shape[1]
+    seen.clear()
+    ends.clear()
+    if sliding := golden.get("sliding"):
+        ends.update({l: sliding["window"] for l in sliding["layers"]})
+    how = golden.get("scores", {})
+
+    def scores(l, q, k, g):
+        sinks = model.model.layers[l].self_attn.sinks if how.get("sink") else None
+        return pooled(q, k, g, how.get("scaling"), how.get("softcap"), None if sinks is None else sinks.to(q.dtype))
+
     out = model(ids, use_cache=False, output_hidden_states=True)
     prompt = dict(seen)
     found = {"logits": error(out.logits[0], ref["logits"])}
@@ -122,11 +150,13 @@ def measure(folder, dtype):
         scored = name != "full" and g["capacity"] < n
         if scored:
             found[f"{name}.scores"] = error(
-                torch.cat([pooled(*prompt[l][:2], g) for l in sorted(prompt)]),
-                torch.cat([pooled(ref[f"q.{l}"], ref[f"k.{l}"], g) for l in sorted(prompt)]))
+                torch.cat([scores(l, *prompt[l][:2], g) for l in sorted(prompt) if l not in ends]),
+                torch.cat([scores(l, ref[f"q.{l}"], ref[f"k.{l}"], g) for l in sorted(prompt) if l not in ends]))
         layers = []
         for l in sorted(prompt):
             _, k, v = prompt[l]
+            if l in ends:
+                k, v = k[:, -ends[l]:], v[:, -ends[l]:]
             if f"{name}.keep.{l}" in ref:
                 keep = ref[f"{name}.keep.{l}"].long()
                 at = keep[:, :, None].expand(-1, -1, k.shape[-1])
@@ -141,11 +171,14 @@ def measure(folder, dtype):
     return found
 
 
-def main(goldens, target):
+def main(*arguments):
+    *goldens, target = arguments
     warnings.simplefilter("ignore", FutureWarning)
     transformers.utils.logging.disable_progress_bar()
     result = {"torch": torch.__version__, "transformers": transformers.__version__, "checkpoints": {}}
-    for folder in sorted(p.parent for p in pathlib.Path(goldens).glob("*/golden.safetensors")):
+    for folder in sorted(p.parent for g in goldens for p in pathlib.Path(g).glob("*/golden.safetensors")):
+        if "linear" in json.loads((folder / "golden.json").read_text()) or "quantization_config" in json.loads((folder / "config.json").read_text()):
+            continue  # linear attention has no queries and keys; packed weights would have to be unpacked first
         for what, e in measure(folder, torch.float32).items():
             if not e[1] <= 1e-4:
                 sys.exit(f"{folder.name}: {what} in float32 is {e} from the vectors: not the recorded pass")
@@ -157,6 +190,6 @@ def main(goldens, target):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
     main(*sys.argv[1:])
