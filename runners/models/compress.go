@@ -1,10 +1,12 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
 // compress lets the variants choose positions in a layer and gathers their caches.
@@ -17,34 +19,91 @@ func (m *Model) compress(chooser *compress.Chooser, p Prompt, result *Prefilled,
 	for i, k := range choice.Kept {
 		result.Host[i] = result.Host[i] || k.Host
 	}
-	if err := m.gather(result.Sequences, choice, s.KV, p.Room); err != nil {
+	g := filling{m: m, kv: s.KV, choice: choice, layer: l.Index, room: p.Room}
+	for _, v := range p.Variants {
+		g.formats = append(g.formats, m.formatOf(v, l.Index))
+	}
+	if err := g.into(result.Sequences); err != nil {
 		return fmt.Errorf("layer %d: %w", l.Index, err)
 	}
 	if p.Twins {
-		if err := m.gather(result.Twins, choice, s.KV, p.Room); err != nil {
+		if err := g.into(result.Twins); err != nil {
 			return fmt.Errorf("layer %d: %w", l.Index, err)
 		}
 	}
 	return nil
 }
 
-// gather gives each sequence a cache of the positions that its variant chose.
-func (m *Model) gather(to []Sequence, choice *compress.Choice, kv engine.KV, room int) error {
-	caches, err := m.device.Gather(kv, choice.Caches(), room)
+// filling gives each sequence a cache of the positions that its variant chose in a layer.
+type filling struct {
+	m       *Model
+	kv      engine.KV
+	choice  *compress.Choice
+	layer   int
+	room    int
+	formats []*cacheformat.Format // by variant
+	most    *magnitudes           // once a format asks for them
+}
+
+// into appends the layer's caches: those of the device's own type are gathered together, those
+// in a format one by one, so that little is held besides the codes.
+func (g *filling) into(to []Sequence) error {
+	var plain []engine.Kept
+	var of []int
+	for i, k := range g.choice.Kept {
+		if g.formats[i] == nil {
+			plain, of = append(plain, k.Kept), append(of, i)
+		}
+	}
+	caches, err := g.m.device.Gather(g.kv, plain, g.room)
 	if err != nil {
 		return err
 	}
-	for i, c := range caches {
-		to[i].Caches = append(to[i].Caches, c)
+	for j, c := range caches {
+		to[of[j]].Caches = append(to[of[j]].Caches, c)
 	}
-	for i, k := range choice.Kept {
-		if k.Edit != nil {
-			if err := m.edit(caches[i], k.Edit); err != nil {
+	for j, c := range caches {
+		if edit := g.choice.Kept[of[j]].Edit; edit != nil {
+			if err := g.m.edit(c, edit); err != nil {
 				return err
 			}
 		}
 	}
+	for i, k := range g.choice.Kept {
+		if f := g.formats[i]; f != nil {
+			c, err := g.quantized(k, f)
+			var refused *engine.Refusal
+			if errors.As(err, &refused) {
+				refused.Layer = g.layer
+				return &compress.ChoiceError{Index: i, Err: err}
+			}
+			if err != nil {
+				return err
+			}
+			to[i].Caches = append(to[i].Caches, c)
+		}
+	}
 	return nil
+}
+
+// quantized gathers what a variant chose, in a format.
+func (g *filling) quantized(k compress.Kept, f *cacheformat.Format) (engine.Cache, error) {
+	d := g.m.device
+	caches, err := d.Gather(g.kv, []engine.Kept{k.Kept}, 0)
+	if err != nil {
+		return engine.Cache{}, err
+	}
+	defer d.FreeCache(caches...)
+	if k.Edit != nil {
+		if err := g.m.edit(caches[0], k.Edit); err != nil {
+			return engine.Cache{}, err
+		}
+	}
+	scales, err := g.scales(f, len(k.Len))
+	if err != nil {
+		return engine.Cache{}, err
+	}
+	return d.(engine.Quantizer).Quantize(caches[0], f, scales, g.room)
 }
 
 // edit changes a cache's keys in plain Go, on copies of them.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 	"github.com/snapbench/snapbench/runners/sharedtest"
-	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // unformatted are recorded methods that are no formats here: variations that only tell two
@@ -204,47 +203,4 @@ func zeroSigns(method string, a, b byte) bool {
 		return unsigned(a&15) == unsigned(b&15) && unsigned(a>>4) == unsigned(b>>4)
 	}
 	return false
-}
-
-type quantFile struct {
-	t    *testing.T
-	file *weights.File
-}
-
-func openQuant(t *testing.T, path string) quantFile {
-	t.Helper()
-	file, err := weights.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { file.Close() })
-	return quantFile{t, file}
-}
-
-func (q quantFile) tensor(name string) *weights.Tensor {
-	q.t.Helper()
-	v, err := q.file.Tensor(name)
-	if err != nil {
-		q.t.Fatal(err)
-	}
-	return v
-}
-
-func (q quantFile) shape(name string) []int { return q.tensor(name).Shape() }
-
-// raw returns a tensor's bytes, none where it is absent.
-func (q quantFile) raw(name string) []byte {
-	if !q.file.Has(name) {
-		return nil
-	}
-	return q.tensor(name).Raw()
-}
-
-func (q quantFile) floats(name string) []float32 {
-	q.t.Helper()
-	f, err := q.tensor(name).Floats()
-	if err != nil {
-		q.t.Fatal(err)
-	}
-	return f
 }

@@ -27,7 +27,7 @@ func sizes(f *Format) []int {
 }
 
 func scaleOf(f *Format, keys, values []float32) Scale {
-	if s := f.Calibrate([]float32{magnitude(keys)}, []float32{magnitude(values)}); s != nil {
+	if s := f.Calibrate([]float32{Magnitude(keys)}, []float32{Magnitude(values)}); s != nil {
 		return s[0]
 	}
 	return Scale{}
@@ -96,9 +96,14 @@ func checkHead(t *testing.T, f *Format, d, n int) {
 		if err := f.Append(k, v, keys[at:at+d], values[at:at+d], n+i, s); err != nil {
 			t.Fatal(err)
 		}
-		if f.Residual > 0 { // a new entry is attended to as it came
-			got := make([]float32, d)
-			f.Keys(got, k, n+i, n+i+1, n+i, d, s)
+		got := make([]float32, d)
+		f.Keys(got, k, n+i, n+i+1, n+i, d, s)
+		if f.Residual == 0 { // a new entry is attended to decoded
+			want, raw := make([]float32, d), make([]byte, f.Key.Bytes(d))
+			f.Key.Encode(raw, keys[at:at+d], d, s.Key)
+			f.Key.Decode(want, raw, d, s.Key)
+			same(t, f, "the new key", got, want, d, n+i)
+		} else { // as it came
 			for c, x := range got {
 				if want := rounded(keys[at+c]); x != want {
 					t.Fatalf("d %d, entry %d: number %d of the new key is %v, want %v", d, n+i, c, x, want)

@@ -29,7 +29,7 @@ func (nvfp4) Encode(dst []byte, x []float32, size int, g float32) error {
 	codes, scales := make([]byte, n), dst[n/2:]
 	for b := 0; b*16 < size; b++ {
 		block := x[b*16 : min(size, b*16+16)]
-		s := toE4M3(min(448, g*(magnitude(block)*float32(1.0/6))))
+		s := toE4M3(min(448, g*(Magnitude(block)*float32(1.0/6))))
 		scales[b] = s
 		var o float32
 		if e4m3[s] != 0 {
@@ -61,7 +61,7 @@ func (mxfp4) Encode(dst []byte, x []float32, _ int, _ float32) error {
 		return err
 	}
 	return blocks(x, dst, 17, func(x []float32, b []byte) error {
-		e := min(max(int(math.Float32bits(magnitude(x))>>23)-2, 0), 254)
+		e := min(max(int(math.Float32bits(Magnitude(x))>>23)-2, 0), 254)
 		s := math.Ldexp(1, e-127)
 		var codes [32]byte
 		for i, v := range x {

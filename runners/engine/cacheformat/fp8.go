@@ -65,7 +65,7 @@ func (fp8Token) Encode(dst []byte, x []float32, size int, _ float32) error {
 	if err := finite(x); err != nil {
 		return err
 	}
-	s := max(magnitude(x)/448, 1e-6)
+	s := max(Magnitude(x)/448, 1e-6)
 	r := 1 / s
 	for i, v := range x {
 		dst[i] = toE4M3(clip(v*r, -448, 448))

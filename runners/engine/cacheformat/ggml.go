@@ -43,7 +43,7 @@ func (q8) Encode(dst []byte, x []float32, _ int, _ float32) error {
 		return err
 	}
 	return blocks(x, dst, 34, func(x []float32, b []byte) error {
-		s := magnitude(x) / 127
+		s := Magnitude(x) / 127
 		if err := putHalf(b, "scale", s); err != nil {
 			return err
 		}

@@ -15,6 +15,15 @@ func (f *Format) settled(n int) (keys, values int) {
 	return n / f.Residual * f.Residual, max(0, n-f.Residual)
 }
 
+// encoded returns how many keys and values of n entries are encoded if the head was settled last
+// with so many.
+func (f *Format) encoded(n, settled int) (keys, values int) {
+	if f.Residual == 0 {
+		return n, n
+	}
+	return f.settled(settled)
+}
+
 func (f *Format) keySlots() int { return f.Residual }
 
 func (f *Format) valueSlots() int {
@@ -48,10 +57,7 @@ func (f *Format) bytes(n, keys, values, size int) int64 {
 func (f *Format) PeakBytes(n, more, size int) int64 {
 	most := f.Bytes(n, size)
 	for i := range more {
-		k, v := f.settled(n + i)
-		if f.Residual == 0 {
-			k, v = n+i+1, n+i+1
-		}
+		k, v := f.encoded(n+i+1, n+i)
 		most = max(most, f.bytes(n+i+1, k, v, size), f.Bytes(n+i+1, size))
 	}
 	return most
@@ -141,7 +147,7 @@ func (f *Format) Settle(keys, values []byte, n, size int, s Scale) error {
 // settled last.
 func (f *Format) Keys(dst []float32, keys []byte, lo, hi, settled, size int, s Scale) {
 	step := f.Key.Group()
-	encoded, _ := f.settled(settled)
+	encoded, _ := f.encoded(hi, settled)
 	var group []float32
 	for j := lo; j < hi; {
 		to := dst[(j-lo)*size:]
@@ -167,7 +173,7 @@ func (f *Format) Keys(dst []float32, keys []byte, lo, hi, settled, size int, s S
 
 // Values decodes the values lo…hi of a head, as Keys does keys.
 func (f *Format) Values(dst []float32, values []byte, lo, hi, settled, size int, s Scale) {
-	_, encoded := f.settled(settled)
+	_, encoded := f.encoded(hi, settled)
 	for j := lo; j < hi; j++ {
 		to := dst[(j-lo)*size : (j-lo+1)*size]
 		if j >= encoded {

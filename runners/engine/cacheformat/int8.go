@@ -19,7 +19,7 @@ func (int8Token) Encode(dst []byte, x []float32, size int, _ float32) error {
 	if err := finite(x); err != nil {
 		return err
 	}
-	s := max(magnitude(x)/127, 1e-6)
+	s := max(Magnitude(x)/127, 1e-6)
 	r := 1 / s
 	for i, v := range x {
 		y := v * r

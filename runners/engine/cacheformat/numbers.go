@@ -22,8 +22,8 @@ func finite(x []float32) error {
 	return nil
 }
 
-// magnitude returns the largest of |x|.
-func magnitude(x []float32) float32 {
+// Magnitude returns the largest of |x|.
+func Magnitude(x []float32) float32 {
 	var most float32
 	for _, v := range x {
 		most = max(most, abs(v))
