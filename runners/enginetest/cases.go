@@ -49,6 +49,7 @@ var cases = []operation{
 	{"select counts", selectCounts, "Select"},
 	{"gather", gather, "Gather FreeCache"},
 	{"batch", decode, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
+	{"packed caches", packed, "Quantizes Quantize CacheRows Refused"},
 	{"step", decodeStep, "Step Replay"},
 	{"argmax", argMax, "ArgMax"},
 	{"divergence", divergence, "Divergence"},
@@ -57,6 +58,7 @@ var cases = []operation{
 // interfaces are engine.Device and the interfaces that a device may also implement.
 var interfaces = []reflect.Type{
 	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Trimmer](),
+	reflect.TypeFor[engine.Quantizer](),
 }
 
 // withoutCase are methods that no case can call, and why.
