@@ -78,7 +78,7 @@ func (b *bench) quantized(d engine.Device, kv engine.KV, kept engine.Kept, forma
 // encoded, from ragged heads. No rotation turns anything, so that codes are the same.
 func (b *bench) packedSteps(h engine.Heads, formats []*cacheformat.Format) {
 	b.Helper()
-	const n, steps = 150, 40
+	const n, steps = 150, 12
 	zeros := make([]float32, h.Size/2)
 	rotary := map[engine.Device]engine.Rotary{}
 	kv := b.kv(n, h)

@@ -92,6 +92,9 @@ func (b *batch) serving(same []int, room int) (*reading, error) {
 			err = v.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: len(q.Prompt), Attention: engine.Attention{Heads: m.Heads}, Sample: q.Sample})
 		}
 		if err == nil {
+			err = m.CheckFormat(v)
+		}
+		if err == nil {
 			err = fits[k]
 		}
 		at := place{same[k/len(one)], k % len(one)}
@@ -167,14 +170,21 @@ func (b *batch) admit(i int, r *reading) error {
 			continue
 		}
 		c.Kept, c.CacheBytes, c.Host = kept, CacheBytes(r.prefilled.Sequences[k].Sequence, m.Device().Type()), r.prefilled.Host[k]
-		c.FullBytes = int64(m.Layers) * 2 * int64(len(q.Prompt)) * int64(m.KVWidth()) * int64(m.Device().Type().Size())
-		if !v.IsFull() && v.KeepsAll(m.Layers, len(q.Prompt)) {
+		number := m.Device().Type()
+		for _, layer := range r.prefilled.Sequences[k].Caches {
+			c.TokenBytes += layer.PerToken(number)
+		}
+		if v.Format() != nil {
+			number = engine.Float16
+		}
+		c.FullBytes = int64(m.Layers) * 2 * int64(len(q.Prompt)) * int64(m.KVWidth()) * int64(number.Size())
+		if v.Method() != compress.FullName && v.KeepsAll(m.Layers, len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"
 		}
 		if q.Positions {
 			c.Positions = positions
 		}
-		a := &answer{request: i, variant: j, completion: c, pending: q.Question, held: heldOf(q.Evidence, positions)}
+		a := &answer{request: i, variant: j, completion: c, pending: q.Question, held: heldOf(q.Evidence, positions), start: r.prefilled.Sequences[k].Caches}
 		b.add(a, source{r.prefilled, k, false})
 		own, at = append(own, a), append(at, k)
 		if v.IsFull() {
