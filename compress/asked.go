@@ -1,6 +1,7 @@
 package compress
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,6 +15,7 @@ type Asked struct {
 	Variants string // one by one, separated by semicolons; empty: the combinations
 	Policies []string
 	Budgets  []string
+	Bytes    []string            // budgets in bytes, in place of Budgets: the full cache, and each of these
 	Values   map[string][]string // of parameters, by the flag's name
 	Caches   []string            // formats of caches, each for every variant; none: the device's own type
 }
@@ -28,7 +30,7 @@ func (a Asked) List(given func(flag string) bool) ([]Variant, error) {
 		}
 	}
 	if a.Variants != "" {
-		for _, name := range []string{"policies", "budgets", "cache"} {
+		for _, name := range []string{"policies", "budgets", "bytes", "cache"} {
 			if given(name) {
 				return nil, fmt.Errorf("--variants and --%s exclude each other", name)
 			}
@@ -39,6 +41,17 @@ func (a Asked) List(given func(flag string) bool) ([]Variant, error) {
 		return ParseAll(a.Variants)
 	}
 	g := Grid{Budgets: trimmed(a.Budgets), Axes: axes}
+	if len(a.Bytes) > 0 {
+		if given("budgets") {
+			return nil, errors.New("--bytes and --budgets exclude each other")
+		}
+		g.Budgets = []string{FullName}
+		for _, b := range trimmed(a.Bytes) {
+			if b != FullName {
+				g.Budgets = append(g.Budgets, InBytes+b)
+			}
+		}
+	}
 	for _, name := range trimmed(a.Caches) {
 		if name == Native {
 			g.Formats = append(g.Formats, nil)
@@ -58,7 +71,7 @@ func (a Asked) List(given func(flag string) bool) ([]Variant, error) {
 		g.Policies = append(g.Policies, call)
 	}
 	if len(g.Policies) == 1 && g.Policies[0].Name == FullName {
-		if given("budgets") {
+		if given("budgets") || len(a.Bytes) > 0 {
 			return nil, fmt.Errorf("--policies full keeps everything: --budgets has no place beside it")
 		}
 		g.Budgets = nil

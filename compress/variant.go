@@ -12,8 +12,9 @@ import (
 // comparison. It is made by [Parse], [NewVariant] or a [Grid].
 type Variant struct {
 	method method
-	budget Budget // without values for a policy that has none
-	format *cacheformat.Format
+	budget Budget              // without values for a policy that has none
+	format *cacheformat.Format // of the cache; nil for the device's own type
+	fit    *fit                // of a budget in bytes, once a model is known
 }
 
 // method is a policy and how it is written.

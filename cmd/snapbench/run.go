@@ -77,6 +77,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	defer m.Close()
 	team := m.Runners()
 	j.Reader, j.Stop, j.Subject = m.Reader(), m.Stop, m.Subject()
+	j.Variants = runners.VariantsOf(compress.On(m.Shape(), variants))
 	if a.run.positions {
 		j.Pieces = m.Pieces
 	}

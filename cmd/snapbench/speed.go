@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
@@ -107,6 +108,7 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 	}
 	defer opened.Close()
 	engine := opened.Engines[0]
+	plan.Variants = compress.On(opened.Shape(), plan.Variants)
 	report, err := plan.Begin(engine, commands.Line("snapbench"), commands.Version())
 	if err != nil {
 		return usage(err)

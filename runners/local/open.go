@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
@@ -64,6 +65,9 @@ func (m *Opened) Runners() []runners.Runner {
 	}
 	return list
 }
+
+// Shape is what decides how many bytes the model's caches take.
+func (m *Opened) Shape() compress.Shape { return m.Engines[0].model.Shape() }
 
 // UsesDate says whether the model's chat template asks for the date.
 func (m *Opened) UsesDate() bool { return m.chat != nil && m.chat.UsesDate() }

@@ -9,17 +9,12 @@ import (
 )
 
 // formatOf returns the format of a variant's cache in a layer; nil for the device's own type.
-// Layers with a sliding window, which hold few positions in any case, stay in 16 bits in models
-// that have others, and so do those that the format skips.
 func (m *Model) formatOf(v compress.Variant, layer int) *cacheformat.Format {
 	f := v.Format()
 	if f == nil {
 		return nil
 	}
-	f = f.At(layer, m.Layers)
-	if m.layers[layer].attention.Window > 0 && !m.slides() {
-		f = cacheformat.Half
-	}
+	f = m.Shape().Format(f, layer)
 	if f == v.Format() {
 		if f.Name == "f16" && m.device.Type() == engine.Float16 || f.Name == "bf16" && m.device.Type() == engine.BFloat16 {
 			return nil
@@ -32,14 +27,13 @@ func (m *Model) formatOf(v compress.Variant, layer int) *cacheformat.Format {
 	return f
 }
 
-// slides reports whether every layer has a sliding window.
-func (m *Model) slides() bool {
+// Shape is what decides how many bytes the model's caches take.
+func (m *Model) Shape() compress.Shape {
+	s := compress.Shape{Layers: m.Layers, Heads: m.Heads}
 	for _, y := range m.layers {
-		if y.attention.Window == 0 {
-			return false
-		}
+		s.Sliding = append(s.Sliding, y.attention.Window > 0)
 	}
-	return true
+	return s
 }
 
 // CheckFormat refuses a variant whose cache's format the device does not have.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
@@ -140,6 +142,14 @@ func TestEqualBytes(t *testing.T) {
 				budget := int64(m.Layers) * int64(m.KVHeads) * int64(tokens) * 4 * int64(m.HeadSize)
 				got, ok := cacheformat.Largest(recorded.N, budget, bytes)
 				checked++
+				v, err := compress.Parse("recent(cap=bytes:" + half + ")+" + method)
+				if err != nil {
+					t.Fatal(err)
+				}
+				v = v.On(compress.Shape{Layers: m.Layers, Heads: engine.Heads{Query: 32, KV: m.KVHeads, Size: m.HeadSize}})
+				if capacity, ok := v.Capacity(0, recorded.N); !ok || capacity != most {
+					t.Errorf("%s, %s: a capacity of %d (%v), want %d", name, v, capacity, ok, most)
+				}
 				if !ok || got != most || bytes(got) != want.Bytes[half] {
 					t.Errorf("%s, %s at %s tokens of 16 bits: %d tokens (%v) of %d bytes, want %d of %d", name, method, half, got, ok, bytes(got), most, want.Bytes[half])
 				}
