@@ -95,10 +95,10 @@ func (v Variant) search(n int) fitted {
 	for i := range s.Layers {
 		token += float64(s.Heads.KV) * s.Format(v.stored(), i).TokenBytes(s.Heads.Size)
 	}
-	for c := min(n, int(float64(budget)/token)+1); c > 0; c-- {
+	for c := min(n, int(float64(budget)/token+1e-9)); c > 0; c-- {
 		bytes, err := v.bytes(c, n)
 		if err != nil {
-			return fitted{err: fmt.Errorf("%s of the bytes: %d tokens fit: %w", v.budget.share(), c, err)}
+			return fitted{err: fmt.Errorf("%s of the bytes: at most %d tokens fit: %w", v.budget.share(), c, err)}
 		}
 		if bytes <= budget {
 			return fitted{tokens: c}
