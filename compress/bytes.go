@@ -9,23 +9,17 @@ import (
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
-// Shape is what decides how many bytes a model's caches take.
+// Shape is what decides how many bytes caches take of the layers in which policies choose.
 type Shape struct {
-	Layers  int
-	Heads   engine.Heads
-	Sliding []bool // by layer: it has a sliding window; nil for none
+	Layers int
+	Heads  engine.Heads
+	Hybrid bool // there are other layers besides, which stay in 16 bits; a format skips none of these
 }
 
-// Format returns the format of a layer's cache where f is asked for. Layers with a sliding
-// window, which see few positions in any case, stay in 16 bits in models that have others, and
-// so do those that the format skips.
+// Format returns the format of a layer's cache where f is asked for: 16 bits where f skips it.
 func (s Shape) Format(f *cacheformat.Format, layer int) *cacheformat.Format {
-	if s.Sliding != nil && s.Sliding[layer] {
-		for _, slides := range s.Sliding {
-			if !slides {
-				return cacheformat.Half
-			}
-		}
+	if s.Hybrid {
+		return f
 	}
 	return f.At(layer, s.Layers)
 }

@@ -122,6 +122,13 @@ func promptLayer(t *testing.T, l Layer) *prompted {
 		return a
 	}
 	l.Scale = float32(1 / math.Sqrt(float64(h.Size)))
+	if l.Cap > 0 {
+		var err error
+		if l.Sinks, err = d.New(engine.Float32, h.Query); err != nil {
+			t.Fatal(err)
+		}
+		d.Put(l.Sinks, []float32{3, -1, 0, 5}[:h.Query])
+	}
 	for i := range h.Size / 2 {
 		l.Angles = append(l.Angles, float32(math.Pow(10000, -2*float64(i)/float64(h.Size))))
 	}
@@ -222,11 +229,12 @@ func (p *prompted) held(v Variant, k chosenOne) error {
 }
 
 // contractLayers are grouped and ungrouped heads, prompts of several lengths, and a
-// layer whose own window hides most of the prompt.
+// layer whose own window hides most of the prompt, and one with a soft cap and sinks.
 var contractLayers = []Layer{
 	{Index: 0, Layers: 2, Tokens: 97, Attention: engine.Attention{Heads: engine.Heads{Query: 3, KV: 3, Size: 6}}},
 	{Index: 1, Layers: 2, Tokens: 160, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 2, Size: 8}}, Sample: 3},
 	{Index: 1, Layers: 4, Tokens: 131, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 1, Size: 8}, Window: 40}},
+	{Index: 0, Layers: 3, Tokens: 120, Attention: engine.Attention{Heads: engine.Heads{Query: 4, KV: 2, Size: 8}, Cap: 2}},
 	{Index: 2, Layers: 3, Tokens: 1100, Attention: engine.Attention{Heads: engine.Heads{Query: 2, KV: 1, Size: 4}}},
 }
 
@@ -276,7 +284,7 @@ func TestContractKeeps(t *testing.T) {
 			served := 0
 			for _, v := range contractVariants(t, d, p.layer) {
 				first, err := p.choose(v)
-				if err != nil && l.Window > 0 && strings.Contains(err.Error(), "sliding window") {
+				if err != nil && (l.Window > 0 && strings.Contains(err.Error(), "sliding window") || l.Cap > 0 && strings.Contains(err.Error(), "does not go with the s")) {
 					continue // a policy may refuse such a layer, and says so
 				}
 				if err != nil {
@@ -293,7 +301,7 @@ func TestContractKeeps(t *testing.T) {
 				all, alone = append(all, v), append(alone, first[0])
 				served++
 			}
-			if served == 0 && l.Window == 0 {
+			if served == 0 && l.Window == 0 && l.Cap == 0 {
 				t.Errorf("%s: nothing was held of it on %d tokens", d.Name, l.Tokens)
 			}
 		}

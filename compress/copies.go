@@ -2,6 +2,7 @@ package compress
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -73,6 +74,19 @@ func (o *ops) Values() [][]float32 {
 		o.copies.values = o.read(o.source.KV.V, o.layer.Heads.KV)
 	}
 	return o.copies.values
+}
+
+func (o *ops) Sinks() []float64 {
+	sinks := make([]float64, o.layer.Heads.Query)
+	for a := range sinks {
+		sinks[a] = math.Inf(-1)
+	}
+	if o.layer.Sinks.Len > 0 {
+		for a, z := range o.read(o.layer.Sinks, 1)[0] {
+			sinks[a] = float64(z)
+		}
+	}
+	return sinks
 }
 
 func (o *ops) Queries(w int) [][]float32 {

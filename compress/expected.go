@@ -42,18 +42,21 @@ func (p expected) Bounds(l Layer) Bounds {
 }
 
 func (p expected) Score(ops Ops, l Layer) (Scores, error) {
+	if l.Cap > 0 {
+		return Scores{}, fmt.Errorf("expected attention does not go with the soft cap of %g in layer %d: its closed form is that of logits without one", l.Cap, l.Index)
+	}
 	future, sinks, covariance := p.future.At(l.Index), p.sinks.At(l.Index), p.covariance.At(l.Index)
 	norms, epsilon := p.norms.At(l.Index), p.epsilon.At(l.Index)
 	question := fmt.Sprintf("expected attention %d %d %t %t %g", future, sinks, covariance, norms, epsilon)
 	return ops.Compute(question, func() [][]float32 {
 		h, n := l.Heads, l.Tokens
-		keys, values, queries := ops.Keys(), ops.Values(), ops.Queries(n)
+		keys, values, queries, columns := ops.Keys(), ops.Values(), ops.Queries(n), ops.Sinks()
 		turns := turnsAhead(l, sinks, future)
 		return byHead(h.KV, func(g int) []float64 {
 			scores := make([]float64, n) // those of the sinks are never read
 			for a := g * h.Group(); a < (g+1)*h.Group(); a++ {
 				share := expectedLogits(keys[g], queries[a], turns, h.Size, float64(l.Scale), covariance)
-				softmax(share)
+				softmax(share, columns[a])
 				for j, x := range share {
 					scores[sinks+j] += x / float64(h.Group())
 				}
@@ -98,10 +101,13 @@ func turnsAhead(l Layer, from, future int) turns {
 func (t turns) each(queries []float32, d int, f func(q []float64)) {
 	out := make([]float64, d)
 	for j, by := range t.by {
-		q := vector(queries, t.from+j, d)
+		q, half := vector(queries, t.from+j, d), len(by)
 		for i, b := range by {
-			z := complex(float64(q[i]), float64(q[i+d/2])) * b
-			out[i], out[i+d/2] = real(z), imag(z)
+			z := complex(float64(q[i]), float64(q[i+half])) * b
+			out[i], out[i+half] = real(z), imag(z)
+		}
+		for i := 2 * half; i < d; i++ {
+			out[i] = float64(q[i])
 		}
 		f(out)
 	}

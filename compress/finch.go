@@ -58,7 +58,7 @@ func (p finch) Score(ops Ops, l Layer) (Scores, error) {
 	}
 	return ops.Compute(fmt.Sprintf("window %d by positions before", w), func() [][]float32 {
 		h, before := l.Heads, l.Tokens-w
-		queries, keys := ops.Queries(w), ops.Keys()
+		queries, keys, sinks := ops.Queries(w), ops.Keys(), ops.Sinks()
 		return byHead(h.KV, func(g int) []float64 {
 			scores, logits := make([]float64, before), make([]float64, l.Tokens)
 			for a := g * h.Group(); a < (g+1)*h.Group(); a++ {
@@ -70,9 +70,9 @@ func (p finch) Score(ops Ops, l Layer) (Scores, error) {
 					}
 					q, seen := vector(queries[a], i, h.Size), logits[first:position+1]
 					for j := range seen {
-						seen[j] = float64(l.Scale) * dot(q, vector(keys[g], first+j, h.Size))
+						seen[j] = l.logit(dot(q, vector(keys[g], first+j, h.Size)))
 					}
-					softmax(seen)
+					softmax(seen, sinks[a])
 					for j := first; j < before; j++ {
 						// The original's own count: the query sees one more, itself.
 						scores[j] += logits[j] * float64(position)

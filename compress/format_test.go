@@ -96,9 +96,9 @@ var small = Shape{Layers: 4, Heads: engine.Heads{Query: 8, KV: 2, Size: 64}}
 // TestBytes: each capacity is the largest whose cache, counted head by head, fits; a policy that
 // divides its budget unevenly or keeps copies is counted as it keeps.
 func TestBytes(t *testing.T) {
-	sliding := small
-	sliding.Sliding = []bool{true, false, true, false}
-	for _, shape := range []Shape{small, sliding} {
+	hybrid := small
+	hybrid.Hybrid = true
+	for _, shape := range []Shape{small, hybrid} {
 		for _, policy := range []string{"recent(cap=C)", "snapkv(cap=C,w=4)", "snapkv(cap=C,w=4,gqa=query_head)", "pyramid(cap=C,snapkv(w=4))", "ada(cap=C,snapkv(w=4))"} {
 			for _, f := range cacheformat.All() {
 				for _, n := range []int{200, 700} {

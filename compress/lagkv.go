@@ -118,7 +118,7 @@ func unlike(states []float32, start, lag, d int) ([]float64, error) {
 		}
 		deviation[j] = math.Sqrt(sum / float64(d-1))
 	}
-	softmax(deviation)
+	softmax(deviation, math.Inf(-1))
 	return deviation, nil
 }
 

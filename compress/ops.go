@@ -89,6 +89,8 @@ type Ops interface {
 	Keys() [][]float32
 	// Values copies the layer's values: by KV head, (n, d).
 	Values() [][]float32
+	// Sinks copies the layer's sinks (see [engine.Attention]) by query head: -∞ where it has none.
+	Sinks() []float64
 	// Queries copies the last w rotated queries: by query head, (w, d).
 	Queries(w int) [][]float32
 }

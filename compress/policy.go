@@ -13,9 +13,14 @@
 // "ada(snapkv)" is.
 package compress
 
-import "github.com/snapbench/snapbench/runners/engine"
+import (
+	"math"
 
-// Layer is the place a policy decides in.
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// Layer is the place a policy decides in. Where a model's layers are of two kinds, those with full attention alone are counted:
+// no policy is asked about the others (models.Config.PolicyLayers).
 type Layer struct {
 	Index  int // this layer, from 0
 	Layers int // of how many
@@ -24,7 +29,18 @@ type Layer struct {
 
 	// How the model attends in this layer: before the prompt is read only the heads are known.
 	engine.Attention
-	Angles []float32 // position p turns the pair (i, i+d/2) of a head by p·Angles[i]
+	Angles []float32 // position p turns the pair (i, i+len(Angles)) of a head by p·Angles[i]; numbers behind the pairs are not turned
+	// AnglesFrom is the position from which tokens behind the prompt are turned by Angles, too.
+	AnglesFrom int
+}
+
+// logit is what the model makes of the product of a query and a key before its softmax.
+func (l Layer) logit(product float64) float64 {
+	x := float64(l.Scale) * product
+	if l.Cap > 0 {
+		return float64(l.Cap) * math.Tanh(x/float64(l.Cap))
+	}
+	return x
 }
 
 // Capacity is what a budget gives each cache head of a layer.

@@ -38,6 +38,9 @@ func (p rerotated) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 	if l.Window > 0 {
 		return Kept{}, fmt.Errorf("rerotate=on does not go with the model's own sliding window of %d in layer %d: what it hides goes by the prompt's positions", l.Window, l.Index)
 	}
+	if place := p.Place(l, c); place < l.AnglesFrom {
+		return Kept{}, fmt.Errorf("rerotate=on does not go with a rotation that changes at position %d (longrope): a prompt of %d tokens is read by the later frequencies, and decoding would go on at %d by the earlier", l.AnglesFrom, l.Tokens, place)
+	}
 	kept, err := p.Policy.Keep(ops, l, c)
 	kept.Edit = func(_ int, keys []float32, positions []int32) {
 		for i, old := range positions {
@@ -49,7 +52,7 @@ func (p rerotated) Keep(ops Ops, l Layer, c Capacity) (Kept, error) {
 
 // turnKey turns a key by a number of positions.
 func turnKey(key []float32, angles []float32, positions int) {
-	half := len(key) / 2
+	half := len(angles)
 	for i, f := range angles {
 		z := complex(float64(key[i]), float64(key[i+half])) * turn(positions, f)
 		key[i], key[i+half] = float32(real(z)), float32(imag(z))

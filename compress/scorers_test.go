@@ -2,7 +2,9 @@ package compress
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -131,6 +133,15 @@ func TestRefusedByLayer(t *testing.T) {
 		}
 	}
 	l.Window = 0
+	l.Sinks, _ = d.New(engine.Float32, h.Query)
+	if _, _, err := choose(t, d, s, l, "snapkv(cap=20,w=4,gqa=rkv)"); err == nil || !strings.Contains(err.Error(), "gqa=rkv does not go with the sinks of layer 3") {
+		t.Errorf("rkv in a layer with sinks: %v", err)
+	}
+	l.Sinks, l.Cap = engine.Array{}, 50
+	if _, _, err := choose(t, d, s, l, "expected(cap=20)"); err == nil || !strings.Contains(err.Error(), "does not go with the soft cap of 50 in layer 3") {
+		t.Errorf("expected attention in a layer with a cap: %v", err)
+	}
+	l.Cap = 0
 
 	// Channel 1 of the second KV head's keys stands still in the block of positions 12 to 19.
 	keys := make([]float32, s.KV.K.Len)
@@ -238,11 +249,20 @@ func TestFinchChunks(t *testing.T) {
 }
 
 // With a window of one query its factor changes no order: both forms keep the same,
-// also where the model's own window hides positions.
+// also where the model's own window hides positions, its cap bends logits, or sinks take a
+// share that differs from head to head.
 func TestFinchInSlidingLayer(t *testing.T) {
-	for _, sliding := range []int{0, 1, 12} {
+	choices := map[string]bool{}
+	for i, sliding := range []int{0, 1, 12, 0, 0} {
 		d, s, l := wave(t, engine.Heads{Query: 4, KV: 2, Size: 4}, 40)
 		l.Window = sliding
+		if i == 3 {
+			l.Scale, l.Cap = 8*l.Scale, 0.5
+		}
+		if i == 4 {
+			l.Sinks, _ = d.New(engine.Float32, 4)
+			d.Put(l.Sinks, []float32{-5, 6, 6, -5})
+		}
 		_, plain, err := choose(t, d, s, l, "finch(cap=20,w=1,normalize=off,rerotate=off)")
 		if err != nil {
 			t.Fatal(err)
@@ -256,12 +276,23 @@ func TestFinchInSlidingLayer(t *testing.T) {
 				t.Errorf("sliding window %d, head %d: %v without counting, %v with it", sliding, h, plain[h], counted[h])
 			}
 		}
+		choices[fmt.Sprint(plain)] = true
+	}
+	if len(choices) != 5 {
+		t.Errorf("5 layers that attend differently make %d choices", len(choices))
 	}
 }
 
 // A key turned to its new position is the key that the model would have made there.
 func TestRerotation(t *testing.T) {
+	for _, pairs := range []int{2, 1} { // all of a head, and half of it
+		rerotation(t, pairs)
+	}
+}
+
+func rerotation(t *testing.T, pairs int) {
 	d, s, l := wave(t, engine.Heads{Query: 2, KV: 2, Size: 4}, 30)
+	l.Angles = l.Angles[:pairs]
 	kept, heads, err := choose(t, d, s, l, "streaming(cap=10,sinks=3,rerotate=on)")
 	if err != nil {
 		t.Fatal(err)
@@ -275,15 +306,58 @@ func TestRerotation(t *testing.T) {
 	for i := range heads[0] {
 		for c, want := range turnedTo(unturned, l.Angles, i) {
 			if got := keys[i*4+c]; math.Abs(float64(got-want)) > 1e-5 {
-				t.Errorf("position %d is now %d: channel %d is %g, want %g", heads[0][i], i, c, got, want)
+				t.Errorf("%d pairs: position %d is now %d: channel %d is %g, want %g", pairs, heads[0][i], i, c, got, want)
 			}
 		}
 	}
 }
 
+// A rotation of a head's first numbers is a rotation of the whole head, its numbers in
+// another order, that leaves the other pairs where they are.
+func TestExpectedUnderPartialRotation(t *testing.T) {
+	const n, size, pairs = 40, 8, 3
+	d, s, l := wave(t, engine.Heads{Query: 4, KV: 2, Size: size}, n)
+	l.Angles = l.Angles[:pairs]
+	_, partial, err := choose(t, d, s, l, "expected(cap=14,future=9)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := []int{0, 1, 2, 6, 3, 4, 5, 7}
+	reorder := func(a engine.Array) engine.Array {
+		from, to := make([]float32, a.Len), make([]float32, a.Len)
+		d.Get(from, a)
+		for i := range to {
+			to[i] = from[i/size*size+order[i%size]]
+		}
+		out, err := d.New(engine.Float32, a.Len)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Put(out, to)
+		return out
+	}
+	whole := s
+	whole.KV.K, whole.Queries = reorder(s.KV.K), reorder(s.Queries)
+	l.Angles = append(slices.Clone(l.Angles), 0)
+	_, want, err := choose(t, d, whole, l, "expected(cap=14,future=9)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, other, err := choose(t, d, s, l, "expected(cap=14,future=9)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(partial, want) {
+		t.Errorf("keeps %v, as a whole rotation %v", partial, want)
+	}
+	if reflect.DeepEqual(partial, other) {
+		t.Error("the pairs' places make no difference: the test shows nothing")
+	}
+}
+
 func turnedTo(x, angles []float32, position int) []float32 {
-	out := make([]float32, len(x))
-	half := len(x) / 2
+	out := slices.Clone(x)
+	half := len(angles)
 	for i, f := range angles {
 		sin, cos := math.Sincos(float64(position) * float64(f))
 		a, b := float64(x[i]), float64(x[i+half])

@@ -84,6 +84,9 @@ func (p snapKV) Score(ops Ops, l Layer) (Scores, error) {
 	case kvpress:
 		return ops.Group(ops.Pool(ops.WindowScores(w), k, pool), engine.GroupMean), nil
 	case rkv:
+		if l.Sinks.Len > 0 {
+			return Scores{}, fmt.Errorf("gqa=%s does not go with the sinks of layer %d: they are a query head's, and its softmax is of the group's highest logits", rkv, l.Index)
+		}
 		return ops.Pool(groupLogits(ops, l, w), k, pool), nil
 	default:
 		return Scores{}, fmt.Errorf("no grouping %q", gqa)
@@ -97,7 +100,6 @@ func groupLogits(ops Ops, l Layer, w int) Scores {
 	return ops.Compute(fmt.Sprintf("window %d by the group's logits", w), func() [][]float32 {
 		h, before := l.Heads, l.Tokens-w
 		queries, keys := ops.Queries(w), ops.Keys()
-		scale := float64(l.Scale)
 		out := make([][]float32, h.KV)
 		logits, sums := make([]float64, before), make([]float64, before)
 		for g := range out {
@@ -110,7 +112,7 @@ func groupLogits(ops Ops, l Layer, w int) Scores {
 						continue
 					}
 					for a := g * h.Group(); a < (g+1)*h.Group(); a++ {
-						logits[j] = max(logits[j], scale*dot(queries[a][i*h.Size:(i+1)*h.Size], keys[g][j*h.Size:(j+1)*h.Size]))
+						logits[j] = max(logits[j], l.logit(dot(queries[a][i*h.Size:(i+1)*h.Size], keys[g][j*h.Size:(j+1)*h.Size])))
 					}
 					top = max(top, logits[j])
 				}

@@ -27,13 +27,14 @@ func vector(states []float32, j, d int) []float32 { return states[j*d : (j+1)*d]
 // norm returns the Euclidean length.
 func norm(x []float32) float64 { return math.Sqrt(dot(x, x)) }
 
-// softmax turns logits into shares of 1, in place.
-func softmax(x []float64) {
-	top := math.Inf(-1)
+// softmax turns logits into shares of 1, in place. A sink, -∞ for none, is one more logit,
+// whose share is left out.
+func softmax(x []float64, sink float64) {
+	top := sink
 	for _, z := range x {
 		top = max(top, z)
 	}
-	sum := 0.0
+	sum := math.Exp(sink - top)
 	for i, z := range x {
 		x[i] = math.Exp(z - top)
 		sum += x[i]

@@ -60,7 +60,7 @@ func (a Asked) options(name string, used map[string]bool) (Options, error) {
 	for _, option := range OptionsOf(o.Own) {
 		values := a.Values[option.Name]
 		if len(values) == 0 {
-			if option.Name == "data" && d.Copy() != nil && a.Find != nil {
+			if option.Name == "data" && d.Copy() != nil && a.Find != nil && !a.dry() {
 				path, err := a.Find(d)
 				if err == nil {
 					err = option.Set([]string{path})
@@ -79,11 +79,14 @@ func (a Asked) options(name string, used map[string]bool) (Options, error) {
 	return o, nil
 }
 
+// dry says whether the rows that a user brings are not wanted: text is made up in their place.
+func (a Asked) dry() bool { return slices.Contains(a.Values["dry-text"], "true") }
+
 // ready is an error where a task's metric lacks something, such as a dictionary. It is
 // asked before anything runs.
 func ready(t Task) error {
 	one, ok := t.(interface{ Metric() string })
-	if !ok {
+	if !ok || one.Metric() == metrics.None {
 		return nil
 	}
 	scorer, err := metrics.Open(one.Metric())

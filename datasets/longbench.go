@@ -42,6 +42,8 @@ type LongBenchOptions struct {
 	Protocol string `option:"protocol" kind:"text" help:"how a row becomes a prompt: longbench, snapkv-repo, kvpress, factory"`
 	// MaxLength is the longest prompt in tokens; 0: the protocol's own number.
 	MaxLength int `option:"max-length" kind:"tokens" help:"longest prompt in tokens, instead of the protocol's own number"`
+	// DryText has prompts made up, of each set's published lengths: no data are read and nothing is scored.
+	DryText bool `option:"dry-text" kind:"flag" help:"instead of the benchmark's rows, made-up text of each set's published lengths, with its new tokens: what a run costs, without data and without scores" json:",omitempty"`
 	// CodeSim names the similarity that grades the two code sets.
 	CodeSim string `option:"code-sim" kind:"text" help:"similarity of the two code sets: levenshtein (default), difflib"`
 }
@@ -154,6 +156,12 @@ func openLongBench(name string, o Options) (Task, error) {
 	if own.MaxLength == 1 {
 		return nil, fmt.Errorf("task %s: maximum length %d: want at least 2 tokens, the prompt's first and last", name, own.MaxLength)
 	}
+	if own.DryText {
+		if own.Data != "" || o.Metric != "" {
+			return nil, &OptionError{fmt.Errorf("task %s: --dry-text takes no --data, and no metric: its text is made up", name)}
+		}
+		return openDry(t, o.Limit)
+	}
 	if own.Data == "" {
 		return nil, fmt.Errorf("task %s: no data: want a folder with %s.jsonl, .jsonl.gz or .parquet, or the benchmark's archive", name, name)
 	}
@@ -196,13 +204,39 @@ func (t *longbenchTask) Size(i int) int {
 	return (len(t.rows[i].context) + len(t.rows[i].input)) / per
 }
 
-func (t *longbenchTask) Sample(i int, m Model) Sample {
-	row := &t.rows[i]
-	maxNew := texts().MaxNewTokens[t.set.Name] + t.protocol.extraNew
+// Tokens is about the tokens of prompt i for a model, of which the name and the context suffice.
+func (t *longbenchTask) Tokens(i int, m Model) int { return t.cut(t.Size(i), m) }
+
+// cut is about how many tokens the set's template makes of so many of a row, cut as the protocol cuts them.
+func (t *longbenchTask) cut(row int, m Model) int {
+	limit := t.maxLength
+	if limit == 0 {
+		limit = t.protocol.limit(m)
+	}
+	if limit == 0 && m.ContextLength > 0 {
+		limit = m.ContextLength - t.allNew()
+	}
+	n := row + len(strings.NewReplacer("{context}", "", "{input}", "").Replace(texts().Templates[t.set.Name]))/bytesPerToken
+	if limit > 0 {
+		n = min(n, limit)
+	}
+	return n
+}
+
+func (t *longbenchTask) Sample(i int, m Model) Sample { return t.sample(&t.rows[i], m) }
+
+// MaxNew is the most new tokens of an answer.
+func (t *longbenchTask) MaxNew(int) int { return capped(t.allNew(), t.maxNew) }
+
+// allNew are the new tokens of the protocol, which the prompt leaves room for.
+func (t *longbenchTask) allNew() int { return texts().MaxNewTokens[t.set.Name] + t.protocol.extraNew }
+
+func (t *longbenchTask) sample(row *longbenchRow, m Model) Sample {
+	maxNew := t.allNew()
 	s := Sample{
 		Task: t.name, TaskVersion: longbenchVersion, ID: row.id, Protocol: t.protocol.Name,
 		Answers: row.answers, Classes: t.classes, Metric: t.metric, FirstLine: t.set.FirstLine,
-		MaxNew: capped(maxNew, t.maxNew), MinNew: t.protocol.minNew(t.set.Name), End: t.protocol.end, Length: row.length,
+		MaxNew: t.MaxNew(0), MinNew: t.protocol.minNew(t.set.Name), End: t.protocol.end, Length: row.length,
 	}
 	err := errNoTokenizer
 	if m.Tokenizer != nil {

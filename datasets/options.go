@@ -13,7 +13,7 @@ import (
 //
 //	Lengths []int `option:"lengths" kind:"tokens" help:"prompt lengths in tokens"`
 //
-// A field without the tag is not an option. Kinds are text (a string, or a list), whole (an int, or a list), seed
+// A field without the tag is not an option. Kinds are flag (a bool), text (a string, or a list), whole (an int, or a list), seed
 // (a uint64), tokens (an int, or a list: "4096", "4k", "1m") and depths (a list of percents;
 // a single number without a percent sign is a number of depths). The tag least gives the smallest
 // value of a whole.
@@ -63,6 +63,12 @@ func (o Option) set(values []string) error {
 		} else {
 			o.field.SetString(values[0])
 		}
+	case "flag":
+		on, err := strconv.ParseBool(values[0])
+		if err != nil {
+			return fmt.Errorf("%q: want true or false", values[0])
+		}
+		o.field.SetBool(on)
 	case "whole":
 		return o.setInts(values, func(s string) (int, error) {
 			n, err := strconv.Atoi(s)
@@ -253,6 +259,14 @@ func Define(name string) (Definition, error) {
 		}
 	}
 	return Definition{}, fmt.Errorf("unknown task %q: have %s", name, strings.Join(Names(), ", "))
+}
+
+// AnyOf says whether one of these tasks is of a family.
+func AnyOf(family string, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		d, err := Define(name)
+		return err == nil && d.Family == family
+	})
 }
 
 // Expand replaces the groups among names by their tasks, and returns each task once.

@@ -207,6 +207,9 @@ func (t *promptsTask) Size(i int) int {
 	return n / bytesPerToken
 }
 
+// MaxNew is the most new tokens of an answer.
+func (t *promptsTask) MaxNew(i int) int { return capped(t.rows[i].maxNew, t.maxNew) }
+
 // bytesPerToken is about what common vocabularies reach on English prose. It serves to order
 // samples by size.
 const bytesPerToken = 4
@@ -215,7 +218,7 @@ func (t *promptsTask) Sample(i int, m Model) Sample {
 	row := t.rows[i]
 	s := Sample{
 		Task: t.Name(), TaskVersion: promptsVersion, ID: row.id, Answers: row.answers, Classes: row.classes,
-		Metric: row.metric, MaxNew: capped(row.maxNew, t.maxNew), End: EndGeneration,
+		Metric: row.metric, MaxNew: t.MaxNew(i), End: EndGeneration,
 	}
 	if err := row.build(&s, m); err != nil {
 		s.fail(err)

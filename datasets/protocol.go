@@ -21,6 +21,7 @@ type Protocol struct {
 	extraNew int                  // new tokens beyond the benchmark's number
 	end      End
 	newline  func(set string) bool // a newline token ends the answer
+	limit    func(m Model) int     // longest prompt in tokens, 0 for none of its own
 	build    func(s *Sample, r prompting) error
 }
 
@@ -32,6 +33,7 @@ var protocols = []Protocol{
 		minNew:  onSamsum,
 		end:     EndOfText,
 		newline: isSamsum,
+		limit:   longbenchLimit,
 		build:   buildMiddle(longbenchTemplate, nil, longbenchLimit, false),
 	},
 	{
@@ -42,6 +44,7 @@ var protocols = []Protocol{
 		minNew:  onAll,
 		end:     EndOfText,
 		newline: isSamsum,
+		limit:   longbenchLimit,
 		build:   buildMiddle(snapkvTemplate, nil, longbenchLimit, false),
 	},
 	{
@@ -53,6 +56,7 @@ var protocols = []Protocol{
 		extraNew: texts().KVPress.ExtraNewTokens,
 		end:      EndGeneration,
 		newline:  func(string) bool { return false },
+		limit:    longbenchLimit,
 		build:    buildApart,
 	},
 	{
@@ -63,6 +67,7 @@ var protocols = []Protocol{
 		minNew:  onAll,
 		end:     EndOfTextOrTurn,
 		newline: isSamsum,
+		limit:   factoryLimit,
 		build:   buildMiddle(factoryAfter, factoryBefore, factoryLimit, true),
 	},
 }

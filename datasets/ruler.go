@@ -180,6 +180,9 @@ func (t *rulerTask) Len() int       { return t.n }
 func (t *rulerTask) Digest() string { return t.digest }
 func (t *rulerTask) Size(i int) int { length, _ := t.cell(i); return length }
 
+// MaxNew is the most new tokens of an answer.
+func (t *rulerTask) MaxNew(int) int { return t.maxNew }
+
 // Totals returns the most tokens that a prompt has together with its answer, by length.
 func (t *rulerTask) Totals() []int { return t.o.Lengths }
 

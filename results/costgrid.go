@@ -29,6 +29,12 @@ func CostGrid(run Run, rows []Row) (g Grid, ok bool) {
 		g.Rows, g.Strong = append(g.Rows, row), append(g.Strong, false)
 	}
 	g.Notes = []string{"means over rows; peak memory is the most of any row; all variants of a sample share one prefill and are decoded together, so their times are of the whole batch"}
-	g.Notes = append(g.Notes, explainAbove(caches)...)
+	g.Notes = append(append(g.Notes, explainAbove(caches)...), explainFixed(caches)...)
+	if someFixed(caches) {
+		g.Head = slices.Insert(g.Head, 5, chosenColumn)
+		for i, f := range caches {
+			g.Rows[i] = slices.Insert(g.Rows[i], 5, ratioText(f.ChosenTimesFull))
+		}
+	}
 	return g, ok
 }

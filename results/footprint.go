@@ -3,32 +3,44 @@ package results
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // cacheColumn is the heading of [Footprint.TimesFull] in every table of variants.
 const cacheColumn = "cache, × full"
 
+// chosenColumn is the heading of [Footprint.ChosenTimesFull], where some layers keep the same under every policy.
+const chosenColumn = "full-attention layers, × full"
+
 // Footprint is the size of a variant's caches, compared with the full caches of the same prompts.
 type Footprint struct {
 	TimesFull float64 // mean of cache_bytes / full_cache_bytes; NaN if no row has both
 	Copies    float64 // mean number of copies per KV head (the full cache has one); NaN if no row tells
+
+	// Of models whose layers with a sliding window no policy changes: the same of the other layers alone, and the mean
+	// bytes of those layers. NaN if no row has any.
+	ChosenTimesFull, Fixed float64
 }
 
 // FootprintOf is the mean over the rows of one variant.
 func FootprintOf(rows []*Row) Footprint {
-	var times, copies []float64
+	var times, copies, chosen, fixed []float64
 	for _, r := range rows {
 		x := r.TimesFull()
 		if x == nil {
 			continue
 		}
 		times = append(times, *x)
-		// A copy has kept_mean positions, so cache_bytes are this many copies.
+		if r.FixedBytes != nil && *r.FixedBytes < *r.FullCacheBytes {
+			*x = float64(*r.CacheBytes-*r.FixedBytes) / float64(*r.FullCacheBytes-*r.FixedBytes)
+			chosen, fixed = append(chosen, *x), append(fixed, float64(*r.FixedBytes))
+		}
+		// A copy has kept_mean positions, so cache_bytes, those of the layers that it is the mean of, are this many copies.
 		if r.KeptMean != nil && *r.KeptMean > 0 && r.PromptTokens != nil {
 			copies = append(copies, *x*float64(*r.PromptTokens) / *r.KeptMean)
 		}
 	}
-	return Footprint{mean(times), mean(copies)}
+	return Footprint{mean(times), mean(copies), mean(chosen), mean(fixed)}
 }
 
 // TimesFull is the size of the row's cache as a multiple of the same prompt's full cache; nil if unknown.
@@ -59,15 +71,40 @@ func (f Footprint) above() bool { return f.TimesFull > 1+1e-9 }
 
 // String is "0.25", with a star if it is more than the full cache.
 func (f Footprint) String() string {
-	switch {
-	case math.IsNaN(f.TimesFull):
-		return "n/a"
-	case f.above():
+	if f.above() {
 		return fixed(f.TimesFull, 2) + " *"
-	case f.TimesFull < 0.1:
-		return fixed(f.TimesFull, 3)
 	}
-	return fixed(f.TimesFull, 2)
+	return ratioText(f.TimesFull)
+}
+
+// ratioText is "0.25", and "0.025" below a tenth.
+func ratioText(x float64) string {
+	switch {
+	case math.IsNaN(x):
+		return "n/a"
+	case x < 0.1:
+		return fixed(x, 3)
+	}
+	return fixed(x, 2)
+}
+
+// someFixed reports whether any of the caches has layers that no policy changes.
+func someFixed(list []Footprint) bool {
+	return slices.ContainsFunc(list, func(f Footprint) bool { return !math.IsNaN(f.Fixed) })
+}
+
+// explainFixed is the line below a table that says what no policy changes, or nil where there is none.
+func explainFixed(list []Footprint) []string {
+	var bytes []float64
+	for _, f := range list {
+		if !math.IsNaN(f.Fixed) {
+			bytes = append(bytes, f.Fixed)
+		}
+	}
+	if len(bytes) == 0 {
+		return nil
+	}
+	return []string{"of every cache, the full one's too, " + Bytes(mean(bytes)) + " are layers with a sliding window, which keep that whatever the policy"}
 }
 
 // explainAbove is the line below a table that explains its stars, or nil if there are none.

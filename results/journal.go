@@ -417,7 +417,7 @@ func readJournal(path string, run Run) ([]Row, error) {
 
 func (r *Row) validUTF8() {
 	for _, s := range []*string{
-		&r.Model, &r.Revision, &r.Task, &r.Sample, &r.Protocol, &r.Variant, &r.PromptTail, &r.NeedleText, &r.Prediction,
+		&r.Model, &r.Revision, &r.Rope, &r.Task, &r.Sample, &r.Protocol, &r.Variant, &r.PromptTail, &r.NeedleText, &r.Prediction,
 		&r.Error, &r.Note, &r.Audit, &r.Answer,
 	} {
 		*s = strings.ToValidUTF8(*s, "\uFFFD")

@@ -18,8 +18,8 @@ import (
 // Changes: 1, the first (schema1.go). 2: params in place of window, kernel, pooling and gqa; share, host and
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
-// top1_128, needle_text, lm_eval_f1, held_mean, what instructions and leakage tell, loose to leaked_both, and what an audit
-// of the evidence tells, evidence to marks_gone_layers, and of formats of caches, cache, cache_token_bytes and cache_peak_bytes, which files of before have not.
+// top1_128, needle_text, lm_eval_f1, held_mean, rope, what instructions and leakage tell, loose to leaked_both, and what an audit
+// of the evidence tells, evidence to marks_gone_layers, and fixed_cache_bytes, and of formats of caches, cache, cache_token_bytes and cache_peak_bytes, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -35,6 +35,7 @@ type Row struct {
 
 	Model        string `parquet:"model" json:"model" desc:"model as named by the user"`
 	Revision     string `parquet:"revision,optional" json:"revision,omitempty" desc:"the model's commit, or the digest of its files; of a server its engine and version"`
+	Rope         string `parquet:"rope,optional" json:"rope,omitempty" desc:"scaling of the rotation that --rope set in place of the model's own; null where it set none"`
 	Task         string `parquet:"task" json:"task" desc:"task or data set"`
 	TaskVersion  int    `parquet:"task_version" json:"task_version" desc:"version of the task's prompts and rules"`
 	Sample       string `parquet:"sample" json:"sample" desc:"the sample's id within its task"`
@@ -71,6 +72,7 @@ type Row struct {
 	Audit          string   `parquet:"audit,optional" json:"audit,omitempty" desc:"null where the cache is what the budget says, else the difference"`
 	CacheBytes     *int64   `parquet:"cache_bytes,optional" json:"cache_bytes,omitempty" desc:"bytes of the compressed prompt's cache, codes and scales as stored"`
 	FullCacheBytes *int64   `parquet:"full_cache_bytes,optional" json:"full_cache_bytes,omitempty" desc:"bytes of the full cache of the same prompt, one copy per KV head, in 16 bits where the row's cache has a format; null where unknown"`
+	FixedBytes     *int64   `parquet:"fixed_cache_bytes,optional" json:"fixed_cache_bytes,omitempty" desc:"of both, bytes of layers with a sliding window beside layers of full attention, which no policy changes; null where there are none"`
 	TokenBytes     *float64 `parquet:"cache_token_bytes,optional" json:"cache_token_bytes,omitempty" desc:"bytes that a new token adds to the cache, over all layers and heads; in a format those of an encoded one, in the mean"`
 	CachePeakBytes *int64   `parquet:"cache_peak_bytes,optional" json:"cache_peak_bytes,omitempty" desc:"largest state of the row's cache while the answer was decoded, the new tokens included"`
 	PeakBytes      *int64   `parquet:"peak_bytes,optional" json:"peak_bytes,omitempty" desc:"peak bytes of memory while the sample ran"`
@@ -141,6 +143,9 @@ func (r *Row) Key(extra ...string) string {
 		r.Variant, r.Device, r.DType,
 	} {
 		write(s)
+	}
+	if r.Rope != "" { // rows of before --rope keep their identity
+		write("rope=" + r.Rope)
 	}
 	for _, s := range extra {
 		write(s)

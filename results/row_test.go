@@ -60,6 +60,7 @@ func TestKeyDependsOnWhatCouldChangeTheText(t *testing.T) {
 		"prompt_sha256": func(r *Row) { r.PromptSHA256 += "x" },
 		"variant":       func(r *Row) { r.Variant += "x" },
 		"device":        func(r *Row) { r.Device += "x" },
+		"rope":          func(r *Row) { r.Rope += "x" },
 		"dtype":         func(r *Row) { r.DType += "x" },
 	}
 	seen := map[string]string{key: "base"}

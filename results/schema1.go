@@ -135,7 +135,7 @@ func findFullCaches(rows []Row) {
 
 // late says that rows written by an earlier version may lack the column because it was not there yet.
 func (c Column) late() bool {
-	return slices.Contains([]string{"share", "host", "full_cache_bytes", "needle_text", "held_mean"}, c.Name) || slices.ContainsFunc(answerParts, func(p AnswerPart) bool {
+	return slices.Contains([]string{"share", "host", "full_cache_bytes", "needle_text", "held_mean", "fixed_cache_bytes"}, c.Name) || slices.ContainsFunc(answerParts, func(p AnswerPart) bool {
 		return c.Name == "kl_"+p.suffix() || c.Name == "top1_"+p.suffix()
 	})
 }

@@ -5,12 +5,12 @@ import (
 )
 
 // Subject is what the rows of one table have in common.
-type Subject struct{ Model, Revision, Protocol, Device, DType string }
+type Subject struct{ Model, Revision, Rope, Protocol, Device, DType string }
 
 // Subject returns the row's subject. Its device is a kind, "cuda" for "cuda:1", so that samples that were spread over
 // cards share a table. For a server the revision is empty, because a table may compare several engines.
 func (r *Row) Subject() Subject {
-	s := Subject{r.Model, r.Revision, r.Protocol, r.deviceKind(), r.DType}
+	s := Subject{r.Model, r.Revision, r.Rope, r.Protocol, r.deviceKind(), r.DType}
 	if s.Device == "server" {
 		s.Revision = ""
 	}
@@ -25,6 +25,9 @@ func (s Subject) String() string {
 			rev = rev[:12]
 		}
 		parts[0] += "@" + rev
+	}
+	if s.Rope != "" {
+		parts = append(parts, "rope "+s.Rope)
 	}
 	if s.Protocol != "" {
 		parts = append(parts, "protocol "+s.Protocol)

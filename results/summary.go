@@ -24,6 +24,7 @@ type Summary struct {
 type SubjectSummary struct {
 	Model    string          `json:"model"`
 	Revision string          `json:"revision,omitempty"`
+	Rope     string          `json:"rope,omitempty"`
 	Protocol string          `json:"protocol,omitempty"`
 	Device   string          `json:"device"`
 	DType    string          `json:"dtype"`
@@ -129,7 +130,7 @@ func Summarize(set Set) Summary {
 	}
 	subjects, parts := Subjects(set.Rows)
 	for i, sub := range subjects {
-		out := SubjectSummary{Model: sub.Model, Revision: sub.Revision, Protocol: sub.Protocol, Device: sub.Device, DType: sub.DType, Cells: []CellSummary{}}
+		out := SubjectSummary{Model: sub.Model, Revision: sub.Revision, Rope: sub.Rope, Protocol: sub.Protocol, Device: sub.Device, DType: sub.DType, Cells: []CellSummary{}}
 		for _, m := range Measures() {
 			t, ok := newTable(set.Run, parts[i], m, true)
 			if !ok {

@@ -70,7 +70,7 @@ func (t Table) layout(text func(Cell) string, keep func(variant string) bool) Gr
 			caches = append(caches, t.Caches[k])
 		}
 	}
-	g.Notes = explainAbove(caches)
+	g.Notes = append(explainAbove(caches), explainFixed(caches)...)
 	if len(columns) > len(t.Lines)+2 {
 		g.Head = []string{"variant"}
 		for _, l := range t.Lines {
@@ -79,6 +79,9 @@ func (t Table) layout(text func(Cell) string, keep func(variant string) bool) Gr
 		if caches != nil {
 			g.Head = append(g.Head, cacheColumn)
 		}
+		if someFixed(caches) {
+			g.Head = append(g.Head, chosenColumn)
+		}
 		for n, k := range columns {
 			row := []string{t.Labels[k]}
 			for _, l := range t.Lines {
@@ -86,6 +89,9 @@ func (t Table) layout(text func(Cell) string, keep func(variant string) bool) Gr
 			}
 			if caches != nil {
 				row = append(row, caches[n].String())
+			}
+			if someFixed(caches) {
+				row = append(row, ratioText(caches[n].ChosenTimesFull))
 			}
 			g.Rows, g.Strong = append(g.Rows, row), append(g.Strong, false)
 		}
@@ -106,6 +112,13 @@ func (t Table) layout(text func(Cell) string, keep func(variant string) bool) Gr
 		row := []string{cacheColumn, ""}
 		for _, c := range caches {
 			row = append(row, c.String())
+		}
+		g.Rows, g.Strong = append(g.Rows, row), append(g.Strong, false)
+	}
+	if someFixed(caches) {
+		row := []string{chosenColumn, ""}
+		for _, c := range caches {
+			row = append(row, ratioText(c.ChosenTimesFull))
 		}
 		g.Rows, g.Strong = append(g.Rows, row), append(g.Strong, false)
 	}

@@ -32,6 +32,9 @@ func (a *asked) open() bool { return len(a.rows) > 0 && a.sample.Err == nil }
 // ask makes a sample ready for the variants that have no finished row.
 func (p *plan) ask(task datasets.Task, number int) *asked {
 	j, s := p.job, task.Sample(number, p.job.Reader)
+	if j.Ungraded {
+		s.Metric, s.Answers = metrics.None, nil
+	}
 	a := &asked{task: task, number: number, sample: s}
 	var variants []Variant
 	for _, v := range j.Variants {
@@ -87,7 +90,7 @@ func (p *plan) finished(id string) bool {
 // row is what is known of a sample under a variant before it is answered.
 func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 	r := RowOf(v)
-	r.Model, r.Revision, r.Device, r.DType = j.Subject.Model, j.Subject.Revision, j.Subject.Device, j.Subject.DType
+	r.Model, r.Revision, r.Rope, r.Device, r.DType = j.Subject.Model, j.Subject.Revision, j.Subject.Rope, j.Subject.Device, j.Subject.DType
 	r.Task, r.TaskVersion, r.Sample, r.Protocol, r.PromptSHA256 = s.Task, s.TaskVersion, s.ID, s.Protocol, s.PromptSHA256
 	r.PromptTail, r.Metric, r.Note = tail(s.Prompt, 600), s.Metric, s.Note
 	n := len(s.IDs)

@@ -33,7 +33,7 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 		r.KeptMin, r.KeptMean, r.KeptMax = pointer(c.Kept.Min), pointer(c.Kept.Mean), pointer(c.Kept.Max)
 		r.HeldMean, r.Host = pointer(c.Kept.Mean+float64(len(s.Question))), pointer(c.Host)
 	}
-	r.CacheBytes, r.FullCacheBytes, r.PeakBytes = known(c.CacheBytes), known(c.FullBytes), known(c.PeakBytes)
+	r.CacheBytes, r.FullCacheBytes, r.FixedBytes, r.PeakBytes = known(c.CacheBytes), known(c.FullBytes), known(c.FixedBytes), known(c.PeakBytes)
 	r.CachePeakBytes = known(c.CachePeak)
 	if c.TokenBytes > 0 {
 		r.TokenBytes = pointer(c.TokenBytes)

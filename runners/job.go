@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
@@ -30,6 +31,8 @@ type Job struct {
 	// Pieces returns the texts of a prompt's tokens; where it is set, the positions that
 	// caches kept are stored beside the rows, which are the same without.
 	Pieces func(ids []int32) []string
+	// Ungraded says that no answer is held to the sample's own: rows have the metric none and no score.
+	Ungraded bool
 	// Retry runs samples again whose rows have an error.
 	Retry bool
 	// Subject is what the rows are about; Device is the kinds of all the runners'
@@ -42,23 +45,17 @@ type Job struct {
 	Settings []string
 }
 
-// Place is a sample's: its task and its number in it.
-type Place struct {
-	Task   datasets.Task
-	Number int
-}
-
 // ErrEnough says that a run was asked to end before its last sample.
 var ErrEnough = errors.New("the run was asked to end, and did so at a sample's end")
 
 // Watch is told how a job goes on.
 type Watch interface {
-	// Plan is told the work ahead, once, in its order.
+	// Plan is told the work ahead, once, in its order, with what each sample is estimated to cost.
 	Plan(ahead []Place)
 	// Within returns what is told where a sample is.
 	Within(task, sample string) func(Progress)
-	// Finished is told that a sample's rows are written.
-	Finished(task datasets.Task, number int)
+	// Finished is told that a sample's rows are written, and what its answers took.
+	Finished(task datasets.Task, number int, spent Spent)
 	// Say is told a line for the user.
 	Say(format string, arguments ...any)
 }
@@ -77,38 +74,22 @@ func (j *Job) Run(ctx context.Context, team []Runner, journal *results.Journal, 
 	defer p.close()
 	p.positions = positions
 	var wait sync.WaitGroup
+	start := time.Now()
 	for _, r := range team {
 		wait.Go(func() {
-			if err := r.Run(ctx, &desk{p, r}); err != nil {
+			d := p.desk(ctx, r)
+			if err := r.Run(ctx, d); err != nil {
 				p.fail(ctx, r, err)
 			}
+			d.close()
 		})
 	}
 	wait.Wait()
+	p.sum(len(team), time.Since(start))
 	if p.err == nil && p.ended {
 		p.err = ErrEnough
 	}
 	return p.err
-}
-
-// desk is where one of the team gets its samples, and leaves what came of them.
-type desk struct {
-	plan   *plan
-	runner Runner
-}
-
-// Next hands out the next sample that needs an answer.
-func (d *desk) Next(ctx context.Context, wait bool, fits func(Request) bool) (*Handed, bool, error) {
-	a, done, err := d.plan.next(ctx, wait, fits)
-	if a == nil {
-		return nil, done, err
-	}
-	return &Handed{a.request, func(completions []Completion) error {
-		if err := a.answered(d.runner.Describe(), completions); err != nil {
-			return err
-		}
-		return d.plan.write(a)
-	}}, false, nil
 }
 
 // answered grades what came back.

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"time"
 
-	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -26,44 +27,49 @@ type plan struct {
 	positions *keeping // nil: they are not stored
 	err       error    // the first: nothing further is handed out
 	ended     bool     // before the last sample, as was asked
+	spent     Spent    // on what was answered
 }
 
-// madeReady is how many samples are made ready before a runner asks for them.
-const madeReady = 4
+// madeReady is how many samples are made ready before a runner asks for them: short ones join a batch many at a time.
+const madeReady = 8
+
+// makers is how many samples are made ready at the same time. A device on the processor has most of its threads.
+func makers() int { return max(1, min(madeReady, runtime.GOMAXPROCS(0)/4)) }
 
 func (j *Job) plan(ctx context.Context, team []Runner, journal *results.Journal, watch Watch) *plan {
 	ahead := j.Places()
+	j.weigh(ahead, team)
 	watch.Plan(ahead)
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan *asked, madeReady)
 	p := &plan{job: j, watch: watch, several: len(team) > 1, ready: ready, cancel: cancel, journal: journal}
-	go func() {
-		defer close(ready)
-		for _, place := range ahead {
-			a := p.ask(place.Task, place.Number)
-			select {
-			case ready <- a:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	go p.prepare(ctx, ahead, ready)
 	return p
 }
 
-// Places returns the job's samples, those of its part where it has one: each task's from
-// the largest to the smallest.
-func (j *Job) Places() (list []Place) {
-	at := 0 // counted across tasks, so that parts of many small tasks are equally large
-	for _, task := range j.Tasks {
-		for _, number := range datasets.Order(task) {
-			if j.Part.Takes(at) {
-				list = append(list, Place{task, number})
+// prepare makes samples ready, several at a time and given on in their order.
+func (p *plan) prepare(ctx context.Context, ahead []Place, ready chan<- *asked) {
+	defer close(ready)
+	making := make(chan chan *asked, makers()-1) // and the one that is waited for
+	go func() {
+		defer close(making)
+		for _, place := range ahead {
+			one := make(chan *asked, 1)
+			select {
+			case making <- one:
+			case <-ctx.Done():
+				return
 			}
-			at++
+			go func() { one <- p.ask(place.Task, place.Number) }()
+		}
+	}()
+	for one := range making {
+		select {
+		case ready <- <-one:
+		case <-ctx.Done():
+			return
 		}
 	}
-	return list
 }
 
 // enough says whether the run was asked to end.
@@ -123,7 +129,7 @@ func (p *plan) next(ctx context.Context, wait bool, fits func(Request) bool) (a 
 		if a.open() {
 			return a, false, nil
 		}
-		if err := p.write(a); err != nil {
+		if err := p.write(a, Spent{}); err != nil {
 			return nil, false, err
 		}
 	}
@@ -151,7 +157,7 @@ func (p *plan) failed() bool {
 }
 
 // write appends a sample's rows, also where another sample has failed meanwhile.
-func (p *plan) write(a *asked) error {
+func (p *plan) write(a *asked, spent Spent) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.positions.write(a); err != nil { // before the rows: a kill between the two loses nothing
@@ -162,7 +168,8 @@ func (p *plan) write(a *asked) error {
 			return err
 		}
 	}
-	p.watch.Finished(a.task, a.number)
+	p.spent.Reading, p.spent.Decoding = p.spent.Reading+spent.Reading, p.spent.Decoding+spent.Decoding
+	p.watch.Finished(a.task, a.number, spent)
 	// What throws doubt on every figure ends the run; the row is kept.
 	for _, r := range a.rows {
 		if a.untrusted && r.Error != "" {
@@ -170,6 +177,16 @@ func (p *plan) write(a *asked) error {
 		}
 	}
 	return nil
+}
+
+// sum says what devices did in the time that a team had.
+func (p *plan) sum(team int, took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if busy := p.spent.Reading + p.spent.Decoding; busy > 0 {
+		p.watch.Say("prompts were read in %.1f s, answers decoded in %.1f s: devices were at work for %.0f %% of %.1f s",
+			p.spent.Reading.Seconds(), p.spent.Decoding.Seconds(), 100*busy.Seconds()/took.Seconds()/float64(team), took.Seconds())
+	}
 }
 
 // fail keeps the first error, with the runner's name where there are several, and ends

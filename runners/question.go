@@ -17,6 +17,7 @@ type question struct {
 	Command  string         `json:"command"`
 	Model    string         `json:"model"`
 	Revision string         `json:"revision"`
+	Rope     string         `json:"rope,omitempty"`
 	Device   string         `json:"device"`
 	DType    string         `json:"dtype"`
 	Settings []string       `json:"settings,omitempty"`
@@ -40,7 +41,7 @@ type taskQuestion struct {
 // where data lies plays no part in them, the digest says what it is.
 func (j *Job) Describe(team []Runner, options []datasets.Options) (results.Run, error) {
 	q := question{
-		Command: j.Name, Model: j.Subject.Model, Revision: j.Subject.Revision, Device: j.Subject.Device, DType: j.Subject.DType,
+		Command: j.Name, Model: j.Subject.Model, Revision: j.Subject.Revision, Rope: j.Subject.Rope, Device: j.Subject.Device, DType: j.Subject.DType,
 		Settings: j.Settings, Fidelity: j.Baseline != nil, Date: j.Date,
 	}
 	if j.Evidence != nil {

@@ -34,6 +34,7 @@ type Runner interface {
 type Description struct {
 	Model    string // as named in results
 	Revision string // commit, digest or version of what answers
+	Rope     string // scaling of the rotation in place of the model's own; empty: its own
 	Device   string // "cuda:0", "cpu", "server"
 	DType    string // number format of weights and cache
 	Name     string // names it among several: "cpu (1 of 2)"
@@ -131,15 +132,19 @@ type Completion struct {
 	Positions  [][][]int32 // (layer, cache head, kept), where asked for
 	CacheBytes int64       // of the prompt's cache, all layers, without room for new tokens
 	FullBytes  int64       // of the full cache of the same prompt; in 16 bits where the cache has a format
+	FixedBytes int64       // of both, what no policy changes
 	TokenBytes float64     // that one more token takes in the cache
 	CachePeak  int64       // largest state of the cache, new tokens included
 	PeakBytes  int64       // highest use of the device while the request ran, weights included
 	// Prefill is the time of the one prefill that all variants share; Decode the
 	// time of the steps this answer took part in, which it shared too.
 	Prefill, Decode time.Duration
-	Fidelity        *Fidelity
-	Evidence        *Audited // where it was asked for
-	Served          *Served  // nil where nothing was asked over a network
+	// PrefillPart and DecodePart are this answer's parts of these times, each divided among the answers that shared it:
+	// over all answers they add up to what the device took. 0 where the runner does not know.
+	PrefillPart, DecodePart time.Duration
+	Fidelity                *Fidelity
+	Evidence                *Audited // where it was asked for
+	Served                  *Served  // nil where nothing was asked over a network
 }
 
 // Served is what is known of an answer that came over a network.

@@ -46,6 +46,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/runnertest", "runners", "any runner is held to the interface alone"},
 	{"runners/local", "compress datasets inputs results runners", "our own engine: it finds models and devices, and knows what fits them"},
 	{"runners/speed", "compress datasets inputs plots results runners", "measures the engine, and draws what it measured"},
+	{"runners/forecast", "compress datasets inputs runners", "says what a job would take from the engine's own plans and measured rates; it runs nothing"},
 	{"runners/observe", "compress datasets plots results runners", "studies attention on the engine, and draws what it saw"},
 	{"runners/server", "datasets inputs results runners", "a server behind HTTP: it knows no engine of ours, only how text becomes tokens"},
 	{"runners/cluster", "inputs results runners", "places parts by an engine that a cluster has; it knows the folder, and no model"},

@@ -47,10 +47,14 @@ func (a *asking) registerTasks(cmd *cobra.Command, families ...string) {
 		for _, o := range datasets.OptionsOf(d.Own()) {
 			if a.options[o.Name] == nil && cmd.Flags().Lookup(o.Name) == nil {
 				f := &ownFlag{}
-				if a.options[o.Name] = f; o.List {
-					cmd.Flags().StringSliceVar(&f.list, o.Name, nil, datasets.UsageOf(o.Name, families...))
-				} else {
-					cmd.Flags().StringVar(&f.one, o.Name, "", datasets.UsageOf(o.Name, families...))
+				usage := datasets.UsageOf(o.Name, families...)
+				switch a.options[o.Name] = f; {
+				case o.List:
+					cmd.Flags().StringSliceVar(&f.list, o.Name, nil, usage)
+				case o.Kind == "flag":
+					cmd.Flags().BoolVar(&f.on, o.Name, false, usage)
+				default:
+					cmd.Flags().StringVar(&f.one, o.Name, "", usage)
 				}
 			}
 		}
@@ -60,8 +64,9 @@ func (a *asking) registerTasks(cmd *cobra.Command, families ...string) {
 	}
 }
 
-// ownFlag is the value of a flag for a task's option: one text, or a list.
+// ownFlag is the value of a flag for a task's option: one text, a list, or yes.
 type ownFlag struct {
+	on   bool
 	one  string
 	list []string
 }
@@ -73,6 +78,8 @@ func (f *ownFlag) values() []string {
 		return nil
 	case f.one != "":
 		return []string{f.one}
+	case f.on:
+		return []string{"true"}
 	}
 	return commands.Trimmed(f.list)
 }

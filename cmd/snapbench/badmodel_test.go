@@ -71,7 +71,7 @@ func TestBadModels(t *testing.T) {
 		{"absent bias", edit("config.json", "attention_bias", true), `no tensor "model.layers.0.self_attn.q_proj.bias"`},
 		{"epsilon", edit("config.json", "rms_norm_eps", -1), "epsilon is -1"},
 		{"heads", edit("config.json", "num_key_value_heads", 3), "4 query heads do not divide among 3 KV heads"},
-		{"family", edit("config.json", "model_type", "gpt"), `unknown model_type "gpt": have llama`},
+		{"family", edit("config.json", "model_type", "gpt"), `unknown model_type "gpt": have gemma2`},
 		{"activation", edit("config.json", "hidden_act", "gelu"), `hidden_act "gelu"`},
 		{"untied without output", edit("config.json", "tie_word_embeddings", false), `no tensor "lm_head.weight"`},
 		{"torn config", write("config.json", "{"), "config.json:1"},

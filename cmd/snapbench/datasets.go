@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -34,12 +33,7 @@ and checks every row that is there, with counts and checksums.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(list)
-			} else {
-				err = list.Print(cmd.OutOrStdout())
-			}
-			if err != nil {
+			if err := commands.Tell(cmd, asJSON, list); err != nil {
 				return err
 			}
 			return list.Err()

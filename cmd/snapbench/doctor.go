@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/runners/console/commands"
@@ -21,10 +19,7 @@ func newDoctor() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(d)
-			}
-			return d.Print(cmd.OutOrStdout())
+			return commands.Tell(cmd, asJSON, d)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

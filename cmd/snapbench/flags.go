@@ -6,11 +6,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/snapbench/snapbench/runners/local"
+	"github.com/snapbench/snapbench/runners/models"
 )
 
 // modelFlags say which model runs on which devices.
 type modelFlags struct {
-	model, device, dtype, tokenizer, stage string
+	model, device, dtype, rope, tokenizer, stage string
 }
 
 func (f *modelFlags) register(cmd *cobra.Command) {
@@ -18,14 +19,19 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 	s.StringVar(&f.model, "model", local.DefaultModel, "model: "+local.ModelForms)
 	s.StringVar(&f.device, "device", "auto", "device: auto, "+strings.Join(local.DeviceNames(), ", ")+"; samples are spread over several: cuda:0,cuda:1")
 	s.StringVar(&f.dtype, "dtype", "auto", "number format of weights and cache: auto, float32, float16, bfloat16")
+	registerRope(cmd, &f.rope)
 	s.StringVar(&f.tokenizer, "tokenizer", "native", "tokenizer backend: native, sugarme")
 	s.StringVar(&f.stage, "stage", "", "folder on a local disk: the model's files are copied there first, once for all processes of a machine, and read there")
+}
+
+func registerRope(cmd *cobra.Command, rope *string) {
+	cmd.Flags().StringVar(rope, "rope", "", "scaling of the rotation in place of the model's own, and the context that follows: "+models.RopeForms)
 }
 
 // options returns how to open the model. It needs a tokenizer where it reads text, which
 // it does not when speed is measured.
 func (f *modelFlags) options(text bool) local.Options {
-	o := local.Options{Model: f.model, Device: f.device, DType: f.dtype, Stage: f.stage}
+	o := local.Options{Model: f.model, Device: f.device, DType: f.dtype, Rope: f.rope, Stage: f.stage}
 	if text {
 		o.Tokenizer = f.tokenizer
 	}

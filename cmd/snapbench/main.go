@@ -88,6 +88,6 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 	registerUnpacked(root)
 	root.SetFlagErrorFunc(commands.FlagError)
 	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newQuestions(), newScore(), newMetrics(), newPolicies(), newModels(), newDatasets(),
-		newObserve(), newGate(), newCompare(), newPlot(), newResults(), newDoctor(), newSpeed(), newRun(), newReport(), newVersion(), newMan())
+		newObserve(), newGate(), newCompare(), newPlot(), newResults(), newDoctor(), newSpeed(), newPlan(), newRun(), newReport(), newVersion(), newMan())
 	return root
 }

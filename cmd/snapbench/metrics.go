@@ -51,10 +51,7 @@ func newMetricsShow() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(m)
-			}
-			return m.Print(cmd.OutOrStdout())
+			return commands.Tell(cmd, asJSON, m)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

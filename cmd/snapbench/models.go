@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -31,13 +30,7 @@ func newModelsList() *cobra.Command {
 			if list == nil {
 				return failed
 			}
-			var err error
-			if asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(list)
-			} else {
-				err = list.Print(cmd.OutOrStdout())
-			}
-			if err != nil {
+			if err := commands.Tell(cmd, asJSON, list); err != nil {
 				return err
 			}
 			return failed
@@ -70,29 +63,29 @@ func newModelsPull() *cobra.Command {
 
 func newModelsShow() *cobra.Command {
 	var asJSON bool
+	var rope string
 	cmd := &cobra.Command{
 		Use:   "show MODEL",
 		Short: "Shapes, parameters, bytes of weights, bytes of cache per token",
 		Example: `  snapbench models show SmolLM2-135M-Instruct.Q4_1.gguf
-  snapbench models show shape:llama-2-7b --json`,
+  snapbench models show shape:llama-2-7b --json
+  snapbench models show ./Qwen3-8B --rope yarn:4,original=32768`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			at, err := local.Locate(cmd.Context(), args[0], local.SayTo(cmd.ErrOrStderr()))
+			say := local.SayTo(cmd.ErrOrStderr())
+			at, err := local.Locate(cmd.Context(), args[0], say)
 			if err != nil {
 				return err
 			}
-			files, err := at.Open()
+			files, _, err := at.OpenAs(rope, say)
 			if err != nil {
 				return err
 			}
 			defer files.Close()
-			c := card.Of(args[0], files)
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(c)
-			}
-			return c.Print(cmd.OutOrStdout())
+			return commands.Tell(cmd, asJSON, card.Of(args[0], files))
 		},
 	}
+	registerRope(cmd, &rope)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -60,7 +60,7 @@ func (a *asking) place(cmd *cobra.Command, command string) error {
 		return err
 	}
 	if joined != nil {
-		sayJoined(progress, p.Dir, *joined)
+		console.Joined(progress.Say, p.Dir, *joined)
 	}
 	return show(cmd.OutOrStdout(), progress, p.Dir, a.run.json)
 }

@@ -234,7 +234,7 @@ func TestExplainEnd(t *testing.T) {
 		{context.Canceled, false, 3, 5, 0, "interrupted"},
 		{errors.New("the card is gone"), true, 3, 5, 0, "the card is gone"},
 	} {
-		err := explainEnd(c.err, c.asked, c.had, c.rows)
+		err := commands.End(c.err, c.asked, c.had, c.rows, exitAgain)
 		var exit *commands.ExitError
 		if errors.As(err, &exit) != (c.status != 0) || exit != nil && exit.Code != c.status || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c, err)

@@ -55,10 +55,7 @@ func newPoliciesShow() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(card.Of(d))
-			}
-			return card.Of(d).Print(cmd.OutOrStdout())
+			return commands.Tell(cmd, asJSON, card.Of(d))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

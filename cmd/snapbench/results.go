@@ -81,7 +81,7 @@ part answered the same question differently.`,
 				return err
 			}
 			progress := console.NewProgress(cmd.ErrOrStderr(), false)
-			sayJoined(progress, args[0], joined)
+			console.Joined(progress.Say, args[0], joined)
 			return show(cmd.OutOrStdout(), progress, args[0], asJSON)
 		},
 	}
@@ -125,14 +125,7 @@ func newResultsColumns() *cobra.Command {
 		Example: "  snapbench results columns",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, c := range results.Columns() {
-				null := ""
-				if c.Nullable {
-					null = ", may be null"
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s%s: %s\n", c.Name, c.Type, null, c.Desc)
-			}
-			return nil
+			return results.PrintColumns(cmd.OutOrStdout())
 		},
 	}
 }

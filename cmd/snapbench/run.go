@@ -76,7 +76,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	}
 	defer m.Close()
 	team := m.Runners()
-	j.Reader, j.Stop, j.Subject = m.Reader(), m.Stop, m.Subject()
+	j.Reader, j.Stop, j.Subject, j.Ungraded = m.Reader(), m.Stop, m.Subject(), m.Random()
 	j.Variants = runners.VariantsOf(compress.On(m.Shape(), variants))
 	if a.run.positions {
 		j.Pieces = m.Pieces
@@ -108,7 +108,7 @@ func (a *asking) finish(cmd *cobra.Command, j *runners.Job, team []runners.Runne
 	err := j.Run(cmd.Context(), team, journal, progress)
 	asked := stop()
 	if err != nil {
-		return explainEnd(err, asked, had, len(journal.Rows()))
+		return commands.End(err, asked, had, len(journal.Rows()), exitAgain)
 	}
 	progress.Close()
 	if !j.Part.IsZero() {

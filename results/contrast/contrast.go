@@ -38,6 +38,7 @@ type Entry struct {
 	Run            string   `json:"run"`
 	Model          string   `json:"model"`
 	Revision       string   `json:"revision,omitempty"`
+	Rope           string   `json:"rope,omitempty"`
 	Protocol       string   `json:"protocol,omitempty"`
 	Device         string   `json:"device"`
 	DType          string   `json:"dtype"`

@@ -32,7 +32,7 @@ func (c *Contrast) enter(sets []results.Set) (groups []group, err error) {
 			for _, v := range s.Run.VariantsOf(rows) {
 				sub, cost := subjects[i], costs[v]
 				e := &Entry{
-					Run: s.Name, Model: sub.Model, Revision: sub.Revision, Protocol: sub.Protocol, Device: sub.Device, DType: sub.DType, Variant: v,
+					Run: s.Name, Model: sub.Model, Revision: sub.Revision, Rope: sub.Rope, Protocol: sub.Protocol, Device: sub.Device, DType: sub.DType, Variant: v,
 					CacheTimesFull: results.Known(cost.Cache.TimesFull), PrefillSeconds: results.Known(cost.PrefillSeconds), TokensPerSec: results.Known(cost.DecodeTokensPerSecond),
 					cache: cost.Cache, rows: map[string]map[string]*results.Row{}, label: labels[v], run: runs[k],
 				}
@@ -101,6 +101,7 @@ func differing(subjects []results.Subject, at int) string {
 	for _, of := range []func(results.Subject) string{
 		func(s results.Subject) string { return s.Model },
 		func(s results.Subject) string { return s.Revision },
+		func(s results.Subject) string { return s.Rope },
 		func(s results.Subject) string { return s.Protocol },
 		func(s results.Subject) string { return s.Device },
 		func(s results.Subject) string { return s.DType },

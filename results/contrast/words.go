@@ -45,6 +45,13 @@ func (c *Contrast) describe(e *Entry) {
 			words = append(words, "its cache is "+s+" of that of "+its)
 		}
 	}
+	switch {
+	case e.Rope == e.against.Rope:
+	case e.Rope == "":
+		words = append(words, "its rotation is the model's own")
+	default:
+		words = append(words, "its rotation is rope "+e.Rope)
+	}
 	if x := e.Evidence; x != nil && x.Lost > 0 {
 		words = append(words, fmt.Sprintf("it loses %d of %d answers that the full cache gives (evidence: %s)", x.Lost, x.Known, x.Words()))
 	}
@@ -53,7 +60,7 @@ func (c *Contrast) describe(e *Entry) {
 
 // about names what an entry is.
 func (e *Entry) about() string {
-	s := results.Subject{Model: e.Model, Revision: e.Revision, Protocol: e.Protocol, Device: e.Device, DType: e.DType}
+	s := results.Subject{Model: e.Model, Revision: e.Revision, Rope: e.Rope, Protocol: e.Protocol, Device: e.Device, DType: e.DType}
 	return strings.TrimSuffix(s.String(), ", unknown unknown") + ", " + e.label // graded predictions do not say where they were made
 }
 

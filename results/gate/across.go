@@ -26,6 +26,7 @@ func (d Difference) String() string {
 const (
 	acrossModel    = "model"    // and its revision
 	acrossRevision = "revision" // of one model
+	acrossRope     = "rope"     // the rotation's scaling, as --rope set it
 	acrossProtocol = "protocol"
 	acrossDevice   = "device"
 	acrossDType    = "dtype"
@@ -34,7 +35,7 @@ const (
 	acrossPrompt   = "prompt" // samples of one id whose prompts differ, as under two tokenizers
 )
 
-var acrossNames = []string{acrossModel, acrossRevision, acrossProtocol, acrossDevice, acrossDType, acrossEngine, acrossLabel, acrossPrompt}
+var acrossNames = []string{acrossModel, acrossRevision, acrossRope, acrossProtocol, acrossDevice, acrossDType, acrossEngine, acrossLabel, acrossPrompt}
 
 // ParseAcross reads names with commas between them.
 func ParseAcross(names ...string) (Across, error) {
@@ -62,6 +63,7 @@ type part struct {
 var fields = []part{
 	{acrossModel, func(s results.Subject) string { return s.Model }},
 	{acrossRevision, func(s results.Subject) string { return s.Revision }},
+	{acrossRope, func(s results.Subject) string { return s.Rope }},
 	{acrossProtocol, func(s results.Subject) string { return s.Protocol }},
 	{acrossDevice, func(s results.Subject) string { return s.Device }},
 	{acrossDType, func(s results.Subject) string { return s.DType }},
@@ -95,6 +97,9 @@ func (a Across) key(s results.Subject) results.Subject {
 	}
 	if a.has(acrossRevision) {
 		k.Revision = ""
+	}
+	if a.has(acrossRope) {
+		k.Rope = ""
 	}
 	if a.has(acrossProtocol) {
 		k.Protocol = ""

@@ -40,6 +40,7 @@ func TestAcross(t *testing.T) {
 			`revision: baseline "1", candidate "2" (--across revision`, []string{"revision"}},
 		"protocol": {base, with(base, func(r *results.Row) { r.Protocol = "x" }), Across{"protocol"}, `protocol: baseline "longbench", candidate "x"`, []string{"protocol"}},
 		"device":   {base, with(base, func(r *results.Row) { r.Device = "cuda:1" }), Across{"device"}, `device: baseline "ref", candidate "cuda" (--across device`, []string{"device"}},
+		"rope":     {base, with(base, func(r *results.Row) { r.Rope = "yarn:4,original=32768" }), Across{"rope"}, `rope: baseline "", candidate "yarn:4,original=32768"`, []string{"rope"}},
 		"dtype":    {base, with(base, func(r *results.Row) { r.DType = "bfloat16" }), Across{"dtype"}, `dtype: baseline "float32", candidate "bfloat16"`, []string{"dtype"}},
 		"several": {base, with(base, func(r *results.Row) { r.Model, r.DType, r.Device = "fp8", "bfloat16", "cuda" }), Across{"model", "dtype", "device"},
 			`model: baseline "tiny", candidate "fp8"`, []string{"model", "device", "dtype"}},
@@ -124,7 +125,7 @@ func TestParseAcross(t *testing.T) {
 	if a, err := ParseAcross("model", " dtype", "model"); err != nil || fmt.Sprint(a) != "[model dtype]" {
 		t.Errorf("%v, %v", a, err)
 	}
-	if _, err := ParseAcross("modle"); err == nil || !strings.Contains(err.Error(), `"modle"`) || !strings.Contains(err.Error(), "have model, revision, protocol, device, dtype, engine, label, prompt") {
+	if _, err := ParseAcross("modle"); err == nil || !strings.Contains(err.Error(), `"modle"`) || !strings.Contains(err.Error(), "have model, revision, rope, protocol, device, dtype, engine, label, prompt") {
 		t.Errorf("%v", err)
 	}
 	limits := onSet(1)

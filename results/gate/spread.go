@@ -11,7 +11,7 @@ import (
 
 // model is a subject wherever it ran.
 func model(s results.Subject) results.Subject {
-	return results.Subject{Model: s.Model, Revision: s.Revision, Protocol: s.Protocol}
+	return results.Subject{Model: s.Model, Revision: s.Revision, Rope: s.Rope, Protocol: s.Protocol}
 }
 
 // spread lists the models whose samples are spread over devices of several kinds, and not alike in both runs. Subjects

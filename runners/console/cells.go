@@ -3,6 +3,7 @@ package console
 import (
 	"strconv"
 
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/speed"
 )
 
@@ -22,19 +23,21 @@ func (c *Cells) Plan(w *speed.Work) {
 		roofs.Bandwidth/1e9, roofs.Products/1e12, roofs.Attention/1e12)
 	c.work = w
 	for i := range w.Cells() {
-		c.add(strconv.Itoa(i), w.Seconds(i))
+		c.add(strconv.Itoa(i), "", runners.Effort{Reading: w.Seconds(i)})
 	}
 	c.begin()
 }
 
 // Within returns what is told how far cell i is.
 func (c *Cells) Within(i int) func(speed.Step) {
-	return func(s speed.Step) { c.within(strconv.Itoa(i), c.work.Share(i, s), c.work.Doing(i, s)) }
+	return func(s speed.Step) {
+		c.within(strconv.Itoa(i), c.work.Share(i, s), 0, func() string { return c.work.Doing(i, s) })
+	}
 }
 
 // Finished counts cell i and saves its row.
 func (c *Cells) Finished(i int, r speed.Row) error {
-	c.finish(strconv.Itoa(i))
+	c.finish(strconv.Itoa(i), runners.Spent{})
 	c.Say("%s", r.Line())
 	if c.Out == "" {
 		return nil

@@ -19,24 +19,23 @@ type Progress struct {
 	mu    sync.Mutex
 	w     io.Writer
 	quiet bool
+	now   func() time.Time
 	bar   *progressbar.ProgressBar
-	total float64 // work of all pieces
-	done  float64 // work of the finished ones
-	found float64 // work of those that an earlier run had finished
-	count int     // pieces
-	ready int     // finished pieces
+	pace  pace
+	count int // pieces
+	ready int // finished pieces
+	first int // of these, those that were finished when [Progress.Count] was called first
 	start time.Time
-	told  time.Time          // when the last line was shown
-	size  map[string]float64 // work of a piece, by name
-	share map[string]float64 // share that is done of the pieces in hand
-	left  map[string]int     // pieces of a name: a question has one for each convention
+	told  time.Time // when the last line was shown
 }
 
 // lineEvery is the time between plain lines.
 const lineEvery = 10 * time.Second
 
 // NewProgress returns the progress of a run, told on w. Where quiet is set, nothing is.
-func NewProgress(w io.Writer, quiet bool) *Progress { return &Progress{w: w, quiet: quiet} }
+func NewProgress(w io.Writer, quiet bool) *Progress {
+	return &Progress{w: w, quiet: quiet, now: time.Now, pace: newPace()}
+}
 
 // Say prints a line beside the bar.
 func (p *Progress) Say(format string, arguments ...any) {
@@ -51,28 +50,23 @@ func (p *Progress) Say(format string, arguments ...any) {
 	fmt.Fprintln(p.w, results.Visible(fmt.Sprintf(format, arguments...)))
 }
 
-// Plan counts the work ahead, in tokens of the samples' prompts.
+// Plan counts the work ahead.
 func (p *Progress) Plan(ahead []runners.Place) {
 	for _, s := range ahead {
-		p.add(s.Task.Name()+" "+s.Task.ID(s.Number), float64(max(1, s.Task.Size(s.Number))))
+		p.add(s.Task.Name()+" "+s.Task.ID(s.Number), s.Task.Name(), s.Effort)
 	}
 	p.begin()
 }
 
 // add counts a piece of work.
-func (p *Progress) add(name string, size float64) {
-	if p.size == nil {
-		p.size, p.share, p.left = map[string]float64{}, map[string]float64{}, map[string]int{}
-	}
-	p.size[name] = size
-	p.left[name]++
-	p.total += size
+func (p *Progress) add(name, task string, effort runners.Effort) {
+	p.pace.add(name, task, effort)
 	p.count++
 }
 
 // begin starts the clock, and the bar where there is a terminal.
 func (p *Progress) begin() {
-	p.start, p.told = time.Now(), time.Now()
+	p.start, p.told = p.now(), p.now()
 	f, ok := terminal(p.w)
 	if p.quiet || !ok {
 		return
@@ -83,84 +77,95 @@ func (p *Progress) begin() {
 
 // Within returns what is told how far a sample is.
 func (p *Progress) Within(task, id string) func(runners.Progress) {
+	name := task + " " + id
 	return func(r runners.Progress) {
-		// Reading is most of the work of a long prompt.
-		share := 0.9 * r.Prefill
-		doing := fmt.Sprintf("reading %3.0f %%", 100*r.Prefill)
-		if r.Max > 0 && r.Prefill >= 1 {
-			share += 0.1 * float64(r.Decoded) / float64(r.Max)
-			doing = fmt.Sprintf("token %d", r.Decoded)
+		decoding := 0.0
+		if r.Max > 0 {
+			decoding = float64(r.Decoded) / float64(r.Max)
 		}
-		name := task + " " + id
-		p.within(name, share, name+": "+doing)
+		p.within(name, r.Prefill, decoding, func() string {
+			if r.Max > 0 && r.Prefill >= 1 {
+				return fmt.Sprintf("%s: token %d", name, r.Decoded)
+			}
+			return fmt.Sprintf("%s: reading %3.0f %%", name, 100*r.Prefill)
+		})
 	}
 }
 
-// within says that a share of a piece is done.
-func (p *Progress) within(name string, share float64, doing string) {
+// within says that shares of a piece are done, of its reading and of its decoding.
+func (p *Progress) within(name string, reading, decoding float64, doing func() string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.share[name] = max(p.share[name], share)
+	p.pace.within(name, reading, decoding)
 	p.show(doing)
 }
 
 // Finished counts a sample.
-func (p *Progress) Finished(t datasets.Task, i int) {
+func (p *Progress) Finished(t datasets.Task, i int, spent runners.Spent) {
 	name := t.Name() + " " + t.ID(i)
-	p.finish(name)
+	p.finish(name, spent)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.show(name)
+	p.show(func() string { return name })
 }
 
-// finish counts a piece. One of which no share was ever told had nothing left to do: it
-// tells nothing about the time that the others take.
-func (p *Progress) finish(name string) {
+// finish counts a piece.
+func (p *Progress) finish(name string, spent runners.Spent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done += p.size[name]
-	if _, worked := p.share[name]; !worked {
-		p.found += p.size[name]
-	}
-	if p.left[name]--; p.left[name] < 1 {
-		delete(p.share, name)
-	}
+	p.pace.finish(name, spent)
 	p.ready++
 }
 
-// show shows what is being done, where the last line is old enough. The time left is as
-// much longer than the time since the start as the work left is more than the work done.
-func (p *Progress) show(what string) {
-	if p.quiet || p.total == 0 {
+// left returns the share of all work that is done, and the time that the rest takes: as much longer than the time since the
+// start as the work left is more than the work done. ok is false where too little is done to say.
+func (p *Progress) left() (share float64, eta time.Duration, ok bool) {
+	done, left, found := p.pace.state()
+	if len(p.pace.pieces) == 0 { // other processes work at them
+		done, left, found = float64(p.ready-p.first), float64(p.count-p.ready), float64(p.first)
+	}
+	if all := done + left + found; all > 0 {
+		share = (done + found) / all
+	}
+	switch {
+	case p.ready == p.count:
+		return 1, 0, true
+	case done <= 0.002*(done+left):
+		return share, 0, false
+	}
+	return share, time.Duration(float64(p.now().Sub(p.start)) * left / done), true
+}
+
+// show shows what is being done, where the last line is old enough.
+func (p *Progress) show(what func() string) {
+	if p.quiet || p.count == 0 {
 		return
 	}
-	done := p.done
-	for name, share := range p.share {
-		done += share * p.size[name]
-	}
-	share, eta := done/p.total, "?"
-	if own := done - p.found; own > 0.002*p.total {
-		eta = time.Duration(float64(time.Since(p.start)) * (p.total - done) / own).Round(time.Second).String()
-	} else if done >= p.total {
-		eta = "0s"
-	}
-	line := results.Visible(fmt.Sprintf("%d/%d  %s  ETA %s", p.ready, p.count, what, eta))
+	every := lineEvery
 	if p.bar != nil {
-		// A line wider than the terminal wraps, and the bar cannot erase it.
-		if len(line) > Width(p.w)-25 {
-			line = fmt.Sprintf("%d/%d  ETA %s", p.ready, p.count, eta)
-		}
-		if time.Since(p.told) > 100*time.Millisecond {
-			p.told = time.Now()
-			p.bar.Describe(line)
-			p.bar.Set64(int64(1000 * min(1, share)))
-		}
+		every = 100 * time.Millisecond
+	}
+	if now := p.now(); now.Sub(p.told) < every && p.ready != p.count {
+		return
+	} else {
+		p.told = now
+	}
+	share, left, ok := p.left()
+	eta := "?"
+	if ok {
+		eta = left.Round(time.Second).String()
+	}
+	line := results.Visible(fmt.Sprintf("%d/%d  %s  ETA %s", p.ready, p.count, what(), eta))
+	if p.bar == nil {
+		fmt.Fprintln(p.w, line)
 		return
 	}
-	if time.Since(p.told) >= lineEvery || p.ready == p.count {
-		p.told = time.Now()
-		fmt.Fprintln(p.w, line)
+	// A line wider than the terminal wraps, and the bar cannot erase it.
+	if len(line) > Width(p.w)-25 {
+		line = fmt.Sprintf("%d/%d  ETA %s", p.ready, p.count, eta)
 	}
+	p.bar.Describe(line)
+	p.bar.Set64(int64(1000 * min(1, share)))
 }
 
 // Count says how many pieces are done that other processes work at. The time left is
@@ -170,13 +175,13 @@ func (p *Progress) Count(done, total int, doing string) {
 	defer p.mu.Unlock()
 	switch {
 	case p.count != total: // the first call, or another kind of piece
-		p.total, p.count, p.found = float64(total), total, float64(done)
+		p.count, p.first = total, done
 		p.begin()
-	case done == p.ready && time.Since(p.told) < lineEvery:
+	case done == p.ready && p.now().Sub(p.told) < lineEvery:
 		return
 	}
-	p.done, p.ready = float64(done), done
-	p.show(doing)
+	p.ready = done
+	p.show(func() string { return doing })
 }
 
 // Close ends the bar. It may be called more than once.

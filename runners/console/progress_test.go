@@ -19,9 +19,11 @@ func TestETA(t *testing.T) {
 	}
 	var w bytes.Buffer
 	p := NewProgress(&w, false)
+	now := time.Unix(1000, 0)
+	p.now = func() time.Time { return now }
 	var ahead []runners.Place
 	for i := range task.Len() {
-		ahead = append(ahead, runners.Place{Task: task, Number: i})
+		ahead = append(ahead, runners.Place{Task: task, Number: i, Effort: runners.Effort{Reading: 9, Decoding: 1}})
 	}
 	p.Plan(ahead)
 	said := func(want string) {
@@ -34,11 +36,10 @@ func TestETA(t *testing.T) {
 	due := func() { p.told = time.Time{} }
 	for i := range 5 { // finished by an earlier run
 		due()
-		p.Finished(task, i)
+		p.Finished(task, i, runners.Spent{})
 	}
 	said("5/10  niah length=1000,depth=50,trial=0  ETA ?")
-	p.start = time.Now().Add(-100 * time.Second)
-	due()
+	now = now.Add(100 * time.Second)
 	p.Within("niah", task.ID(5))(runners.Progress{Prefill: 1, Max: 10, Decoded: 0}) // nine tenths of the sixth
 	said("5/10  niah length=1000,depth=50,trial=1: token 0  ETA 7m3")               // 100 s × 4.1 / 0.9 = 456 s
 }
@@ -49,13 +50,13 @@ func TestETAOfOneNameTwice(t *testing.T) {
 	var w bytes.Buffer
 	p := NewProgress(&w, false)
 	for _, name := range []string{"q a/1", "q a/1", "q a/2", "q a/2"} {
-		p.add(name, 10)
+		p.add(name, "q", runners.Effort{Reading: 10})
 	}
 	p.begin()
-	p.within("q a/1", 1, "token 3")
-	p.finish("q a/1")
-	p.finish("q a/1")
-	if p.found != 0 || p.done != 20 || p.ready != 2 || len(p.share) != 0 {
-		t.Errorf("%v of %v done, %v found, %d ready, shares %v", p.done, p.total, p.found, p.ready, p.share)
+	p.within("q a/1", 1, 0, func() string { return "token 3" })
+	p.finish("q a/1", runners.Spent{})
+	p.finish("q a/1", runners.Spent{})
+	if done, left, found := p.pace.state(); done != 20 || left != 20 || found != 0 || p.ready != 2 {
+		t.Errorf("%v done, %v left, %v found, %d ready", done, left, found, p.ready)
 	}
 }

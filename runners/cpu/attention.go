@@ -31,7 +31,6 @@ func (d *Device) keysPerBlock() int { return keyBlock / d.k.tileRows * d.k.tileR
 // the values reads them.
 func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, by engine.Attention) {
 	const op = "attention"
-	checkPlain(op, by)
 	h, window := by.Heads, by.Window
 	size := h.Size
 	m := rowsOf(op, "q", q, h.Query*size)
@@ -51,7 +50,7 @@ func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, by engi
 	}
 	a := attention{
 		d: d, out: f32(op, out), q: f32(op, q), m: m, n: n, start: start, first: first, block: block,
-		h: h, window: window, scale: by.Scale * math.Log2E,
+		h: h, window: window, logits: logitsOf(op, by),
 	}
 	keys, values := f32(op, kv.K), f32(op, kv.V)
 	panels := (m + d.k.panelWidth - 1) / d.k.panelWidth
@@ -68,13 +67,6 @@ func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, by engi
 			a.run(worker, g0*h.Group()+head, a.keys[g*(n-first)*size:(g+1)*(n-first)*size],
 				values[(g0+g)*kv.Tokens*size:(g0+g+1)*kv.Tokens*size], chunk*queryPanels, min(panels, (chunk+1)*queryPanels))
 		})
-	}
-}
-
-// checkPlain refuses what the kernels do not compute.
-func checkPlain(op string, by engine.Attention) {
-	if by.Cap != 0 || by.Sinks.Len > 0 {
-		shape("%s: soft caps and sinks are not supported", op)
 	}
 }
 
@@ -102,7 +94,7 @@ type attention struct {
 	first, block int
 	h            engine.Heads
 	window       int
-	scale        float32 // times log2(e)
+	logits       logits
 	keys         []float32
 }
 
@@ -114,7 +106,7 @@ func (a *attention) run(worker, head int, keys, values []float32, lo, hi int) {
 	scores := buf[(hi-lo)*state:]
 	for p := lo; p < hi; p++ {
 		s := a.state(buf, p-lo)
-		packQueries(s.q, a.q, a.m, a.h.Query, head, size, p*width, width, a.scale)
+		packQueries(s.q, a.q, a.m, a.h.Query, head, size, p*width, width, a.logits.scale)
 		clear(s.sum)
 		clear(s.l)
 		for i := range s.m {
@@ -135,6 +127,7 @@ func (a *attention) run(worker, head int, keys, values []float32, lo, hi int) {
 			n := min(a.block, high+1-j0)
 			s := a.state(buf, p-lo)
 			a.d.scores(scores, keys[(j0-a.first)*size:], s.q, size, n, a.n-j0)
+			a.d.bend(a.logits, scores[:n*width])
 			a.mask(scores, j0, n, low, high)
 			k.softmax(n, &scores[0], &s.m[0], &s.l[0], &s.f[0])
 			if !allOnes(s.f) {
@@ -150,7 +143,7 @@ func (a *attention) run(worker, head int, keys, values []float32, lo, hi int) {
 		s := a.state(buf, p-lo)
 		for i := range min(width, a.m-p*width) {
 			out := a.out[((p*width+i)*a.h.Query+head)*size:][:size]
-			f := 1 / s.l[i]
+			f := a.logits.share(head, s.m[i], s.l[i])
 			for x := range out {
 				out[x] = s.sum[x*width+i] * f
 			}
@@ -228,7 +221,6 @@ func allOnes(f []float32) bool {
 // them, per query head.
 func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv engine.KV, by engine.Attention) {
 	const op = "window scores"
-	checkPlain(op, by)
 	h := by.Heads
 	size, width := h.Size, d.k.panelWidth
 	rows := rowsOf(op, "q", q, h.Query*size)
@@ -243,7 +235,7 @@ func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv en
 	if d.err != nil {
 		return
 	}
-	queries, keys := f32(op, q), f32(op, kv.K)
+	queries, keys, logits := f32(op, q), f32(op, kv.K), logitsOf(op, by)
 	together := min(h.KV, max(1, packBytes/(4*n*size)))
 	for g0 := 0; g0 < h.KV; g0 += together {
 		heads := min(together, h.KV-g0)
@@ -253,22 +245,23 @@ func (d *Device) WindowScores(dst []engine.Array, w []int, q engine.Array, kv en
 			for x, w := range w {
 				if m := n - w; m > 0 {
 					last := queries[(rows-w)*h.Query*size:]
-					d.windowHead(f32(op, dst[x])[head*m:(head+1)*m], last, packed[t/h.Group()*n*size:], w, n, head, by, width, worker)
+					d.windowHead(f32(op, dst[x])[head*m:(head+1)*m], last, packed[t/h.Group()*n*size:], w, n, head, by, logits, width, worker)
 				}
 			}
 		})
 	}
 }
 
-func (d *Device) windowHead(out, q, keys []float32, w, n, head int, by engine.Attention, width, worker int) {
+func (d *Device) windowHead(out, q, keys []float32, w, n, head int, by engine.Attention, logits logits, width, worker int) {
 	k, h, size := d.k, by.Heads, by.Heads.Size
 	buf := scratch(&d.local[worker], (n+k.tileRows)*width+width*(size+3)+n-w)
 	qp, buf := buf[:width*size], buf[width*size:]
 	m, l, f, buf := buf[:width], buf[width:2*width], buf[2*width:3*width], buf[3*width:]
 	sum, scores := buf[:n-w], buf[n-w:]
 	for i0 := 0; i0 < w; i0 += width {
-		packQueries(qp, q, w, h.Query, head, size, i0, width, by.Scale*math.Log2E)
+		packQueries(qp, q, w, h.Query, head, size, i0, width, logits.scale)
 		d.scores(scores, keys, qp, size, n, n)
+		d.bend(logits, scores[:n*width])
 		low := n - w + i0
 		mask(scores, width, 0, n, low, n-w+min(w, i0+width)-1, by.Window)
 		for i := range width {
@@ -278,7 +271,7 @@ func (d *Device) windowHead(out, q, keys []float32, w, n, head int, by engine.At
 		for i := range width {
 			f[i] = 0
 			if i0+i < w {
-				f[i] = 1 / l[i]
+				f[i] = logits.share(head, m[i], l[i])
 			}
 		}
 		if i0 == 0 {

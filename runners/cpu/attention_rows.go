@@ -1,16 +1,11 @@
 package cpu
 
-import (
-	"math"
-
-	"github.com/snapbench/snapbench/runners/engine"
-)
+import "github.com/snapbench/snapbench/runners/engine"
 
 // AttentionRows writes down what the queries pay to each key. A panel of a head's queries is
 // one worker's.
 func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
 	const op = "attention rows"
-	checkPlain(op, by)
 	h, window := by.Heads, by.Window
 	size, n, width := h.Size, kv.Tokens, d.k.panelWidth
 	m := rowsOf(op, "q", q, h.Query*size)
@@ -30,7 +25,7 @@ func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by 
 	if window > 0 {
 		first = max(0, start-window+1)
 	}
-	queries, keys, out := f32(op, q), f32(op, kv.K), f32(op, dst)
+	queries, keys, out, logits := f32(op, q), f32(op, kv.K), f32(op, dst), logitsOf(op, by)
 	count, panels := end-first, (m+width-1)/width
 	together := min(h.KV, max(1, packBytes/(4*count*size)))
 	for g0 := 0; g0 < h.KV; g0 += together {
@@ -41,8 +36,9 @@ func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by 
 			buf := scratch(&d.local[worker], (count+d.k.tileRows)*width+width*(size+3))
 			panel, buf := buf[:width*size], buf[width*size:]
 			top, total, share, scores := buf[:width], buf[width:2*width], buf[2*width:3*width], buf[3*width:]
-			packQueries(panel, queries, m, h.Query, g0*h.Group()+head, size, i0, width, by.Scale*math.Log2E)
+			packQueries(panel, queries, m, h.Query, g0*h.Group()+head, size, i0, width, logits.scale)
 			d.scores(scores, packed[head/h.Group()*count*size:], panel, size, count, count)
+			d.bend(logits, scores[:count*width])
 			mask(scores, width, first, count, start+i0, start+min(m, i0+width)-1, window)
 			for i := range width {
 				top[i], total[i] = lowest, 0
@@ -52,7 +48,7 @@ func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by 
 				to := out[((g0*h.Group()+head)*m+i0+i)*columns:][:columns]
 				clear(to[:min(first, columns)])
 				clear(to[min(end, columns):])
-				factor := 1 / total[i]
+				factor := logits.share(g0*h.Group()+head, top[i], total[i])
 				for j := first; j < min(end, columns); j++ {
 					to[j] = scores[(j-first)*width+i] * factor
 				}

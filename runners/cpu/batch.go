@@ -1,10 +1,6 @@
 package cpu
 
-import (
-	"math"
-
-	"github.com/snapbench/snapbench/runners/engine"
-)
+import "github.com/snapbench/snapbench/runners/engine"
 
 // segmentRows is how many cache rows one thread takes at a time, so that one long cache keeps
 // every thread busy. A cache is cut at multiples of it, whatever else is in the batch, so that
@@ -157,7 +153,6 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, by engine.Attention) {
 	const op = "attend caches"
 	b := ownBatch(op, eb)
-	checkPlain(op, by)
 	h, size, window := b.heads, b.heads.Size, by.Window
 	if by.Heads != h {
 		shape("%s: heads %+v, the batch has %+v", op, by.Heads, h)
@@ -194,13 +189,13 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, b
 	}
 	width := size + 2 // sum, l, m
 	results := scratch(&d.parts, parts*width)
-	in, to := f32(op, q), f32(op, out)
+	in, to, logits := f32(op, q), f32(op, out), logitsOf(op, by)
 	d.pool.run(len(b.work), func(t, worker int) {
-		d.attendSegment(b, &b.work[t], layer, in, results, by.Scale*math.Log2E, worker)
+		d.attendSegment(b, &b.work[t], layer, in, results, logits, worker)
 	})
 	d.eachRow(len(b.finish), size, func(lo, hi int) {
 		for _, r := range b.finish[lo:hi] {
-			join(to[(r.row*h.Query+r.head)*size:][:size], results, r, width)
+			join(to[(r.row*h.Query+r.head)*size:][:size], results, r, width, logits.sink(r.head))
 		}
 	})
 }
@@ -221,7 +216,7 @@ func firstVisible(positions []int32, start, n, p int) int {
 	return lo
 }
 
-func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results []float32, scale float32, worker int) {
+func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results []float32, logits logits, worker int) {
 	h, size := b.heads, b.heads.Size
 	c := &b.sequences[t.row].Caches[layer]
 	share := h.Query / len(c.Len)
@@ -247,9 +242,10 @@ func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results [
 	}
 	for e := range share {
 		for x, v := range q[(t.row*h.Query+t.head*share+e)*size:][:size] {
-			qs[x] = v * scale
+			qs[x] = v * logits.scale
 		}
 		k.dots(n, size, &qs[0], &keys[0], size, &p[0])
+		d.bend(logits, p[:n])
 		for j := n; j < padded; j++ {
 			p[j] = minusInf
 		}
@@ -260,14 +256,15 @@ func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results [
 	}
 }
 
-// join adds up the pieces of one query head in the order of the cache.
-func join(out, results []float32, r rowTask, width int) {
+// join adds up the pieces of one query head in the order of the cache. A sink's power is one
+// more summand of the head, not of a piece.
+func join(out, results []float32, r rowTask, width int, sink float32) {
 	size := len(out)
-	top := float32(lowest)
+	top := sink
 	for i := range r.n {
 		top = max(top, results[(r.part+i*r.stride)*width+size+1])
 	}
-	var l float32
+	l := exp2Go(sink - top)
 	clear(out)
 	for i := range r.n {
 		piece := results[(r.part+i*r.stride)*width:][:width]

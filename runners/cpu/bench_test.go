@@ -169,14 +169,14 @@ func BenchmarkElementwise(b *testing.B) {
 	})
 	b.Run("swiglu", func(b *testing.B) {
 		for range b.N {
-			d.SwiGLU(dst, gateUp, ff)
+			d.Gate(dst, gateUp, ff, engine.Activation{})
 		}
 	})
 	h := benchHeads
 	qkv := d.array(b, m*(h.Query+2*h.KV)*h.Size)
 	kv := engine.KV{K: d.array(b, h.KV*m*h.Size), V: d.array(b, h.KV*m*h.Size), Tokens: m, Heads: h.KV, Size: h.Size}
 	f := make([]float32, h.Size/2)
-	r, _ := d.NewRotary(f, 1, m)
+	r, _ := d.NewRotary(engine.Rotation{Frequencies: f, Scale: 1}, m)
 	b.Run("rotate", func(b *testing.B) {
 		for range b.N {
 			d.Rotate(dst.Slice(0, m*h.Query*h.Size), kv, qkv, 0, h, r, engine.QKNorm{})

@@ -1,16 +1,11 @@
 package cpu
 
-import (
-	"math"
-
-	"github.com/snapbench/snapbench/runners/engine"
-)
+import "github.com/snapbench/snapbench/runners/engine"
 
 // ColumnSums adds up what a block's queries pay to each key, per query head. A head is
 // one worker's: its panels of queries go by in their order.
 func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, by engine.Attention) {
 	const op = "column sums"
-	checkPlain(op, by)
 	h, window := by.Heads, by.Window
 	size, n := h.Size, kv.Tokens
 	m := rowsOf(op, "q", q, h.Query*size)
@@ -37,7 +32,7 @@ func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, by eng
 	if window > 0 {
 		first = max(0, start-window+1)
 	}
-	queries, keys, out := f32(op, q), f32(op, kv.K), f32(op, dst)
+	queries, keys, out, logits := f32(op, q), f32(op, kv.K), f32(op, dst), logitsOf(op, by)
 	together := min(h.KV, max(1, packBytes/(4*(end-first)*size)))
 	for g0 := 0; g0 < h.KV; g0 += together {
 		heads := min(together, h.KV-g0)
@@ -46,7 +41,7 @@ func (d *Device) ColumnSums(dst, q engine.Array, kv engine.KV, start int, by eng
 			head := g0*h.Group() + t
 			c := columns{
 				d: d, worker: worker, q: queries, keys: packed[t/h.Group()*(end-first)*size:][:(end-first)*size],
-				m: m, first: first, start: start, heads: h.Query, head: head, size: size, window: window, scale: by.Scale * math.Log2E,
+				m: m, first: first, start: start, heads: h.Query, head: head, size: size, window: window, logits: logits,
 			}
 			to := out[head*n:][:end]
 			clear(to[start:])
@@ -64,7 +59,7 @@ type columns struct {
 	start        int
 	heads, head  int
 	size, window int
-	scale        float32 // times log2(e)
+	logits       logits
 }
 
 // addTo adds the sums to out, which begins with key first.
@@ -76,7 +71,7 @@ func (c *columns) addTo(out []float32) {
 	top, total, share, buf := buf[:width], buf[width:2*width], buf[2*width:3*width], buf[3*width:]
 	sum, scores := buf[:n], buf[n:]
 	for i0 := 0; i0 < c.m; i0 += width {
-		packQueries(q, c.q, c.m, c.heads, c.head, c.size, i0, width, c.scale)
+		packQueries(q, c.q, c.m, c.heads, c.head, c.size, i0, width, c.logits.scale)
 		low, high := c.start+i0, c.start+min(c.m, i0+width)-1
 		from := c.first // in whole tiles
 		if c.window > 0 {
@@ -84,6 +79,7 @@ func (c *columns) addTo(out []float32) {
 		}
 		count := high + 1 - from
 		c.d.scores(scores, c.keys[(from-c.first)*c.size:], q, c.size, count, n-(from-c.first))
+		c.d.bend(c.logits, scores[:count*width])
 		mask(scores, width, from, count, low, high, c.window)
 		for i := range width {
 			top[i], total[i] = lowest, 0
@@ -92,7 +88,7 @@ func (c *columns) addTo(out []float32) {
 		for i := range width {
 			share[i] = 0
 			if i0+i < c.m {
-				share[i] = 1 / total[i]
+				share[i] = c.logits.share(c.head, top[i], total[i])
 			}
 		}
 		k.dots(count, width, &share[0], &scores[0], width, &sum[0])

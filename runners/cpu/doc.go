@@ -3,6 +3,13 @@
 // device opens and named by [Device.Describe]. The environment variable
 // SNAPBENCH_CPU (avx512, avx2, go) asks for one of them.
 //
+// # Attention
+//
+// Heads of any size go through the same kernels, whose tiles run along keys and numbers of a
+// head; decoding takes plain Go where a head's size is no multiple of 8. A soft cap costs a
+// pass over the logits that takes its powers in the kernels and is otherwise plain Go; sinks
+// cost nothing.
+//
 // # Why a row does not depend on the other rows
 //
 // Each output number is one lane of a vector. Its sum runs over k in ascending

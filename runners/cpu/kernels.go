@@ -44,11 +44,14 @@ type kernels struct {
 	expSum       func(n int, s *float32, m float32) float32
 	sumSquares   func(n int, x *float32) float32
 	scaleProduct func(n int, x *float32, f float32, y, dst *float32)
-	swiglu       func(n int, g, u, dst *float32)
+	gates        [3]gateFunc // by engine.ActivationKind
 	rotate       func(n int, x, cos, sin, dst *float32)
 
 	pause func()
 }
+
+// gateFunc joins n numbers of gate and up. alpha and limit are of engine.ClampedSwiGLU alone.
+type gateFunc func(n int, g, u, dst *float32, alpha, limit float32)
 
 // format is how the numbers of a panel lie in memory.
 type format int
@@ -59,6 +62,8 @@ const (
 	formatF16
 	formatQ8 // 32 k: scales (half), then a byte for each k and column
 	formatQ4 // 32 k: scales and minima (half), then a word per column for each 8 k
+	formatP4 // MXFP4, 32 k: scales (bfloat16), then a word per column for each 8 k
+	formatE8 // E4M3, 32 k: scales (float32), then a byte for each k and column
 	formats
 )
 
@@ -80,6 +85,10 @@ func (f format) panelBytes(k, width int) int {
 		return 2 * k * width
 	case formatQ8:
 		return k / 32 * 34 * width
+	case formatP4:
+		return k / 32 * 18 * width
+	case formatE8:
+		return k / 32 * 36 * width
 	}
 	return k / 32 * 20 * width
 }

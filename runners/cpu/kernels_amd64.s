@@ -1007,6 +1007,197 @@ word:
 DATA const0000000f<>+0(SB)/4, $0x0000000f
 GLOBL const0000000f<>(SB), RODATA|NOPTR, $4
 
+// func unpackP4AVX2(blocks int, src *byte, dst *float32)
+// Requires: AVX, AVX2
+TEXT ·unpackP4AVX2(SB), NOSPLIT, $0-24
+	MOVQ         blocks+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         dst+16(FP), DX
+	VMOVUPS      fp4AVX2<>+0(SB), Y0
+	VBROADCASTSS const80000000<>+0(SB), Y1
+
+block:
+	VPMOVZXWD (CX), Y2
+	VPSLLD    $0x10, Y2, Y2
+	VPMOVZXWD 16(CX), Y3
+	VPSLLD    $0x10, Y3, Y3
+	ADDQ      $0x00000020, CX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VPSLLD  $0x1c, Y4, Y7
+	VPERMPS Y0, Y4, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y2, Y6, Y6
+	VMOVUPS Y6, (DX)
+	VPSLLD  $0x1c, Y5, Y7
+	VPERMPS Y0, Y5, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y3, Y6, Y6
+	VMOVUPS Y6, 32(DX)
+	VPSRLD  $0x04, Y4, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y2, Y6, Y6
+	VMOVUPS Y6, 64(DX)
+	VPSRLD  $0x04, Y5, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y3, Y6, Y6
+	VMOVUPS Y6, 96(DX)
+	VPSRLD  $0x08, Y4, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y2, Y6, Y6
+	VMOVUPS Y6, 128(DX)
+	VPSRLD  $0x08, Y5, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y3, Y6, Y6
+	VMOVUPS Y6, 160(DX)
+	VPSRLD  $0x0c, Y4, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y2, Y6, Y6
+	VMOVUPS Y6, 192(DX)
+	VPSRLD  $0x0c, Y5, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y3, Y6, Y6
+	VMOVUPS Y6, 224(DX)
+	VPSRLD  $0x10, Y4, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y2, Y6, Y6
+	VMOVUPS Y6, 256(DX)
+	VPSRLD  $0x10, Y5, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y3, Y6, Y6
+	VMOVUPS Y6, 288(DX)
+	VPSRLD  $0x14, Y4, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y2, Y6, Y6
+	VMOVUPS Y6, 320(DX)
+	VPSRLD  $0x14, Y5, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y3, Y6, Y6
+	VMOVUPS Y6, 352(DX)
+	VPSRLD  $0x18, Y4, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y2, Y6, Y6
+	VMOVUPS Y6, 384(DX)
+	VPSRLD  $0x18, Y5, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y3, Y6, Y6
+	VMOVUPS Y6, 416(DX)
+	VPSRLD  $0x1c, Y4, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y2, Y6, Y6
+	VMOVUPS Y6, 448(DX)
+	VPSRLD  $0x1c, Y5, Y6
+	VPSLLD  $0x1c, Y6, Y7
+	VPERMPS Y0, Y6, Y6
+	VPAND   Y1, Y7, Y7
+	VPOR    Y7, Y6, Y6
+	VMULPS  Y3, Y6, Y6
+	VMOVUPS Y6, 480(DX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000200, DX
+	DECQ    BX
+	JNE     word
+	DECQ    AX
+	JNE     block
+	VZEROUPPER
+	RET
+
+DATA fp4AVX2<>+0(SB)/4, $0x00000000
+DATA fp4AVX2<>+4(SB)/4, $0x3f000000
+DATA fp4AVX2<>+8(SB)/4, $0x3f800000
+DATA fp4AVX2<>+12(SB)/4, $0x3fc00000
+DATA fp4AVX2<>+16(SB)/4, $0x40000000
+DATA fp4AVX2<>+20(SB)/4, $0x40400000
+DATA fp4AVX2<>+24(SB)/4, $0x40800000
+DATA fp4AVX2<>+28(SB)/4, $0x40c00000
+GLOBL fp4AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA const80000000<>+0(SB)/4, $0x80000000
+GLOBL const80000000<>(SB), RODATA|NOPTR, $4
+
+// func unpackE8AVX2(blocks int, src *byte, dst *float32)
+// Requires: AVX, F16C
+TEXT ·unpackE8AVX2(SB), NOSPLIT, $0-24
+	MOVQ         blocks+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         dst+16(FP), DX
+	VBROADCASTSS constbfffbfff<>+0(SB), Y0
+
+block:
+	VMOVUPS (CX), Y1
+	VMOVUPS 32(CX), Y2
+	ADDQ    $0x00000040, CX
+	MOVQ    $0x00000020, BX
+
+k:
+	VPMOVSXBW (CX), X3
+	VPSLLW    $0x07, X3, X3
+	VPAND     X0, X3, X3
+	VCVTPH2PS X3, Y3
+	VMULPS    Y1, Y3, Y3
+	VMOVUPS   Y3, (DX)
+	VPMOVSXBW 8(CX), X3
+	VPSLLW    $0x07, X3, X3
+	VPAND     X0, X3, X3
+	VCVTPH2PS X3, Y3
+	VMULPS    Y2, Y3, Y3
+	VMOVUPS   Y3, 32(DX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x00000040, DX
+	DECQ      BX
+	JNE       k
+	DECQ      AX
+	JNE       block
+	VZEROUPPER
+	RET
+
+DATA constbfffbfff<>+0(SB)/4, $0xbfffbfff
+GLOBL constbfffbfff<>(SB), RODATA|NOPTR, $4
+
 // func rowBF16AVX2_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·rowBF16AVX2_1x1(SB), NOSPLIT, $0-64
@@ -1274,6 +1465,267 @@ word:
 	ADDQ         $0x00000040, DX
 	DECQ         BX
 	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowP4AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rowP4AVX2_1x1(SB), NOSPLIT, $64-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      fp4AVX2<>+0(SB), Y4
+	VBROADCASTSS const80000000<>+0(SB), Y5
+
+block:
+	VPMOVZXWD (DX), Y2
+	VPSLLD    $0x10, Y2, Y2
+	VMOVUPS   Y2, (SP)
+	VPMOVZXWD 16(DX), Y2
+	VPSLLD    $0x10, Y2, Y2
+	VMOVUPS   Y2, 32(SP)
+	ADDQ      $0x00000020, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Y6
+	VMOVUPS      32(DX), Y7
+	VBROADCASTSS (CX), Y2
+	VPSLLD       $0x1c, Y6, Y8
+	VPERMPS      Y4, Y6, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       (SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSLLD       $0x1c, Y7, Y8
+	VPERMPS      Y4, Y7, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       32(SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 4(CX), Y2
+	VPSRLD       $0x04, Y6, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       (SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x04, Y7, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       32(SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 8(CX), Y2
+	VPSRLD       $0x08, Y6, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       (SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x08, Y7, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       32(SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 12(CX), Y2
+	VPSRLD       $0x0c, Y6, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       (SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x0c, Y7, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       32(SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 16(CX), Y2
+	VPSRLD       $0x10, Y6, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       (SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x10, Y7, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       32(SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 20(CX), Y2
+	VPSRLD       $0x14, Y6, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       (SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x14, Y7, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       32(SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 24(CX), Y2
+	VPSRLD       $0x18, Y6, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       (SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x18, Y7, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       32(SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 28(CX), Y2
+	VPSRLD       $0x1c, Y6, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       (SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPSRLD       $0x1c, Y7, Y3
+	VPSLLD       $0x1c, Y3, Y8
+	VPERMPS      Y4, Y3, Y3
+	VPAND        Y5, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VMULPS       32(SP), Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowE8AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, F16C, FMA3
+TEXT ·rowE8AVX2_1x1(SB), NOSPLIT, $0-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VBROADCASTSS constbfffbfff<>+0(SB), Y4
+
+block:
+	VMOVUPS (DX), Y5
+	VMOVUPS 32(DX), Y6
+	ADDQ    $0x00000040, DX
+	MOVQ    $0x00000008, BX
+
+k:
+	VBROADCASTSS (CX), Y2
+	VPMOVSXBW    (DX), X3
+	VPSLLW       $0x07, X3, X3
+	VPAND        X4, X3, X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y5, Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPMOVSXBW    8(DX), X3
+	VPSLLW       $0x07, X3, X3
+	VPAND        X4, X3, X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y6, Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 4(CX), Y2
+	VPMOVSXBW    16(DX), X3
+	VPSLLW       $0x07, X3, X3
+	VPAND        X4, X3, X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y5, Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPMOVSXBW    24(DX), X3
+	VPSLLW       $0x07, X3, X3
+	VPAND        X4, X3, X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y6, Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 8(CX), Y2
+	VPMOVSXBW    32(DX), X3
+	VPSLLW       $0x07, X3, X3
+	VPAND        X4, X3, X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y5, Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPMOVSXBW    40(DX), X3
+	VPSLLW       $0x07, X3, X3
+	VPAND        X4, X3, X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y6, Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VBROADCASTSS 12(CX), Y2
+	VPMOVSXBW    48(DX), X3
+	VPSLLW       $0x07, X3, X3
+	VPAND        X4, X3, X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y5, Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPMOVSXBW    56(DX), X3
+	VPSLLW       $0x07, X3, X3
+	VPAND        X4, X3, X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y6, Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          k
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
@@ -1747,6 +2199,455 @@ set:
 	VZEROUPPER
 	RET
 
+// func rowP4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rowP4AVX2_1x2(SB), NOSPLIT, $128-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	ADDQ         DX, BX
+	MOVQ         init+32(FP), SI
+	VMOVUPS      (SI), Y0
+	VMOVUPS      32(SI), Y1
+	VMOVUPS      64(SI), Y2
+	VMOVUPS      96(SI), Y3
+	VMOVUPS      fp4AVX2<>+0(SB), Y6
+	VBROADCASTSS const80000000<>+0(SB), Y7
+
+block:
+	VPMOVZXWD (DX), Y4
+	VPSLLD    $0x10, Y4, Y4
+	VMOVUPS   Y4, (SP)
+	VPMOVZXWD 16(DX), Y4
+	VPSLLD    $0x10, Y4, Y4
+	VMOVUPS   Y4, 32(SP)
+	VPMOVZXWD (BX), Y4
+	VPSLLD    $0x10, Y4, Y4
+	VMOVUPS   Y4, 64(SP)
+	VPMOVZXWD 16(BX), Y4
+	VPSLLD    $0x10, Y4, Y4
+	VMOVUPS   Y4, 96(SP)
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	MOVQ      $0x00000004, SI
+
+word:
+	VMOVUPS      (DX), Y8
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSS (CX), Y4
+	VPSLLD       $0x1c, Y8, Y12
+	VPERMPS      Y6, Y8, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSLLD       $0x1c, Y9, Y12
+	VPERMPS      Y6, Y9, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       32(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSLLD       $0x1c, Y10, Y12
+	VPERMPS      Y6, Y10, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       64(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSLLD       $0x1c, Y11, Y12
+	VPERMPS      Y6, Y11, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       96(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 4(CX), Y4
+	VPSRLD       $0x04, Y8, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x04, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       32(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x04, Y10, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       64(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x04, Y11, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       96(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 8(CX), Y4
+	VPSRLD       $0x08, Y8, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x08, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       32(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x08, Y10, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       64(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x08, Y11, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       96(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 12(CX), Y4
+	VPSRLD       $0x0c, Y8, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x0c, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       32(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x0c, Y10, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       64(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x0c, Y11, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       96(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 16(CX), Y4
+	VPSRLD       $0x10, Y8, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x10, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       32(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x10, Y10, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       64(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x10, Y11, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       96(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 20(CX), Y4
+	VPSRLD       $0x14, Y8, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x14, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       32(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x14, Y10, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       64(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x14, Y11, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       96(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 24(CX), Y4
+	VPSRLD       $0x18, Y8, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x18, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       32(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x18, Y10, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       64(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x18, Y11, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       96(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 28(CX), Y4
+	VPSRLD       $0x1c, Y8, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPSRLD       $0x1c, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       32(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPSRLD       $0x1c, Y10, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       64(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPSRLD       $0x1c, Y11, Y5
+	VPSLLD       $0x1c, Y5, Y12
+	VPERMPS      Y6, Y5, Y5
+	VPAND        Y7, Y12, Y12
+	VPOR         Y12, Y5, Y5
+	VMULPS       96(SP), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	DECQ         SI
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	VADDPS       64(DX), Y2, Y2
+	VADDPS       96(DX), Y3, Y3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowE8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, F16C, FMA3
+TEXT ·rowE8AVX2_1x2(SB), NOSPLIT, $0-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	ADDQ         DX, BX
+	MOVQ         init+32(FP), SI
+	VMOVUPS      (SI), Y0
+	VMOVUPS      32(SI), Y1
+	VMOVUPS      64(SI), Y2
+	VMOVUPS      96(SI), Y3
+	VBROADCASTSS constbfffbfff<>+0(SB), Y6
+
+block:
+	VMOVUPS (DX), Y7
+	VMOVUPS 32(DX), Y8
+	VMOVUPS (BX), Y9
+	VMOVUPS 32(BX), Y10
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	MOVQ    $0x00000008, SI
+
+k:
+	VBROADCASTSS (CX), Y4
+	VPMOVSXBW    (DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y7, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPMOVSXBW    8(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y8, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPMOVSXBW    (BX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y9, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPMOVSXBW    8(BX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y10, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 4(CX), Y4
+	VPMOVSXBW    16(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y7, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPMOVSXBW    24(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y8, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPMOVSXBW    16(BX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y9, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPMOVSXBW    24(BX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y10, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 8(CX), Y4
+	VPMOVSXBW    32(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y7, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPMOVSXBW    40(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y8, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPMOVSXBW    32(BX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y9, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPMOVSXBW    40(BX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y10, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VBROADCASTSS 12(CX), Y4
+	VPMOVSXBW    48(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y7, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPMOVSXBW    56(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y8, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPMOVSXBW    48(BX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y9, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPMOVSXBW    56(BX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X6, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y10, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	DECQ         SI
+	JNE          k
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	VADDPS       64(DX), Y2, Y2
+	VADDPS       96(DX), Y3, Y3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
 // func rowBF16AVX2_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·rowBF16AVX2_2x1(SB), NOSPLIT, $0-64
@@ -2082,6 +2983,319 @@ word:
 	ADDQ         $0x00000040, DX
 	DECQ         BX
 	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowP4AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rowP4AVX2_2x1(SB), NOSPLIT, $64-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VMOVUPS      fp4AVX2<>+0(SB), Y7
+	VBROADCASTSS const80000000<>+0(SB), Y8
+
+block:
+	VPMOVZXWD (DX), Y4
+	VPSLLD    $0x10, Y4, Y4
+	VMOVUPS   Y4, (SP)
+	VPMOVZXWD 16(DX), Y4
+	VPSLLD    $0x10, Y4, Y4
+	VMOVUPS   Y4, 32(SP)
+	ADDQ      $0x00000020, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Y9
+	VMOVUPS      32(DX), Y10
+	VPSLLD       $0x1c, Y9, Y4
+	VPERMPS      Y7, Y9, Y5
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VPSLLD       $0x1c, Y10, Y4
+	VPERMPS      Y7, Y10, Y6
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x04, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y4
+	VPERMPS      Y7, Y5, Y5
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VPSRLD       $0x04, Y10, Y6
+	VPSLLD       $0x1c, Y6, Y4
+	VPERMPS      Y7, Y6, Y6
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 12(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x08, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y4
+	VPERMPS      Y7, Y5, Y5
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VPSRLD       $0x08, Y10, Y6
+	VPSLLD       $0x1c, Y6, Y4
+	VPERMPS      Y7, Y6, Y6
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VBROADCASTSS 16(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 20(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x0c, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y4
+	VPERMPS      Y7, Y5, Y5
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VPSRLD       $0x0c, Y10, Y6
+	VPSLLD       $0x1c, Y6, Y4
+	VPERMPS      Y7, Y6, Y6
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VBROADCASTSS 24(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 28(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x10, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y4
+	VPERMPS      Y7, Y5, Y5
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VPSRLD       $0x10, Y10, Y6
+	VPSLLD       $0x1c, Y6, Y4
+	VPERMPS      Y7, Y6, Y6
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VBROADCASTSS 32(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 36(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x14, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y4
+	VPERMPS      Y7, Y5, Y5
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VPSRLD       $0x14, Y10, Y6
+	VPSLLD       $0x1c, Y6, Y4
+	VPERMPS      Y7, Y6, Y6
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VBROADCASTSS 40(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 44(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x18, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y4
+	VPERMPS      Y7, Y5, Y5
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VPSRLD       $0x18, Y10, Y6
+	VPSLLD       $0x1c, Y6, Y4
+	VPERMPS      Y7, Y6, Y6
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VBROADCASTSS 48(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 52(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPSRLD       $0x1c, Y9, Y5
+	VPSLLD       $0x1c, Y5, Y4
+	VPERMPS      Y7, Y5, Y5
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       (SP), Y5, Y5
+	VPSRLD       $0x1c, Y10, Y6
+	VPSLLD       $0x1c, Y6, Y4
+	VPERMPS      Y7, Y6, Y6
+	VPAND        Y8, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VBROADCASTSS 56(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 60(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowE8AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, F16C, FMA3
+TEXT ·rowE8AVX2_2x1(SB), NOSPLIT, $0-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSS constbfffbfff<>+0(SB), Y7
+
+block:
+	VMOVUPS (DX), Y8
+	VMOVUPS 32(DX), Y9
+	ADDQ    $0x00000040, DX
+	MOVQ    $0x00000008, BX
+
+k:
+	VPMOVSXBW    (DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X7, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y8, Y5, Y5
+	VPMOVSXBW    8(DX), X6
+	VPSLLW       $0x07, X6, X6
+	VPAND        X7, X6, X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y9, Y6, Y6
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPMOVSXBW    16(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X7, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y8, Y5, Y5
+	VPMOVSXBW    24(DX), X6
+	VPSLLW       $0x07, X6, X6
+	VPAND        X7, X6, X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y9, Y6, Y6
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 12(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPMOVSXBW    32(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X7, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y8, Y5, Y5
+	VPMOVSXBW    40(DX), X6
+	VPSLLW       $0x07, X6, X6
+	VPAND        X7, X6, X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y9, Y6, Y6
+	VBROADCASTSS 16(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 20(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	VPMOVSXBW    48(DX), X5
+	VPSLLW       $0x07, X5, X5
+	VPAND        X7, X5, X5
+	VCVTPH2PS    X5, Y5
+	VMULPS       Y8, Y5, Y5
+	VPMOVSXBW    56(DX), X6
+	VPSLLW       $0x07, X6, X6
+	VPAND        X7, X6, X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y9, Y6, Y6
+	VBROADCASTSS 24(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS 28(CX), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VFMADD231PS  Y6, Y4, Y3
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          k
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
@@ -2511,6 +3725,371 @@ word:
 	ADDQ         $0x00000040, DX
 	DECQ         BX
 	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+	VADDPS       (DX), Y4, Y4
+	VADDPS       32(DX), Y5, Y5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowP4AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rowP4AVX2_3x1(SB), NOSPLIT, $64-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VMOVUPS      fp4AVX2<>+0(SB), Y9
+	VBROADCASTSS const80000000<>+0(SB), Y10
+
+block:
+	VPMOVZXWD (DX), Y6
+	VPSLLD    $0x10, Y6, Y6
+	VMOVUPS   Y6, (SP)
+	VPMOVZXWD 16(DX), Y6
+	VPSLLD    $0x10, Y6, Y6
+	VMOVUPS   Y6, 32(SP)
+	ADDQ      $0x00000020, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Y11
+	VMOVUPS      32(DX), Y12
+	VPSLLD       $0x1c, Y11, Y6
+	VPERMPS      Y9, Y11, Y7
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y7, Y7
+	VMULPS       (SP), Y7, Y7
+	VPSLLD       $0x1c, Y12, Y6
+	VPERMPS      Y9, Y12, Y8
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x04, Y11, Y7
+	VPSLLD       $0x1c, Y7, Y6
+	VPERMPS      Y9, Y7, Y7
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y7, Y7
+	VMULPS       (SP), Y7, Y7
+	VPSRLD       $0x04, Y12, Y8
+	VPSLLD       $0x1c, Y8, Y6
+	VPERMPS      Y9, Y8, Y8
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VBROADCASTSS 12(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 16(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 20(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x08, Y11, Y7
+	VPSLLD       $0x1c, Y7, Y6
+	VPERMPS      Y9, Y7, Y7
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y7, Y7
+	VMULPS       (SP), Y7, Y7
+	VPSRLD       $0x08, Y12, Y8
+	VPSLLD       $0x1c, Y8, Y6
+	VPERMPS      Y9, Y8, Y8
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VBROADCASTSS 24(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 28(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 32(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x0c, Y11, Y7
+	VPSLLD       $0x1c, Y7, Y6
+	VPERMPS      Y9, Y7, Y7
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y7, Y7
+	VMULPS       (SP), Y7, Y7
+	VPSRLD       $0x0c, Y12, Y8
+	VPSLLD       $0x1c, Y8, Y6
+	VPERMPS      Y9, Y8, Y8
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VBROADCASTSS 36(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 40(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 44(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x10, Y11, Y7
+	VPSLLD       $0x1c, Y7, Y6
+	VPERMPS      Y9, Y7, Y7
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y7, Y7
+	VMULPS       (SP), Y7, Y7
+	VPSRLD       $0x10, Y12, Y8
+	VPSLLD       $0x1c, Y8, Y6
+	VPERMPS      Y9, Y8, Y8
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VBROADCASTSS 48(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 52(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 56(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x14, Y11, Y7
+	VPSLLD       $0x1c, Y7, Y6
+	VPERMPS      Y9, Y7, Y7
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y7, Y7
+	VMULPS       (SP), Y7, Y7
+	VPSRLD       $0x14, Y12, Y8
+	VPSLLD       $0x1c, Y8, Y6
+	VPERMPS      Y9, Y8, Y8
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VBROADCASTSS 60(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 64(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 68(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x18, Y11, Y7
+	VPSLLD       $0x1c, Y7, Y6
+	VPERMPS      Y9, Y7, Y7
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y7, Y7
+	VMULPS       (SP), Y7, Y7
+	VPSRLD       $0x18, Y12, Y8
+	VPSLLD       $0x1c, Y8, Y6
+	VPERMPS      Y9, Y8, Y8
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VBROADCASTSS 72(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 76(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 80(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPSRLD       $0x1c, Y11, Y7
+	VPSLLD       $0x1c, Y7, Y6
+	VPERMPS      Y9, Y7, Y7
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y7, Y7
+	VMULPS       (SP), Y7, Y7
+	VPSRLD       $0x1c, Y12, Y8
+	VPSLLD       $0x1c, Y8, Y6
+	VPERMPS      Y9, Y8, Y8
+	VPAND        Y10, Y6, Y6
+	VPOR         Y6, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VBROADCASTSS 84(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 88(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 92(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	ADDQ         CX, DX
+	VADDPS       (DX), Y2, Y2
+	VADDPS       32(DX), Y3, Y3
+	ADDQ         CX, DX
+	VADDPS       (DX), Y4, Y4
+	VADDPS       32(DX), Y5, Y5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowE8AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, F16C, FMA3
+TEXT ·rowE8AVX2_3x1(SB), NOSPLIT, $0-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS constbfffbfff<>+0(SB), Y9
+
+block:
+	VMOVUPS (DX), Y10
+	VMOVUPS 32(DX), Y11
+	ADDQ    $0x00000040, DX
+	MOVQ    $0x00000008, BX
+
+k:
+	VPMOVSXBW    (DX), X7
+	VPSLLW       $0x07, X7, X7
+	VPAND        X9, X7, X7
+	VCVTPH2PS    X7, Y7
+	VMULPS       Y10, Y7, Y7
+	VPMOVSXBW    8(DX), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X9, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y11, Y8, Y8
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPMOVSXBW    16(DX), X7
+	VPSLLW       $0x07, X7, X7
+	VPAND        X9, X7, X7
+	VCVTPH2PS    X7, Y7
+	VMULPS       Y10, Y7, Y7
+	VPMOVSXBW    24(DX), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X9, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y11, Y8, Y8
+	VBROADCASTSS 12(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 16(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 20(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPMOVSXBW    32(DX), X7
+	VPSLLW       $0x07, X7, X7
+	VPAND        X9, X7, X7
+	VCVTPH2PS    X7, Y7
+	VMULPS       Y10, Y7, Y7
+	VPMOVSXBW    40(DX), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X9, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y11, Y8, Y8
+	VBROADCASTSS 24(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 28(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 32(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	VPMOVSXBW    48(DX), X7
+	VPSLLW       $0x07, X7, X7
+	VPAND        X9, X7, X7
+	VCVTPH2PS    X7, Y7
+	VMULPS       Y10, Y7, Y7
+	VPMOVSXBW    56(DX), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X9, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y11, Y8, Y8
+	VBROADCASTSS 36(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS 40(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS 44(CX), Y6
+	VFMADD231PS  Y7, Y6, Y4
+	VFMADD231PS  Y8, Y6, Y5
+	ADDQ         $0x00000030, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNE          k
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
@@ -6088,6 +7667,150 @@ word:
 	VZEROUPPER
 	RET
 
+// func unpackP4AVX512(blocks int, src *byte, dst *float32)
+// Requires: AVX, AVX512F
+TEXT ·unpackP4AVX512(SB), NOSPLIT, $0-24
+	MOVQ    blocks+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    dst+16(FP), DX
+	VMOVUPS fp4AVX512<>+0(SB), Z0
+
+block:
+	VPMOVZXWD (CX), Z1
+	VPSLLD    $0x10, Z1, Z1
+	VPMOVZXWD 32(CX), Z2
+	VPSLLD    $0x10, Z2, Z2
+	ADDQ      $0x00000040, CX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS (CX), Z3
+	VMOVUPS 64(CX), Z4
+	VPERMPS Z0, Z3, Z5
+	VMULPS  Z1, Z5, Z5
+	VMOVUPS Z5, (DX)
+	VPERMPS Z0, Z4, Z5
+	VMULPS  Z2, Z5, Z5
+	VMOVUPS Z5, 64(DX)
+	VPSRLD  $0x04, Z3, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z1, Z5, Z5
+	VMOVUPS Z5, 128(DX)
+	VPSRLD  $0x04, Z4, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z2, Z5, Z5
+	VMOVUPS Z5, 192(DX)
+	VPSRLD  $0x08, Z3, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z1, Z5, Z5
+	VMOVUPS Z5, 256(DX)
+	VPSRLD  $0x08, Z4, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z2, Z5, Z5
+	VMOVUPS Z5, 320(DX)
+	VPSRLD  $0x0c, Z3, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z1, Z5, Z5
+	VMOVUPS Z5, 384(DX)
+	VPSRLD  $0x0c, Z4, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z2, Z5, Z5
+	VMOVUPS Z5, 448(DX)
+	VPSRLD  $0x10, Z3, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z1, Z5, Z5
+	VMOVUPS Z5, 512(DX)
+	VPSRLD  $0x10, Z4, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z2, Z5, Z5
+	VMOVUPS Z5, 576(DX)
+	VPSRLD  $0x14, Z3, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z1, Z5, Z5
+	VMOVUPS Z5, 640(DX)
+	VPSRLD  $0x14, Z4, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z2, Z5, Z5
+	VMOVUPS Z5, 704(DX)
+	VPSRLD  $0x18, Z3, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z1, Z5, Z5
+	VMOVUPS Z5, 768(DX)
+	VPSRLD  $0x18, Z4, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z2, Z5, Z5
+	VMOVUPS Z5, 832(DX)
+	VPSRLD  $0x1c, Z3, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z1, Z5, Z5
+	VMOVUPS Z5, 896(DX)
+	VPSRLD  $0x1c, Z4, Z5
+	VPERMPS Z0, Z5, Z5
+	VMULPS  Z2, Z5, Z5
+	VMOVUPS Z5, 960(DX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000400, DX
+	DECQ    BX
+	JNE     word
+	DECQ    AX
+	JNE     block
+	VZEROUPPER
+	RET
+
+DATA fp4AVX512<>+0(SB)/4, $0x00000000
+DATA fp4AVX512<>+4(SB)/4, $0x3f000000
+DATA fp4AVX512<>+8(SB)/4, $0x3f800000
+DATA fp4AVX512<>+12(SB)/4, $0x3fc00000
+DATA fp4AVX512<>+16(SB)/4, $0x40000000
+DATA fp4AVX512<>+20(SB)/4, $0x40400000
+DATA fp4AVX512<>+24(SB)/4, $0x40800000
+DATA fp4AVX512<>+28(SB)/4, $0x40c00000
+DATA fp4AVX512<>+32(SB)/4, $0x80000000
+DATA fp4AVX512<>+36(SB)/4, $0xbf000000
+DATA fp4AVX512<>+40(SB)/4, $0xbf800000
+DATA fp4AVX512<>+44(SB)/4, $0xbfc00000
+DATA fp4AVX512<>+48(SB)/4, $0xc0000000
+DATA fp4AVX512<>+52(SB)/4, $0xc0400000
+DATA fp4AVX512<>+56(SB)/4, $0xc0800000
+DATA fp4AVX512<>+60(SB)/4, $0xc0c00000
+GLOBL fp4AVX512<>(SB), RODATA|NOPTR, $64
+
+// func unpackE8AVX512(blocks int, src *byte, dst *float32)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackE8AVX512(SB), NOSPLIT, $0-24
+	MOVQ         blocks+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         dst+16(FP), DX
+	VBROADCASTSS constbfffbfff<>+0(SB), Z0
+
+block:
+	VMOVUPS (CX), Z1
+	VMOVUPS 64(CX), Z2
+	ADDQ    $0x00000080, CX
+	MOVQ    $0x00000020, BX
+
+k:
+	VPMOVSXBW (CX), Y3
+	VPSLLW    $0x07, Y3, Y3
+	VPAND     Y0, Y3, Y3
+	VCVTPH2PS Y3, Z3
+	VMULPS    Z1, Z3, Z3
+	VMOVUPS   Z3, (DX)
+	VPMOVSXBW 16(CX), Y3
+	VPSLLW    $0x07, Y3, Y3
+	VPAND     Y0, Y3, Y3
+	VCVTPH2PS Y3, Z3
+	VMULPS    Z2, Z3, Z3
+	VMOVUPS   Z3, 64(DX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x00000080, DX
+	DECQ      BX
+	JNE       k
+	DECQ      AX
+	JNE       block
+	VZEROUPPER
+	RET
+
 // func rowBF16AVX512_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
 TEXT ·rowBF16AVX512_1x1(SB), NOSPLIT, $0-64
@@ -6355,6 +8078,218 @@ word:
 	ADDQ         $0x00000080, DX
 	DECQ         BX
 	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowP4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowP4AVX512_1x1(SB), NOSPLIT, $128-64
+	MOVQ    blocks+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVUPS fp4AVX512<>+0(SB), Z4
+
+block:
+	VPMOVZXWD (DX), Z2
+	VPSLLD    $0x10, Z2, Z2
+	VMOVUPS   Z2, (SP)
+	VPMOVZXWD 32(DX), Z2
+	VPSLLD    $0x10, Z2, Z2
+	VMOVUPS   Z2, 64(SP)
+	ADDQ      $0x00000040, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VBROADCASTSS (CX), Z2
+	VPERMPS      Z4, Z5, Z3
+	VMULPS       (SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPERMPS      Z4, Z6, Z3
+	VMULPS       64(SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 4(CX), Z2
+	VPSRLD       $0x04, Z5, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       (SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x04, Z6, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       64(SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 8(CX), Z2
+	VPSRLD       $0x08, Z5, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       (SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x08, Z6, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       64(SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 12(CX), Z2
+	VPSRLD       $0x0c, Z5, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       (SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x0c, Z6, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       64(SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 16(CX), Z2
+	VPSRLD       $0x10, Z5, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       (SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x10, Z6, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       64(SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 20(CX), Z2
+	VPSRLD       $0x14, Z5, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       (SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x14, Z6, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       64(SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 24(CX), Z2
+	VPSRLD       $0x18, Z5, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       (SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x18, Z6, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       64(SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 28(CX), Z2
+	VPSRLD       $0x1c, Z5, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       (SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPSRLD       $0x1c, Z6, Z3
+	VPERMPS      Z4, Z3, Z3
+	VMULPS       64(SP), Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowE8AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·rowE8AVX512_1x1(SB), NOSPLIT, $0-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS constbfffbfff<>+0(SB), Z4
+
+block:
+	VMOVUPS (DX), Z5
+	VMOVUPS 64(DX), Z6
+	ADDQ    $0x00000080, DX
+	MOVQ    $0x00000008, BX
+
+k:
+	VBROADCASTSS (CX), Z2
+	VPMOVSXBW    (DX), Y3
+	VPSLLW       $0x07, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTPH2PS    Y3, Z3
+	VMULPS       Z5, Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPMOVSXBW    16(DX), Y3
+	VPSLLW       $0x07, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTPH2PS    Y3, Z3
+	VMULPS       Z6, Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 4(CX), Z2
+	VPMOVSXBW    32(DX), Y3
+	VPSLLW       $0x07, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTPH2PS    Y3, Z3
+	VMULPS       Z5, Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPMOVSXBW    48(DX), Y3
+	VPSLLW       $0x07, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTPH2PS    Y3, Z3
+	VMULPS       Z6, Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 8(CX), Z2
+	VPMOVSXBW    64(DX), Y3
+	VPSLLW       $0x07, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTPH2PS    Y3, Z3
+	VMULPS       Z5, Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPMOVSXBW    80(DX), Y3
+	VPSLLW       $0x07, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTPH2PS    Y3, Z3
+	VMULPS       Z6, Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VBROADCASTSS 12(CX), Z2
+	VPMOVSXBW    96(DX), Y3
+	VPSLLW       $0x07, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTPH2PS    Y3, Z3
+	VMULPS       Z5, Z3, Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VPMOVSXBW    112(DX), Y3
+	VPSLLW       $0x07, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VCVTPH2PS    Y3, Z3
+	VMULPS       Z6, Z3, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          k
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
@@ -6828,6 +8763,358 @@ set:
 	VZEROUPPER
 	RET
 
+// func rowP4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowP4AVX512_1x2(SB), NOSPLIT, $256-64
+	MOVQ    blocks+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    stride+24(FP), BX
+	ADDQ    DX, BX
+	MOVQ    init+32(FP), SI
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
+	VMOVUPS 192(SI), Z3
+	VMOVUPS fp4AVX512<>+0(SB), Z6
+
+block:
+	VPMOVZXWD (DX), Z4
+	VPSLLD    $0x10, Z4, Z4
+	VMOVUPS   Z4, (SP)
+	VPMOVZXWD 32(DX), Z4
+	VPSLLD    $0x10, Z4, Z4
+	VMOVUPS   Z4, 64(SP)
+	VPMOVZXWD (BX), Z4
+	VPSLLD    $0x10, Z4, Z4
+	VMOVUPS   Z4, 128(SP)
+	VPMOVZXWD 32(BX), Z4
+	VPSLLD    $0x10, Z4, Z4
+	VMOVUPS   Z4, 192(SP)
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	MOVQ      $0x00000004, SI
+
+word:
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      (BX), Z9
+	VMOVUPS      64(BX), Z10
+	VBROADCASTSS (CX), Z4
+	VPERMPS      Z6, Z7, Z5
+	VMULPS       (SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPERMPS      Z6, Z8, Z5
+	VMULPS       64(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPERMPS      Z6, Z9, Z5
+	VMULPS       128(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPERMPS      Z6, Z10, Z5
+	VMULPS       192(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 4(CX), Z4
+	VPSRLD       $0x04, Z7, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x04, Z8, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       64(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x04, Z9, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       128(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x04, Z10, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       192(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 8(CX), Z4
+	VPSRLD       $0x08, Z7, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x08, Z8, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       64(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x08, Z9, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       128(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x08, Z10, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       192(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 12(CX), Z4
+	VPSRLD       $0x0c, Z7, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x0c, Z8, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       64(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x0c, Z9, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       128(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x0c, Z10, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       192(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 16(CX), Z4
+	VPSRLD       $0x10, Z7, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x10, Z8, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       64(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x10, Z9, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       128(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x10, Z10, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       192(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 20(CX), Z4
+	VPSRLD       $0x14, Z7, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x14, Z8, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       64(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x14, Z9, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       128(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x14, Z10, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       192(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 24(CX), Z4
+	VPSRLD       $0x18, Z7, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x18, Z8, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       64(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x18, Z9, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       128(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x18, Z10, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       192(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 28(CX), Z4
+	VPSRLD       $0x1c, Z7, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPSRLD       $0x1c, Z8, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       64(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPSRLD       $0x1c, Z9, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       128(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPSRLD       $0x1c, Z10, Z5
+	VPERMPS      Z6, Z5, Z5
+	VMULPS       192(SP), Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
+	DECQ         SI
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	VADDPS       128(DX), Z2, Z2
+	VADDPS       192(DX), Z3, Z3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowE8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·rowE8AVX512_1x2(SB), NOSPLIT, $0-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	ADDQ         DX, BX
+	MOVQ         init+32(FP), SI
+	VMOVUPS      (SI), Z0
+	VMOVUPS      64(SI), Z1
+	VMOVUPS      128(SI), Z2
+	VMOVUPS      192(SI), Z3
+	VBROADCASTSS constbfffbfff<>+0(SB), Z6
+
+block:
+	VMOVUPS (DX), Z7
+	VMOVUPS 64(DX), Z8
+	VMOVUPS (BX), Z9
+	VMOVUPS 64(BX), Z10
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	MOVQ    $0x00000008, SI
+
+k:
+	VBROADCASTSS (CX), Z4
+	VPMOVSXBW    (DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z7, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPMOVSXBW    16(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z8, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPMOVSXBW    (BX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z9, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPMOVSXBW    16(BX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z10, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 4(CX), Z4
+	VPMOVSXBW    32(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z7, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPMOVSXBW    48(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z8, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPMOVSXBW    32(BX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z9, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPMOVSXBW    48(BX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z10, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 8(CX), Z4
+	VPMOVSXBW    64(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z7, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPMOVSXBW    80(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z8, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPMOVSXBW    64(BX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z9, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPMOVSXBW    80(BX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z10, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VBROADCASTSS 12(CX), Z4
+	VPMOVSXBW    96(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z7, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VPMOVSXBW    112(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z8, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VPMOVSXBW    96(BX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z9, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VPMOVSXBW    112(BX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z10, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
+	DECQ         SI
+	JNE          k
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	VADDPS       128(DX), Z2, Z2
+	VADDPS       192(DX), Z3, Z3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
 // func rowBF16AVX512_2x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
 TEXT ·rowBF16AVX512_2x1(SB), NOSPLIT, $0-64
@@ -7163,6 +9450,270 @@ word:
 	ADDQ         $0x00000080, DX
 	DECQ         BX
 	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowP4AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowP4AVX512_2x1(SB), NOSPLIT, $128-64
+	MOVQ    blocks+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVUPS (BX), Z2
+	VMOVUPS 64(BX), Z3
+	VMOVUPS fp4AVX512<>+0(SB), Z7
+
+block:
+	VPMOVZXWD (DX), Z4
+	VPSLLD    $0x10, Z4, Z4
+	VMOVUPS   Z4, (SP)
+	VPMOVZXWD 32(DX), Z4
+	VPSLLD    $0x10, Z4, Z4
+	VMOVUPS   Z4, 64(SP)
+	ADDQ      $0x00000040, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VPERMPS      Z7, Z8, Z5
+	VMULPS       (SP), Z5, Z5
+	VPERMPS      Z7, Z9, Z6
+	VMULPS       64(SP), Z6, Z6
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x04, Z8, Z5
+	VPERMPS      Z7, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VPSRLD       $0x04, Z9, Z6
+	VPERMPS      Z7, Z6, Z6
+	VMULPS       64(SP), Z6, Z6
+	VBROADCASTSS 8(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 12(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x08, Z8, Z5
+	VPERMPS      Z7, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VPSRLD       $0x08, Z9, Z6
+	VPERMPS      Z7, Z6, Z6
+	VMULPS       64(SP), Z6, Z6
+	VBROADCASTSS 16(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 20(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x0c, Z8, Z5
+	VPERMPS      Z7, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VPSRLD       $0x0c, Z9, Z6
+	VPERMPS      Z7, Z6, Z6
+	VMULPS       64(SP), Z6, Z6
+	VBROADCASTSS 24(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 28(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x10, Z8, Z5
+	VPERMPS      Z7, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VPSRLD       $0x10, Z9, Z6
+	VPERMPS      Z7, Z6, Z6
+	VMULPS       64(SP), Z6, Z6
+	VBROADCASTSS 32(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 36(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x14, Z8, Z5
+	VPERMPS      Z7, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VPSRLD       $0x14, Z9, Z6
+	VPERMPS      Z7, Z6, Z6
+	VMULPS       64(SP), Z6, Z6
+	VBROADCASTSS 40(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 44(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x18, Z8, Z5
+	VPERMPS      Z7, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VPSRLD       $0x18, Z9, Z6
+	VPERMPS      Z7, Z6, Z6
+	VMULPS       64(SP), Z6, Z6
+	VBROADCASTSS 48(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 52(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPSRLD       $0x1c, Z8, Z5
+	VPERMPS      Z7, Z5, Z5
+	VMULPS       (SP), Z5, Z5
+	VPSRLD       $0x1c, Z9, Z6
+	VPERMPS      Z7, Z6, Z6
+	VMULPS       64(SP), Z6, Z6
+	VBROADCASTSS 56(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 60(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowE8AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·rowE8AVX512_2x1(SB), NOSPLIT, $0-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	VBROADCASTSS constbfffbfff<>+0(SB), Z7
+
+block:
+	VMOVUPS (DX), Z8
+	VMOVUPS 64(DX), Z9
+	ADDQ    $0x00000080, DX
+	MOVQ    $0x00000008, BX
+
+k:
+	VPMOVSXBW    (DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z8, Z5, Z5
+	VPMOVSXBW    16(DX), Y6
+	VPSLLW       $0x07, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTPH2PS    Y6, Z6
+	VMULPS       Z9, Z6, Z6
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPMOVSXBW    32(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z8, Z5, Z5
+	VPMOVSXBW    48(DX), Y6
+	VPSLLW       $0x07, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTPH2PS    Y6, Z6
+	VMULPS       Z9, Z6, Z6
+	VBROADCASTSS 8(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 12(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPMOVSXBW    64(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z8, Z5, Z5
+	VPMOVSXBW    80(DX), Y6
+	VPSLLW       $0x07, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTPH2PS    Y6, Z6
+	VMULPS       Z9, Z6, Z6
+	VBROADCASTSS 16(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 20(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	VPMOVSXBW    96(DX), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        Y7, Y5, Y5
+	VCVTPH2PS    Y5, Z5
+	VMULPS       Z8, Z5, Z5
+	VPMOVSXBW    112(DX), Y6
+	VPSLLW       $0x07, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VCVTPH2PS    Y6, Z6
+	VMULPS       Z9, Z6, Z6
+	VBROADCASTSS 24(CX), Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS 28(CX), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VFMADD231PS  Z6, Z4, Z3
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          k
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
@@ -7592,6 +10143,322 @@ word:
 	ADDQ         $0x00000080, DX
 	DECQ         BX
 	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+	VADDPS       (DX), Z4, Z4
+	VADDPS       64(DX), Z5, Z5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowP4AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX512F
+TEXT ·rowP4AVX512_3x1(SB), NOSPLIT, $128-64
+	MOVQ    blocks+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    init+32(FP), BX
+	VMOVUPS (BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVUPS (BX), Z2
+	VMOVUPS 64(BX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+	VMOVUPS fp4AVX512<>+0(SB), Z9
+
+block:
+	VPMOVZXWD (DX), Z6
+	VPSLLD    $0x10, Z6, Z6
+	VMOVUPS   Z6, (SP)
+	VPMOVZXWD 32(DX), Z6
+	VPSLLD    $0x10, Z6, Z6
+	VMOVUPS   Z6, 64(SP)
+	ADDQ      $0x00000040, DX
+	MOVQ      $0x00000004, BX
+
+word:
+	VMOVUPS      (DX), Z10
+	VMOVUPS      64(DX), Z11
+	VPERMPS      Z9, Z10, Z7
+	VMULPS       (SP), Z7, Z7
+	VPERMPS      Z9, Z11, Z8
+	VMULPS       64(SP), Z8, Z8
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 4(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 8(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x04, Z10, Z7
+	VPERMPS      Z9, Z7, Z7
+	VMULPS       (SP), Z7, Z7
+	VPSRLD       $0x04, Z11, Z8
+	VPERMPS      Z9, Z8, Z8
+	VMULPS       64(SP), Z8, Z8
+	VBROADCASTSS 12(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 16(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 20(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x08, Z10, Z7
+	VPERMPS      Z9, Z7, Z7
+	VMULPS       (SP), Z7, Z7
+	VPSRLD       $0x08, Z11, Z8
+	VPERMPS      Z9, Z8, Z8
+	VMULPS       64(SP), Z8, Z8
+	VBROADCASTSS 24(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 28(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 32(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x0c, Z10, Z7
+	VPERMPS      Z9, Z7, Z7
+	VMULPS       (SP), Z7, Z7
+	VPSRLD       $0x0c, Z11, Z8
+	VPERMPS      Z9, Z8, Z8
+	VMULPS       64(SP), Z8, Z8
+	VBROADCASTSS 36(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 40(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 44(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x10, Z10, Z7
+	VPERMPS      Z9, Z7, Z7
+	VMULPS       (SP), Z7, Z7
+	VPSRLD       $0x10, Z11, Z8
+	VPERMPS      Z9, Z8, Z8
+	VMULPS       64(SP), Z8, Z8
+	VBROADCASTSS 48(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 52(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 56(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x14, Z10, Z7
+	VPERMPS      Z9, Z7, Z7
+	VMULPS       (SP), Z7, Z7
+	VPSRLD       $0x14, Z11, Z8
+	VPERMPS      Z9, Z8, Z8
+	VMULPS       64(SP), Z8, Z8
+	VBROADCASTSS 60(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 64(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 68(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x18, Z10, Z7
+	VPERMPS      Z9, Z7, Z7
+	VMULPS       (SP), Z7, Z7
+	VPSRLD       $0x18, Z11, Z8
+	VPERMPS      Z9, Z8, Z8
+	VMULPS       64(SP), Z8, Z8
+	VBROADCASTSS 72(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 76(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 80(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPSRLD       $0x1c, Z10, Z7
+	VPERMPS      Z9, Z7, Z7
+	VMULPS       (SP), Z7, Z7
+	VPSRLD       $0x1c, Z11, Z8
+	VPERMPS      Z9, Z8, Z8
+	VMULPS       64(SP), Z8, Z8
+	VBROADCASTSS 84(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 88(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 92(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          word
+	DECQ         AX
+	JNE          block
+	MOVQ         c+40(FP), AX
+	MOVQ         cs+48(FP), CX
+	MOVQ         add+56(FP), DX
+	SHLQ         $0x02, CX
+	TESTQ        DX, DX
+	JE           set
+	MOVQ         AX, DX
+	VADDPS       (DX), Z0, Z0
+	VADDPS       64(DX), Z1, Z1
+	ADDQ         CX, DX
+	VADDPS       (DX), Z2, Z2
+	VADDPS       64(DX), Z3, Z3
+	ADDQ         CX, DX
+	VADDPS       (DX), Z4, Z4
+	VADDPS       64(DX), Z5, Z5
+	ADDQ         CX, DX
+
+set:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func rowE8AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·rowE8AVX512_3x1(SB), NOSPLIT, $0-64
+	MOVQ         blocks+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         init+32(FP), BX
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	VBROADCASTSS constbfffbfff<>+0(SB), Z9
+
+block:
+	VMOVUPS (DX), Z10
+	VMOVUPS 64(DX), Z11
+	ADDQ    $0x00000080, DX
+	MOVQ    $0x00000008, BX
+
+k:
+	VPMOVSXBW    (DX), Y7
+	VPSLLW       $0x07, Y7, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTPH2PS    Y7, Z7
+	VMULPS       Z10, Z7, Z7
+	VPMOVSXBW    16(DX), Y8
+	VPSLLW       $0x07, Y8, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTPH2PS    Y8, Z8
+	VMULPS       Z11, Z8, Z8
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 4(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 8(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPMOVSXBW    32(DX), Y7
+	VPSLLW       $0x07, Y7, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTPH2PS    Y7, Z7
+	VMULPS       Z10, Z7, Z7
+	VPMOVSXBW    48(DX), Y8
+	VPSLLW       $0x07, Y8, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTPH2PS    Y8, Z8
+	VMULPS       Z11, Z8, Z8
+	VBROADCASTSS 12(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 16(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 20(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPMOVSXBW    64(DX), Y7
+	VPSLLW       $0x07, Y7, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTPH2PS    Y7, Z7
+	VMULPS       Z10, Z7, Z7
+	VPMOVSXBW    80(DX), Y8
+	VPSLLW       $0x07, Y8, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTPH2PS    Y8, Z8
+	VMULPS       Z11, Z8, Z8
+	VBROADCASTSS 24(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 28(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 32(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	VPMOVSXBW    96(DX), Y7
+	VPSLLW       $0x07, Y7, Y7
+	VPAND        Y9, Y7, Y7
+	VCVTPH2PS    Y7, Z7
+	VMULPS       Z10, Z7, Z7
+	VPMOVSXBW    112(DX), Y8
+	VPSLLW       $0x07, Y8, Y8
+	VPAND        Y9, Y8, Y8
+	VCVTPH2PS    Y8, Z8
+	VMULPS       Z11, Z8, Z8
+	VBROADCASTSS 36(CX), Z6
+	VFMADD231PS  Z7, Z6, Z0
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS 40(CX), Z6
+	VFMADD231PS  Z7, Z6, Z2
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS 44(CX), Z6
+	VFMADD231PS  Z7, Z6, Z4
+	VFMADD231PS  Z8, Z6, Z5
+	ADDQ         $0x00000030, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNE          k
 	DECQ         AX
 	JNE          block
 	MOVQ         c+40(FP), AX
@@ -8104,9 +10971,9 @@ loop:
 	VZEROUPPER
 	RET
 
-// func swigluAVX2(n int, gate *float32, up *float32, dst *float32)
+// func swigluAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·swigluAVX2(SB), NOSPLIT, $0-32
+TEXT ·swigluAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         gate+8(FP), CX
 	MOVQ         up+16(FP), DX
@@ -8165,6 +11032,130 @@ GLOBL constc2ae0000<>(SB), RODATA|NOPTR, $4
 
 DATA constb2a57060<>+0(SB)/4, $0xb2a57060
 GLOBL constb2a57060<>(SB), RODATA|NOPTR, $4
+
+// func gegluAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gegluAVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         gate+8(FP), CX
+	MOVQ         up+16(FP), DX
+	MOVQ         dst+24(FP), BX
+	VBROADCASTSS const392209c5<>+0(SB), Y0
+	VBROADCASTSS const3aaf8448<>+0(SB), Y1
+	VBROADCASTSS const3c1d952a<>+0(SB), Y2
+	VBROADCASTSS const3d6357b6<>+0(SB), Y3
+	VBROADCASTSS const3e75fdf0<>+0(SB), Y4
+	VBROADCASTSS const3f317218<>+0(SB), Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VBROADCASTSS constbfb8aa3b<>+0(SB), Y7
+
+loop:
+	VMOVUPS      (CX), Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const3d922279<>+0(SB), Y12
+	VMULPS       Y12, Y9, Y9
+	VBROADCASTSS const3fcc422a<>+0(SB), Y12
+	VADDPS       Y12, Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VBROADCASTSS const42ae0000<>+0(SB), Y12
+	VMINPS       Y9, Y12, Y9
+	VBROADCASTSS constc2ae0000<>+0(SB), Y12
+	VMAXPS       Y9, Y12, Y9
+	VMULPS       Y7, Y9, Y11
+	VROUNDPS     $0x08, Y11, Y11
+	VMOVAPS      Y7, Y10
+	VFMSUB213PS  Y11, Y9, Y10
+	VBROADCASTSS constb2a57060<>+0(SB), Y12
+	VFMADD231PS  Y12, Y9, Y10
+	VCVTPS2DQ    Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMOVAPS      Y0, Y9
+	VFMADD213PS  Y1, Y10, Y9
+	VFMADD213PS  Y2, Y10, Y9
+	VFMADD213PS  Y3, Y10, Y9
+	VFMADD213PS  Y4, Y10, Y9
+	VFMADD213PS  Y5, Y10, Y9
+	VFMADD213PS  Y6, Y10, Y9
+	VPADDD       Y11, Y9, Y9
+	VADDPS       Y6, Y9, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMULPS       (DX), Y9, Y9
+	VMOVUPS      Y9, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JNE          loop
+	VZEROUPPER
+	RET
+
+DATA const3d922279<>+0(SB)/4, $0x3d922279
+GLOBL const3d922279<>(SB), RODATA|NOPTR, $4
+
+DATA const3fcc422a<>+0(SB)/4, $0x3fcc422a
+GLOBL const3fcc422a<>(SB), RODATA|NOPTR, $4
+
+// func clampedAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·clampedAVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         gate+8(FP), CX
+	MOVQ         up+16(FP), DX
+	MOVQ         dst+24(FP), BX
+	VBROADCASTSS const392209c5<>+0(SB), Y0
+	VBROADCASTSS const3aaf8448<>+0(SB), Y1
+	VBROADCASTSS const3c1d952a<>+0(SB), Y2
+	VBROADCASTSS const3d6357b6<>+0(SB), Y3
+	VBROADCASTSS const3e75fdf0<>+0(SB), Y4
+	VBROADCASTSS const3f317218<>+0(SB), Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VBROADCASTSS constbfb8aa3b<>+0(SB), Y7
+
+loop:
+	VMOVUPS      (CX), Y8
+	VBROADCASTSS limit+36(FP), Y12
+	VMINPS       Y8, Y12, Y8
+	VBROADCASTSS alpha+32(FP), Y12
+	VMULPS       Y12, Y8, Y9
+	VBROADCASTSS const42ae0000<>+0(SB), Y12
+	VMINPS       Y9, Y12, Y9
+	VBROADCASTSS constc2ae0000<>+0(SB), Y12
+	VMAXPS       Y9, Y12, Y9
+	VMULPS       Y7, Y9, Y11
+	VROUNDPS     $0x08, Y11, Y11
+	VMOVAPS      Y7, Y10
+	VFMSUB213PS  Y11, Y9, Y10
+	VBROADCASTSS constb2a57060<>+0(SB), Y12
+	VFMADD231PS  Y12, Y9, Y10
+	VCVTPS2DQ    Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMOVAPS      Y0, Y9
+	VFMADD213PS  Y1, Y10, Y9
+	VFMADD213PS  Y2, Y10, Y9
+	VFMADD213PS  Y3, Y10, Y9
+	VFMADD213PS  Y4, Y10, Y9
+	VFMADD213PS  Y5, Y10, Y9
+	VFMADD213PS  Y6, Y10, Y9
+	VPADDD       Y11, Y9, Y9
+	VADDPS       Y6, Y9, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMOVUPS      (DX), Y10
+	VBROADCASTSS limit+36(FP), Y12
+	VMINPS       Y10, Y12, Y10
+	VXORPS       Y8, Y8, Y8
+	VSUBPS       Y12, Y8, Y12
+	VMAXPS       Y10, Y12, Y10
+	VBROADCASTSS const3f800000<>+0(SB), Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JNE          loop
+	VZEROUPPER
+	RET
 
 // func rotateAVX2(n int, x *float32, cos *float32, sin *float32, dst *float32)
 // Requires: AVX

@@ -5,17 +5,19 @@ import (
 	"math"
 	"runtime"
 	"unsafe"
+
+	"github.com/snapbench/snapbench/runners/engine"
 )
 
 // goKernels are plain Go. Each also documents the assembly kernels for the same task.
 var goKernels = &kernels{
 	name: "go", tileRows: 4, panelWidth: 8,
 	tile:         []tileFunc{nil, tileGo(1), tileGo(2), tileGo(3), tileGo(4)},
-	unpack:       [formats]unpackFunc{formatBF16: unpackBF16Go, formatF16: unpackF16Go, formatQ8: unpackQ8Go, formatQ4: unpackQ4Go},
+	unpack:       [formats]unpackFunc{formatBF16: unpackBF16Go, formatF16: unpackF16Go, formatQ8: unpackQ8Go, formatQ4: unpackQ4Go, formatP4: unpackP4Go, formatE8: unpackE8Go},
 	softmax:      softmaxGo,
 	scaleColumns: scaleColumnsGo,
 	dots:         dotsGo, weightedSum: weightedSumGo, maximum: maximumGo, expSum: expSumGo,
-	sumSquares: sumSquaresGo, scaleProduct: scaleProductGo, swiglu: swigluGo, rotate: rotateGo,
+	sumSquares: sumSquaresGo, scaleProduct: scaleProductGo, gates: [3]gateFunc{swigluGo, gegluGo, clampedGo}, rotate: rotateGo,
 	pause: runtime.Gosched,
 }
 
@@ -75,6 +77,14 @@ func unpackQ4Go(blocks int, src *byte, dst *float32) {
 	unpackBlocks(formatQ4, goPanel, blocks, src, dst)
 }
 
+func unpackP4Go(blocks int, src *byte, dst *float32) {
+	unpackBlocks(formatP4, goPanel, blocks, src, dst)
+}
+
+func unpackE8Go(blocks int, src *byte, dst *float32) {
+	unpackBlocks(formatE8, goPanel, blocks, src, dst)
+}
+
 func unpackBlocks(f format, width, blocks int, src *byte, dst *float32) {
 	size := f.panelBytes(32, width)
 	s, d := unsafe.Slice(src, blocks*size), floats(dst, blocks*32*width)
@@ -89,6 +99,12 @@ func unpackBlocks(f format, width, blocks int, src *byte, dst *float32) {
 
 // blockValue returns number k of column j of a block of a panel.
 func blockValue(f format, width int, block []byte, k, j int) float32 {
+	switch f {
+	case formatP4:
+		return p4Value(width, block, k, j)
+	case formatE8:
+		return e8Value(width, block, k, j)
+	}
 	d := halfToFloat(binary.LittleEndian.Uint16(block[2*j:]))
 	if f == formatQ8 {
 		return d * float32(int8(block[2*width+k*width+j]))
@@ -195,10 +211,26 @@ func scaleProductGo(n int, x *float32, f float32, y, dst *float32) {
 	}
 }
 
-func swigluGo(n int, g, u, dst *float32) {
+func swigluGo(n int, g, u, dst *float32, _, _ float32) {
 	gv, uv, dv := floats(g, n), floats(u, n), floats(dst, n)
 	for i := range dv {
 		dv[i] = gv[i] / (1 + float32(math.Exp(-float64(gv[i])))) * uv[i]
+	}
+}
+
+func gegluGo(n int, g, u, dst *float32, _, _ float32) {
+	gv, uv, dv := floats(g, n), floats(u, n), floats(dst, n)
+	for i, x := range gv {
+		power := float64(x) * (engine.GEGLULinear + engine.GEGLUCubic*float64(x)*float64(x))
+		dv[i] = x / (1 + float32(math.Exp(-power))) * uv[i]
+	}
+}
+
+func clampedGo(n int, g, u, dst *float32, alpha, limit float32) {
+	gv, uv, dv := floats(g, n), floats(u, n), floats(dst, n)
+	for i := range dv {
+		x, y := min(gv[i], limit), min(max(uv[i], -limit), limit)
+		dv[i] = x / (1 + float32(math.Exp(-float64(alpha)*float64(x)))) * (y + 1)
 	}
 }
 

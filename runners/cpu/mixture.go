@@ -50,8 +50,14 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			chosen[best], picked[r] = true, best
 		}
 		total := 0.0
-		for _, j := range picked {
-			total += math.Exp(float64(l[j]) - float64(l[picked[0]]))
+		if e.Shares == engine.SharesOfAll {
+			for _, v := range l {
+				total += math.Exp(float64(v) - float64(l[picked[0]]))
+			}
+		} else {
+			for _, j := range picked {
+				total += math.Exp(float64(l[j]) - float64(l[picked[0]]))
+			}
 		}
 		for r, j := range picked {
 			uses[j] = append(uses[j], use{i, r, float32(math.Exp(float64(l[j])-float64(l[picked[0]])) / total)})
@@ -69,7 +75,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		}
 		gateUp, hidden := make([]float32, len(u)*gu.rows), make([]float32, len(u)*down.cols)
 		d.product(gateUp, rows, len(u), gu, 0)
-		d.swiglu(hidden, gateUp, len(u), down.cols)
+		d.gate(hidden, gateUp, len(u), down.cols, e.Activation)
 		d.product(rows, hidden, len(u), down, 0)
 		for i, s := range u {
 			part := parts[(s.row*e.PerToken+s.rank)*width:][:width]

@@ -49,7 +49,7 @@ func newShapeModel(b *testing.B) *shapeModel {
 	s.table = load(enginetest.Random("w", engine.Q8_0, shapeVocab, shapeWidth, rng))
 	s.norm = s.array(b, shapeWidth)
 	f := make([]float32, 32)
-	s.rotary, _ = s.NewRotary(f, 1, 2*shapeTokens)
+	s.rotary, _ = s.NewRotary(engine.Rotation{Frequencies: f, Scale: 1}, 2*shapeTokens)
 	return s
 }
 
@@ -75,7 +75,7 @@ func (s *shapeModel) layer(b *testing.B, l int, x engine.Array, mix func(out, qk
 	s.RMSNorm(h, x, s.norm, 1e-5)
 	gu, a := s.buffer(b, "gateUp", m*2*shapeFF), s.buffer(b, "ff", m*shapeFF)
 	s.MatMul(gu, h, s.gateUp[l])
-	s.SwiGLU(a, gu, shapeFF)
+	s.Gate(a, gu, shapeFF, engine.Activation{})
 	s.MatMulAdd(x, a, s.down[l])
 }
 
@@ -140,7 +140,7 @@ func BenchmarkStep(b *testing.B) {
 			x, q, logits := s.array(b, m*shapeWidth), s.array(b, m*576), s.array(b, m*shapeVocab)
 			ids, _ := s.New(engine.Int32, m)
 			step := func() {
-				s.Embed(x, s.table, ids)
+				s.Embed(x, s.table, ids, 1)
 				for l := range shapeLayers {
 					s.layer(b, l, x, func(out, qkv engine.Array) {
 						s.RotateAppend(q, batch, l, qkv, s.rotary, engine.QKNorm{})

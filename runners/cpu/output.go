@@ -6,6 +6,19 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
+// Cap: x[i] = cap · tanh(x[i]/cap).
+func (d *Device) Cap(x engine.Array, limit float32) {
+	if d.err != nil {
+		return
+	}
+	v := f32("cap", x)
+	d.pool.each(len(v), 4096, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			v[i] = limit * float32(math.Tanh(float64(v[i]/limit)))
+		}
+	})
+}
+
 // ArgMax: dst[i] = the index of the highest of logits[i], -1 in a row that is not
 // finite.
 func (d *Device) ArgMax(dst, logits engine.Array) {

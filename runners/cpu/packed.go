@@ -1,104 +1,63 @@
 package cpu
 
 import (
-	"github.com/snapbench/snapbench/runners/engine"
-	"github.com/snapbench/snapbench/runners/engine/cacheformat"
+	"encoding/binary"
+	"math"
 )
 
-// Quantizes has every format: codes are made and read in plain Go.
-func (d *Device) Quantizes(f *cacheformat.Format, size int) error { return f.Fits(size) }
+// fp4 are the values of the codes of four bits of MXFP4.
+var fp4 = [16]float32{0, .5, 1, 1.5, 2, 3, 4, 6, float32(math.Copysign(0, -1)), -.5, -1, -1.5, -2, -3, -4, -6}
 
-// Quantize encodes the heads, each on a thread.
-func (d *Device) Quantize(c engine.Cache, f *cacheformat.Format, scales []cacheformat.Scale, room int) (out engine.Cache, err error) {
-	const op = "quantize"
-	out, keys, values, rows := c.Pack(f, scales, room)
-	if d.err != nil {
-		return out, nil
-	}
-	for _, a := range []struct {
-		to *engine.Array
-		t  engine.Type
-		n  int
-	}{{&out.K, engine.Uint8, keys}, {&out.V, engine.Uint8, values}, {&out.Positions, engine.Int32, rows}} {
-		if a.t == engine.Int32 && c.Positions.Len == 0 {
-			continue
+// packP4 writes a row of MXFP4 as column j of a panel, or returns false where a block is NaN.
+func packP4(panel []byte, width, j int, raw []byte) bool {
+	for ; len(raw) >= 17; raw, panel = raw[17:], panel[18*width:] {
+		// 2^(e-127): bfloat16 has the exponent in its bits 7 to 14, and is subnormal where e is 0.
+		scale := uint16(raw[0]) << 7
+		switch raw[0] {
+		case 0:
+			scale = 1 << 6
+		case 255:
+			return false
 		}
-		if *a.to, err = d.New(a.t, a.n); err != nil {
-			d.FreeCache(out)
-			return engine.Cache{}, err
+		binary.LittleEndian.PutUint16(panel[2*j:], scale)
+		a, b := binary.LittleEndian.Uint64(raw[1:]), binary.LittleEndian.Uint64(raw[9:])
+		for i, v := range [4]uint64{a, b, a >> 4, b >> 4} {
+			binary.LittleEndian.PutUint32(panel[2*width+4*(i*width+j):], squeeze(v))
 		}
 	}
-	refused := make([]error, len(c.Len))
-	d.pool.run(len(c.Len), func(h, _ int) {
-		n := c.Len[h]
-		lo, hi := c.Start[h]*c.Size, (c.Start[h]+n)*c.Size
-		k, v := packedHead(op, out, h)
-		refused[h] = f.Fill(k, v, f32(op, c.K)[lo:hi], f32(op, c.V)[lo:hi], c.Size, out.Packed.Scales[h])
-		if c.Positions.Len > 0 {
-			copy(i32(op, out.Positions)[out.Start[h]:], i32(op, c.Positions)[c.Start[h]:c.Start[h]+n])
-		}
-	})
-	for h, err := range refused {
-		if err != nil {
-			d.FreeCache(out)
-			return engine.Cache{}, &engine.Refusal{Layer: -1, Head: h, Format: f.Name, Err: err}
-		}
-	}
-	return out, nil
+	return true
 }
 
-// packedHead returns a head's runs of bytes and what is behind them.
-func packedHead(op string, c engine.Cache, h int) (keys, values []byte) {
-	return u8(op, c.K)[c.Packed.Keys[h]:], u8(op, c.V)[c.Packed.Values[h]:]
+func p4Value(width int, block []byte, k, j int) float32 {
+	d := math.Float32frombits(uint32(binary.LittleEndian.Uint16(block[2*j:])) << 16)
+	word := binary.LittleEndian.Uint32(block[2*width+4*(k/8*width+j):])
+	return d * fp4[word>>(4*(k%8))&15]
 }
 
-// CacheRows decodes rows to the host.
-func (d *Device) CacheRows(keys, values []float32, c engine.Cache, h, lo, hi, settled int) {
-	if d.err == nil {
-		decodeRows("cache rows", keys, values, c, h, lo, hi, settled)
-	}
-}
+// e8Shift is what a code of E4M3 as the half of the same bits is too small by.
+const e8Shift = 0x1p8
 
-// decodeRows decodes the rows lo…hi of a head of which the first settled were there when it
-// was settled last.
-func decodeRows(op string, keys, values []float32, c engine.Cache, h, lo, hi, settled int) {
-	k, v := packedHead(op, c, h)
-	p := c.Packed
-	p.Format.Keys(keys, k, lo, hi, settled, c.Size, p.Scales[h])
-	p.Format.Values(values, v, lo, hi, settled, c.Size, p.Scales[h])
-}
-
-// append encodes the step's entry of a head of a row.
-func (b *batch) append(op string, row, layer, head int, key, value []float32) {
-	c := b.sequences[row].Caches[layer]
-	k, v := packedHead(op, c, head)
-	b.refuse(row, layer, head, c.Packed.Format.Append(k, v, key, value, c.Len[head]+b.steps, c.Packed.Scales[head]))
-}
-
-// settle encodes what is due of residuals once a step is over.
-func (d *Device) settle(b *batch) {
-	if !b.residuals {
-		return
-	}
-	d.pool.run(len(b.sequences), func(i, _ int) {
-		for layer, c := range b.sequences[i].Caches {
-			if c.Packed == nil || c.Packed.Format.Residual == 0 {
-				continue
+// packE8 writes a row of E4M3 as column j of a panel, or returns false where a code is NaN. The
+// scales are multiplied by e8Shift, which is exact: they are below 2^100.
+func packE8(panel []byte, width, j int, raw []byte) bool {
+	scales := (len(raw) + 128 + 4 - 1) / (128 + 4)
+	codes := raw[:len(raw)-4*scales]
+	raw = raw[len(codes):]
+	for k := 0; k < len(codes); k, panel = k+32, panel[36*width:] {
+		scale := math.Float32frombits(binary.LittleEndian.Uint32(raw[k/128*4:])) * e8Shift
+		binary.LittleEndian.PutUint32(panel[4*j:], math.Float32bits(scale))
+		for i, c := range codes[k : k+32] {
+			if c&127 == 127 {
+				return false
 			}
-			for h, n := range c.Len {
-				k, v := packedHead("advance", c, h)
-				b.refuse(i, layer, h, c.Packed.Format.Settle(k, v, n+b.steps, c.Size, c.Packed.Scales[h]))
-			}
+			panel[4*width+i*width+j] = c
 		}
-	})
-}
-
-// refuse keeps a row's first refusal. Each row's are told by one thread.
-func (b *batch) refuse(row, layer, head int, err error) {
-	if err != nil && b.refused[row] == nil {
-		b.refused[row] = &engine.Refusal{Layer: layer, Head: head, Format: b.sequences[row].Caches[layer].Packed.Format.Name, Err: err}
 	}
+	return true
 }
 
-// Refused returns the rows' refusals.
-func (d *Device) Refused(b engine.Batch) []error { return ownBatch("refused", b).refused }
+func e8Value(width int, block []byte, k, j int) float32 {
+	d := math.Float32frombits(binary.LittleEndian.Uint32(block[4*j:]))
+	code := uint16(block[4*width+k*width+j])
+	return d * halfToFloat(code&128<<8|code&127<<7)
+}

@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -9,10 +11,9 @@ import (
 // rotary holds the cosines and sines of the positions that have been needed, in blocks of
 // positions: a model for 128K positions is seldom given so many.
 type rotary struct {
-	frequencies []float32
-	scale       float32
-	positions   int
-	blocks      [][]float32 // per rotaryBlock positions: (position, cos then sin of d/2)
+	engine.Rotation
+	positions int
+	blocks    [][]float32 // per rotaryBlock positions: (position, cos then sin of each pair)
 }
 
 const rotaryBlock = 256
@@ -21,11 +22,12 @@ const rotaryBlock = 256
 func (r *rotary) Positions() int { return r.positions }
 
 // NewRotary prepares the rotation for positions below n.
-func (d *Device) NewRotary(frequencies []float32, scale float32, n int) (engine.Rotary, error) {
-	return &rotary{
-		frequencies: append([]float32(nil), frequencies...), scale: scale, positions: n,
-		blocks: make([][]float32, (n+rotaryBlock-1)/rotaryBlock),
-	}, nil
+func (d *Device) NewRotary(r engine.Rotation, n int) (engine.Rotary, error) {
+	if err := r.Check(n); err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
+	}
+	r.Frequencies, r.Later = slices.Clone(r.Frequencies), slices.Clone(r.Later)
+	return &rotary{r, n, make([][]float32, (n+rotaryBlock-1)/rotaryBlock)}, nil
 }
 
 // FreeRotary drops the tables.
@@ -38,13 +40,13 @@ func (d *Device) FreeRotary(r engine.Rotary) {
 // prepare makes the tables of the positions lo…hi.
 func (d *Device) prepare(op string, r engine.Rotary, size, lo, hi int) *rotary {
 	own, ok := r.(*rotary)
-	if !ok || 2*len(own.frequencies) != size {
+	if !ok || 2*len(own.Frequencies) > size {
 		shape("%s: rotary %T does not turn heads of %d", op, r, size)
 	}
 	if lo < 0 || hi > own.positions {
 		shape("%s: positions %d to %d, the rotary serves %d", op, lo, hi, own.positions)
 	}
-	half := size / 2
+	half := len(own.Frequencies)
 	first, last := lo/rotaryBlock, (hi+rotaryBlock-1)/rotaryBlock
 	for first < last && own.blocks[first] != nil {
 		first++
@@ -53,13 +55,16 @@ func (d *Device) prepare(op string, r engine.Rotary, size, lo, hi int) *rotary {
 		if own.blocks[first+t] != nil {
 			return
 		}
-		table := make([]float32, rotaryBlock*size)
+		table := make([]float32, rotaryBlock*2*half)
 		for i := range rotaryBlock {
-			position := float32((first+t)*rotaryBlock + i)
-			for j, f := range own.frequencies {
-				sin, cos := math.Sincos(float64(position * f))
-				table[i*size+j] = float32(cos) * own.scale
-				table[i*size+half+j] = float32(sin) * own.scale
+			position, frequencies := (first+t)*rotaryBlock+i, own.Frequencies
+			if own.Later != nil && position >= own.From {
+				frequencies = own.Later
+			}
+			for j, f := range frequencies {
+				sin, cos := math.Sincos(float64(float32(position) * f))
+				table[i*2*half+j] = float32(cos) * own.Scale
+				table[i*2*half+half+j] = float32(sin) * own.Scale
 			}
 		}
 		own.blocks[first+t] = table
@@ -69,13 +74,14 @@ func (d *Device) prepare(op string, r engine.Rotary, size, lo, hi int) *rotary {
 
 // turn rotates one head.
 func (d *Device) turn(r *rotary, dst, x []float32, position int) {
-	half := len(x) / 2
+	half := len(r.Frequencies)
 	k := d.k
 	if half%8 != 0 {
 		k = goKernels
 	}
-	table := r.blocks[position/rotaryBlock][position%rotaryBlock*len(x):]
+	table := r.blocks[position/rotaryBlock][position%rotaryBlock*2*half:]
 	k.rotate(half, &x[0], &table[0], &table[half], &dst[0])
+	copy(dst[2*half:], x[2*half:])
 }
 
 // norms checks the heads' norms and returns their weights.

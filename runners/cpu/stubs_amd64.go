@@ -54,6 +54,16 @@ func unpackQ8AVX2(blocks int, src *byte, dst *float32)
 //go:noescape
 func unpackQ4AVX2(blocks int, src *byte, dst *float32)
 
+// unpackP4AVX2 writes the values of a panel's blocks of 32 k.
+//
+//go:noescape
+func unpackP4AVX2(blocks int, src *byte, dst *float32)
+
+// unpackE8AVX2 writes the values of a panel's blocks of 32 k.
+//
+//go:noescape
+func unpackE8AVX2(blocks int, src *byte, dst *float32)
+
 // rowBF16AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
@@ -73,6 +83,16 @@ func rowQ8AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c
 //
 //go:noescape
 func rowQ4AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowP4AVX2_1x1 multiplies rows of x by panels: 1 by 1.
+//
+//go:noescape
+func rowP4AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowE8AVX2_1x1 multiplies rows of x by panels: 1 by 1.
+//
+//go:noescape
+func rowE8AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowBF16AVX2_1x2 multiplies rows of x by panels: 1 by 2.
 //
@@ -94,6 +114,16 @@ func rowQ8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c
 //go:noescape
 func rowQ4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowP4AVX2_1x2 multiplies rows of x by panels: 1 by 2.
+//
+//go:noescape
+func rowP4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowE8AVX2_1x2 multiplies rows of x by panels: 1 by 2.
+//
+//go:noescape
+func rowE8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowBF16AVX2_2x1 multiplies rows of x by panels: 2 by 1.
 //
 //go:noescape
@@ -114,6 +144,16 @@ func rowQ8AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c
 //go:noescape
 func rowQ4AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowP4AVX2_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowP4AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowE8AVX2_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowE8AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowBF16AVX2_3x1 multiplies rows of x by panels: 3 by 1.
 //
 //go:noescape
@@ -133,6 +173,16 @@ func rowQ8AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c
 //
 //go:noescape
 func rowQ4AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowP4AVX2_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowP4AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowE8AVX2_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowE8AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // softmaxAVX2 is one step of a running softmax, a query in each lane.
 //
@@ -234,6 +284,16 @@ func unpackQ8AVX512(blocks int, src *byte, dst *float32)
 //go:noescape
 func unpackQ4AVX512(blocks int, src *byte, dst *float32)
 
+// unpackP4AVX512 writes the values of a panel's blocks of 32 k.
+//
+//go:noescape
+func unpackP4AVX512(blocks int, src *byte, dst *float32)
+
+// unpackE8AVX512 writes the values of a panel's blocks of 32 k.
+//
+//go:noescape
+func unpackE8AVX512(blocks int, src *byte, dst *float32)
+
 // rowBF16AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
@@ -253,6 +313,16 @@ func rowQ8AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32,
 //
 //go:noescape
 func rowQ4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowP4AVX512_1x1 multiplies rows of x by panels: 1 by 1.
+//
+//go:noescape
+func rowP4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowE8AVX512_1x1 multiplies rows of x by panels: 1 by 1.
+//
+//go:noescape
+func rowE8AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowBF16AVX512_1x2 multiplies rows of x by panels: 1 by 2.
 //
@@ -274,6 +344,16 @@ func rowQ8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32,
 //go:noescape
 func rowQ4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowP4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
+//
+//go:noescape
+func rowP4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowE8AVX512_1x2 multiplies rows of x by panels: 1 by 2.
+//
+//go:noescape
+func rowE8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowBF16AVX512_2x1 multiplies rows of x by panels: 2 by 1.
 //
 //go:noescape
@@ -294,6 +374,16 @@ func rowQ8AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32,
 //go:noescape
 func rowQ4AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowP4AVX512_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowP4AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowE8AVX512_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowE8AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowBF16AVX512_3x1 multiplies rows of x by panels: 3 by 1.
 //
 //go:noescape
@@ -313,6 +403,16 @@ func rowQ8AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32,
 //
 //go:noescape
 func rowQ4AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowP4AVX512_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowP4AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowE8AVX512_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowE8AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // softmaxAVX512 is one step of a running softmax, a query in each lane.
 //
@@ -357,7 +457,17 @@ func scaleProductAVX2(n int, x *float32, f float32, y *float32, dst *float32)
 // swigluAVX2 writes silu(g)·u for n numbers, n a multiple of 8.
 //
 //go:noescape
-func swigluAVX2(n int, gate *float32, up *float32, dst *float32)
+func swigluAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
+
+// gegluAVX2 writes gelu(g)·u, by tanh, for n numbers, n a multiple of 8.
+//
+//go:noescape
+func gegluAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
+
+// clampedAVX2 writes g·σ(alpha·g)·(u+1), g at most limit, u within ±limit, for n numbers, n a multiple of 8.
+//
+//go:noescape
+func clampedAVX2(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)
 
 // rotateAVX2 turns n pairs (i, n+i), n a multiple of 8.
 //

@@ -3,6 +3,7 @@ package cpu
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -46,10 +47,16 @@ func formatOf(m engine.Stored) format {
 		return formatBF16
 	case engine.F16:
 		return formatF16
-	case engine.Q8_0:
+	case engine.Q8_0, engine.Q5_0: // the latter's numbers are whole multiples of a half, too
 		return formatQ8
 	case engine.Q4_1:
 		return formatQ4
+	case engine.MXFP4:
+		return formatP4
+	case engine.E4M3:
+		if m.Cols()%32 == 0 {
+			return formatE8
+		}
 	case engine.Q4_0: // d·(q-8) is exactly d·q + (-8d), if a half can hold 8d
 		for r := range m.Rows() {
 			for raw := m.RawRow(r); len(raw) >= 18; raw = raw[18:] {
@@ -88,8 +95,9 @@ func (d *Device) WeightBytes(part engine.Stored) int64 {
 	return int64(part.Rows()) * int64(f.panelBytes(part.Cols(), 1))
 }
 
-// LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0,
-// Q4_0 and Q4_1 stay as small as they are; everything else becomes float32.
+// LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0, Q4_0, Q4_1
+// and MXFP4 stay as small as they are, and E4M3 where its rows are whole blocks of 32; Q5_0
+// becomes Q8_0, everything else float32.
 func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {
 	if len(parts) == 0 || bias != nil && len(bias) != len(parts) {
 		shape("load weight: %d parts, %d biases", len(parts), len(bias))
@@ -142,7 +150,10 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 		if free != nil {
 			w.free = append(w.free, free)
 		}
-		d.packSegment(w, s, sources[i])
+		if err := d.packSegment(w, s, sources[i]); err != nil {
+			d.FreeWeight(w)
+			return nil, err
+		}
 	}
 	if hasBias {
 		w.bias = make([]float32, panels*w.width)
@@ -188,7 +199,8 @@ func (s stack) row(i int) (engine.Stored, int) {
 	panic("unreachable")
 }
 
-func (d *Device) packSegment(w *weight, s *segment, parts stack) {
+func (d *Device) packSegment(w *weight, s *segment, parts stack) error {
+	var bad atomic.Pointer[error]
 	d.pool.each(s.panels(w.width), 1, func(lo, hi, worker int) {
 		var values []float32
 		if s.format == formatF32 {
@@ -212,13 +224,29 @@ func (d *Device) packSegment(w *weight, s *segment, parts stack) {
 				case formatBF16, formatF16:
 					packHalf(panel, w.width, j, raw)
 				case formatQ8:
+					if part.Storage() == engine.Q5_0 {
+						raw = q8FromQ5(raw)
+					}
 					packQ8(panel, w.width, j, raw)
 				case formatQ4:
 					packQ4(panel, w.width, j, raw, part.Storage() == engine.Q4_1)
+				case formatP4, formatE8:
+					pack := packP4
+					if s.format == formatE8 {
+						pack = packE8
+					}
+					if !pack(panel, w.width, j, raw) {
+						err := fmt.Errorf("cpu: weight %s: row %d has a NaN", part.Name(), r)
+						bad.Store(&err)
+					}
 				}
 			}
 		}
 	})
+	if err := bad.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func packF32(panel []byte, width, rows, cols int, values []float32) {
@@ -245,6 +273,23 @@ func packQ8(panel []byte, width, j int, raw []byte) {
 			codes[k*width] = c
 		}
 	}
+}
+
+// q8FromQ5 is a row of Q5_0, blocks of a half d, 32 high bits and 32 low nibbles, as Q8_0: d·(q-16), q of five bits.
+func q8FromQ5(raw []byte) []byte {
+	out := make([]byte, 0, len(raw)/22*34)
+	for ; len(raw) >= 22; raw = raw[22:] {
+		out = append(out, raw[:2]...)
+		high := binary.LittleEndian.Uint32(raw[2:])
+		for k := range 32 {
+			low := raw[6+k%16]
+			if k >= 16 {
+				low >>= 4
+			}
+			out = append(out, low&15|byte(high>>k&1)<<4-16)
+		}
+	}
+	return out
 }
 
 func packQ4(panel []byte, width, j int, raw []byte, hasMin bool) {

@@ -9,7 +9,6 @@ import (
 // AttendCaches is attention over everything that the caches hold.
 func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, by engine.Attention) {
 	b := d.batch("AttendCaches", eb)
-	checkPlain("AttendCaches", by)
 	h, t := b.heads, b.layer("AttendCaches", layer)
 	if by.Heads != h {
 		panic(fmt.Sprintf("cuda: AttendCaches: heads %+v, the batch has %+v", by.Heads, h))
@@ -22,8 +21,9 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, b
 	if !ok {
 		return
 	}
+	w := d.way("AttendCaches", by)
 	if b.hopper {
-		d.attendHopper(to, from, q.Bytes(), b, t, by)
+		d.attendHopper(to, from, q.Bytes(), b, t, by, w)
 		return
 	}
 	// The size of a head's group alone decides which kernel it gets, so a row has the same
@@ -32,8 +32,8 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, b
 		if n == 0 {
 			return
 		}
-		d.card.Args(to, from, items, b.step, b.partial, b.state, b.arrived).Int(h.Size, by.Window).Float(by.Scale)
-		d.card.Launch(d.card.Kernel("attend_caches", "attend_"+name+"_"+d.suffix), n, 1, 256, 0)
+		w.add(d.card.Args(to, from, items, b.step, b.partial, b.state, b.arrived).Int(h.Size, by.Window).Float(by.Scale))
+		d.card.Launch(w.kernel("attend_caches", "attend_"+name+"_"+d.suffix), n, 1, 256, 0)
 	}
 	single, group := "single_plain", "single_plain"
 	if d.kind != engine.Float32 && aligned(h.Size, to, from) {

@@ -35,7 +35,7 @@ func (s shares) first(split int) int { return (split*s.each + min(split, s.more)
 const maxGroup = 8
 
 // attendHopper is AttendCaches on compute capability 9.0; bytes is the size of q.
-func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTables, by engine.Attention) {
+func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTables, by engine.Attention, w way) {
 	h := b.heads
 	if !aligned(0, from) {
 		moved, done, ok := d.card.Scratch(bytes)
@@ -47,18 +47,22 @@ func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTab
 		from = moved
 	}
 	name := "attend_any_"
-	if h.Size == 64 || h.Size == 128 {
+	if h.Size == 64 || h.Size == 128 || h.Size == 256 {
 		name = fmt.Sprintf("attend_%d_", h.Size)
 	}
-	const warps, stages, rows, resident = 4, 2, 16, 2 // of kernels/attend_caches_sm90a.cu
+	const warps, stages, rows = 4, 2, 16 // of kernels/attend_caches_sm90a.cu
+	resident, join := 2, "attend_join_"
+	if h.Size == 256 {
+		resident, join = 1, "attend_join_256_"
+	}
 	shared := warps*maxGroup*h.Size*4 + (2*maxGroup+warps*stages*2*rows)*h.Size*d.kind.Size()
 	if t.groups <= d.card.Multiprocessors {
 		shared = max(shared, 120<<10) // more than half of a multiprocessor's, so that each has one block
 	}
-	d.card.Args(to, from, t.group).Int(t.groups).Ptr(b.step, b.partial, b.state, b.arrived).Int(h.Size, by.Window).Float(by.Scale)
-	d.card.Launch(d.card.Kernel("attend_caches_sm90a", name+d.suffix), min(t.groups, resident*d.card.Multiprocessors), 1, 32*warps, shared)
+	w.add(d.card.Args(to, from, t.group).Int(t.groups).Ptr(b.step, b.partial, b.state, b.arrived).Int(h.Size, by.Window).Float(by.Scale))
+	d.card.Launch(w.kernel("attend_caches_sm90a", name+d.suffix), min(t.groups, resident*d.card.Multiprocessors), 1, 32*warps, shared)
 	if t.shared {
-		d.card.Args(to, t.parts, b.step, b.partial, b.state).Int(h.Size)
-		d.card.Launch(d.card.Kernel("attend_caches_sm90a", "attend_join_"+d.suffix), b.rows*h.Query, 1, 32*warps, 0)
+		w.add(d.card.Args(to, t.parts, b.step, b.partial, b.state).Int(h.Size))
+		d.card.Launch(w.kernel("attend_caches_sm90a", join+d.suffix), b.rows*h.Query, 1, 32*warps, 0)
 	}
 }

@@ -18,14 +18,13 @@ func (d *Device) Attention(out, q engine.Array, kv engine.KV, start int, by engi
 	ok := d.card.Enter("Attention")
 	defer d.card.Leave()
 	if ok {
-		d.attend(to, qp, k, v, lse{}, m, start, kv.Tokens, by)
+		d.attend(to, qp, k, v, lse{}, m, start, kv.Tokens, by, d.way("Attention", by))
 	}
 }
 
 // checkAttention holds queries from start on to the keys there are, and returns how many
 // positions they have.
 func (d *Device) checkAttention(operation string, q engine.Array, kv engine.KV, start int, by engine.Attention) int {
-	checkPlain(operation, by)
 	h := by.Heads
 	row := h.Query * h.Size
 	if row == 0 || q.Len%row != 0 {
@@ -39,27 +38,20 @@ func (d *Device) checkAttention(operation string, q engine.Array, kv engine.KV, 
 	return m
 }
 
-// checkPlain refuses what the kernels do not compute.
-func checkPlain(operation string, by engine.Attention) {
-	if by.Cap != 0 || by.Sinks.Len > 0 {
-		panic(fmt.Sprintf("cuda: %s: soft caps and sinks are not supported", operation))
-	}
-}
-
 // attend does the work of Attention on addresses: its result where out is not 0, the
 // logarithms of the rows' sums where there is room for them.
-func (d *Device) attend(out, q, k, v uint64, rows lse, m, start, n int, by engine.Attention) {
-	if d.hopper(out, q, k, v, rows, m, start, n, by) {
+func (d *Device) attend(out, q, k, v uint64, rows lse, m, start, n int, by engine.Attention, w way) {
+	if d.hopper(out, q, k, v, rows, m, start, n, by, w) {
 		return
 	}
 	h := by.Heads
 	arguments := func() {
-		d.card.Args(out, rows.address).Int(rows.pitch).Ptr(q, k, v).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, by.Window).Float(by.Scale)
+		w.add(d.card.Args(out, rows.address).Int(rows.pitch).Ptr(q, k, v).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, by.Window).Float(by.Scale))
 	}
 	if d.kind == engine.Float32 || !aligned(h.Size, out, q, k, v) {
 		const warps, keys = 8, 32
 		arguments()
-		d.card.Launch(d.card.Kernel("attention", "attention_plain_"+d.suffix), blocks(m, warps), h.Query, 32*warps, 4*(warps*h.Size+2*keys*(h.Size+1)))
+		d.card.Launch(w.kernel("attention", "attention_plain_"+d.suffix), blocks(m, warps), h.Query, 32*warps, 4*(warps*h.Size+2*keys*(h.Size+1)))
 		return
 	}
 	size, keys := 256, 32
@@ -70,5 +62,5 @@ func (d *Device) attend(out, q, k, v uint64, rows lse, m, start, n int, by engin
 	}
 	const queries = 64
 	arguments()
-	d.card.Launch(d.card.Kernel("attention", fmt.Sprintf("attention_mma_%d_%s", size, d.suffix)), blocks(m, queries), h.Query, 128, (queries+2*keys)*(size+8)*2)
+	d.card.Launch(w.kernel("attention", fmt.Sprintf("attention_mma_%d_%s", size, d.suffix)), blocks(m, queries), h.Query, 128, (queries+2*keys)*(size+8)*2)
 }

@@ -27,6 +27,7 @@ func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by 
 	if !ok {
 		return
 	}
+	w := d.way(operation, by)
 	low, end := 0, start+m // the keys that some query sees
 	if window > 0 {
 		low = max(0, start-window+1)
@@ -37,10 +38,10 @@ func (d *Device) AttentionRows(dst, q engine.Array, kv engine.KV, start int, by 
 		return
 	}
 	defer done()
-	d.card.Args(products).Long(pitch).Ptr(qp, k).Int(m, low, end).Long(kv.Tokens).Int(h.Query, h.KV, h.Size).Float(by.Scale)
-	d.card.Launch(d.card.Kernel("attention_rows", "attention_rows_products_"+d.keysKernel(h.Size, qp, k)), blocks(end-low, 256), h.Query, 256, 0)
-	d.card.Args(to).Long(columns).Ptr(products).Long(pitch).Int(low, start, window)
-	d.card.Launch(d.card.Kernel("attention_rows", "attention_rows_softmax"), m, h.Query, 256, 0)
+	w.unsunk().add(d.card.Args(products).Long(pitch).Ptr(qp, k).Int(m, low, end).Long(kv.Tokens).Int(h.Query, h.KV, h.Size).Float(by.Scale))
+	d.card.Launch(w.unsunk().kernel("attention_rows", "attention_rows_products_"+d.keysKernel(h.Size, qp, k)), blocks(end-low, 256), h.Query, 256, 0)
+	w.add(d.card.Args(to).Long(columns).Ptr(products).Long(pitch).Int(low, start, window))
+	d.card.Launch(w.kernel("attention_rows", "attention_rows_softmax"), m, h.Query, 256, 0)
 }
 
 // keysKernel is what the name of a kernel of keys.h ends with, for heads of a size: the

@@ -62,7 +62,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		return nil, d.Sync()
 	}
 	d.card.HostNeeded("NewBatch")
-	b.hopper = d.hopperCard() && d.kind != engine.Float32 && h.Size <= 128 && h.Size%8 == 0
+	b.hopper = d.hopperCard() && d.kind != engine.Float32 && (h.Size <= 128 && h.Size%8 == 0 || h.Size == 256)
 	for _, q := range s {
 		if len(q.Caches) != len(s[0].Caches) {
 			panic(fmt.Sprintf("cuda: NewBatch: sequences of %d and %d layers", len(s[0].Caches), len(q.Caches)))

@@ -80,7 +80,7 @@ func newDecoder(b testing.TB, d *Device, s shape, positions int) *decoder {
 	for i := range frequencies {
 		frequencies[i] = float32(math.Pow(10000, -2*float64(i)/float64(s.heads.Size)))
 	}
-	m.rotary = must[engine.Rotary](b)(d.NewRotary(frequencies, 1, positions))
+	m.rotary = must[engine.Rotary](b)(d.NewRotary(engine.Rotation{Frequencies: frequencies, Scale: 1}, positions))
 	return m
 }
 
@@ -118,7 +118,7 @@ func (m *decoder) stepWithout(batch engine.Batch, part string) {
 	if part == "products" {
 		product, add = func(engine.Array, engine.Array, engine.Weight) {}, func(engine.Array, engine.Array, engine.Weight) {}
 	}
-	d.Embed(m.hidden, m.table, m.ids)
+	d.Embed(m.hidden, m.table, m.ids, 1)
 	for l := range m.layers {
 		if part != "norms" {
 			d.RMSNorm(m.x, m.hidden, m.norm, 1e-5)
@@ -136,7 +136,7 @@ func (m *decoder) stepWithout(batch engine.Batch, part string) {
 		}
 		product(m.both, m.x, m.gateUp[l])
 		if part != "gate" {
-			d.SwiGLU(m.joined, m.both, m.ff)
+			d.Gate(m.joined, m.both, m.ff, engine.Activation{})
 		}
 		add(m.hidden, m.joined, m.down[l])
 	}
@@ -177,7 +177,7 @@ func (m *decoder) prefillLayer(l int, hidden []engine.Array, kv engine.KV) {
 		d.Attention(m.att, m.q, kv, start, m.by)
 		d.MatMulAdd(block, m.att, m.o[l])
 		d.RMSNorm(m.x, block, m.norm, 1e-5)
-		d.MatMulSwiGLU(m.joined, m.both, m.x, m.gateUp[l])
+		d.MatMulGate(m.joined, m.both, m.x, m.gateUp[l], engine.Activation{})
 		d.MatMulAdd(block, m.joined, m.down[l])
 	}
 }

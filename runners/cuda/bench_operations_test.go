@@ -206,9 +206,9 @@ func BenchmarkLayer(b *testing.B) {
 			{"rotate", 0, func() { d.Rotate(m.q, kv, m.fused, 0, m.heads, m.rotary, engine.QKNorm{}) }},
 			{"attention", 2 * float64(rows) * float64(m.heads.Query*m.heads.Size), func() { d.Attention(m.att, m.q, kv, 0, m.by) }},
 			{"o", 2 * float64(m.o[0].Rows()) * float64(m.o[0].Cols()), func() { d.MatMulAdd(m.hidden, m.att, m.o[0]) }},
-			{"gate-up-swiglu", 2 * float64(m.gateUp[0].Rows()) * float64(m.gateUp[0].Cols()), func() { d.MatMulSwiGLU(m.joined, m.both, m.x, m.gateUp[0]) }},
+			{"gate-up-swiglu", 2 * float64(m.gateUp[0].Rows()) * float64(m.gateUp[0].Cols()), func() { d.MatMulGate(m.joined, m.both, m.x, m.gateUp[0], engine.Activation{}) }},
 			{"gate-up", 2 * float64(m.gateUp[0].Rows()) * float64(m.gateUp[0].Cols()), func() { d.MatMul(m.both, m.x, m.gateUp[0]) }},
-			{"swiglu", 0, func() { d.SwiGLU(m.joined, m.both, m.ff) }},
+			{"swiglu", 0, func() { d.Gate(m.joined, m.both, m.ff, engine.Activation{}) }},
 			{"down", 2 * float64(m.down[0].Rows()) * float64(m.down[0].Cols()), func() { d.MatMulAdd(m.hidden, m.joined, m.down[0]) }},
 		} {
 			b.Run(fmt.Sprintf("%d/%s", rows, op.name), func(b *testing.B) {

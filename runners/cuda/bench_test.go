@@ -105,7 +105,7 @@ func BenchmarkPrefill(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/block%d", s.name, block), func(b *testing.B) {
 				measure(b, d, func() {
 					for _, h := range hidden {
-						d.Embed(h, m.table, m.ids)
+						d.Embed(h, m.table, m.ids, 1)
 					}
 					for l := range m.layers {
 						m.prefillLayer(l, hidden, kv)

@@ -7,6 +7,18 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
+// Cap bounds logits softly.
+func (d *Device) Cap(x engine.Array, limit float32) {
+	at := d.pointer("Cap", x, engine.Float32)
+	ok := d.card.Enter("Cap")
+	defer d.card.Leave()
+	if !ok || x.Len == 0 {
+		return
+	}
+	d.card.Args(at).Long(x.Len).Float(limit)
+	d.card.Launch(d.card.Kernel("cap", "cap"), blocks(x.Len, 256), 1, 256, 0)
+}
+
 // ArgMax finds each row's highest logit, -1 in a row that is not finite.
 func (d *Device) ArgMax(dst, logits engine.Array) {
 	if dst.Len == 0 || logits.Len%dst.Len != 0 {

@@ -65,10 +65,11 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 		return
 	}
 	defer done()
-	d.attend(to, qp, k, v, rows, m, start, n, by)
+	w := d.way(operation, by)
+	d.attend(to, qp, k, v, rows, m, start, n, by, w)
 	each := m / parts
 	for range parts {
-		d.addColumns(sums, rows, qp, k, each, start, n, by)
+		d.addColumns(sums, rows, qp, k, each, start, n, by, w.unsunk())
 		start += each
 		sums += 4 * uint64(h.Query) * uint64(n)
 		rows.address += 4 * uint64(each)
@@ -76,13 +77,13 @@ func (d *Device) columnSums(operation string, out, dst, q engine.Array, kv engin
 	}
 }
 
-// addColumns adds up the columns of a block whose rows' sums are known.
-func (d *Device) addColumns(sums uint64, rows lse, q, k uint64, m, start, n int, by engine.Attention) {
+// addColumns adds up the columns of a block whose rows' sums, with their sinks, are known.
+func (d *Device) addColumns(sums uint64, rows lse, q, k uint64, m, start, n int, by engine.Attention, w way) {
 	h, low := by.Heads, 0 // no query sees a key before low
 	if by.Window > 0 {
 		low = max(0, start-by.Window+1)
 	}
-	if d.hopperColumnSums(sums, rows, q, k, m, start, n, low, by) {
+	if d.hopperColumnSums(sums, rows, q, k, m, start, n, low, by, w) {
 		return
 	}
 	name, keys, threads, shared := "plain", 32, 256, 4*(8*h.Size+32*(h.Size+1))
@@ -97,6 +98,6 @@ func (d *Device) addColumns(sums uint64, rows lse, q, k uint64, m, start, n int,
 			name, keys = "mma_256", 64
 		}
 	}
-	d.card.Args(sums, rows.address).Int(rows.pitch).Ptr(q, k).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, low, by.Window).Float(by.Scale)
-	d.card.Launch(d.card.Kernel("column_sums", "column_sums_"+name+"_"+d.suffix), blocks(start+m-low, keys), h.Query, threads, shared)
+	w.add(d.card.Args(sums, rows.address).Int(rows.pitch).Ptr(q, k).Int(m, start).Long(n).Int(h.Query, h.KV, h.Size, low, by.Window).Float(by.Scale))
+	d.card.Launch(w.kernel("column_sums", "column_sums_"+name+"_"+d.suffix), blocks(start+m-low, keys), h.Query, threads, shared)
 }

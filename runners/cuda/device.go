@@ -17,12 +17,15 @@ type Device struct {
 	faultAddress uint64
 	arrived      uint64 // int32 (maxHeads), zero between operations
 	weights      int64  // bytes that weights hold
+	ordered      room   // x of matmul_wide_sm90a.cu's products
+	partial      room   // their sums
 
 	segments  []segment // Gather's tables, kept for the next call
 	items     []gatherItem
 	recording *recording // what Replay is capturing, or nil
 	stepping  bool       // inside a decoding step
 	anyTiles  bool       // for tests: the kernels for many rows take any number of rows
+	anyParts  wideTiles  // for tests: where rows or parts are set, no others are chosen
 }
 
 // Open opens the card of this index as a device with activations, keys and values of type
@@ -92,10 +95,11 @@ func (d *Device) Type() engine.Type { return d.kind }
 // Describe names the card, driver and cuBLAS.
 func (d *Device) Describe() string { return d.card.Describe() }
 
-// BlockTokens is how many tokens of a prompt go through a layer at a time. With so many,
-// large products run at their full rate, and the attention of 32 heads is 66·32 tiles of
-// 128 queries: exactly 16 for each of 132 multiprocessors.
-func (d *Device) BlockTokens() int { return 66 * 128 }
+// Takes is how much of the driver's memory an array of so many bytes takes where there are many like it.
+func (d *Device) Takes(bytes int64) int64 { return card.Takes(bytes) }
+
+// BlockTokens is [BlockTokens].
+func (d *Device) BlockTokens() int { return BlockTokens }
 
 // Sync waits for everything and returns the first error since the last Sync. What
 // a kernel did wrong shows only here: the error then names every operation since

@@ -75,7 +75,7 @@ func conformInTiles(t *testing.T, d *Device, work int) {
 	t.Run("in tiles", func(t *testing.T) {
 		d.anyTiles = true
 		defer func() { d.anyTiles = false }()
-		enginetest.Run(t, d, enginetest.Options{Work: work, Cases: []string{"matmul swiglu", "matmul rotate", "mixture"}})
+		enginetest.Run(t, d, enginetest.Options{Work: work, Cases: []string{"matmul gate", "matmul rotate", "mixture"}})
 		t.Run("company", func(t *testing.T) { companyInTiles(t, d) })
 	})
 	t.Run("company in float32", func(t *testing.T) { companyInFloat32(t, d) })
@@ -90,7 +90,7 @@ func companyInTiles(t *testing.T, d *Device) {
 	room := must[engine.Array](t)(d.New(d.kind, m*2*ff))
 	defer d.Free(room)
 	alone(t, d, m, width, ff, d.kind, [][2]int{{0, 65}, {64, 300}, {99, 228}}, func(dst, x engine.Array) {
-		d.MatMulSwiGLU(dst, room.Slice(0, 2*dst.Len), x, w)
+		d.MatMulGate(dst, room.Slice(0, 2*dst.Len), x, w, engine.Activation{})
 	})
 }
 
@@ -153,7 +153,7 @@ func randomWeight(t *testing.T, d *Device) {
 	d.PutInts(ids, []int32{0, 1, 2, 3, 4, 5, 6, 7})
 	rows, _ := d.New(kind, 8*40)
 	defer d.Free(ids, rows)
-	d.Embed(rows, w, ids)
+	d.Embed(rows, w, ids, 1)
 	got := make([]float32, 8*40)
 	d.Get(got, rows)
 	if err := d.Sync(); err != nil {

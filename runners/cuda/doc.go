@@ -9,6 +9,23 @@
 // them (kernels/build.sh) is embedded; the driver compiles it for the card and
 // keeps the result on disk. Each operation's Go file has its kernel file's name.
 //
+// # Attention
+//
+// Heads may be of up to 256, and any number of query heads may share a KV head. In 16-bit
+// types and where arrays are aligned there are kernels for compute capability 9.0 that reach
+// its rates (named *_sm90a); all else is served by kernels that are correct and slower:
+//
+//	Attention        heads of 64, 96, 128, 256; with sinks 64; with a soft cap 128, 256
+//	ColumnSums       the same; sinks make no difference to its own kernel
+//	AttendCaches     heads of multiples of 8 up to 128, and 256; sinks and caps too
+//	WindowScores, AttentionRows
+//	                 one kernel for all cards, heads of multiples of 8 up to 256
+//
+// Elsewhere Attention, ColumnSums and AttendCaches use mma.sync, for heads of multiples of 8;
+// AttendCaches takes a group's query heads one by one there where heads are above 128. Float32
+// and other sizes get plain loops. What layers with sinks or caps need is compiled by the
+// driver when a model has them (kernels/way.h).
+//
 // # Order
 //
 // A device has one stream: operations run in the order of the calls, and memory

@@ -26,13 +26,22 @@ func TestEmulatedColumnSums(t *testing.T) {
 			for _, c := range []struct {
 				h                engine.Heads
 				m, start, window int
+				limit            float32 // a soft cap
+				sinks            bool
 			}{
-				{engine.Heads{Query: 2, KV: 1, Size: 64}, 900, 0, 0},
-				{engine.Heads{Query: 1, KV: 1, Size: 128}, 650, 129, 0},
-				{engine.Heads{Query: 1, KV: 1, Size: 96}, 520, 30, 0},
-				{engine.Heads{Query: 1, KV: 1, Size: 64}, 700, 450, 300},
-				{engine.Heads{Query: 2, KV: 2, Size: 128}, 300, 301, 130},
-				{engine.Heads{Query: 2, KV: 1, Size: 96}, 270, 511, 1},
+				{engine.Heads{Query: 2, KV: 1, Size: 64}, 900, 0, 0, 0, false},
+				{engine.Heads{Query: 1, KV: 1, Size: 128}, 650, 129, 0, 0, false},
+				{engine.Heads{Query: 1, KV: 1, Size: 96}, 520, 30, 0, 0, false},
+				{engine.Heads{Query: 1, KV: 1, Size: 64}, 700, 450, 300, 0, false},
+				{engine.Heads{Query: 2, KV: 2, Size: 128}, 300, 301, 130, 0, false},
+				{engine.Heads{Query: 2, KV: 1, Size: 96}, 270, 511, 1, 0, false},
+				{engine.Heads{Query: 1, KV: 1, Size: 256}, 520, 130, 0, 0, false},
+				{engine.Heads{Query: 1, KV: 1, Size: 256}, 300, 301, 130, 0, false},
+				{engine.Heads{Query: 1, KV: 1, Size: 256}, 400, 30, 0, 2, false},
+				{engine.Heads{Query: 1, KV: 1, Size: 256}, 150, 301, 200, 2, true},
+				{engine.Heads{Query: 2, KV: 1, Size: 64}, 300, 130, 140, 0, true},
+				{engine.Heads{Query: 2, KV: 1, Size: 128}, 520, 30, 0, 2, false},
+				{engine.Heads{Query: 1, KV: 1, Size: 128}, 200, 301, 130, 2, true},
 			} {
 				// array makes an input on both devices, with the same rounded numbers.
 				array := func(kind engine.Type, n int) (dev, own engine.Array) {
@@ -52,9 +61,13 @@ func TestEmulatedColumnSums(t *testing.T) {
 				q, ownQ := array(kind, c.m*c.h.Query*c.h.Size)
 				k, ownK := array(kind, c.h.KV*n*c.h.Size)
 				dst, ownDst := array(engine.Float32, c.h.Query*n)
-				scale := float32(1 / math.Sqrt(float64(c.h.Size)))
-				d.ColumnSums(dst, q, engine.KV{K: k, V: k, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, engine.Attention{Heads: c.h, Window: c.window, Scale: scale})
-				reference.ColumnSums(ownDst, ownQ, engine.KV{K: ownK, V: ownK, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, engine.Attention{Heads: c.h, Window: c.window, Scale: scale})
+				by := engine.Attention{Heads: c.h, Window: c.window, Scale: float32(1 / math.Sqrt(float64(c.h.Size))), Cap: c.limit}
+				own := by
+				if c.sinks {
+					by.Sinks, own.Sinks = sinksOn(t, d, reference, c.h.Query)
+				}
+				d.ColumnSums(dst, q, engine.KV{K: k, V: k, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, by)
+				reference.ColumnSums(ownDst, ownQ, engine.KV{K: ownK, V: ownK, Tokens: n, Heads: c.h.KV, Size: c.h.Size}, c.start, own)
 				got, want := make([]float32, dst.Len), make([]float32, dst.Len)
 				d.Get(got, dst)
 				if err := d.Sync(); err != nil {
@@ -68,9 +81,9 @@ func TestEmulatedColumnSums(t *testing.T) {
 					}
 				}
 			}
-			for _, size := range []int{64, 96, 128} {
-				if name := fmt.Sprintf("column_sums_%d_%s", size, d.suffix); card.Launches()[name] != 2 {
-					t.Errorf("%s ran %d times, not twice", name, card.Launches()[name])
+			for kernel, times := range map[string]int{"64_%s": 3, "96_%s": 2, "128_%s": 2, "256_%s": 2, "128_%s_cap": 2, "256_%s_cap": 2} {
+				if name := "column_sums_" + fmt.Sprintf(kernel, d.suffix); card.Launches()[name] != times {
+					t.Errorf("%s ran %d times, not %d", name, card.Launches()[name], times)
 				}
 			}
 		})

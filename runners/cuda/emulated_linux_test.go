@@ -62,7 +62,7 @@ func TestEmulatedConformance(t *testing.T) {
 	}
 	long := os.Getenv("SNAPBENCH_LONG") != ""
 	// The operations with kernels for each type; the others compute in float32 for all.
-	ofType := []string{"arrays", "embed", "rms norm", "matmul", "matmul storages", "swiglu", "mixture", "matmul swiglu", "matmul rotate", "rotate", "attention", "window scores", "column sums", "attention rows", "row norms", "weighted rows", "row dots", "gather", "batch", "company"}
+	ofType := []string{"arrays", "embed", "rms norm", "matmul", "matmul storages", "gate", "mixture", "matmul gate", "matmul rotate", "rotate", "attention", "window scores", "column sums", "attention rows", "attention ways", "window scores ways", "column sums ways", "attention rows ways", "batch ways", "row norms", "weighted rows", "row dots", "gather", "batch", "company"}
 	var mu sync.Mutex
 	launched := map[string]int{}
 	t.Run("cards", func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestEmulatedConformance(t *testing.T) {
 			{"float32", 9, 0, engine.Float32, 120_000, nil},
 			{"bfloat16", 9, 0, engine.BFloat16, 400_000, nil},
 			{"float16", 9, 0, engine.Float16, 400_000, ofType},
-			{"bfloat16 on 8.0", 8, 0, engine.BFloat16, 400_000, []string{"attention", "column sums", "batch", "matmul", "mixture", "company"}},
-			{"float16 on 8.6", 8, 6, engine.Float16, 400_000, []string{"attention", "column sums", "batch", "matmul", "mixture", "company"}},
+			{"bfloat16 on 8.0", 8, 0, engine.BFloat16, 400_000, []string{"attention", "column sums", "batch", "attention ways", "column sums ways", "batch ways", "matmul", "mixture", "company"}},
+			{"float16 on 8.6", 8, 6, engine.Float16, 400_000, []string{"attention", "column sums", "batch", "attention ways", "column sums ways", "batch ways", "matmul", "mixture", "company"}},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()

@@ -44,6 +44,15 @@ func TestEmulatedMeasures(t *testing.T) {
 	modeltest.Measures(t, d, 1e-5)
 }
 
+// TestEmulatedAttentionVectors holds an emulated card to what models with soft caps and sinks kept.
+func TestEmulatedAttentionVectors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
+	modeltest.Attention(t, d, 1e-5)
+}
+
 // TestEmulatedModel has the embedded model answer on an emulated card: the first tokens are
 // those that transformers chose, and under a policy the kept positions and the answer are
 // those of the reference device.

@@ -6,10 +6,10 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// fewRows is the most rows of x for which the kernels of matmul_few.cu, and on compute
-// capability 9.0 those of matmul_rows_sm90a.cu and matmul_wide_sm90a.cu, multiply; above it
-// cuBLAS does. In a decoding step in float32, the type for judging, those kernels take any
-// number of rows, so that no row depends on the others.
+// fewRows is the most rows of x of a prompt for which the kernels of matmul_few.cu, and on
+// compute capability 9.0 those of matmul_rows_sm90a.cu and matmul_wide_sm90a.cu, multiply;
+// above it cuBLAS does. In a decoding step those kernels take any number of rows, so that no
+// row depends on the others.
 const fewRows = 64
 
 // MatMul multiplies: dst = x · wᵀ + bias.
@@ -44,8 +44,13 @@ func (d *Device) matMul(operation string, dst, x engine.Array, ew engine.Weight,
 // product is matMul on addresses. used is 0, or the address of a number on the card: where
 // that number is 0, the product is not wanted and may be left out.
 func (d *Device) product(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
-	if m <= fewRows || d.stepping && d.kind == engine.Float32 {
+	if m <= fewRows || d.stepping {
 		d.few(to, t, from, m, w, add, used)
+		return
+	}
+	w, done, ok := d.plain(w)
+	defer done()
+	if !ok {
 		return
 	}
 	switch {

@@ -6,17 +6,36 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// few multiplies with the kernels for few rows.
-func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
-	d.fewOf(to, t, from, m, w, add, choice{used: used, count: 1})
+// Companions is [Companions] of this card.
+func (d *Device) Companions() int { return Companions(d.kind, d.hopperCard()) }
+
+// Companions is how many rows of x the kernels for few rows multiply at once, by the element
+// type and whether the card has compute capability 9.0. A step of more rows is multiplied in
+// pieces of so many, each of which reads the weights again.
+func Companions(t engine.Type, hopper bool) int {
+	if hopper && t != engine.Float32 {
+		return wideRows
+	}
+	return fewRows
 }
 
-// choice says whether few rows are multiplied, or with which experts' weights
-// (kernels/matmul_few.cu). Where count is more than one, x has at most eight rows.
+var _ engine.Companion = (*Device)(nil)
+
+// few multiplies with the kernels for few rows.
+func (d *Device) few(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, used uint64) {
+	for most := d.Companions(); m > 0; m -= most {
+		d.fewOf(to, t, from, min(m, most), w, add, choice{used: used, count: 1})
+		to, from = to+uint64(most*w.rows*t.Size()), from+uint64(most*w.cols*d.kind.Size())
+	}
+}
+
+// choice says whether few rows, at most Companions, are multiplied, or which of them with which experts' weights
+// (kernels/matmul_few.cu).
 type choice struct {
-	used, experts     uint64
-	count             int // of products, side by side
-	xStep, resultStep int // elements from one product's to the next one's
+	used            uint64
+	choices         uint64 // a table of so many parts, or 0
+	count           int
+	experts, tokens uint64
 }
 
 // fewOf is few with a choice; w is the weight, or any of the experts', which are alike.
@@ -25,12 +44,32 @@ func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, 
 	if t == engine.Float32 {
 		name += "_f32"
 	}
-	plain := d.kind == engine.Float32 || !aligned(w.cols, from, w.address)
-	if d.hopperCard() && !plain && m > 8 {
-		d.ring(to, name, from, m, w, add, c.used)
+	if w.packed() {
+		packed := packedName(w.storage)
+		if t == engine.Float32 {
+			packed += "_f32"
+		}
+		if aligned(w.cols, from, w.address) {
+			d.fewPacked(to, packed, from, m, w, add, c)
+			return
+		}
+		own, done, ok := d.plain(w)
+		defer done()
+		if ok { // and by kernels that wait for it: no weight that is unpacked is aligned with such an x
+			d.fewOf(to, t, from, m, own, add, c)
+		}
 		return
 	}
-	d.card.Args(to, from, w.address, w.bias).Int(m).Long(w.rows, w.cols).Int(flag(add)).Ptr(c.used, c.experts).Long(c.xStep, c.resultStep)
+	plain := d.kind == engine.Float32 || !aligned(w.cols, from, w.address)
+	if d.hopperCard() && !plain && m > 8 {
+		if m > ringRows {
+			d.wide(to, t, name, from, m, w, add, c.used)
+		} else {
+			d.ring(to, name, from, m, w, add, c.used)
+		}
+		return
+	}
+	d.card.Args(to, from, w.address, w.bias).Int(m).Long(w.rows, w.cols).Int(flag(add)).Ptr(c.used, c.choices, c.experts, c.tokens)
 	if plain {
 		d.card.Launch(d.card.Kernel("matmul_few", "matmul_plain_"+name), blocks(w.rows, 8), c.count*blocks(m, 8), 256, 0)
 		return

@@ -2,15 +2,11 @@ package cuda
 
 import "fmt"
 
-// Of the kernels of matmul_rows_sm90a.cu and matmul_wide_sm90a.cu: the most rows of x that
-// the first take, how many the second do, and the most rows of w in a tile.
+// Of the kernels of matmul_rows_sm90a.cu: the most rows of x, and the most rows of w in a tile.
 const (
 	ringRows     = 48
-	wideRows     = 64
 	ringTileRows = 128
 )
-
-const _ = uint(wideRows - fewRows) // together they take all that few may ask for
 
 // tiles says how the rows of a weight are shared out: how many are in a tile, whether the
 // two blocks of a cluster share a tile's columns or have a tile each, and the grid.
@@ -36,14 +32,10 @@ func (d *Device) ringTiles(rows int) tiles {
 	return best
 }
 
-// ring multiplies 9 to fewRows rows of x on compute capability 9.0; name is the end of the
+// ring multiplies 9 to ringRows rows of x on compute capability 9.0; name is the end of the
 // kernel's name.
 func (d *Device) ring(to uint64, name string, from uint64, m int, w *weight, add bool, used uint64) {
 	t := d.ringTiles(w.rows)
-	if m > ringRows {
-		d.wide(t, to, name, from, m, w, add, used)
-		return
-	}
 	sixteens, sums := blocks(m, 16), 0
 	if t.split {
 		sums = 2 * t.rows * 16 * sixteens // half of them go to the other block
@@ -54,26 +46,6 @@ func (d *Device) ring(to uint64, name string, from uint64, m int, w *weight, add
 	}
 	d.card.Args().Maps(2).Ptr(to, w.bias).Int(m, w.rows, w.cols, flag(add)).Ptr(used).Int(flag(t.split), stages).Cluster(2)
 	d.card.Launch(d.card.Kernel("matmul_rows_sm90a", fmt.Sprintf("matmul_rows_%d_%s", sixteens, name)), t.grid, 1, 64*(t.rows/16)+32, shared)
-}
-
-// wide is ring for more rows of x.
-func (d *Device) wide(t tiles, to uint64, name string, from uint64, m int, w *weight, add bool, used uint64) {
-	// A warpgroup has up to 64 rows of w, and all rows of x or, of two sides, one.
-	rows, sides := t.rows/2, 1
-	if t.split && t.rows <= 64 {
-		rows, sides = t.rows, 2
-	}
-	n := wideRows / sides
-	sums := 2 * 4 * 64 * n // of both warpgroups
-	if t.split {
-		sums /= 2
-	}
-	stages, shared, ok := d.ringMaps(t, from, m, wideRows, w, sums)
-	if !ok {
-		return
-	}
-	d.card.Args().Maps(2).Ptr(to, w.bias).Int(m, w.rows, w.cols, flag(add)).Ptr(used).Int(rows, sides, flag(t.split), stages).Cluster(2)
-	d.card.Launch(d.card.Kernel("matmul_wide_sm90a", fmt.Sprintf("matmul_wide_%d_%s", n, name)), t.grid, 1, 384, shared)
 }
 
 // ringMaps makes the tensor maps of w and x, and says how many boxes of both, height rows

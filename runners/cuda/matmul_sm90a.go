@@ -7,7 +7,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// Of the kernels of matmul_sm90a.cu, which multiply many rows: a tile is 256 rows of x by
+// Of the kernels of tiles.h, which multiply many rows: a tile is 256 rows of x by
 // 256 of w, the work of two blocks.
 const (
 	tileRows    = 256
@@ -26,7 +26,7 @@ func (d *Device) tiled(n int, pointers ...uint64) bool {
 // worthwhile says whether a product of m rows of x and so many rows of w has enough tiles,
 // and tiles that are full enough, to keep most of the card busy.
 func (d *Device) worthwhile(m, rows int) bool {
-	if m <= fewRows {
+	if m <= fewRows || d.stepping {
 		return false
 	}
 	if d.anyTiles {
@@ -38,10 +38,10 @@ func (d *Device) worthwhile(m, rows int) bool {
 	return float64(m)*float64(rows) >= least*float64(rounds*at*tileRows*tileRows)
 }
 
-// inTiles starts one of the kernels.
-func (d *Device) inTiles(name string, a *card.Args) {
+// inTiles starts one of the kernels of a file.
+func (d *Device) inTiles(file, name string, a *card.Args) {
 	a.Cluster(tileBlocks)
-	d.card.Launch(d.card.Kernel("matmul_sm90a", name+"_"+d.suffix), max(tileBlocks, d.card.Multiprocessors/tileBlocks*tileBlocks), 1, tileThreads, tileShared)
+	d.card.Launch(d.card.Kernel(file, name+"_"+d.suffix), max(tileBlocks, d.card.Multiprocessors/tileBlocks*tileBlocks), 1, tileThreads, tileShared)
 }
 
 // mapped starts a list of arguments with two: the tensor map of x (m, cols), and an array of
@@ -54,31 +54,47 @@ func (d *Device) mapped(x uint64, m int, weights ...*weight) (*card.Args, bool) 
 	return d.card.Args().Maps(2), ok
 }
 
-// MatMulSwiGLU multiplies and joins gate and up.
-func (d *Device) MatMulSwiGLU(dst, room, x engine.Array, ew engine.Weight) {
-	w := d.weight("MatMulSwiGLU", ew)
+// MatMulGate multiplies and joins gate and up.
+func (d *Device) MatMulGate(dst, room, x engine.Array, ew engine.Weight, a engine.Activation) {
+	w := d.weight("MatMulGate", ew)
 	ff := w.rows / 2
 	if w.rows%2 != 0 || x.Len%w.cols != 0 || dst.Len != x.Len/w.cols*ff || room.Len != 2*dst.Len {
-		panic(fmt.Sprintf("cuda: MatMulSwiGLU: %d elements from %d by way of %d, w is (%d, %d)", dst.Len, x.Len, room.Len, w.rows, w.cols))
+		panic(fmt.Sprintf("cuda: MatMulGate: %d elements from %d by way of %d, w is (%d, %d)", dst.Len, x.Len, room.Len, w.rows, w.cols))
 	}
-	to, between, from := d.pointer("MatMulSwiGLU", dst, d.kind), d.pointer("MatMulSwiGLU", room, d.kind), d.pointer("MatMulSwiGLU", x, d.kind)
-	ok := d.card.Enter("MatMulSwiGLU")
+	to, between, from := d.pointer("MatMulGate", dst, d.kind), d.pointer("MatMulGate", room, d.kind), d.pointer("MatMulGate", x, d.kind)
+	ok := d.card.Enter("MatMulGate")
 	defer d.card.Leave()
 	if ok && x.Len > 0 {
-		d.matMulSwiGLU(to, between, from, x.Len/w.cols, w, 0)
+		d.matMulGate(to, between, from, x.Len/w.cols, w, 0, a)
 	}
 }
 
-func (d *Device) matMulSwiGLU(to, room, from uint64, m int, w *weight, used uint64) {
+func (d *Device) matMulGate(to, room, from uint64, m int, w *weight, used uint64, a engine.Activation) {
 	ff := w.rows / 2
 	if w.bias != 0 || ff%8 != 0 || !d.tiled(w.cols, to, from, w.address) || !d.worthwhile(m, w.rows) {
 		d.product(room, d.kind, from, m, w, false, used)
-		d.swiGLU(to, room, m, ff)
+		d.gate(to, room, m, ff, a)
+		return
+	}
+	w, done, ok := d.plain(w)
+	defer done()
+	if !ok {
 		return
 	}
 	if l, ok := d.mapped(from, m, w); ok {
-		d.inTiles("matmul_swiglu", l.Ptr(to).Int(m, ff, w.cols))
+		file, name := gated(a)
+		numbers(l.Ptr(to).Int(m, ff, w.cols), a)
+		d.inTiles(file, name, l)
 	}
+}
+
+// gated is the file and the start of the name of the kernels that multiply and join: matmul_gate_sm90a.cu has those of the
+// activations that most models do without.
+func gated(a engine.Activation) (file, name string) {
+	if a.Kind == engine.SwiGLU {
+		return "matmul_sm90a", "matmul_swiglu"
+	}
+	return "matmul_gate_sm90a", "matmul_" + formula(a)
 }
 
 // MatMulRotate multiplies and takes the projections apart.
@@ -87,7 +103,8 @@ func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array
 	at := func(a engine.Array) uint64 { return d.pointer("MatMulRotate", a, d.kind) }
 	to, k, v, from, turns := at(q), at(kv.K), at(kv.V), at(x), at(room) // the cosines and sines lie in room: they take less
 	m := x.Len / w.cols
-	if h.Size != 64 && h.Size != 128 || norm.Query.Len+norm.Key.Len > 0 || !d.tiled(w.cols, to, k, v, from, turns, w.address) || !d.worthwhile(m, w.rows) {
+	r := own("MatMulRotate", er, h)
+	if h.Size != 64 && h.Size != 128 || 2*r.half != h.Size || norm.Query.Len+norm.Key.Len > 0 || !d.tiled(w.cols, to, k, v, from, turns, w.address) || !d.worthwhile(m, w.rows) {
 		d.MatMul(room, x, ew)
 		d.Rotate(q, kv, room, start, h, er, norm)
 		return
@@ -96,16 +113,20 @@ func (d *Device) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array
 	same("MatMulRotate", "room", room.Len, m*w.rows)
 	same("MatMulRotate", "x", x.Len, m*w.cols)
 	d.checkRotate("MatMulRotate", q, kv, m, start, h, er)
-	r := own("MatMulRotate", er, h)
 	ok := d.card.Enter("MatMulRotate")
 	defer d.card.Leave()
 	if !ok {
 		return
 	}
-	d.card.Args(turns, r.frequencies).Float(r.scale).Int(r.half, start, m)
+	w, done, ok := d.plain(w)
+	defer done()
+	if !ok {
+		return
+	}
+	d.card.Args(turns, r.frequencies).Int(r.half, r.from).Float(r.scale).Int(start, m)
 	d.card.Launch(d.card.Kernel("rotate", "rotate_turns"), blocks(m*r.half, 256), 1, 256, 0)
 	if l, ok := d.mapped(from, m, w); ok {
 		l.Ptr(to, k, v, w.bias, turns).Int(m, start).Long(kv.Tokens).Int(h.Query, h.KV, w.cols)
-		d.inTiles(fmt.Sprintf("matmul_rotate_%d", h.Size), l)
+		d.inTiles("matmul_sm90a", fmt.Sprintf("matmul_rotate_%d", h.Size), l)
 	}
 }

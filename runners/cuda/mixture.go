@@ -2,95 +2,121 @@ package cuda
 
 import (
 	"fmt"
-	"slices"
 	"unsafe"
 
 	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// maxExperts is how many experts the router's kernel can keep in one word.
-const maxExperts = 64
+// maxExperts is how many experts the router's kernels serve.
+const maxExperts = 1024
+
+// mixed is a mixture whose parts were checked.
+type mixed struct {
+	router                            *weight
+	gateUp, down                      []*weight
+	width, ff, experts, perToken, all int // all: 1 where shares are of the softmax over all experts
+	activation                        engine.Activation
+	alike                             bool // all are stored in one way
+}
 
 // MixtureAdd runs each token through its experts and adds up in the order of the experts.
 //
-//   - At most eight tokens, experts without biases (mixture_few.go): all tokens go through every expert that any
-//     of them chose, and one kernel multiplies by all those experts.
-//   - Many tokens, where together says so (mixture_many.go): each expert gets the rows of
-//     its own tokens, and one kernel multiplies by all experts, without the host.
-//   - Otherwise one expert after the other: with up to 64 tokens, and in a decoding step,
-//     all tokens go through each expert that any chose; with more, the host reads which
-//     tokens chose an expert, and it gets their rows alone.
-func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
-	router := d.weight("MixtureAdd", e.Router)
-	experts, width := router.rows, router.cols
-	if len(e.GateUp) != experts || len(e.Down) != experts || experts > maxExperts {
-		panic(fmt.Sprintf("cuda: MixtureAdd: a router of %d, %d gates, %d downs; at most %d experts are served", experts, len(e.GateUp), len(e.Down), maxExperts))
-	}
-	if e.PerToken <= 0 || e.PerToken > experts {
-		panic(fmt.Sprintf("cuda: MixtureAdd: %d of %d experts a token", e.PerToken, experts))
-	}
-	if x.Len%width != 0 {
-		panic(fmt.Sprintf("cuda: MixtureAdd: x has %d elements, a row %d", x.Len, width))
+//   - Few tokens, and decoding steps (mixture_few.go): each expert multiplies the rows of its
+//     own tokens, and one kernel multiplies by all experts, without the host.
+//   - Many tokens, where together says so (mixture_many.go): the same, by other kernels.
+//   - Otherwise, and where not all are stored in one way, one expert after the other. With at most maxTiledExperts experts that is so
+//     with 9 to 64 tokens, too: then all tokens go through each expert that any chose, whose
+//     weights are read once; with more tokens the host reads which tokens chose an expert,
+//     and it gets their rows alone.
+func (d *Device) MixtureAdd(dst, x engine.Array, ex engine.Experts) {
+	e := d.mixed(ex)
+	if x.Len%e.width != 0 {
+		panic(fmt.Sprintf("cuda: MixtureAdd: x has %d elements, a row %d", x.Len, e.width))
 	}
 	same("MixtureAdd", "dst", dst.Len, x.Len)
-	m := x.Len / width
-	gateUp, down := make([]*weight, experts), make([]*weight, experts)
-	for i := range gateUp {
-		gateUp[i], down[i] = d.weight("MixtureAdd", e.GateUp[i]), d.weight("MixtureAdd", e.Down[i])
-		if gateUp[i].cols != width || down[i].rows != width || gateUp[i].rows != 2*down[i].cols || down[i].cols != down[0].cols {
-			panic(fmt.Sprintf("cuda: MixtureAdd: expert %d has (%d, %d) and (%d, %d) for a width of %d", i, gateUp[i].rows, gateUp[i].cols, down[i].rows, down[i].cols, width))
-		}
-	}
-	ff := down[0].cols
+	m := x.Len / e.width
 	to, from := d.pointer("MixtureAdd", dst, d.kind), d.pointer("MixtureAdd", x, d.kind)
 	ok := d.card.Enter("MixtureAdd")
 	defer d.card.Leave()
 	if !ok || m == 0 {
 		return
 	}
-	biased := func(w *weight) bool { return w.bias != 0 }
-	if !slices.ContainsFunc(gateUp, biased) && !slices.ContainsFunc(down, biased) {
-		if m <= 8 {
-			d.mixFew(to, from, m, router, gateUp, down, e.PerToken)
-			return
-		}
-		if d.together(m, width, ff, experts) && aligned(0, to, from) {
-			d.mixMany(to, from, m, router, gateUp, down, e.PerToken)
-			return
-		}
+	packed := e.gateUp[0].packed() || e.down[0].packed()
+	few := m <= 8 || m <= fewRows && (packed || e.experts > maxTiledExperts) || m > fewRows && d.stepping
+	switch {
+	case few && e.alike && (!packed || aligned(0, from)):
+		d.mixFew(to, from, m, e)
+	case e.alike && d.together(m, e.width, e.ff) && aligned(0, to, from):
+		d.mixMany(to, from, m, e)
+	default:
+		d.mixApart(to, from, m, e)
 	}
-	p, done, ok := d.card.Scratches(d.apartBytes(m, width, ff, experts)...)
+}
+
+// mixed looks at the parts of a mixture.
+func (d *Device) mixed(ex engine.Experts) mixed {
+	router := d.weight("MixtureAdd", ex.Router)
+	e := mixed{router: router, experts: router.rows, width: router.cols, perToken: ex.PerToken, activation: ex.Activation, alike: true}
+	if len(ex.GateUp) != e.experts || len(ex.Down) != e.experts || e.experts > maxExperts {
+		panic(fmt.Sprintf("cuda: MixtureAdd: a router of %d, %d gates, %d downs; at most %d experts are served", e.experts, len(ex.GateUp), len(ex.Down), maxExperts))
+	}
+	if e.perToken <= 0 || e.perToken > e.experts {
+		panic(fmt.Sprintf("cuda: MixtureAdd: %d of %d experts a token", e.perToken, e.experts))
+	}
+	e.all = flag(ex.Shares == engine.SharesOfAll)
+	for i := range ex.GateUp {
+		gateUp, down := d.weight("MixtureAdd", ex.GateUp[i]), d.weight("MixtureAdd", ex.Down[i])
+		if i == 0 {
+			e.ff = down.cols
+		}
+		if gateUp.cols != e.width || down.rows != e.width || gateUp.rows != 2*e.ff || down.cols != e.ff {
+			panic(fmt.Sprintf("cuda: MixtureAdd: expert %d has (%d, %d) and (%d, %d) for a width of %d", i, gateUp.rows, gateUp.cols, down.rows, down.cols, e.width))
+		}
+		e.alike = e.alike && gateUp.storage == d.weight("MixtureAdd", ex.GateUp[0]).storage && down.storage == d.weight("MixtureAdd", ex.Down[0]).storage
+		e.gateUp, e.down = append(e.gateUp, gateUp), append(e.down, down)
+	}
+	return e
+}
+
+// route writes probabilities (m, experts), and used (experts): which of them any token takes.
+func (d *Device) route(probabilities, used, logits uint64, m int, e mixed) {
+	d.card.Args(probabilities, used, logits).Int(m, e.experts, e.perToken, e.all)
+	d.card.Launch(d.card.Kernel("mixture", "route"), blocks(m, 8), 1, 256, 0)
+}
+
+// mixApart is MixtureAdd by one expert after the other.
+func (d *Device) mixApart(to, from uint64, m int, e mixed) {
+	p, done, ok := d.card.Scratches(d.apartBytes(m, e.width, e.ff, e.experts)...)
 	defer done()
 	if !ok {
 		return
 	}
 	logits, probabilities, used, sum, y, both, joined, chosen := p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
-	d.product(logits, engine.Float32, from, m, router, false, 0)
-	d.card.Clear(used, 4*int64(experts))
-	d.card.Clear(sum, 4*int64(m)*int64(width))
-	d.card.Args(probabilities, used, logits).Int(m, experts, e.PerToken)
-	d.card.Launch(d.card.Kernel("mixture", "route"), blocks(m, 128), 1, 128, 0)
+	d.product(logits, engine.Float32, from, m, e.router, false, 0)
+	d.card.Clear(used, 4*int64(e.experts))
+	d.card.Clear(sum, 4*int64(m)*int64(e.width))
+	d.route(probabilities, used, logits, m, e)
 	add := func(expert, count int, rows uint64) {
-		d.card.Args(sum, y, rows, probabilities).Int(expert, experts).Long(width)
-		d.card.Launch(d.card.Kernel("mixture", "mixture_add"), blocks(width, 256), count, 256, 0)
+		d.card.Args(sum, y, rows, probabilities).Int(expert, e.experts).Long(e.width)
+		d.card.Launch(d.card.Kernel("mixture", "mixture_add"), blocks(e.width, 256), count, 256, 0)
 	}
 	if m <= fewRows || d.stepping {
-		for i := range gateUp {
+		for i := range e.gateUp {
 			flag := used + 4*uint64(i)
-			d.matMulSwiGLU(joined, both, from, m, gateUp[i], flag)
-			d.product(y, engine.Float32, joined, m, down[i], false, flag)
+			d.matMulGate(joined, both, from, m, e.gateUp[i], flag, e.activation)
+			d.product(y, engine.Float32, joined, m, e.down[i], false, flag)
 			add(i, m, 0)
 		}
 	} else {
-		host := make([]float32, m*experts)
+		host := make([]float32, m*e.experts)
 		if !d.card.Read(unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), 4*len(host)), probabilities) {
 			return
 		}
-		for i := range gateUp {
+		for i := range e.gateUp {
 			var rows []int32
 			for r := range m {
-				if host[r*experts+i] != 0 {
+				if host[r*e.experts+i] != 0 {
 					rows = append(rows, int32(r))
 				}
 			}
@@ -102,18 +128,18 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			if !ok {
 				return
 			}
-			d.card.Args(chosen, from, list).Long(width).Int(m).Ptr(d.faultAddress)
+			d.card.Args(chosen, from, list).Long(e.width).Int(m).Ptr(d.faultAddress)
 			d.card.Launch(d.card.Kernel("embed", "embed_"+d.suffix), len(rows), 1, 256, 0)
 			n := len(rows)
 			if n > fewRows {
 				n = blocks(n, apartTile) * apartTile
 			}
-			d.matMulSwiGLU(joined, both, chosen, n, gateUp[i], 0)
-			d.product(y, engine.Float32, joined, n, down[i], false, 0)
+			d.matMulGate(joined, both, chosen, n, e.gateUp[i], 0, e.activation)
+			d.product(y, engine.Float32, joined, n, e.down[i], false, 0)
 			add(i, len(rows), list)
 		}
 	}
-	d.addBias(to, d.suffix, sum, 0, m, width)
+	d.addBias(to, d.suffix, sum, 0, m, e.width)
 }
 
 // An expert's number of rows is rounded up to whole tiles of cuBLAS, which would otherwise
@@ -135,7 +161,7 @@ func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
 // MixtureBytes is what MixtureAdd takes for so many tokens of a prompt.
 func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) (sum int64) {
 	var sizes []int64
-	if d.together(tokens, width, ff, experts) {
+	if d.together(tokens, width, ff) {
 		sizes = d.togetherBytes(tokens, width, ff, experts, perToken)
 	} else {
 		sizes = append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken)) // and the lists of rows

@@ -8,13 +8,22 @@ import (
 
 // RMSNorm normalises rows.
 func (d *Device) RMSNorm(dst, x, weight engine.Array, eps float32) {
+	d.rmsNorm("RMSNorm", "rms_norm_", dst, x, weight, eps)
+}
+
+// RMSNormAdd adds normalised rows.
+func (d *Device) RMSNormAdd(dst, x, weight engine.Array, eps float32) {
+	d.rmsNorm("RMSNormAdd", "rms_norm_add_", dst, x, weight, eps)
+}
+
+func (d *Device) rmsNorm(op, kernel string, dst, x, weight engine.Array, eps float32) {
 	width := weight.Len
 	if width == 0 || x.Len%width != 0 {
-		panic(fmt.Sprintf("cuda: RMSNorm: x has %d elements, a row %d", x.Len, width))
+		panic(fmt.Sprintf("cuda: %s: x has %d elements, a row %d", op, x.Len, width))
 	}
-	same("RMSNorm", "dst", dst.Len, x.Len)
-	to, from, w := d.pointer("RMSNorm", dst, d.kind), d.pointer("RMSNorm", x, d.kind), d.pointer("RMSNorm", weight, engine.Float32)
-	ok := d.card.Enter("RMSNorm")
+	same(op, "dst", dst.Len, x.Len)
+	to, from, w := d.pointer(op, dst, d.kind), d.pointer(op, x, d.kind), d.pointer(op, weight, engine.Float32)
+	ok := d.card.Enter(op)
 	defer d.card.Leave()
 	if !ok {
 		return
@@ -25,5 +34,5 @@ func (d *Device) RMSNorm(dst, x, weight engine.Array, eps float32) {
 		threads = min(max(blocks(blocks(width, 16), 32)*32, 64), 512)
 	}
 	d.card.Args(to, from, w).Long(width).Float(eps).Int(flag(vec))
-	d.card.Launch(d.card.Kernel("rms_norm", "rms_norm_"+d.suffix), x.Len/width, 1, threads, 0)
+	d.card.Launch(d.card.Kernel("rms_norm", kernel+d.suffix), x.Len/width, 1, threads, 0)
 }

@@ -2,6 +2,8 @@ package cuda
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -10,8 +12,9 @@ import (
 // rotary is the frequencies on the card. Cosines and sines are computed when they are
 // needed, in double precision, which costs less than reading a table.
 type rotary struct {
-	frequencies uint64
-	half        int
+	frequencies uint64 // (half), then the later ones (half) where there are any
+	half        int    // pairs of a head that are turned
+	from        int    // the position from which the later ones count
 	scale       float32
 	positions   int
 }
@@ -19,8 +22,15 @@ type rotary struct {
 func (r *rotary) Positions() int { return r.positions }
 
 // NewRotary keeps the frequencies.
-func (d *Device) NewRotary(frequencies []float32, scale float32, n int) (engine.Rotary, error) {
-	r := &rotary{half: len(frequencies), scale: scale, positions: n}
+func (d *Device) NewRotary(rotation engine.Rotation, n int) (engine.Rotary, error) {
+	if err := rotation.Check(n); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	r := &rotary{half: len(rotation.Frequencies), from: math.MaxInt32, scale: rotation.Scale, positions: n}
+	frequencies := slices.Concat(rotation.Frequencies, rotation.Later)
+	if rotation.Later != nil {
+		r.from = min(r.from, rotation.From)
+	}
 	var err error
 	if r.frequencies, err = d.take(4 * int64(len(frequencies))); err != nil {
 		return nil, err
@@ -43,7 +53,9 @@ func own(operation string, er engine.Rotary, h engine.Heads) *rotary {
 	if !ok {
 		panic(fmt.Sprintf("cuda: %s: a rotary of another device", operation))
 	}
-	same(operation, "twice the frequencies", 2*r.half, h.Size)
+	if 2*r.half > h.Size {
+		panic(fmt.Sprintf("cuda: %s: a rotary turns %d pairs, a head has %d numbers", operation, r.half, h.Size))
+	}
 	return r
 }
 
@@ -56,7 +68,14 @@ func (d *Device) turn(operation string, l *card.Args, h engine.Heads, er engine.
 			same(operation, "a norm", a.Len, h.Size)
 		}
 	}
-	return l.Ptr(r.frequencies).Float(r.scale).Ptr(query, key).Float(norm.Epsilon)
+	return l.Ptr(r.frequencies).Int(r.half, r.from).Float(r.scale).Ptr(query, key).Float(norm.Epsilon)
+}
+
+// vectors says in which pieces heads are read: pairs of numbers (1) or eight of them (2)
+// where pairs, and what is not turned, divide into them; otherwise numbers (0).
+func vectors(h engine.Heads, er engine.Rotary) int {
+	half := own("Rotate", er, h).half
+	return flag(h.Size%4 == 0 && half%2 == 0) + flag(h.Size%16 == 0 && half%8 == 0)
 }
 
 // Rotate takes fused projections apart.
@@ -77,7 +96,7 @@ func (d *Device) Rotate(q engine.Array, kv engine.KV, qkv engine.Array, start in
 	l := d.turn("Rotate", d.card.Args(qp, k, v, from), h, er, norm)
 	vec := 0
 	if aligned(0, qp, k, v, from) {
-		vec = flag(h.Size%4 == 0) + flag(h.Size%16 == 0)
+		vec = vectors(h, er)
 	}
 	const tokens = 4 // per block
 	l.Int(start).Long(kv.Tokens).Int(h.Query, h.KV, h.Size, m, vec)
@@ -99,7 +118,7 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 	}
 	const warps = 4
 	l := d.turn("RotateAppend", d.card.Args(to, t.rows, t.heads, b.step, from), h, r, norm)
-	l.Int(h.Query, h.KV, h.Size, flag(h.Size%4 == 0 && aligned(0, to, from)))
+	l.Int(h.Query, h.KV, h.Size, flag(vectors(h, r) > 0 && aligned(0, to, from)))
 	d.card.Launch(d.card.Kernel("rotate", "rotate_append_"+d.suffix), b.rows, blocks(h.Query+t.most, warps), 32*warps, 4*h.Size)
 }
 

@@ -9,16 +9,16 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// weight is a matrix (rows, cols) of the device's type, row-major.
+// weight is a matrix (rows, cols) of the device's type, row-major, or packed (packed.go).
 type weight struct {
 	device     *Device
 	address    uint64
 	bias       uint64 // float32 (rows), or 0
 	rows, cols int
 	bytes      int64
+	storage    engine.Storage // where it is packed
 
-	// Of a mixture's router: a table on the card of the addresses of its experts' weights,
-	// first all of gate and up, then all of down; and those weights.
+	// Of a mixture's router: expertTable, and the weights that are in it.
 	table  uint64
 	tabled []*weight
 }
@@ -64,6 +64,11 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 		}
 	}
 	size := int64(w.rows) * int64(w.cols) * int64(d.kind.Size())
+	if d.packable(parts) {
+		w.storage = parts[0].Storage()
+		codes, scales := packedBytes(w.storage, w.cols)
+		size = int64(w.rows) * int64(codes+scales)
+	}
 	w.bytes = size
 	if biased {
 		w.bytes += 4 * int64(w.rows)
@@ -84,10 +89,10 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 		return nil, d.Sync()
 	}
 	defer d.card.Leave()
-	at := w.address
-	for _, p := range parts {
-		d.upload(at, p, d.kind)
-		at += uint64(int64(p.Rows()) * int64(w.cols) * int64(d.kind.Size()))
+	if err := d.uploadAll(w, parts); err != nil {
+		d.card.Wait() // what was sent is on its way
+		d.release(w)
+		return nil, err
 	}
 	if biased {
 		all := make([]float32, 0, w.rows)
@@ -106,6 +111,21 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 	}
 	d.weights += w.bytes
 	return w, nil
+}
+
+func (d *Device) uploadAll(w *weight, parts []engine.Stored) error {
+	if w.packed() {
+		return d.uploadPacked(w, parts)
+	}
+	at := w.address
+	for _, p := range parts {
+		if err := refuseNaN(p); err != nil {
+			return err
+		}
+		d.upload(at, p, d.kind)
+		at += uint64(int64(p.Rows()) * int64(w.cols) * int64(d.kind.Size()))
+	}
+	return nil
 }
 
 // release gives a weight's memory back.
@@ -160,30 +180,33 @@ func (d *Device) upload(to uint64, p engine.Stored, t engine.Type) {
 	for first := 0; first < rows; {
 		n := min(rows-first, card.PieceBytes/rowBytes)
 		piece := d.card.Stage(n * rowBytes)
-		var group sync.WaitGroup
-		workers := min(runtime.GOMAXPROCS(0), n)
-		for g := range workers {
-			group.Add(1)
-			go func() {
-				defer group.Done()
-				row := make([]float32, cols)
-				for i := g * n / workers; i < (g+1)*n/workers; i++ {
-					to := piece[i*rowBytes : (i+1)*rowBytes]
-					if raw {
-						copy(to, p.RawRow(first+i))
-					} else {
-						p.ReadRow(first+i, row)
-						encode(to, row, t)
-					}
+		each(n, func(lo, hi int) {
+			row := make([]float32, cols)
+			for i := lo; i < hi; i++ {
+				to := piece[i*rowBytes : (i+1)*rowBytes]
+				if raw {
+					copy(to, p.RawRow(first+i))
+				} else {
+					p.ReadRow(first+i, row)
+					encode(to, row, t)
 				}
-			}()
-		}
-		group.Wait()
+			}
+		})
 		if !d.card.Send(to+uint64(first)*uint64(rowBytes), piece) {
 			return
 		}
 		first += n
 	}
+}
+
+// each shares out n rows to as many goroutines as there are processors.
+func each(n int, f func(lo, hi int)) {
+	var group sync.WaitGroup
+	workers := min(runtime.GOMAXPROCS(0), n)
+	for g := range workers {
+		group.Go(func() { f(g*n/workers, (g+1)*n/workers) })
+	}
+	group.Wait()
 }
 
 // LoadVector returns a Float32 array.

@@ -23,7 +23,6 @@ type windowSum struct {
 // The first pass over the keys finds the softmax of each query of the widest window; each
 // further pass adds up the scores of up to two windows.
 func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array, kv engine.KV, by engine.Attention) {
-	checkPlain("WindowScores", by)
 	h, window := by.Heads, by.Window
 	row := h.Query * h.Size
 	if row == 0 || q.Len%row != 0 {
@@ -71,7 +70,8 @@ func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array,
 	}
 	defer done()
 	name := d.keysKernel(h.Size, qp, k)
-	first := d.card.Kernel("window_scores", "window_state_"+name)
+	way := d.way("WindowScores", by)
+	first := way.kernel("window_scores", "window_state_"+name)
 	// As many heads at a time as have keys that fit the L2 cache, but enough to fill the
 	// card a few times over: short launches cost more than reading the keys from memory.
 	headBytes := int64(n) * int64(h.Size) * int64(d.kind.Size())
@@ -79,13 +79,13 @@ func (d *Device) WindowScores(dst []engine.Array, windows []int, q engine.Array,
 	kvHeads = min(kvHeads, h.KV)
 	for head := 0; head < h.Query; head += kvHeads * h.Group() {
 		heads := min(kvHeads*h.Group(), h.Query-head)
-		d.card.Args(state, joined, d.arrived, qp, k).Int(w, n, head, h.Query, h.KV, h.Size, length, window).Float(by.Scale)
+		way.add(d.card.Args(state, joined, d.arrived, qp, k).Int(w, n, head, h.Query, h.KV, h.Size, length, window).Float(by.Scale))
 		d.card.Launch(first, splits, heads, 256, 0)
 		for i := 0; i < len(all); i += 2 {
 			var pair [2]windowSum
 			some := copy(pair[:], all[i:])
-			d.card.Args(pair[0].dst, pair[1].dst).Int(pair[0].w, pair[1].w).Ptr(joined, qp, k).Int(w, n, head, h.Query, h.KV, h.Size, length, window).Float(by.Scale)
-			d.card.Launch(d.card.Kernel("window_scores", fmt.Sprintf("window_sum%d_%s", some, name)), splits, heads, 256, 0)
+			way.unsunk().add(d.card.Args(pair[0].dst, pair[1].dst).Int(pair[0].w, pair[1].w).Ptr(joined, qp, k).Int(w, n, head, h.Query, h.KV, h.Size, length, window).Float(by.Scale))
+			d.card.Launch(way.unsunk().kernel("window_scores", fmt.Sprintf("window_sum%d_%s", some, name)), splits, heads, 256, 0)
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package engine
 
+import "fmt"
+
 // Heads is how attention is divided.
 type Heads struct {
 	Query int // query heads
@@ -61,10 +63,30 @@ type Batch interface {
 	Steps() int
 }
 
-// Rotary is a device's rotation of queries and keys by their positions (RoPE,
-// arXiv 2104.09864). Pair i of a head is (i, i+d/2); its angle is
-// position × frequency[i], a product of float32 numbers rounded to float32, as
-// transformers computes it. Cosine and sine are multiplied by a scale.
+// Rotation says how queries and keys are turned by their positions (RoPE, arXiv
+// 2104.09864). Of a head's d numbers the first r = 2·len(Frequencies) ≤ d are pairs: pair i
+// is (i, i+r/2), and its angle is position × Frequencies[i], a product of float32 numbers
+// rounded to float32, as transformers computes it. Cosine and sine are multiplied by Scale.
+// The other numbers of a head stay as they are.
+type Rotation struct {
+	Frequencies []float32
+	Scale       float32
+	Later       []float32 // unless nil, the frequencies of positions from From on
+	From        int
+}
+
+// Check returns an error for a rotation that no device can prepare for n positions.
+func (r Rotation) Check(n int) error {
+	switch {
+	case len(r.Frequencies) == 0 || r.Later != nil && len(r.Later) != len(r.Frequencies):
+		return fmt.Errorf("a rotation with %d frequencies and %d later ones", len(r.Frequencies), len(r.Later))
+	case r.From < 0 || n < 0:
+		return fmt.Errorf("a rotation of %d positions whose later frequencies begin at %d", n, r.From)
+	}
+	return nil
+}
+
+// Rotary is a device's copy of a [Rotation]. It serves heads of r and more numbers.
 type Rotary interface {
 	Positions() int // it serves positions below this
 }

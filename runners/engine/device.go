@@ -78,24 +78,26 @@ type Device interface {
 	LoadVector(v Stored) (Array, error)
 	FreeWeight(w Weight)
 
-	// NewRotary prepares the rotation for positions below n. len(frequencies) = d/2.
-	NewRotary(frequencies []float32, scale float32, n int) (Rotary, error)
+	// NewRotary prepares the rotation for positions below n.
+	NewRotary(r Rotation, n int) (Rotary, error)
 	FreeRotary(r Rotary)
 
-	// Embed: dst[i] = table[ids[i]]. dst (m, width), ids Int32 (m).
-	Embed(dst Array, table Weight, ids Array)
+	// Embed: dst[i] = scale · table[ids[i]]. dst (m, width), ids Int32 (m).
+	Embed(dst Array, table Weight, ids Array, scale float32)
 	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · weight. (m, width), weight (width).
 	RMSNorm(dst, x, weight Array, eps float32)
+	// RMSNormAdd: dst[i] += x[i] / sqrt(mean(x[i]²) + eps) · weight, the sum rounded once. As RMSNorm.
+	RMSNormAdd(dst, x, weight Array, eps float32)
 	// MatMul: dst = x · wᵀ + bias. x (m, cols), dst (m, rows) of the device's
 	// type or Float32.
 	MatMul(dst, x Array, w Weight)
 	// MatMulAdd: dst += x · wᵀ + bias, the sum rounded once.
 	MatMulAdd(dst, x Array, w Weight)
-	// SwiGLU: dst[i][j] = silu(gateUp[i][j]) · gateUp[i][ff+j]. dst (m, ff), gateUp (m, 2·ff).
-	SwiGLU(dst, gateUp Array, ff int)
-	// MixtureAdd: dst[i] += Σ_e p[i][e] · down_e(silu(gate_e x[i]) · up_e x[i]) over the
-	// PerToken experts with the highest router logits (ties: lowest index), p their
-	// softmax among themselves. (m, width).
+	// Gate: dst[i][j] = a(gateUp[i][j], gateUp[i][ff+j]). dst (m, ff), gateUp (m, 2·ff).
+	Gate(dst, gateUp Array, ff int, a Activation)
+	// MixtureAdd: dst[i] += Σ_e p[i][e] · down_e(a(gate_e x[i], up_e x[i])), a being e.Activation, over the
+	// PerToken experts with the highest router logits (ties: lowest index), p their shares
+	// by the router's softmax: see Shares. (m, width).
 	MixtureAdd(dst, x Array, e Experts)
 
 	// Rotate takes a block's fused projections apart: qkv (m, (heads+2·kvHeads)·d),
@@ -181,6 +183,8 @@ type Device interface {
 	// the batch lives. A device may record them and repeat the record at later calls.
 	Replay(b Batch, step func())
 
+	// Cap: x[i] = cap · tanh(x[i]/cap), cap > 0. x Float32.
+	Cap(x Array, cap float32)
 	// ArgMax: dst[i] = the index of the highest of logits[i], the lowest index
 	// among equals; -1 where the row holds a NaN or an infinity, since nothing can
 	// be chosen from it. logits Float32 (m, vocab), dst Int32 (m).

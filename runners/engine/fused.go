@@ -4,21 +4,21 @@ package engine
 // their results: a product is then neither rounded nor written in between, and a softmax is
 // computed once. Where it cannot, it does one after the other, and writes a product to room.
 type Fuser interface {
-	MatMulSwiGLU(dst, room, x Array, w Weight)
+	MatMulGate(dst, room, x Array, w Weight, a Activation)
 	MatMulRotate(q Array, kv KV, room, x Array, w Weight, start int, h Heads, r Rotary, norm QKNorm)
 	AttentionColumnSums(out, dst, q Array, kv KV, start int, by Attention)
 }
 
-// MatMulSwiGLU: dst = silu(x · gateᵀ) · (x · upᵀ), elements multiplied; w stacks the rows of
-// gate (ff, width) and up. dst (m, ff), x (m, width). What room (m, 2·ff) holds
+// MatMulGate is Gate of x · wᵀ + bias: dst = a(x · gateᵀ, x · upᵀ), number by number; w stacks the rows
+// of gate (ff, width) and up. dst (m, ff), x (m, width). What room (m, 2·ff) holds
 // afterwards is undefined.
-func MatMulSwiGLU(d Device, dst, room, x Array, w Weight) {
+func MatMulGate(d Device, dst, room, x Array, w Weight, a Activation) {
 	if f, ok := d.(Fuser); ok {
-		f.MatMulSwiGLU(dst, room, x, w)
+		f.MatMulGate(dst, room, x, w, a)
 		return
 	}
 	d.MatMul(room, x, w)
-	d.SwiGLU(dst, room, w.Rows()/2)
+	d.Gate(dst, room, w.Rows()/2, a)
 }
 
 // MatMulRotate is Rotate of x · wᵀ + bias, x (m, width). What room, of the product's size,

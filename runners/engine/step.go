@@ -16,3 +16,19 @@ func Step(d Device, step func()) {
 	}
 	step()
 }
+
+// Companion is a device that says how many rows a decoding step should have.
+type Companion interface {
+	// Companions is the number of rows up to which a row costs less the more there are, and
+	// has the bits that it has alone.
+	Companions() int
+}
+
+// Companions returns what a device says of the rows of a decoding step, or otherwise where it
+// does not say.
+func Companions(d Device, otherwise int) int {
+	if c, ok := d.(Companion); ok {
+		return c.Companions()
+	}
+	return otherwise
+}

@@ -34,11 +34,12 @@ func (b *bench) sequences(h engine.Heads, n, room int) (kept []engine.Kept, posi
 
 func decode(b *bench) {
 	const n, room, steps = 700, 3, 3
-	for _, h := range headShapes {
+	for i, h := range headShapes {
 		for _, window := range []int{0, 150} {
 			kv := b.kv(n, h)
 			kept, positions := b.sequences(h, n, room)
-			r := b.rotary(h.Size, n+room, 1)
+			all := rotations(h.Size, n+1)
+			r := b.rotary(all[(i+window/50)%len(all)], n+room)
 			norm := [2]*pair{b.in32(b.normal(h.Size)), b.in32(b.normal(h.Size))}
 			batches := map[engine.Device]engine.Batch{}
 			b.both(func(d engine.Device, at func(*pair) engine.Array) {

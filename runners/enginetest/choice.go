@@ -7,6 +7,28 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
+func softCap(b *bench) {
+	for _, m := range []int{1, 300, 5000} {
+		for _, limit := range []float32{2.5, 30} {
+			v := b.normal(m)
+			for i := range v {
+				v[i] *= limit
+			}
+			v[0], v[m/2], v[m-1] = 0, float32(math.Inf(-1)), 1e30
+			x := b.in32(v)
+			x.input = nil
+			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.Cap(at(x), limit) })
+			b.check(fmt.Sprintf("%d to %g", m, limit), x, m, 1)
+			b.release()
+		}
+	}
+	x := b.in32([]float32{float32(math.NaN()), 3})
+	x.input = nil
+	b.both(func(d engine.Device, at func(*pair) engine.Array) { d.Cap(at(x), 1) })
+	b.check("not a number", x, 2, 1)
+	b.release()
+}
+
 func argMax(b *bench) {
 	for _, m := range sizes {
 		for _, vocab := range []int{1, 33, 1000} {

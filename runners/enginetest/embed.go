@@ -16,7 +16,7 @@ func embed(b *bench) {
 			}
 			ids[0], ids[n-1] = 76, 0
 			p, dst := b.inInts(ids), b.out(n*96)
-			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.Embed(at(dst), b.on(d, table), at(p)) })
+			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.Embed(at(dst), b.on(d, table), at(p), 1) })
 			if b.dev.Type() == engine.Float32 { // exact: nothing is computed
 				want := make([]float32, n*96)
 				b.ref.Get(want, dst.ref)
@@ -27,6 +27,8 @@ func embed(b *bench) {
 				}
 			}
 			b.check(s.String(), dst, 96, 0)
+			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.Embed(at(dst), b.on(d, table), at(p), 25.298221) })
+			b.check(s.String()+", scaled", dst, 96, 0)
 			b.release()
 		}
 	}
@@ -35,7 +37,7 @@ func embed(b *bench) {
 	if strings.HasPrefix(b.dev.Name(), "ref") {
 		return // the reference panics on such an id
 	}
-	b.dev.Embed(dst.dev, table.dev, ids.dev)
+	b.dev.Embed(dst.dev, table.dev, ids.dev, 1)
 	if err := b.dev.Sync(); err == nil || !strings.Contains(err.Error(), "mbed") {
 		b.Errorf("token 77 of a table of 77: Sync says %v", err)
 	}

@@ -6,7 +6,7 @@ import "github.com/snapbench/snapbench/runners/engine"
 // heads that every device supports, and heads whose rows are no multiple of 16 bytes; they
 // run with fewer rows.
 var headShapes = []engine.Heads{{Query: 1, KV: 1, Size: 8}, {Query: 9, KV: 3, Size: 64}, {Query: 4, KV: 2, Size: 80}, {Query: 2, KV: 2, Size: 96}, {Query: 8, KV: 1, Size: 128},
-	{Query: 2, KV: 1, Size: 256}, {Query: 4, KV: 2, Size: 20}}
+	{Query: 4, KV: 1, Size: 256}, {Query: 4, KV: 2, Size: 20}}
 
 // seldom says whether a shape is one of the last two.
 func seldom(h engine.Heads) bool { return h.Size == 256 || h.Size == 20 }

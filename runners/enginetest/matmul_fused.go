@@ -10,18 +10,19 @@ import (
 // a time.
 var fusedRows = []int{3, 65, 300, 2900}
 
-func matMulSwiGLU(b *bench) {
-	for _, c := range []struct{ width, ff int }{{64, 33}, {520, 136}, {72, 200}, {64, 1032}} {
+func matMulGate(b *bench) {
+	for i, c := range []struct{ width, ff int }{{64, 33}, {520, 136}, {72, 200}, {64, 1032}} {
 		w := b.weight([]engine.Stored{b.matrix(engine.BF16, c.ff, c.width), b.matrix(engine.BF16, c.ff, c.width)}, nil)
-		for _, m := range fusedRows {
+		for j, m := range fusedRows {
 			if m == 2900 && c.width == 520 || !b.affords(m*c.width*2*c.ff) {
 				continue
 			}
 			x, room, dst := b.in(b.normal(m*c.width)), b.out(m*2*c.ff), b.out(m*c.ff)
+			a := activations[(i+j)%len(activations)]
 			b.both(func(d engine.Device, at func(*pair) engine.Array) {
-				engine.MatMulSwiGLU(d, at(dst), at(room), at(x), b.on(d, w))
+				engine.MatMulGate(d, at(dst), at(room), at(x), b.on(d, w), a)
 			})
-			b.checkChain(fmt.Sprintf("%d rows of %d to %d", m, c.width, c.ff), dst, m*c.ff, c.width, 3)
+			b.checkChain(fmt.Sprintf("%v, %d rows of %d to %d", a.Kind, m, c.width, c.ff), dst, m*c.ff, c.width, 3)
 			b.release()
 		}
 	}
@@ -36,10 +37,15 @@ func matMulRotate(b *bench) {
 			bias = []engine.Stored{b.matrix(engine.F32, 1, q), b.matrix(engine.F32, 1, kv), nil}
 		}
 		w := b.weight([]engine.Stored{b.matrix(engine.BF16, q, width), b.matrix(engine.BF16, kv, width), b.matrix(engine.BF16, kv, width)}, bias)
-		r := b.rotary(h.Size, 4000, 1+0.25*float32(i%2))
+		all := rotations(h.Size, start+100)
+		whole, partial := b.rotary(all[4*(i%2)], 4000), b.rotary(all[2], 4000)
 		for _, m := range fusedRows {
-			for _, norm := range []bool{false, true} {
-				if norm && m != 300 || !b.affords(m*width*(q+2*kv)) {
+			for _, of := range []struct{ norm, partial bool }{{}, {norm: true}, {partial: true}} {
+				norm, r := of.norm, whole
+				if of.partial {
+					r = partial
+				}
+				if (norm || of.partial) && m != 300 || !b.affords(m*width*(q+2*kv)) {
 					continue
 				}
 				n := start + m + 3
@@ -53,7 +59,7 @@ func matMulRotate(b *bench) {
 					}
 					engine.MatMulRotate(d, at(to), kvPair{k, v, n, h, 0}.on(at), at(room), at(x), b.on(d, w), start, h, r(d), qk)
 				})
-				what := fmt.Sprintf("%+v, %d rows, norm %v", h, m, norm)
+				what := fmt.Sprintf("%+v, %d rows, %+v", h, m, of)
 				b.checkChain(what+": q", to, m*q, width, 2)
 				// Rows outside start…start+m stay the NaN they were on both sides.
 				b.checkChain(what+": k", k, h.KV*n*h.Size, width, 2)

@@ -90,7 +90,7 @@ func (b *bench) packedSteps(h engine.Heads, formats []*cacheformat.Format) {
 			if positions[i] != nil {
 				k.Positions = at(positions[i])
 			}
-			r, err := d.NewRotary(zeros, 1, n+steps)
+			r, err := d.NewRotary(engine.Rotation{Frequencies: zeros, Scale: 1}, n+steps)
 			b.must(err)
 			b.Cleanup(func() { d.FreeRotary(r) })
 			rotary[d] = r
@@ -210,7 +210,7 @@ func (b *bench) packedRefusals(h engine.Heads, formats []*cacheformat.Format) {
 	batch, err := b.dev.NewBatch(s, h)
 	b.must(err)
 	defer b.dev.FreeBatch(batch)
-	rotary, err := b.dev.NewRotary(make([]float32, h.Size/2), 1, n+1)
+	rotary, err := b.dev.NewRotary(engine.Rotation{Frequencies: make([]float32, h.Size/2), Scale: 1}, n+1)
 	b.must(err)
 	defer b.dev.FreeRotary(rotary)
 	width := (h.Query + 2*h.KV) * h.Size

@@ -23,37 +23,44 @@ func (r *recorder) Describe() string  { return r.note("Describe").Describe() }
 func (r *recorder) New(t engine.Type, n int) (engine.Array, error) {
 	return r.note("New").New(t, n)
 }
-func (r *recorder) Free(a ...engine.Array)                 { r.note("Free").Free(a...) }
-func (r *recorder) Memory() engine.Memory                  { return r.note("Memory").Memory() }
-func (r *recorder) ResetPeak()                             { r.note("ResetPeak").ResetPeak() }
-func (r *recorder) Trim()                                  { r.note("Trim") }
-func (r *recorder) Sync() error                            { return r.note("Sync").Sync() }
-func (r *recorder) Put(dst engine.Array, src []float32)    { r.note("Put").Put(dst, src) }
-func (r *recorder) PutInts(dst engine.Array, src []int32)  { r.note("PutInts").PutInts(dst, src) }
-func (r *recorder) Get(dst []float32, src engine.Array)    { r.note("Get").Get(dst, src) }
-func (r *recorder) GetInts(dst []int32, src engine.Array)  { r.note("GetInts").GetInts(dst, src) }
-func (r *recorder) Copy(dst, src engine.Array)             { r.note("Copy").Copy(dst, src) }
-func (r *recorder) FreeWeight(w engine.Weight)             { r.note("FreeWeight").FreeWeight(w) }
-func (r *recorder) FreeRotary(rotary engine.Rotary)        { r.note("FreeRotary").FreeRotary(rotary) }
-func (r *recorder) SwiGLU(dst, gateUp engine.Array, n int) { r.note("SwiGLU").SwiGLU(dst, gateUp, n) }
-func (r *recorder) Select(s []engine.Selection)            { r.note("Select").Select(s) }
-func (r *recorder) FreeCache(c ...engine.Cache)            { r.note("FreeCache").FreeCache(c...) }
-func (r *recorder) FreeBatch(b engine.Batch)               { r.note("FreeBatch").FreeBatch(b) }
-func (r *recorder) Advance(b engine.Batch)                 { r.note("Advance").Advance(b) }
-func (r *recorder) Replay(b engine.Batch, step func())     { r.note("Replay").Replay(b, step) }
-func (r *recorder) Step(step func())                       { engine.Step(r.note("Step"), step) }
-func (r *recorder) ArgMax(dst, logits engine.Array)        { r.note("ArgMax").ArgMax(dst, logits) }
+func (r *recorder) Free(a ...engine.Array)                { r.note("Free").Free(a...) }
+func (r *recorder) Memory() engine.Memory                 { return r.note("Memory").Memory() }
+func (r *recorder) ResetPeak()                            { r.note("ResetPeak").ResetPeak() }
+func (r *recorder) Trim()                                 { r.note("Trim") }
+func (r *recorder) Sync() error                           { return r.note("Sync").Sync() }
+func (r *recorder) Put(dst engine.Array, src []float32)   { r.note("Put").Put(dst, src) }
+func (r *recorder) PutInts(dst engine.Array, src []int32) { r.note("PutInts").PutInts(dst, src) }
+func (r *recorder) Get(dst []float32, src engine.Array)   { r.note("Get").Get(dst, src) }
+func (r *recorder) GetInts(dst []int32, src engine.Array) { r.note("GetInts").GetInts(dst, src) }
+func (r *recorder) Copy(dst, src engine.Array)            { r.note("Copy").Copy(dst, src) }
+func (r *recorder) FreeWeight(w engine.Weight)            { r.note("FreeWeight").FreeWeight(w) }
+func (r *recorder) FreeRotary(rotary engine.Rotary)       { r.note("FreeRotary").FreeRotary(rotary) }
+func (r *recorder) Gate(dst, gateUp engine.Array, n int, a engine.Activation) {
+	r.note("Gate").Gate(dst, gateUp, n, a)
+}
+func (r *recorder) Select(s []engine.Selection)        { r.note("Select").Select(s) }
+func (r *recorder) FreeCache(c ...engine.Cache)        { r.note("FreeCache").FreeCache(c...) }
+func (r *recorder) FreeBatch(b engine.Batch)           { r.note("FreeBatch").FreeBatch(b) }
+func (r *recorder) Advance(b engine.Batch)             { r.note("Advance").Advance(b) }
+func (r *recorder) Replay(b engine.Batch, step func()) { r.note("Replay").Replay(b, step) }
+func (r *recorder) Step(step func())                   { engine.Step(r.note("Step"), step) }
+func (r *recorder) Companions() int                    { return engine.Companions(r.note("Companions"), 71) }
+func (r *recorder) ArgMax(dst, logits engine.Array)    { r.note("ArgMax").ArgMax(dst, logits) }
 func (r *recorder) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
 	return r.note("LoadWeight").LoadWeight(parts, bias)
 }
 func (r *recorder) LoadVector(v engine.Stored) (engine.Array, error) {
 	return r.note("LoadVector").LoadVector(v)
 }
-func (r *recorder) NewRotary(frequencies []float32, scale float32, n int) (engine.Rotary, error) {
-	return r.note("NewRotary").NewRotary(frequencies, scale, n)
+func (r *recorder) NewRotary(rotation engine.Rotation, n int) (engine.Rotary, error) {
+	return r.note("NewRotary").NewRotary(rotation, n)
 }
-func (r *recorder) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
-	r.note("Embed").Embed(dst, table, ids)
+func (r *recorder) Embed(dst engine.Array, table engine.Weight, ids engine.Array, scale float32) {
+	r.note("Embed").Embed(dst, table, ids, scale)
+}
+func (r *recorder) Cap(x engine.Array, limit float32) { r.note("Cap").Cap(x, limit) }
+func (r *recorder) RMSNormAdd(dst, x, weight engine.Array, eps float32) {
+	r.note("RMSNormAdd").RMSNormAdd(dst, x, weight, eps)
 }
 func (r *recorder) RMSNorm(dst, x, weight engine.Array, eps float32) {
 	r.note("RMSNorm").RMSNorm(dst, x, weight, eps)
@@ -62,8 +69,8 @@ func (r *recorder) MatMul(dst, x engine.Array, w engine.Weight) { r.note("MatMul
 func (r *recorder) MatMulAdd(dst, x engine.Array, w engine.Weight) {
 	r.note("MatMulAdd").MatMulAdd(dst, x, w)
 }
-func (r *recorder) MatMulSwiGLU(dst, room, x engine.Array, w engine.Weight) {
-	engine.MatMulSwiGLU(r.note("MatMulSwiGLU"), dst, room, x, w)
+func (r *recorder) MatMulGate(dst, room, x engine.Array, w engine.Weight, a engine.Activation) {
+	engine.MatMulGate(r.note("MatMulGate"), dst, room, x, w, a)
 }
 func (r *recorder) MatMulRotate(q engine.Array, kv engine.KV, room, x engine.Array, w engine.Weight, start int, h engine.Heads, rotary engine.Rotary, norm engine.QKNorm) {
 	engine.MatMulRotate(r.note("MatMulRotate"), q, kv, room, x, w, start, h, rotary, norm)

@@ -212,7 +212,7 @@ func TestReferenceSelect(t *testing.T) {
 func TestReferenceRotation(t *testing.T) {
 	b := newBench(t, ref.New())
 	h := engine.Heads{Query: 1, KV: 1, Size: 16}
-	r := b.rotary(16, 100, 1)(b.dev)
+	r := b.rotary(engine.Rotation{Frequencies: frequencies(16, 10000), Scale: 1}, 100)(b.dev)
 	one := b.normal(16 * 3)
 	dot := func(start, m int) []float64 {
 		// The same projections at every position; q at the last, k at each.
@@ -245,13 +245,43 @@ func TestReferenceRotation(t *testing.T) {
 	}
 }
 
+// TestReferencePartialRotation: pairs are (i, i+r/2) of the first r numbers, the amplitude
+// is theirs alone, and later positions have their own frequencies.
+func TestReferencePartialRotation(t *testing.T) {
+	b := newBench(t, ref.New())
+	h := engine.Heads{Query: 1, KV: 1, Size: 6}
+	r, err := b.dev.NewRotary(engine.Rotation{Frequencies: []float32{0.5, 0.25}, Scale: 2, Later: []float32{1, 0.125}, From: 3}, 10)
+	b.must(err)
+	for _, c := range []struct {
+		position int
+		f        [2]float64
+	}{{2, [2]float64{0.5, 0.25}}, {3, [2]float64{1, 0.125}}, {4, [2]float64{1, 0.125}}} {
+		in := b.in([]float32{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6})
+		q, k, v := b.out(6), b.out(6*5), b.out(6*5)
+		b.dev.Rotate(q.dev, engine.KV{K: k.dev, V: v.dev, Tokens: 5, Heads: 1, Size: 6}, in.dev, c.position, h, r, engine.QKNorm{})
+		var want [6]float64
+		for i, pair := range [][2]float64{{1, 3}, {2, 4}} {
+			sin, cos := math.Sincos(float64(c.position) * c.f[i])
+			want[i], want[i+2] = 2*(pair[0]*cos-pair[1]*sin), 2*(pair[1]*cos+pair[0]*sin)
+		}
+		want[4], want[5] = 5, 6
+		for name, got := range map[string][]float32{"q": b.get(q.dev), "k": b.get(k.dev)[c.position*6:]} {
+			for i := range want {
+				if !(math.Abs(float64(got[i])-want[i]) < 1e-5) {
+					t.Errorf("position %d: %s[%d] is %g, want %g", c.position, name, i, got[i], want[i])
+				}
+			}
+		}
+	}
+}
+
 // TestReferenceDecode: decoding a prompt's last token over a full cache is
 // attention's last row.
 func TestReferenceDecode(t *testing.T) {
 	b := newBench(t, ref.New())
 	h := engine.Heads{Query: 4, KV: 2, Size: 8}
 	const n = 30
-	r := b.rotary(8, n+1, 1)(b.dev)
+	r := b.rotary(engine.Rotation{Frequencies: frequencies(8, 10000), Scale: 1}, n+1)(b.dev)
 	on := func(p *pair) engine.Array { return p.dev }
 	x := b.in(b.normal((n + 1) * 64))
 	q, k, v := b.out((n+1)*32), b.out(2*(n+1)*8), b.out(2*(n+1)*8)
@@ -287,7 +317,7 @@ func TestReferenceDivergence(t *testing.T) {
 	}
 }
 
-// TestReferenceNorm: SwiGLU and RMSNorm of numbers that can be checked by eye.
+// TestReferenceNorm: SwiGLU, the other activations and RMSNorm of numbers that can be checked by eye.
 func TestReferenceNorm(t *testing.T) {
 	b := newBench(t, ref.New())
 	x, g, dst := b.in([]float32{3, -4, 0, 0}), b.in32([]float32{1, 2, 1, 1}), b.out(4)
@@ -296,8 +326,49 @@ func TestReferenceNorm(t *testing.T) {
 		t.Error(err)
 	}
 	gu, out := b.in([]float32{float32(math.Log(3)), 0, 8, 5}), b.out(2)
-	b.dev.SwiGLU(out.dev, gu.dev, 2)
+	b.dev.Gate(out.dev, gu.dev, 2, engine.Activation{})
 	if err := Compare(b.get(out.dev), []float32{float32(math.Log(3) * 0.75 * 8), 0}, 2, 1, engine.Float32); err != nil {
 		t.Error(err)
+	}
+	gu = b.in([]float32{1, -1, 2, 2}) // tanh(√(2/π)·1.044715) = 0.68238388
+	b.dev.Gate(out.dev, gu.dev, 2, engine.Activation{Kind: engine.TanhGEGLU})
+	if err := Compare(b.get(out.dev), []float32{1.68238388, -0.31761612}, 2, 1, engine.Float32); err != nil {
+		t.Error(err)
+	}
+	gu = b.in([]float32{9, float32(-math.Log(3)), 8, -8}) // 3·σ(6)·(3+1), -log 3·σ(-2·log 3)·(-3+1)
+	b.dev.Gate(out.dev, gu.dev, 2, engine.Activation{Kind: engine.ClampedSwiGLU, Alpha: 2, Limit: 3})
+	if err := Compare(b.get(out.dev), []float32{float32(12 / (1 + math.Exp(-6))), float32(math.Log(3) * 0.1 * 2)}, 2, 1, engine.Float32); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReferenceShares: one expert of several gives its share of the softmax over all of them
+// where shares are of all, and all of its result where they are of the chosen.
+func TestReferenceShares(t *testing.T) {
+	b := newBench(t, ref.New())
+	const width, ff, experts = 32, 32, 5
+	e := engine.Experts{Router: b.weight([]engine.Stored{b.matrix(engine.F32, experts, width)}, []engine.Stored{b.matrix(engine.F32, 1, experts)}).dev, PerToken: 1}
+	for range experts {
+		e.GateUp = append(e.GateUp, b.weight([]engine.Stored{b.matrix(engine.F32, 2*ff, width)}, nil).dev)
+		e.Down = append(e.Down, b.weight([]engine.Stored{b.matrix(engine.F32, width, ff)}, nil).dev)
+	}
+	x, logits := b.in(b.normal(width)), b.out(experts)
+	b.dev.MatMul(logits.dev, x.dev, e.Router)
+	total, highest := 0.0, 0.0
+	for _, l := range b.get(logits.dev) {
+		total += math.Exp(float64(l))
+		highest = max(highest, math.Exp(float64(l)))
+	}
+	var got [2][]float32
+	for i, s := range []engine.Shares{engine.SharesOfChosen, engine.SharesOfAll} {
+		dst := b.in(make([]float32, width))
+		e.Shares = s
+		b.dev.MixtureAdd(dst.dev, x.dev, e)
+		got[i] = b.get(dst.dev)
+	}
+	for j, whole := range got[0] {
+		if want := float64(whole) * highest / total; !(math.Abs(float64(got[1][j])-want) <= 1e-6) || whole == 0 {
+			t.Fatalf("number %d is %v, a share of %v is %v", j, got[1][j], highest/total, want)
+		}
 	}
 }

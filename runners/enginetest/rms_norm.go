@@ -15,6 +15,10 @@ func rmsNorm(b *bench) {
 			x, g, dst := b.in(b.normal(m*width)), b.in32(b.normal(width)), b.out(m*width)
 			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.RMSNorm(at(dst), at(x), at(g), 1e-5) })
 			b.check(fmt.Sprintf("(%d, %d)", m, width), dst, width, 1)
+			dst = b.in(b.normal(m * width))
+			dst.input = nil
+			b.both(func(d engine.Device, at func(*pair) engine.Array) { d.RMSNormAdd(at(dst), at(x), at(g), 1e-5) })
+			b.check(fmt.Sprintf("add (%d, %d)", m, width), dst, width, 1)
 			b.release()
 		}
 	}

@@ -127,6 +127,16 @@ func (r *rounded) RMSNorm(dst, x, weight engine.Array, eps float32) {
 	r.settle(dst)
 }
 
+func (r *rounded) RMSNormAdd(dst, x, weight engine.Array, eps float32) {
+	r.Device.RMSNormAdd(dst, x, weight, eps)
+	r.settle(dst)
+}
+
+func (r *rounded) Embed(dst engine.Array, table engine.Weight, ids engine.Array, scale float32) {
+	r.Device.Embed(dst, table, ids, scale)
+	r.settle(dst)
+}
+
 func (r *rounded) MatMul(dst, x engine.Array, w engine.Weight) {
 	r.Device.MatMul(dst, x, w)
 	r.settle(dst)
@@ -137,8 +147,8 @@ func (r *rounded) MatMulAdd(dst, x engine.Array, w engine.Weight) {
 	r.settle(dst)
 }
 
-func (r *rounded) SwiGLU(dst, gateUp engine.Array, ff int) {
-	r.Device.SwiGLU(dst, gateUp, ff)
+func (r *rounded) Gate(dst, gateUp engine.Array, ff int, a engine.Activation) {
+	r.Device.Gate(dst, gateUp, ff, a)
 	r.settle(dst)
 }
 

@@ -3,9 +3,10 @@ package enginetest
 import "github.com/snapbench/snapbench/runners/engine"
 
 // decodeStep holds that a step which numbers leave and enter on the way has the bits of one
-// that is replayed, of more rows than a device may compute apart from each other.
+// that is replayed, of more rows than a device takes at once.
 func decodeStep(b *bench) {
-	const rows, from, to = 72, 96, 24
+	const from, to = 96, 24
+	rows := 1 + engine.Companions(b.dev, 71)
 	h := engine.Heads{Query: 1, KV: 1, Size: 16}
 	kv := b.kv(3, h)
 	caches, err := b.dev.Gather(kv.on(func(p *pair) engine.Array { return p.dev }), []engine.Kept{{Len: []int{3}, All: true}}, 1)

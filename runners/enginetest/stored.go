@@ -46,7 +46,7 @@ func (m *Matrix) ReadRow(i int, dst []float32) {
 
 // Storages are the storages of matrices that [Random] can make.
 var Storages = []engine.Storage{
-	engine.F32, engine.F16, engine.BF16, engine.Q8_0, engine.Q4_0, engine.Q4_1, engine.Q5_0, engine.Q5_1,
+	engine.F32, engine.F16, engine.BF16, engine.Q8_0, engine.Q4_0, engine.Q4_1, engine.Q5_0, engine.Q5_1, engine.MXFP4, engine.E4M3,
 }
 
 // Random returns a matrix of numbers of about unit size over √cols, stored as s.
@@ -72,6 +72,12 @@ func Random(name string, s engine.Storage, rows, cols int, rng *rand.Rand) *Matr
 		}
 		return m
 	}
+	if s == engine.E4M3 {
+		for range rows {
+			m.scaledRow(scale, rng)
+		}
+		return m
+	}
 	if cols%32 != 0 {
 		panic(fmt.Sprintf("enginetest: %d columns are no blocks of 32", cols))
 	}
@@ -84,6 +90,10 @@ func Random(name string, s engine.Storage, rows, cols int, rng *rand.Rand) *Matr
 // block appends one block of 32 random codes, and its values by the formulas of
 // package weights: a product, then a sum, each rounded to float32.
 func (m *Matrix) block(scale float64, rng *rand.Rand) {
+	if m.storage == engine.MXFP4 {
+		m.powerBlock(scale, rng)
+		return
+	}
 	levels := map[engine.Storage]float64{engine.Q8_0: 127, engine.Q4_0: 8, engine.Q4_1: 8, engine.Q5_0: 16, engine.Q5_1: 16}[m.storage]
 	dh := toHalf(float32((0.5 + rng.Float64()) * 1.5 * scale / levels))
 	if rng.IntN(4) == 0 {
@@ -131,6 +141,53 @@ func (m *Matrix) block(scale float64, rng *rand.Rand) {
 		} else {
 			m.values = append(m.values, d*float32(int(c)-1<<(bits-1)))
 		}
+	}
+}
+
+// powerBlock appends a block of MXFP4: codes at random under a power of two.
+func (m *Matrix) powerBlock(scale float64, rng *rand.Rand) {
+	magnitudes := []float32{0, 0.5, 1, 1.5, 2, 3, 4, 6}
+	e := math.Ilogb(scale) - 1 - rng.IntN(2)
+	var nibbles [32]byte
+	for i := range nibbles {
+		nibbles[i] = byte(rng.UintN(16))
+		v := magnitudes[nibbles[i]&7] * float32(math.Ldexp(1, e))
+		if nibbles[i] > 7 {
+			v = -v
+		}
+		m.values = append(m.values, v)
+	}
+	m.raw = append(m.raw, byte(e+127))
+	for i := range 16 {
+		m.raw = append(m.raw, nibbles[i]|nibbles[i+16]<<4)
+	}
+}
+
+// scaledRow appends a row of E4M3: codes at random, NaN aside, and a scale for each 128. Codes
+// and scales have four bits, so that their products are also numbers of bfloat16: a device of
+// that type may round them, or scale sums instead.
+func (m *Matrix) scaledRow(scale float64, rng *rand.Rand) {
+	var scales []float32
+	for c := range m.cols {
+		if c%engine.ScaleColumns == 0 {
+			scales = append(scales, float32(math.Ldexp(float64(8+rng.IntN(8)), math.Ilogb(scale/200)-3)))
+		}
+		code := byte(rng.UintN(256))
+		if code&127 == 127 {
+			code--
+		}
+		v := float32(math.Ldexp(float64(8+code&7), int(code>>3&15)-10))
+		if code>>3&15 == 0 {
+			v = float32(math.Ldexp(float64(code&7), -9))
+		}
+		if code > 127 {
+			v = -v
+		}
+		m.raw = append(m.raw, code)
+		m.values = append(m.values, v*scales[len(scales)-1])
+	}
+	for _, s := range scales {
+		m.raw = appendFloat(m.raw, s)
 	}
 }
 

@@ -32,3 +32,40 @@ func vector(b *bench) {
 		b.Error(err)
 	}
 }
+
+// badStored is a matrix with a row of other bytes.
+type badStored struct {
+	*Matrix
+	row int
+	raw []byte
+}
+
+func (s badStored) RawRow(i int) []byte {
+	if i == s.row {
+		return s.raw
+	}
+	return s.Matrix.RawRow(i)
+}
+
+// packedNaN: a weight with a NaN among its codes is refused by name.
+func packedNaN(b *bench) {
+	for _, s := range []engine.Storage{engine.MXFP4, engine.E4M3} {
+		m := b.matrix(s, 40, 64)
+		raw := append([]byte(nil), m.RawRow(37)...)
+		if s == engine.MXFP4 {
+			raw[17] = 255 // the second block's scale
+		} else {
+			raw[40] = 0xff
+		}
+		before := b.dev.Memory().InUse
+		if w, err := b.dev.LoadWeight([]engine.Stored{badStored{m, 37, raw}}, nil); err == nil {
+			b.dev.FreeWeight(w)
+			b.Errorf("%s: a NaN was loaded", s)
+		} else if !strings.Contains(err.Error(), m.Name()) {
+			b.Errorf("%s: the error does not name the weight: %v", s, err)
+		}
+		if after := b.dev.Memory().InUse; after != before {
+			b.Errorf("%s: %d bytes are held after a weight was refused", s, after-before)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
 )
 
 // AuditError says that a variant's cache does not hold what its budget says. It fails the
@@ -34,16 +35,24 @@ type audited struct {
 var positionRows = sync.Pool{New: func() any { return new([]int32) }}
 
 // Audit reads back what the device really kept of a prompt of n tokens for a variant, and
-// checks it against the variant's budget; a difference is an *AuditError. Where keep is set
-// it also returns the positions, by layer and head. A layer is checked while the next
-// one's positions are read.
-func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engine.Heads, keep bool) (runners.Kept, [][][]int32, error) {
+// checks it against the variant's budget, or the model's own window in layers that keep that
+// whatever the variant; a difference is an *AuditError. What it tells is of the layers in which
+// policies choose. Where keep is set it also returns the positions, by such layer and head. A
+// layer is checked while the next one's positions are read.
+func Audit(d engine.Device, m models.Config, v compress.Variant, s engine.Sequence, n int, keep bool) (runners.Kept, [][][]int32, error) {
 	layers := make([]audited, len(s.Caches))
 	var checking sync.WaitGroup
 	defer checking.Wait()
+	l := m.PolicyPlace(n, 0)
+	l.Index = -1
 	for i, c := range s.Caches {
-		l := compress.Layer{Index: i, Layers: len(s.Caches), Tokens: n, Attention: engine.Attention{Heads: h}}
-		want := v.Expect(l)
+		fixed := m.Fixed(i)
+		want := windowOf(m, i, n)
+		if !fixed {
+			l.Index++
+			want = v.Expect(l)
+		}
+		l := l
 		if len(c.Len) != want.Heads {
 			layers[i].complaint = fmt.Sprintf("%d cache heads, want %d", len(c.Len), want.Heads)
 			continue
@@ -62,12 +71,12 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 		}
 		checking.Go(func() {
 			layers[i] = auditLayer(c, want, rows, n)
-			if layers[i].complaint == "" && rows != nil {
+			if layers[i].complaint == "" && rows != nil && !fixed {
 				if err := v.Audit(l, layers[i].positions); err != nil {
 					layers[i].complaint = err.Error()
 				}
 			}
-			if !keep {
+			if !keep || fixed {
 				layers[i].positions = nil
 			}
 			done()
@@ -85,6 +94,9 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 		if l.complaint != "" {
 			return kept, nil, &AuditError{v, i, l.complaint}
 		}
+		if m.Fixed(i) {
+			continue
+		}
 		kept.Min, kept.Max = min(kept.Min, l.min), max(kept.Max, l.max)
 		sum += l.total
 		heads += len(s.Caches[i].Len)
@@ -99,6 +111,12 @@ func Audit(d engine.Device, v compress.Variant, s engine.Sequence, n int, h engi
 	}
 	kept.Mean = float64(sum) / float64(heads)
 	return kept, all, nil
+}
+
+// windowOf is what a layer holds of a prompt of n tokens if it keeps the model's own window.
+func windowOf(m models.Config, layer, n int) compress.Expectation {
+	w := min(n, m.Windows[layer])
+	return compress.Expectation{Heads: m.Heads.KV, PerHead: w, Total: m.Heads.KV * w, Tail: w}
 }
 
 // everyPosition lists all positions of a prompt of n tokens.

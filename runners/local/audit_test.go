@@ -9,6 +9,7 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
 )
 
 // shelf is a device that returns the positions it was given.
@@ -67,7 +68,7 @@ func TestAuditFinds(t *testing.T) {
 		for _, rows := range d.held {
 			change(rows, &s)
 		}
-		got, positions, err := Audit(d, v, s, n, h, true)
+		got, positions, err := Audit(d, models.Config{Heads: h, Windows: make([]int, len(s.Caches))}, v, s, n, true)
 		var failed *AuditError
 		switch {
 		case want != "":
@@ -76,6 +77,36 @@ func TestAuditFinds(t *testing.T) {
 			}
 		case err != nil || got != runners.Kept{Min: 64, Max: 64, Mean: 64} || len(positions) != 6 || fmt.Sprint(positions[5][3][:2], positions[5][3][63]) != "[0 1] 1999":
 			t.Errorf("%+v, %v", got, err)
+		}
+	}
+}
+
+// A sliding layer beside full ones must hold the last positions of its window, whatever the variant; what is told is of the others.
+func TestAuditOfSlidingLayers(t *testing.T) {
+	const n, kept = 2000, 64
+	v := oneVariant(t, "snapkv(cap=64,w=16,k=5)")
+	h := engine.Heads{Query: 4, KV: 4, Size: 8}
+	for want, windows := range map[string][]int{
+		"": {0, kept / 2, 0},
+		"layer 1: head 0 keeps 32 positions, want 33":             {0, kept/2 + 1, 0},
+		"layer 1: head 0 keeps 32 positions, want 64":             {0, 0, 0},
+		"layer 2: head 0: position 1936 of the window is missing": {0, kept / 2, kept},
+		"layer 0: head 0 keeps 64 positions, want 2000":           {n + 1, kept / 2, 0},
+		"layer 0: head 0: position 1936 of the window is missing": {kept, kept / 2, 0},
+	} {
+		d, s := shelved(3, h.KV, kept, n)
+		s.Caches[1].Start, s.Caches[1].Len = nil, nil
+		for head := range h.KV { // the second half of what the heads hold are the last positions
+			s.Caches[1].Start, s.Caches[1].Len = append(s.Caches[1].Start, head*68+kept/2), append(s.Caches[1].Len, kept/2)
+		}
+		got, positions, err := Audit(d, models.Config{Layers: 3, Heads: h, Windows: windows}, v, s, n, true)
+		switch {
+		case want != "":
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("windows of %v: %v, want %q", windows, err, want)
+			}
+		case err != nil || got != runners.Kept{Min: 64, Max: 64, Mean: 64} || len(positions) != 2 || len(positions[1][0]) != 64:
+			t.Errorf("%+v, %d layers, %v", got, len(positions), err)
 		}
 	}
 }
@@ -101,7 +132,7 @@ func BenchmarkAudit(b *testing.B) {
 	}
 	for b.Loop() {
 		for _, x := range all {
-			if _, _, err := Audit(x.shelf, x.Variant, x.Sequence, 16384, h, false); err != nil {
+			if _, _, err := Audit(x.shelf, models.Config{Heads: h, Windows: make([]int, len(x.Caches))}, x.Variant, x.Sequence, 16384, false); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/snapbench/snapbench/runners"
 )
@@ -44,8 +45,20 @@ func TestRequestsComeAndGo(t *testing.T) {
 			Prompt: ids(70+10*i, i), Variants: runners.VariantsOf(variants(t, twelve)), MaxNew: most, Positions: true, // 13 rows, of 32
 		})
 	}
+	start := time.Now()
 	if err := e.Run(t.Context(), d); err != nil {
 		t.Fatal(err)
+	}
+	took := time.Since(start)
+	var parts, reading, longest time.Duration // what took part in everything was decoded while all others were
+	for i := range d.requests {
+		reading += d.out[i][0].Prefill
+		for _, c := range d.out[i] {
+			parts, longest = parts+c.PrefillPart+c.DecodePart, max(longest, c.Decode)
+		}
+	}
+	if least := reading + longest - time.Millisecond; parts < least || parts > took {
+		t.Errorf("the answers' parts add up to %v: want %v to %v", parts, least, took)
 	}
 	if want := []int{1, 2, 3, 4, 5, 0}; !slices.Equal(d.order, want) {
 		t.Errorf("given back in the order %v, want %v", d.order, want)

@@ -42,6 +42,7 @@ func (b *batch) step(ctx context.Context) error {
 	took := time.Since(start)
 	for _, a := range open {
 		a.took += took
+		a.completion.DecodePart += took / time.Duration(len(open)) // a follower's is its variant's, too
 		b.full = b.full && !a.over()
 	}
 	return nil

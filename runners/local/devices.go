@@ -11,7 +11,16 @@ import (
 	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/ref"
+)
+
+// What the plan of memory and the limits of a batch ask a card.
+var (
+	_ models.Blocker   = (*cuda.Device)(nil)
+	_ models.Packer    = (*cuda.Device)(nil)
+	_ models.Mixer     = (*cuda.Device)(nil)
+	_ engine.Companion = (*cuda.Device)(nil)
 )
 
 // DeviceNames lists what --device takes besides auto.

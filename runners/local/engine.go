@@ -21,6 +21,7 @@ type Engine struct {
 	decode func(ids []int32) string
 	about  runners.Description
 	memory *memory
+	random bool // the weights are
 }
 
 // New returns an engine that shares its device's memory with no other. decode turns an
@@ -28,14 +29,14 @@ type Engine struct {
 func New(m *models.Model, decode func(ids []int32) string) *Engine {
 	e := &Engine{model: m, decode: decode, memory: &memory{}}
 	e.memory.engines = []*Engine{e}
-	e.describe("", "", m.Device().Name())
+	e.describe("", "", "", m.Device().Name())
 	return e
 }
 
-func (e *Engine) describe(model, revision, name string) {
+func (e *Engine) describe(model, revision, rope, name string) {
 	d := e.model.Device()
 	e.about = runners.Description{
-		Model: model, Revision: revision, Device: d.Name(), DType: d.Type().String(), Name: name, About: d.Describe(),
+		Model: model, Revision: revision, Rope: rope, Device: d.Name(), DType: d.Type().String(), Name: name, About: d.Describe(),
 		Context: e.model.Context, Fidelity: true, Positions: true,
 	}
 }
@@ -58,7 +59,7 @@ func (e *Engine) Check(list []runners.Variant) error {
 		return err
 	}
 	for _, v := range policies {
-		if err := v.CheckLayers(e.model.Layers); err != nil {
+		if err := e.model.CheckVariant(v); err != nil {
 			return err
 		}
 		if err := e.model.CheckFormat(v); err != nil {

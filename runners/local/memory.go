@@ -43,18 +43,6 @@ func (e *Engine) apart(ctx context.Context, work runners.Work) error {
 	return err
 }
 
-// Limits of a batch: so many rows that reading the weights costs little for each, and no
-// more prompt tokens than a device reads in some seconds, since that work is lost if the run
-// is killed before the answers are written. A row does not depend on its company on a card,
-// too, up to its limit (see docs/design.md).
-const (
-	rowsTogether      = 32 // on a CPU
-	rowsTogetherGPU   = 64
-	rowsOfOnePrompt   = 256     // on a CPU: to read the prompt again costs more than wide steps
-	tokensTogether    = 2 << 10 // on a CPU
-	tokensTogetherGPU = 128 << 10
-)
-
 // share is what a request is planned to take while it is decoded, and while its prompt is
 // read.
 func (e *Engine) share(q runners.Request) (decoding share, prefill int64, err error) {
@@ -77,49 +65,45 @@ func (b *batch) fits(group []*runners.Handed, next runners.Request) bool {
 	}
 	e := b.engine
 	d := e.model.Device()
-	rowLimit, tokenLimit := rowsTogetherGPU, tokensTogetherGPU
-	if engine.OnHost(d.Name()) {
-		rowLimit, tokenLimit = rowsTogether, tokensTogether
-	}
-	rows, tokens := rowsOf(next), len(next.Prompt) // which a group has in common
-	for _, h := range group {
-		rows += rowsOf(h.Request)
-		if engine.OnHost(d.Name()) {
-			rowLimit = rowsOfOnePrompt
-		}
+	limits := LimitsOf(d)
+	h := Held{Rows: rowsOf(next), Tokens: len(next.Prompt)} // a group has its prompt in common
+	for _, g := range group {
+		h.Rows += rowsOf(g.Request)
+		limits.Rows = limits.OnePrompt
 	}
 	for _, a := range b.answers {
 		if !a.over() {
-			rows++
+			h.Rows++
 		}
 	}
 	seen := map[*models.Prefilled]bool{}
 	for _, a := range b.answers {
 		if !seen[a.prefilled] {
 			seen[a.prefilled] = true
-			tokens += len(b.requests[a.request].Prompt)
+			h.Tokens += len(b.requests[a.request].Prompt)
 		}
 	}
-	if rows > rowLimit || tokens > tokenLimit {
+	if !limits.Allow(h) { // before the plan, which costs more
 		return false
 	}
-	// A plan is an estimate. With half of the free memory divided among the engines that
-	// share it, the last to allocate does not fail.
 	total, prefill, err := e.share(next)
 	if err != nil {
 		return false // Check reports it
 	}
-	held := int64(0)
+	before := int64(0)
 	for _, s := range b.planned {
-		held += s.caches
-		total.decode += s.decode
+		before += s.caches
+		h.Decode += s.decode
 	}
-	for _, h := range group {
-		s, _, _ := e.share(h.Request)
-		total.caches, total.decode = total.caches+s.caches, total.decode+s.decode
+	for _, g := range group {
+		s, _, _ := e.share(g.Request)
+		h.Caches, h.Decode = h.Caches+s.caches, h.Decode+s.decode
 	}
-	free := d.Memory().Free // 0: no limit
-	return free == 0 || held+total.caches+max(prefill, total.decode) <= (free+held)/2/int64(len(e.memory.engines))
+	h.Caches, h.Decode, h.Prefill = h.Caches+before+total.caches, h.Decode+total.decode, prefill
+	if free := d.Memory().Free; free > 0 { // 0: no limit
+		limits.Memory = Usable(d.Name(), free+before, len(e.memory.engines))
+	}
+	return limits.Allow(h)
 }
 
 // rowsOf is how many rows of a batch a request takes.

@@ -25,6 +25,7 @@ type Options struct {
 	Device    string // "auto", or devices separated by commas
 	DType     string // "auto", float32, float16, bfloat16
 	Tokenizer string // backend; empty where no text is read, as when speed is measured
+	Rope      string // scaling of the rotation in place of the model's own, as [models.ParseRope] reads it; empty: its own
 	Stage     string // a folder to copy the model's files to first; empty: they are read where they are
 }
 
@@ -32,6 +33,7 @@ type Options struct {
 type Opened struct {
 	Located
 	Engines []*Engine
+	Rope    string // the scaling that was set, with what it left out; empty: the model's own
 	Kinds   string // of the engines' devices, each once; rows depend on these
 	// Today is the date that the chat template sees.
 	Today time.Time
@@ -69,6 +71,9 @@ func (m *Opened) Runners() []runners.Runner {
 // Shape is what decides how many bytes the model's caches take.
 func (m *Opened) Shape() compress.Shape { return m.Engines[0].model.Shape() }
 
+// Random says that the weights are random: no answer has a meaning, nor a score.
+func (l Located) Random() bool { return l.path == "" }
+
 // UsesDate says whether the model's chat template asks for the date.
 func (m *Opened) UsesDate() bool { return m.chat != nil && m.chat.UsesDate() }
 
@@ -77,7 +82,7 @@ func (m *Opened) SetToday(day time.Time) { m.Today = day }
 
 // Subject says in rows what was measured.
 func (m *Opened) Subject() results.Subject {
-	return results.Subject{Model: m.Name, Revision: m.Revision, Device: m.Kinds, DType: m.devices[0].Type().String()}
+	return results.Subject{Model: m.Name, Revision: m.Revision, Rope: m.Rope, Device: m.Kinds, DType: m.devices[0].Type().String()}
 }
 
 // Open finds the model's files, reads its tokenizer if one is asked for, and loads the
@@ -85,6 +90,9 @@ func (m *Opened) Subject() results.Subject {
 func Open(ctx context.Context, o Options, say func(string, ...any)) (_ *Opened, err error) {
 	if names := tokenizer.Names(); o.Tokenizer != "" && !slices.Contains(names, o.Tokenizer) {
 		return nil, runners.Mistake(fmt.Errorf("unknown tokenizer %q: have %s", o.Tokenizer, strings.Join(names, ", ")))
+	}
+	if _, err := parseRope(o.Rope); err != nil {
+		return nil, err
 	}
 	names, err := deviceList(o.Device)
 	if err != nil {
@@ -103,7 +111,7 @@ func Open(ctx context.Context, o Options, say func(string, ...any)) (_ *Opened, 
 			m.Close()
 		}
 	}()
-	if m.files, err = at.Open(); err != nil {
+	if m.files, m.Rope, err = at.OpenAs(o.Rope, say); err != nil {
 		return nil, err
 	}
 	if o.Tokenizer != "" {
@@ -170,7 +178,8 @@ func (m *Opened) load(say func(string, ...any)) error {
 					return
 				}
 				e.model, e.decode = loaded, func(ids []int32) string { return m.text.Decode(ids, true) }
-				e.describe(m.Name, m.Revision, e.about.Name)
+				e.describe(m.Name, m.Revision, m.Rope, e.about.Name)
+				e.random = m.Random()
 				bytes, took := float64(d.Memory().Weights), time.Since(start).Seconds()
 				say("%s on %s (%s): %.2f GB of weights in %.2f s", m.Name, e.about.Name, d.Describe(), bytes/1e9, took)
 			}
@@ -182,8 +191,9 @@ func (m *Opened) load(say func(string, ...any)) error {
 
 // openText opens the tokenizer and the chat template.
 func (m *Opened) openText(o Options) (err error) {
-	if m.path == "" {
-		return fmt.Errorf("model %q has random weights and no tokenizer: it serves snapbench speed", o.Model)
+	if m.Random() {
+		m.text, err = standIn(m.Name, m.files.Config.Vocab)
+		return err
 	}
 	if m.files.GGUF != nil && o.Tokenizer != "native" {
 		return runners.Mistake(fmt.Errorf("--tokenizer %s reads tokenizer.json; %s has its tokenizer inside", o.Tokenizer, o.Model))
@@ -210,8 +220,12 @@ func (m *Opened) Reader() datasets.Model {
 // Pieces returns the text of each token of a prompt.
 func (m *Opened) Pieces(ids []int32) []string { return tokenizer.Pieces(m.text, ids) }
 
-// Stop returns the tokens and strings that end a sample's answer.
+// Stop returns the tokens and strings that end a sample's answer. Random weights have none: what they say is chance, and
+// an answer is to cost what its most tokens do.
 func (m *Opened) Stop(s datasets.Sample) runners.Stop {
+	if m.Random() {
+		return runners.Stop{}
+	}
 	stop := runners.Stop{Strings: s.StopStrings, Tokens: slices.Clone(s.StopIDs)}
 	add := func(ids ...int32) {
 		for _, id := range ids {

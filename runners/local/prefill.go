@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
@@ -87,10 +88,7 @@ func (b *batch) serving(same []int, room int) (*reading, error) {
 	all := slices.Repeat(one, len(same))
 	fits := m.Plan(all, len(q.Prompt), room, q.Fidelity).Fitting(m.Device().Memory().Free)
 	for k, v := range all {
-		err := v.CheckLayers(m.Layers)
-		if err == nil {
-			err = v.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: len(q.Prompt), Attention: engine.Attention{Heads: m.Heads}, Sample: q.Sample})
-		}
+		err := m.CheckPrompt(v, len(q.Prompt), q.Sample)
 		if err == nil {
 			err = m.CheckFormat(v)
 		}
@@ -159,8 +157,8 @@ func (b *batch) admit(i int, r *reading) error {
 			continue
 		}
 		j, v, c := p.variant, r.variants[k], &b.out[i][p.variant]
-		c.Prefill = r.took
-		kept, positions, err := Audit(m.Device(), v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), m.Heads, q.Positions || q.Evidence != nil)
+		c.Prefill, c.PrefillPart = r.took, r.took/time.Duration(len(r.of))
+		kept, positions, err := Audit(m.Device(), m.Config, v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), q.Positions || q.Evidence != nil)
 		if err != nil {
 			var failed *AuditError
 			if !errors.As(err, &failed) {
@@ -177,9 +175,12 @@ func (b *batch) admit(i int, r *reading) error {
 		if v.Format() != nil {
 			number = engine.Float16
 		}
-		c.FullBytes = int64(m.Layers) * 2 * int64(len(q.Prompt)) * int64(m.KVWidth()) * int64(number.Size())
-		if v.Method() != compress.FullName && v.KeepsAll(m.Layers, len(q.Prompt)) {
+		c.FullBytes, c.FixedBytes = m.CacheBytes(number, len(q.Prompt))
+		if v.Method() != compress.FullName && v.KeepsAll(len(m.PolicyLayers()), len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"
+		}
+		if b.engine.random {
+			c.Note = strings.TrimPrefix(c.Note+"; random weights: the answer means nothing, and has all new tokens that it may", "; ")
 		}
 		if q.Positions {
 			c.Positions = positions

@@ -1,9 +1,11 @@
 package local
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/models"
 )
@@ -40,13 +42,21 @@ func (b *batch) choose(a *answer, token int32, logits func() []float32) {
 	}
 }
 
-// finish sets the text of a finished answer, cut where a stop string begins.
+// finish sets the text of a finished answer, cut where a stop string begins, and notes where the
+// rotation changed under it.
 func (b *batch) finish(a *answer) {
 	q, c := b.requests[a.request], a.completion
 	c.Text = b.engine.decode(c.Tokens)
 	for _, s := range q.Stop.Strings {
 		if before, _, found := strings.Cut(c.Text, s); found {
 			c.Text = before
+		}
+	}
+	m := b.engine.model
+	if v, ok := q.Variants[a.variant].(compress.Variant); ok {
+		n, fed := len(q.Prompt), len(q.Question)+len(c.Tokens)-1 // the last token is not read
+		if from, yes := m.Crosses(n, v.Place(m.PolicyPlace(n, q.Sample))+fed); yes {
+			c.Note = strings.TrimPrefix(fmt.Sprintf("%s; from position %d on the rotation has other frequencies than those of the prompt's keys (longrope)", c.Note, from), "; ")
 		}
 	}
 }

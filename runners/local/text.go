@@ -80,6 +80,24 @@ func OpenText(ctx context.Context, name string, say func(string, ...any)) (Text,
 	return t, err
 }
 
+// standIn is a tokenizer for random weights, which have none: that of the embedded model, whose ids a vocabulary of so
+// many tokens must have. Text becomes other tokens, and some more of them, than those of the model whose sizes these are.
+func standIn(model string, vocabulary int) (tokenizer.Tokenizer, error) {
+	dir, err := extract()
+	if err != nil {
+		return nil, err
+	}
+	text, err := tokenizer.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if n := text.VocabSize(); vocabulary < n {
+		return nil, runners.Mistake(fmt.Errorf("model %q has random weights and a vocabulary of %d tokens: text is read by a tokenizer of %d: %s,vocab=%d has as many",
+			model, vocabulary, n, model, n))
+	}
+	return text, nil
+}
+
 // openText opens the tokenizer that lies in a directory or inside a GGUF file, and the
 // chat template beside it.
 func openText(model, backend, dir string, gguf *weights.File) (tokenizer.Tokenizer, *tokenizer.ChatTemplate, error) {

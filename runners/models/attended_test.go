@@ -23,7 +23,7 @@ func TestAttended(t *testing.T) {
 				t.Fatal(err)
 			}
 			d, h := m.Device(), m.Heads
-			want := make([][]float64, m.Layers) // (heads, n) of the plain formula
+			want := make([][]float64, len(m.PolicyLayers())) // (heads, n) of the plain formula
 			var queries []float32
 			_, err = m.Prefill(t.Context(), Prompt{IDs: ids,
 				TraceQ: func(_, start int, q engine.Array) {
@@ -35,12 +35,23 @@ func TestAttended(t *testing.T) {
 					queries = append(queries, list...)
 				},
 				TraceKV: func(layer int, kv engine.KV) {
+					if layer = slices.Index(m.PolicyLayers(), layer); layer < 0 {
+						return
+					}
 					keys := make([]float32, kv.K.Len)
 					d.Get(keys, kv.K)
 					want[layer] = make([]float64, h.Query*n)
+					sinks := slices.Repeat([]float64{math.Inf(-1)}, h.Query)
+					if by := m.Attention(m.PolicyLayers()[layer]); by.Sinks.Len > 0 {
+						list := make([]float32, h.Query)
+						d.Get(list, by.Sinks)
+						for a, z := range list {
+							sinks[a] = float64(z)
+						}
+					}
 					for row := n; row < n+last; row++ {
 						for a := range h.Query {
-							for j, p := range attention(queries[(row*h.Query+a)*h.Size:][:h.Size], keys[a/h.Group()*len(ids)*h.Size:], row, m.Windows[layer]) {
+							for j, p := range attention(queries[(row*h.Query+a)*h.Size:][:h.Size], keys[a/h.Group()*len(ids)*h.Size:], row, m.Windows[m.PolicyLayers()[layer]], float64(m.Scale()), float64(m.AttentionCap), sinks[a]) {
 								if j < n {
 									want[layer][a*n+j] += p
 								}
@@ -59,7 +70,7 @@ func TestAttended(t *testing.T) {
 			check := func(block int) {
 				t.Helper()
 				m.block = block
-				got := make([][]float64, m.Layers)
+				got := make([][]float64, len(want))
 				err := m.Attended(t.Context(), begun.Sequences[0], n, ids[n:], func(layer int, sums engine.Array, width int) error {
 					if got[layer] == nil {
 						got[layer] = make([]float64, h.Query*n)
@@ -112,17 +123,20 @@ func TestAttended(t *testing.T) {
 }
 
 // attention is the softmax of a query over the keys that it sees.
-func attention(q, keys []float32, position, window int) []float64 {
+func attention(q, keys []float32, position, window int, scale, limit, sink float64) []float64 {
 	list, first := make([]float64, position+1), 0
 	if window > 0 {
 		first = max(0, position-window+1)
 	}
-	sum := 0.0
+	sum := math.Exp(sink)
 	for j := first; j <= position; j++ {
 		for i, x := range q {
 			list[j] += float64(x) * float64(keys[j*len(q)+i])
 		}
-		list[j] = math.Exp(list[j] / math.Sqrt(float64(len(q))))
+		if list[j] *= scale; limit > 0 {
+			list[j] = limit * math.Tanh(list[j]/limit)
+		}
+		list[j] = math.Exp(list[j])
 		sum += list[j]
 	}
 	for j := range list {

@@ -60,7 +60,7 @@ func TestBiasesOfFilesWithoutTheFlagAreIgnored(t *testing.T) {
 	} {
 		files.Config.QKVBias, files.Config.OutBias = c.qkv, c.out
 		var roles []Role
-		files.Source = asked{randomSource{files.Config, 1}, &roles}
+		files.Source = asked{randomSource{c: files.Config, seed: 1}, &roles}
 		m, err := Load(ref.New(), files, nil)
 		if err != nil {
 			t.Fatal(err)

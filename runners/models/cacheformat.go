@@ -8,37 +8,39 @@ import (
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
-// formatOf returns the format of a variant's cache in a layer; nil for the device's own type.
-func (m *Model) formatOf(v compress.Variant, layer int) *cacheformat.Format {
+// formatOf returns the format of a variant's cache in one of the layers in which policies choose;
+// nil for the device's own type. Layers that the format skips stay in 16 bits.
+func (m *Model) formatOf(v compress.Variant, index int) *cacheformat.Format {
 	f := v.Format()
 	if f == nil {
 		return nil
 	}
-	f = m.Shape().Format(f, layer)
-	if f == v.Format() {
-		if f.Name == "f16" && m.device.Type() == engine.Float16 || f.Name == "bf16" && m.device.Type() == engine.BFloat16 {
-			return nil
-		}
-		return f
+	if at := m.Shape().Format(f, index); at != f {
+		return m.fixedFormat(v)
 	}
-	if m.device.Type().Size() == 2 {
+	if f.Name == "f16" && m.device.Type() == engine.Float16 || f.Name == "bf16" && m.device.Type() == engine.BFloat16 {
 		return nil
 	}
 	return f
 }
 
-// Shape is what decides how many bytes the model's caches take.
-func (m *Model) Shape() compress.Shape {
-	s := compress.Shape{Layers: m.Layers, Heads: m.Heads}
-	for _, y := range m.layers {
-		s.Sliding = append(s.Sliding, y.attention.Window > 0)
+// fixedFormat is the format of layers that stay in 16 bits in a variant whose cache has a format:
+// those with a sliding window beside layers of full attention, which see few positions in any case.
+func (m *Model) fixedFormat(v compress.Variant) *cacheformat.Format {
+	if v.Format() == nil || m.device.Type().Size() == 2 {
+		return nil
 	}
-	return s
+	return cacheformat.Half
+}
+
+// Shape is what decides how many bytes the caches take of the layers in which policies choose.
+func (m *Model) Shape() compress.Shape {
+	return compress.Shape{Layers: len(m.PolicyLayers()), Heads: m.Heads, Hybrid: m.Hybrid()}
 }
 
 // CheckFormat refuses a variant whose cache's format the device does not have.
 func (m *Model) CheckFormat(v compress.Variant) error {
-	for i := range m.layers {
+	for i := range m.PolicyLayers() {
 		if f := m.formatOf(v, i); f != nil {
 			if err := engine.Quantizes(m.device, f, m.Heads.Size); err != nil {
 				return fmt.Errorf("%s: %w", v, err)

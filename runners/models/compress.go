@@ -2,7 +2,6 @@ package models
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -13,36 +12,33 @@ import (
 func (m *Model) compress(chooser *compress.Chooser, p Prompt, result *Prefilled, l compress.Layer, s compress.Source) error {
 	choice, err := chooser.Choose(s, l, p.Variants)
 	if err != nil {
-		return fmt.Errorf("layer %d: %w", l.Index, err)
+		return err
 	}
 	defer choice.Free()
+	g := filling{m: m, kv: s.KV, kept: choice.Kept, room: p.Room}
 	for i, k := range choice.Kept {
 		result.Host[i] = result.Host[i] || k.Host
+		g.formats = append(g.formats, m.formatOf(p.Variants[i], l.Index))
 	}
-	g := filling{m: m, kv: s.KV, choice: choice, layer: l.Index, room: p.Room}
-	for _, v := range p.Variants {
-		g.formats = append(g.formats, m.formatOf(v, l.Index))
-	}
-	if err := g.into(result.Sequences); err != nil {
-		return fmt.Errorf("layer %d: %w", l.Index, err)
-	}
-	if p.Twins {
-		if err := g.into(result.Twins); err != nil {
-			return fmt.Errorf("layer %d: %w", l.Index, err)
-		}
-	}
-	return nil
+	return g.both(result)
 }
 
-// filling gives each sequence a cache of the positions that its variant chose in a layer.
+// filling gives each sequence a cache of the positions that are kept in a layer.
 type filling struct {
 	m       *Model
 	kv      engine.KV
-	choice  *compress.Choice
-	layer   int
+	kept    []compress.Kept       // by variant
+	formats []*cacheformat.Format // by variant; nil for the device's own type
 	room    int
-	formats []*cacheformat.Format // by variant
-	most    *magnitudes           // once a format asks for them
+	most    *magnitudes // once a format asks for them
+}
+
+// both fills the sequences of a prefill, and their twins.
+func (g *filling) both(result *Prefilled) error {
+	if err := g.into(result.Sequences); err != nil || len(result.Twins) == 0 {
+		return err
+	}
+	return g.into(result.Twins)
 }
 
 // into appends the layer's caches: those of the device's own type are gathered together, those
@@ -50,7 +46,7 @@ type filling struct {
 func (g *filling) into(to []Sequence) error {
 	var plain []engine.Kept
 	var of []int
-	for i, k := range g.choice.Kept {
+	for i, k := range g.kept {
 		if g.formats[i] == nil {
 			plain, of = append(plain, k.Kept), append(of, i)
 		}
@@ -63,18 +59,17 @@ func (g *filling) into(to []Sequence) error {
 		to[of[j]].Caches = append(to[of[j]].Caches, c)
 	}
 	for j, c := range caches {
-		if edit := g.choice.Kept[of[j]].Edit; edit != nil {
+		if edit := g.kept[of[j]].Edit; edit != nil {
 			if err := g.m.edit(c, edit); err != nil {
 				return err
 			}
 		}
 	}
-	for i, k := range g.choice.Kept {
+	for i, k := range g.kept {
 		if f := g.formats[i]; f != nil {
 			c, err := g.quantized(k, f)
 			var refused *engine.Refusal
 			if errors.As(err, &refused) {
-				refused.Layer = g.layer
 				return &compress.ChoiceError{Index: i, Err: err}
 			}
 			if err != nil {
@@ -86,7 +81,7 @@ func (g *filling) into(to []Sequence) error {
 	return nil
 }
 
-// quantized gathers what a variant chose, in a format.
+// quantized gathers what is kept, in a format.
 func (g *filling) quantized(k compress.Kept, f *cacheformat.Format) (engine.Cache, error) {
 	d := g.m.device
 	caches, err := d.Gather(g.kv, []engine.Kept{k.Kept}, 0)

@@ -14,33 +14,49 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // Config is the configuration of a decoder, read from any kind of file.
 type Config struct {
-	Family   string // "llama", "mistral", "mixtral", "qwen2", "qwen3"
-	Layers   int
-	Width    int
-	Heads    engine.Heads
-	FF       int
-	Vocab    int
-	Context  int // number of positions that the model was made for
-	Epsilon  float32
-	Rope     Rope
-	Windows  []int // per layer: the sliding window, 0 for none
-	QKNorm   bool
-	QKVBias  bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
-	OutBias  bool // attention's output has a bias
-	Tied     bool // the output product shares the embeddings
-	Experts  int  // 0: dense
-	PerToken int
-	EOS      []int32
+	Family     string // "llama", "mistral", … the model_type of config.json
+	Layers     int
+	Width      int
+	Heads      engine.Heads
+	FF         int
+	Activation engine.Activation
+	Vocab      int
+	Context    int // number of positions that the model was made for
+	Epsilon    float32
+	// UnitNorms: the weights of norms are stored less 1.
+	UnitNorms bool
+	// PostNorms: attention and feed-forward have norms behind them too, before their output is added.
+	PostNorms bool
+	// EmbeddingScale is what embeddings are multiplied by, 0 for nothing. RoundedScale has it rounded to the device's type
+	// first, as transformers does.
+	EmbeddingScale float32
+	RoundedScale   bool
+	AttentionScale float32 // of q·k; 0 for 1/√d
+	AttentionCap   float32 // softly bounds q·k, scaled: cap·tanh(s/cap); 0 for none
+	LogitCap       float32 // the same of logits
+	Rope           Rope    // of every layer, unless SlidingRope differs
+	// SlidingRope is the rotation of layers with a sliding window, where it is another one.
+	SlidingRope *Rope
+	Windows     []int // per layer: the sliding window, 0 for none
+	Sinks       bool  // each query head has a score that no position belongs to
+	QKNorm      bool
+	QKVBias     bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
+	OutBias     bool // attention's output has a bias
+	Tied        bool // the output product shares the embeddings
+	EOS         []int32
+	Mixture
 }
 
 // Family is a series of models with the same architecture.
@@ -49,6 +65,26 @@ type Family struct {
 	// Adapt completes the configuration from the fields of config.json that are
 	// specific to this family.
 	Adapt func(raw RawConfig, c *Config) error
+	// Defaults, unless it is nil, has what config.json may lack.
+	Defaults func() RawConfig
+	// Nested: the fields are under text_config, beside those of what is not a language model.
+	Nested bool
+	// Tensors are the names in safetensors that differ from the other families'; Experts, unless
+	// it is nil, are those of experts' tensors, instead of hubExperts.
+	Tensors, Experts map[Role]string
+	// Expert, unless it is nil, returns a tensor of an expert where the safetensors have those of
+	// all experts in one. stacks is what the layer's tensors of experts begin with.
+	Expert func(f *weights.File, stacks string, c Config, role Role, expert, rows, cols int) (engine.Stored, error)
+
+	// Fused are roles whose rows are one tensor, in this order: the names of each are the same.
+	Fused [][]Role
+
+	// Architecture is the family's name in GGUF files, empty where it has none.
+	Architecture string
+	// GGUFTensors are the names in GGUF files that differ from the other families'.
+	GGUFTensors map[Role]string
+	// AdaptGGUF completes the configuration from a GGUF file's metadata.
+	AdaptGGUF func(r *ggufKeys, c *Config)
 }
 
 var families = map[string]Family{}
@@ -64,7 +100,7 @@ func Names() []string {
 func findFamily(name string) (Family, error) {
 	f, ok := families[name]
 	if !ok {
-		return f, fmt.Errorf("unknown model_type %q: have %s", name, strings.Join(Names(), ", "))
+		return f, noFamily(name)
 	}
 	return f, nil
 }
@@ -72,41 +108,49 @@ func findFamily(name string) (Family, error) {
 // RawConfig holds the fields of config.json that this package uses, in the older
 // form (rope_theta, rope_scaling) and the newer one (rope_parameters).
 type RawConfig struct {
-	ModelType       string          `json:"model_type"`
-	Layers          int             `json:"num_hidden_layers"`
-	Width           int             `json:"hidden_size"`
-	QueryHeads      int             `json:"num_attention_heads"`
-	KVHeads         *int            `json:"num_key_value_heads"`
-	HeadSize        *int            `json:"head_dim"`
-	FF              int             `json:"intermediate_size"`
-	Vocab           int             `json:"vocab_size"`
-	Context         int             `json:"max_position_embeddings"`
-	Epsilon         *float64        `json:"rms_norm_eps"`
-	Activation      string          `json:"hidden_act"`
-	Tied            bool            `json:"tie_word_embeddings"`
-	MLPBias         bool            `json:"mlp_bias"`
-	AttentionBias   bool            `json:"attention_bias"`
-	RopeTheta       *float64        `json:"rope_theta"`
-	RopeScaling     *RawRope        `json:"rope_scaling"`
-	RopeParameters  *RawRope        `json:"rope_parameters"`
-	SlidingWindow   *int            `json:"sliding_window"`
-	UseSliding      *bool           `json:"use_sliding_window"`
-	MaxWindowLayers int             `json:"max_window_layers"`
-	LayerTypes      []string        `json:"layer_types"`
-	Experts         int             `json:"num_local_experts"`
-	PerToken        int             `json:"num_experts_per_tok"`
-	EOS             json.RawMessage `json:"eos_token_id"`
-}
-
-// RawRope is the rotation's part of config.json, in either form.
-type RawRope struct {
-	Theta       *float64 `json:"rope_theta"`
-	Type        string   `json:"rope_type"`
-	OlderType   string   `json:"type"`
-	Factor      float64  `json:"factor"`
-	LowFactor   float64  `json:"low_freq_factor"`
-	HighFactor  float64  `json:"high_freq_factor"`
-	OriginalMax float64  `json:"original_max_position_embeddings"`
+	ModelType       string   `json:"model_type"`
+	Layers          int      `json:"num_hidden_layers"`
+	Width           int      `json:"hidden_size"`
+	QueryHeads      int      `json:"num_attention_heads"`
+	KVHeads         *int     `json:"num_key_value_heads"`
+	HeadSize        *int     `json:"head_dim"`
+	FF              int      `json:"intermediate_size"`
+	Vocab           int      `json:"vocab_size"`
+	Context         int      `json:"max_position_embeddings"`
+	Epsilon         *float64 `json:"rms_norm_eps"`
+	Activation      string   `json:"hidden_act"`
+	GateActivation  string   `json:"hidden_activation"` // Gemma's, which has no use for the other
+	Tied            bool     `json:"tie_word_embeddings"`
+	MLPBias         bool     `json:"mlp_bias"`
+	AttentionBias   bool     `json:"attention_bias"`
+	RopeTheta       *float64 `json:"rope_theta"`
+	RopeScaling     *RawRope `json:"rope_scaling"`
+	RopeParameters  *RawRope `json:"rope_parameters"`
+	RopeLocalTheta  *float64 `json:"rope_local_base_freq"`
+	Partial         *float64 `json:"partial_rotary_factor"`
+	Original        *float64 `json:"original_max_position_embeddings"`
+	SlidingWindow   *int     `json:"sliding_window"`
+	UseSliding      *bool    `json:"use_sliding_window"`
+	MaxWindowLayers int      `json:"max_window_layers"`
+	LayerTypes      []string `json:"layer_types"`
+	SlidingPattern  int      `json:"sliding_window_pattern"`
+	// OwnSlidingPattern is how transformers writes it.
+	OwnSlidingPattern int             `json:"_sliding_window_pattern"`
+	QueryScalar       *float64        `json:"query_pre_attn_scalar"`
+	AttentionCap      *float64        `json:"attn_logit_softcapping"`
+	LogitCap          *float64        `json:"final_logit_softcapping"`
+	Bidirectional     *bool           `json:"use_bidirectional_attention"`
+	LocalExperts      int             `json:"num_local_experts"`
+	NumExperts        int             `json:"num_experts"` // the same in other families' files, and in Qwen3-MoE's older ones
+	PerToken          int             `json:"num_experts_per_tok"`
+	ExpertFF          int             `json:"moe_intermediate_size"`
+	NormTopK          bool            `json:"norm_topk_prob"`
+	SparseStep        *int            `json:"decoder_sparse_step"`
+	DenseLayers       []int           `json:"mlp_only_layers"`
+	SwiGLUAlpha       *float64        `json:"swiglu_alpha"`
+	SwiGLULimit       *float64        `json:"swiglu_limit"`
+	Quantization      *RawQuantized   `json:"quantization_config"`
+	EOS               json.RawMessage `json:"eos_token_id"`
 }
 
 // ReadConfig reads a Hugging Face directory's config.json. End tokens in
@@ -127,11 +171,11 @@ func ReadConfig(dir string) (Config, error) {
 // ParseConfig reads config.json and, unless it is nil, generation_config.json.
 // path is the path of config.json, for errors.
 func ParseConfig(path string, config, generation []byte) (Config, error) {
-	var raw RawConfig
-	if err := json.Unmarshal(config, &raw); err != nil {
-		return Config{}, jsonError(path, config, err)
+	raw, family, err := parseRaw(path, config)
+	if err != nil {
+		return Config{}, err
 	}
-	c, err := raw.config()
+	c, err := raw.config(family)
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -152,6 +196,53 @@ func ParseConfig(path string, config, generation []byte) (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// parseRaw reads config.json over what its family has for missing fields.
+func parseRaw(path string, config []byte) (RawConfig, Family, error) {
+	var kind struct {
+		ModelType string          `json:"model_type"`
+		Text      json.RawMessage `json:"text_config"`
+		EOS       json.RawMessage `json:"eos_token_id"`
+	}
+	if err := json.Unmarshal(config, &kind); err != nil {
+		return RawConfig{}, Family{}, jsonError(path, config, err)
+	}
+	family, err := findFamily(kind.ModelType)
+	if err != nil {
+		return RawConfig{}, family, fmt.Errorf("%s: %w", path, err)
+	}
+	var raw RawConfig
+	if family.Defaults != nil {
+		raw = family.Defaults()
+	}
+	if family.Nested {
+		if len(kind.Text) == 0 {
+			return raw, family, fmt.Errorf("%s: model_type %q without text_config", path, kind.ModelType)
+		}
+		if err := json.Unmarshal(kind.Text, &raw); err != nil {
+			return raw, family, fmt.Errorf("%s: text_config: %w", path, err)
+		}
+		if raw.ModelType = kind.ModelType; len(raw.EOS) == 0 {
+			raw.EOS = kind.EOS
+		}
+		return raw, family, nil
+	}
+	if err := json.Unmarshal(config, &raw); err != nil {
+		return raw, family, jsonError(path, config, err)
+	}
+	return raw, family, nil
+}
+
+// activations are the names in config.json of what joins gate and up.
+var activations = map[string]engine.Activation{"silu": {Kind: engine.SwiGLU}, "gelu_pytorch_tanh": {Kind: engine.TanhGEGLU}}
+
+func activationOf(name string) (engine.Activation, error) {
+	a, ok := activations[name]
+	if !ok {
+		return a, fmt.Errorf("%q: have %s", name, strings.Join(slices.Sorted(maps.Keys(activations)), ", "))
+	}
+	return a, nil
 }
 
 // jsonError adds the path and the line to an error of encoding/json.
@@ -185,12 +276,8 @@ func endTokens(raw json.RawMessage) ([]int32, error) {
 	return several, nil
 }
 
-func (raw RawConfig) config() (Config, error) {
-	family, err := findFamily(raw.ModelType)
-	if err != nil {
-		return Config{}, err
-	}
-	c := Config{
+func (raw RawConfig) config(family Family) (c Config, err error) {
+	c = Config{
 		Family: raw.ModelType, Layers: raw.Layers, Width: raw.Width, FF: raw.FF, Vocab: raw.Vocab,
 		Context: raw.Context, Epsilon: 1e-6, Tied: raw.Tied,
 		Heads: engine.Heads{Query: raw.QueryHeads, KV: raw.QueryHeads},
@@ -206,15 +293,25 @@ func (raw RawConfig) config() (Config, error) {
 	if raw.Epsilon != nil {
 		c.Epsilon = float32(*raw.Epsilon)
 	}
-	if raw.Activation != "" && raw.Activation != "silu" {
-		return c, fmt.Errorf("hidden_act %q: have silu", raw.Activation)
+	key, name := "hidden_act", raw.Activation
+	if family.Defaults != nil && family.Defaults().GateActivation != "" {
+		key, name = "hidden_activation", raw.GateActivation
+	}
+	if name != "" {
+		if c.Activation, err = activationOf(name); err != nil {
+			return c, fmt.Errorf("%s %w", key, err)
+		}
 	}
 	if c.EOS, err = endTokens(raw.EOS); err != nil {
 		return c, err
 	}
-	if c.Rope, err = raw.rope(); err != nil {
+	if err := raw.Quantization.check(); err != nil {
 		return c, err
 	}
+	if c.Rope, c.SlidingRope, err = raw.ropes(c.Heads.Size); err != nil {
+		return c, err
+	}
+	c.Context = max(c.Context, c.Rope.context())
 	if c.Layers < 1 || c.Layers > 1<<12 {
 		return c, fmt.Errorf("num_hidden_layers is %d", c.Layers)
 	}
@@ -249,8 +346,25 @@ func (c Config) Check() error {
 	if c.Heads.Size%2 != 0 {
 		return fmt.Errorf("head size %d is odd: the rotation needs pairs", c.Heads.Size)
 	}
-	if c.Experts < 0 || c.Experts > 1<<12 || c.Experts > 0 && (c.PerToken < 1 || c.PerToken > c.Experts) {
-		return fmt.Errorf("%d experts with %d per token", c.Experts, c.PerToken)
+	if err := c.Rope.check(c.Heads.Size); err != nil {
+		return err
+	}
+	if c.SlidingRope != nil {
+		if err := c.SlidingRope.check(c.Heads.Size); err != nil {
+			return fmt.Errorf("layers with a sliding window: %w", err)
+		}
+	}
+	if err := c.Mixture.check(c.Layers); err != nil {
+		return err
+	}
+	if c.Experts > 0 && c.PostNorms {
+		return errors.New("a mixture of experts with a norm behind it is not supported")
+	}
+	for what, v := range map[string]float32{"embeddings' scale": c.EmbeddingScale, "attention's scale": c.AttentionScale,
+		"cap of the attention's scores": c.AttentionCap, "logits' cap": c.LogitCap} {
+		if !(v >= 0) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("the %s is %g", what, v)
+		}
 	}
 	if len(c.Windows) != c.Layers {
 		return fmt.Errorf("%d sliding windows for %d layers", len(c.Windows), c.Layers)
@@ -261,6 +375,22 @@ func (c Config) Check() error {
 		}
 	}
 	return nil
+}
+
+// RopeOf is the rotation of a layer.
+func (c Config) RopeOf(layer int) Rope {
+	if c.SlidingRope != nil && c.Windows[layer] > 0 {
+		return *c.SlidingRope
+	}
+	return c.Rope
+}
+
+// Scale is the factor of the attention's products.
+func (c Config) Scale() float32 {
+	if c.AttentionScale > 0 {
+		return c.AttentionScale
+	}
+	return float32(1 / math.Sqrt(float64(c.Heads.Size)))
 }
 
 // QueryWidth is the width of all query heads together.
@@ -279,21 +409,28 @@ func (c Config) Parameters() int64 {
 	if c.OutBias {
 		attention += int64(c.Width)
 	}
+	if c.Sinks {
+		attention += int64(c.Heads.Query)
+	}
 	if c.QKNorm {
 		attention += int64(2 * c.Heads.Size)
 	}
-	feed := 3 * int64(c.Width) * int64(c.FF)
-	if c.Experts > 0 {
-		feed = int64(c.Experts)*feed + int64(c.Experts)*int64(c.Width)
+	dense := 3 * int64(c.Width) * int64(c.FF)
+	mixture := c.Mixture.parameters(c.Width)
+	sparse := int64(c.SparseLayers(c.Layers))
+	norms := 2 * int64(c.Width)
+	if c.PostNorms {
+		norms *= 2
 	}
-	n := int64(c.Layers)*(attention+feed+2*int64(c.Width)) + int64(c.Width) + int64(c.Vocab)*int64(c.Width)
+	n := int64(c.Layers)*(attention+norms) + sparse*mixture + (int64(c.Layers)-sparse)*dense
+	n += int64(c.Width) + int64(c.Vocab)*int64(c.Width)
 	if !c.Tied {
 		n += int64(c.Vocab) * int64(c.Width)
 	}
 	return n
 }
 
-// CacheBytesPerToken is the number of bytes of one token in the full cache.
+// CacheBytesPerToken is the number of bytes of one token in the full cache's layers in which policies choose.
 func (c Config) CacheBytesPerToken(t engine.Type) int64 {
-	return 2 * int64(c.Layers) * int64(c.KVWidth()) * int64(t.Size())
+	return 2 * int64(len(c.PolicyLayers())) * int64(c.KVWidth()) * int64(t.Size())
 }

@@ -42,13 +42,13 @@ func TestSpellingsOfTheRotation(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`:                      "config.json:1: ",
-		`{"model_type": "gpt2"}`: `unknown model_type "gpt2": have llama, mistral, mixtral, qwen2, qwen3`,
+		`{"model_type": "gpt1"}`: `unknown model_type "gpt1": have ` + strings.Join(Names(), ", "),
 		"{\"model_type\": \"llama\",\n \"num_hidden_layers\": \"two\"}":                           "config.json:2: ",
-		llama31 + `"rope_scaling": {"type": "yarn", "factor": 4}}`:                                `rope scaling "yarn": have default, linear, llama3`,
+		llama31 + `"rope_scaling": {"type": "yarn", "factor": 0}}`:                                `rope scaling yarn: factor is 0`,
 		llama31 + `"rope_scaling": {"type": "linear"}}`:                                           "factor is 0",
 		llama31 + `"mlp_bias": true}`:                                                             "mlp_bias",
 		llama31 + `"eos_token_id": "two"}`:                                                        "eos_token_id",
-		strings.Replace(llama31, `"silu"`, `"gelu"`, 1) + `"x": 0}`:                               `hidden_act "gelu": have silu`,
+		strings.Replace(llama31, `"silu"`, `"gelu"`, 1) + `"x": 0}`:                               `hidden_act "gelu": have gelu_pytorch_tanh, silu`,
 		strings.Replace(llama31, `_value_heads": 2`, `_value_heads": 3`, 1) + `"x": 0}`:           "8 query heads do not divide among 3 KV heads",
 		strings.Replace(llama31, `_layers": 2`, `_layers": 0`, 1) + `"x": 0}`:                     "num_hidden_layers is 0",
 		strings.Replace(llama31, `"llama"`, `"mixtral"`, 1) + `"x": 0}`:                           "num_local_experts is 0",
@@ -71,6 +71,10 @@ func TestParameters(t *testing.T) {
 		if err != nil || f.Config.Parameters() != want {
 			t.Errorf("%s has %d parameters (%v), want %d", shape, f.Config.Parameters(), err, want)
 		}
+	}
+	// Gemma 3's report (arXiv 2503.19786, table 1) counts 10,759 million without the embedding.
+	if f, err := OpenShape("gemma-3-12b"); err != nil || (f.Config.Parameters()-262208*3840)/1e6 != 10_759 || len(f.Config.PolicyLayers()) != 8 {
+		t.Errorf("gemma-3-12b has %d parameters (%v)", f.Config.Parameters(), err)
 	}
 	f, err := OpenShape("llama-2-7b")
 	if err != nil || f.Config.CacheBytesPerToken(engine.BFloat16) != 512<<10 {

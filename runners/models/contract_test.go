@@ -15,9 +15,17 @@ import (
 // contractConfig has the fields of a family's config.json besides those of all families.
 // The tests of this file run for every registered family.
 var contractConfig = map[string]map[string]any{
+	"phi3": {"sliding_window": 40, "partial_rotary_factor": 0.75, "original_max_position_embeddings": 8, "rope_scaling": map[string]any{
+		"type": "longrope", "short_factor": []float64{1, 1.5, 2}, "long_factor": []float64{2, 3, 9}}},
 	"mistral": {"sliding_window": 9},
-	"mixtral": {"num_local_experts": 3, "num_experts_per_tok": 2},
-	"qwen2":   {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1},
+	"gemma2": {"layer_types": []string{"full_attention", "sliding_attention"}, "sliding_window": 7, "query_pre_attn_scalar": 12,
+		"attn_logit_softcapping": 1.5, "final_logit_softcapping": 2},
+	"gemma3":      {"sliding_window": 7, "sliding_window_pattern": 2},
+	"gemma3_text": {"sliding_window": 7, "sliding_window_pattern": 2, "final_logit_softcapping": 20},
+	"gpt_oss":     {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 9, "attention_bias": true},
+	"mixtral":     {"num_local_experts": 3, "num_experts_per_tok": 2},
+	"qwen2":       {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
+	"qwen3_moe":   {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "mlp_only_layers": []int{1}},
 }
 
 // tinyFamily is a small model of a family with random weights, on ref.
@@ -28,6 +36,10 @@ func tinyFamily(t *testing.T, name string, change map[string]any) (*Model, error
 		"rope_theta": 10000, "eos_token_id": 3}
 	maps.Copy(config, contractConfig[name])
 	maps.Copy(config, change)
+	if families[name].Nested {
+		config["model_type"] = "inside"
+		config = map[string]any{"model_type": name, "text_config": config}
+	}
 	text, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +51,7 @@ func tinyFamily(t *testing.T, name string, change map[string]any) (*Model, error
 	if c.Family != name || !slices.Equal(c.EOS, []int32{3}) || len(c.Windows) != c.Layers || c.Context != 256 {
 		t.Errorf("%s: %+v", name, c)
 	}
-	m, err := Load(ref.New(), &Files{Config: c, Source: randomSource{c, 7}, Path: name}, nil)
+	m, err := Load(ref.New(), &Files{Config: c, Source: randomSource{c: c, seed: 7}, Path: name}, nil)
 	if err == nil {
 		t.Cleanup(m.Close)
 	}
@@ -119,7 +131,7 @@ func TestContractForward(t *testing.T) {
 // TestContractRefuses: a config.json that a family does not support is an error.
 func TestContractRefuses(t *testing.T) {
 	for _, name := range Names() {
-		for _, change := range []map[string]any{{"hidden_act": "no such"}, {"num_hidden_layers": 0}, {"num_key_value_heads": 3},
+		for _, change := range []map[string]any{{"hidden_act": "no such", "hidden_activation": "no such"}, {"num_hidden_layers": 0}, {"num_key_value_heads": 3},
 			{"head_dim": 7}, {"vocab_size": -1}, {"rope_scaling": map[string]any{"rope_type": "no such", "factor": 2}}} {
 			if _, err := tinyFamily(t, name, change); err == nil {
 				t.Errorf("%s with %v opens", name, change)

@@ -19,7 +19,7 @@ type Decoder struct {
 	chosen    []int32      // the content of ids, if it is known
 	logits    engine.Array // Float32 (rows, vocab)
 	room      int          // the number of steps for which all caches have room
-	rotary    engine.Rotary
+	rotary    rotaries
 	queries   engine.Array // where each step leaves its queries, or empty
 }
 
@@ -54,7 +54,7 @@ func (b *Decoder) open() error {
 		end = max(end, s.Position+b.room)
 	}
 	var err error
-	if b.rotary, err = m.rotate(end); err != nil {
+	if b.rotary, err = m.rotateTokens(end); err != nil {
 		return err
 	}
 	b.w = m.workspace(rows)
@@ -138,22 +138,22 @@ func (b *Decoder) Refused(row int) error {
 
 func (b *Decoder) step() {
 	m, d, s, x := b.m, b.m.device, b.w.full, b.hidden
-	d.Embed(x, m.embedding, b.ids)
+	d.Embed(x, m.embedding, b.ids, m.embeddingScale)
 	for i := range m.layers {
 		y := &m.layers[i]
 		d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
 		d.MatMul(s.qkv, s.normed, y.qkv)
-		d.RotateAppend(s.q, b.batch, i, s.qkv, b.rotary, y.qkNorm)
+		d.RotateAppend(s.q, b.batch, i, s.qkv, b.rotary.of(y), y.qkNorm)
 		if b.queries.Len > 0 {
 			d.Copy(b.queries.Slice(i*s.q.Len, (i+1)*s.q.Len), s.q)
 		}
 		d.AttendCaches(s.attended, s.q, b.batch, i, y.attention)
 		b.read(i, y.attention)
-		d.MatMulAdd(x, s.attended, y.out)
+		m.add(x, s.attended, s, y.out, y.attentionPost)
 		m.feed(x, s, y)
 	}
 	d.RMSNorm(s.normed, x, m.norm, m.Epsilon)
-	d.MatMul(b.logits, s.normed, m.output)
+	m.logits(b.logits, s.normed)
 	d.ArgMax(b.ids, b.logits)
 	d.Advance(b.batch)
 }

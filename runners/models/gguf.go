@@ -17,48 +17,51 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if !slices.Contains([]string{"llama", "qwen2", "qwen3"}, architecture) {
-		return Config{}, fmt.Errorf("%s: architecture %q: have llama, qwen2, qwen3", f.Path(), architecture)
+	family, ok := byArchitecture(architecture)
+	if !ok {
+		return Config{}, fmt.Errorf("%s: %w", f.Path(), noArchitecture(architecture))
 	}
 	r := ggufKeys{path: f.Path(), meta: meta, prefix: architecture + "."}
 	c := Config{
-		Family:  architecture,
+		Family:  family.Name,
 		Layers:  r.number("block_count"),
 		Width:   r.number("embedding_length"),
-		FF:      r.number("feed_forward_length"),
 		Context: r.number("context_length"),
 		Epsilon: float32(r.float("attention.layer_norm_rms_epsilon", 0)),
 		Heads:   engine.Heads{Query: r.number("attention.head_count")},
-		QKNorm:  architecture == "qwen3",
-		QKVBias: architecture == "qwen2",
 		Tied:    !f.Has("output.weight"),
-		Rope:    Rope{Theta: r.float("rope.freq_base", 10000), Type: "default"},
 	}
 	c.Heads.KV = r.optional("attention.head_count_kv", c.Heads.Query)
 	if c.Heads.Query > 0 {
 		c.Heads.Size = r.optional("attention.key_length", c.Width/c.Heads.Query)
 	}
 	if c.Experts = r.optional("expert_count", 0); c.Experts > 0 {
-		c.Family = "mixtral"
 		c.PerToken = r.number("expert_used_count")
+		c.FF = r.optional("feed_forward_length", 0) // of dense layers, which few mixtures have
+		c.ExpertFF = r.optional("expert_feed_forward_length", c.FF)
+		c.FF = max(c.FF, c.ExpertFF)
+		if family.Name == "llama" {
+			c.Family = "mixtral"
+		}
+	} else {
+		c.FF = r.number("feed_forward_length")
 	}
 	if r.err != nil {
 		return c, r.err
 	}
-	if kind, err := meta.String(r.prefix + "rope.scaling.type"); err == nil && kind != "none" {
-		c.Rope.Type, c.Rope.Factor = kind, r.float("rope.scaling.factor", 0)
-	}
-	if f.Has("rope_freqs.weight") {
-		t, err := f.Weight("rope_freqs.weight", c.Heads.Size/2)
-		if err != nil {
-			return c, err
-		}
-		if c.Rope.Divisors, err = t.Floats(); err != nil {
-			return c, err
-		}
-	}
-	if err := c.Rope.check(); err != nil {
+	if c.Rope, c.SlidingRope, err = r.ropes(f, c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
+	}
+	c.Context = max(c.Context, c.Rope.context())
+	if c.Layers > 0 && c.Layers <= 1<<12 {
+		c.Windows = make([]int, c.Layers)
+		for i := range c.Windows {
+			c.Windows[i] = r.optional("attention.sliding_window", 0)
+		}
+	}
+	c.Dense = ggufDense(f, c)
+	if family.AdaptGGUF != nil {
+		family.AdaptGGUF(&r, &c)
 	}
 	if err := ggufBiases(f.Names(), c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
@@ -68,12 +71,6 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, err
 	}
 	c.Vocab = table.Rows()
-	if c.Layers > 0 && c.Layers <= 1<<12 {
-		c.Windows = make([]int, c.Layers)
-		for i := range c.Windows {
-			c.Windows[i] = r.optional("attention.sliding_window", 0)
-		}
-	}
 	for _, key := range []string{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"} {
 		if id, err := meta.Uint(key); err == nil && !slices.Contains(c.EOS, int32(id)) {
 			c.EOS = append(c.EOS, int32(id))
@@ -88,12 +85,49 @@ func ggufConfig(f *weights.File) (Config, error) {
 	return c, nil
 }
 
+// ggufDense says which layers of a mixture are dense: those without a router. The metadata
+// do not say.
+func ggufDense(f *weights.File, c Config) []bool {
+	dense, some := make([]bool, len(c.Windows)), false
+	for i := range dense {
+		dense[i] = c.Experts > 0 && !f.Has(nameOf(ggufNames, Router, i)) && f.Has(nameOf(ggufNames, Gate, i))
+		some = some || dense[i]
+	}
+	if !some {
+		return nil
+	}
+	return dense
+}
+
+// byArchitecture is the family of a GGUF file.
+func byArchitecture(architecture string) (Family, bool) {
+	for _, f := range families {
+		if f.Architecture == architecture && architecture != "" {
+			return f, true
+		}
+	}
+	return Family{}, false
+}
+
+func architectures() []string {
+	var list []string
+	for _, f := range families {
+		if f.Architecture != "" {
+			list = append(list, f.Architecture)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // ggufBiases returns an error if a file has a bias that would not be read. The metadata do
 // not say which biases a model has, so every bias in the file is part of the model.
 func ggufBiases(names []string, c Config) error {
 	for _, name := range names {
 		_, kind, _ := strings.Cut(strings.TrimPrefix(name, "blk."), ".")
-		known := c.QKVBias && slices.Contains([]string{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, kind)
+		known := c.QKVBias && slices.Contains([]string{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, kind) ||
+			c.OutBias && kind == "attn_output.bias" || c.RouterBias && kind == "ffn_gate_inp.bias" ||
+			c.ExpertsBias && slices.Contains([]string{"ffn_gate_exps.bias", "ffn_up_exps.bias", "ffn_down_exps.bias"}, kind)
 		if strings.HasSuffix(name, ".bias") && !known {
 			return fmt.Errorf("tensor %q: a model of the family %s with this bias is not supported", name, c.Family)
 		}
@@ -107,6 +141,13 @@ type ggufKeys struct {
 	meta   weights.Metadata
 	prefix string
 	err    error
+}
+
+// fail keeps an error, unless there is one.
+func (r *ggufKeys) fail(err error) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %w", r.path, err)
+	}
 }
 
 func (r *ggufKeys) number(key string) int {

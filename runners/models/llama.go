@@ -6,7 +6,7 @@ import "errors"
 // scaling), LWM (a large theta), SmolLM2. config.json says whether attention has
 // biases.
 func init() {
-	Register(Family{Name: "llama", Adapt: func(raw RawConfig, c *Config) error {
+	Register(Family{Name: "llama", Architecture: "llama", Adapt: func(raw RawConfig, c *Config) error {
 		if raw.MLPBias {
 			return errors.New("mlp_bias true: feed-forward layers with a bias are not supported")
 		}

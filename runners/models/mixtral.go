@@ -4,11 +4,17 @@ import "fmt"
 
 // Mixtral (arXiv 2401.04088): Mistral with a mixture of feed-forward layers.
 func init() {
-	Register(Family{Name: "mixtral", Adapt: func(raw RawConfig, c *Config) error {
-		if raw.Experts < 1 {
-			return fmt.Errorf("num_local_experts is %d", raw.Experts)
+	tensors := map[Role]string{Router: "model.layers.%d.block_sparse_moe.gate.weight"}
+	experts := map[Role]string{
+		Gate: "model.layers.%d.block_sparse_moe.experts.%d.w1.weight",
+		Up:   "model.layers.%d.block_sparse_moe.experts.%d.w3.weight",
+		Down: "model.layers.%d.block_sparse_moe.experts.%d.w2.weight",
+	}
+	Register(Family{Name: "mixtral", Tensors: tensors, Experts: experts, Adapt: func(raw RawConfig, c *Config) error {
+		if raw.LocalExperts < 1 {
+			return fmt.Errorf("num_local_experts is %d", raw.LocalExperts)
 		}
-		c.Experts, c.PerToken = raw.Experts, raw.PerToken
+		c.Experts, c.PerToken, c.ExpertFF = raw.LocalExperts, raw.PerToken, raw.FF
 		return slideEverywhere(raw, c)
 	}})
 }

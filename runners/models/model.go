@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -14,13 +13,17 @@ type Model struct {
 	embedding engine.Weight
 	output    engine.Weight // the embedding itself if they are tied
 	norm      engine.Array
-	layers    []layer
-	block     int // tokens per prefill block
-	rotary    engine.Rotary
+	// embeddingScale is 1 where embeddings stay as they are.
+	embeddingScale float32
+	layers         []layer
+	block          int // tokens per prefill block
+	rotaries       map[turning]engine.Rotary
+	outgrown       []engine.Rotary
 }
 
 type layer struct {
 	attentionNorm, feedNorm engine.Array
+	attentionPost, feedPost engine.Array // norms behind attention and feed-forward, or empty
 	qkNorm                  engine.QKNorm
 	qkv                     engine.Weight // (queryWidth+2·kvWidth, width)
 	out                     engine.Weight // (width, queryWidth)
@@ -50,7 +53,15 @@ func Load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	if free := d.Memory().Free; free > 0 && size.bytes > free {
 		return nil, fmt.Errorf("%s: the weights do not fit: %w", f.Path, &engine.OutOfMemory{Device: d.Name(), Need: size.bytes, Free: free})
 	}
-	return load(d, f, done)
+	m, err := load(d, f, done)
+	if err != nil {
+		return nil, err
+	}
+	if m.embeddingScale, err = embeddingScale(d, f.Config); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return m, nil
 }
 
 // sizing replaces a device: it loads nothing and counts the bytes that weights need.
@@ -84,8 +95,9 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	if b, ok := d.(Blocker); ok {
 		m.block = b.BlockTokens()
 	}
-	l := loader{d: d, s: f.Source, layer: -1, biased: map[Role]bool{
-		QueryBias: c.QKVBias, KeyBias: c.QKVBias, ValueBias: c.QKVBias, AttentionOutputBias: c.OutBias}}
+	l := loader{d: d, s: f.Source, layer: -1, unit: c.UnitNorms, biased: map[Role]bool{
+		QueryBias: c.QKVBias, KeyBias: c.QKVBias, ValueBias: c.QKVBias, AttentionOutputBias: c.OutBias,
+		RouterBias: c.RouterBias, GateBias: c.ExpertsBias, UpBias: c.ExpertsBias, DownBias: c.ExpertsBias}}
 	m.embedding = l.weight(part{Embedding, c.Vocab, c.Width})
 	m.norm = l.vector(OutputNorm, c.Width)
 	m.output = m.embedding
@@ -94,21 +106,27 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 	}
 	for i := range c.Layers {
 		l.layer = i
-		y := layer{attention: engine.Attention{Heads: c.Heads, Window: c.Windows[i], Scale: float32(1 / math.Sqrt(float64(c.Heads.Size)))}}
+		y := layer{attention: engine.Attention{Heads: c.Heads, Window: c.Windows[i], Scale: c.Scale(), Cap: c.AttentionCap}}
 		y.attentionNorm, y.feedNorm = l.vector(AttentionNorm, c.Width), l.vector(FeedNorm, c.Width)
+		if c.PostNorms {
+			y.attentionPost, y.feedPost = l.vector(AttentionPostNorm, c.Width), l.vector(FeedPostNorm, c.Width)
+		}
+		if c.Sinks {
+			y.attention.Sinks = l.vector(Sinks, c.Heads.Query)
+		}
 		if c.QKNorm {
 			y.qkNorm = engine.QKNorm{Query: l.vector(QueryNorm, c.Heads.Size), Key: l.vector(KeyNorm, c.Heads.Size), Epsilon: c.Epsilon}
 		}
 		y.qkv = l.weight(part{Query, c.QueryWidth(), c.Width}, part{Key, c.KVWidth(), c.Width}, part{Value, c.KVWidth(), c.Width})
 		y.out = l.weight(part{AttentionOutput, c.Width, c.QueryWidth()})
-		if c.Experts == 0 {
+		if !c.Sparse(i) {
 			y.gateUp = l.weight(part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width})
 			y.down = l.weight(part{Down, c.Width, c.FF})
 		} else {
-			y.experts = engine.Experts{Router: l.weight(part{Router, c.Experts, c.Width}), PerToken: c.PerToken}
+			y.experts = engine.Experts{Router: l.weight(part{Router, c.Experts, c.Width}), PerToken: c.PerToken, Shares: c.Shares, Activation: c.Activation}
 			for e := range c.Experts {
-				y.experts.GateUp = append(y.experts.GateUp, l.expert(e, part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width}))
-				y.experts.Down = append(y.experts.Down, l.expert(e, part{Down, c.Width, c.FF}))
+				y.experts.GateUp = append(y.experts.GateUp, l.expert(e, part{Gate, c.ExpertFF, c.Width}, part{Up, c.ExpertFF, c.Width}))
+				y.experts.Down = append(y.experts.Down, l.expert(e, part{Down, c.Width, c.ExpertFF}))
 			}
 		}
 		m.layers = append(m.layers, y)
@@ -135,18 +153,16 @@ func (m *Model) Device() engine.Device { return m.device }
 // Close frees all memory of the model on the device.
 func (m *Model) Close() {
 	d := m.device
-	if m.rotary != nil {
-		d.FreeRotary(m.rotary)
-	}
+	m.freeRotaries()
 	weights := []engine.Weight{m.embedding}
 	if m.output != m.embedding {
 		weights = append(weights, m.output)
 	}
 	d.Free(m.norm)
-	for _, y := range m.layers {
-		d.Free(y.attentionNorm, y.feedNorm, y.qkNorm.Query, y.qkNorm.Key)
+	for i, y := range m.layers {
+		d.Free(y.attentionNorm, y.feedNorm, y.attentionPost, y.feedPost, y.qkNorm.Query, y.qkNorm.Key, y.attention.Sinks)
 		weights = append(weights, y.qkv, y.out)
-		if m.Experts == 0 {
+		if !m.Sparse(i) {
 			weights = append(weights, y.gateUp, y.down)
 		} else {
 			weights = append(append(append(weights, y.experts.Router), y.experts.GateUp...), y.experts.Down...)
@@ -158,22 +174,23 @@ func (m *Model) Close() {
 	m.layers = nil
 }
 
-// rotate returns a rotation for all positions below n.
-func (m *Model) rotate(n int) (engine.Rotary, error) {
-	if m.rotary != nil && m.rotary.Positions() >= n {
-		return m.rotary, nil
+// embeddingScale is the factor of a model's embeddings on a device.
+func embeddingScale(d engine.Device, c Config) (float32, error) {
+	if c.EmbeddingScale == 0 {
+		return 1, nil
 	}
-	if m.rotary != nil {
-		m.device.FreeRotary(m.rotary)
-		m.rotary = nil
+	if !c.RoundedScale {
+		return c.EmbeddingScale, nil
 	}
-	n = (n + 1023) / 1024 * 1024 // so that prompts of similar lengths share it
-	r, err := m.device.NewRotary(m.Rope.Frequencies(m.Heads.Size), 1, n)
+	a, err := d.New(d.Type(), 1)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	m.rotary = r
-	return r, nil
+	defer d.Free(a)
+	v := []float32{c.EmbeddingScale}
+	d.Put(a, v)
+	d.Get(v, a)
+	return v[0], nil
 }
 
 type part struct {
@@ -186,6 +203,7 @@ type loader struct {
 	d       engine.Device
 	s       Source
 	layer   int
+	unit    bool          // norms lack 1
 	biased  map[Role]bool // the biases that the configuration has; others in the files are ignored
 	err     error
 	weights []engine.Weight
@@ -199,7 +217,9 @@ func (l *loader) free() {
 	l.d.Free(l.arrays...)
 }
 
-var biases = map[Role]Role{Query: QueryBias, Key: KeyBias, Value: ValueBias, AttentionOutput: AttentionOutputBias}
+// biases are those that products may have: of gate, up and down only an expert's.
+var biases = map[Role]Role{Query: QueryBias, Key: KeyBias, Value: ValueBias, AttentionOutput: AttentionOutputBias,
+	Router: RouterBias, Gate: GateBias, Up: UpBias, Down: DownBias}
 
 func (l *loader) weight(parts ...part) engine.Weight { return l.expert(-1, parts...) }
 
@@ -217,8 +237,8 @@ func (l *loader) expert(expert int, parts ...part) engine.Weight {
 		}
 		stored = append(stored, t)
 		var b engine.Stored
-		if role, ok := biases[p.role]; ok && l.biased[role] {
-			if b, err = l.s.Tensor(role, layer, -1, 1, p.rows); err != nil {
+		if role, ok := biases[p.role]; ok && l.biased[role] && (expert >= 0 || role < GateBias) {
+			if b, err = l.s.Tensor(role, layer, expert, 1, p.rows); err != nil {
 				l.err = err
 				return nil
 			}
@@ -234,6 +254,24 @@ func (l *loader) expert(expert int, parts ...part) engine.Weight {
 	return w
 }
 
+// onePlus is a norm's weight of which a file has what is above 1.
+type onePlus struct{ engine.Stored }
+
+func (o onePlus) Storage() engine.Storage { return engine.F32 }
+
+func (o onePlus) ReadRow(i int, dst []float32) {
+	o.Stored.ReadRow(i, dst)
+	for j := range dst {
+		dst[j]++
+	}
+}
+
+func (o onePlus) RawRow(i int) []byte {
+	row := make([]float32, o.Cols())
+	o.ReadRow(i, row)
+	return rawFloats(row)
+}
+
 func (l *loader) vector(role Role, n int) engine.Array {
 	if l.err != nil {
 		return engine.Array{}
@@ -242,6 +280,9 @@ func (l *loader) vector(role Role, n int) engine.Array {
 	if err != nil {
 		l.err = err
 		return engine.Array{}
+	}
+	if l.unit {
+		t = onePlus{t}
 	}
 	a, err := l.d.LoadVector(t)
 	if err != nil {

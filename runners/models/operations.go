@@ -12,16 +12,26 @@ import (
 // its keys and values.
 func (m *Model) PrefillOperations(n int, part Part) (products, attention float64) {
 	qkv := float64(m.Width) * float64(m.QueryWidth()+2*m.KVWidth())
-	rest := float64(m.QueryWidth())*float64(m.Width) + 3*float64(m.Width)*float64(m.FF)
-	if m.Experts > 0 {
-		rest = float64(m.QueryWidth())*float64(m.Width) + float64(m.PerToken)*3*float64(m.Width)*float64(m.FF) + float64(m.Width)*float64(m.Experts)
-	}
+	output := float64(m.QueryWidth()) * float64(m.Width)
+	dense := output + 3*float64(m.Width)*float64(m.FF)
+	sparse := output + float64(m.PerToken)*3*float64(m.Width)*float64(m.ExpertFF) + float64(m.Width)*float64(m.Experts)
 	layers, tokens, first := float64(part.layers(m.Layers)), float64(n), float64(part.first(n, m.block))
 	whole := layers // those that compute all tokens
 	if part.layers(m.Layers) == m.Layers {
 		whole--
 	}
-	products = 2 * (tokens*layers*qkv + (tokens*whole+layers-whole)*rest + float64(m.Width)*float64(m.Vocab))
+	products = tokens*layers*qkv + float64(m.Width)*float64(m.Vocab)
+	for i := range int(layers) {
+		rows, rest := tokens, dense
+		if float64(i) >= whole {
+			rows = 1
+		}
+		if m.Sparse(i) {
+			rest = sparse
+		}
+		products += rows * rest
+	}
+	products *= 2
 	attention = 2 * (tokens*(tokens+1) - first*(first+1)) * float64(m.QueryWidth()) * whole
 	return products, attention
 }
@@ -45,8 +55,10 @@ func (m *Model) IdleExpertBytes(rows int) int64 {
 // LargestProduct returns the weight of a layer's largest product: the gate and up
 // projections, or q, k and v in a mixture of experts.
 func (m *Model) LargestProduct() engine.Weight {
-	if m.Experts > 0 {
-		return m.layers[0].qkv
+	for i := range m.layers {
+		if !m.Sparse(i) {
+			return m.layers[i].gateUp
+		}
 	}
-	return m.layers[0].gateUp
+	return m.layers[0].qkv
 }

@@ -29,6 +29,31 @@ type Mixer interface {
 	MixtureBytes(tokens, width, ff, experts, perToken int) int64
 }
 
+// Unpacker is a device whose products of many rows need additional memory for weights that
+// are packed.
+type Unpacker interface {
+	// UnpackBytes is that memory in bytes, for a product with one weight, or for those of a
+	// mixture with these of all its experts.
+	UnpackBytes(weights ...engine.Weight) int64
+}
+
+// unpackBytes is the most memory that a layer's product needs to unpack its weights.
+func (m *Model) unpackBytes() (most int64) {
+	d, ok := m.device.(Unpacker)
+	if !ok {
+		return 0
+	}
+	for i, y := range m.layers {
+		most = max(most, d.UnpackBytes(y.qkv), d.UnpackBytes(y.out))
+		if m.Sparse(i) {
+			most = max(most, d.UnpackBytes(y.experts.GateUp...), d.UnpackBytes(y.experts.Down...))
+		} else {
+			most = max(most, d.UnpackBytes(y.gateUp), d.UnpackBytes(y.down))
+		}
+	}
+	return most
+}
+
 // Plan computes the memory that Prefill and a Decoder will need.
 func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan {
 	element := int64(m.device.Type().Size())
@@ -44,21 +69,28 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		p.Prefill += array(min(m.block, n), w)
 	}
 	if d, ok := m.device.(Mixer); ok && m.Experts > 0 {
-		p.Prefill += d.MixtureBytes(min(m.block, n), m.Width, m.FF, m.Experts, m.PerToken)
+		p.Prefill += d.MixtureBytes(min(m.block, n), m.Width, m.ExpertFF, m.Experts, m.PerToken)
 	}
+	p.Prefill += m.unpackBytes()
 	rotation := 4 * int64(n+room) * int64(m.Heads.Size)
+	if m.SlidingRope != nil {
+		rotation *= 2
+	}
+	if m.Rope.changes() > 0 {
+		rotation *= 2 // the prompt's, and that of the tokens behind it
+	}
 	p.Prefill += array(n, m.Width) + 2*array(n, m.KVWidth()) + 4*int64(n) + 4*int64(m.Vocab) + rotation
 	rows := int64(len(variants))
 	if twins {
 		rows *= 2
 	}
 	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
-	l := compress.Layer{Layers: m.Layers, Tokens: n, Attention: engine.Attention{Heads: m.Heads}}
+	l := m.PolicyPlace(n, 0)
 	gathered := int64(0) // bytes of what one variant keeps of a layer before it is encoded
 	chosen := int64(0)   // bytes of positions, in the layer with most of them
 	for _, v := range variants {
 		var bytes, most int64
-		for i := range m.Layers {
+		for i := range l.Layers {
 			l.Index = i
 			e := v.Expect(l)
 			held := e.Most() + e.Heads*room
@@ -72,6 +104,20 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 			if e.Tail < n { // positions may be dropped, so the cache stores which are kept
 				bytes += takes(4 * int64(held))
 				most = max(most, 4*int64(e.Most()))
+			}
+		}
+		for i, w := range m.Windows {
+			if m.Fixed(i) {
+				held := m.Heads.KV * (min(n, w) + room)
+				if f := m.fixedFormat(v); f == nil {
+					bytes += 2 * array(held, m.Heads.Size)
+				} else {
+					keys, values := formatBytes(f, m.Heads.KV, held, m.Heads.Size)
+					bytes += takes(keys) + takes(values)
+				}
+				if w < n {
+					bytes += takes(4 * int64(held))
+				}
 			}
 		}
 		chosen += most

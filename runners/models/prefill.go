@@ -75,7 +75,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			return nil, fmt.Errorf("%w: token %d is %d, the vocabulary has %d", ErrPrompt, i, id, m.Vocab)
 		}
 	}
-	rotary, err := m.rotate(n + p.Room)
+	rotary, err := m.rotateWhole(n)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	ids := w.array(engine.Int32, n)
 	kv := engine.KV{Tokens: n, Heads: m.Heads.KV, Size: m.Heads.Size}
 	kv.K, kv.V = w.array(d.Type(), n*m.KVWidth()), w.array(d.Type(), n*m.KVWidth())
-	place := compress.Layer{Layers: m.Layers, Tokens: n, Attention: engine.Attention{Heads: m.Heads}, Sample: p.Sample}
+	place := m.PolicyPlace(n, p.Sample)
 	needs := compress.NeedsOf(p.Variants, place)
 	held := needs.Held(n)
 	queries := w.array(d.Type(), held*m.QueryWidth())
@@ -98,6 +98,11 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		return nil, w.err
 	}
 
+	for i, v := range p.Variants {
+		if err := m.CheckPrompt(v, n, p.Sample); err != nil {
+			return nil, &compress.ChoiceError{Index: i, Err: err}
+		}
+	}
 	result := &Prefilled{device: d, Sequences: make([]Sequence, len(p.Variants)), Host: make([]bool, len(p.Variants))}
 	for i, v := range p.Variants {
 		result.Sequences[i], result.Host[i] = m.sequence(v, place), v.Reads()
@@ -115,8 +120,10 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	chooser := compress.NewChooser(d)
 	defer chooser.Free()
 	d.PutInts(ids, p.IDs)
-	d.Embed(hidden, m.embedding, ids)
+	d.Embed(hidden, m.embedding, ids, m.embeddingScale)
 	blocks := (n + m.block - 1) / m.block
+	tails := &tails{m: m, n: n}
+	defer tails.free()
 	computed, attending := p.Part.layers(m.Layers), p.Part.first(n, m.block)
 	if needs.Columns && attending > 0 {
 		d.Put(columns, make([]float32, columns.Len)) // the first blocks do not set their columns
@@ -148,15 +155,17 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			}
 			s := w.rows(rows)
 			d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
-			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary, y.qkNorm)
+			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary.of(y), y.qkNorm)
 			if p.Trace != nil {
 				p.Trace("q", li, start, s.q)
 			}
 			if p.TraceQ != nil {
 				p.TraceQ(li, start, s.q)
 			}
-			m.holdQueries(queries, s.q, start, rows, n, held)
-			summing := needs.Columns && start >= attending
+			if !m.Fixed(li) {
+				m.holdQueries(queries, s.q, start, rows, n, held)
+			}
+			summing := needs.Columns && start >= attending && !m.Fixed(li)
 			if li == m.Layers-1 && p.Trace == nil {
 				if summing {
 					d.ColumnSums(columns, s.q, kv, start, y.attention)
@@ -181,7 +190,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 					d.Attention(attended, s.q, kv, start, y.attention)
 				}
 			}
-			d.MatMulAdd(x, attended, y.out)
+			m.add(x, attended, s, y.out, y.attentionPost)
 			m.feed(x, s, y)
 			if p.Look != nil {
 				if err := p.Look(li, x); err != nil {
@@ -195,10 +204,16 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		if p.TraceKV != nil {
 			p.TraceKV(li, kv)
 		}
-		place.Index, place.Attention, place.Angles = li, y.attention, m.Rope.Frequencies(m.Heads.Size)
-		source := compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width}
-		if err := m.compress(chooser, p, result, place, source); err != nil {
-			return nil, err
+		if m.Fixed(li) {
+			err = m.slide(tails, p, result, y.attention.Window, kv)
+		} else {
+			place.Attention = y.attention
+			place.Angles, place.AnglesFrom = m.angles(li, n)
+			err = m.compress(chooser, p, result, place, compress.Source{KV: kv, Queries: queries, Columns: columns, Output: y.out, Width: m.Width})
+			place.Index++
+		}
+		if err != nil {
+			return nil, fmt.Errorf("layer %d: %w", li, err)
 		}
 	}
 	if p.Trace != nil {
@@ -211,14 +226,14 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			if err != nil {
 				return nil, err
 			}
-			d.MatMul(logits, s.normed, m.output)
+			m.logits(logits, s.normed)
 			p.Trace("logits", m.Layers, start, logits)
 			d.Free(logits)
 		}
 	}
 	s := w.rows(1)
 	d.RMSNorm(s.normed, hidden.Slice((n-1)*m.Width, n*m.Width), m.norm, m.Epsilon)
-	d.MatMul(last, s.normed, m.output)
+	m.logits(last, s.normed)
 	result.Logits = make([]float32, m.Vocab)
 	d.Get(result.Logits, last)
 	if err := d.Sync(); err != nil {
@@ -227,16 +242,44 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	return result, nil
 }
 
-// feed is a layer's second half: x += feed-forward(norm(x)).
+// angles are what a prompt of n tokens is turned by in a layer, and the position from which
+// tokens behind it are turned by the same.
+func (m *Model) angles(layer, n int) (frequencies []float32, from int) {
+	r := m.RopeOf(layer)
+	if change := r.changes(); n > change {
+		from = change
+	}
+	return r.For(n).Frequencies(m.Heads.Size), from
+}
+
+// logits is the output product, within the model's cap.
+func (m *Model) logits(dst, normed engine.Array) {
+	m.device.MatMul(dst, normed, m.output)
+	if m.LogitCap > 0 {
+		m.device.Cap(dst, m.LogitCap)
+	}
+}
+
+// add is x += in · wᵀ, with a norm of the product where there is one.
+func (m *Model) add(x, in engine.Array, s scratch, w engine.Weight, norm engine.Array) {
+	if norm.Len == 0 {
+		m.device.MatMulAdd(x, in, w)
+		return
+	}
+	m.device.MatMul(s.normed, in, w)
+	m.device.RMSNormAdd(x, s.normed, norm, m.Epsilon)
+}
+
+// feed is a layer's second half: x += feed-forward(norm(x)), with a norm behind it where the layer has one.
 func (m *Model) feed(x engine.Array, s scratch, y *layer) {
 	d := m.device
 	d.RMSNorm(s.normed, x, y.feedNorm, m.Epsilon)
-	if m.Experts > 0 {
+	if y.experts.PerToken > 0 {
 		d.MixtureAdd(x, s.normed, y.experts)
 		return
 	}
-	engine.MatMulSwiGLU(d, s.gated, s.gateUp, s.normed, y.gateUp)
-	d.MatMulAdd(x, s.gated, y.down)
+	engine.MatMulGate(d, s.gated, s.gateUp, s.normed, y.gateUp, m.Activation)
+	m.add(x, s.gated, s, y.down, y.feedPost)
 }
 
 // holdQueries copies the rows of q, positions from start on, that are among the

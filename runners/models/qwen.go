@@ -6,14 +6,14 @@ import "fmt"
 // (arXiv 2505.09388) has RMS norms on each head of q and k, and biases if
 // config.json says so. In both, some layers can have a sliding window.
 func init() {
-	Register(Family{Name: "qwen2", Adapt: func(raw RawConfig, c *Config) error {
+	Register(Family{Name: "qwen2", Architecture: "qwen2", Adapt: func(raw RawConfig, c *Config) error {
 		c.QKVBias = true
 		return slideSomeLayers(raw, c)
-	}})
-	Register(Family{Name: "qwen3", Adapt: func(raw RawConfig, c *Config) error {
+	}, AdaptGGUF: func(_ *ggufKeys, c *Config) { c.QKVBias = true }})
+	Register(Family{Name: "qwen3", Architecture: "qwen3", Adapt: func(raw RawConfig, c *Config) error {
 		c.QKNorm, c.QKVBias, c.OutBias = true, raw.AttentionBias, raw.AttentionBias
 		return slideSomeLayers(raw, c)
-	}})
+	}, AdaptGGUF: func(_ *ggufKeys, c *Config) { c.QKNorm = true }})
 }
 
 func slideSomeLayers(raw RawConfig, c *Config) error {

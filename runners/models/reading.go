@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -41,6 +42,9 @@ func (m *Model) newMirror(s Sequence) *mirror {
 	}
 	all := &mirror{make([][][]float32, m.Layers), make([][][]float32, m.Layers)}
 	for i, c := range s.Caches {
+		if m.Fixed(i) {
+			continue // every row of it is read
+		}
 		if len(c.Len) != m.Heads.KV || c.Positions.Len > 0 {
 			panic(fmt.Sprintf("models: %s reads layer %d, which does not hold everything", s.reader.variant, i))
 		}
@@ -55,7 +59,7 @@ func (m *Model) newMirror(s Sequence) *mirror {
 
 // mirrorBytes is the host memory that the mirror of a sequence takes.
 func (m *Model) mirrorBytes(rows int) int64 {
-	return 2 * 4 * int64(m.Layers) * int64(rows) * int64(m.KVWidth())
+	return 2 * 4 * int64(len(m.PolicyLayers())) * int64(rows) * int64(m.KVWidth())
 }
 
 // follow copies the rows of a layer's cache that the mirror does not have yet.
@@ -85,6 +89,18 @@ func (b *Decoder) reads() bool {
 // in plain Go over copies, which is right on every device.
 func (b *Decoder) read(layer int, by engine.Attention) {
 	m, d, h := b.m, b.m.device, b.m.Heads
+	if !b.reads() || m.Fixed(layer) {
+		return
+	}
+	index := slices.Index(m.PolicyLayers(), layer)
+	sinks := slices.Repeat([]float64{math.Inf(-1)}, h.Query)
+	if by.Sinks.Len > 0 {
+		copied := make([]float32, h.Query)
+		d.Get(copied, by.Sinks)
+		for a, z := range copied {
+			sinks[a] = float64(z)
+		}
+	}
 	for row, s := range b.sequences {
 		r := s.mirror
 		if r == nil {
@@ -99,28 +115,33 @@ func (b *Decoder) read(layer int, by engine.Attention) {
 			queries[a] = flat[a*h.Size : (a+1)*h.Size]
 		}
 		place := s.reader.prompt
-		place.Index, place.Attention, place.Angles = layer, by, m.Rope.Frequencies(h.Size)
+		place.Index, place.Attention = index, by
+		place.Angles, place.AnglesFrom = m.angles(layer, place.Tokens)
 		attended := make([]float32, 0, len(flat))
 		for a, positions := range s.reader.variant.Read(place, queries, r.keys[layer]) {
 			g := a / h.Group()
-			attended = append(attended, attend(queries[a], r.keys[layer][g], r.values[layer][g], positions, by.Scale)...)
+			attended = append(attended, attend(queries[a], r.keys[layer][g], r.values[layer][g], positions, by, sinks[a])...)
 		}
 		d.Put(b.w.full.attended.Slice(lo, hi), attended)
 	}
 }
 
 // attend returns a query's attention over some rows of a head's keys and values, both (n, d).
-func attend(query, keys, values []float32, rows []int32, scale float32) []float32 {
-	d, highest := len(query), math.Inf(-1)
+// sink is the query head's, -∞ for none.
+func attend(query, keys, values []float32, rows []int32, by engine.Attention, sink float64) []float32 {
+	d, highest := len(query), sink
 	weights := make([]float64, len(rows))
 	for i, j := range rows {
 		for c, k := range keys[int(j)*d : int(j+1)*d] {
 			weights[i] += float64(query[c]) * float64(k)
 		}
-		weights[i] *= float64(scale)
+		weights[i] *= float64(by.Scale)
+		if by.Cap > 0 {
+			weights[i] = float64(by.Cap) * math.Tanh(weights[i]/float64(by.Cap))
+		}
 		highest = max(highest, weights[i])
 	}
-	sum, sums := 0.0, make([]float64, d)
+	sum, sums := math.Exp(sink-highest), make([]float64, d)
 	for i, j := range rows {
 		w := math.Exp(weights[i] - highest)
 		sum += w

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
@@ -63,7 +64,8 @@ type gathering struct {
 	t         *testing.T
 	sequences []engine.Sequence
 	heads     engine.Heads
-	left      int // positions that queries could see and did not read
+	fixed     func(layer int) bool // layers whose window is read whole
+	left      int                  // positions that queries could see and did not read
 }
 
 func (g *gathering) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, error) {
@@ -72,6 +74,10 @@ func (g *gathering) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch,
 }
 
 func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int, by engine.Attention) {
+	if g.fixed(layer) {
+		g.Device.AttendCaches(out, q, b, layer, by)
+		return
+	}
 	h := g.heads
 	read := func(a engine.Array) []float32 {
 		x := make([]float32, a.Len)
@@ -106,7 +112,10 @@ func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int,
 			}
 			g.left += n - first - len(positions)
 			// The query is the last of the gathered positions.
-			one := engine.Attention{Heads: engine.Heads{Query: 1, KV: 1, Size: c.Size}, Scale: by.Scale}
+			one := engine.Attention{Heads: engine.Heads{Query: 1, KV: 1, Size: c.Size}, Scale: by.Scale, Cap: by.Cap}
+			if by.Sinks.Len > 0 {
+				one.Sinks = by.Sinks.Slice(a, a+1)
+			}
 			g.Attention(out.Slice(at, at+c.Size), query, engine.KV{K: array(k), V: array(v), Tokens: len(positions), Heads: 1, Size: c.Size}, len(positions)-1, one)
 		}
 	}
@@ -118,11 +127,21 @@ func (g *gathering) AttendCaches(out, q engine.Array, b engine.Batch, layer int,
 func TestReadsPages(t *testing.T) {
 	const n, steps = 23, 8
 	ids := tokens(n + steps)
-	for _, name := range Names() {
+	for _, name := range append(Names(), "llama with caps and sinks") {
 		t.Run(name, func(t *testing.T) {
-			m, err := tinyFamily(t, name, nil)
+			family, _, bent := strings.Cut(name, " ")
+			m, err := tinyFamily(t, family, nil)
 			if err != nil {
 				t.Fatal(err)
+			}
+			for i := range m.layers {
+				if by := &m.layers[i].attention; bent {
+					by.Cap = 0.5
+					if by.Sinks, err = m.device.New(engine.Float32, m.Heads.Query); err != nil {
+						t.Fatal(err)
+					}
+					m.device.Put(by.Sinks, []float32{-1, 4, 0.5, 2, 1, 3, -2, 0}[i:][:m.Heads.Query])
+				}
 			}
 			variants, err := compress.ParseAll("recent(cap=9);quest(cap=7,page=4,recent=2);full")
 			if err != nil {
@@ -167,7 +186,7 @@ func TestReadsPages(t *testing.T) {
 			}
 			got := decode(1, 0, 1, 2)
 			full := decode(2, 2)
-			judge := &gathering{Device: m.device.(*ref.Device), pages: pages{7, 4, 2}, t: t}
+			judge := &gathering{Device: m.device.(*ref.Device), pages: pages{7, 4, 2}, t: t, fixed: m.Fixed}
 			m.device = judge
 			want := decode(2, 2)
 			m.device = judge.Device

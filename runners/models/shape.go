@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -25,7 +24,7 @@ var shapes = map[string]Config{
 	"mistral-7b": {Family: "mistral", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}, FF: 14336,
 		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}},
 	"mixtral-8x7b": {Family: "mixtral", Layers: 32, Width: 4096, Heads: engine.Heads{Query: 32, KV: 8, Size: 128}, FF: 14336,
-		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Experts: 8, PerToken: 2},
+		Vocab: 32000, Context: 32768, Epsilon: 1e-5, Rope: Rope{Theta: 1e6, Type: "default"}, Mixture: Mixture{Experts: 8, PerToken: 2, ExpertFF: 14336}},
 	"qwen2.5-7b": {Family: "qwen2", QKVBias: true, Layers: 28, Width: 3584, Heads: engine.Heads{Query: 28, KV: 4, Size: 128}, FF: 18944,
 		Vocab: 152064, Context: 32768, Epsilon: 1e-6, Rope: Rope{Theta: 1e6, Type: "default"}},
 	"tiny": {Family: "llama", Layers: 2, Width: 64, Heads: engine.Heads{Query: 4, KV: 2, Size: 16}, FF: 128,
@@ -34,22 +33,51 @@ var shapes = map[string]Config{
 
 // Shapes lists the names of all shapes, sorted.
 func Shapes() []string {
-	return slices.Sorted(maps.Keys(shapes))
+	return slices.Sorted(func(yield func(string) bool) {
+		for name := range shapes {
+			if !yield(name) {
+				return
+			}
+		}
+		for name := range shapeConfigs {
+			if !yield(name) {
+				return
+			}
+		}
+	})
 }
 
 // OpenShape makes a model of a public size with random weights. spec is "NAME" or
-// "NAME,layers=N,seed=S,context=N". The context of the public model is not a limit,
-// because random weights were not trained for any.
+// "NAME,layers=N,seed=S,context=N,vocab=N,storage=KIND", KIND being bf16, fp8 or mxfp4. The
+// context of the public model is not a limit, because random weights were not trained for any.
 func OpenShape(spec string) (*Files, error) {
 	parts := strings.Split(spec, ",")
 	c, ok := shapes[parts[0]]
+	if config, more := shapeConfigs[parts[0]]; more {
+		ok = true
+		var err error
+		if c, err = ParseConfig("shape "+parts[0], []byte(config), nil); err != nil {
+			return nil, err
+		}
+	}
 	if !ok {
 		return nil, fmt.Errorf("unknown shape %q: have %s", parts[0], strings.Join(Shapes(), ", "))
 	}
 	c.Context = max(c.Context, 1<<22)
-	seed := uint64(1)
+	seed, storage := uint64(1), "bf16"
+	if own := shapeStorages[parts[0]]; own != "" {
+		storage = own
+	}
+	layers := c.Layers
 	for _, p := range parts[1:] {
 		key, value, _ := strings.Cut(p, "=")
+		if key == "storage" {
+			if err := shapeStorage(c, value); err != nil {
+				return nil, fmt.Errorf("shape %q: %w", spec, err)
+			}
+			storage = value
+			continue
+		}
 		n, err := strconv.ParseUint(value, 10, 31)
 		if err != nil {
 			return nil, fmt.Errorf("shape %q: %q is not name=number", spec, p)
@@ -61,23 +89,41 @@ func OpenShape(spec string) (*Files, error) {
 			seed = n
 		case "context":
 			c.Context = int(n)
+		case "vocab":
+			c.Vocab = int(n)
 		default:
-			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context", spec, key)
+			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, vocab, storage", spec, key)
 		}
 	}
 	if c.Layers < 1 || c.Layers > 1<<12 {
 		return nil, fmt.Errorf("shape %q: %d layers", spec, c.Layers)
 	}
-	c.Windows = make([]int, c.Layers)
+	windows := make([]int, c.Layers)
+	for i := range windows {
+		if len(c.Windows) > 0 { // more layers than the model has begin again
+			windows[i] = c.Windows[i%layers]
+		}
+	}
+	c.Windows = windows
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("shape %q: %w", spec, err)
 	}
-	return &Files{Config: c, Source: randomSource{c, seed}, Bytes: 2 * c.Parameters(), Path: "shape:" + spec}, nil
+	return randomFiles(c, "shape:"+spec, seed, storage), nil
+}
+
+// RandomFiles is a model of a configuration with random weights in bfloat16.
+func RandomFiles(c Config, name string, seed uint64) *Files {
+	return randomFiles(c, name, seed, "bf16")
+}
+
+func randomFiles(c Config, name string, seed uint64, storage string) *Files {
+	return &Files{Config: c, Source: randomSource{c, seed, storage}, Bytes: storedBytes(c, storage), Path: name}
 }
 
 type randomSource struct {
-	c    Config
-	seed uint64
+	c       Config
+	seed    uint64
+	storage string // of projections: see packed
 }
 
 func (s randomSource) Has(_ Role, layer int) bool { return layer < s.c.Layers }
@@ -91,8 +137,12 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	fmt.Fprintf(h, "%d %s", s.seed, name)
 	t := random{name: name, rows: rows, cols: cols, seed: h.Sum64()}
 	switch role {
-	case OutputNorm, AttentionNorm, FeedNorm, QueryNorm, KeyNorm:
-		return ones{name, cols}, nil
+	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm:
+		n := norm{name: name, cols: cols, value: 1}
+		if s.c.UnitNorms { // stored less 1
+			n.value = 0
+		}
+		return n, nil
 	}
 	// A uniform number on (-s, s) has variance s²/3, so with s = √(3/cols) products
 	// with normed rows have unit variance.
@@ -100,7 +150,7 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	if role == Embedding {
 		t.scale = 1
 	}
-	return t, nil
+	return s.packed(t, role, expert), nil
 }
 
 type random struct {
@@ -140,24 +190,25 @@ func rawFloats(row []float32) []byte {
 	return raw
 }
 
-// ones is the weight of a norm: all ones.
-type ones struct {
-	name string
-	cols int
+// norm is the weight of a norm that changes nothing.
+type norm struct {
+	name  string
+	cols  int
+	value float32
 }
 
-func (o ones) Name() string            { return o.name }
-func (o ones) Rows() int               { return 1 }
-func (o ones) Cols() int               { return o.cols }
-func (o ones) Storage() engine.Storage { return engine.F32 }
+func (o norm) Name() string            { return o.name }
+func (o norm) Rows() int               { return 1 }
+func (o norm) Cols() int               { return o.cols }
+func (o norm) Storage() engine.Storage { return engine.F32 }
 
-func (o ones) ReadRow(_ int, dst []float32) {
+func (o norm) ReadRow(_ int, dst []float32) {
 	for j := range dst {
-		dst[j] = 1
+		dst[j] = o.value
 	}
 }
 
-func (o ones) RawRow(i int) []byte {
+func (o norm) RawRow(i int) []byte {
 	row := make([]float32, o.cols)
 	o.ReadRow(i, row)
 	return rawFloats(row)

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/weights"
@@ -31,15 +32,22 @@ const (
 	QueryBias
 	KeyBias
 	ValueBias
+	Sinks // a score for each query head
 	AttentionOutput
 	AttentionOutputBias
 	QueryNorm
 	KeyNorm
 	FeedNorm
+	AttentionPostNorm // behind attention, before its output is added
+	FeedPostNorm
 	Gate
 	Up
 	Down
 	Router
+	RouterBias
+	GateBias // of an expert, and so the next two
+	UpBias
+	DownBias
 )
 
 var hubNames = map[Role]string{
@@ -52,13 +60,13 @@ var hubNames = map[Role]string{
 	QueryNorm: "model.layers.%d.self_attn.q_norm.weight", KeyNorm: "model.layers.%d.self_attn.k_norm.weight",
 	FeedNorm: "model.layers.%d.post_attention_layernorm.weight",
 	Gate:     "model.layers.%d.mlp.gate_proj.weight", Up: "model.layers.%d.mlp.up_proj.weight", Down: "model.layers.%d.mlp.down_proj.weight",
-	Router: "model.layers.%d.block_sparse_moe.gate.weight",
+	Router: "model.layers.%d.mlp.gate.weight",
 }
 
 var hubExperts = map[Role]string{
-	Gate: "model.layers.%d.block_sparse_moe.experts.%d.w1.weight",
-	Up:   "model.layers.%d.block_sparse_moe.experts.%d.w3.weight",
-	Down: "model.layers.%d.block_sparse_moe.experts.%d.w2.weight",
+	Gate: "model.layers.%d.mlp.experts.%d.gate_proj.weight",
+	Up:   "model.layers.%d.mlp.experts.%d.up_proj.weight",
+	Down: "model.layers.%d.mlp.experts.%d.down_proj.weight",
 }
 
 var ggufNames = map[Role]string{
@@ -69,13 +77,14 @@ var ggufNames = map[Role]string{
 	Value: "blk.%d.attn_v.weight", ValueBias: "blk.%d.attn_v.bias",
 	AttentionOutput: "blk.%d.attn_output.weight", AttentionOutputBias: "blk.%d.attn_output.bias",
 	QueryNorm: "blk.%d.attn_q_norm.weight", KeyNorm: "blk.%d.attn_k_norm.weight",
-	FeedNorm: "blk.%d.ffn_norm.weight",
-	Gate:     "blk.%d.ffn_gate.weight", Up: "blk.%d.ffn_up.weight", Down: "blk.%d.ffn_down.weight",
-	Router: "blk.%d.ffn_gate_inp.weight",
+	FeedNorm: "blk.%d.ffn_norm.weight", AttentionPostNorm: "blk.%d.post_attention_norm.weight", FeedPostNorm: "blk.%d.post_ffw_norm.weight",
+	Gate: "blk.%d.ffn_gate.weight", Up: "blk.%d.ffn_up.weight", Down: "blk.%d.ffn_down.weight",
+	Router: "blk.%d.ffn_gate_inp.weight", RouterBias: "blk.%d.ffn_gate_inp.bias", Sinks: "blk.%d.attn_sinks.weight",
 }
 
 var ggufExperts = map[Role]string{
 	Gate: "blk.%d.ffn_gate_exps.weight", Up: "blk.%d.ffn_up_exps.weight", Down: "blk.%d.ffn_down_exps.weight",
+	GateBias: "blk.%d.ffn_gate_exps.bias", UpBias: "blk.%d.ffn_up_exps.bias", DownBias: "blk.%d.ffn_down_exps.bias",
 }
 
 func nameOf(names map[Role]string, role Role, layer int) string {
@@ -88,23 +97,70 @@ func nameOf(names map[Role]string, role Role, layer int) string {
 // shapeOf is the shape of a role's tensor in a file, where a vector has one dimension.
 func shapeOf(role Role, rows, cols int) []int {
 	switch role {
-	case OutputNorm, AttentionNorm, FeedNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias:
+	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias, Sinks, RouterBias, GateBias, UpBias, DownBias:
 		return []int{cols}
 	}
 	return []int{rows, cols}
 }
 
-// hubSource reads the safetensors of a Hugging Face model.
-type hubSource struct{ file *weights.File }
+// hubSource reads the safetensors of a Hugging Face model. A language model beside others has its
+// names behind prefix instead of "model.".
+type hubSource struct {
+	file   *weights.File
+	config Config
+	family Family
+	prefix string
+}
 
-func (s hubSource) Has(role Role, layer int) bool { return s.file.Has(nameOf(hubNames, role, layer)) }
+// newHubSource finds out how the tensors are named.
+func newHubSource(file *weights.File, config Config) hubSource {
+	s := hubSource{file: file, config: config, family: families[config.Family], prefix: "model."}
+	for _, prefix := range []string{"language_model.model.", "model.language_model."} {
+		other := s
+		if other.prefix = prefix; !s.Has(Embedding, -1) && other.Has(Embedding, -1) {
+			return other
+		}
+	}
+	return s
+}
+
+// name is the family's own where it has one for the role.
+func (s hubSource) name(role Role, layer int) string {
+	names := hubNames
+	if _, ok := s.family.Tensors[role]; ok {
+		names = s.family.Tensors
+	}
+	return s.prefixed(nameOf(names, role, layer))
+}
+
+func (s hubSource) prefixed(name string) string {
+	if rest, ok := strings.CutPrefix(name, "model."); ok {
+		return s.prefix + rest
+	}
+	return name
+}
+
+func (s hubSource) Has(role Role, layer int) bool { return s.file.Has(s.name(role, layer)) }
 
 func (s hubSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
-	name := nameOf(hubNames, role, layer)
+	name := s.name(role, layer)
 	if expert >= 0 {
-		name = fmt.Sprintf(hubExperts[role], layer, expert)
+		if s.family.Expert != nil {
+			stacks := s.prefixed(fmt.Sprintf("model.layers.%d.mlp.experts.", layer))
+			return s.family.Expert(s.file, stacks, s.config, role, expert, rows, cols)
+		}
+		experts := hubExperts
+		if s.family.Experts != nil {
+			experts = s.family.Experts
+		}
+		name = s.prefixed(fmt.Sprintf(experts[role], layer, expert))
 	}
-	return s.file.Weight(name, shapeOf(role, rows, cols)...)
+	return s.config.fused(role, rows, func(rows int) (engine.Stored, error) {
+		if t, err := s.file.Tensor(name); err == nil && t.DType() == "F8_E4M3" {
+			return scaled(s.file, name, rows, cols)
+		}
+		return s.file.Weight(name, shapeOf(role, rows, cols)...)
+	})
 }
 
 // ggufSource reads a GGUF file. In files of the llama architecture (pairs is set) the
@@ -116,17 +172,27 @@ type ggufSource struct {
 	pairs  bool
 }
 
-func (s ggufSource) Has(role Role, layer int) bool { return s.file.Has(nameOf(ggufNames, role, layer)) }
+func (s ggufSource) Has(role Role, layer int) bool { return s.file.Has(s.name(role, layer)) }
+
+func (s ggufSource) name(role Role, layer int) string {
+	if own := families[s.config.Family].GGUFTensors; own[role] != "" {
+		return nameOf(own, role, layer)
+	}
+	return nameOf(ggufNames, role, layer)
+}
 
 func (s ggufSource) Tensor(role Role, layer, expert, rows, cols int) (engine.Stored, error) {
 	if expert >= 0 {
-		all, err := s.file.Weight(fmt.Sprintf(ggufExperts[role], layer), s.config.Experts, rows, cols)
+		shape := append([]int{s.config.Experts}, shapeOf(role, rows, cols)...)
+		all, err := s.file.Weight(fmt.Sprintf(ggufExperts[role], layer), shape...)
 		if err != nil {
 			return nil, err
 		}
 		return weights.RowSlice(all, expert*rows, (expert+1)*rows), nil
 	}
-	t, err := s.file.Weight(nameOf(ggufNames, role, layer), shapeOf(role, rows, cols)...)
+	t, err := s.config.fused(role, rows, func(rows int) (engine.Stored, error) {
+		return s.file.Weight(s.name(role, layer), shapeOf(role, rows, cols)...)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +237,7 @@ func Open(path string) (*Files, error) {
 		}
 	} else {
 		files.Config, err = ReadConfig(path)
-		files.Source = hubSource{file}
+		files.Source = newHubSource(file, files.Config)
 	}
 	if err == nil && files.Source.Has(AttentionNorm, files.Config.Layers) {
 		// A model with only some of its layers would run and give wrong answers.

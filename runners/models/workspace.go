@@ -28,7 +28,7 @@ type scratch struct {
 // widths are the widths of the arrays of scratch, in their order.
 func (m *Model) widths() [6]int {
 	w := [6]int{m.Width, m.QueryWidth() + 2*m.KVWidth(), m.QueryWidth(), m.QueryWidth(), 2 * m.FF, m.FF}
-	if m.Experts > 0 {
+	if m.SparseLayers(m.Layers) == m.Layers {
 		w[4], w[5] = 0, 0 // the device has its own memory for these
 	}
 	return w

@@ -19,5 +19,12 @@ func TestCacheFormatsOnRef(t *testing.T)  { CacheFormats(t, ref.New()) }
 func TestCacheFormatsOnCPU(t *testing.T)  { CacheFormats(t, CPU(t)) }
 func TestCacheFormatsOnCUDA(t *testing.T) { CacheFormats(t, CUDA(t, engine.Float32)) }
 
+func TestAttentionOnRef(t *testing.T)  { Attention(t, ref.New(), 1e-6) }
+func TestAttentionOnCPU(t *testing.T)  { Attention(t, CPU(t), 1e-6) }
+func TestAttentionOnCUDA(t *testing.T) { Attention(t, CUDA(t, engine.Float32), 1e-5) }
+
 func TestRealModelOnCPU(t *testing.T)  { Real(t, CPU(t)) }
 func TestRealModelOnCUDA(t *testing.T) { Real(t, CUDA(t, engine.Float32)) }
+
+func TestRealHybridOnCPU(t *testing.T)  { RealHybrid(t, CPU(t)) }
+func TestRealHybridOnCUDA(t *testing.T) { RealHybrid(t, CUDA(t, engine.Float32)) }

@@ -8,10 +8,12 @@ package modeltest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -38,31 +40,57 @@ type goldenVariant struct {
 	Heads    int    `json:"heads"`
 }
 
-// Goldens compares a device with every checkpoint of the reference data: hidden
+// Goldens compares a device with every checkpoint of the reference data whose family is known: hidden
 // states, q, k, v and logits of the prompt within tolerance; for every variant the
 // kept positions; and, decoding from the recorded positions, the tokens and
 // logits. Ties may be broken in any way: every kept position must score at least
 // as much as every dropped one, and the sets may differ only in tied scores. near
 // is the relative difference up to which two scores count as tied.
 func Goldens(t *testing.T, d engine.Device, tolerance, near float64) {
+	var all compared
 	for _, dir := range goldens(t) {
-		t.Run(filepath.Base(dir), func(t *testing.T) { checkGolden(t, d, dir, tolerance, near) })
+		t.Run(filepath.Base(dir), func(t *testing.T) { all.add(checkGolden(t, d, dir, tolerance, near)) })
 	}
+	t.Logf("%d checkpoints: %d tensors, %d heads' positions and %d rows of logits compared", all.checkpoints, all.tensors, all.heads, all.logits)
 }
 
-// goldens returns the folders of the reference checkpoints, or skips the test.
+// compared counts what was compared.
+type compared struct{ checkpoints, tensors, heads, logits int }
+
+func (a *compared) add(b compared) {
+	a.checkpoints, a.tensors, a.heads, a.logits = a.checkpoints+1, a.tensors+b.tensors, a.heads+b.heads, a.logits+b.logits
+}
+
+// goldens returns the folders of the reference checkpoints whose families are known, or skips the test.
 func goldens(t *testing.T) []string {
 	t.Helper()
 	paths := sharedtest.Glob(t, "goldens", "*/golden.safetensors")
-	for i := range paths {
-		paths[i] = filepath.Dir(paths[i])
+	if more := filepath.Join(filepath.Dir(filepath.Dir(filepath.Dir(paths[0]))), "families"); exists(more) {
+		paths = append(paths, sharedtest.Glob(t, "families", "*/golden.safetensors")...)
 	}
-	return paths
+	var known, unknown []string
+	for _, path := range paths {
+		dir := filepath.Dir(path)
+		if _, err := models.ReadConfig(dir); errors.Is(err, models.ErrFamily) {
+			unknown = append(unknown, filepath.Base(dir))
+			continue
+		}
+		known = append(known, dir)
+	}
+	if len(unknown) > 0 {
+		t.Logf("%d checkpoints of families that are not supported are left out: %s", len(unknown), strings.Join(unknown, ", "))
+	}
+	return known
 }
 
-func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near float64) {
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near float64) compared {
 	c := openGolden(t, d, dir)
-	c.tolerance, c.near = tolerance, near
+	c.tolerance, c.near, c.counts = tolerance, near, &compared{}
 	c.forward()
 	for _, name := range c.variants() {
 		t.Run(name, func(t *testing.T) {
@@ -71,6 +99,7 @@ func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near floa
 			c.variant(name)
 		})
 	}
+	return *c.counts
 }
 
 // openGolden loads a checkpoint and its vectors for the duration of a test. At the
@@ -137,6 +166,7 @@ type checker struct {
 	ids       []int32
 	tolerance float64
 	near      float64
+	counts    *compared
 }
 
 func (c *checker) floats(name string) []float32 {
@@ -231,6 +261,7 @@ func (c *checker) pass() map[string][]float32 {
 func (c *checker) forward() {
 	for key, got := range c.pass() {
 		c.close(key, got, c.floats(key))
+		c.counts.tensors++
 	}
 	// Without a trace the last layer computes only the last token.
 	plain, err := c.m.Prefill(context.Background(), models.Prompt{IDs: c.ids})
@@ -269,16 +300,17 @@ func (c *checker) parsed(name string) compress.Variant {
 	return v
 }
 
-// recorded returns a variant's kept positions by layer and cache head, nil if none
-// were recorded.
+// recorded returns a variant's kept positions by layer in which policies choose and cache
+// head, nil if none were recorded.
 func (c *checker) recorded(name string) [][][]int32 {
-	if !c.vectors.Has(name + ".keep.0") {
+	layers := c.m.PolicyLayers()
+	if !c.vectors.Has(fmt.Sprintf("%s.keep.%d", name, layers[0])) {
 		return nil
 	}
 	kept := c.golden.Variants[name].Kept
-	out := make([][][]int32, c.m.Layers)
+	out := make([][][]int32, len(layers))
 	for l := range out {
-		keep := c.ints(fmt.Sprintf("%s.keep.%d", name, l))
+		keep := c.ints(fmt.Sprintf("%s.keep.%d", name, layers[l]))
 		for h := range len(keep) / kept {
 			out[l] = append(out[l], keep[h*kept:(h+1)*kept])
 		}
@@ -286,14 +318,36 @@ func (c *checker) recorded(name string) [][][]int32 {
 	return out
 }
 
-// own returns the positions that the device itself keeps, by layer and cache head.
+// own returns the positions that the device itself keeps, by layer in which policies choose and cache
+// head. In the other layers these must be the last ones.
 func (c *checker) own(v compress.Variant) [][][]int32 {
 	done, err := c.m.Prefill(context.Background(), models.Prompt{IDs: c.ids, Variants: []compress.Variant{v}, Room: 1})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer done.Free()
-	return positions(c.d, done.Sequences[0].Sequence)
+	var chosen [][][]int32
+	for l, heads := range positions(c.d, done.Sequences[0].Sequence) {
+		if !c.m.Fixed(l) {
+			chosen = append(chosen, heads)
+			continue
+		}
+		for h, got := range heads {
+			if want := lastOf(len(c.ids), c.m.Windows[l]); !slices.Equal(got, want) {
+				c.t.Errorf("layer %d, which slides, head %d keeps %v, want %v", l, h, got, want)
+			}
+		}
+	}
+	return chosen
+}
+
+// lastOf lists the last w of n positions.
+func lastOf(n, w int) []int32 {
+	var list []int32
+	for j := max(0, n-w); j < n; j++ {
+		list = append(list, int32(j))
+	}
+	return list
 }
 
 // positions reads the positions in a sequence's caches, by layer and cache head.
@@ -350,7 +404,7 @@ func (c *checker) decoded(name string) (logits []float32, chosen []int32) {
 func (c *checker) variant(name string) {
 	g, n := c.golden.Variants[name], len(c.ids)
 	if recorded := c.recorded(name); recorded != nil {
-		scores := make([][][]float32, c.m.Layers)
+		scores := make([][][]float32, len(recorded))
 		if n > g.Capacity {
 			scores = c.ownScores(c.parsed(name))
 		} else {
@@ -364,8 +418,9 @@ func (c *checker) variant(name string) {
 			}
 			for h, got := range heads {
 				if err := sameChoice(got, recorded[l][h], scores[l][h], n, c.near); err != nil {
-					c.t.Errorf("layer %d, head %d: %v", l, h, err)
+					c.t.Errorf("layer %d, head %d: %v", c.m.PolicyLayers()[l], h, err)
 				}
+				c.counts.heads++
 			}
 		}
 	}
@@ -377,52 +432,6 @@ func (c *checker) variant(name string) {
 		}
 		lo, hi := i*c.m.Vocab, (i+1)*c.m.Vocab
 		c.close(fmt.Sprintf("decode_logits[%d]", i), logits[lo:hi], want[lo:hi])
+		c.counts.logits++
 	}
-}
-
-// sameChoice compares two sets of positions. They may differ only in positions whose
-// scores equal the cut, the lowest kept score. scores are those of the positions
-// before the window.
-func sameChoice(got, want []int32, scores []float32, n int, near float64) error {
-	if len(got) != len(want) {
-		return fmt.Errorf("%d positions, want %d", len(got), len(want))
-	}
-	if scores == nil {
-		return nil // everything is kept
-	}
-	in := map[int32]bool{}
-	last := int32(-1)
-	for _, p := range got {
-		if p <= last || int(p) >= n {
-			return fmt.Errorf("position %d after %d of %d: not ascending", p, last, n)
-		}
-		last = p
-		in[p] = true
-	}
-	cut := math.Inf(1)
-	for _, p := range got {
-		if int(p) < len(scores) {
-			cut = math.Min(cut, float64(scores[p]))
-		}
-	}
-	for p, s := range scores {
-		if !in[int32(p)] && !(float64(s) <= cut) {
-			return fmt.Errorf("position %d scores %g and is dropped, the cut is at %g", p, s, cut)
-		}
-	}
-	tied := func(p int32) bool {
-		return int(p) < len(scores) && math.Abs(float64(scores[p])-cut) <= near*math.Abs(cut)
-	}
-	for _, p := range want {
-		if !in[p] && !tied(p) {
-			return fmt.Errorf("position %d is dropped and does not tie with the cut", p)
-		}
-		delete(in, p)
-	}
-	for p := range in {
-		if !tied(p) {
-			return fmt.Errorf("position %d is kept and does not tie with the cut", p)
-		}
-	}
-	return nil
 }

@@ -196,7 +196,7 @@ func (c *checker) halfErrors(pass map[string][]float32) (out figures, chosen map
 		out[what] = errorOf(c.t, what, got, truth[what], width)
 	}
 	for _, name := range c.variants() {
-		if v := c.parsed(name); !v.KeepsAll(c.m.Layers, len(c.ids)) {
+		if v := c.parsed(name); !v.KeepsAll(len(c.m.PolicyLayers()), len(c.ids)) {
 			want, _ := c.judged(truth, v)
 			what := name + ".scores"
 			out[what] = errorOf(c.t, what, flat(c.ownScores(v)), flat(want), len(want[0][0]))
@@ -220,14 +220,16 @@ func flat(rows [][][]float32) []float32 {
 }
 
 // judged lets the reference score and choose from given q.L (query heads, n, d) and
-// k.L (KV heads, n, d). It returns scores and kept positions by layer and cache head.
+// k.L (KV heads, n, d). It returns scores and kept positions by layer in which
+// policies choose and cache head.
 func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]float32, [][][]int32) {
 	n, h := len(c.ids), c.m.Heads
-	w := v.Needs(compress.Layer{Layers: c.m.Layers, Tokens: n, Attention: engine.Attention{Heads: c.m.Heads}}).Window
+	place := c.m.PolicyPlace(n, 0)
+	w := v.Needs(place).Window
 	var scores [][][]float32
 	var kept [][][]int32
-	for l := range c.m.Layers {
-		d := &spy{Device: ref.New(), layer: l}
+	for i, l := range c.m.PolicyLayers() {
+		d := &spy{Device: ref.New(), layer: i}
 		d.seen = func(s []engine.Selection) { scores = append(scores, rowsOf(d, s[0])) }
 		put := func(values []float32) engine.Array {
 			a, _ := d.New(engine.Float32, len(values))
@@ -246,7 +248,7 @@ func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]f
 			KV:      engine.KV{K: keys, V: keys, Tokens: n, Heads: h.KV, Size: h.Size}, // the choice does not depend on values
 			Queries: put(last),
 		}
-		place := compress.Layer{Index: l, Layers: c.m.Layers, Tokens: n, Attention: c.m.Attention(l)}
+		place.Index, place.Attention = i, c.m.Attention(l)
 		choice, err := compress.Choose(d, s, place, []compress.Variant{v})
 		if err != nil {
 			c.t.Fatal(err)
@@ -268,7 +270,7 @@ func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]f
 // keeps, given the same queries and keys.
 func (c *checker) halfChoice(name string, pass map[string][]float32) {
 	v, n := c.parsed(name), len(c.ids)
-	if v.KeepsAll(c.m.Layers, n) {
+	if v.KeepsAll(len(c.m.PolicyLayers()), n) {
 		return
 	}
 	scores, want := c.judged(pass, v)

@@ -2,6 +2,7 @@ package modeltest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -9,9 +10,9 @@ import (
 )
 
 // ownScores returns the device's scores, in float32, from which a variant chooses, by
-// layer and cache head.
+// layer in which policies choose and cache head.
 func (c *checker) ownScores(v compress.Variant) [][][]float32 {
-	scores := make([][][]float32, c.m.Layers)
+	scores := make([][][]float32, len(c.m.PolicyLayers()))
 	spy := &spy{Device: c.d}
 	spy.seen = func(s []engine.Selection) {
 		scores[spy.layer] = nil
@@ -20,7 +21,7 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		}
 	}
 	n, width := len(c.ids), c.m.QueryWidth()
-	l := compress.Layer{Layers: c.m.Layers, Tokens: n, Attention: c.m.Attention(0), Angles: c.m.Rope.Frequencies(c.m.Heads.Size)}
+	l := c.m.PolicyPlace(n, 0)
 	needs := v.Needs(l)
 	array := func(t engine.Type, n int) engine.Array {
 		a, err := c.d.New(t, n)
@@ -38,7 +39,12 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 		}
 	}
 	p.TraceKV = func(layer int, kv engine.KV) {
-		spy.layer, l.Index, l.Attention = layer, layer, c.m.Attention(layer)
+		l.Index = slices.Index(c.m.PolicyLayers(), layer)
+		if l.Index < 0 {
+			return
+		}
+		spy.layer, l.Attention = l.Index, c.m.Attention(layer)
+		l.Angles = c.m.RopeOf(layer).For(n).Frequencies(c.m.Heads.Size)
 		if needs.Columns {
 			c.d.ColumnSums(columns, queries, kv, 0, l.Attention)
 		}

@@ -29,14 +29,23 @@ type Origin struct {
 	CPU      string    `json:"cpu"`
 	Model    string    `json:"model"`
 	Revision string    `json:"revision,omitempty"`
+	Rope     string    `json:"rope,omitempty"` // scaling of the rotation in place of the model's own
 	About    string    `json:"device"`
+}
+
+// Subject names the model and the scaling of its rotation, where that was set.
+func (o *Origin) Subject() string {
+	if o.Rope != "" {
+		return o.Model + ", rope " + o.Rope
+	}
+	return o.Model
 }
 
 // OriginOf is the origin of a study that begins.
 func OriginOf(opened *local.Opened) Origin {
 	about := opened.Engines[0].Describe()
 	return Origin{
-		Started: time.Now().UTC(), CPU: runners.Processor(), Model: opened.Name, Revision: opened.Revision,
+		Started: time.Now().UTC(), CPU: runners.Processor(), Model: opened.Name, Revision: opened.Revision, Rope: opened.Rope,
 		About: about.Device + ": " + about.About,
 	}
 }

@@ -44,8 +44,8 @@ type Observation struct {
 }
 
 // Run observes one prompt, on any device: a prefill with all variants and the full cache, which is among them or held besides,
-// then a decoding step for each token of the forced text, both of which leave their queries behind; then the layers are
-// counted one after the other.
+// then a decoding step for each token of the forced text, both of which leave their queries behind; then the layers in which
+// policies choose are counted one after the other: all, but for those that slide where others do not.
 func Run(ctx context.Context, m *models.Model, s Settings, q Question) (*Observation, error) {
 	if len(q.Forced) > 0 {
 		q.Tokens = len(q.Forced)
@@ -109,14 +109,16 @@ func (r *reduction) observe(ctx context.Context, m *models.Model, q Question, ch
 	var images [2]image
 	var counting sync.WaitGroup
 	defer counting.Wait()
-	for layer, c := range caches {
+	layers := m.PolicyLayers()
+	for at, layer := range layers {
+		c := caches[layer]
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		var sets [][]int
-		x := measured{image: &images[layer%2]}
+		x := measured{image: &images[at%2]}
 		for i := range choices {
-			x.kept = append(x.kept, choices[i][layer])
+			x.kept = append(x.kept, choices[i][at])
 			sets = append(sets, x.kept[i].capacities(r.h.Query))
 		}
 		sets, x.sets = distinct(sets)
@@ -138,7 +140,7 @@ func (r *reduction) observe(ctx context.Context, m *models.Model, q Question, ch
 		counting.Go(func() {
 			o.add(r, x, q, len(sets))
 			if q.Progress != nil {
-				q.Progress(layer+1, m.Layers)
+				q.Progress(at+1, len(layers))
 			}
 		})
 	}
@@ -182,13 +184,14 @@ func (o *Observation) add(r *reduction, x measured, q Question, sets int) {
 	}
 }
 
-// choose reads back what each variant keeps, by variant and layer.
+// choose reads back what each variant keeps, by variant and layer in which policies choose.
 func choose(m *models.Model, variants []compress.Variant, sequences []models.Sequence) ([][]kept, error) {
 	d := m.Device()
 	out := make([][]kept, len(variants))
 	for i, v := range variants {
-		for layer, c := range sequences[i].Caches {
-			k := kept{window: windowOf(v, layer)}
+		for at, layer := range m.PolicyLayers() {
+			c := sequences[i].Caches[layer]
+			k := kept{window: windowOf(v, at)}
 			var positions []int32
 			if c.Positions.Len > 0 {
 				positions = make([]int32, c.Positions.Len)

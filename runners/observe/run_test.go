@@ -12,6 +12,7 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/observe"
 	"github.com/snapbench/snapbench/runners/ref"
+	"github.com/snapbench/snapbench/runners/sharedtest"
 )
 
 // small are settings for prompts of some hundred tokens.
@@ -19,7 +20,12 @@ var small = observe.Settings{Window: 16, Windows: 6, Share: 10, Important: 0.01,
 
 func tiny(t *testing.T) *models.Model {
 	t.Helper()
-	files, err := models.OpenShape("tiny")
+	return opened(t, "tiny", models.OpenShape)
+}
+
+func opened(t *testing.T, name string, open func(string) (*models.Files, error)) *models.Model {
+	t.Helper()
+	files, err := open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +61,16 @@ func question(t *testing.T, m *models.Model) observe.Question {
 
 // The full cache keeps everything, and no set keeps more than the oracle of its size.
 func TestBounds(t *testing.T) {
-	m := tiny(t)
+	t.Run("tiny", func(t *testing.T) { bounds(t, tiny(t)) })
+	t.Run("sliding layers beside full ones", func(t *testing.T) {
+		m := opened(t, sharedtest.Path(t, "families", "gemma3"), models.Open)
+		if o := bounds(t, m); len(o.Layers) != 2 || m.Layers != 7 {
+			t.Errorf("%d layers of %d were observed, want the 2 with full attention", len(o.Layers), m.Layers)
+		}
+	})
+}
+
+func bounds(t *testing.T, m *models.Model) *observe.Observation {
 	q := question(t, m)
 	o, err := observe.Run(context.Background(), m, small, q)
 	if err != nil {
@@ -68,7 +83,7 @@ func TestBounds(t *testing.T) {
 			t.Errorf("the full cache's %s is %v", what, got)
 		}
 	}
-	if e := full.Evidence["value"]; e.GERModel != 0 || e.WholeHeads != m.Layers*m.Heads.KV {
+	if e := full.Evidence["value"]; e.GERModel != 0 || e.WholeHeads != len(m.PolicyLayers())*m.Heads.KV {
 		t.Errorf("the full cache's evidence: %+v", e)
 	}
 	compared := 0
@@ -96,6 +111,7 @@ func TestBounds(t *testing.T) {
 			t.Errorf("quarters add up to %d of %d important and %d of %d hits; seen %v", sum, l.ContentImportant, hits, l.ContentHits[last], l.ContentSeen)
 		}
 	}
+	return o
 }
 
 // Blocks of the prefill decide nothing.

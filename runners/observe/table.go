@@ -29,7 +29,7 @@ func (r *Report) Table(w io.Writer) error {
 		length = fmt.Sprintf("%d to %d", lo, hi)
 	}
 	s := r.Settings
-	fmt.Fprintf(w, "%s on %s\nprompts: %d of %s tokens; forced text: %d tokens of the full cache's greedy answer, end tokens left out\n", r.Model, r.About, len(seen), length, r.Forced)
+	fmt.Fprintf(w, "%s on %s\nprompts: %d of %s tokens; forced text: %d tokens of the full cache's greedy answer, end tokens left out\n", r.Subject(), r.About, len(seen), length, r.Forced)
 	fmt.Fprintf(w, "windows of %d tokens, at most %d, each with 1/%d of the prompt as its vote; important: above %g, for content above %g; sink: above %g\n",
 		s.Window, s.Windows, s.Share, s.Important, s.Content, s.Sink)
 	fmt.Fprintln(w, "percent, with 95 % intervals over prompts; content leaves out sinks, which any policy keeps")
@@ -152,5 +152,5 @@ func (r *Report) about() string {
 			tasks = append(tasks, s.Task)
 		}
 	}
-	return fmt.Sprintf("%s, %s, mean of %d prompts, %d tokens of greedy answer", r.Model, strings.Join(tasks, ", "), len(r.seen()), r.Forced)
+	return fmt.Sprintf("%s, %s, mean of %d prompts, %d tokens of greedy answer", r.Subject(), strings.Join(tasks, ", "), len(r.seen()), r.Forced)
 }

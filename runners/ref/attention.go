@@ -3,21 +3,25 @@ package ref
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
 type rotary struct {
-	frequencies []float32
-	scale       float32
-	positions   int
+	engine.Rotation
+	positions int
 }
 
 func (r *rotary) Positions() int { return r.positions }
 
 // NewRotary keeps the frequencies: the angles are computed where they are used.
-func (d *Device) NewRotary(frequencies []float32, scale float32, n int) (engine.Rotary, error) {
-	return &rotary{append([]float32(nil), frequencies...), scale, n}, nil
+func (d *Device) NewRotary(r engine.Rotation, n int) (engine.Rotary, error) {
+	if err := r.Check(n); err != nil {
+		return nil, fmt.Errorf("ref: NewRotary: %w", err)
+	}
+	r.Frequencies, r.Later = slices.Clone(r.Frequencies), slices.Clone(r.Later)
+	return &rotary{r, n}, nil
 }
 
 // FreeRotary does nothing.
@@ -28,11 +32,18 @@ func (r *rotary) turn(head []float32, position int) {
 	if position >= r.positions {
 		panic(fmt.Sprintf("ref: position %d, the rotation was made for %d", position, r.positions))
 	}
-	half := len(head) / 2
-	for i, f := range r.frequencies {
+	frequencies := r.Frequencies
+	if r.Later != nil && position >= r.From {
+		frequencies = r.Later
+	}
+	half := len(frequencies)
+	if len(head) < 2*half {
+		panic(fmt.Sprintf("ref: %d pairs of a head of %d", half, len(head)))
+	}
+	for i, f := range frequencies {
 		angle := float64(float32(position) * f)
-		c := float32(math.Cos(angle)) * r.scale
-		s := float32(math.Sin(angle)) * r.scale
+		c := float32(math.Cos(angle)) * r.Scale
+		s := float32(math.Sin(angle)) * r.Scale
 		a, b := float64(head[i]), float64(head[i+half])
 		head[i] = float32(a*float64(c) - b*float64(s))
 		head[i+half] = float32(b*float64(c) + a*float64(s))

@@ -8,51 +8,6 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-type weight struct {
-	values     []float32 // (rows, cols)
-	bias       []float32 // (rows), or nil
-	rows, cols int
-}
-
-func (w *weight) Rows() int    { return w.rows }
-func (w *weight) Cols() int    { return w.cols }
-func (w *weight) Bytes() int64 { return 4 * int64(len(w.values)+len(w.bias)) }
-
-// LoadWeight stacks the parts' rows.
-func (d *Device) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
-	w := &weight{cols: parts[0].Cols()}
-	hasBias := false
-	for i, p := range parts {
-		if p.Cols() != w.cols {
-			return nil, fmt.Errorf("weight %s has %d columns, %s has %d", p.Name(), p.Cols(), parts[0].Name(), w.cols)
-		}
-		w.rows += p.Rows()
-		if i < len(bias) && bias[i] != nil {
-			hasBias = true
-			if bias[i].Rows() != 1 || bias[i].Cols() != p.Rows() {
-				return nil, fmt.Errorf("bias %s has shape (%d, %d), weight %s has %d rows", bias[i].Name(), bias[i].Rows(), bias[i].Cols(), p.Name(), p.Rows())
-			}
-		}
-	}
-	w.values = make([]float32, w.rows*w.cols)
-	if hasBias {
-		w.bias = make([]float32, w.rows)
-	}
-	row := 0
-	for i, p := range parts {
-		if i < len(bias) && bias[i] != nil {
-			bias[i].ReadRow(0, w.bias[row:row+p.Rows()])
-		}
-		for r := range p.Rows() {
-			p.ReadRow(r, w.values[row*w.cols:(row+1)*w.cols])
-			row++
-		}
-	}
-	d.memory.Weights += w.Bytes()
-	d.count(w.Bytes())
-	return w, nil
-}
-
 // LoadVector reads a vector.
 func (d *Device) LoadVector(v engine.Stored) (engine.Array, error) {
 	if v.Rows() != 1 {
@@ -73,12 +28,14 @@ func (d *Device) FreeWeight(w engine.Weight) {
 }
 
 // Embed copies rows of the table.
-func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array) {
+func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array, scale float32) {
 	w := table.(*weight)
 	same("Embed", dst.Len, ids.Len*w.cols)
 	out := floats(dst)
 	for i, id := range ints(ids) {
-		copy(out[i*w.cols:(i+1)*w.cols], w.values[int(id)*w.cols:(int(id)+1)*w.cols])
+		for j, v := range w.row(int(id)) {
+			out[i*w.cols+j] = scale * v
+		}
 	}
 }
 
@@ -92,12 +49,30 @@ func (d *Device) RMSNorm(dst, x, wt engine.Array, eps float32) {
 	}
 }
 
-func rmsNorm(dst, x, g []float32, eps float32) {
+// RMSNormAdd adds normalised rows.
+func (d *Device) RMSNormAdd(dst, x, wt engine.Array, eps float32) {
+	same("RMSNormAdd", dst.Len, x.Len)
+	width := wt.Len
+	in, out, g := floats(x), floats(dst), floats(wt)
+	for i := 0; i < len(in); i += width {
+		r := meanRoot(in[i:i+width], eps)
+		for j, v := range in[i : i+width] {
+			out[i+j] = float32(float64(out[i+j]) + float64(v)*r*float64(g[j]))
+		}
+	}
+}
+
+// meanRoot is 1/√(mean(x²)+eps).
+func meanRoot(x []float32, eps float32) float64 {
 	sum := 0.0
 	for _, v := range x {
 		sum += float64(v) * float64(v)
 	}
-	r := 1 / math.Sqrt(sum/float64(len(x))+float64(eps))
+	return 1 / math.Sqrt(sum/float64(len(x))+float64(eps))
+}
+
+func rmsNorm(dst, x, g []float32, eps float32) {
+	r := meanRoot(x, eps)
 	for j, v := range x {
 		dst[j] = float32(float64(v) * r * float64(g[j]))
 	}
@@ -118,10 +93,10 @@ func (d *Device) matMul(operation string, dst, x engine.Array, w *weight, add bo
 	same(operation, x.Len, m*w.cols)
 	same(operation, dst.Len, m*w.rows)
 	in, out := floats(x), floats(dst)
-	for i := range m {
-		row := in[i*w.cols : (i+1)*w.cols]
-		for r := range w.rows {
-			sum := dot(row, w.values[r*w.cols:(r+1)*w.cols])
+	for r := range w.rows {
+		weights := w.row(r)
+		for i := range m {
+			sum := dot(in[i*w.cols:(i+1)*w.cols], weights)
 			if w.bias != nil {
 				sum += float64(w.bias[r])
 			}
@@ -141,16 +116,30 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
-// SwiGLU is the gate of a feed-forward layer.
-func (d *Device) SwiGLU(dst, gateUp engine.Array, ff int) {
-	same("SwiGLU", 2*dst.Len, gateUp.Len)
+// Gate is the gate of a feed-forward layer.
+func (d *Device) Gate(dst, gateUp engine.Array, ff int, a engine.Activation) {
+	same("Gate", 2*dst.Len, gateUp.Len)
 	in, out := floats(gateUp), floats(dst)
 	for i := range dst.Len / ff {
 		for j := range ff {
 			g, u := float64(in[2*i*ff+j]), float64(in[2*i*ff+ff+j])
-			out[i*ff+j] = float32(g / (1 + math.Exp(-g)) * u)
+			out[i*ff+j] = float32(gated(g, u, a))
 		}
 	}
+}
+
+func gated(g, u float64, a engine.Activation) float64 {
+	switch a.Kind {
+	case engine.SwiGLU:
+		return g / (1 + math.Exp(-g)) * u
+	case engine.TanhGEGLU:
+		return g / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(g+0.044715*g*g*g))) * u
+	case engine.ClampedSwiGLU:
+		limit := float64(a.Limit)
+		g, u = min(g, limit), min(max(u, -limit), limit)
+		return g / (1 + math.Exp(-float64(a.Alpha)*g)) * (u + 1)
+	}
+	panic(fmt.Sprintf("ref: Gate: %v", a.Kind))
 }
 
 // MixtureAdd routes each row to its experts.
@@ -167,11 +156,15 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		}
 		l := floats(logits)
 		sort.SliceStable(order, func(a, b int) bool { return l[order[a]] > l[order[b]] })
-		order = order[:e.PerToken]
+		among := order[:e.PerToken]
+		if e.Shares == engine.SharesOfAll {
+			among = order
+		}
 		total := 0.0
-		for _, j := range order {
+		for _, j := range among {
 			total += math.Exp(float64(l[j]) - float64(l[order[0]]))
 		}
+		order = order[:e.PerToken]
 		sum := make([]float64, width)
 		for _, j := range order {
 			p := math.Exp(float64(l[j])-float64(l[order[0]])) / total
@@ -180,7 +173,7 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 			hidden, _ := d.New(engine.Float32, ff)
 			out, _ := d.New(engine.Float32, width)
 			d.MatMul(gateUp, row, e.GateUp[j])
-			d.SwiGLU(hidden, gateUp, ff)
+			d.Gate(hidden, gateUp, ff, e.Activation)
 			d.MatMul(out, hidden, e.Down[j])
 			for k, v := range floats(out) {
 				sum[k] += p * float64(v)
@@ -192,6 +185,13 @@ func (d *Device) MixtureAdd(dst, x engine.Array, e engine.Experts) {
 		for k, v := range sum {
 			o[k] = float32(float64(o[k]) + v)
 		}
+	}
+}
+
+// Cap bounds logits softly.
+func (d *Device) Cap(x engine.Array, limit float32) {
+	for i, v := range floats(x) {
+		floats(x)[i] = float32(float64(limit) * math.Tanh(float64(v)/float64(limit)))
 	}
 }
 

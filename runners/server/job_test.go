@@ -20,7 +20,7 @@ type silent struct{}
 
 func (silent) Plan([]runners.Place)                         {}
 func (silent) Within(string, string) func(runners.Progress) { return func(runners.Progress) {} }
-func (silent) Finished(datasets.Task, int)                  {}
+func (silent) Finished(datasets.Task, int, runners.Spent)   {}
 func (silent) Say(string, ...any)                           {}
 
 // job asks a server all of a file of prompts, in a folder.

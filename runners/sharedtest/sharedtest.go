@@ -76,16 +76,27 @@ func JSON(t testing.TB, path string, value any) {
 // SNAPBENCH_SMOLLM2 names another place.
 func SmolLM2(t testing.TB) string {
 	t.Helper()
-	path := os.Getenv("SNAPBENCH_SMOLLM2")
+	return realModel(t, "SNAPBENCH_SMOLLM2", "SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2")
+}
+
+// Gemma3 is the same of gemma-3-270m-q4_k_m.gguf, "make gemma3" and SNAPBENCH_GEMMA3.
+func Gemma3(t testing.TB) string {
+	t.Helper()
+	return realModel(t, "SNAPBENCH_GEMMA3", "gemma-3-270m-q4_k_m.gguf", "gemma3")
+}
+
+func realModel(t testing.TB, variable, name, target string) string {
+	t.Helper()
+	path := os.Getenv(variable)
 	if path == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
 			t.Skipf("no user cache: %v", err)
 		}
-		path = filepath.Join(cache, "snapbench", "SmolLM2-135M-Instruct.Q4_1.gguf")
+		path = filepath.Join(cache, "snapbench", name)
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the real model is not here: %v (make smollm2 brings it)", err)
+		t.Skipf("the real model is not here: %v (make %s brings it)", err, target)
 	}
 	return path
 }

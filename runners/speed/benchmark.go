@@ -35,6 +35,9 @@ func (r Row) benchmarkName(kind string) string {
 	variant := strings.NewReplacer("(", ":", ")", "", ",", ";", " ", "").Replace(r.Variant)
 	length, batch := r.asked()
 	name := fmt.Sprintf("Benchmark%s/model=%s/dtype=%s/length=%s/batch=%s/variant=%s", kind, model, r.DType, length, batch, variant)
+	if r.Rope != "" {
+		name += "/rope=" + strings.ReplaceAll(r.Rope, ",", ";")
+	}
 	if r.Layers > 0 {
 		name += fmt.Sprintf("/layers=%d", r.Layers)
 	}

@@ -12,7 +12,7 @@ import (
 func (s *Report) Compare(w io.Writer, dir string, before *Report) error {
 	key := func(r Row) string {
 		length, batch := r.asked()
-		return strings.Join([]string{r.Model, r.Device, r.DType, length, batch, r.Variant, fmt.Sprint(r.Layers, r.Attending)}, " ")
+		return strings.Join([]string{r.Model, r.Rope, r.Device, r.DType, length, batch, r.Variant, fmt.Sprint(r.Layers, r.Attending)}, " ")
 	}
 	old := map[string]Row{}
 	for _, r := range before.Rows {

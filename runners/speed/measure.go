@@ -67,7 +67,7 @@ type measurement struct {
 
 // measure runs a cell whose length and batch are given.
 func measure(ctx context.Context, m *models.Model, c Cell, seed uint64, progress func(Step)) (*Speed, error) {
-	if err := c.Variant.CheckPrompt(compress.Layer{Layers: m.Layers, Tokens: c.Length, Attention: engine.Attention{Heads: m.Heads}}); err != nil {
+	if err := m.CheckPrompt(c.Variant, c.Length, 0); err != nil {
 		return nil, err
 	}
 	x := &measurement{
@@ -159,7 +159,7 @@ func (x *measurement) read(ctx context.Context, number int) error {
 	if err := x.feedable(x.feed); err != nil {
 		return err
 	}
-	_, _, err = local.Audit(x.d, x.Variant, p.Sequences[0].Sequence, x.Length, x.m.Heads, false)
+	_, _, err = local.Audit(x.d, x.m.Config, x.Variant, p.Sequences[0].Sequence, x.Length, false)
 	return err
 }
 

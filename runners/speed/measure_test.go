@@ -218,7 +218,7 @@ func TestPartOfAPrefill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range v {
-			if kept, _, err := local.Audit(m.Device(), v[i], p.Sequences[i].Sequence, 2000, m.Heads, true); err != nil {
+			if kept, _, err := local.Audit(m.Device(), m.Config, v[i], p.Sequences[i].Sequence, 2000, true); err != nil {
 				t.Errorf("%+v, %s: %+v, %v", part, v[i], kept, err)
 			}
 		}

@@ -55,7 +55,7 @@ func (s *Report) figures() []plots.Figure {
 func (s *Report) subject() string {
 	var words []string
 	for _, r := range s.Rows {
-		if w := strings.TrimSpace(r.Model + ", " + r.DType); !slices.Contains(words, w) {
+		if w := strings.TrimSpace(r.model() + ", " + r.DType); !slices.Contains(words, w) {
 			words = append(words, w)
 		}
 	}

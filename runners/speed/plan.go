@@ -59,7 +59,7 @@ func (p Plan) Check(m *models.Model) error {
 		if err := m.CheckFormat(v); err != nil {
 			return err
 		}
-		if err := v.CheckLayers(m.Layers); err != nil {
+		if err := m.CheckVariant(v); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 // Row is a measured cell as speed.json has it. Times are in seconds, sizes in bytes.
 type Row struct {
 	Model        string `json:"model"`
+	Rope         string `json:"rope,omitempty"` // scaling of the rotation in place of the model's own
 	Device       string `json:"device"`
 	DType        string `json:"dtype"`
 	Length       int    `json:"length"` // tokens of the prompts that ran
@@ -59,11 +60,19 @@ type Row struct {
 	steps []time.Duration // as measured; none where the row was read from a file
 }
 
+// model names the model and the scaling of its rotation, where that was set.
+func (r Row) model() string {
+	if r.Rope != "" {
+		return r.Model + ", rope " + r.Rope
+	}
+	return r.Model
+}
+
 // MeasureRow measures a cell and returns its row. A cell that does not fit gives a row
 // that says so, not an error.
 func MeasureRow(ctx context.Context, e *local.Engine, roofs Roofs, c Cell, seed uint64, step func(Step)) (Row, error) {
 	about := e.Describe()
-	row := Row{Model: about.Model, Device: about.Device, DType: about.DType, Length: c.Length, Batch: c.Batch, Variant: c.Variant.String(),
+	row := Row{Model: about.Model, Rope: about.Rope, Device: about.Device, DType: about.DType, Length: c.Length, Batch: c.Batch, Variant: c.Variant.String(),
 		LongestAsked: c.Length == 0, LargestAsked: c.Batch == 0, Layers: c.Part.Layers, Attending: c.Part.Attending}
 	s, err := Measure(ctx, e.Model(), c, seed, step)
 	var large *DoesNotFit
@@ -130,6 +139,9 @@ func (r Row) Line() string {
 // remarks say in what the row is not a plain measurement; tables print them as footnotes.
 func (r Row) remarks() []string {
 	var list []string
+	if r.Rope != "" {
+		list = append(list, "rope "+r.Rope+" in place of the model's own")
+	}
 	if r.Fits && r.Prompts < r.Batch {
 		list = append(list, fmt.Sprintf("of a batch %d prompts were read; the other sequences have copies of their caches, in memory of their own", r.Prompts))
 	}

@@ -60,7 +60,7 @@ func (s *Report) show() {
 	}
 	for i := range s.Rows {
 		r := &s.Rows[i]
-		for _, text := range []*string{&r.Model, &r.Device, &r.DType, &r.Variant} {
+		for _, text := range []*string{&r.Model, &r.Rope, &r.Device, &r.DType, &r.Variant} {
 			*text = results.VisibleLines(*text)
 		}
 		for k := range r.Notes {
@@ -76,8 +76,8 @@ func (s *Report) show() {
 func (s *Report) models() []string {
 	var list []string
 	for _, r := range s.Rows {
-		if !slices.Contains(list, r.Model) {
-			list = append(list, r.Model)
+		if !slices.Contains(list, r.model()) {
+			list = append(list, r.model())
 		}
 	}
 	return list

@@ -124,7 +124,7 @@ func TestGGUFErrors(t *testing.T) {
 		want   string
 	}{
 		{func(v *GGUFVocabulary) { v.Model = "bert" }, `unknown model "bert": have gpt2, llama`},
-		{func(v *GGUFVocabulary) { v.Pre = "tekken" }, `unknown pre "tekken": have command-r, deepseek-r1-qwen, default, gpt-2, llama-bpe`},
+		{func(v *GGUFVocabulary) { v.Pre = "tekken" }, `unknown pre "tekken": have command-r, deepseek-r1-qwen, default, gpt-2, gpt-4o, llama-bpe`},
 		{func(v *GGUFVocabulary) { v.Model, v.Pre = "llama", "qwen2" }, `unknown pre "qwen2"`},
 		{func(v *GGUFVocabulary) { v.Model, v.Pre = "llama", "" }, "0 scores for 261 tokens"},
 		{func(v *GGUFVocabulary) { v.Tokens = nil }, "no tokens"},

@@ -139,23 +139,34 @@ func scanSteps(scans ...func(string) int) func() ([]splitter, error) {
 	}
 }
 
-// defaultPre makes the steps that llama.cpp uses for files that do not say how text is split.
-func defaultPre() ([]splitter, error) {
-	var steps []splitter
-	for _, expr := range []string{
-		`[\p{P}\$\+<=>\^~\|]+`,
-		`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)`,
-		`\p{N}+`,
-		`[0-9][0-9][0-9]`,
-	} {
-		p, err := compilePattern(expr)
-		if err != nil {
-			return nil, err
+// exprSteps isolates what each expression matches, one after the other.
+func exprSteps(exprs ...string) func() ([]splitter, error) {
+	return func() ([]splitter, error) {
+		var steps []splitter
+		for _, expr := range exprs {
+			p, err := compilePattern(expr)
+			if err != nil {
+				return nil, err
+			}
+			steps = append(steps, &delimiterSplitter{expr: p, how: isolated})
 		}
-		steps = append(steps, &delimiterSplitter{expr: p, how: isolated})
+		return steps, nil
 	}
-	return steps, nil
 }
+
+// defaultPre makes the steps that llama.cpp uses for files that do not say how text is split.
+var defaultPre = exprSteps(
+	`[\p{P}\$\+<=>\^~\|]+`,
+	`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)`,
+	`\p{N}+`,
+	`[0-9][0-9][0-9]`,
+)
+
+// o200kExpr splits text for o200k_base and its relatives (GPT-4o, gpt-oss, Phi-4-mini): as tiktoken
+// defines it.
+const o200kExpr = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|` +
+	`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|` +
+	`\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 
 // ggufPres are the known values of "pre" for the model gpt2.
 var ggufPres = func() map[string]ggufPre {
@@ -170,6 +181,7 @@ var ggufPres = func() map[string]ggufPre {
 		"smollm": digits, "starcoder": digits, "refact": digits, "command-r": digits,
 		"llama-bpe": llama3, "llama3": llama3, "llama-v3": llama3,
 		"qwen2": qwen2, "deepseek-r1-qwen": qwen2,
+		"gpt-4o": {steps: exprSteps(o200kExpr)},
 	}
 }()
 
@@ -213,7 +225,9 @@ func (v *GGUFVocabulary) typeOf(id int32) int32 {
 	return v.Types[id]
 }
 
-// added lists the tokens that are found in a text before it is split.
+// added lists the tokens that are found in a text before it is split. SentencePiece looks for user-defined ones in the text as
+// it has normalised it, where spaces are U+2581; files of Gemma 3 write runs of spaces with spaces all the same. Where a space is
+// put in front of a text, as in older files, user-defined tokens are found before that.
 func (v *GGUFVocabulary) added(vocab map[string]int32) []addedToken {
 	var added []addedToken
 	for i, s := range v.Tokens {
@@ -225,7 +239,8 @@ func (v *GGUFVocabulary) added(vocab map[string]int32) []addedToken {
 		switch typ {
 		case TypeControl, TypeUnknown, TypeUserDefined:
 			if s != "" && vocab[s] == id { // if two tokens have the same spelling, the last
-				added = append(added, addedToken{id: id, content: s, special: typ != TypeUserDefined})
+				inside := typ == TypeUserDefined && v.Model == "llama" && v.AddSpacePrefix != nil && !*v.AddSpacePrefix
+				added = append(added, addedToken{id: id, content: s, special: typ != TypeUserDefined, normalized: inside})
 			}
 		}
 	}

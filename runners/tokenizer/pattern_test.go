@@ -140,3 +140,19 @@ func TestPatternSteps(t *testing.T) {
 		}
 	}
 }
+
+// TestO200kSplit: the pieces that Python's regex module cuts with tiktoken's expression.
+func TestO200kSplit(t *testing.T) {
+	cut := splitAt(t, o200kExpr)
+	for text, want := range map[string][]string{
+		"HelloWorld it's WE'RE fine":        {"Hello", "World", " it's", " WE'RE", " fine"},
+		"a/b//\n\n  x1234 5":                {"a", "/b", "//\n\n", " ", " x", "123", "4", " ", "5"},
+		"  Ünïcode née世界ab ":                {" ", " Ünïcode", " née世界ab", " "},
+		"getHTTPResponse_code=42;\r\n\tend": {"get", "HTTPResponse", "_code", "=", "42", ";\r\n", "\tend"},
+		"don'T  '":                          {"don'T", " ", " '"},
+	} {
+		if got := cut(text); !slices.Equal(got, want) {
+			t.Errorf("%q is cut into %q, want %q", text, got, want)
+		}
+	}
+}

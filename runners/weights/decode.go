@@ -11,7 +11,7 @@ import (
 
 // BlockSize returns the numbers in one block of s and the bytes that it takes.
 // Types that are not quantised have blocks of one number. It panics for an
-// unknown storage.
+// unknown storage, and for E4M3, whose scales are behind the row.
 func BlockSize(s engine.Storage) (elements, bytes int) {
 	switch s {
 	case engine.F32:
@@ -34,6 +34,8 @@ func BlockSize(s engine.Storage) (elements, bytes int) {
 		return 256, 176 // the same, 32 bytes of fifth bits before the nibbles
 	case engine.Q6K:
 		return 256, 210 // low nibbles, upper bit pairs, 16 int8 scales, half d
+	case engine.MXFP4:
+		return 32, 17 // power of two, nibbles
 	}
 	panic(fmt.Sprintf("weights: no storage %d", s))
 }
@@ -53,7 +55,13 @@ func BlockSize(s engine.Storage) (elements, bytes int) {
 //
 // In blocks of 32, the low nibbles are the first 16 numbers and the high nibbles
 // the last 16. Source: ggml's reference quantisation and gguf-py.
+//
+// MXFP4 and E4M3 are as package engine describes them.
 func DecodeRow(s engine.Storage, raw []byte, dst []float32) {
+	if s == engine.E4M3 {
+		decodeE4M3(raw, dst)
+		return
+	}
 	elements, bytes := BlockSize(s)
 	if len(dst)%elements != 0 || len(raw) != len(dst)/elements*bytes {
 		panic(fmt.Sprintf("weights: %d bytes of %s for %d numbers", len(raw), s, len(dst)))
@@ -142,6 +150,7 @@ var blockDecoders = map[engine.Storage]func(raw []byte, dst []float32){
 	engine.Q4_0: decodeQ4_0, engine.Q4_1: decodeQ4_1,
 	engine.Q5_0: decodeQ5_0, engine.Q5_1: decodeQ5_1,
 	engine.Q4K: decodeQ4K, engine.Q5K: decodeQ5K, engine.Q6K: decodeQ6K,
+	engine.MXFP4: decodeMXFP4,
 }
 
 func decodeQ8_0(raw []byte, dst []float32) {

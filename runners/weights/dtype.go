@@ -64,6 +64,7 @@ var ggufTypes = map[uint32]layout{
 	2: weight(engine.Q4_0), 3: weight(engine.Q4_1),
 	6: weight(engine.Q5_0), 7: weight(engine.Q5_1), 8: weight(engine.Q8_0),
 	12: weight(engine.Q4K), 13: weight(engine.Q5K), 14: weight(engine.Q6K),
+	39: weight(engine.MXFP4),
 
 	9: block("Q8_1", 32, 40), 10: block("Q2_K", 256, 84), 11: block("Q3_K", 256, 110), 15: block("Q8_K", 256, 292),
 	16: block("IQ2_XXS", 256, 66), 17: block("IQ2_XS", 256, 74), 18: block("IQ3_XXS", 256, 98),
@@ -71,14 +72,14 @@ var ggufTypes = map[uint32]layout{
 	22: block("IQ2_S", 256, 82), 23: block("IQ4_XS", 256, 136), 29: block("IQ1_M", 256, 56),
 	24: integer("I8", 8), 25: integer("I16", 16), 26: integer("I32", 32), 27: integer("I64", 64),
 	28: plain("F64", 64),
-	34: block("TQ1_0", 256, 54), 35: block("TQ2_0", 256, 66), 39: block("MXFP4", 32, 17), 40: block("NVFP4", 64, 36),
+	34: block("TQ1_0", 256, 54), 35: block("TQ2_0", 256, 66), 40: block("NVFP4", 64, 36),
 	41: block("Q1_0", 128, 18),
 }
 
 // weightTypes lists the types that can be read as weights, for messages.
 func weightTypes() string {
 	var names []string
-	for s := engine.F32; s <= engine.Q6K; s++ {
+	for s := engine.F32; s <= engine.MXFP4; s++ {
 		names = append(names, s.String())
 	}
 	return strings.Join(names, ", ")

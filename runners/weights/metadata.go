@@ -137,6 +137,18 @@ func (m Metadata) Floats(key string) ([]float32, error) {
 	return nil, m.mismatch(key, "an array of float32")
 }
 
+// Bools returns an array of truth values. The caller must not change it.
+func (m Metadata) Bools(key string) ([]bool, error) {
+	v, err := m.Value(key)
+	if err != nil {
+		return nil, err
+	}
+	if b, ok := v.([]bool); ok {
+		return b, nil
+	}
+	return nil, m.mismatch(key, "an array of truth values")
+}
+
 // Ints returns an array of whole numbers of any width.
 func (m Metadata) Ints(key string) ([]int64, error) {
 	v, err := m.Value(key)

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 // sumSquares: Σ x², in four vectors of sums, n a multiple of 8.
@@ -71,11 +74,12 @@ func scaleProduct() {
 	RET()
 }
 
-// swiglu: dst[i] = g[i]/(1+e^-g[i])·u[i], n a multiple of 8. The power's
-// reduction carries the rest of log2(e), so that large |g| cost no accuracy.
-func swiglu() {
-	TEXT("swigluAVX2", NOSPLIT, "func(n int, gate *float32, up *float32, dst *float32)")
-	Doc("swigluAVX2 writes silu(g)·u for n numbers, n a multiple of 8.")
+// gate: dst[i] = g[i]·σ(p(g[i]))·u[i], n a multiple of 8: p is what a formula of engine.ActivationKind puts into the
+// logistic function, and may change the numbers first. The power's reduction carries the rest of log2(e), so that
+// large |p| cost no accuracy. Each formula takes alpha and limit, which only the clamped one reads.
+func gate(name, doc string, first func(x, t reg.VecVirtual), power func(x, t, c reg.VecVirtual), up func(t, y reg.VecVirtual)) {
+	TEXT(name, NOSPLIT, "func(n int, gate *float32, up *float32, dst *float32, alpha float32, limit float32)")
+	Doc(name + " writes " + doc + " for n numbers, n a multiple of 8.")
 	Pragma("noescape")
 	n, g := Load(Param("n"), GP64()), Load(Param("gate"), GP64())
 	u, dst := Load(Param("up"), GP64()), Load(Param("dst"), GP64())
@@ -88,9 +92,17 @@ func swiglu() {
 	x, c, r, whole, y, lim := YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
 	Label("loop")
 	VMOVUPS(Mem{Base: g}, x)
-	// The power stays within ±87/log 2: beyond, silu is 0 or g to float32.
+	if first != nil {
+		first(x, lim)
+	}
+	p := x
+	if power != nil {
+		p = c
+		power(x, lim, c)
+	}
+	// The power stays within ±87/log 2: beyond, σ is 0 or 1 to float32.
 	VBROADCASTSS(constant(0x42ae0000), lim) // 87
-	VMINPS(x, lim, c)
+	VMINPS(p, lim, c)
 	VBROADCASTSS(constant(0xc2ae0000), lim) // -87
 	VMAXPS(c, lim, c)
 	VMULPS(log2e, c, whole)
@@ -102,7 +114,13 @@ func swiglu() {
 	w.exp2Reduced(e, r, whole, y)
 	VADDPS(e.c[len(e.c)-1], y, y)
 	VDIVPS(y, x, y)
-	VMULPS(Mem{Base: u}, y, y)
+	if up != nil {
+		VMOVUPS(Mem{Base: u}, r)
+		up(lim, r)
+		VMULPS(r, y, y)
+	} else {
+		VMULPS(Mem{Base: u}, y, y)
+	}
 	VMOVUPS(y, Mem{Base: dst})
 	ADDQ(Imm(32), g)
 	ADDQ(Imm(32), u)
@@ -111,6 +129,51 @@ func swiglu() {
 	JNE(LabelRef("loop"))
 	VZEROUPPER()
 	RET()
+}
+
+func swiglu() { gate("swigluAVX2", "silu(g)·u", nil, nil, nil) }
+
+func geglu() {
+	gate("gegluAVX2", "gelu(g)·u, by tanh,", nil, func(x, t, c reg.VecVirtual) {
+		VMULPS(x, x, c)
+		VBROADCASTSS(constant(math.Float32bits(gegluCubic)), t)
+		VMULPS(t, c, c)
+		VBROADCASTSS(constant(math.Float32bits(gegluLinear)), t)
+		VADDPS(t, c, c)
+		VMULPS(x, c, c)
+	}, nil)
+}
+
+// engine.GEGLULinear and engine.GEGLUCubic.
+const (
+	gegluLinear = 1.5957691216057308
+	gegluCubic  = 0.044715 * gegluLinear
+)
+
+func clamped() {
+	argument := func(name string, t reg.VecVirtual) {
+		p, err := Param(name).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		VBROADCASTSS(p.Addr, t)
+	}
+	gate("clampedAVX2", "g·σ(alpha·g)·(u+1), g at most limit, u within ±limit,", func(x, t reg.VecVirtual) {
+		argument("limit", t)
+		VMINPS(x, t, x)
+	}, func(x, t, c reg.VecVirtual) {
+		argument("alpha", t)
+		VMULPS(t, x, c)
+	}, func(t, y reg.VecVirtual) {
+		argument("limit", t)
+		VMINPS(y, t, y)
+		s := YMM()
+		VXORPS(s, s, s)
+		VSUBPS(t, s, t)
+		VMAXPS(y, t, y)
+		VBROADCASTSS(constant(math.Float32bits(1)), t)
+		VADDPS(t, y, y)
+	})
 }
 
 // rotate: dst[i] = x[i]·cos[i] - x[n+i]·sin[i], dst[n+i] = x[n+i]·cos[i] +

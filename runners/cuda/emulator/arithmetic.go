@@ -176,6 +176,17 @@ func function(name, typ string, width int, modifiers []string) any {
 		return singleFunction(name, modifiers)
 	case "f64":
 		return doubleFunction(name, modifiers)
+	case "bf16x2":
+		if name != "fma" || len(modifiers) != 1 || modifiers[0] != "rn" {
+			return nil
+		}
+		part := func(x, y, z uint32) uint32 {
+			wide := func(v uint32) float64 { return float64(single(v << 16)) }
+			return bfloatFormat.encode(math.FMA(wide(x), wide(y), wide(z)), nearest)
+		}
+		return func(x, y, z uint32) uint32 {
+			return part(x>>16, y>>16, z>>16)<<16 | part(x&0xffff, y&0xffff, z&0xffff)
+		}
 	}
 	signed := typ[0] == 's'
 	if width < 16 || typ[0] != 's' && typ[0] != 'u' && typ[0] != 'b' || strings.Contains(typ, "f") {

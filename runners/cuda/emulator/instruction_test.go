@@ -122,6 +122,9 @@ func TestWordInstructions(t *testing.T) {
 		{"add.ftz.f32", []uint32{1, 1}, 0},
 		{"add.f32", []uint32{1, 1}, 2},
 		{"mul.rn.f32", []uint32{f(3), f(0.5)}, f(1.5)},
+		// 3·2 + 1 and -½·4 + 1; then 2^-127, which is subnormal, times 2^126, and -0 times 1 minus 0.
+		{"fma.rn.bf16x2", []uint32{0x4040_bf00, 0x4000_4080, 0x3f80_3f80}, 0x40e0_bf80},
+		{"fma.rn.bf16x2", []uint32{0x0040_8000, 0x7e80_3f80, 0x8000_8000}, 0x3f00_8000},
 		{"add.sat.f32", []uint32{f(3), f(0.5)}, f(1)},
 		{"sub.rn.f32", []uint32{inf, inf}, 0x7fffffff},
 		{"max.f32", []uint32{nan, f(2)}, f(2)},

@@ -49,15 +49,21 @@ template <int G> DEVICE void softmax(float (&weight)[G][chunk], float (&top)[G],
 // The warps' sums for queries g0 … g0+count of the head: the result where the head is
 // one chunk, else this chunk's part.
 template <typename T, int G, int W>
-DEVICE void leave(T *out, float *partial, float *state, const Item &item, const Place &p, int g0, int count, int d, const float (&sums)[warps][G][W],
+DEVICE void leave(Way way, T *out, float *partial, float *state, const Item &item, const Place &p, int g0, int count, int d, const float (&sums)[warps][G][W],
                   const float (&top)[G], const float (&total)[G]) {
   i64 slot = item.slot + (i64)item.split * item.group + g0;
   for (int at = thread(); at < count * d; at += threads()) {
     int g = at / d, e = at % d;
     float s = sums[0][g][e];
     UNROLL for (int w = 1; w < warps; w++) s += sums[w][g][e];
-    if (p.splits == 1) from_float(out[(i64)(g0 + g) * d + e], s / total[g]);
-    else partial[(slot + g) * d + e] = s;
+    if (p.splits == 1) {
+      float all = total[g];
+      if constexpr (WAY != WAY_PLAIN) {
+        float high = top[g];
+        s *= settle(high, all, sink(way, (item.query + g0 + g) % way.heads));
+      }
+      from_float(out[(i64)(g0 + g) * d + e], s / all);
+    } else partial[(slot + g) * d + e] = s;
   }
   if (p.splits > 1 && thread() < count) {
     state[(slot + thread()) * 2] = top[thread()];
@@ -70,7 +76,7 @@ DEVICE void leave(T *out, float *partial, float *state, const Item &item, const 
 // chunks part, part+parts, … of head u/parts, and the parts are added up in order.
 // room has 8·d floats.
 template <typename T>
-DEVICE void join(T *out, const float *partial, const float *state, int *arrived, const Item &item, const Place &p, int d, float *room) {
+DEVICE void join(Way way, T *out, const float *partial, const float *state, int *arrived, const Item &item, const Place &p, int d, float *room) {
   __shared__ int last;
   __shared__ float tops[warps], totals[warps];
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
@@ -116,8 +122,10 @@ DEVICE void join(T *out, const float *partial, const float *state, int *arrived,
       }
     }
     if (parts == 1) {
+      float f = 1.f;
+      if constexpr (WAY != WAY_PLAIN) f = settle(m, all, sink(way, (item.query + g) % way.heads));
       UNROLL for (int e = 0; e < most; e++)
-        if (lane() + 32 * e < d) from_float(out[(i64)g * d + lane() + 32 * e], sum[e] / all);
+        if (lane() + 32 * e < d) from_float(out[(i64)g * d + lane() + 32 * e], sum[e] * f / all);
       continue;
     }
     if (lane() == 0) tops[u] = m, totals[u] = all;
@@ -136,6 +144,7 @@ DEVICE void join(T *out, const float *partial, const float *state, int *arrived,
       all = fma(totals[u], f, all);
       sum = fma(room[u * d + e], f, sum);
     }
+    if constexpr (WAY != WAY_PLAIN) sum *= settle(m, all, sink(way, (item.query + g) % way.heads));
     from_float(out[at], sum / all);
   }
 }
@@ -153,7 +162,7 @@ DEVICE bool find(Place &p, const Item &item, int now, int window) {
 // tried: it is a sixth slower.)
 template <typename T, typename Eight, int LANES, int ahead>
 DEVICE void attend_single(T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived,
-                          int d, int window, float scale) {
+                          int d, int window, float scale, Way way) {
   const int keys = 32 / LANES, turns = chunk / (warps * keys);
   __shared__ float weight[1][chunk];
   __shared__ float sums[warps][1][8 * LANES];
@@ -163,6 +172,8 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
   Item item = items[block_x()];
   Place p;
   if (!find(p, item, *steps, window)) return;
+  float units = scale * LOG2E;
+  Bend bend(units, way);
   int part = lane() % LANES, left = d - 8 * part;
   q += (i64)item.query * d;
   out += (i64)item.query * d;
@@ -183,7 +194,7 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
     Eight own;
     own.load(q + (i64)g * d + 8 * part, left);
     own.get(query);
-    UNROLL for (int e = 0; e < 8; e++) query[e] *= scale * LOG2E;
+    UNROLL for (int e = 0; e < 8; e++) query[e] *= units;
     for (int turn = 0; turn < turns; turn += ahead) {
       if (turn > 0) load(x, k, turn);
       UNROLL for (int u = 0; u < ahead; u++) {
@@ -192,7 +203,7 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
         x[u].get(key);
         UNROLL for (int e = 0; e < 8; e++) s = fma(query[e], key[e], s);
         UNROLL for (int m = LANES / 2; m; m >>= 1) s += shuffle_xor(s, m);
-        if (part == 0) weight[0][at] = p.sees(item, p.begin + at) ? s : -INF;
+        if (part == 0) weight[0][at] = p.sees(item, p.begin + at) ? bend(s) : -INF;
       }
     }
     load(x, v, 0);
@@ -213,10 +224,10 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
       if (lane() < LANES) sums[warp()][0][8 * part + e] = sum[e];
     }
     sync();
-    leave(out, partial, state, item, p, g, 1, d, sums, top, total);
+    leave(way, out, partial, state, item, p, g, 1, d, sums, top, total);
     sync();
   }
-  if (p.splits > 1) join(out, partial, state, arrived, item, p, d, &sums[0][0][0]);
+  if (p.splits > 1) join(way, out, partial, state, arrived, item, p, d, &sums[0][0][0]);
 }
 
 // Eight query heads at a time on the tensor cores, for groups (a single head would be a
@@ -227,7 +238,7 @@ DEVICE void attend_single(T *out, const T *q, const Item *items, const int *step
 // 2t, 2t+1, 2t+8, 2t+9.
 template <typename T, int STEPS>
 DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived,
-                         int d, int window, float scale) {
+                         int d, int window, float scale, Way way) {
   const int G = 8, halves = STEPS / 2, tiles = chunk / (16 * warps);
   __shared__ float weight[G][chunk];
   __shared__ float sums[warps][G][32 * STEPS];
@@ -237,6 +248,8 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
   Item item = items[block_x()];
   Place p;
   if (!find(p, item, *steps, window)) return;
+  float units = scale * LOG2E;
+  Bend bend(units, way);
   int g = lane() >> 2, t = lane() & 3;
   q += (i64)item.query * d;
   out += (i64)item.query * d;
@@ -275,7 +288,7 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
         UNROLL for (int h = 0; h < 2; h++) {
           int at = place(j) + g + 8 * h;
           bool seen = p.sees(item, p.begin + at);
-          UNROLL for (int e = 0; e < 2; e++) weight[2 * t + e][at] = seen ? c[2 * h + e] * (scale * LOG2E) : -INF;
+          UNROLL for (int e = 0; e < 2; e++) weight[2 * t + e][at] = seen ? bend(c[2 * h + e]) * units : -INF;
         }
       }
     }
@@ -305,21 +318,21 @@ DEVICE void attend_group(T *out, const T *q, const Item *items, const int *steps
       UNROLL for (int j = 0; j < tiles; j++) UNROLL for (int i = 0; i < 4; i++) x[j][i] = ahead[j][i];
     }
     sync();
-    leave(out, partial, state, item, p, g0, count, d, sums, top, total);
+    leave(way, out, partial, state, item, p, g0, count, d, sums, top, total);
     sync();
   }
-  if (p.splits > 1) join(out, partial, state, arrived, item, p, d, &sums[0][0][0]);
+  if (p.splits > 1) join(way, out, partial, state, arrived, item, p, d, &sums[0][0][0]);
 }
 
 #define ARGUMENTS(T) T *out, const T *q, const Item *items, const int *steps, float *partial, float *state, int *arrived, \
-    int d, int window, float scale
+    int d, int window, float scale WAY_PARAMETERS
 #define SINGLE(T, name, Eight, LANES, ahead) \
-  KERNEL __launch_bounds__(256, 2) attend_single_##name(ARGUMENTS(T)) { \
-    attend_single<T, Eight<T>, LANES, ahead>(out, q, items, steps, partial, state, arrived, d, window, scale); \
+  KERNEL __launch_bounds__(256, 2) NAME(attend_single_##name)(ARGUMENTS(T)) { \
+    attend_single<T, Eight<T>, LANES, ahead>(out, q, items, steps, partial, state, arrived, d, window, scale, WAY_ARGUMENTS); \
   }
 #define GROUP(T, name, STEPS) \
-  KERNEL __launch_bounds__(256, 2) attend_group_##name(ARGUMENTS(T)) { \
-    attend_group<T, STEPS>(out, q, items, steps, partial, state, arrived, d, window, scale); \
+  KERNEL __launch_bounds__(256, 2) NAME(attend_group_##name)(ARGUMENTS(T)) { \
+    attend_group<T, STEPS>(out, q, items, steps, partial, state, arrived, d, window, scale, WAY_ARGUMENTS); \
   }
 #define INSTANCE(T, name) \
   SINGLE(T, 64_##name, Packed, 8, 8) SINGLE(T, 128_##name, Packed, 16, 8) SINGLE(T, 256_##name, Packed, 32, 8) \
@@ -328,9 +341,11 @@ INSTANCE(f16, f16)
 INSTANCE(bf16, bf16)
 SINGLE(float, plain_f32, Loose, 32, 2)
 
+#if WAY == WAY_PLAIN
 // advance: *steps += 1. The kernel after it may not start early, so *steps and what the
 // caches held before the step are safe to read before wait().
 KERNEL advance(int *steps) {
   wait();
   *steps += 1;
 }
+#endif

@@ -1,9 +1,9 @@
 // attend_caches for compute capability 9.0: the attention of decoding, as described in
 // attend_caches.cu, for 16-bit types and head sizes that are multiples of eight, at most
-// 128.
+// 128, and 256.
 //
 // What limits decoding is reading the caches once, so the copy engine must never rest.
-// Each multiprocessor has two blocks, which stay and take items until none is left: the
+// Each multiprocessor has two blocks (one where heads are of 256), which stay and take items until none is left: the
 // first three by the block's number, the others from a counter. Each warp has a ring of its
 // own in shared memory, with the keys and values of 16 rows per stage, which is filled
 // ahead, across items. The rings begin to fill before the kernels before this one have
@@ -58,11 +58,11 @@ MULTIPLY(f16, "f16")
 // sums (warps, G, d) float; queries (2, G, d); rings (warps, stages, 2, tile, d)
 alignas(128) extern __shared__ u8 dynamic[];
 
-// D is d for heads of 64 and 128, 0 in the kernel for other sizes.
+// D is d for heads of 64, 128 and 256, 0 in the kernel for other sizes.
 template <typename T, int D>
 DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *steps, float *partial, float *state,
-                   int *counters, int anyD, int window, float scale) {
-  const int d = D ? D : anyD, halves = D == 64 ? 1 : 2, STEPS = 2 * halves;
+                   int *counters, int anyD, int window, float scale, Way way) {
+  const int d = D ? D : anyD, halves = D == 64 ? 1 : D == 256 ? 4 : 2, STEPS = 2 * halves, pairs = (halves + 1) / 2;
   alignas(8) __shared__ u64 barriers[warps][stages];
   __shared__ float top[warps][G], total[warps][G];
   __shared__ Item held[4]; // this block's nth item is held[n % 4], number order[n % 4] of all
@@ -144,10 +144,10 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
     Place p;
     Shares shares(item.held + now + 1);
     bool there = p.find(item, now, window, shares.first(item.split), shares.first(item.split + 1), shares.parts);
-    // For query g: the maximum (in units of log2), and the sum over this lane's keys. O[e]
-    // holds, for queries 2t and 2t+1, the sums of column 8g+e, then those of 64+8g+e.
-    float m = -INF, all = 0.f, O[8][4];
-    UNROLL for (int e = 0; e < 8; e++) UNROLL for (int j = 0; j < 4; j++) O[e][j] = 0.f;
+    // For query g: the maximum (in units of log2), and the sum over this lane's keys. O[c][e]
+    // holds, for queries 2t and 2t+1, the sums of column 128c+8g+e, then those of 128c+64+8g+e.
+    float m = -INF, all = 0.f, O[pairs][8][4];
+    UNROLL for (int c = 0; c < pairs; c++) UNROLL for (int e = 0; e < 8; e++) UNROLL for (int j = 0; j < 4; j++) O[c][e][j] = 0.f;
 
     for (int key = p.begin + tile * warp(); key < p.end; key += tile * warps) {
       u32 stage = taken % stages;
@@ -169,7 +169,9 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
         UNROLL for (int j = 0; j < 2; j++) multiply<T>(x[j], a.x, 0, a.y, 0, b[j].x, b[j].y);
         UNROLL for (int j = 0; j < 2; j++) multiply<T>(STEPS > 2 ? y[j] : x[j], a.z, 0, a.w, 0, b[j].z, b[j].w);
       }
-      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 2; e++) x[j][e] = (x[j][e] + y[j][e]) * (scale * LOG2E);
+      float units = scale * LOG2E;
+      Bend bend(units, way);
+      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 2; e++) x[j][e] = bend(x[j][e] + y[j][e]) * units;
       if (key + tile > p.end || p.lowest > 0) { // not every row is seen
         UNROLL for (int j = 0; j < 2; j++)
           UNROLL for (int e = 0; e < 2; e++)
@@ -184,18 +186,19 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
       all = fma(all, factor, (x[0][0] + x[0][1]) + (x[1][0] + x[1][1]));
       u32 first = pack<T>(x[0][0], x[0][1]), second = pack<T>(x[1][0], x[1][1]); // powers of rows 2t and 2t+8 …
       float f0 = from_lane(factor, 8 * t), f1 = from_lane(factor, 8 * t + 4);
-      UNROLL for (int part = 0; part < 2; part++) { // columns 8g+4·part …, fewer registers
+      UNROLL for (int half = 0; half < 2 * pairs; half++) { // columns 8g+4·part …, fewer registers
+        const int c = half / 2, part = half % 2;
         u32x2 v[2][4];                             // of rows 2t, 2t+1, 2t+8, 2t+9, and of the columns 64 further on
         UNROLL for (int h = 0; h < 2; h++)
           UNROLL for (int r = 0; r < 4; r++) {
             int at = 2 * t + r % 2 + r / 2 * 8;
             v[h][r] = u32x2{0, 0};
-            if (h < halves && (D || 64 * h + 8 * g < d)) v[h][r] = *(const u32x2 *)(values + at * row + 128 * h + 16 * g + 8 * part);
+            if (2 * c + h < halves && (D || 64 * h + 8 * g < d)) v[h][r] = *(const u32x2 *)(values + at * row + 256 * c + 128 * h + 16 * g + 8 * part);
           }
         UNROLL for (int i = 0; i < 4; i++) {
           u32 select = i % 2 ? 0x7632 : 0x5410; // the high or the low halves of two words
           auto two = [&](int h, int r) INLINE { return (u32)__nvvm_prmt(v[h][r][i / 2], v[h][r + 1][i / 2], select); };
-          float (&o)[4] = O[4 * part + i];
+          float (&o)[4] = O[c][4 * part + i];
           o[0] *= f0, o[1] *= f1, o[2] *= f0, o[3] *= f1;
           multiply<T>(o, two(0, 0), two(1, 0), two(0, 2), two(1, 2), first, second);
         }
@@ -212,7 +215,7 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
       if (2 * t + j >= item.group) continue;
       UNROLL for (int h = 0; h < halves; h++) {
         float column[8];
-        UNROLL for (int e = 0; e < 8; e++) column[e] = O[e][2 * h + j];
+        UNROLL for (int e = 0; e < 8; e++) column[e] = O[h / 2][e][2 * (h % 2) + j];
         if (D || 64 * h + 8 * g < d) store8(sums + (warp() * G + 2 * t + j) * d + 64 * h + 8 * g, column);
       }
     }
@@ -233,6 +236,7 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
         weight = fma(total[w][query], f, weight);
       }
       if (p.splits == 1) {
+        if constexpr (WAY != WAY_PLAIN) s *= settle(high, weight, sink(way, (item.query + query) % way.heads));
         from_float(result[at], s / weight);
         continue;
       }
@@ -252,43 +256,47 @@ DEVICE void attend(T *out, const T *q, const Item *items, int count, const int *
 }
 
 // attend_join: a block puts the results of a query head's items together, in their order.
-// The warps share them out.
-template <typename T>
-DEVICE void join(T *out, const Part *parts, const int *steps, const float *partial, const float *state, int d) {
-  __shared__ float tops[warps], totals[warps], sums[warps][128];
+// The warps share them out. d is at most 128·C.
+template <typename T, int C>
+DEVICE void join(T *out, const Part *parts, const int *steps, const float *partial, const float *state, int d, Way way) {
+  __shared__ float tops[warps], totals[warps], sums[warps][128 * C];
   next();
   Part p = parts[block_x()];
   int splits = Shares(p.held + *steps + 1).parts;
   wait();
   if (splits == 1) return; // the head's only item has written the result
   const int batch = 8;     // parts in flight
-  bool on = 4 * lane() < d;
-  float m = -INF, all = 0.f, sum[4] = {0, 0, 0, 0};
+  bool on[C];
+  UNROLL for (int c = 0; c < C; c++) on[c] = 128 * c + 4 * lane() < d;
+  float m = -INF, all = 0.f, sum[C][4];
+  UNROLL for (int c = 0; c < C; c++) UNROLL for (int e = 0; e < 4; e++) sum[c][e] = 0.f;
   for (int i0 = warp(); i0 < splits; i0 += batch * warps) {
     float top[batch], total[batch], high = m;
-    f32x4 x[batch];
+    f32x4 x[batch][C];
     UNROLL for (int j = 0; j < batch; j++) {
       i64 slot = p.slot + (i64)(i0 + j * warps) * p.stride;
-      top[j] = -INF, total[j] = 0.f, x[j] = f32x4{0, 0, 0, 0};
+      top[j] = -INF, total[j] = 0.f;
+      UNROLL for (int c = 0; c < C; c++) x[j][c] = f32x4{0, 0, 0, 0};
       if (i0 + j * warps >= splits) continue;
       top[j] = state[2 * slot], total[j] = state[2 * slot + 1];
-      if (on) x[j] = *(const f32x4 *)(partial + slot * d + 4 * lane());
+      UNROLL for (int c = 0; c < C; c++)
+        if (on[c]) x[j][c] = *(const f32x4 *)(partial + slot * d + 128 * c + 4 * lane());
     }
     UNROLL for (int j = 0; j < batch; j++) high = max(high, top[j]);
     if (high == -INF) continue;
     float f = exp2(m - high);
     m = high;
     all *= f;
-    UNROLL for (int e = 0; e < 4; e++) sum[e] *= f;
+    UNROLL for (int c = 0; c < C; c++) UNROLL for (int e = 0; e < 4; e++) sum[c][e] *= f;
     UNROLL for (int j = 0; j < batch; j++) {
       if (top[j] == -INF) continue;
       f = exp2(top[j] - m);
       all = fma(total[j], f, all);
-      UNROLL for (int e = 0; e < 4; e++) sum[e] = fma(x[j][e], f, sum[e]);
+      UNROLL for (int c = 0; c < C; c++) UNROLL for (int e = 0; e < 4; e++) sum[c][e] = fma(x[j][c][e], f, sum[c][e]);
     }
   }
   if (lane() == 0) tops[warp()] = m, totals[warp()] = all;
-  *(f32x4 *)&sums[warp()][4 * lane()] = f32x4{sum[0], sum[1], sum[2], sum[3]};
+  UNROLL for (int c = 0; c < C; c++) *(f32x4 *)&sums[warp()][128 * c + 4 * lane()] = f32x4{sum[c][0], sum[c][1], sum[c][2], sum[c][3]};
   sync();
   out += (i64)p.query * d;
   for (int e = thread(); e < d; e += threads()) {
@@ -299,18 +307,20 @@ DEVICE void join(T *out, const Part *parts, const int *steps, const float *parti
       s = fma(sums[w][e], f, s);
       weight = fma(totals[w], f, weight);
     }
+    if constexpr (WAY != WAY_PLAIN) s *= settle(high, weight, sink(way, p.query % way.heads));
     from_float(out[e], s / weight);
   }
 }
 
-#define ONE(T, name, D) \
-  KERNEL __launch_bounds__(128, 4) attend_##name(T *out, const T *q, const Item *items, int count, const int *steps, float *partial, \
-      float *state, int *counters, int d, int window, float scale) { \
-    attend<T, D>(out, q, items, count, steps, partial, state, counters, d, window, scale); \
+#define ONE(T, name, D, blocks) \
+  KERNEL __launch_bounds__(128, blocks) NAME(attend_##name)(T *out, const T *q, const Item *items, int count, const int *steps, float *partial, \
+      float *state, int *counters, int d, int window, float scale WAY_PARAMETERS) { \
+    attend<T, D>(out, q, items, count, steps, partial, state, counters, d, window, scale, WAY_ARGUMENTS); \
   }
-#define INSTANCE(T, name) ONE(T, 64_##name, 64) ONE(T, 128_##name, 128) ONE(T, any_##name, 0) \
-  KERNEL __launch_bounds__(128) attend_join_##name(T *out, const Part *parts, const int *steps, const float *partial, const float *state, int d) { \
-    join(out, parts, steps, partial, state, d); \
+#define JOIN(T, name, C) \
+  KERNEL __launch_bounds__(128) NAME(attend_join_##name)(T *out, const Part *parts, const int *steps, const float *partial, const float *state, int d WAY_PARAMETERS) { \
+    join<T, C>(out, parts, steps, partial, state, d, WAY_ARGUMENTS); \
   }
+#define INSTANCE(T, name) ONE(T, 64_##name, 64, 4) ONE(T, 128_##name, 128, 4) ONE(T, 256_##name, 256, 1) ONE(T, any_##name, 0, 4) JOIN(T, name, 1) JOIN(T, 256_##name, 2)
 INSTANCE(f16, f16)
 INSTANCE(bf16, bf16)

@@ -13,7 +13,7 @@
 // each; keys come through cp.async, 64 at a time (32 where D is 256). D is d rounded up;
 // the columns past d are zeros.
 // attention_plain: any type and size, one warp per query; for judging.
-#include "device.h"
+#include "way.h"
 
 extern __shared__ u32x4 dynamic[];
 
@@ -28,7 +28,7 @@ DEVICE void matrices_transposed(u32 (&r)[4], u32 at) {
 
 template <typename T, int D, int KEYS>
 DEVICE void attention_mma(T *out, float *lse, int lsePitch, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads,
-                          int d, int window, float scale) {
+                          int d, int window, float scale, Way way) {
   const int queries = 64, pitch = (D + 8) * 2; // bytes of a row in shared memory: no two of eight consecutive rows share a bank
   next();
   wait();
@@ -56,6 +56,7 @@ DEVICE void attention_mma(T *out, float *lse, int lsePitch, const T *q, const T 
   float sum[D / 8][4], top[2] = {-INF, -INF}, total[2] = {0.f, 0.f};
   UNROLL for (int j = 0; j < D / 8; j++) UNROLL for (int e = 0; e < 4; e++) sum[j][e] = 0.f;
   scale *= LOG2E;
+  Bend bend(scale, way);
   // Addresses for ldmatrix: queries and values take rows by lane%16, keys by column halves.
   u32 aq = sq + (16 * warp() + (l & 15)) * pitch + (l >> 4) * 16;
   u32 ak = sk + ((l >> 4) * 8 + (l & 7)) * pitch + ((l >> 3) & 1) * 16;
@@ -87,6 +88,7 @@ DEVICE void attention_mma(T *out, float *lse, int lsePitch, const T *q, const T 
         UNROLL for (int e = 0; e < 2; e++) {
           int at = key + 8 * j + 2 * t + e;
           float &x = s[j][2 * h + e];
+          x = bend(x);
           if (at > position || (window > 0 && at <= position - window)) x = -INF;
           high = max(high, x);
         }
@@ -128,9 +130,11 @@ DEVICE void attention_mma(T *out, float *lse, int lsePitch, const T *q, const T 
     total[h] += shuffle_xor(total[h], 2);
     int row = row0 + 8 * h - start;
     if (row >= m) continue;
-    if (lse && t == 0) lse[(i64)head * lsePitch + row] = fma(top[h], scale, log2(total[h]));
+    float base = top[h] * scale, r = 1.f;
+    if constexpr (WAY != WAY_PLAIN) r = settle(base, total[h], sink(way, head));
+    if (lse && t == 0) lse[(i64)head * lsePitch + row] = WAY == WAY_PLAIN ? fma(top[h], scale, log2(total[h])) : base + log2(total[h]);
     if (!out) continue;
-    float r = 1.f / total[h];
+    r /= total[h];
     T *to = out + ((i64)row * heads + head) * d;
     UNROLL for (int j = 0; j < D / 8; j++) {
       int c = 8 * j + 2 * t;
@@ -141,7 +145,7 @@ DEVICE void attention_mma(T *out, float *lse, int lsePitch, const T *q, const T 
 
 template <typename T>
 DEVICE void attention_plain(T *out, float *lse, int lsePitch, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads,
-                            int d, int window, float scale) {
+                            int d, int window, float scale, Way way) {
   const int keys = 32;
   next();
   wait();
@@ -149,9 +153,11 @@ DEVICE void attention_plain(T *out, float *lse, int lsePitch, const T *q, const 
   int first = (int)(blocks_x() - 1 - block_x()) * warps, row = first + warp(), position = start + row;
   k += kv * n * d;
   v += kv * n * d;
+  scale *= LOG2E;
+  Bend bend(scale, way);
   float *sq = (float *)dynamic, *sk = sq + warps * d, *sv = sk + keys * pitch;
   for (int i = thread(); i < warps * d; i += threads())
-    sq[i] = first + i / d < m ? to_float(q[((i64)(first + i / d) * heads + head) * d + i % d]) * (scale * LOG2E) : 0.f;
+    sq[i] = first + i / d < m ? to_float(q[((i64)(first + i / d) * heads + head) * d + i % d]) * scale : 0.f;
   int end = min(start + first + warps, start + m);
   int begin = window > 0 ? max(0, start + first - window + 1) / keys * keys : 0;
   float sum[8] = {0, 0, 0, 0, 0, 0, 0, 0}, top = -INF, total = 0.f;
@@ -166,6 +172,7 @@ DEVICE void attention_plain(T *out, float *lse, int lsePitch, const T *q, const 
     int at = key + lane();
     float s = 0.f;
     for (int e = 0; e < d; e++) s = fma(sq[warp() * d + e], sk[lane() * pitch + e], s);
+    s = bend(s);
     if (at > position || at >= end || (window > 0 && at <= position - window)) s = -INF;
     float high = max(top, max_warp(s)), base = high == -INF ? 0.f : high;
     float factor = exp2(top - base), p = exp2(s - base);
@@ -179,23 +186,25 @@ DEVICE void attention_plain(T *out, float *lse, int lsePitch, const T *q, const 
     }
   }
   if (row >= m) return;
+  float part = 1.f;
+  if constexpr (WAY != WAY_PLAIN) part = settle(top, total, sink(way, head));
   if (lse && lane() == 0) lse[(i64)head * lsePitch + row] = top + log2(total);
   if (!out) return;
   UNROLL for (int c = 0; c < 8; c++)
-    if (lane() + 32 * c < d) from_float(out[((i64)row * heads + head) * d + lane() + 32 * c], sum[c] / total);
+    if (lane() + 32 * c < d) from_float(out[((i64)row * heads + head) * d + lane() + 32 * c], sum[c] * part / total);
 }
 
-#define ARGUMENTS(T) T *out, float *lse, int lsePitch, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads, int d, int window, float scale
+#define ARGUMENTS(T) T *out, float *lse, int lsePitch, const T *q, const T *k, const T *v, int m, int start, i64 n, int heads, int kvHeads, int d, int window, float scale WAY_PARAMETERS
 #define MMA_KERNEL(T, name, D, KEYS) \
-  KERNEL __launch_bounds__(128) attention_mma_##D##_##name(ARGUMENTS(T)) { \
-    attention_mma<T, D, KEYS>(out, lse, lsePitch, q, k, v, m, start, n, heads, kvHeads, d, window, scale); \
+  KERNEL __launch_bounds__(128) NAME(attention_mma_##D##_##name)(ARGUMENTS(T)) { \
+    attention_mma<T, D, KEYS>(out, lse, lsePitch, q, k, v, m, start, n, heads, kvHeads, d, window, scale, WAY_ARGUMENTS); \
   }
-#define PLAIN(T, name) \
-  KERNEL __launch_bounds__(256) attention_plain_##name(ARGUMENTS(T)) { \
-    attention_plain(out, lse, lsePitch, q, k, v, m, start, n, heads, kvHeads, d, window, scale); \
+#define ANY_SIZE(T, name) \
+  KERNEL __launch_bounds__(256) NAME(attention_plain_##name)(ARGUMENTS(T)) { \
+    attention_plain(out, lse, lsePitch, q, k, v, m, start, n, heads, kvHeads, d, window, scale, WAY_ARGUMENTS); \
   }
 #define INSTANCE(T, name) MMA_KERNEL(T, name, 32, 64) MMA_KERNEL(T, name, 64, 64) MMA_KERNEL(T, name, 96, 64) \
-  MMA_KERNEL(T, name, 128, 64) MMA_KERNEL(T, name, 256, 32) PLAIN(T, name)
+  MMA_KERNEL(T, name, 128, 64) MMA_KERNEL(T, name, 256, 32) ANY_SIZE(T, name)
 INSTANCE(f16, f16)
 INSTANCE(bf16, bf16)
-PLAIN(float, f32)
+ANY_SIZE(float, f32)

@@ -14,7 +14,7 @@
 const int warps = 8;
 
 template <typename T, int STEPS, int NT>
-DEVICE void attention_rows_products(float *products, i64 pitch, const T *q, const T *k, int m, int low, int end, i64 n, int heads, int kvHeads, int d, float scale) {
+DEVICE void attention_rows_products(float *products, i64 pitch, const T *q, const T *k, int m, int low, int end, i64 n, int heads, int kvHeads, int d, float scale, Way way) {
   next();
   wait();
   int head = (int)block_y(), g = lane() >> 2, t = lane() & 3;
@@ -22,6 +22,7 @@ DEVICE void attention_rows_products(float *products, i64 pitch, const T *q, cons
   q += (i64)head * d;
   products += (i64)head * m * pitch;
   scale *= LOG2E;
+  Bend bend(scale, way);
   int begin = low + (int)block_x() * 256;
   Keys<T, STEPS, NT> keys;
   for (int key = begin + 8 * NT * warp(); key < min(begin + 256, end); key += 8 * NT * warps) {
@@ -34,7 +35,7 @@ DEVICE void attention_rows_products(float *products, i64 pitch, const T *q, cons
         if (i >= m) continue;
         UNROLL for (int j = 0; j < NT; j++) {
           int at = key + 8 * j + 2 * t - low; // even, as the pitch is
-          if (at + low < end) *(f32x2 *)(products + i * pitch + at) = f32x2{c[j][2 * h] * scale, c[j][2 * h + 1] * scale};
+          if (at + low < end) *(f32x2 *)(products + i * pitch + at) = f32x2{bend(c[j][2 * h]) * scale, bend(c[j][2 * h + 1]) * scale};
         }
       }
     }
@@ -42,7 +43,7 @@ DEVICE void attention_rows_products(float *products, i64 pitch, const T *q, cons
 }
 
 template <typename T>
-DEVICE void attention_rows_products_plain(float *products, i64 pitch, const T *q, const T *k, int m, int low, int end, i64 n, int heads, int kvHeads, int d, float scale) {
+DEVICE void attention_rows_products_plain(float *products, i64 pitch, const T *q, const T *k, int m, int low, int end, i64 n, int heads, int kvHeads, int d, float scale, Way way) {
   next();
   wait();
   int head = (int)block_y(), key = low + (int)block_x() * 256 + thread();
@@ -50,14 +51,16 @@ DEVICE void attention_rows_products_plain(float *products, i64 pitch, const T *q
   k += ((i64)(head / (heads / kvHeads)) * n + key) * d;
   q += (i64)head * d;
   products += (i64)head * m * pitch + key - low;
+  float units = scale * LOG2E;
+  Bend bend(units, way);
   for (int i = 0; i < m; i++) {
     float s = 0.f;
     for (int e = 0; e < d; e++) s = fma(to_float(q[(i64)i * heads * d + e]), to_float(k[e]), s);
-    products[i * pitch] = s * scale * LOG2E;
+    products[i * pitch] = WAY == WAY_CAP ? bend(s) : s * scale * LOG2E;
   }
 }
 
-KERNEL __launch_bounds__(256) attention_rows_softmax(float *dst, i64 columns, const float *products, i64 pitch, int low, int start, int window) {
+KERNEL __launch_bounds__(256) NAME(attention_rows_softmax)(float *dst, i64 columns, const float *products, i64 pitch, int low, int start, int window WAY_PARAMETERS) {
   __shared__ float scratch[32];
   next();
   wait();
@@ -78,7 +81,9 @@ KERNEL __launch_bounds__(256) attention_rows_softmax(float *dst, i64 columns, co
     m = high;
   }
   float high = max_block(m, scratch);
-  float share = 1.f / sum_block(m == -INF ? 0.f : s * exp2(m - high), scratch);
+  float total = sum_block(m == -INF ? 0.f : s * exp2(m - high), scratch);
+  if constexpr (WAY != WAY_PLAIN) settle(high, total, sink(WAY_ARGUMENTS, (int)block_y()));
+  float share = 1.f / total;
   for (i64 j0 = thread(); j0 < columns; j0 += batch * 256) {
     float x[batch];
     UNROLL for (int u = 0; u < batch; u++) {
@@ -91,10 +96,11 @@ KERNEL __launch_bounds__(256) attention_rows_softmax(float *dst, i64 columns, co
 }
 
 #define INSTANCE(T, name, version, ...) \
-  KERNEL __launch_bounds__(256, 2) attention_rows_products_##name(float *products, i64 pitch, const T *q, const T *k, int m, int low, int end, i64 n, int heads, \
-      int kvHeads, int d, float scale) { \
-    attention_rows_products##version<__VA_ARGS__>(products, pitch, q, k, m, low, end, n, heads, kvHeads, d, scale); \
+  KERNEL __launch_bounds__(256, 2) NAME(attention_rows_products_##name)(float *products, i64 pitch, const T *q, const T *k, int m, int low, int end, i64 n, int heads, \
+      int kvHeads, int d, float scale WAY_PARAMETERS) { \
+    attention_rows_products##version<__VA_ARGS__>(products, pitch, q, k, m, low, end, n, heads, kvHeads, d, scale, WAY_ARGUMENTS); \
   }
+#if WAY != WAY_SINKS // whose products are the plain ones
 INSTANCE(f16, 64_f16, , f16, 2, 4)
 INSTANCE(f16, 128_f16, , f16, 4, 4)
 INSTANCE(f16, 256_f16, , f16, 8, 2)
@@ -104,3 +110,4 @@ INSTANCE(bf16, 256_bf16, , bf16, 8, 2)
 INSTANCE(f16, plain_f16, _plain, f16)
 INSTANCE(bf16, plain_bf16, _plain, bf16)
 INSTANCE(float, plain_f32, _plain, float)
+#endif

@@ -2,7 +2,7 @@
 // once, one set per layer (layout.go has the same structures); after that only *steps
 // changes.
 #pragma once
-#include "device.h"
+#include "way.h"
 
 // A row of the batch: one sequence.
 struct Row {

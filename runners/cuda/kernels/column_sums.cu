@@ -11,7 +11,7 @@
 
 template <typename T, int STEPS, int NT>
 DEVICE void column_sums_mma(float *dst, const float *lse, int pitch, const T *q, const T *k, int m, int start, i64 n, int heads, int kvHeads,
-                            int d, int low, int window, float scale) {
+                            int d, int low, int window, float scale, Way way) {
   next();
   wait();
   int head = (int)block_y(), g = lane() >> 2, t = lane() & 3, end = start + m;
@@ -22,6 +22,7 @@ DEVICE void column_sums_mma(float *dst, const float *lse, int pitch, const T *q,
   lse += (i64)head * pitch;
   dst += head * n;
   scale *= LOG2E;
+  Bend bend(scale, way);
   Keys<T, STEPS, NT> keys;
   keys.load(k, key, end, d);
   float sum[NT][2];
@@ -36,7 +37,7 @@ DEVICE void column_sums_mma(float *dst, const float *lse, int pitch, const T *q,
       float l = i < m ? lse[i] : INF;
       UNROLL for (int j = 0; j < NT; j++)
         UNROLL for (int e = 0; e < 2; e++) {
-          float p = exp2(fma(c[j][2 * h + e], scale, -l));
+          float p = exp2(fma(bend(c[j][2 * h + e]), scale, -l));
           if (!whole && !sees(start + i, key + 8 * j + 2 * t + e, window)) p = 0.f;
           sum[j][e] += p;
         }
@@ -57,7 +58,7 @@ extern __shared__ float dynamic[];
 
 template <typename T>
 DEVICE void column_sums_plain(float *dst, const float *lse, int pitch, const T *q, const T *k, int m, int start, i64 n, int heads, int kvHeads,
-                              int d, int low, int window, float scale) {
+                              int d, int low, int window, float scale, Way way) {
   const int keys = 32, warps = 8;
   __shared__ float sums[warps][keys];
   next();
@@ -66,6 +67,8 @@ DEVICE void column_sums_plain(float *dst, const float *lse, int pitch, const T *
   k += head / (heads / kvHeads) * n * d;
   q += (i64)head * d;
   lse += (i64)head * pitch;
+  scale *= LOG2E;
+  Bend bend(scale, way);
   float *sq = dynamic, *sk = sq + warps * d;
   for (int i = thread(); i < keys * d; i += threads()) sk[i / d * width + i % d] = key + i / d < end ? to_float(k[(i64)key * d + i]) : 0.f;
   int last = window > 0 ? min(m, key + keys - 1 + window - start) : m;
@@ -73,12 +76,12 @@ DEVICE void column_sums_plain(float *dst, const float *lse, int pitch, const T *
   for (int i0 = max(0, key - start); i0 < last; i0 += warps) {
     sync();
     for (int i = thread(); i < warps * d; i += threads())
-      sq[i] = i0 + i / d < m ? to_float(q[(i64)(i0 + i / d) * heads * d + i % d]) * (scale * LOG2E) : 0.f;
+      sq[i] = i0 + i / d < m ? to_float(q[(i64)(i0 + i / d) * heads * d + i % d]) * scale : 0.f;
     sync();
     int i = i0 + warp();
     float s = 0.f;
     for (int e = 0; e < d; e++) s = fma(sq[warp() * d + e], sk[lane() * width + e], s);
-    if (i < m && sees(start + i, at, window)) sum += exp2(s - lse[i]);
+    if (i < m && sees(start + i, at, window)) sum += exp2(bend(s) - lse[i]);
   }
   sums[warp()][lane()] = sum;
   sync();
@@ -90,9 +93,9 @@ DEVICE void column_sums_plain(float *dst, const float *lse, int pitch, const T *
 }
 
 #define ONE(T, name, bounds, version, ...) \
-  KERNEL __launch_bounds__ bounds column_sums_##name(float *dst, const float *lse, int pitch, const T *q, const T *k, int m, int start, i64 n, int heads, int kvHeads, \
-      int d, int low, int window, float scale) { \
-    column_sums_##version<__VA_ARGS__>(dst, lse, pitch, q, k, m, start, n, heads, kvHeads, d, low, window, scale); \
+  KERNEL __launch_bounds__ bounds NAME(column_sums_##name)(float *dst, const float *lse, int pitch, const T *q, const T *k, int m, int start, i64 n, int heads, int kvHeads, \
+      int d, int low, int window, float scale WAY_PARAMETERS) { \
+    column_sums_##version<__VA_ARGS__>(dst, lse, pitch, q, k, m, start, n, heads, kvHeads, d, low, window, scale, WAY_ARGUMENTS); \
   }
 #define INSTANCE(T, name) ONE(T, mma_64_##name, (128, 3), mma, T, 2, 4) ONE(T, mma_128_##name, (128, 3), mma, T, 4, 4) ONE(T, mma_256_##name, (128, 3), mma, T, 8, 2) \
   ONE(T, plain_##name, (256), plain, T)

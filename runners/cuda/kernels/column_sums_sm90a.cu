@@ -1,6 +1,6 @@
 // column_sums for compute capability 9.0: what the queries at positions start … start+m
 // pay to each key, dst[h][j] = (j < start ? dst[h][j] : 0) + Σ_i 2^(scale·q[i][h]·k[j] -
-// lse[h][i]), scale in units of log2. 16-bit types, heads of 64, 96 or 128. dst (heads, n);
+// lse[h][i]), scale in units of log2. 16-bit types, heads of 64, 96, 128 or 256. dst (heads, n);
 // q (m, heads, d) and k (kvHeads, rows, d) through tensor maps, the keys' rows ending at
 // start+m; lse (heads, pitch) from attention, pitch a multiple of four that leaves room
 // for 128 behind m.
@@ -15,9 +15,9 @@
 // what attention's two products take. Each block reads 32 KB of queries and 512 bytes of
 // lse for 128 · 128 pairs, 1024 clocks: what attention reads of keys and values.
 #include "wgmma.h"
+#include "way.h"
 
 const int tile = 128;        // keys of a block, queries of a step
-const int stages = 4;
 const u32 half = tile * 128; // bytes of 64 columns of a tile
 const u32 norms = tile * 4;  // bytes of a step's lse
 
@@ -37,8 +37,8 @@ template <bool value_> struct Edge { static constexpr bool value = value_; }; //
 
 template <typename T, int D>
 DEVICE void column_sums(u64 mapQ, u64 mapK, float *dst, const float *lse, int pitch, int m, int start, i64 n, int heads, int kvHeads,
-                        int low, int tiles, int window, float scale) {
-  const int halves = (D + 63) / 64;
+                        int low, int tiles, int window, float scale, Way way) {
+  const int halves = (D + 63) / 64, stages = D > 128 ? 2 : 4; // as many as there is room for
   const u32 bytes = halves * half; // of a tile
   alignas(8) __shared__ u64 barriers[1 + 2 * stages];
   u32 base = (shared_address(dynamic) + 1023) & ~1023u;
@@ -88,6 +88,7 @@ DEVICE void column_sums(u64 mapQ, u64 mapK, float *dst, const float *lse, int pi
   // A query at position key+x sees the key where 0 ≤ x < reach.
   int end = start + m, reach0 = max(0, end - key), reach1 = max(0, end - key - 8);
   if (window > 0) reach0 = min(reach0, window), reach1 = min(reach1, window);
+  Bend bend(scale, way);
   float S[64], P[64], sum0 = 0.f, sum1 = 0.f;
   u64 keys = operand(sk + group * (half / 2), 16);
   auto product = [&](float (&d)[64], int stage) INLINE {
@@ -109,7 +110,7 @@ DEVICE void column_sums(u64 mapQ, u64 mapK, float *dst, const float *lse, int pi
       float l[2];
       asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(l[0]), "=f"(l[1]) : "r"(norm + 32 * i) : "memory");
       UNROLL for (int e = 0; e < 2; e++) {
-        float p0 = exp2(fma(s[4 * i + e], scale, -l[e])), p1 = exp2(fma(s[4 * i + 2 + e], scale, -l[e]));
+        float p0 = exp2(fma(bend(s[4 * i + e]), scale, -l[e])), p1 = exp2(fma(bend(s[4 * i + 2 + e]), scale, -l[e]));
         if constexpr (edge_step.value) {
           u32 x = from + 8 * i + e;
           p0 = x < (u32)reach0 ? p0 : 0.f, p1 = x - 8 < (u32)reach1 ? p1 : 0.f;
@@ -176,13 +177,22 @@ DEVICE void column_sums(u64 mapQ, u64 mapK, float *dst, const float *lse, int pi
 }
 
 #define ONE(T, name, D) \
-  KERNEL __launch_bounds__(384, 1) column_sums_##D##_##name(Map mapQ, Map mapK, float *dst, const float *lse, int pitch, int m, int start, i64 n, int heads, \
-      int kvHeads, int low, int tiles, int window, float scale) { \
-    column_sums<T, D>(MAP("column_sums_" #D "_" #name, 0), MAP("column_sums_" #D "_" #name, 1), dst, lse, pitch, m, start, n, heads, kvHeads, low, tiles, window, scale); \
+  KERNEL __launch_bounds__(384, 1) NAME(column_sums_##D##_##name)(Map mapQ, Map mapK, float *dst, const float *lse, int pitch, int m, int start, i64 n, int heads, \
+      int kvHeads, int low, int tiles, int window, float scale WAY_PARAMETERS) { \
+    column_sums<T, D>(MAP(TEXT(NAME(column_sums_##D##_##name)), 0), MAP(TEXT(NAME(column_sums_##D##_##name)), 1), dst, lse, pitch, m, start, n, heads, kvHeads, low, tiles, window, scale, WAY_ARGUMENTS); \
   }
+#if WAY == WAY_PLAIN
 ONE(bf16, bf16, 64)
 ONE(bf16, bf16, 96)
 ONE(bf16, bf16, 128)
 ONE(f16, f16, 64)
 ONE(f16, f16, 96)
 ONE(f16, f16, 128)
+ONE(bf16, bf16, 256)
+ONE(f16, f16, 256)
+#else // Gemma 2
+ONE(bf16, bf16, 128)
+ONE(f16, f16, 128)
+ONE(bf16, bf16, 256)
+ONE(f16, f16, 256)
+#endif

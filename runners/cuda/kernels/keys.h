@@ -1,6 +1,6 @@
 // keys.h: keys that stay in a warp's registers while queries pass by, with mma.sync.
 #pragma once
-#include "device.h"
+#include "way.h"
 
 // A warp's share: 8·NT keys, whose fragments stay in registers while the queries
 // pass by, 16 at a time. Lane g·4+t reads columns 8t … 8t+7 of each 32.

@@ -2,82 +2,127 @@
 // everything but the experts' products.
 #include "device.h"
 
-// A token's probabilities from the router's logits: the softmax over the perToken highest
-// (ties: lowest index), 0 for the other experts. At most 64 experts; returns a bit for each
-// that the token takes.
-DEVICE u64 choose(float *probabilities, const float *logits, i64 i, int experts, int perToken) {
-  logits += i * experts;
-  probabilities += i * experts;
-  u64 chosen = 0;
-  float highest = 0.f, sum = 0.f;
+// The experts that a token takes, chosen by a warp from the router's logits (experts), at
+// most 1024: lane l has a bit i for expert 32·i+l. A share is exp(logit − highest) / sum,
+// the sum being over the chosen experts, or over all. Ties go to the lowest index.
+struct Chosen {
+  u32 mine;
+  float highest, sum;
+  DEVICE float share(float logit) const { return exp(logit - highest) / sum; }
+};
+
+DEVICE Chosen choose(const float *logits, int experts, int perToken, int all) {
+  Chosen c = {0, 0.f, 0.f};
   for (int k = 0; k < perToken; k++) {
     int best = -1;
-    for (int e = 0; e < experts; e++)
-      if (!(chosen >> e & 1) && (best < 0 || logits[e] > logits[best])) best = e;
-    if (k == 0) highest = logits[best];
-    chosen |= 1ull << best;
-    sum += exp(logits[best] - highest);
+    float top = 0.f;
+    for (int i = 0, e = lane(); e < experts; i++, e += 32)
+      if (!(c.mine >> i & 1) && (best < 0 || logits[e] > top)) best = e, top = logits[e];
+    UNROLL for (int mask = 16; mask; mask >>= 1) {
+      int other = __nvvm_shfl_sync_bfly_i32(~0u, best, mask, 31);
+      float its = shuffle_xor(top, mask);
+      if (other >= 0 && (best < 0 || its > top || (!(top > its) && other < best))) best = other, top = its;
+    }
+    if (k == 0) c.highest = top;
+    if (best % 32 == lane()) c.mine |= 1u << best / 32;
+    c.sum += exp(top - c.highest);
   }
-  for (int e = 0; e < experts; e++) {
-    bool on = chosen >> e & 1;
-    probabilities[e] = on ? exp(logits[e] - highest) / sum : 0.f;
+  if (all) {
+    float sum = 0.f;
+    for (int e = lane(); e < experts; e += 32) sum += exp(logits[e] - c.highest);
+    c.sum = sum_warp(sum);
   }
-  return chosen;
+  return c;
 }
 
-// route: probabilities (m, experts); used[e] = 1 where some token takes expert e; the host
-// has cleared used. One thread per token.
-KERNEL route(float *probabilities, int *used, const float *logits, int m, int experts, int perToken) {
+// route: probabilities (m, experts), 0 where a token does not take the expert; used[e] = 1
+// where some token takes expert e; the host has cleared used. One warp per token.
+KERNEL route(float *probabilities, int *used, const float *logits, int m, int experts, int perToken, int all) {
   next();
   wait();
-  i64 i = block_x() * threads() + thread();
+  i64 i = block_x() * (threads() / 32) + warp();
   if (i >= m) return;
-  u64 chosen = choose(probabilities, logits, i, experts, perToken);
-  for (int e = 0; e < experts; e++)
-    if (chosen >> e & 1) used[e] = 1;
+  Chosen c = choose(logits + i * experts, experts, perToken, all);
+  for (int s = 0, e = lane(); e < experts; s++, e += 32) {
+    bool on = c.mine >> s & 1;
+    probabilities[i * experts + e] = on ? c.share(logits[i * experts + e]) : 0.f;
+    if (on) used[e] = 1;
+  }
 }
 
-// route_few: probabilities (m, experts); list (count) gets the numbers of the experts that
-// any token takes, ascending, then −1. One warp, one thread per token.
-KERNEL route_few(float *probabilities, int *list, int count, const float *logits, int m, int experts, int perToken) {
-  next();
-  wait();
-  u64 chosen = thread() < m ? choose(probabilities, logits, thread(), experts, perToken) : 0;
-  u32 low = (u32)chosen, high = (u32)(chosen >> 32);
-  UNROLL for (int mask = 16; mask; mask >>= 1) {
-    low |= (u32)__nvvm_shfl_sync_bfly_i32(~0u, (int)low, mask, 31);
-    high |= (u32)__nvvm_shfl_sync_bfly_i32(~0u, (int)high, mask, 31);
+// Of the products that tokens have with their experts, those of one expert lie together, in
+// the order of the tokens, behind those of the experts before: their rows.
+//
+// For each token i, calls each(s, row, e) for the s-th of its experts by number: e is that
+// expert, and row the product's. A warp does so together; first(e) is expert e's first row,
+// before(e) how many tokens before this one take it.
+template <typename First, typename Before, typename F>
+DEVICE void rows_of(u32 mine, int experts, First first, Before before, F each) {
+  for (int i = 0, s = 0; i * 32 < experts; i++) {
+    bool on = mine >> i & 1;
+    u32 all = __nvvm_vote_ballot_sync(~0u, on);
+    int e = 32 * i + lane();
+    if (on) each(s + __builtin_popcount(all & ((1u << lane()) - 1)), first(e) + before(e), e);
+    s += __builtin_popcount(all);
   }
-  if (thread() > 0) return;
-  int n = 0;
-  for (int e = 0; e < experts; e++)
-    if (((e < 32 ? low : high) >> (e & 31)) & 1) list[n++] = e;
-  for (; n < count; n++) list[n] = -1;
 }
 
-// mixture_join: dst[r] += Σ probabilities[r][e] · y[s][r] over the experts e = list[s], in
-// their order, rounded once. y (count, m, width) float, dst (m, width); blockIdx.y is r.
-template <typename T>
-DEVICE void join(T *dst, const float *y, const int *list, int count, const float *probabilities, int experts, int m, i64 width) {
+// route_few, for at most 64 tokens, one block with a thread for each expert:
+//   choices (count)          expert, first row, how many rows: at most eight; no rows at the end
+//   tokens (m·perToken)      the token of each row
+//   places, shares (m, perToken)   the rows of each token, its experts in their order
+struct Choice { int expert, first, rows, unused; };
+
+KERNEL route_few(Choice *choices, int *tokens, int *places, float *shares, int count, const float *logits, int m, int experts, int perToken, int all) {
+  __shared__ u32 taken[64][32];
+  __shared__ float highest[64], totals[64];
+  __shared__ u64 takers[1024]; // of each expert, a bit for each token
+  __shared__ int firsts[1024], sums[2][32];
   next();
   wait();
-  i64 r = block_y(), j = block_x() * threads() + thread();
-  if (j >= width) return;
-  float sum = 0.f;
-  for (int s = 0; s < count; s++) {
-    int e = list[s];
-    float p = e < 0 ? 0.f : probabilities[r * experts + e];
-    if (p != 0.f) sum = fma(p, y[(s * m + r) * width + j], sum);
+  int warps = threads() / 32;
+  for (int i = warp(); i < m; i += warps) {
+    Chosen c = choose(logits + (i64)i * experts, experts, perToken, all);
+    taken[i][lane()] = c.mine;
+    if (lane() == 0) highest[i] = c.highest, totals[i] = c.sum;
   }
-  from_float(dst[r * width + j], to_float(dst[r * width + j]) + sum);
+  sync();
+  int e = thread();
+  u64 bits = 0;
+  if (e < experts)
+    for (int i = 0; i < m; i++) bits |= (u64)(taken[i][e % 32] >> e / 32 & 1) << i;
+  int rows = __builtin_popcountll(bits), parts = (rows + 7) / 8;
+  int first = rows, part = parts; // sums over the experts up to this one
+  UNROLL for (int d = 1; d < 32; d <<= 1) {
+    int a = __nvvm_shfl_sync_up_i32(~0u, first, d, 0), b = __nvvm_shfl_sync_up_i32(~0u, part, d, 0);
+    if (lane() >= d) first += a, part += b;
+  }
+  if (lane() == 31) sums[0][warp()] = first, sums[1][warp()] = part;
+  sync();
+  for (int w = 0; w < warp(); w++) first += sums[0][w], part += sums[1][w];
+  int total = 0;
+  for (int w = 0; w < warps; w++) total += sums[1][w];
+  first -= rows;
+  part -= parts;
+  if (e < experts) {
+    takers[e] = bits;
+    firsts[e] = first;
+    for (int p = 0; p < parts; p++) choices[part + p] = Choice{e, first + 8 * p, min(8, rows - 8 * p), 0};
+    for (int i = 0, row = first; i < m; i++)
+      if (bits >> i & 1) tokens[row++] = i;
+  }
+  for (int p = total + thread(); p < count; p += threads()) choices[p] = Choice{0, 0, 0, 0};
+  sync();
+  for (int i = warp(); i < m; i += warps) {
+    const float *l = logits + (i64)i * experts;
+    Chosen c = {taken[i][lane()], highest[i], totals[i]};
+    rows_of(c.mine, experts, [&](int e) INLINE { return firsts[e]; }, [&](int e) INLINE { return __builtin_popcountll(takers[e] & ((1ull << i) - 1)); },
+            [&](int s, int row, int e) INLINE {
+              places[i * perToken + s] = row;
+              shares[i * perToken + s] = c.share(l[e]);
+            });
+  }
 }
-#define JOIN(T, name) \
-  KERNEL mixture_join_##name(T *dst, const float *y, const int *list, int count, const float *probabilities, int experts, int m, i64 width) { \
-    join(dst, y, list, count, probabilities, experts, m, width); \
-  }
-JOIN(float, f32)
-JOIN(f16, f16)
-JOIN(bf16, bf16)
 
 // mixture_add: sum[r] += probabilities[r][e] · y[i] for the rows i of one expert's
 // output, r = rows[i], or i where rows is null. y (count, width) and sum (m, width)
@@ -119,41 +164,66 @@ KERNEL mixture_rank(int *counts, int *rank, const float *probabilities, int m, i
   if (thread() == 0) counts[e] = before;
 }
 
-// Calls each(row, probability) for the rows that are token i's, its experts in their order.
-template <typename F> DEVICE void rows_of(i64 i, const int *counts, const int *rank, const float *probabilities, int experts, F each) {
-  for (int e = 0, first = 0; e < experts; first += counts[e++]) {
-    float p = probabilities[i * experts + e];
-    if (p != 0.f) each((i64)first + rank[i * experts + e], p);
+// mixture_place: places and shares (m, perToken) as in route_few. One warp per token.
+KERNEL mixture_place(int *places, float *shares, const int *counts, const int *rank, const float *probabilities, int m, int experts, int perToken) {
+  next();
+  wait();
+  i64 i = block_x() * (threads() / 32) + warp();
+  if (i >= m) return;
+  for (int base = 0, first = 0, s = 0; base < experts; base += 32) {
+    int e = base + lane(), mine = e < experts ? counts[e] : 0, sum = mine;
+    UNROLL for (int d = 1; d < 32; d <<= 1) {
+      int a = __nvvm_shfl_sync_up_i32(~0u, sum, d, 0);
+      if (lane() >= d) sum += a;
+    }
+    float p = e < experts ? probabilities[i * experts + e] : 0.f;
+    u32 all = __nvvm_vote_ballot_sync(~0u, p != 0.f);
+    if (p != 0.f) {
+      int at = s + __builtin_popcount(all & ((1u << lane()) - 1));
+      places[i * perToken + at] = first + sum - mine + rank[i * experts + e];
+      shares[i * perToken + at] = p;
+    }
+    s += __builtin_popcount(all);
+    first += from_lane(sum, 31);
+    if (base + 32 >= experts)
+      for (int at = s + lane(); at < perToken; at += 32) places[i * perToken + at] = -1; // shares too small for float
   }
 }
 
 // mixture_gather: to[row] = x[i] for the rows of token i. One block per token.
-template <typename T> DEVICE void gather(T *to, const T *x, const int *counts, const int *rank, const float *probabilities, int experts, i64 width) {
+template <typename T> DEVICE void gather(T *to, const T *x, const int *places, int perToken, i64 width) {
   next();
   wait();
   i64 i = block_x();
-  rows_of(i, counts, rank, probabilities, experts, [&](i64 row, float) INLINE {
+  for (int s = 0; s < perToken; s++) {
+    i64 row = places[i * perToken + s];
+    if (row < 0) continue;
     for (i64 j = 8 * thread(); j < width; j += 8 * threads()) *(u32x4 *)(to + row * width + j) = *(const u32x4 *)(x + i * width + j);
-  });
+  }
 }
+#define MANY(T, name) \
+  KERNEL mixture_gather_##name(T *to, const T *x, const int *places, int perToken, i64 width) { gather(to, x, places, perToken, width); }
+MANY(f16, f16)
+MANY(bf16, bf16)
 
-// mixture_sum: dst[i] += Σ probability · y[row] over the rows of token i, rounded once. y
-// (rows, width) float, dst (m, width); blockIdx.x is i.
-template <typename T> DEVICE void sum(T *dst, const float *y, const int *counts, const int *rank, const float *probabilities, int experts, i64 width) {
+// mixture_sum: dst[i] += Σ share · y[row] over the rows of token i, its experts in their
+// order, rounded once. y (rows, width) float, dst (m, width); blockIdx.x is i.
+template <typename T> DEVICE void sum(T *dst, const float *y, const int *places, const float *shares, int perToken, i64 width) {
   next();
   wait();
   i64 i = block_x(), j = block_y() * threads() + thread();
   if (j >= width) return;
   float s = 0.f;
-  rows_of(i, counts, rank, probabilities, experts, [&](i64 row, float p) INLINE { s = fma(p, y[row * width + j], s); });
+  for (int n = 0; n < perToken; n++) {
+    i64 row = places[i * perToken + n];
+    if (row >= 0) s = fma(shares[i * perToken + n], y[row * width + j], s);
+  }
   from_float(dst[i * width + j], to_float(dst[i * width + j]) + s);
 }
-#define MANY(T, name) \
-  KERNEL mixture_gather_##name(T *to, const T *x, const int *counts, const int *rank, const float *probabilities, int experts, i64 width) { \
-    gather(to, x, counts, rank, probabilities, experts, width); \
-  } \
-  KERNEL mixture_sum_##name(T *dst, const float *y, const int *counts, const int *rank, const float *probabilities, int experts, i64 width) { \
-    sum(dst, y, counts, rank, probabilities, experts, width); \
+#define SUM(T, name) \
+  KERNEL mixture_sum_##name(T *dst, const float *y, const int *places, const float *shares, int perToken, i64 width) { \
+    sum(dst, y, places, shares, perToken, width); \
   }
-MANY(f16, f16)
-MANY(bf16, bf16)
+SUM(float, f32)
+SUM(f16, f16)
+SUM(bf16, bf16)

@@ -17,6 +17,7 @@ template <int N> DEVICE void multiply_wait() { asm volatile("wgmma.wait_group.sy
 // has of row r = 16·(warp % 4) + lane / 4 and row r+8 the columns 8j + 2·(lane % 4) and
 // the next one, at 4j, 4j+1 and 4j+2, 4j+3.
 #define NAMES16 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15"
+#define NAMES24 NAMES16 ",%16,%17,%18,%19,%20,%21,%22,%23"
 #define NAMES32 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15" \
         ",%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
 #define NAMES48 NAMES32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47"
@@ -28,6 +29,7 @@ template <int N> DEVICE void multiply_wait() { asm volatile("wgmma.wait_group.sy
 #define SUMS(n) "{" NAMES##n "}"
 #define EIGHT(a) "+f"(d[a]), "+f"(d[a + 1]), "+f"(d[a + 2]), "+f"(d[a + 3]), "+f"(d[a + 4]), "+f"(d[a + 5]), "+f"(d[a + 6]), "+f"(d[a + 7])
 #define OUTPUTS16 EIGHT(0), EIGHT(8)
+#define OUTPUTS24 OUTPUTS16, EIGHT(16)
 #define OUTPUTS32 EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24)
 #define OUTPUTS48 OUTPUTS32, EIGHT(32), EIGHT(40)
 #define OUTPUTS64 OUTPUTS48, EIGHT(48), EIGHT(56)

@@ -21,7 +21,7 @@ const int warps = 8;
 
 // Puts a query's splits together: eight lanes share them, in a fixed order. The head's last
 // block to arrive does it, when all blocks have written theirs.
-DEVICE void join(float *joined, const float *state, int *arrived, int head, int splits, int w) {
+DEVICE void join(float *joined, const float *state, int *arrived, int head, int splits, int w, Way way) {
   __shared__ int last;
   asm volatile("fence.acq_rel.gpu;" ::: "memory");
   sync();
@@ -58,6 +58,7 @@ DEVICE void join(float *joined, const float *state, int *arrived, int head, int 
       m = high;
     }
     if (thread() % 8 == 0 && i < w) {
+      if constexpr (WAY != WAY_PLAIN) settle(m, s, sink(way, head));
       joined[((i64)head * w + i) * 2] = m;
       joined[((i64)head * w + i) * 2 + 1] = 1.f / s;
     }
@@ -81,7 +82,7 @@ DEVICE void recall(float (&top)[256], float (&share)[256], const float *joined, 
 
 template <typename T, int STEPS, int NT>
 DEVICE void window_state(float *state, float *joined, int *arrived, const T *q, const T *k, int w, int n, int head0, int heads, int kvHeads, int d,
-                         int length, int window, float scale) {
+                         int length, int window, float scale, Way way) {
   __shared__ float top[warps][256], total[warps][256];
   next();
   wait();
@@ -89,6 +90,7 @@ DEVICE void window_state(float *state, float *joined, int *arrived, const T *q, 
   k += (i64)(head / (heads / kvHeads)) * n * d;
   q += (i64)head * d;
   scale *= LOG2E;
+  Bend bend(scale, way);
   for (int i = lane(); i < w; i += 32) top[warp()][i] = -INF, total[warp()][i] = 0.f;
   sync_warp();
   int begin = (int)block_x() * length, end = min(begin + length, n);
@@ -106,7 +108,7 @@ DEVICE void window_state(float *state, float *joined, int *arrived, const T *q, 
           UNROLL for (int e = 0; e < 2; e++) {
             int at = key + 8 * j + 2 * t + e;
             float &x = c[j][2 * h + e];
-            x *= scale;
+            x = bend(x) * scale;
             if (!whole && !(at < end && sees(position, at, window))) x = -INF;
             m = max(m, x);
           }
@@ -137,12 +139,12 @@ DEVICE void window_state(float *state, float *joined, int *arrived, const T *q, 
     to[0] = m;
     to[1] = s;
   }
-  join(joined, state, arrived, head, (int)blocks_x(), w);
+  join(joined, state, arrived, head, (int)blocks_x(), w, way);
 }
 
 template <typename T, int STEPS, int NT, int N>
 DEVICE void window_sum(Windows windows, const float *joined, const T *q, const T *k, int w, int n, int head0, int heads,
-                       int kvHeads, int d, int length, int window, float scale) {
+                       int kvHeads, int d, int length, int window, float scale, Way way) {
   __shared__ float top[256], share[256];
   next();
   wait();
@@ -150,6 +152,7 @@ DEVICE void window_sum(Windows windows, const float *joined, const T *q, const T
   k += (i64)(head / (heads / kvHeads)) * n * d;
   q += (i64)head * d;
   scale *= LOG2E;
+  Bend bend(scale, way);
   recall(top, share, joined, head, w);
   int widest = N == 1 ? windows.w[0] : max(windows.w[0], windows.w[1]), narrowest = N == 1 ? windows.w[0] : min(windows.w[0], windows.w[1]);
   int begin = (int)block_x() * length, end = min(begin + length, n - narrowest);
@@ -167,7 +170,7 @@ DEVICE void window_sum(Windows windows, const float *joined, const T *q, const T
         float mi = top[i], si = share[i];
         UNROLL for (int j = 0; j < NT; j++)
           UNROLL for (int e = 0; e < 2; e++) {
-            float p = exp2(fma(c[j][2 * h + e], scale, -mi)) * si;
+            float p = exp2(fma(bend(c[j][2 * h + e]), scale, -mi)) * si;
             if (window > 0 && key + 8 * j + 2 * t + e <= position - window) p = 0.f;
             // A key after the query may have any power: no window counts it.
             UNROLL for (int x = 0; x < N; x++) sum[x][j][e] += i >= w - windows.w[x] ? p : 0.f;
@@ -195,19 +198,21 @@ template <typename T> DEVICE float dot(const T *a, const T *b, int d) {
 
 template <typename T>
 DEVICE void window_state_plain(float *state, float *joined, int *arrived, const T *q, const T *k, int w, int n, int head0, int heads, int kvHeads,
-                               int d, int length, int window, float scale) {
+                               int d, int length, int window, float scale, Way way) {
   __shared__ float scratch[32];
   next();
   wait();
   int head = head0 + (int)block_y();
   k += (i64)(head / (heads / kvHeads)) * n * d;
   q += (i64)head * d;
+  float units = scale * LOG2E;
+  Bend bend(units, way);
   int begin = (int)block_x() * length, end = min(begin + length, n);
   for (int i = 0; i < w; i++) {
     float m = -INF, s = 0.f;
     for (int j = begin + thread(); j < end; j += threads()) {
       if (!sees(n - w + i, j, window)) continue;
-      float x = dot(q + (i64)i * heads * d, k + (i64)j * d, d) * scale * LOG2E, high = max(m, x);
+      float product = dot(q + (i64)i * heads * d, k + (i64)j * d, d), x = WAY == WAY_CAP ? bend(product) : product * scale * LOG2E, high = max(m, x);
       s = s * exp2(m - high) + exp2(x - high);
       m = high;
     }
@@ -219,12 +224,12 @@ DEVICE void window_state_plain(float *state, float *joined, int *arrived, const 
       to[1] = s;
     }
   }
-  join(joined, state, arrived, head, (int)blocks_x(), w);
+  join(joined, state, arrived, head, (int)blocks_x(), w, way);
 }
 
 template <typename T, int N>
 DEVICE void window_sum_plain(Windows windows, const float *joined, const T *q, const T *k, int w, int n, int head0, int heads,
-                             int kvHeads, int d, int length, int window, float scale) {
+                             int kvHeads, int d, int length, int window, float scale, Way way) {
   __shared__ float top[256], share[256];
   next();
   wait();
@@ -232,28 +237,35 @@ DEVICE void window_sum_plain(Windows windows, const float *joined, const T *q, c
   k += (i64)(head / (heads / kvHeads)) * n * d;
   q += (i64)head * d;
   recall(top, share, joined, head, w);
+  float units = scale * LOG2E;
+  Bend bend(units, way);
   UNROLL for (int x = 0; x < N; x++) {
     int m = n - windows.w[x], begin = (int)block_x() * length, end = min(begin + length, m);
     for (int j = begin + thread(); j < end; j += threads()) {
       float s = 0.f;
       for (int i = w - windows.w[x]; i < w; i++) {
         if (!sees(n - w + i, j, window)) continue;
-        s += exp2(dot(q + (i64)i * heads * d, k + (i64)j * d, d) * scale * LOG2E - top[i]) * share[i];
+        float product = dot(q + (i64)i * heads * d, k + (i64)j * d, d);
+        s += exp2((WAY == WAY_CAP ? bend(product) : product * scale * LOG2E) - top[i]) * share[i];
       }
       windows.dst[x][(i64)head * m + j] = s;
     }
   }
 }
 
+#if WAY == WAY_SINKS // whose sums are the plain ones
+#define SUM(...)
+#else
 #define SUM(T, name, version, N, ...) \
-  KERNEL __launch_bounds__(256, 2) window_sum##N##_##name(float *dst0, float *dst1, int w0, int w1, const float *joined, const T *q, const T *k, int w, int n, \
-      int head0, int heads, int kvHeads, int d, int length, int window, float scale) { \
-    window_sum##version<__VA_ARGS__, N>(Windows{{dst0, dst1}, {w0, w1}}, joined, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
+  KERNEL __launch_bounds__(256, 2) NAME(window_sum##N##_##name)(float *dst0, float *dst1, int w0, int w1, const float *joined, const T *q, const T *k, int w, int n, \
+      int head0, int heads, int kvHeads, int d, int length, int window, float scale WAY_PARAMETERS) { \
+    window_sum##version<__VA_ARGS__, N>(Windows{{dst0, dst1}, {w0, w1}}, joined, q, k, w, n, head0, heads, kvHeads, d, length, window, scale, WAY_ARGUMENTS); \
   }
+#endif
 #define INSTANCE(T, name, version, ...) \
-  KERNEL __launch_bounds__(256, 2) window_state_##name(float *state, float *joined, int *arrived, const T *q, const T *k, int w, int n, int head0, int heads, \
-      int kvHeads, int d, int length, int window, float scale) { \
-    window_state##version<__VA_ARGS__>(state, joined, arrived, q, k, w, n, head0, heads, kvHeads, d, length, window, scale); \
+  KERNEL __launch_bounds__(256, 2) NAME(window_state_##name)(float *state, float *joined, int *arrived, const T *q, const T *k, int w, int n, int head0, int heads, \
+      int kvHeads, int d, int length, int window, float scale WAY_PARAMETERS) { \
+    window_state##version<__VA_ARGS__>(state, joined, arrived, q, k, w, n, head0, heads, kvHeads, d, length, window, scale, WAY_ARGUMENTS); \
   } \
   SUM(T, name, version, 1, __VA_ARGS__) SUM(T, name, version, 2, __VA_ARGS__)
 INSTANCE(f16, 64_f16, , f16, 2, 4)

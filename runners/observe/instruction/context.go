@@ -105,7 +105,7 @@ func (s Settings) question(ctx context.Context, m *models.Model, text []int32, a
 	}
 	q.Response, q.kept = r.response, r.kept
 	for i, v := range variants {
-		sizes := make([]int, m.Layers)
+		sizes := make([]int, len(m.PolicyLayers()))
 		for layer, heads := range q.kept[i] {
 			for h, keep := range heads {
 				end, _ := slices.BinarySearch(keep, int32(len(text)))

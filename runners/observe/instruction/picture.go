@@ -13,7 +13,7 @@ func (r *Report) Figures() []plots.Figure {
 	if n := len(r.seen()); n > 1 {
 		contexts = fmt.Sprintf("mean of %d contexts", n)
 	}
-	about := fmt.Sprintf("%s, %s, %d tokens of greedy response", r.Model, contexts, r.Settings.Response)
+	about := fmt.Sprintf("%s, %s, %d tokens of greedy response", r.Subject(), contexts, r.Settings.Response)
 	chance := column{"chance", nil, 0}
 	return []plots.Figure{
 		plots.Lines("observe_instruction", "What two questions about one context have in common",

@@ -12,7 +12,7 @@ import (
 // reading is a prompt of n tokens with its response of T.
 type reading struct {
 	response []int32
-	kept     [][][][]int32 // by variant, layer and cache head: positions, ascending
+	kept     [][][][]int32 // by variant, layer in which policies choose and cache head: positions, ascending
 }
 
 // read answers a prompt greedily with the full cache, and reads back what each variant keeps of it.
@@ -26,7 +26,8 @@ func read(ctx context.Context, m *models.Model, prompt []int32, sample, tokens i
 	d := m.Device()
 	for _, s := range done.Sequences[1:] {
 		var layers [][][]int32
-		for _, c := range s.Caches {
+		for _, layer := range m.PolicyLayers() {
+			c := s.Caches[layer]
 			heads := make([][]int32, len(c.Len))
 			for h, n := range c.Len {
 				heads[h] = make([]int32, n)
@@ -93,7 +94,7 @@ func (a *attention) rows(lo, hi, n int) [][]float32 {
 	return list
 }
 
-// layers reads tokens and calls see with the attention of each layer, whose queries are held from first on.
+// layers reads tokens and calls see with the attention of each layer in which policies choose, whose queries are held from first on.
 func layers(ctx context.Context, m *models.Model, tokens []int32, first int, see func(layer int, a *attention)) error {
 	d, width := m.Device(), m.QueryWidth()
 	a := &attention{d: d, first: first}
@@ -116,9 +117,9 @@ func layers(ctx context.Context, m *models.Model, tokens []int32, first int, see
 			}
 		},
 		TraceKV: func(layer int, kv engine.KV) {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !m.Fixed(layer) {
 				a.kv, a.by = kv, m.Attention(layer)
-				see(layer, a)
+				see(slices.Index(m.PolicyLayers(), layer), a)
 			}
 		},
 	})

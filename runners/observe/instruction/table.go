@@ -69,7 +69,7 @@ func (r *Report) Table(w io.Writer) error {
 	for _, c := range r.seen() {
 		questions, pairs = questions+len(c.Questions), pairs+len(c.Pairs)
 	}
-	fmt.Fprintf(w, "%s on %s\ncontexts: %d with %d questions, %d pairs; responses: %d tokens of the full cache's greedy answer\n", r.Model, r.About, len(r.seen()), questions, pairs, s.Response)
+	fmt.Fprintf(w, "%s on %s\ncontexts: %d with %d questions, %d pairs; responses: %d tokens of the full cache's greedy answer\n", r.Subject(), r.About, len(r.seen()), questions, pairs, s.Response)
 	fmt.Fprintf(w, "a question's rows are its tokens and its response; each votes for 1/%d of the context, by head\n", s.Share)
 	fmt.Fprintln(w, "percent, the mean over contexts, with 95 % intervals over them")
 

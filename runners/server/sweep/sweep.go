@@ -229,10 +229,10 @@ func (*part) Plan([]runners.Place) {}
 
 // Finished counts a sample once: one that a server answered before it was lost is met again
 // when the others' errors are written.
-func (p *part) Finished(t datasets.Task, number int) {
+func (p *part) Finished(t datasets.Task, number int, spent runners.Spent) {
 	name := p.of + " " + t.Name() + " " + t.ID(number)
 	if !p.told[name] {
 		p.told[name] = true
-		p.Watch.Finished(t, number)
+		p.Watch.Finished(t, number, spent)
 	}
 }

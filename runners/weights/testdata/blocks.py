@@ -16,7 +16,7 @@ import numpy as np
 T = gguf.GGMLQuantizationType
 HALVES = {  # where the half-precision numbers of a block lie
     T.Q8_0: [0], T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2],
-    T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208],
+    T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208], T.MXFP4: [],
 }
 rng = np.random.default_rng(1)
 tensors = {}
@@ -28,6 +28,9 @@ for kind, halves in HALVES.items():
         h = rng.integers(0, 0x7C00, n, dtype=np.uint16) | (rng.integers(0, 2, n, dtype=np.uint16) << 15)
         h[0] = 0x0203  # subnormal
         blocks[:, at:at + 2] = h.astype("<u2").view(np.uint8).reshape(n, 2)
+    if kind == T.MXFP4:  # a power of two instead; 6 · 2^(252-127) is the last that is finite
+        blocks[:, 0] = rng.integers(0, 253, n)
+        blocks[:3, 0] = 0, 1, 252
     raw = blocks.reshape(1, -1)
     tensors[kind.name + ".raw"] = ("U8", raw.shape, raw.tobytes())
     values = gguf.dequantize(raw, kind).astype("<f4")

@@ -1,14 +1,17 @@
 package modeltest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"os"
 	"slices"
 	"sort"
+	"strconv"
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
@@ -30,12 +33,21 @@ const (
 	snapkvMargin = 0.01
 )
 
-// Real runs the real small model and compares it with transformers' float32 results:
-// eight chats under the full cache, and needle prompts of up to 8K tokens under many
-// variants. Long prompts take minutes on a CPU. Without SNAPBENCH_LONG=1 only two
-// prompts of each length up to 2K are run, and the test logs how many are left out.
+// Real runs a real small model and compares it with transformers' float32 results: eight
+// continuations under the full cache, and needle prompts under many variants. Long prompts take
+// minutes on a CPU. Without SNAPBENCH_LONG=1 only a prompt or two of each length up to 2K are run, and
+// the test logs how many are left out; SNAPBENCH_LONGEST leaves out longer prompts all the same.
 func Real(t *testing.T, d engine.Device) {
-	path := sharedtest.SmolLM2(t)
+	compareReal(t, d, sharedtest.SmolLM2(t), realModel{folder: "smollm2", texts: "chat.json", end: 2, few: 2})
+}
+
+// RealHybrid is the same of a model whose layers slide but for three, with a context of 32K.
+func RealHybrid(t *testing.T, d engine.Device) {
+	compareReal(t, d, sharedtest.Gemma3(t), realModel{folder: "gemma3", texts: "text.json", end: 1, few: 1})
+}
+
+// compareReal compares the model at a path with the reference data.
+func compareReal(t *testing.T, d engine.Device, path string, r realModel) {
 	files, err := models.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -45,25 +57,43 @@ func Real(t *testing.T, d engine.Device) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	numbers := int64(0)
+	for _, name := range files.GGUF.Names() {
+		x, err := files.GGUF.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		product := int64(1)
+		for _, n := range x.Shape() {
+			product *= int64(n)
+		}
+		numbers += product
+	}
+	if got := files.Config.Parameters(); got != numbers {
+		t.Errorf("%d parameters, the file holds %d numbers", got, numbers)
+	}
 	m, err := models.Load(d, files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	r := realModel{m, text, local.New(m, func(ids []int32) string { return text.Decode(ids, true) })}
-	t.Run("chats", r.chats)
+	r.m, r.text, r.run = m, text, local.New(m, func(ids []int32) string { return text.Decode(ids, true) })
+	t.Run("texts", r.continues)
 	t.Run("needles", r.needles)
 }
 
 type realModel struct {
+	folder, texts string // of the reference data, and the file in it that has the continuations
+	end           int32  // the end token
+	few           int    // prompts of each length that are run every day
+
 	m    *models.Model
 	text tokenizer.Tokenizer
 	run  *local.Engine
 }
 
-func (r realModel) chats(t *testing.T) {
-	var chats []struct {
-		User        string    `json:"user"`
+func (r realModel) continues(t *testing.T) {
+	var all []struct {
 		Prompt      string    `json:"prompt"`
 		IDs         []int32   `json:"ids"`
 		Top10IDs    []int32   `json:"top10_ids"`
@@ -71,16 +101,16 @@ func (r realModel) chats(t *testing.T) {
 		Tokens      []int32   `json:"tokens"`
 		Margins     []float64 `json:"margins"`
 	}
-	sharedtest.JSON(t, sharedtest.Path(t, "smollm2", "chat.json"), &chats)
-	for _, c := range chats {
-		t.Run(c.User, func(t *testing.T) {
+	sharedtest.JSON(t, sharedtest.Path(t, r.folder, r.texts), &all)
+	for i, c := range all {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			ids, err := r.text.Encode(c.Prompt, true)
 			if err != nil || !slices.Equal(ids, c.IDs) {
 				t.Fatalf("ids %v (%v), want %v", ids, err, c.IDs)
 			}
 			r.top10(t, ids, c.Top10IDs, c.Top10Logits)
 			out, err := runners.Answer(context.Background(), r.run, runners.Request{
-				Prompt: ids, Variants: []runners.Variant{compress.Full}, MaxNew: 48, Stop: runners.Stop{Tokens: []int32{2}},
+				Prompt: ids, Variants: []runners.Variant{compress.Full}, MaxNew: 48, Stop: runners.Stop{Tokens: []int32{r.end}},
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -97,7 +127,7 @@ func (r realModel) chats(t *testing.T) {
 				t.Fatalf("token %d: %v, want %v; margin %g", i, got[i:], c.Tokens[i:], c.Margins[i])
 			}
 			// The reference may or may not have the end token.
-			if extra := len(got) - len(c.Tokens); extra > 1 || extra == 1 && got[len(got)-1] != 2 {
+			if extra := len(got) - len(c.Tokens); extra > 1 || extra == 1 && got[len(got)-1] != r.end {
 				t.Errorf("%d tokens, want %d", len(got), len(c.Tokens))
 			}
 		})
@@ -139,12 +169,16 @@ func (r realModel) needles(t *testing.T) {
 			Margin float64 `json:"min_margin"`
 		} `json:"variants"`
 	}
-	sharedtest.JSON(t, sharedtest.Path(t, "smollm2", "needle.json"), &prompts)
+	sharedtest.JSON(t, sharedtest.Path(t, r.folder, "needle.json"), &prompts)
 	compared, allowed, left := 0, 0, 0
 	long := os.Getenv("SNAPBENCH_LONG") != ""
 	of := map[int]int{}
+	longest, err := strconv.Atoi(cmp.Or(os.Getenv("SNAPBENCH_LONGEST"), "1000000"))
+	if err != nil {
+		t.Fatalf("SNAPBENCH_LONGEST: %v", err)
+	}
 	for _, p := range prompts {
-		if of[p.Tokens]++; !long && (p.Tokens > 2048 || of[p.Tokens] > 2 || testing.Short() && p.Tokens > 1024) {
+		if of[p.Tokens]++; p.Tokens > longest || !long && (p.Tokens > 2048 || of[p.Tokens] > r.few || testing.Short() && p.Tokens > 1024) {
 			left++
 			continue
 		}
@@ -173,7 +207,7 @@ func (r realModel) needles(t *testing.T) {
 				variants = append(variants, v)
 			}
 			out, err := runners.Answer(context.Background(), r.run, runners.Request{
-				Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: 10, Stop: runners.Stop{Tokens: []int32{2}}, Positions: true,
+				Prompt: ids, Variants: runners.VariantsOf(variants), MaxNew: 10, Stop: runners.Stop{Tokens: []int32{r.end}}, Positions: true,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -208,7 +242,7 @@ func (r realModel) needles(t *testing.T) {
 // kept compares chosen positions with the reference's. They may differ only in
 // positions whose scores are within 1e-4, relatively, of the cut.
 func (r realModel) kept(t *testing.T, ids []int32, completions []runners.Completion) {
-	file, err := weights.Open(sharedtest.Path(t, "smollm2", "keep_1k.safetensors"))
+	file, err := weights.Open(sharedtest.Path(t, r.folder, "keep_1k.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}

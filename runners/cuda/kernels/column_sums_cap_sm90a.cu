@@ -1,0 +1,3 @@
+// column_sums_sm90a.cu for layers with a soft cap.
+#define WAY 2
+#include "column_sums_sm90a.cu"

@@ -1,0 +1,208 @@
+package cuda
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/snapbench/snapbench/runners/cuda/card"
+	"github.com/snapbench/snapbench/runners/engine"
+)
+
+// packable says whether a weight of these parts stays as it is stored: in MXFP4 or E4M3 on a
+// device of bfloat16, where rows are whole blocks of 32.
+func (d *Device) packable(parts []engine.Stored) bool {
+	s := parts[0].Storage()
+	if d.kind != engine.BFloat16 || s != engine.MXFP4 && s != engine.E4M3 || parts[0].Cols()%32 != 0 || parts[0].Cols() > card.PieceBytes {
+		return false
+	}
+	for _, p := range parts {
+		if p.Storage() != s {
+			return false
+		}
+	}
+	return true
+}
+
+// packedBytes are the bytes of a row's codes, and of its scales.
+func packedBytes(s engine.Storage, cols int) (codes, scales int) {
+	if s == engine.MXFP4 {
+		return cols / 2, cols / 32
+	}
+	return cols, 4 * blocks(cols, engine.ScaleColumns)
+}
+
+// WeightBytes is how much memory LoadWeight takes for a part.
+func (d *Device) WeightBytes(part engine.Stored) int64 {
+	if d.packable([]engine.Stored{part}) {
+		codes, scales := packedBytes(part.Storage(), part.Cols())
+		return int64(part.Rows()) * int64(codes+scales)
+	}
+	return int64(part.Rows()) * int64(part.Cols()) * int64(d.kind.Size())
+}
+
+// uploadPacked sends parts as kernels/packed.h has them: all codes, then all scales.
+func (d *Device) uploadPacked(w *weight, parts []engine.Stored) error {
+	codes, scales := packedBytes(w.storage, w.cols)
+	to, scalesTo := w.address, w.address+uint64(w.rows)*uint64(codes)
+	for _, p := range parts {
+		for first := 0; first < p.Rows(); {
+			n := min(p.Rows()-first, card.PieceBytes/(codes+scales))
+			piece, beside := d.card.Stage(n*(codes+scales)), n*codes
+			var bad atomic.Int64
+			each(n, func(lo, hi int) {
+				for i := lo; i < hi; i++ {
+					if !pack(piece[i*codes:(i+1)*codes], piece[beside+i*scales:beside+(i+1)*scales], p.RawRow(first+i), w.storage) {
+						bad.Store(int64(first+i) + 1)
+					}
+				}
+			})
+			if row := bad.Load(); row > 0 {
+				return fmt.Errorf("weight %s: row %d has a NaN", p.Name(), row-1)
+			}
+			if !d.card.Send(to, piece[:beside]) || !d.card.Send(scalesTo, piece[beside:]) {
+				return nil // the card keeps the error
+			}
+			to, scalesTo = to+uint64(n*codes), scalesTo+uint64(n*scales)
+			first += n
+		}
+	}
+	return nil
+}
+
+// refuseNaN returns an error for a part in MXFP4 or E4M3 that has a NaN and is not packed.
+func refuseNaN(p engine.Stored) error {
+	s, cols := p.Storage(), p.Cols()
+	for r := 0; (s == engine.MXFP4 || s == engine.E4M3) && r < p.Rows(); r++ {
+		raw := p.RawRow(r)
+		for c := range cols {
+			if s == engine.MXFP4 && raw[c/32*17] == 255 || s == engine.E4M3 && raw[c]&127 == 127 {
+				return fmt.Errorf("weight %s: row %d has a NaN", p.Name(), r)
+			}
+		}
+	}
+	return nil
+}
+
+// pack writes a stored row's codes and scales, or returns false where there is a NaN.
+func pack(codes, scales, raw []byte, s engine.Storage) bool {
+	if s == engine.MXFP4 {
+		for i := range scales {
+			block := raw[17*i : 17*i+17]
+			if scales[i] = block[0]; block[0] == 255 {
+				return false
+			}
+			for j := range 16 { // of each eight numbers: 2i in nibble i, 2i+1 in nibble 4+i
+				word, at := j/4, j%4
+				number := 8*word + 4*(at%2) // byte `at` has nibbles 2·at and 2·at+1: numbers number and number+2, or those after
+				if at >= 2 {
+					number++
+				}
+				codes[16*i+j] = nibble(block[1:], number) | nibble(block[1:], number+2)<<4
+			}
+		}
+		return true
+	}
+	ok := true
+	for i := range len(codes) / 4 {
+		a, b, c, e := raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3]
+		codes[4*i], codes[4*i+1], codes[4*i+2], codes[4*i+3] = a, c, b, e
+		ok = ok && a&127 != 127 && b&127 != 127 && c&127 != 127 && e&127 != 127
+	}
+	copy(scales, raw[len(codes):])
+	return ok
+}
+
+// nibble is number i of a block's 32 codes.
+func nibble(codes []byte, i int) byte { return codes[i%16] >> (i / 16 * 4) & 15 }
+
+func (w *weight) packed() bool { return w.storage == engine.MXFP4 || w.storage == engine.E4M3 }
+
+// packedName is what kernels of a storage have in their names.
+func packedName(s engine.Storage) string {
+	if s == engine.MXFP4 {
+		return "mxfp4"
+	}
+	return "e4m3"
+}
+
+// fewPacked is fewOf for a packed weight: eight rows of x at a time.
+func (d *Device) fewPacked(to uint64, name string, from uint64, m int, w *weight, add bool, c choice) {
+	count, wide := c.count, 1
+	if c.choices == 0 {
+		count = blocks(m, 8)
+	}
+	if blocks(w.rows, 32)*count >= 2*d.card.Multiprocessors {
+		wide = 2
+	}
+	d.card.Args(to, from, w.address, w.bias).Int(m).Long(w.rows, w.cols).Int(flag(add)).Ptr(c.used, c.choices, c.experts, c.tokens)
+	d.card.Launch(d.card.Kernel("matmul_packed", fmt.Sprintf("matmul_packed_%d_%s", wide, name)), blocks(w.rows, 16*wide), count, 256, 0)
+}
+
+// plain returns a weight as bfloat16: itself, or a copy that done gives back.
+func (d *Device) plain(w *weight) (p *weight, done func(), ok bool) {
+	if !w.packed() {
+		return w, func() {}, true
+	}
+	room, done, ok := d.card.Scratch(d.plainBytes(w))
+	if !ok {
+		return nil, done, false
+	}
+	d.unpack(room, w, 0, 0, 1)
+	copied := *w
+	copied.address, copied.storage = room, engine.BF16
+	return &copied, done, true
+}
+
+func (d *Device) plainBytes(w *weight) int64 {
+	return int64(w.rows) * int64(w.cols) * int64(d.kind.Size())
+}
+
+// unpack writes a weight to room, or count experts of a table from skip on, all alike.
+func (d *Device) unpack(room uint64, w *weight, table uint64, skip, count int) {
+	d.card.Args(room, w.address, table).Int(skip).Long(w.rows, w.cols)
+	d.card.Launch(d.card.Kernel("matmul_packed", "unpack_"+packedName(w.storage)), blocks(w.rows*w.cols, 8*256), count, 256, 0)
+}
+
+// roomBytes is the most memory that experts are unpacked into at a time.
+const roomBytes = 256 << 20
+
+// roomFor is how many of a mixture's experts are unpacked at a time: 0 where they are not packed.
+func (d *Device) roomFor(experts []*weight) int {
+	if !experts[0].packed() {
+		return 0
+	}
+	return int(max(1, min(int64(len(experts)), roomBytes/d.plainBytes(experts[0]))))
+}
+
+// unpacked calls each for some experts at a time, from skip on, with one weight that has their
+// rows one behind the other.
+func (d *Device) unpacked(experts []*weight, table uint64, each func(skip, count int, room *weight) bool) bool {
+	at := d.roomFor(experts)
+	address, done, ok := d.card.Scratch(int64(at) * d.plainBytes(experts[0]))
+	defer done()
+	if !ok {
+		return false
+	}
+	w := experts[0]
+	for skip := 0; skip < len(experts); skip += at {
+		count := min(at, len(experts)-skip)
+		d.unpack(address, w, table, skip, count)
+		if !each(skip, count, &weight{device: d, address: address, rows: count * w.rows, cols: w.cols}) {
+			return false
+		}
+	}
+	return true
+}
+
+// UnpackBytes is what a product of many rows with the weight, or a mixture's with these of
+// all its experts, takes to unpack them.
+func (d *Device) UnpackBytes(weights ...engine.Weight) int64 {
+	var own []*weight
+	for _, w := range weights {
+		own = append(own, d.weight("UnpackBytes", w))
+	}
+	if len(own) == 0 || !own[0].packed() {
+		return 0
+	}
+	return card.Takes(int64(d.roomFor(own)) * d.plainBytes(own[0]))
+}

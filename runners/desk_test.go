@@ -1,0 +1,148 @@
+package runners
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/results"
+)
+
+type mute struct{}
+
+func (mute) Plan([]Place)                         {}
+func (mute) Within(string, string) func(Progress) { return nil }
+func (mute) Finished(datasets.Task, int, Spent)   {}
+func (mute) Say(format string, arguments ...any)  {}
+func (quick) Describe() Description {
+	return Description{Name: "quick", Device: "cpu", DType: "float32", Text: true}
+}
+func (quick) Check([]Variant) error                   { return nil }
+func (quick) Close() error                            { return nil }
+func (q quick) Run(ctx context.Context, w Work) error { return q.run(ctx, w) }
+
+// quick is a runner of one function.
+type quick struct {
+	run func(context.Context, Work) error
+}
+
+// plainVariant is a variant without parameters.
+type plainVariant string
+
+func (v plainVariant) String() string          { return string(v) }
+func (v plainVariant) Policy() string          { return string(v) }
+func (v plainVariant) Budget() string          { return "full" }
+func (plainVariant) Params() map[string]string { return nil }
+
+// deskJob is a job of n prompts that a command grades.
+func deskJob(t *testing.T, n int, metric string) (*Job, *results.Journal) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "prompts.jsonl")
+	text := ""
+	for i := range n {
+		text += fmt.Sprintf("{\"id\": \"p%d\", \"prompt\": \"x\", \"answers\": [\"y\"]}\n", i)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	task, err := datasets.Open("prompts", datasets.Options{Metric: metric, Own: &datasets.PromptsOptions{File: path}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &Job{Name: "prompts", Tasks: []datasets.Task{task}, Variants: []Variant{plainVariant("full")}, Reader: datasets.Model{Text: true},
+		Stop: func(datasets.Sample) Stop { return Stop{} }, Subject: results.Subject{Model: "m", Device: "cpu", DType: "float32"}}
+	run, err := j.Describe(nil, []datasets.Options{{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal, err := results.Open(filepath.Join(t.TempDir(), "run"), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { journal.Close() })
+	return j, journal
+}
+
+// A runner does not wait while its answers are graded: grading that takes as long as answering takes no time of the run's,
+// but for the last; and all is written when the run ends.
+func TestGradingBeside(t *testing.T) {
+	const n, each = 6, 100 * time.Millisecond
+	grade := filepath.Join(t.TempDir(), "grade")
+	if err := os.WriteFile(grade, []byte("#!/bin/sh\nsleep 0.1\necho 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("/bin/sh"); err != nil {
+		t.Skip("no shell to grade slowly with")
+	}
+	j, journal := deskJob(t, n, "command:"+grade)
+	var answering time.Duration
+	start := time.Now()
+	r := quick{func(ctx context.Context, w Work) error {
+		defer func() { answering = time.Since(start) }()
+		return OneByOne(ctx, w, func(context.Context, Request) ([]Completion, error) {
+			time.Sleep(each)
+			return []Completion{{Text: "y"}}, nil
+		})
+	}}
+	if err := j.Run(t.Context(), []Runner{r}, journal, mute{}); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(start)
+	for _, row := range journal.Rows() {
+		if row.Score == nil || *row.Score != 1 {
+			t.Errorf("%s: score %v, error %q", row.Sample, row.Score, row.Error)
+		}
+	}
+	if len(journal.Rows()) != n || answering > n*each*3/2 || took < answering {
+		t.Errorf("%d rows; answered in %v, written after %v", len(journal.Rows()), answering, took)
+	}
+}
+
+// An answer that throws doubt on the run ends it with that error, found beside the runner's work, and its row is kept.
+func TestDoubtEndsTheRun(t *testing.T) {
+	j, journal := deskJob(t, 60, "exact")
+	answered := 0
+	r := quick{func(ctx context.Context, w Work) error {
+		return OneByOne(ctx, w, func(context.Context, Request) ([]Completion, error) {
+			answered++
+			time.Sleep(time.Millisecond)
+			return []Completion{{Err: errors.New("another cache"), Untrusted: true}}, nil
+		})
+	}}
+	err := j.Run(t.Context(), []Runner{r}, journal, mute{})
+	if err == nil || err.Error() != "another cache" || answered > givenAhead+3 {
+		t.Errorf("%d of 60 were answered, the end: %v", answered, err)
+	}
+	if rows := journal.Rows(); len(rows) == 0 || rows[0].Audit != "another cache" {
+		t.Errorf("%d rows", len(rows))
+	}
+}
+
+// Samples are handed out in their order however many are made ready at a time, and each once.
+func TestOrderOfMaking(t *testing.T) {
+	j, journal := deskJob(t, 200, "exact")
+	var mu sync.Mutex
+	var order []string
+	r := quick{func(ctx context.Context, w Work) error {
+		return OneByOne(ctx, w, func(_ context.Context, q Request) ([]Completion, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, fmt.Sprint(q.Sample))
+			return []Completion{{Text: "y"}}, nil
+		})
+	}}
+	if err := j.Run(t.Context(), []Runner{r}, journal, mute{}); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range j.Places() {
+		if i >= len(order) || order[i] != fmt.Sprint(p.Number) {
+			t.Fatalf("sample %d of %d is not the %d-th of the plan: %v", p.Number, len(order), i, order)
+		}
+	}
+}

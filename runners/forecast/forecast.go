@@ -1,0 +1,264 @@
+// Package forecast says what a job will take before a card is rented: time, memory and cost, from a few measured rates and
+// the arithmetic of the model's sizes. It needs no card, no weights and no data.
+//
+// A prefill's time is its operations at the roofs measured on the card, over the share of that roof that was reached at the
+// length. A step's time is the bytes that it reads, weights once and every row's cache, at the measured bandwidth, over the
+// share that was reached with so many rows. Shares were measured of a few models; of another one operations and bytes are its
+// own and the shares are taken over. The stream of requests is gone through as our engine goes through it: the most work
+// first, as many together as memory and the card's rows allow, a prefill between two steps.
+package forecast
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/local"
+	"github.com/snapbench/snapbench/runners/models"
+)
+
+// Asked is a job that is to be forecast.
+type Asked struct {
+	Name     string // of the model
+	Config   models.Config
+	DType    string
+	Rates    Rates
+	Find     func(model string) (models.Config, error) // sizes of the models that rates were measured of
+	Tasks    []datasets.Task
+	Variants []compress.Variant
+	Price    float64 // of an hour; 0: no cost is said
+}
+
+// Forecast is what a job will take. Times are in seconds, memory in bytes.
+type Forecast struct {
+	Model    string   `json:"model"`
+	DType    string   `json:"dtype"`
+	Card     string   `json:"card"`
+	Rates    []string `json:"rates"` // what was measured
+	Date     string   `json:"rates_date"`
+	Source   string   `json:"rates_source"`
+	Tasks    []Task   `json:"tasks"`
+	Prompts  int      `json:"prompts"`
+	Tokens   int      `json:"prompt_tokens"`
+	RowSteps int      `json:"row_steps"`
+
+	Prefill  float64 `json:"prefill_seconds"`
+	Choice   float64 `json:"choice_seconds"` // what caches keep is chosen, gathered and checked
+	Decode   float64 `json:"decode_seconds"`
+	Total    float64 `json:"total_seconds"`
+	Together float64 `json:"rows_together"` // of a step, on average
+	Price    float64 `json:"price_per_hour,omitempty"`
+	Cost     float64 `json:"cost,omitempty"`
+
+	Weights  int64     `json:"weight_bytes"`
+	Memory   int64     `json:"memory_bytes"`
+	Peak     int64     `json:"planned_bytes"` // the most that is planned to be held, weights included
+	Median   int       `json:"median_tokens"`
+	Longest  int       `json:"longest_tokens"`
+	Variants []Variant `json:"variants"`
+	Notes    []string  `json:"notes,omitempty"`
+}
+
+// Task is a task's part.
+type Task struct {
+	Task     string `json:"task"`
+	Prompts  int    `json:"prompts"`
+	Tokens   int    `json:"prompt_tokens"`
+	Longest  int    `json:"longest_tokens"`
+	MaxNew   int    `json:"max_new"`
+	RowSteps int    `json:"row_steps"`
+}
+
+// Variant is what a variant's cache takes, behind a prompt of the median and of the longest length, and how many
+// such prompts' caches fit by themselves.
+type Variant struct {
+	Variant     string `json:"variant"`
+	Median      int64  `json:"median_cache_bytes"`
+	Longest     int64  `json:"longest_cache_bytes"`
+	FitsMedian  int    `json:"median_fit"`
+	FitsLongest int    `json:"longest_fit"`
+}
+
+// sample is a prompt ahead.
+type sample struct{ tokens, most int }
+
+// Make forecasts a job.
+func Make(a Asked) (*Forecast, error) {
+	if len(a.Variants) == 0 || a.Price < 0 || math.IsNaN(a.Price) || math.IsInf(a.Price, 0) {
+		return nil, fmt.Errorf("%d variants at a price of %v an hour: want some, and 0 or more", len(a.Variants), a.Price)
+	}
+	pace, err := a.Rates.open(func(model string) (models.Config, error) {
+		if model == a.Name { // which may be a folder's name, without its path
+			return a.Config, nil
+		}
+		return a.Find(model)
+	})
+	if err != nil {
+		return nil, err
+	}
+	m, err := onPaper(a.Config, a.Name, a.DType, a.Rates.Device, a.Rates.Memory)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range a.Variants {
+		if err := v.CheckLayers(m.Layers); err != nil {
+			return nil, err
+		}
+	}
+	f := &Forecast{Model: a.Name, DType: m.Device().Type().String(), Card: a.Rates.About, Rates: pace.used, Date: a.Rates.Date, Source: a.Rates.Source,
+		Weights: m.Device().Memory().Weights, Memory: a.Rates.Memory, Price: a.Price}
+	samples, err := f.volume(a)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{m: m, pace: pace, variants: a.Variants, shares: map[[2]int]models.Plan{}}
+	if err := s.run(samples); err != nil {
+		return nil, err
+	}
+	f.Prefill, f.Choice, f.Decode, f.Peak = s.prefill, s.choice, s.decode, s.peak+f.Weights
+	f.Total = f.Prefill + f.Choice + f.Decode
+	f.Together, f.Cost = s.rowSteps/max(1, s.steps), f.Price*f.Total/3600
+	f.memory(m, a.Variants, samples)
+	shortest := slices.MinFunc(samples, func(x, y sample) int { return cmp.Compare(x.tokens, y.tokens) }).tokens
+	f.Notes = append(f.Notes, "answers are taken to have all their tokens: those that end by themselves take less")
+	f.Notes = append(f.Notes, pace.beyond(m.Experts > 0, shortest, f.Longest, s.most)...)
+	if a.Rates.Choice == 0 {
+		f.Notes = append(f.Notes, "what choosing and gathering take was not measured and is left out")
+	}
+	return f, nil
+}
+
+// volume counts the job's prompts, tokens and steps.
+func (f *Forecast) volume(a Asked) (samples []sample, err error) {
+	about := datasets.Model{Name: a.Name, ContextLength: a.Config.Context}
+	per := map[string]*Task{}
+	for _, t := range a.Tasks {
+		per[t.Name()] = &Task{Task: t.Name()}
+	}
+	for _, p := range (&runners.Job{Tasks: a.Tasks}).Places() {
+		s := sample{p.Tokens(about), p.MaxNew()}
+		if s.tokens+s.most > a.Config.Context {
+			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens, s.most, a.Name, a.Config.Context)
+		}
+		t := per[p.Task.Name()]
+		steps := s.most * len(a.Variants)
+		t.Prompts, t.Tokens, t.Longest, t.MaxNew, t.RowSteps = t.Prompts+1, t.Tokens+s.tokens, max(t.Longest, s.tokens), max(t.MaxNew, s.most), t.RowSteps+steps
+		f.Prompts, f.Tokens, f.RowSteps = f.Prompts+1, f.Tokens+s.tokens, f.RowSteps+steps
+		samples = append(samples, s)
+	}
+	for _, t := range a.Tasks {
+		f.Tasks = append(f.Tasks, *per[t.Name()])
+	}
+	if len(samples) == 0 {
+		return nil, fmt.Errorf("no prompts to forecast")
+	}
+	return samples, nil
+}
+
+// memory says what each variant takes behind a prompt of the median length and behind the longest.
+func (f *Forecast) memory(m *models.Model, variants []compress.Variant, samples []sample) {
+	sorted := slices.Clone(samples)
+	slices.SortFunc(sorted, func(x, y sample) int { return cmp.Compare(x.tokens, y.tokens) })
+	median, longest := sorted[len(sorted)/2], sorted[len(sorted)-1]
+	f.Median, f.Longest = median.tokens, longest.tokens
+	free := m.Device().Memory().Free
+	fit := func(p models.Plan) int {
+		one := p.Caches[0]
+		return max(0, int(min((free-p.Prefill)/one, free/(one+p.Decode))))
+	}
+	for _, v := range variants {
+		one := []compress.Variant{v}
+		x, y := m.Plan(one, median.tokens, median.most, false), m.Plan(one, longest.tokens, longest.most, false)
+		f.Variants = append(f.Variants, Variant{v.String(), x.Caches[0], y.Caches[0], fit(x), fit(y)})
+	}
+}
+
+// stream goes through a job as the engine's batch does.
+type stream struct {
+	m        *models.Model
+	pace     *pace
+	variants []compress.Variant
+	shares   map[[2]int]models.Plan
+
+	prefill, choice, decode float64 // seconds
+	rowSteps, steps         float64
+	most                    int   // rows of a step
+	peak                    int64 // bytes that were planned to be held
+}
+
+// inHand is a sample that is decoded.
+type inHand struct {
+	sample
+	left   int // steps
+	caches int64
+	decode int64
+}
+
+// plan is the memory of a sample. Lengths that are within a 64th of each other share one.
+func (s *stream) plan(x sample) models.Plan {
+	key := [2]int{x.tokens - x.tokens%(1+x.tokens/64), x.most}
+	p, ok := s.shares[key]
+	if !ok {
+		p = s.m.Plan(s.variants, max(1, key[0]), key[1], false)
+		s.shares[key] = p
+	}
+	return p
+}
+
+// run answers samples in their order.
+func (s *stream) run(samples []sample) error {
+	d, rows := s.m.Device(), len(s.variants)
+	limits := local.LimitsOf(d)
+	free := d.Memory().Free
+	if free <= 0 {
+		return fmt.Errorf("the weights take %d bytes, the card has %d", d.Memory().Weights, d.Memory().Total)
+	}
+	limits.Memory = local.Usable(d.Name(), free, 1)
+	choice := 0.0
+	for _, v := range s.variants {
+		if !v.IsFull() {
+			choice += s.pace.Choice * float64(s.m.Layers)
+		}
+	}
+	var hand []*inHand
+	held, next := local.Held{}, 0
+	for next < len(samples) || len(hand) > 0 {
+		if next < len(samples) {
+			x := samples[next]
+			p := s.plan(x)
+			h := &inHand{sample: x, left: x.most, decode: p.Decode}
+			for _, c := range p.Caches {
+				h.caches += c
+			}
+			with := local.Held{Rows: held.Rows + rows, Tokens: held.Tokens + x.tokens, Caches: held.Caches + h.caches, Decode: held.Decode + h.decode, Prefill: p.Prefill}
+			if len(hand) == 0 && with.Caches+max(with.Decode, with.Prefill) > free {
+				return fmt.Errorf("a prompt of %d tokens under all variants takes %d bytes, of which %d are free: some of its rows would be errors", x.tokens, with.Caches+max(with.Decode, with.Prefill), free)
+			}
+			if len(hand) == 0 || limits.Allow(with) {
+				next++
+				held, hand = with, append(hand, h)
+				s.prefill += s.pace.prefillSeconds(s.m, x.tokens)
+				s.choice += choice
+				s.peak, s.most = max(s.peak, with.Caches+max(with.Decode, with.Prefill)), max(s.most, with.Rows)
+				continue
+			}
+		}
+		// As many steps as it takes until one of them is over.
+		steps := slices.MinFunc(hand, func(x, y *inHand) int { return cmp.Compare(x.left, y.left) }).left
+		took := float64(steps) * s.pace.stepSeconds(s.m, held.Rows, held.Caches)
+		s.decode += took
+		s.rowSteps, s.steps = s.rowSteps+float64(steps*held.Rows), s.steps+float64(steps)
+		hand = slices.DeleteFunc(hand, func(h *inHand) bool {
+			if h.left -= steps; h.left > 0 {
+				return false
+			}
+			held = local.Held{Rows: held.Rows - rows, Tokens: held.Tokens - h.tokens, Caches: held.Caches - h.caches, Decode: held.Decode - h.decode}
+			return true
+		})
+	}
+	return nil
+}

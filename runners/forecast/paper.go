@@ -1,0 +1,99 @@
+package forecast
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/cuda"
+	"github.com/snapbench/snapbench/runners/cuda/card"
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/models"
+)
+
+// paper is a device that is not there. It takes weights, counts their bytes, and says what a device says of its memory; it
+// computes nothing: an operation on it is a mistake of this package, and panics.
+type paper struct {
+	engine.Device // nil
+	name          string
+	kind          engine.Type
+	total         int64 // bytes
+	held, vectors int64 // of weights, and of norms
+}
+
+func (p *paper) Name() string             { return p.name }
+func (p *paper) Type() engine.Type        { return p.kind }
+func (p *paper) Sync() error              { return nil }
+func (p *paper) FreeWeight(engine.Weight) {}
+func (p *paper) Free(...engine.Array)     {}
+
+// Memory is that of a device on which nothing but the weights is.
+func (p *paper) Memory() engine.Memory {
+	return engine.Memory{Total: p.total, Free: p.total - p.held - p.vectors, Weights: p.held, InUse: p.held + p.vectors}
+}
+
+// paperCard is a card on paper.
+type paperCard struct{ *paper }
+
+var (
+	_ models.Blocker   = paperCard{}
+	_ models.Packer    = paperCard{}
+	_ models.Mixer     = paperCard{}
+	_ engine.Companion = paperCard{}
+)
+
+func (p paperCard) BlockTokens() int        { return cuda.BlockTokens }
+func (p paperCard) Companions() int         { return cuda.Companions(p.kind, true) }
+func (p paperCard) Takes(bytes int64) int64 { return card.Takes(bytes) }
+
+// MixtureBytes is about what the rows that experts share out take: their inputs, and both products' results.
+func (p paperCard) MixtureBytes(tokens, width, ff, _, perToken int) int64 {
+	return int64(tokens) * int64(perToken) * int64(2*width+3*ff) * int64(p.kind.Size())
+}
+
+// onPaper is a model on a device of so many bytes that is not there.
+func onPaper(c models.Config, model, dtype, device string, memory int64) (*models.Model, error) {
+	p := &paper{name: device, total: memory}
+	switch dtype {
+	case "auto":
+		if p.kind = engine.BFloat16; engine.OnHost(device) {
+			p.kind = engine.Float32
+		}
+	case "bfloat16":
+		p.kind = engine.BFloat16
+	case "float16":
+		p.kind = engine.Float16
+	case "float32":
+		p.kind = engine.Float32
+	default:
+		return nil, fmt.Errorf("unknown dtype %q: have auto, float32, float16, bfloat16", dtype)
+	}
+	var d engine.Device = paperCard{p}
+	if engine.OnHost(device) {
+		d = p
+	}
+	return models.Load(d, models.RandomFiles(c, model, 1), nil)
+}
+
+// sheet is a weight on paper.
+type sheet struct {
+	rows, cols int
+	bytes      int64
+}
+
+func (s sheet) Rows() int    { return s.rows }
+func (s sheet) Cols() int    { return s.cols }
+func (s sheet) Bytes() int64 { return s.bytes }
+
+func (p *paper) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
+	s := sheet{cols: parts[0].Cols()}
+	for _, part := range parts {
+		s.rows += part.Rows()
+	}
+	s.bytes = int64(s.rows) * int64(s.cols) * int64(p.kind.Size())
+	p.held += s.bytes
+	return s, nil
+}
+
+func (p *paper) LoadVector(v engine.Stored) (engine.Array, error) {
+	p.vectors += 4 * int64(v.Cols())
+	return engine.Array{}, nil
+}

@@ -1,0 +1,124 @@
+package models
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/weights"
+)
+
+// packedRandom is a matrix of random codes in MXFP4 or E4M3, whose products with normed rows
+// have about unit variance.
+type packedRandom struct {
+	random
+	storage engine.Storage
+}
+
+// packed stores a random matrix in the way that the shape asks for: "fp8" has all projections
+// of attention and feed-forward in E4M3, as Qwen's FP8 checkpoints, "mxfp4" the experts
+// in MXFP4, as gpt-oss.
+func (s randomSource) packed(r random, role Role, expert int) engine.Stored {
+	switch role {
+	case Query, Key, Value, AttentionOutput, Gate, Up, Down:
+	default:
+		return r
+	}
+	switch {
+	case s.storage == "fp8":
+		return packedRandom{r, engine.E4M3}
+	case s.storage == "mxfp4" && expert >= 0 && r.cols%32 == 0:
+		return packedRandom{r, engine.MXFP4}
+	}
+	return r
+}
+
+func (p packedRandom) Storage() engine.Storage { return p.storage }
+
+// The root of the mean square of the values of all codes, NaN left out.
+var (
+	mxfp4Size = math.Sqrt((0.25 + 1 + 2.25 + 4 + 9 + 16 + 36) / 8)
+	e4m3Size  = func() float64 {
+		var codes [127]byte
+		for i := range codes {
+			codes[i] = byte(i)
+		}
+		values, sum := make([]float32, len(codes)), 0.0
+		weights.DecodeRow(engine.E4M3, append(codes[:], 0, 0, 0x80, 0x3f), values)
+		for _, v := range values {
+			sum += float64(v) * float64(v)
+		}
+		return math.Sqrt(sum / float64(len(codes)))
+	}()
+)
+
+func (p packedRandom) RawRow(i int) []byte {
+	scale := 1 / math.Sqrt(float64(p.cols))
+	at := p.seed + uint64(i)*uint64(p.cols)
+	codes := make([]byte, p.cols+8)
+	for j := 0; j < p.cols; j += 8 {
+		binary.LittleEndian.PutUint64(codes[j:], mixed(at+uint64(j)))
+	}
+	if p.storage == engine.MXFP4 {
+		raw := make([]byte, 0, p.cols/32*17)
+		e := byte(127 + math.Round(math.Log2(scale/mxfp4Size)))
+		for j := 0; j < p.cols; j += 32 {
+			raw = append(append(raw, e), codes[j:j+16]...)
+		}
+		return raw
+	}
+	raw := codes[:p.cols:p.cols]
+	for j, c := range raw {
+		if c&127 == 127 {
+			raw[j]--
+		}
+	}
+	for j := 0; j < p.cols; j += engine.ScaleColumns {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(float32(scale/e4m3Size)))
+	}
+	return raw
+}
+
+func (p packedRandom) ReadRow(i int, dst []float32) {
+	weights.DecodeRow(p.storage, p.RawRow(i), dst)
+}
+
+// mixed is output number i of SplitMix64, as in engine.RandomValue.
+func mixed(i uint64) uint64 {
+	const gamma = 0x9E3779B97F4A7C15
+	z := i*gamma + gamma
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	return z ^ z>>31
+}
+
+// storedBytes is what the weights of a shape would take in files: bfloat16, but what packed stores
+// otherwise.
+func storedBytes(c Config, storage string) int64 {
+	total := 2 * c.Parameters()
+	experts := 3 * int64(c.Width) * int64(c.ExpertFF) * int64(c.Experts) * int64(c.SparseLayers(c.Layers))
+	switch storage {
+	case "fp8":
+		attention := int64(c.Width) * int64(2*c.QueryWidth()+2*c.KVWidth()) * int64(c.Layers)
+		dense := 3 * int64(c.Width) * int64(c.FF) * int64(c.Layers-c.SparseLayers(c.Layers))
+		total -= attention + dense + experts
+	case "mxfp4":
+		total -= 2*experts - experts*17/32
+	}
+	return total
+}
+
+// shapeStorage checks a storage that a shape is asked for.
+func shapeStorage(c Config, storage string) error {
+	switch storage {
+	case "bf16", "fp8":
+		return nil
+	case "mxfp4":
+		if c.Experts > 0 {
+			return nil
+		}
+		return fmt.Errorf("storage mxfp4 is for experts, of which it has none: have bf16, fp8")
+	}
+	return fmt.Errorf("unknown storage %q: have bf16, fp8, mxfp4", storage)
+}
