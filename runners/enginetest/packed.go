@@ -4,6 +4,7 @@ import (
 	goerrors "errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
@@ -16,8 +17,8 @@ func (b *bench) formatsOf(size int) (list []*cacheformat.Format) {
 		switch err := engine.Quantizes(b.dev, f, size); {
 		case err == nil:
 			list = append(list, f)
-		case f.Fits(size) == nil && err.Error() == "":
-			b.Errorf("%s for heads of %d is refused without a reason", f.Name, size)
+		case f.Fits(size) == nil && !strings.Contains(err.Error(), f.Name):
+			b.Errorf("%s for heads of %d is refused by another name: %v", f.Name, size, err)
 		}
 	}
 	return list
@@ -28,7 +29,7 @@ func (b *bench) formatsOf(size int) (list []*cacheformat.Format) {
 func packed(b *bench) {
 	for _, h := range headShapes {
 		formats := b.formatsOf(h.Size)
-		if len(formats) == 0 {
+		if len(formats) == 0 || !b.affords(len(formats)*600*h.Query*h.Size) {
 			continue
 		}
 		b.packedSteps(h, formats)

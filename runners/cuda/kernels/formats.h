@@ -1,0 +1,120 @@
+// formats.h: cache formats as package cacheformat defines them, number by number: encode makes
+// a vector's codes with one thread, decode reads one number of them. Every operation is rounded
+// once: products are statements of their own, which are not fused with sums.
+#pragma once
+#include "device.h"
+
+// The formats, numbered as in quantize.go.
+const int formatF16 = 1, formatFP8 = 2, formatFP8Token = 3, formatInt8Token = 4, formatQ8 = 5, formatQ4 = 6;
+
+DEVICE float bits_float(u32 b) { return __builtin_bit_cast(float, b); }
+DEVICE u32 float_bits(float x) { return __builtin_bit_cast(u32, x); }
+DEVICE float magnitude(float x) { return bits_float(float_bits(x) & 0x7fffffffu); }
+DEVICE float least(float a, float b) { return __builtin_fminf(a, b); }
+DEVICE bool finite(float x) { return (float_bits(x) & 0x7f800000u) != 0x7f800000u; }
+
+DEVICE u16 to_half(float x) { f16 h; from_float(h, x); return h.bits; }
+DEVICE bool half_finite(u16 h) { return (h & 0x7c00) != 0x7c00; }
+DEVICE u16 get16(const u8 *p) { return (u16)(p[0] | p[1] << 8); }
+DEVICE void put16(u8 *p, u16 v) { p[0] = (u8)v, p[1] = (u8)(v >> 8); }
+DEVICE float get32(const u8 *p) { return bits_float((u32)p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24); }
+DEVICE void put32(u8 *p, float x) { u32 v = float_bits(x); p[0] = (u8)v, p[1] = (u8)(v >> 8), p[2] = (u8)(v >> 16), p[3] = (u8)(v >> 24); }
+
+DEVICE u8 to_e4m3(float x) {
+  u32 b = float_bits(x);
+  u8 sign = (u8)(b >> 24 & 0x80);
+  float a = least(magnitude(x), 448.f);
+  if (a < 0.015625f) return sign | (u8)__builtin_rintf(a * 512.f);
+  b = float_bits(a);
+  b += 0x7ffff + (b >> 20 & 1);
+  return sign | (u8)((b >> 20) - (120 << 3));
+}
+DEVICE float from_e4m3(u8 c) {
+  u32 e = c >> 3 & 15, m = c & 7;
+  float a = e == 0 ? (float)m * 0.001953125f : bits_float((e + 120) << 23 | m << 20);
+  return bits_float(float_bits(a) | (u32)(c & 0x80) << 24);
+}
+
+DEVICE float inverse(float s) { // 0 where it overflows
+  float i = 1.f / s;
+  return s != 0.f && finite(i) ? i : 0.f;
+}
+DEVICE int round_away(float x) {
+  float a = magnitude(x), t = __builtin_truncf(a);
+  if (a - t >= 0.5f) t += 1.f;
+  return x < 0.f ? -(int)t : (int)t;
+}
+
+// Returns false for what cannot be stored.
+template <typename T> DEVICE bool encode(int format, u8 *to, const T *x, int d) {
+  float most = 0.f;
+  for (int i = 0; i < d; i++) {
+    float v = to_float(x[i]);
+    if (!finite(v)) return false;
+    most = max(most, magnitude(v));
+  }
+  if (format == formatF16) {
+    for (int i = 0; i < d; i++) {
+      u16 h = to_half(to_float(x[i]));
+      if (!half_finite(h)) return false;
+      put16(to + 2 * i, h);
+    }
+    return true;
+  }
+  if (format == formatFP8) {
+    for (int i = 0; i < d; i++) to[i] = to_e4m3(to_float(x[i]));
+    return true;
+  }
+  if (format == formatFP8Token || format == formatInt8Token) {
+    bool whole = format == formatInt8Token;
+    float s = max(most / (whole ? 127.f : 448.f), 1e-6f), r = 1.f / s;
+    for (int i = 0; i < d; i++) {
+      float y = to_float(x[i]) * r;
+      if (whole) {
+        float z = y >= 0.f ? y + 0.5f : y - 0.5f;
+        to[i] = (u8)(int)__builtin_truncf(least(max(z, -128.f), 127.f));
+      } else {
+        to[i] = to_e4m3(least(max(y, -448.f), 448.f));
+      }
+    }
+    put32(to + d, s);
+    return true;
+  }
+  int size = format == formatQ8 ? 34 : 18;
+  for (int b = 0; b * 32 < d; b++, to += size) {
+    int n = min(32, d - b * 32);
+    float m = to_float(x[b * 32]);
+    for (int j = 1; j < n; j++) {
+      float v = to_float(x[b * 32 + j]);
+      if (magnitude(v) > magnitude(m)) m = v;
+    }
+    float s = format == formatQ8 ? magnitude(m) / 127.f : m / -8.f, i = inverse(s);
+    u16 h = to_half(s);
+    if (!half_finite(h)) return false;
+    put16(to, h);
+    for (int j = 0; j < size - 2; j++) to[2 + j] = 0;
+    for (int j = 0; j < 32; j++) {
+      float y = j < n ? to_float(x[b * 32 + j]) * i : 0.f;
+      if (format == formatQ8) {
+        to[2 + j] = (u8)round_away(y);
+      } else {
+        float z = y + 8.5f;
+        int code = min((int)__builtin_truncf(z), 15);
+        to[2 + j % 16] |= (u8)(code << (j / 16 * 4));
+      }
+    }
+  }
+  return true;
+}
+
+// Number e of a vector of d.
+DEVICE float decode(int format, const u8 *p, int e, int d) {
+  switch (format) {
+  case formatF16: return to_float(f16{get16(p + 2 * e)});
+  case formatFP8: return from_e4m3(p[e]);
+  case formatFP8Token: return from_e4m3(p[e]) * get32(p + d);
+  case formatInt8Token: return (float)(int)(signed char)p[e] * get32(p + d);
+  case formatQ8: p += e / 32 * 34; return (float)(int)(signed char)p[2 + e % 32] * to_float(f16{get16(p)});
+  default: p += e / 32 * 18; return (float)((p[2 + e % 16] >> (e / 16 % 2 * 4) & 15) - 8) * to_float(f16{get16(p)});
+  }
+}
