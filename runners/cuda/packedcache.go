@@ -15,26 +15,41 @@ var _ engine.Quantizer = (*Device)(nil)
 
 // packedFormats are the formats that have kernels, by their numbers in kernels/formats.h. Keys and
 // values of each are encoded alike.
-var packedFormats = map[string]int{"f16": 1, "fp8_s1": 2, "fp8_th": 3, "int8_th": 4, "q8_0": 5, "q4_0": 6}
+var packedFormats = map[string]int{"f16": 1, "fp8_s1": 2, "fp8_th": 3, "int8_th": 4, "q8_0": 5, "q4_0": 6, "nvfp4": 7, "mxfp4": 8,
+	"fp8_tensor": 2, "fp8_head": 2}
+
+// packScales are a head's calibrated scales, 1 where there are none.
+type packScales struct{ key, value float32 }
+
+func scalesOf(p *engine.Packed, head int) packScales {
+	if p.Format.Calibration == cacheformat.Uncalibrated {
+		return packScales{1, 1}
+	}
+	return packScales{p.Scales[head].Key, p.Scales[head].Value}
+}
 
 // packSource is Source of kernels/quantize.cu.
 type packSource struct {
 	k, v, toK, toV uint64
-	rows, _        int32
+	rows           int32
+	scales         packScales
+	_              int32
 }
 
 // packStage is Stage of kernels/quantize.cu.
 type packStage struct {
-	fromK, fromV, k, v           uint64
-	held, row, head, format      int32
-	keyBytes, valueBytes, _1, _2 int32
+	fromK, fromV, k, v      uint64
+	held, row, head, format int32
+	keyBytes, valueBytes    int32
+	scales                  packScales
 }
 
 // packQuery is Query of kernels/attend_packed.cu.
 type packQuery struct {
 	k, v, positions               uint64
 	held, position, query, format int32
-	keyBytes, valueBytes, _1, _2  int32
+	keyBytes, valueBytes          int32
+	scales                        packScales
 }
 
 // packedTables are a layer's tables of caches in formats.
@@ -88,7 +103,7 @@ func (d *Device) Quantize(c engine.Cache, f *cacheformat.Format, scales []cachef
 	most := 0
 	for h, n := range c.Len {
 		at := uint64(c.Start[h]*c.Size) * uint64(d.kind.Size())
-		heads = append(heads, packSource{k: k + at, v: v + at, toK: toK + uint64(out.Packed.Keys[h]), toV: toV + uint64(out.Packed.Values[h]), rows: int32(n)})
+		heads = append(heads, packSource{k: k + at, v: v + at, toK: toK + uint64(out.Packed.Keys[h]), toV: toV + uint64(out.Packed.Values[h]), rows: int32(n), scales: scalesOf(out.Packed, h)})
 		most = max(most, n)
 	}
 	refused := make([]int32, len(heads))
@@ -229,6 +244,7 @@ func (l *layout) layPacked(d *Device, q engine.Sequence, row int, c engine.Cache
 		s := packStage{
 			fromK: at, fromV: at + uint64(roomOf(d, c.Size)), k: k + uint64(c.Packed.Keys[a]), v: v + uint64(c.Packed.Values[a]),
 			held: int32(n), row: int32(row), head: int32(a), format: format, keyBytes: keyBytes, valueBytes: valueBytes,
+			scales: scalesOf(c.Packed, a),
 		}
 		head := batchHead{k: s.fromK, v: s.fromV, held: int32(n), staged: 1}
 		if positions != 0 {
@@ -238,7 +254,7 @@ func (l *layout) layPacked(d *Device, q engine.Sequence, row int, c engine.Cache
 		for g := range group {
 			l.queries = append(l.queries, packQuery{
 				k: s.k, v: s.v, positions: head.positions, held: int32(n), position: int32(q.Position), query: int32(row*h.Query + a*group + g),
-				format: format, keyBytes: keyBytes, valueBytes: valueBytes,
+				format: format, keyBytes: keyBytes, valueBytes: valueBytes, scales: s.scales,
 			})
 		}
 	}

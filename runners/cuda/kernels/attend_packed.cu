@@ -6,7 +6,8 @@
 
 struct Query {
   u64 k, v, positions;
-  int held, position, query, format, keyBytes, valueBytes, zero[2];
+  int held, position, query, format, keyBytes, valueBytes;
+  float keyScale, valueScale;
 };
 
 const int warps = 4, most = 256; // numbers of a head, at most
@@ -34,7 +35,7 @@ DEVICE void attend(T *out, const T *q, const Query *items, const int *steps, int
     float s = 0.f;
     UNROLL for (int i = 0; i < most / 32; i++) {
       int e = i * 32 + lane();
-      if (e < d) s = fma(x[i], decode(item.format, key, e, d), s);
+      if (e < d) s = fma(x[i], decode(item.format, key, e, d, item.keyScale), s);
     }
     s = sum_warp(s) * scale;
     if (cap > 0.f) s = cap * tanh(s / cap);
@@ -43,7 +44,7 @@ DEVICE void attend(T *out, const T *q, const Query *items, const int *steps, int
     total = fma(total, factor, p);
     UNROLL for (int i = 0; i < most / 32; i++) {
       int e = i * 32 + lane();
-      if (e < d) sum[i] = fma(sum[i], factor, p * decode(item.format, value, e, d));
+      if (e < d) sum[i] = fma(sum[i], factor, p * decode(item.format, value, e, d, item.valueScale));
     }
     top = high;
   }

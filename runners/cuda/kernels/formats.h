@@ -5,7 +5,7 @@
 #include "device.h"
 
 // The formats, numbered as in quantize.go.
-const int formatF16 = 1, formatFP8 = 2, formatFP8Token = 3, formatInt8Token = 4, formatQ8 = 5, formatQ4 = 6;
+const int formatF16 = 1, formatFP8 = 2, formatFP8Token = 3, formatInt8Token = 4, formatQ8 = 5, formatQ4 = 6, formatNV4 = 7, formatMX4 = 8;
 
 DEVICE float bits_float(u32 b) { return __builtin_bit_cast(float, b); }
 DEVICE u32 float_bits(float x) { return __builtin_bit_cast(u32, x); }
@@ -45,8 +45,20 @@ DEVICE int round_away(float x) {
   return x < 0.f ? -(int)t : (int)t;
 }
 
-// Returns false for what cannot be stored.
-template <typename T> DEVICE bool encode(int format, u8 *to, const T *x, int d) {
+DEVICE int least16(int d, int b) { return min(d, b * 16 + 16); } // behind block b
+DEVICE u8 to_e2m1(float x) {
+  float a = magnitude(x);
+  u8 c = a <= 0.25f ? 0 : a < 0.75f ? 1 : a <= 1.25f ? 2 : a < 1.75f ? 3 : a <= 2.5f ? 4 : a < 3.5f ? 5 : a <= 5.f ? 6 : 7;
+  return (u8)(float_bits(x) >> 28 & 8) | c;
+}
+DEVICE float from_e2m1(int c) {
+  float a = (c & 7) < 2 ? (float)(c & 7) * 0.5f : bits_float(((u32)(c & 7) / 2 + 126) << 23 | (u32)(c & 1) << 22);
+  return c & 8 ? -a : a;
+}
+DEVICE float power(int e) { return bits_float(e == 0 ? 0x00400000u : (u32)e << 23); } // 2^(e-127)
+
+// Returns false for what cannot be stored. scale is a calibrated one, 1 where there is none.
+template <typename T> DEVICE bool encode(int format, u8 *to, const T *x, int d, float scale) {
   float most = 0.f;
   for (int i = 0; i < d; i++) {
     float v = to_float(x[i]);
@@ -62,7 +74,7 @@ template <typename T> DEVICE bool encode(int format, u8 *to, const T *x, int d) 
     return true;
   }
   if (format == formatFP8) {
-    for (int i = 0; i < d; i++) to[i] = to_e4m3(to_float(x[i]));
+    for (int i = 0; i < d; i++) to[i] = to_e4m3(to_float(x[i]) / scale);
     return true;
   }
   if (format == formatFP8Token || format == formatInt8Token) {
@@ -78,6 +90,32 @@ template <typename T> DEVICE bool encode(int format, u8 *to, const T *x, int d) 
       }
     }
     put32(to + d, s);
+    return true;
+  }
+  if (format == formatNV4) {
+    int all = (d + 15) / 16 * 16;
+    for (int j = 0; j < all / 2; j++) to[j] = 0;
+    for (int b = 0; b * 16 < d; b++) {
+      float m = 0.f;
+      for (int j = b * 16; j < least16(d, b); j++) m = max(m, magnitude(to_float(x[j])));
+      float part = m * (1.f / 6.f);
+      u8 c = to_e4m3(least(scale * part, 448.f));
+      to[all / 2 + b] = c;
+      float s = from_e4m3(c) * (1.f / scale), o = s != 0.f ? 1.f / s : 0.f;
+      for (int j = b * 16; j < least16(d, b); j++) to[j / 2] |= (u8)(to_e2m1(to_float(x[j]) * o) << (j % 2 * 4));
+    }
+    return true;
+  }
+  if (format == formatMX4) {
+    for (int b = 0; b * 32 < d; b++, to += 17) {
+      float m = 0.f;
+      int n = min(32, d - b * 32);
+      for (int j = 0; j < n; j++) m = max(m, magnitude(to_float(x[b * 32 + j])));
+      int e = max((int)(float_bits(m) >> 23) - 2, 0);
+      for (int j = 0; j < 16; j++) to[j] = 0;
+      for (int j = 0; j < n; j++) to[j / 2] |= (u8)(to_e2m1(to_float(x[b * 32 + j]) / power(e)) << (j % 2 * 4));
+      to[16] = (u8)e;
+    }
     return true;
   }
   int size = format == formatQ8 ? 34 : 18;
@@ -108,13 +146,15 @@ template <typename T> DEVICE bool encode(int format, u8 *to, const T *x, int d) 
 }
 
 // Number e of a vector of d.
-DEVICE float decode(int format, const u8 *p, int e, int d) {
+DEVICE float decode(int format, const u8 *p, int e, int d, float scale) {
   switch (format) {
   case formatF16: return to_float(f16{get16(p + 2 * e)});
-  case formatFP8: return from_e4m3(p[e]);
+  case formatFP8: return from_e4m3(p[e]) * scale;
   case formatFP8Token: return from_e4m3(p[e]) * get32(p + d);
   case formatInt8Token: return (float)(int)(signed char)p[e] * get32(p + d);
   case formatQ8: p += e / 32 * 34; return (float)(int)(signed char)p[2 + e % 32] * to_float(f16{get16(p)});
+  case formatNV4: return from_e2m1(p[e / 2] >> (e % 2 * 4) & 15) * (from_e4m3(p[(d + 15) / 16 * 8 + e / 16]) / scale);
+  case formatMX4: p += e / 32 * 17; return from_e2m1(p[e % 32 / 2] >> (e % 2 * 4) & 15) * power(p[16]);
   default: p += e / 32 * 18; return (float)((p[2 + e % 16] >> (e / 16 % 2 * 4) & 15) - 8) * to_float(f16{get16(p)});
   }
 }

@@ -4,7 +4,9 @@
 
 struct Source { // a head of a gathered cache, and its runs of bytes
   u64 k, v, toK, toV;
-  int rows, zero;
+  int rows;
+  float keyScale, valueScale;
+  int zero;
 };
 
 // refused[head] is the number of a row that could not be stored, from 1.
@@ -15,14 +17,15 @@ template <typename T> DEVICE void quantize(const Source *heads, int format, int 
   i64 at = block_x() * threads() + thread(), row = at / 2;
   if (row >= head.rows) return;
   bool key = at % 2 == 0;
-  bool stored = key ? encode(format, (u8 *)head.toK + row * keyBytes, (const T *)head.k + row * d, d)
-                    : encode(format, (u8 *)head.toV + row * valueBytes, (const T *)head.v + row * d, d);
+  bool stored = key ? encode(format, (u8 *)head.toK + row * keyBytes, (const T *)head.k + row * d, d, head.keyScale)
+                    : encode(format, (u8 *)head.toV + row * valueBytes, (const T *)head.v + row * d, d, head.valueScale);
   if (!stored) refused[block_y()] = (int)row + 1;
 }
 
 struct Stage { // a cache head in a format, and where its next entry is staged
   u64 fromK, fromV, k, v;
-  int held, row, head, format, keyBytes, valueBytes, zero[2];
+  int held, row, head, format, keyBytes, valueBytes;
+  float keyScale, valueScale;
 };
 
 // refused[row] is layer · 65536 + head + 1.
@@ -33,8 +36,8 @@ template <typename T> DEVICE void append(const Stage *stages, int count, const i
   if (at / 2 >= count) return;
   Stage s = stages[at / 2];
   i64 row = s.held + *steps;
-  bool stored = at % 2 == 0 ? encode(s.format, (u8 *)s.k + row * s.keyBytes, (const T *)s.fromK, d)
-                            : encode(s.format, (u8 *)s.v + row * s.valueBytes, (const T *)s.fromV, d);
+  bool stored = at % 2 == 0 ? encode(s.format, (u8 *)s.k + row * s.keyBytes, (const T *)s.fromK, d, s.keyScale)
+                            : encode(s.format, (u8 *)s.v + row * s.valueBytes, (const T *)s.fromV, d, s.valueScale);
   if (!stored && refused[s.row] == 0) refused[s.row] = layer * 65536 + s.head + 1;
 }
 
