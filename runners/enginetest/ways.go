@@ -178,7 +178,7 @@ func attentionRowsWays(b *bench) {
 // decodeWays decodes over caches of one piece and of many, of KV heads and of query heads.
 func decodeWays(b *bench) {
 	const room = 2
-	for _, n := range []int{40, 700} {
+	for _, n := range []int{40, 300, 700} {
 		for _, h := range wayShapes {
 			for _, w := range b.ways(h, n/3) {
 				if b.dev.Type() != engine.Float32 && w.spread() > 1.5 {
