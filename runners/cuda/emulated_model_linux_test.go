@@ -36,8 +36,8 @@ func TestEmulatedGoldens(t *testing.T) {
 
 // TestEmulatedCacheFormats decodes behind caches in those formats that have kernels.
 func TestEmulatedCacheFormats(t *testing.T) {
-	if os.Getenv("SNAPBENCH_LONG") == "" {
-		t.Skip("takes minutes: SNAPBENCH_LONG=1 runs it")
+	if testing.Short() {
+		t.Skip("takes half a minute")
 	}
 	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
 	modeltest.CacheFormats(t, d)
