@@ -13,10 +13,28 @@ import (
 
 var _ engine.Quantizer = (*Device)(nil)
 
-// packedFormats are the formats that have kernels, by their numbers in kernels/formats.h. Keys and
-// values of each are encoded alike.
-var packedFormats = map[string]int{"f16": 1, "fp8_s1": 2, "fp8_th": 3, "int8_th": 4, "q8_0": 5, "q4_0": 6, "nvfp4": 7, "mxfp4": 8,
-	"fp8_tensor": 2, "fp8_head": 2}
+// packedFormats are the formats that have kernels: the numbers of their keys' and values' encodings in
+// kernels/formats.h.
+var packedFormats = map[string][2]int32{
+	"f16": {1, 1}, "fp8_s1": {2, 2}, "fp8_tensor": {2, 2}, "fp8_head": {2, 2}, "fp8_th": {3, 3}, "int8_th": {4, 4}, "q8_0": {5, 5}, "q4_0": {6, 6},
+	"q8_0_rot": {5, 5}, "q4_0_rot": {6, 6}, "nvfp4": {7, 7}, "mxfp4": {8, 8}, "int4_th": {9, 9}, "tq_k8v4": {2, 10},
+}
+
+// packSpec is Spec of kernels/formats.h.
+type packSpec struct{ keyFormat, valueFormat, keyBytes, valueBytes, keyTurn, valueTurn int32 }
+
+func specOf(f *cacheformat.Format, size int) packSpec {
+	format := packedFormats[f.Name]
+	s := packSpec{format[0], format[1], int32(f.Key.Bytes(size)), int32(f.Value.Bytes(size)), 0, 0}
+	block := int32(size & -size)
+	switch f.Name {
+	case "q8_0_rot", "q4_0_rot":
+		s.keyTurn, s.valueTurn = block, min(64, block)
+	case "int4_th":
+		s.keyTurn, s.valueTurn = -block, -block
+	}
+	return s
+}
 
 // packScales are a head's calibrated scales, 1 where there are none.
 type packScales struct{ key, value float32 }
@@ -38,18 +56,20 @@ type packSource struct {
 
 // packStage is Stage of kernels/quantize.cu.
 type packStage struct {
-	fromK, fromV, k, v      uint64
-	held, row, head, format int32
-	keyBytes, valueBytes    int32
-	scales                  packScales
+	fromK, fromV, k, v uint64
+	held, row, head    int32
+	spec               packSpec
+	scales             packScales
+	_                  int32
 }
 
 // packQuery is Query of kernels/attend_packed.cu.
 type packQuery struct {
-	k, v, positions               uint64
-	held, position, query, format int32
-	keyBytes, valueBytes          int32
-	scales                        packScales
+	k, v, positions       uint64
+	held, position, query int32
+	spec                  packSpec
+	scales                packScales
+	_                     int32
 }
 
 // packedTables are a layer's tables of caches in formats.
@@ -131,7 +151,8 @@ func (d *Device) Quantize(c engine.Cache, f *cacheformat.Format, scales []cachef
 		}
 	}
 	const threads = 128
-	d.card.Args(table).Int(packedFormats[f.Name], c.Size, f.Key.Bytes(c.Size), f.Value.Bytes(c.Size)).Ptr(flags)
+	s := specOf(f, c.Size)
+	d.card.Args(table).Int(int(s.keyFormat), int(s.valueFormat), int(s.keyBytes), int(s.valueBytes), int(s.keyTurn), int(s.valueTurn), c.Size).Ptr(flags)
 	d.card.Launch(d.card.Kernel("quantize", "quantize_"+d.suffix), blocks(2*most, threads), len(heads), threads, 0)
 	if !d.read(card.Bytes(refused), flags) {
 		return out, nil
@@ -236,14 +257,14 @@ func roomOf(d *Device, size int) int { return (size*d.kind.Size() + 15) / 16 * 1
 // layPacked adds a row's cache in a format to a layer's tables.
 func (l *layout) layPacked(d *Device, q engine.Sequence, row int, c engine.Cache, h engine.Heads) {
 	f, group := c.Packed.Format, h.Query/len(c.Len)
-	format, keyBytes, valueBytes := int32(packedFormats[f.Name]), int32(f.Key.Bytes(c.Size)), int32(f.Value.Bytes(c.Size))
+	spec := specOf(f, c.Size)
 	k, v := d.pointer("NewBatch", c.K, engine.Uint8), d.pointer("NewBatch", c.V, engine.Uint8)
 	positions := d.pointer("NewBatch", c.Positions, engine.Int32)
 	for a, n := range c.Len {
 		at := l.stage + 2*uint64(len(l.stages))*uint64(roomOf(d, c.Size))
 		s := packStage{
 			fromK: at, fromV: at + uint64(roomOf(d, c.Size)), k: k + uint64(c.Packed.Keys[a]), v: v + uint64(c.Packed.Values[a]),
-			held: int32(n), row: int32(row), head: int32(a), format: format, keyBytes: keyBytes, valueBytes: valueBytes,
+			held: int32(n), row: int32(row), head: int32(a), spec: spec,
 			scales: scalesOf(c.Packed, a),
 		}
 		head := batchHead{k: s.fromK, v: s.fromV, held: int32(n), staged: 1}
@@ -254,7 +275,7 @@ func (l *layout) layPacked(d *Device, q engine.Sequence, row int, c engine.Cache
 		for g := range group {
 			l.queries = append(l.queries, packQuery{
 				k: s.k, v: s.v, positions: head.positions, held: int32(n), position: int32(q.Position), query: int32(row*h.Query + a*group + g),
-				format: format, keyBytes: keyBytes, valueBytes: valueBytes, scales: s.scales,
+				spec: spec, scales: s.scales,
 			})
 		}
 	}

@@ -6,15 +6,42 @@
 
 struct Query {
   u64 k, v, positions;
-  int held, position, query, format, keyBytes, valueBytes;
+  int held, position, query;
+  Spec spec;
   float keyScale, valueScale;
+  int zero;
 };
 
-const int warps = 4, most = 256; // numbers of a head, at most
+const int warps = 4, most = mostNumbers;
+
+// The block multiplies x (d) by what a turn multiplied vectors by, and where it is of the sums
+// by its inverse: a product of a query with a turned key is that of the turned query with the key.
+DEVICE void turn(float *x, int d, int turn, bool back) {
+  if (turn == 0) return;
+  int block = turn < 0 ? -turn : turn;
+  float f = turn < 0 ? 1.f / (float)block : 1.f / sqrt((float)block);
+  auto flip = [&](bool now) INLINE {
+    for (int i = thread(); now && turn < 0 && i < d; i += threads())
+      if (int4Sign(i % block)) x[i] = -x[i];
+    sync();
+  };
+  flip(!back);
+  for (int stride = 1; stride < block; stride *= 2) {
+    for (int i = thread(); i < d / 2; i += threads()) {
+      int at = i / (block / 2) * block, k = i % (block / 2), j = at + k / stride * 2 * stride + k % stride;
+      float a = x[j], b = x[j + stride];
+      x[j] = a + b, x[j + stride] = a - b;
+    }
+    sync();
+  }
+  for (int i = thread(); i < d; i += threads()) x[i] *= f;
+  sync();
+  flip(back);
+}
 
 template <typename T>
 DEVICE void attend(T *out, const T *q, const Query *items, const int *steps, int d, int window, float scale, float cap, const float *sinks, int heads) {
-  __shared__ float tops[warps], totals[warps], sums[warps][most];
+  __shared__ float tops[warps], totals[warps], sums[warps][most], turned[most];
   next();
   wait();
   Query item = items[block_x()];
@@ -23,19 +50,23 @@ DEVICE void attend(T *out, const T *q, const Query *items, const int *steps, int
   float x[most / 32], sum[most / 32], top = -INF, total = 0.f;
   UNROLL for (int i = 0; i < most / 32; i++) {
     int e = i * 32 + lane();
-    x[i] = e < d ? to_float(q[(i64)item.query * d + e]) : 0.f;
-    sum[i] = 0.f;
+    x[i] = sum[i] = 0.f;
+    if (warp() == 0 && e < d) turned[e] = to_float(q[(i64)item.query * d + e]);
   }
+  sync();
+  turn(turned, d, item.spec.keyTurn, false);
+  UNROLL for (int i = 0; i < most / 32; i++)
+    if (i * 32 + lane() < d) x[i] = turned[i * 32 + lane()];
   for (int j = warp(); j < length; j += warps) {
     if (lowest > 0) {
       int at = j >= item.held ? item.position + j - item.held : item.positions ? ((const int *)item.positions)[j] : j;
       if (at < lowest) continue;
     }
-    const u8 *key = (const u8 *)item.k + (i64)j * item.keyBytes, *value = (const u8 *)item.v + (i64)j * item.valueBytes;
+    const u8 *key = (const u8 *)item.k + (i64)j * item.spec.keyBytes, *value = (const u8 *)item.v + (i64)j * item.spec.valueBytes;
     float s = 0.f;
     UNROLL for (int i = 0; i < most / 32; i++) {
       int e = i * 32 + lane();
-      if (e < d) s = fma(x[i], decode(item.format, key, e, d, item.keyScale), s);
+      if (e < d) s = fma(x[i], decode(item.spec.keyFormat, key, e, d, item.keyScale), s);
     }
     s = sum_warp(s) * scale;
     if (cap > 0.f) s = cap * tanh(s / cap);
@@ -44,7 +75,7 @@ DEVICE void attend(T *out, const T *q, const Query *items, const int *steps, int
     total = fma(total, factor, p);
     UNROLL for (int i = 0; i < most / 32; i++) {
       int e = i * 32 + lane();
-      if (e < d) sum[i] = fma(sum[i], factor, p * decode(item.format, value, e, d, item.valueScale));
+      if (e < d) sum[i] = fma(sum[i], factor, p * decode(item.spec.valueFormat, value, e, d, item.valueScale));
     }
     top = high;
   }
@@ -58,8 +89,11 @@ DEVICE void attend(T *out, const T *q, const Query *items, const int *steps, int
   for (int e = thread(); e < d; e += threads()) {
     float s = 0.f;
     UNROLL for (int w = 0; w < warps; w++) s = fma(sums[w][e], exp2(tops[w] - high), s);
-    from_float(out[(i64)item.query * d + e], s / all);
+    turned[e] = s / all;
   }
+  sync();
+  turn(turned, d, item.spec.valueTurn, true);
+  for (int e = thread(); e < d; e += threads()) from_float(out[(i64)item.query * d + e], turned[e]);
 }
 
 #define INSTANCE(T, name) \

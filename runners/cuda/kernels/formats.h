@@ -5,7 +5,28 @@
 #include "device.h"
 
 // The formats, numbered as in quantize.go.
-const int formatF16 = 1, formatFP8 = 2, formatFP8Token = 3, formatInt8Token = 4, formatQ8 = 5, formatQ4 = 6, formatNV4 = 7, formatMX4 = 8;
+const int formatF16 = 1, formatFP8 = 2, formatFP8Token = 3, formatInt8Token = 4, formatQ8 = 5, formatQ4 = 6, formatNV4 = 7, formatMX4 = 8, formatInt4Token = 9, formatTQ4 = 10;
+
+// What is done to a vector before it is encoded: nothing (0); its blocks of `turn` numbers are
+// multiplied by the orthonormal Hadamard matrix; or (below 0) their signs are flipped by int4Sign, and
+// they are multiplied by the unnormalised one.
+DEVICE bool int4Sign(int i) {
+  switch (i / 32) {
+  case 0: return 0x9a8ca6f2u >> i % 32 & 1;
+  case 1: return 0x7f7fca4eu >> i % 32 & 1;
+  case 2: return 0x59bbc293u >> i % 32 & 1;
+  case 3: return 0x9480abc7u >> i % 32 & 1;
+  case 4: return 0xb55b747eu >> i % 32 & 1;
+  case 5: return 0x54503bbeu >> i % 32 & 1;
+  case 6: return 0xcdf467b7u >> i % 32 & 1;
+  default: return 0x05dfbc5fu >> i % 32 & 1;
+  }
+}
+const int mostNumbers = 256; // of a head
+
+struct Spec { // how keys and values are encoded
+  int keyFormat, valueFormat, keyBytes, valueBytes, keyTurn, valueTurn;
+};
 
 DEVICE float bits_float(u32 b) { return __builtin_bit_cast(float, b); }
 DEVICE u32 float_bits(float x) { return __builtin_bit_cast(u32, x); }
@@ -45,6 +66,7 @@ DEVICE int round_away(float x) {
   return x < 0.f ? -(int)t : (int)t;
 }
 
+DEVICE float trunc_half(float x) { return __builtin_truncf(x >= 0.f ? x + 0.5f : x - 0.5f); }
 DEVICE int least16(int d, int b) { return min(d, b * 16 + 16); } // behind block b
 DEVICE u8 to_e2m1(float x) {
   float a = magnitude(x);
@@ -118,6 +140,32 @@ template <typename T> DEVICE bool encode(int format, u8 *to, const T *x, int d, 
     }
     return true;
   }
+  if (format == formatInt4Token || format == formatTQ4) {
+    float low = to_float(x[0]), high = low;
+    for (int i = 1; i < d; i++) low = least(low, to_float(x[i])), high = max(high, to_float(x[i]));
+    float range = high - low, s;
+    for (int j = 0; j < (d + 1) / 2; j++) to[j] = 0;
+    if (format == formatTQ4) {
+      s = max(range / 15.f, 1e-8f);
+      u16 h = to_half(s), m = to_half(low);
+      if (!half_finite(h) || !half_finite(m)) return false;
+      for (int i = 0; i < d; i++) {
+        float y = (to_float(x[i]) - low) / s, z = y + 0.5f;
+        to[i / 2] |= (u8)((int)least(max(__builtin_truncf(z), 0.f), 15.f) << (i % 2 * 4));
+      }
+      put16(to + (d + 1) / 2, h), put16(to + (d + 1) / 2 + 2, m);
+      return true;
+    }
+    if (!finite(range)) return false;
+    s = max(range / 15.f, 1e-6f);
+    float z = least(max(trunc_half(-low / s), 0.f), 15.f), r = 1.f / s;
+    for (int i = 0; i < d; i++) {
+      float y = to_float(x[i]) * r, v = y + z;
+      to[i / 2] |= (u8)((int)least(max(trunc_half(v), 0.f), 15.f) << (i % 2 * 4));
+    }
+    put32(to + (d + 1) / 2, bits_float((float_bits(s) & ~15u) | (u32)z));
+    return true;
+  }
   int size = format == formatQ8 ? 34 : 18;
   for (int b = 0; b * 32 < d; b++, to += size) {
     int n = min(32, d - b * 32);
@@ -145,7 +193,31 @@ template <typename T> DEVICE bool encode(int format, u8 *to, const T *x, int d, 
   return true;
 }
 
-// Number e of a vector of d.
+// encode after a turn, in memory of the thread's own.
+template <typename T> DEVICE bool encode_turned(int format, int turn, u8 *to, const T *x, int d, float scale) {
+  if (turn == 0) return encode(format, to, x, d, scale);
+  float y[mostNumbers];
+  int block = turn < 0 ? -turn : turn;
+  for (int i = 0; i < d; i++) {
+    y[i] = to_float(x[i]);
+    if (!finite(y[i])) return false;
+    if (turn < 0 && int4Sign(i % block)) y[i] = -y[i];
+  }
+  for (int at = 0; at < d; at += block)
+    for (int stride = 1; stride < block; stride *= 2)
+      for (int i = 0; i < block / 2; i++) {
+        int j = at + i / stride * 2 * stride + i % stride;
+        float a = y[j], b = y[j + stride];
+        y[j] = a + b, y[j + stride] = a - b;
+      }
+  if (turn > 0) {
+    float f = 1.f / sqrt((float)block);
+    for (int i = 0; i < d; i++) y[i] *= f;
+  }
+  return encode(format, to, y, d, scale);
+}
+
+// Number e of a vector of d, as it was turned.
 DEVICE float decode(int format, const u8 *p, int e, int d, float scale) {
   switch (format) {
   case formatF16: return to_float(f16{get16(p + 2 * e)});
@@ -155,6 +227,15 @@ DEVICE float decode(int format, const u8 *p, int e, int d, float scale) {
   case formatQ8: p += e / 32 * 34; return (float)(int)(signed char)p[2 + e % 32] * to_float(f16{get16(p)});
   case formatNV4: return from_e2m1(p[e / 2] >> (e % 2 * 4) & 15) * (from_e4m3(p[(d + 15) / 16 * 8 + e / 16]) / scale);
   case formatMX4: p += e / 32 * 17; return from_e2m1(p[e % 32 / 2] >> (e % 2 * 4) & 15) * power(p[16]);
+  case formatInt4Token: {
+    u32 word = float_bits(get32(p + (d + 1) / 2));
+    return (float)((int)(p[e / 2] >> (e % 2 * 4) & 15) - (int)(word & 15)) * bits_float(word & ~15u);
+  }
+  case formatTQ4: {
+    const u8 *behind = p + (d + 1) / 2;
+    float y = (float)(p[e / 2] >> (e % 2 * 4) & 15) * to_float(f16{get16(behind)});
+    return y + to_float(f16{get16(behind + 2)});
+  }
   default: p += e / 32 * 18; return (float)((p[2 + e % 16] >> (e / 16 % 2 * 4) & 15) - 8) * to_float(f16{get16(p)});
   }
 }
