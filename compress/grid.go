@@ -11,6 +11,11 @@ import (
 // Native is the name of the device's own type where formats of caches are listed.
 const Native = "native"
 
+// CachesHelp says which formats of caches may be listed.
+func CachesHelp() string {
+	return "formats of caches, each for every variant: " + strings.Join(cacheformat.Names(), ", ") + ", or " + Native + ", the device's own type, which is the default"
+}
+
 // Grid is a product of policies, budgets, parameters' values and formats of caches.
 type Grid struct {
 	Policies []Call

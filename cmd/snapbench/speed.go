@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
@@ -108,7 +107,7 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 	}
 	defer opened.Close()
 	engine := opened.Engines[0]
-	plan.Variants = compress.On(opened.Shape(), plan.Variants)
+	plan.Variants = opened.On(plan.Variants)
 	report, err := plan.Begin(engine, commands.Line("snapbench"), commands.Version())
 	if err != nil {
 		return usage(err)

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/console/commands"
-	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
 // variantFlags say which variants are compared: by policies, budgets, and a flag for every
@@ -28,7 +25,7 @@ func (f *variantFlags) register(cmd *cobra.Command) {
 	}
 	s.Var(compress.NewValueList(&f.Budgets, "full", "1024"), "budgets", "budgets: full, tokens per head (512, 1k), shares of the prompt (25%), or one for each layer (64|64|128 or [64,64,128])")
 	s.Var(compress.NewValueList(&f.Bytes), "bytes", "in place of budgets: bytes, as a share of the full cache's in 16 bits (25%) or those of so many tokens in 16 bits; each policy keeps the most that fits, in each format of --cache")
-	s.Var(compress.NewValueList(&f.Caches), "cache", "formats of caches, each for every variant: "+strings.Join(cacheformat.Names(), ", ")+", or native, the device's own type, which is the default")
+	s.Var(compress.NewValueList(&f.Caches), "cache", compress.CachesHelp())
 	f.parameters = map[string]*[]string{}
 	for _, p := range compress.Flags() {
 		f.parameters[p.Name] = new([]string)

@@ -68,8 +68,10 @@ func (m *Opened) Runners() []runners.Runner {
 	return list
 }
 
-// Shape is what decides how many bytes the model's caches take.
-func (m *Opened) Shape() compress.Shape { return m.Engines[0].model.Shape() }
+// On returns variants for the model: budgets in bytes have their capacities.
+func (m *Opened) On(variants []compress.Variant) []compress.Variant {
+	return compress.On(m.Engines[0].model.Shape(), variants)
+}
 
 // Random says that the weights are random: no answer has a meaning, nor a score.
 func (l Located) Random() bool { return l.path == "" }
