@@ -8,19 +8,36 @@ import (
 )
 
 // Budget is how many positions a cache head keeps, everything included: tokens,
-// or a share of the prompt, for all layers or one per layer.
-type Budget struct{ list List[amount] }
+// or a share of the prompt, for all layers or one per layer. In bytes it is what that many
+// positions take in 16 bits, one copy per KV head; how many are kept of them follows from the
+// model, the policy and the format of the cache: see [Variant.On].
+type Budget struct {
+	list  List[amount]
+	bytes bool
+}
 
 type amount struct {
 	tokens  int
 	percent float64 // where tokens is 0
 }
 
-// ParseBudget reads "1024", "2k", "25%" or a list "64|128|128".
+// ParseBudget reads "1024", "2k", "25%" or a list "64|128|128"; "bytes:1024" and "bytes:25%".
 func ParseBudget(s string) (Budget, error) {
-	l, err := parseList("capacity cap", s, parseAmount)
-	return Budget{l}, err
+	text, bytes := strings.CutPrefix(s, InBytes)
+	l, err := parseList("capacity cap", text, parseAmount)
+	if err == nil && bytes && len(l) > 1 {
+		err = fmt.Errorf("capacity cap %q: bytes are of all layers together: want one value", s)
+	}
+	return Budget{l, bytes}, err
 }
+
+// InBytes begins the text of a budget in bytes.
+const InBytes = "bytes:"
+
+func (b Budget) inBytes() bool { return b.bytes }
+
+// share is the budget without the word for bytes.
+func (b Budget) share() string { return strings.TrimPrefix(b.String(), InBytes) }
 
 func parseAmount(s string) (amount, error) {
 	if share, ok := strings.CutSuffix(s, "%"); ok {
@@ -55,10 +72,14 @@ func (b Budget) At(layer, n int) Capacity {
 }
 
 // fixed says whether a layer's budget is in tokens, the same for every prompt.
-func (b Budget) fixed(layer int) bool { return b.list.At(layer).tokens > 0 }
+func (b Budget) fixed(layer int) bool { return !b.bytes && b.list.At(layer).tokens > 0 }
 
 func (b Budget) String() string {
-	return b.list.text(func(a amount) string {
+	unit := ""
+	if b.bytes {
+		unit = InBytes
+	}
+	return unit + b.list.text(func(a amount) string {
 		if a.tokens > 0 {
 			return strconv.Itoa(a.tokens)
 		}

@@ -4,13 +4,24 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
-// Grid is a product of policies, budgets and parameters' values.
+// Native is the name of the device's own type where formats of caches are listed.
+const Native = "native"
+
+// CachesHelp says which formats of caches may be listed.
+func CachesHelp() string {
+	return "formats of caches, each for every variant: " + strings.Join(cacheformat.Names(), ", ") + ", or " + Native + ", the device's own type, which is the default"
+}
+
+// Grid is a product of policies, budgets, parameters' values and formats of caches.
 type Grid struct {
 	Policies []Call
 	Budgets  []string // "full" gives the full cache, once
 	Axes     []Axis
+	Formats  []*cacheformat.Format // nil among them is the device's own type; none: that alone
 }
 
 // Axis is one parameter's values, for every policy that has the parameter and is
@@ -22,8 +33,9 @@ type Axis struct {
 }
 
 // Variants returns the product: the full cache first where it was asked for, then
-// by policy, budget and the axes in their order. An axis that no policy has is an
-// error.
+// by policy, budget and the axes in their order, each in every format. The full cache in the
+// device's own type is what others are measured against: it is there wherever a full cache is
+// asked for. An axis that no policy has is an error.
 func (g Grid) Variants() ([]Variant, error) {
 	var all []Variant
 	budgets := slices.DeleteFunc(slices.Clone(g.Budgets), func(b string) bool { return b == FullName })
@@ -73,7 +85,27 @@ func (g Grid) Variants() ([]Variant, error) {
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no variants: the policies %s have no budget", names(g.Policies))
 	}
+	all = inFormats(all, g.Formats)
 	return all, distinct(all)
+}
+
+// inFormats returns every variant in each of the formats, and the full cache as it is, too.
+func inFormats(list []Variant, formats []*cacheformat.Format) []Variant {
+	if len(formats) == 0 {
+		return list
+	}
+	var all []Variant
+	for _, v := range list {
+		if v.IsFull() {
+			all = append(all, v)
+		}
+		for _, f := range formats {
+			if f != nil || !v.IsFull() {
+				all = append(all, v.In(f))
+			}
+		}
+	}
+	return all
 }
 
 // vary returns a call for each of an axis's values, or the call itself where

@@ -59,6 +59,11 @@ func (v Variant) CheckLayers(layers int) error {
 // CheckPrompt reports a budget that cannot serve a prompt: a share of it that the
 // window alone would fill, or layers that disagree on where decoding goes on.
 func (v Variant) CheckPrompt(l Layer) error {
+	if v.budget.inBytes() {
+		if err := v.fitted(l.Tokens).err; err != nil {
+			return fmt.Errorf("%s on a prompt of %d tokens: %w", v, l.Tokens, err)
+		}
+	}
 	if err := v.checkPlaces(l); err != nil {
 		return err
 	}
@@ -78,7 +83,7 @@ func (v Variant) capacity(l Layer) Capacity {
 	if v.method.definition.Unbudgeted {
 		return Capacity{l.Tokens, float64(l.Tokens)}
 	}
-	return v.budget.At(l.Index, l.Tokens)
+	return v.at(l.Index, l.Tokens)
 }
 
 // Capacity returns the budget of a layer in tokens for a prompt of n, or n where the
@@ -87,7 +92,10 @@ func (v Variant) Capacity(layer, n int) (tokens int, ok bool) {
 	if v.method.definition.Unbudgeted {
 		return n, false
 	}
-	return min(n, v.budget.At(layer, n).Tokens), true
+	if v.budget.inBytes() && v.fitted(n).err != nil {
+		return 0, false
+	}
+	return min(n, v.at(layer, n).Tokens), true
 }
 
 // Expect says what the variant's cache of a layer must hold. Where nothing is
@@ -134,7 +142,7 @@ func (v Variant) checkPlaces(l Layer) error {
 // within: a prompt below the budget loses nothing (SnapKV's own rule; a prompt
 // exactly as long runs through, and keeps everything too).
 func (v Variant) within(l Layer) bool {
-	return !v.method.definition.Unbudgeted && l.Tokens < v.budget.At(l.Index, l.Tokens).Tokens
+	return !v.method.definition.Unbudgeted && l.Tokens < v.at(l.Index, l.Tokens).Tokens
 }
 
 // Reads reports whether decoding reads only a part of the variant's caches: see [Reader].

@@ -4,13 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
 // Variant is a policy with its parameters and its budget: one cell of a
 // comparison. It is made by [Parse], [NewVariant] or a [Grid].
 type Variant struct {
 	method method
-	budget Budget // without values for a policy that has none
+	budget Budget              // without values for a policy that has none
+	format *cacheformat.Format // of the cache; nil for the device's own type
+	fit    *fit                // of a budget in bytes, once a model is known
 }
 
 // method is a policy and how it is written.
@@ -144,8 +148,31 @@ func (v Variant) lengths() []int {
 	return append([]int{len(v.budget.list)}, v.method.lengths...)
 }
 
-// Policy returns the policy's name, and of what it is built on: "ada(snapkv)".
-func (v Variant) Policy() string { return v.method.name() }
+// Policy returns the policy's name, and of what it is built on: "ada(snapkv)"; and behind a
+// plus the format of the cache, where one is asked for: "snapkv+q4_0".
+func (v Variant) Policy() string { return v.method.name() + v.suffix() }
+
+// Method is Policy without the cache's format.
+func (v Variant) Method() string { return v.method.name() }
+
+// Format returns how the cache stores what the policy keeps; nil for the device's own type.
+func (v Variant) Format() *cacheformat.Format { return v.format }
+
+// In returns the variant with its cache in a format, or with none for nil.
+func (v Variant) In(f *cacheformat.Format) Variant {
+	v.format = f
+	return v
+}
+
+// Cache returns the name of the cache's format; "" for the device's own type.
+func (v Variant) Cache() string { return strings.TrimPrefix(v.suffix(), "+") }
+
+func (v Variant) suffix() string {
+	if v.format == nil {
+		return ""
+	}
+	return "+" + v.format.Name
+}
 
 // IsFull says whether the variant is the full cache.
 func (v Variant) IsFull() bool { return v.Policy() == FullName }
@@ -191,13 +218,13 @@ func (v Variant) Params() map[string]string {
 }
 
 // String returns the canonical form, which [Parse] reads:
-// "snapkv(cap=1024,w=32,k=7,pool=max,gqa=kv_head_mean)".
+// "snapkv(cap=1024,w=32,k=7,pool=max,gqa=kv_head_mean)+q4_0".
 func (v Variant) String() string {
 	budget := ""
 	if !v.method.definition.Unbudgeted {
 		budget = "cap=" + v.budget.String()
 	}
-	return v.method.text(budget)
+	return v.method.text(budget) + v.suffix()
 }
 
 func (m *method) text(first string) string {
@@ -217,12 +244,20 @@ func (m *method) text(first string) string {
 	return m.definition.Name + "(" + strings.Join(parts, ",") + ")"
 }
 
-// Parse reads one variant: "full" or "NAME(cap=…,…)".
+// Parse reads one variant: "full" or "NAME(cap=…,…)", and behind it "+FORMAT" for a cache in a
+// format.
 func Parse(s string) (Variant, error) {
-	c, err := ParseCall(s)
+	text, name, formatted := s, "", false
+	if i := strings.LastIndexByte(s, '+'); i > strings.LastIndexByte(s, ')') {
+		text, name, formatted = s[:i], strings.TrimSpace(s[i+1:]), true
+	}
+	c, err := ParseCall(text)
 	if err == nil {
 		var v Variant
-		if v, err = NewVariant(c, ""); err == nil {
+		if v, err = NewVariant(c, ""); err == nil && formatted {
+			v.format, err = cacheformat.Get(name)
+		}
+		if err == nil {
 			return v, nil
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // yAxis makes an axis that covers all points, intervals and levels of panels.
@@ -67,11 +69,12 @@ func budgetAxis(budgets []string) (axis, func(string) float64) {
 	values := map[string]float64{}
 	tokens := 0
 	for _, b := range budgets {
-		if s, ok := strings.CutSuffix(b, "%"); ok {
+		amount := strings.TrimPrefix(b, results.InBytes)
+		if s, ok := strings.CutSuffix(amount, "%"); ok {
 			if v, err := strconv.ParseFloat(s, 64); err == nil {
 				values[b] = v
 			}
-		} else if v, err := strconv.ParseFloat(b, 64); err == nil && v > 0 {
+		} else if v, err := strconv.ParseFloat(amount, 64); err == nil && v > 0 {
 			values[b], tokens = v, tokens+1
 		}
 	}

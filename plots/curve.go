@@ -22,7 +22,7 @@ func curves(set results.Set, m results.Measure, tables []results.Table) ([]Figur
 }
 
 // ByteCurves is Curves over the actual size of the caches, as a multiple of the full cache's bytes. Policies with the
-// same budget may differ in it.
+// same budget may differ in it. Where caches have formats, a grey line joins the variants that no other beats in both.
 func ByteCurves(set results.Set, m results.Measure) ([]Figure, error) {
 	return byteCurves(set, m, results.Means(set, m))
 }
@@ -162,11 +162,12 @@ func curveFigures(set results.Set, m results.Measure, tables []results.Table, na
 				continue
 			}
 			unit := ""
-			if len(parts) > 1 && strings.HasSuffix(budgets[0], "%") {
-				unit = "share"
+			if of := unitOf(budgets[0]); len(parts) > 1 && of != "tokens" && of != "full" {
+				unit = of
 			}
 			ch := curveChart(g, m, tables[i], having(kinds, budgets), budgets, full, where)
 			ch.title = barTitle(m) + title
+			ch.front = name == "bytes" && slices.ContainsFunc(g.rows, func(r results.Row) bool { return r.Cache != "" })
 			figures = append(figures, ch.figure(fileName(name, m.Name, unit, g.suffix)))
 		}
 	}
@@ -176,17 +177,21 @@ func curveFigures(set results.Set, m results.Measure, tables []results.Table, na
 	return figures, nil
 }
 
-// byUnit splits budgets into tokens and shares of the prompt, which have no place on one axis.
+// byUnit splits budgets into tokens, shares of the prompt and bytes, which have no place on one
+// axis.
 func byUnit(budgets []string) [][]string {
-	var tokens, shares []string
+	var tokens, shares, bytes []string
 	for _, b := range budgets {
-		if strings.HasSuffix(b, "%") {
+		switch unitOf(b) {
+		case "bytes":
+			bytes = append(bytes, b)
+		case "share":
 			shares = append(shares, b)
-		} else {
+		default:
 			tokens = append(tokens, b)
 		}
 	}
-	return slices.DeleteFunc([][]string{tokens, shares}, func(list []string) bool { return len(list) == 0 })
+	return slices.DeleteFunc([][]string{tokens, shares, bytes}, func(list []string) bool { return len(list) == 0 })
 }
 
 // having are the kinds that have one of the budgets.

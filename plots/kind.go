@@ -70,10 +70,12 @@ func (g group) kindsAndBudgets() (kinds []kind, budgets []string, baseline strin
 	return kinds, budgets, g.baseline
 }
 
-// sortBudgets puts tokens before shares of the prompt, and small before large.
+// sortBudgets puts budgets in tokens or shares before those in bytes, tokens before shares of the
+// prompt, and small before large.
 func sortBudgets(budgets []string) {
 	slices.SortStableFunc(budgets, func(a, b string) int {
-		return cmp.Or(cmp.Compare(b2i(strings.HasSuffix(a, "%")), b2i(strings.HasSuffix(b, "%"))), results.Natural(a, b))
+		return cmp.Or(cmp.Compare(b2i(strings.HasPrefix(a, results.InBytes)), b2i(strings.HasPrefix(b, results.InBytes))),
+			cmp.Compare(b2i(strings.HasSuffix(a, "%")), b2i(strings.HasSuffix(b, "%"))), results.Natural(a, b))
 	})
 }
 
@@ -111,6 +113,7 @@ func b2i(b bool) int {
 }
 
 func budgetName(b string) string {
+	b = strings.TrimPrefix(b, results.InBytes)
 	if n, err := strconv.Atoi(b); err == nil {
 		return results.Tokens(n)
 	}
@@ -120,11 +123,13 @@ func budgetName(b string) string {
 	return b
 }
 
-// unitOf is what a budget counts: tokens, a share of the prompt, or neither.
+// unitOf is what a budget counts: tokens, a share of the prompt, bytes, or nothing.
 func unitOf(budget string) string {
 	switch {
 	case budget == "full":
 		return budget
+	case strings.HasPrefix(budget, results.InBytes):
+		return "bytes"
 	case strings.HasSuffix(budget, "%"):
 		return "share"
 	}
@@ -134,6 +139,9 @@ func unitOf(budget string) string {
 func budgetUnit(budgets []string) string {
 	shares, tokens := false, false
 	for _, b := range budgets {
+		if strings.HasPrefix(b, results.InBytes) {
+			return "bytes of the full cache in 16 bits, or of so many tokens"
+		}
 		if strings.HasSuffix(b, "%") {
 			shares = true
 		} else {

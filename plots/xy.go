@@ -120,7 +120,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 		slices.SortStableFunc(texts, orderOf(order))
 		if x.name == "budget" {
 			slices.SortStableFunc(texts, func(a, b string) int {
-				return orderOf([]string{"tokens", "share", "full"})(unitOf(a), unitOf(b))
+				return orderOf([]string{"tokens", "share", "bytes", "full"})(unitOf(a), unitOf(b))
 			})
 		}
 		if len(texts) > mostPlaces {

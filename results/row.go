@@ -19,7 +19,7 @@ import (
 // full_cache_bytes are new, and what servers tell: ttft_seconds, token_seconds_p50 and _p95, retries,
 // repeat_equal, repeat_score, kl_lower_mean and _p99, answer_logprob_change; and fidelity by part of the answer, kl_0_7 to
 // top1_128, needle_text, lm_eval_f1, held_mean, rope, what instructions and leakage tell, loose to leaked_both, and what an audit
-// of the evidence tells, evidence to marks_gone_layers, and fixed_cache_bytes, which files of before have not.
+// of the evidence tells, evidence to marks_gone_layers, and fixed_cache_bytes, and of formats of caches, cache, cache_token_bytes and cache_peak_bytes, which files of before have not.
 const Schema = 2
 
 // Row is one sample under one variant: who was asked, what came back, what the cache held, and what it cost.
@@ -42,10 +42,11 @@ type Row struct {
 	Protocol     string `parquet:"protocol,optional" json:"protocol,omitempty" desc:"rules for prompt, truncation and stopping, by name"`
 	PromptSHA256 string `parquet:"prompt_sha256,optional" json:"prompt_sha256,omitempty" desc:"sha256 of the final prompt, template included"`
 
-	Variant  string            `parquet:"variant" json:"variant" desc:"policy with all parameters, as text"`
-	Policy   string            `parquet:"policy" json:"policy" desc:"name of the policy"`
+	Variant  string            `parquet:"variant" json:"variant" desc:"policy with all parameters, and the cache's format behind a plus, as text"`
+	Policy   string            `parquet:"policy" json:"policy" desc:"name of the policy, and the cache's format behind a plus"`
 	Budget   string            `parquet:"budget" json:"budget" desc:"budget as asked: full, a number of tokens, or a share of the prompt such as 25%"`
 	Params   map[string]string `parquet:"params,optional" json:"params,omitempty" desc:"the policy's parameters, name to canonical text; those of an inner policy begin with its name and a dot; null where there are none"`
+	Cache    string            `parquet:"cache,optional" json:"cache,omitempty" desc:"format of the cache: q8_0, fp8_s1 and others (docs/caches.md); null for the number format of the device"`
 	Capacity *int              `parquet:"capacity,optional" json:"capacity,omitempty" desc:"budget in tokens as applied to this prompt; null for the full cache"`
 	Share    *float64          `parquet:"share,optional" json:"share,omitempty" desc:"capacity divided by the prompt's tokens; null for the full cache or where unknown"`
 	Device   string            `parquet:"device" json:"device" desc:"what computed it"`
@@ -69,9 +70,11 @@ type Row struct {
 	KeptMax        *int     `parquet:"kept_max,optional" json:"kept_max,omitempty" desc:"most positions kept over layers and KV heads"`
 	HeldMean       *float64 `parquet:"held_mean,optional" json:"held_mean,omitempty" desc:"mean positions held when the answer begins: kept_mean, and what was read behind the compressed prompt, such as a question"`
 	Audit          string   `parquet:"audit,optional" json:"audit,omitempty" desc:"null where the cache is what the budget says, else the difference"`
-	CacheBytes     *int64   `parquet:"cache_bytes,optional" json:"cache_bytes,omitempty" desc:"bytes of the compressed prompt's cache"`
-	FullCacheBytes *int64   `parquet:"full_cache_bytes,optional" json:"full_cache_bytes,omitempty" desc:"bytes of the full cache of the same prompt, one copy per KV head; null where unknown"`
+	CacheBytes     *int64   `parquet:"cache_bytes,optional" json:"cache_bytes,omitempty" desc:"bytes of the compressed prompt's cache, codes and scales as stored"`
+	FullCacheBytes *int64   `parquet:"full_cache_bytes,optional" json:"full_cache_bytes,omitempty" desc:"bytes of the full cache of the same prompt, one copy per KV head, in 16 bits where the row's cache has a format; null where unknown"`
 	FixedBytes     *int64   `parquet:"fixed_cache_bytes,optional" json:"fixed_cache_bytes,omitempty" desc:"of both, bytes of layers with a sliding window beside layers of full attention, which no policy changes; null where there are none"`
+	TokenBytes     *float64 `parquet:"cache_token_bytes,optional" json:"cache_token_bytes,omitempty" desc:"bytes that a new token adds to the cache, over all layers and heads; in a format those of an encoded one, in the mean"`
+	CachePeakBytes *int64   `parquet:"cache_peak_bytes,optional" json:"cache_peak_bytes,omitempty" desc:"largest state of the row's cache while the answer was decoded, the new tokens included"`
 	PeakBytes      *int64   `parquet:"peak_bytes,optional" json:"peak_bytes,omitempty" desc:"peak bytes of memory while the sample ran"`
 	PrefillSeconds *float64 `parquet:"prefill_seconds,optional" json:"prefill_seconds,omitempty" desc:"time of the prompt's forward pass, shared by all variants of the sample, and by questions behind one context"`
 	DecodeSeconds  *float64 `parquet:"decode_seconds,optional" json:"decode_seconds,omitempty" desc:"time of decoding, shared by what was decoded with it"`

@@ -19,7 +19,8 @@ type Table struct {
 	Lines    []Line
 	Warnings []string
 
-	full bool // the baseline is the full cache
+	full   bool     // the baseline is the full cache
+	stored []stored // by variant
 }
 
 // Line is one task or one average.
@@ -64,6 +65,10 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 	labels := Labels(rows)
 	for _, v := range t.Variants {
 		t.Labels = append(t.Labels, labels[v])
+	}
+	t.stored = make([]stored, len(t.Variants))
+	for i := range rows {
+		t.stored[slices.Index(t.Variants, rows[i].Variant)] = storedOf(&rows[i])
 	}
 	tasks := names(rows, func(r *Row) string { return r.Task }, run.Tasks)
 

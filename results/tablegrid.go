@@ -30,7 +30,7 @@ func (t Table) DropGrid() (g Grid, ok bool) {
 		return fixed(100*c.Drop.Drop, 2) + interval(100, c.Drop.Lo, c.Drop.Hi, 1)
 	}, func(v string) bool { return v != t.Baseline })
 	g.Title = t.Title
-	g.Notes = append([]string{"points lost against " + t.Against() + ", paired by sample, with 95 % intervals; negative is a gain"}, g.Notes...)
+	g.Notes = append([]string{"points lost against " + t.Against() + ", paired by sample, with 95 % intervals; negative is a gain"}, append(g.Notes, t.EqualBytes()...)...)
 	return g, true
 }
 

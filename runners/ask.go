@@ -133,6 +133,9 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 // RowOf returns a row that says which variant it is, and nothing else.
 func RowOf(v Variant) results.Row {
 	r := results.Row{Schema: results.Schema, Variant: v.String(), Policy: v.Policy(), Budget: v.Budget()}
+	if f, ok := v.(Formatted); ok {
+		r.Cache = f.Cache()
+	}
 	if params := v.Params(); len(params) > 0 {
 		r.Params = params
 	}

@@ -34,6 +34,10 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 		r.HeldMean, r.Host = pointer(c.Kept.Mean+float64(len(s.Question))), pointer(c.Host)
 	}
 	r.CacheBytes, r.FullCacheBytes, r.FixedBytes, r.PeakBytes = known(c.CacheBytes), known(c.FullBytes), known(c.FixedBytes), known(c.PeakBytes)
+	r.CachePeakBytes = known(c.CachePeak)
+	if c.TokenBytes > 0 {
+		r.TokenBytes = pointer(c.TokenBytes)
+	}
 	r.PrefillSeconds, r.DecodeSeconds = seconds(c.Prefill), seconds(c.Decode)
 	if f := c.Fidelity; f != nil {
 		r.Top1Agreement = pointer(f.Agreement)

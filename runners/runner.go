@@ -63,6 +63,11 @@ type Budgeted interface {
 	Capacity(layer, n int) (tokens int, ok bool)
 }
 
+// Formatted is a variant whose cache may have a format.
+type Formatted interface {
+	Cache() string // the format's name; "" for the device's own type
+}
+
 // VariantsOf returns variants of one kind as Variants.
 func VariantsOf[T Variant](list []T) []Variant {
 	out := make([]Variant, len(list))
@@ -126,8 +131,10 @@ type Completion struct {
 	Host       bool        // the choice was computed in plain Go over copies
 	Positions  [][][]int32 // (layer, cache head, kept), where asked for
 	CacheBytes int64       // of the prompt's cache, all layers, without room for new tokens
-	FullBytes  int64       // of the full cache of the same prompt
+	FullBytes  int64       // of the full cache of the same prompt; in 16 bits where the cache has a format
 	FixedBytes int64       // of both, what no policy changes
+	TokenBytes float64     // that one more token takes in the cache
+	CachePeak  int64       // largest state of the cache, new tokens included
 	PeakBytes  int64       // highest use of the device while the request ran, weights included
 	// Prefill is the time of the one prefill that all variants share; Decode the
 	// time of the steps this answer took part in, which it shared too.

@@ -76,7 +76,7 @@ func (a *asking) ask(cmd *cobra.Command, command string, names []string, metric 
 	}
 	defer m.Close()
 	team := m.Runners()
-	j.Reader, j.Stop, j.Subject, j.Ungraded = m.Reader(), m.Stop, m.Subject(), m.Random()
+	j.Reader, j.Stop, j.Subject, j.Ungraded, j.Variants = m.Reader(), m.Stop, m.Subject(), m.Random(), runners.VariantsOf(m.On(variants))
 	if a.run.positions {
 		j.Pieces = m.Pieces
 	}

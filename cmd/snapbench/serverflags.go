@@ -60,7 +60,7 @@ func (f *serverFlags) alone(cmd *cobra.Command) error {
 
 // refuse names the first flag given that a server has no use for.
 func (f *serverFlags) refuse(cmd *cobra.Command) error {
-	ours := []string{"device", "dtype", "rope", "tokenizer", "stage", "policies", "budgets", "variants", "keep-positions", "evidence", "shard", "on"}
+	ours := []string{"device", "dtype", "rope", "tokenizer", "stage", "policies", "budgets", "bytes", "cache", "variants", "keep-positions", "evidence", "shard", "on"}
 	for _, p := range compress.Flags() {
 		ours = append(ours, p.Name)
 	}

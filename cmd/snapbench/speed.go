@@ -107,6 +107,7 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 	}
 	defer opened.Close()
 	engine := opened.Engines[0]
+	plan.Variants = opened.On(plan.Variants)
 	report, err := plan.Begin(engine, commands.Line("snapbench"), commands.Version())
 	if err != nil {
 		return usage(err)

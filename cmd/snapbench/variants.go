@@ -24,6 +24,8 @@ func (f *variantFlags) register(cmd *cobra.Command) {
 		panic(err) // the flag is there
 	}
 	s.Var(compress.NewValueList(&f.Budgets, "full", "1024"), "budgets", "budgets: full, tokens per head (512, 1k), shares of the prompt (25%), or one for each layer (64|64|128 or [64,64,128])")
+	s.Var(compress.NewValueList(&f.Bytes), "bytes", "in place of budgets: bytes, as a share of the full cache's in 16 bits (25%) or those of so many tokens in 16 bits; each policy keeps the most that fits, in each format of --cache")
+	s.Var(compress.NewValueList(&f.Caches), "cache", compress.CachesHelp())
 	f.parameters = map[string]*[]string{}
 	for _, p := range compress.Flags() {
 		f.parameters[p.Name] = new([]string)

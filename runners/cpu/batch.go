@@ -13,6 +13,8 @@ type batch struct {
 	steps     int
 	work      []segmentTask
 	finish    []rowTask
+	residuals bool    // some cache has one
+	refused   []error // by row
 }
 
 // segmentTask is a piece of a cache that one KV head's (or query head's)
@@ -37,6 +39,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	if h.KV <= 0 || h.Query%h.KV != 0 {
 		shape("new batch: heads %+v", h)
 	}
+	b := &batch{sequences: append([]engine.Sequence(nil), s...), heads: h, refused: make([]error, len(s))}
 	for i, q := range s {
 		if len(q.Caches) != len(s[0].Caches) {
 			shape("new batch: sequence 0 has %d layers, sequence %d has %d", len(s[0].Caches), i, len(q.Caches))
@@ -46,16 +49,23 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 			if n == 0 || n%h.KV != 0 || h.Query%n != 0 || c.Size != h.Size || len(c.Start) != n {
 				shape("new batch: sequence %d, layer %d: cache of %d heads of %d, heads are %+v", i, l, n, c.Size, h)
 			}
+			b.residuals = b.residuals || c.Packed != nil && c.Packed.Format.Residual > 0
 		}
 	}
-	return &batch{sequences: append([]engine.Sequence(nil), s...), heads: h}, nil
+	return b, nil
 }
 
 // FreeBatch does nothing: the caches are the caller's.
 func (d *Device) FreeBatch(engine.Batch) {}
 
-// Advance moves every sequence on by one token.
-func (d *Device) Advance(b engine.Batch) { ownBatch("advance", b).steps++ }
+// Advance moves every sequence on by one token, and encodes what that makes due.
+func (d *Device) Advance(eb engine.Batch) {
+	b := ownBatch("advance", eb)
+	b.steps++
+	if d.err == nil {
+		d.settle(b)
+	}
+}
 
 // Replay runs step.
 func (d *Device) Replay(_ engine.Batch, step func()) { step() }
@@ -89,7 +99,8 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 	}
 	in, out := f32(op, qkv), f32(op, q)
 	one := func(i, worker int) {
-		tmp := scratch(&d.local[worker], size)
+		buf := scratch(&d.local[worker], 2*size)
+		tmp, key := buf[:size], buf[size:]
 		s := &b.sequences[i]
 		position := s.Position + b.steps
 		x := in[i*row : (i+1)*row]
@@ -97,12 +108,27 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 			d.place(out[(i*h.Query+a)*size:][:size], x[a*size:][:size], qn, norm.Epsilon, turn, position, tmp)
 		}
 		c := &s.Caches[layer]
-		keys, values, positions := f32(op, c.K), f32(op, c.V), i32(op, c.Positions)
+		positions := i32(op, c.Positions)
 		copies := len(c.Len) / h.KV
+		var keys, values []float32
+		if c.Packed == nil {
+			keys, values = f32(op, c.K), f32(op, c.V)
+		}
 		for g := range h.KV {
 			var first []float32
 			for a := g * copies; a < (g+1)*copies; a++ {
 				at := c.Start[a] + c.Len[a] + b.steps
+				if positions != nil {
+					positions[at] = int32(position)
+				}
+				if c.Packed != nil {
+					if first == nil {
+						first = key
+						d.place(first, x[(h.Query+g)*size:][:size], kn, norm.Epsilon, turn, position, tmp)
+					}
+					b.append(op, i, layer, a, first, x[(h.Query+h.KV+g)*size:][:size])
+					continue
+				}
 				k := keys[at*size : (at+1)*size]
 				if first == nil {
 					d.place(k, x[(h.Query+g)*size:][:size], kn, norm.Epsilon, turn, position, tmp)
@@ -111,9 +137,6 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 					copy(k, first)
 				}
 				copy(values[at*size:(at+1)*size], x[(h.Query+h.KV+g)*size:][:size])
-				if positions != nil {
-					positions[at] = int32(position)
-				}
 			}
 		}
 	}
@@ -199,10 +222,20 @@ func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results [
 	share := h.Query / len(c.Len)
 	n := t.hi - t.lo
 	padded := (n + 7) / 8 * 8
-	buf := scratch(&d.local[worker], size+segmentRows+8)
+	room := size + segmentRows + 8
+	decoded := 0
+	if c.Packed != nil {
+		decoded = n * size
+	}
+	buf := scratch(&d.local[worker], room+2*decoded)
 	qs, p := buf[:size], buf[size:size+padded]
-	at := (c.Start[t.head] + t.lo) * size
-	keys, values := f32("attend caches", c.K)[at:at+n*size], f32("attend caches", c.V)[at:at+n*size]
+	keys, values := buf[room:room+decoded], buf[room+decoded:]
+	if c.Packed != nil {
+		decodeRows("attend caches", keys, values, *c, t.head, t.lo, t.hi, c.Len[t.head]+b.steps)
+	} else {
+		at := (c.Start[t.head] + t.lo) * size
+		keys, values = f32("attend caches", c.K)[at:at+n*size], f32("attend caches", c.V)[at:at+n*size]
+	}
 	k := d.k
 	if size%8 != 0 {
 		k = goKernels

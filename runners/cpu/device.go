@@ -22,7 +22,10 @@ type Device struct {
 	parts []float32   // of decode attention
 }
 
-var _ engine.Device = (*Device)(nil)
+var (
+	_ engine.Device    = (*Device)(nil)
+	_ engine.Quantizer = (*Device)(nil)
+)
 
 // New opens the processor with the fastest kernels it has, or with those that
 // the environment variable SNAPBENCH_CPU names. It uses GOMAXPROCS threads.

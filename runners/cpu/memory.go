@@ -14,6 +14,7 @@ import (
 type buffer struct {
 	f    []float32
 	i    []int32
+	b    []byte
 	free func()
 }
 
@@ -84,22 +85,25 @@ func (d *Device) Memory() engine.Memory {
 // ResetPeak sets the peak to what is in use.
 func (d *Device) ResetPeak() { d.mem.peak = d.mem.inUse }
 
-// New returns an array of n elements, Float32 or Int32.
+// New returns an array of n elements, Float32, Int32 or Uint8.
 func (d *Device) New(t engine.Type, n int) (engine.Array, error) {
 	if n < 0 {
 		shape("new: %d elements", n)
 	}
 	a := engine.Array{Len: n, Type: t}
-	if t != engine.Float32 && t != engine.Int32 {
-		return engine.Array{}, fmt.Errorf("cpu: arrays are float32 or int32, not %s", t)
+	if t != engine.Float32 && t != engine.Int32 && t != engine.Uint8 {
+		return engine.Array{}, fmt.Errorf("cpu: arrays are float32, int32 or uint8, not %s", t)
 	}
 	if err := d.mem.take(a.Bytes()); err != nil {
 		return engine.Array{}, err
 	}
 	b := &buffer{}
-	if t == engine.Int32 {
+	switch t {
+	case engine.Int32:
 		b.i = make([]int32, n)
-	} else {
+	case engine.Uint8:
+		b.b = make([]byte, n)
+	default:
 		b.f, b.free = allocate(n)
 	}
 	a.Buffer = b
@@ -110,10 +114,10 @@ func (d *Device) New(t engine.Type, n int) (engine.Array, error) {
 func (d *Device) Free(arrays ...engine.Array) {
 	for _, a := range arrays {
 		b, ok := a.Buffer.(*buffer)
-		if !ok || b.f == nil && b.i == nil {
+		if !ok || b.f == nil && b.i == nil && b.b == nil {
 			continue
 		}
-		d.mem.give(4 * int64(len(b.f)+len(b.i)))
+		d.mem.give(4*int64(len(b.f)+len(b.i)) + int64(len(b.b)))
 		if b.free != nil {
 			b.free()
 		}
@@ -143,6 +147,18 @@ func i32(op string, a engine.Array) []int32 {
 		shape("%s: want a living int32 array, have %s of %d at %d", op, a.Type, a.Len, a.Offset)
 	}
 	return b.i[a.Offset : a.Offset+a.Len : a.Offset+a.Len]
+}
+
+// u8 returns the bytes of a Uint8 array.
+func u8(op string, a engine.Array) []byte {
+	if a.Len == 0 {
+		return nil
+	}
+	b, ok := a.Buffer.(*buffer)
+	if !ok || a.Type != engine.Uint8 || a.Offset+a.Len > len(b.b) {
+		shape("%s: want a living uint8 array, have %s of %d at %d", op, a.Type, a.Len, a.Offset)
+	}
+	return b.b[a.Offset : a.Offset+a.Len : a.Offset+a.Len]
 }
 
 // Put copies src to the device.
@@ -185,9 +201,12 @@ func (d *Device) Copy(dst, src engine.Array) {
 	if d.err != nil {
 		return
 	}
-	if dst.Type == engine.Int32 {
+	switch dst.Type {
+	case engine.Int32:
 		copy(i32("copy", dst), i32("copy", src))
-	} else {
+	case engine.Uint8:
+		copy(u8("copy", dst), u8("copy", src))
+	default:
 		copy(f32("copy", dst), f32("copy", src))
 	}
 }

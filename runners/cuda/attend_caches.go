@@ -22,6 +22,7 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, b
 		return
 	}
 	w := d.way("AttendCaches", by)
+	d.attendPacked(to, from, b, t, by, w)
 	if b.hopper {
 		d.attendHopper(to, from, q.Bytes(), b, t, by, w)
 		return

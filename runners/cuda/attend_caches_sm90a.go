@@ -36,6 +36,9 @@ const maxGroup = 8
 
 // attendHopper is AttendCaches on compute capability 9.0; bytes is the size of q.
 func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTables, by engine.Attention, w way) {
+	if t.groups == 0 { // every row's cache is in a format
+		return
+	}
 	h := b.heads
 	if !aligned(0, from) {
 		moved, done, ok := d.card.Scratch(bytes)

@@ -24,6 +24,7 @@ type batch struct {
 	replays int
 	recording
 	hopper bool // the tables are for the kernel for 9.0
+	packedBatch
 }
 
 // layerTables are one layer's tables on the card (kernels/batch.h).
@@ -35,6 +36,7 @@ type layerTables struct {
 	groups        int
 	most          int  // cache heads of a row, at most
 	shared        bool // heads may have several items
+	packed        packedTables
 }
 
 func (b *batch) Rows() int { return b.rows }
@@ -74,9 +76,13 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 			if b.room < 0 || c.Room < b.room {
 				b.room = c.Room
 			}
+			if c.Packed != nil {
+				continue
+			}
 			b.hopper = b.hopper && aligned(0, d.pointer("NewBatch", c.K, d.kind), d.pointer("NewBatch", c.V, d.kind))
 		}
 	}
+	b.countPacked(s)
 	free := func() {
 		for _, p := range b.memory {
 			d.card.Give(p)
@@ -89,16 +95,24 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		}
 		return p, err
 	}
+	if err := b.takeStage(d, take); err != nil {
+		free()
+		return nil, err
+	}
 	slots, counters := 0, 2
-	var l layout
+	l := layout{stage: b.stage}
 	for layer := range s[0].Caches {
 		l.layOut(d, s, layer, h, b.hopper)
 		slots, counters = max(slots, l.slots), max(counters, l.counters)
 		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared}
+		t.packed.heads, t.packed.count = len(l.stages), len(l.queries)
 		for _, c := range []struct {
 			to    *uint64
 			bytes []byte
-		}{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}} {
+		}{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}} {
+			if len(c.bytes) == 0 {
+				continue
+			}
 			p, err := take(int64(len(c.bytes)))
 			if err != nil {
 				free()

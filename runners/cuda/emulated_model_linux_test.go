@@ -34,6 +34,15 @@ func TestEmulatedGoldens(t *testing.T) {
 	modeltest.Goldens(t, d, 1e-3, 1e-5)
 }
 
+// TestEmulatedCacheFormats decodes behind caches in those formats that have kernels.
+func TestEmulatedCacheFormats(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
+	modeltest.CacheFormats(t, d)
+}
+
 // TestEmulatedMeasures holds what an emulated card measures for other policies to the
 // originals' scores.
 func TestEmulatedMeasures(t *testing.T) {

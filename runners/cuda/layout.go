@@ -11,7 +11,7 @@ type batchRow struct{ position, heads, first, _ int32 }
 
 type batchHead struct {
 	k, v, positions uint64
-	held, row       int32
+	held, staged    int32
 }
 
 type batchPart struct{ slot, stride, query, held int32 } // Part of kernels/attend_caches_sm90a.cu
@@ -35,13 +35,16 @@ type layout struct {
 	most          int  // cache heads of a row, at most
 	shared        bool // heads may have several items
 	sizes         []sized
+	stage         uint64      // memory for the entries of a step: keys and values of each head, (d)
+	stages        []packStage // heads of caches in formats
+	queries       []packQuery // their query heads
 }
 
 // layOut makes the tables of a layer in the memory of an earlier layer's tables: the layers
 // of a batch are alike. The items of the kernel for 9.0 (hopper) are one list, the longest
 // first.
 func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Heads, hopper bool) {
-	*l = layout{rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0]}
+	*l = layout{stage: l.stage, rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0], stages: l.stages[:0], queries: l.queries[:0]}
 	for i, q := range s {
 		c := q.Caches[layer]
 		group, items := h.Query/len(c.Len), &l.single
@@ -50,11 +53,15 @@ func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Head
 		}
 		l.most = max(l.most, len(c.Len))
 		l.rows = append(l.rows, batchRow{position: int32(q.Position), heads: int32(len(c.Len)), first: int32(len(l.heads))})
+		if c.Packed != nil {
+			l.layPacked(d, q, i, c, h)
+			continue
+		}
 		k, v := d.pointer("NewBatch", c.K, d.kind), d.pointer("NewBatch", c.V, d.kind)
 		positions := d.pointer("NewBatch", c.Positions, engine.Int32)
 		for a, n := range c.Len {
 			at := uint64(c.Start[a]) * uint64(c.Size) * uint64(d.kind.Size())
-			head := batchHead{k: k + at, v: v + at, held: int32(n), row: int32(i)}
+			head := batchHead{k: k + at, v: v + at, held: int32(n)}
 			if positions != 0 {
 				head.positions = positions + 4*uint64(c.Start[a])
 			}

@@ -120,6 +120,7 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 	l := d.turn("RotateAppend", d.card.Args(to, t.rows, t.heads, b.step, from), h, r, norm)
 	l.Int(h.Query, h.KV, h.Size, flag(vectors(h, r) > 0 && aligned(0, to, from)))
 	d.card.Launch(d.card.Kernel("rotate", "rotate_append_"+d.suffix), b.rows, blocks(h.Query+t.most, warps), 32*warps, 4*h.Size)
+	d.appendPacked(b, t, layer)
 }
 
 // checkRotate panics where m rows from start on do not fit q, kv or the rotary.

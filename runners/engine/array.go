@@ -7,18 +7,22 @@ type Type uint8
 
 // The element types of arrays. Keys, values and activations have the device's
 // own type ([Device.Type]); scores, logits and norm weights are Float32;
-// positions and token ids are Int32.
+// positions and token ids are Int32; the codes of packed caches Uint8.
 const (
 	Float32 Type = iota
 	Float16
 	BFloat16
 	Int32
+	Uint8
 )
 
 // Size returns the bytes of one element.
 func (t Type) Size() int {
-	if t == Float16 || t == BFloat16 {
+	switch t {
+	case Float16, BFloat16:
 		return 2
+	case Uint8:
+		return 1
 	}
 	return 4
 }
@@ -33,6 +37,8 @@ func (t Type) String() string {
 		return "bfloat16"
 	case Int32:
 		return "int32"
+	case Uint8:
+		return "uint8"
 	}
 	return fmt.Sprintf("Type(%d)", uint8(t))
 }

@@ -41,7 +41,8 @@ type Cache struct {
 	Start     []int
 	Len       []int
 	Room      int
-	Size      int // d
+	Size      int     // d
+	Packed    *Packed // how K and V hold codes; nil for the device's own type
 }
 
 // Bytes returns what the cache occupies, the room for new tokens included.

@@ -55,6 +55,7 @@ var cases = []operation{
 	{"gather", gather, "Gather FreeCache"},
 	{"batch", decode, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
 	{"batch ways", decodeWays, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
+	{"packed caches", packed, "Quantizes Quantize CacheRows Refused"},
 	{"step", decodeStep, "Step Replay Companions"},
 	{"cap", softCap, "Cap"},
 	{"argmax", argMax, "ArgMax"},
@@ -65,6 +66,7 @@ var cases = []operation{
 var interfaces = []reflect.Type{
 	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Companion](),
 	reflect.TypeFor[engine.Trimmer](),
+	reflect.TypeFor[engine.Quantizer](),
 }
 
 // withoutCase are methods that no case can call, and why.

@@ -1,6 +1,9 @@
 package enginetest
 
-import "github.com/snapbench/snapbench/runners/engine"
+import (
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
+)
 
 // recorder is a device that notes which of its methods are called. A method that is not
 // defined here is the inner device's and is not noted: TestReference then fails.
@@ -131,6 +134,18 @@ func (r *recorder) RotateAppend(q engine.Array, b engine.Batch, layer int, qkv e
 }
 func (r *recorder) AttendCaches(out, q engine.Array, b engine.Batch, layer int, by engine.Attention) {
 	r.note("AttendCaches").AttendCaches(out, q, b, layer, by)
+}
+func (r *recorder) Quantizes(f *cacheformat.Format, size int) error {
+	return engine.Quantizes(r.note("Quantizes"), f, size)
+}
+func (r *recorder) Quantize(c engine.Cache, f *cacheformat.Format, scales []cacheformat.Scale, room int) (engine.Cache, error) {
+	return r.note("Quantize").(engine.Quantizer).Quantize(c, f, scales, room)
+}
+func (r *recorder) CacheRows(keys, values []float32, c engine.Cache, h, lo, hi, settled int) {
+	r.note("CacheRows").(engine.Quantizer).CacheRows(keys, values, c, h, lo, hi, settled)
+}
+func (r *recorder) Refused(b engine.Batch) []error {
+	return r.note("Refused").(engine.Quantizer).Refused(b)
 }
 func (r *recorder) Divergence(dst, logits engine.Array, vocab int, p, q []int) {
 	r.note("Divergence").Divergence(dst, logits, vocab, p, q)

@@ -109,6 +109,7 @@ func Make(a Asked) (*Forecast, error) {
 			return nil, err
 		}
 	}
+	a.Variants = compress.On(m.Shape(), a.Variants)
 	f := &Forecast{Model: a.Name, DType: m.Device().Type().String(), Card: a.Rates.About, Rates: pace.used, Date: a.Rates.Date, Source: a.Rates.Source,
 		Weights: m.Device().Memory().Weights, Memory: a.Rates.Memory, Price: a.Price}
 	samples, err := f.volume(a)
@@ -126,6 +127,9 @@ func Make(a Asked) (*Forecast, error) {
 	shortest := slices.MinFunc(samples, func(x, y sample) int { return cmp.Compare(x.tokens, y.tokens) }).tokens
 	f.Notes = append(f.Notes, "answers are taken to have all their tokens: those that end by themselves take less")
 	f.Notes = append(f.Notes, pace.beyond(m.Experts > 0, shortest, f.Longest, s.most)...)
+	if slices.ContainsFunc(a.Variants, func(v compress.Variant) bool { return v.Format() != nil }) {
+		f.Notes = append(f.Notes, "what making and reading codes of caches takes was not measured: a step is counted by its bytes, as of a cache in the device's own type")
+	}
 	if a.Rates.Choice == 0 {
 		f.Notes = append(f.Notes, "what choosing and gathering take was not measured and is left out")
 	}

@@ -182,12 +182,9 @@ func checkPositions(p []int32, n, tail int) string {
 
 // CacheBytes is the size of what a sequence's caches hold of its prompt, without the room
 // for new tokens.
-func CacheBytes(s engine.Sequence, t engine.Type) int64 {
-	var bytes int64
+func CacheBytes(s engine.Sequence, t engine.Type) (bytes int64) {
 	for _, c := range s.Caches {
-		for _, length := range c.Len {
-			bytes += 2 * int64(length) * int64(c.Size) * int64(t.Size())
-		}
+		bytes += c.Held(t)
 	}
 	return bytes
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 )
 
@@ -48,6 +49,7 @@ type answer struct {
 	prefilled        *models.Prefilled
 	sequence         models.Sequence // its state when the decoder was made
 	held             held
+	start            []engine.Cache // behind the prompt
 
 	// Of a follower:
 	follow *answer   // the full cache's answer; nil for all others
@@ -235,6 +237,10 @@ func (b *batch) settle(ctx context.Context) error {
 		for _, a := range b.answers {
 			if a.request == i && a.follow == nil {
 				a.completion.Decode = a.took
+				read := len(b.requests[i].Question) + max(0, len(a.completion.Tokens)-1) // behind the prompt
+				for _, c := range a.start {
+					a.completion.CachePeak += c.PeakHeld(b.engine.model.Device().Type(), read)
+				}
 			}
 		}
 		if err := b.handed[i].Answer(out); err != nil {

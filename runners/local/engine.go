@@ -50,7 +50,8 @@ func (e *Engine) Model() *models.Model { return e.model }
 // Close does nothing: the caller closes the model.
 func (e *Engine) Close() error { return nil }
 
-// Check reports a variant that is no cache policy, and one with a list of values by layer
+// Check reports a variant that is no cache policy, one in a format that the device does not
+// have, and one with a list of values by layer
 // that does not have as many as the model has layers.
 func (e *Engine) Check(list []runners.Variant) error {
 	policies, err := policiesOf(list)
@@ -59,6 +60,9 @@ func (e *Engine) Check(list []runners.Variant) error {
 	}
 	for _, v := range policies {
 		if err := e.model.CheckVariant(v); err != nil {
+			return err
+		}
+		if err := e.model.CheckFormat(v); err != nil {
 			return err
 		}
 	}

@@ -61,7 +61,8 @@ func (b *batch) fail(c *runners.Completion, err error) {
 	}
 }
 
-// broken fails the answers of a step whose logits are not finite. A follower fails its
+// broken fails the answers of a step whose logits are not finite, or whose cache could not store
+// an entry. A follower fails its
 // variant; the full cache's answer fails all that follow it.
 func (b *batch) broken(ctx context.Context, chosen []int32) error {
 	for row, a := range b.live {
@@ -72,9 +73,12 @@ func (b *batch) broken(ctx context.Context, chosen []int32) error {
 		if a.follow != nil {
 			source = a.follow
 		}
-		err, fatal := b.notFinite(ctx, a.request, len(source.completion.Tokens))
-		if fatal != nil {
-			return fatal
+		err := b.decoder.Refused(row)
+		if err == nil {
+			var fatal error
+			if err, fatal = b.notFinite(ctx, a.request, len(source.completion.Tokens)); fatal != nil {
+				return fatal
+			}
 		}
 		if a.follow != nil {
 			b.fail(a.completion, fmt.Errorf("fidelity: along the full cache's answer %w", err))

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
@@ -65,6 +66,11 @@ func (m *Opened) Runners() []runners.Runner {
 		list[i] = e
 	}
 	return list
+}
+
+// On returns variants for the model: budgets in bytes have their capacities.
+func (m *Opened) On(variants []compress.Variant) []compress.Variant {
+	return compress.On(m.Engines[0].model.Shape(), variants)
 }
 
 // Random says that the weights are random: no answer has a meaning, nor a score.

@@ -90,6 +90,9 @@ func (b *batch) serving(same []int, room int) (*reading, error) {
 	for k, v := range all {
 		err := m.CheckPrompt(v, len(q.Prompt), q.Sample)
 		if err == nil {
+			err = m.CheckFormat(v)
+		}
+		if err == nil {
 			err = fits[k]
 		}
 		at := place{same[k/len(one)], k % len(one)}
@@ -165,8 +168,15 @@ func (b *batch) admit(i int, r *reading) error {
 			continue
 		}
 		c.Kept, c.CacheBytes, c.Host = kept, CacheBytes(r.prefilled.Sequences[k].Sequence, m.Device().Type()), r.prefilled.Host[k]
-		c.FullBytes, c.FixedBytes = m.CacheBytes(m.Device().Type(), len(q.Prompt))
-		if !v.IsFull() && v.KeepsAll(len(m.PolicyLayers()), len(q.Prompt)) {
+		number := m.Device().Type()
+		for _, layer := range r.prefilled.Sequences[k].Caches {
+			c.TokenBytes += layer.PerToken(number)
+		}
+		if v.Format() != nil {
+			number = engine.Float16
+		}
+		c.FullBytes, c.FixedBytes = m.CacheBytes(number, len(q.Prompt))
+		if v.Method() != compress.FullName && v.KeepsAll(len(m.PolicyLayers()), len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"
 		}
 		if b.engine.random {
@@ -175,7 +185,7 @@ func (b *batch) admit(i int, r *reading) error {
 		if q.Positions {
 			c.Positions = positions
 		}
-		a := &answer{request: i, variant: j, completion: c, pending: q.Question, held: heldOf(q.Evidence, positions)}
+		a := &answer{request: i, variant: j, completion: c, pending: q.Question, held: heldOf(q.Evidence, positions), start: r.prefilled.Sequences[k].Caches}
 		b.add(a, source{r.prefilled, k, false})
 		own, at = append(own, a), append(at, k)
 		if v.IsFull() {

@@ -21,8 +21,8 @@ func (m *Model) Attended(ctx context.Context, s Sequence, from int, ids []int32,
 			continue
 		}
 		for h := range c.Len { // heads of equal length, one behind the other, are keys and values as a prefill has them
-			if c.Positions.Len > 0 || len(c.Len) != m.Heads.KV || c.Start[h] != h*(c.Len[0]+c.Room) || c.Len[h] != c.Len[0] {
-				return fmt.Errorf("what tokens attend to is told of a full cache alone")
+			if c.Packed != nil || c.Positions.Len > 0 || len(c.Len) != m.Heads.KV || c.Start[h] != h*(c.Len[0]+c.Room) || c.Len[h] != c.Len[0] {
+				return fmt.Errorf("what tokens attend to is told of a full cache in the device's own type alone")
 			}
 		}
 		width, held = c.Len[0]+c.Room, c.Len[0]

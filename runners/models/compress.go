@@ -1,8 +1,11 @@
 package models
 
 import (
+	"errors"
+
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
 // compress lets the variants choose positions in a layer and gathers their caches.
@@ -12,37 +15,90 @@ func (m *Model) compress(chooser *compress.Chooser, p Prompt, result *Prefilled,
 		return err
 	}
 	defer choice.Free()
+	g := filling{m: m, kv: s.KV, kept: choice.Kept, room: p.Room}
 	for i, k := range choice.Kept {
 		result.Host[i] = result.Host[i] || k.Host
+		g.formats = append(g.formats, m.formatOf(p.Variants[i], l.Index))
 	}
-	for _, to := range [][]Sequence{result.Sequences, result.Twins} {
-		if err := m.gather(to, choice.Caches(), s.KV, p.Room); err != nil {
-			return err
+	return g.both(result)
+}
+
+// filling gives each sequence a cache of the positions that are kept in a layer.
+type filling struct {
+	m       *Model
+	kv      engine.KV
+	kept    []compress.Kept       // by variant
+	formats []*cacheformat.Format // by variant; nil for the device's own type
+	room    int
+	most    *magnitudes // once a format asks for them
+}
+
+// both fills the sequences of a prefill, and their twins.
+func (g *filling) both(result *Prefilled) error {
+	if err := g.into(result.Sequences); err != nil || len(result.Twins) == 0 {
+		return err
+	}
+	return g.into(result.Twins)
+}
+
+// into appends the layer's caches: those of the device's own type are gathered together, those
+// in a format one by one, so that little is held besides the codes.
+func (g *filling) into(to []Sequence) error {
+	var plain []engine.Kept
+	var of []int
+	for i, k := range g.kept {
+		if g.formats[i] == nil {
+			plain, of = append(plain, k.Kept), append(of, i)
 		}
-		for i := range to {
-			if edit := choice.Kept[i].Edit; edit != nil {
-				if err := m.edit(to[i].Caches[len(to[i].Caches)-1], edit); err != nil {
-					return err
-				}
+	}
+	caches, err := g.m.device.Gather(g.kv, plain, g.room)
+	if err != nil {
+		return err
+	}
+	for j, c := range caches {
+		to[of[j]].Caches = append(to[of[j]].Caches, c)
+	}
+	for j, c := range caches {
+		if edit := g.kept[of[j]].Edit; edit != nil {
+			if err := g.m.edit(c, edit); err != nil {
+				return err
 			}
+		}
+	}
+	for i, k := range g.kept {
+		if f := g.formats[i]; f != nil {
+			c, err := g.quantized(k, f)
+			var refused *engine.Refusal
+			if errors.As(err, &refused) {
+				return &compress.ChoiceError{Index: i, Err: err}
+			}
+			if err != nil {
+				return err
+			}
+			to[i].Caches = append(to[i].Caches, c)
 		}
 	}
 	return nil
 }
 
-// gather gives each sequence a cache of the positions kept in a layer.
-func (m *Model) gather(to []Sequence, kept []engine.Kept, kv engine.KV, room int) error {
-	if len(to) == 0 {
-		return nil
-	}
-	caches, err := m.device.Gather(kv, kept, room)
+// quantized gathers what is kept, in a format.
+func (g *filling) quantized(k compress.Kept, f *cacheformat.Format) (engine.Cache, error) {
+	d := g.m.device
+	caches, err := d.Gather(g.kv, []engine.Kept{k.Kept}, 0)
 	if err != nil {
-		return err
+		return engine.Cache{}, err
 	}
-	for i, c := range caches {
-		to[i].Caches = append(to[i].Caches, c)
+	defer d.FreeCache(caches...)
+	if k.Edit != nil {
+		if err := g.m.edit(caches[0], k.Edit); err != nil {
+			return engine.Cache{}, err
+		}
 	}
-	return nil
+	scales, err := g.scales(f, len(k.Len))
+	if err != nil {
+		return engine.Cache{}, err
+	}
+	return d.(engine.Quantizer).Quantize(caches[0], f, scales, g.room)
 }
 
 // edit changes a cache's keys in plain Go, on copies of them.

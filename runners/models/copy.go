@@ -18,7 +18,7 @@ func (m *Model) Copy(s Sequence) (_ Sequence, err error) {
 		}
 	}()
 	for _, from := range s.Caches {
-		c := engine.Cache{Start: slices.Clone(from.Start), Len: slices.Clone(from.Len), Room: from.Room, Size: from.Size}
+		c := engine.Cache{Start: slices.Clone(from.Start), Len: slices.Clone(from.Len), Room: from.Room, Size: from.Size, Packed: from.Packed}
 		out.Caches = append(out.Caches, c)
 		to := &out.Caches[len(out.Caches)-1]
 		for _, a := range []struct{ to, from *engine.Array }{{&to.K, &from.K}, {&to.V, &from.V}, {&to.Positions, &from.Positions}} {

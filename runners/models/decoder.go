@@ -95,7 +95,8 @@ func (b *Decoder) HoldQueries(dst engine.Array) {
 func (b *Decoder) Rows() int { return len(b.sequences) }
 
 // Step feeds one token to each sequence and returns the greedy choice of each. It
-// is -1 if the logits are not finite.
+// is -1 if the logits are not finite, and where [Decoder.Refused] says that a cache's format
+// refused an entry.
 func (b *Decoder) Step(feed []int32) ([]int32, error) {
 	if len(feed) != b.Rows() {
 		panic(fmt.Sprintf("models: %d tokens for %d sequences", len(feed), b.Rows()))
@@ -119,7 +120,20 @@ func (b *Decoder) Step(feed []int32) ([]int32, error) {
 		return nil, err
 	}
 	b.chosen = append(b.chosen, next...)
+	for row, refused := range engine.Refused(d, b.batch) {
+		if refused != nil {
+			next[row] = -1
+		}
+	}
 	return next, nil
+}
+
+// Refused returns why a row's cache could not store an entry; nil if it could.
+func (b *Decoder) Refused(row int) error {
+	if list := engine.Refused(b.m.device, b.batch); list != nil {
+		return list[row]
+	}
+	return nil
 }
 
 func (b *Decoder) step() {

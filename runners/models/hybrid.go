@@ -132,14 +132,9 @@ func (m *Model) slide(t *tails, p Prompt, result *Prefilled, window int, kv engi
 	if err != nil {
 		return err
 	}
-	for _, to := range [][]Sequence{result.Sequences, result.Twins} {
-		kept := make([]engine.Kept, len(to))
-		for i := range kept {
-			kept[i] = k
-		}
-		if err := m.gather(to, kept, kv, p.Room); err != nil {
-			return err
-		}
+	g := filling{m: m, kv: kv, room: p.Room}
+	for _, v := range p.Variants {
+		g.kept, g.formats = append(g.kept, compress.Kept{Kept: k}), append(g.formats, m.fixedFormat(v))
 	}
-	return nil
+	return g.both(result)
 }

@@ -86,14 +86,21 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	}
 	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
 	l := m.PolicyPlace(n, 0)
-	chosen := int64(0) // bytes of positions, in the layer with most of them
+	gathered := int64(0) // bytes of what one variant keeps of a layer before it is encoded
+	chosen := int64(0)   // bytes of positions, in the layer with most of them
 	for _, v := range variants {
 		var bytes, most int64
 		for i := range l.Layers {
 			l.Index = i
 			e := v.Expect(l)
 			held := e.Most() + e.Heads*room
-			bytes += 2 * array(held, m.Heads.Size)
+			if f := m.formatOf(v, i); f == nil {
+				bytes += 2 * array(held, m.Heads.Size)
+			} else {
+				keys, values := formatBytes(f, e.Heads, held, m.Heads.Size)
+				bytes += takes(keys) + takes(values)
+				gathered = max(gathered, 2*array(e.Most(), m.Heads.Size)+takes(4*int64(e.Most())))
+			}
 			if e.Tail < n { // positions may be dropped, so the cache stores which are kept
 				bytes += takes(4 * int64(held))
 				most = max(most, 4*int64(e.Most()))
@@ -102,7 +109,12 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		for i, w := range m.Windows {
 			if m.Fixed(i) {
 				held := m.Heads.KV * (min(n, w) + room)
-				bytes += 2 * array(held, m.Heads.Size)
+				if f := m.fixedFormat(v); f == nil {
+					bytes += 2 * array(held, m.Heads.Size)
+				} else {
+					keys, values := formatBytes(f, m.Heads.KV, held, m.Heads.Size)
+					bytes += takes(keys) + takes(values)
+				}
 				if w < n {
 					bytes += takes(4 * int64(held))
 				}
@@ -118,7 +130,7 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		p.Caches = append(p.Caches, bytes)
 	}
 	needs := compress.NeedsOf(variants, l)
-	p.Prefill += chosen + takes(4*int64(needs.Scores)*int64(n))
+	p.Prefill += chosen + gathered + takes(4*int64(needs.Scores)*int64(n))
 	if held := needs.Held(n); held > 0 {
 		p.Prefill += array(held, m.QueryWidth())
 	}

@@ -65,14 +65,13 @@ func (m *Model) mirrorBytes(rows int) int64 {
 // follow copies the rows of a layer's cache that the mirror does not have yet.
 func (r *mirror) follow(d engine.Device, layer int, c engine.Cache, steps int) {
 	for g, length := range c.Len {
-		for _, of := range []struct {
-			copied *[]float32
-			cache  engine.Array
-		}{{&r.keys[layer][g], c.K}, {&r.values[layer][g], c.V}} {
-			lo, hi := len(*of.copied), (length+steps)*c.Size
-			*of.copied = (*of.copied)[:hi]
-			d.Get((*of.copied)[lo:], of.cache.Slice(c.Start[g]*c.Size+lo, c.Start[g]*c.Size+hi))
+		keys, values := &r.keys[layer][g], &r.values[layer][g]
+		lo, hi := len(*keys)/c.Size, length+steps
+		if c.Packed != nil && c.Packed.Format.Residual > 0 {
+			lo = 0 // entries are encoded that the mirror has as they came
 		}
+		*keys, *values = (*keys)[:hi*c.Size], (*values)[:hi*c.Size]
+		engine.Rows(d, (*keys)[lo*c.Size:], (*values)[lo*c.Size:], c, g, lo, hi, hi-1)
 	}
 }
 

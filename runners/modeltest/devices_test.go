@@ -15,6 +15,10 @@ func TestMeasuresOnRef(t *testing.T)  { Measures(t, ref.New(), 1e-5) }
 func TestMeasuresOnCPU(t *testing.T)  { Measures(t, CPU(t), 1e-5) }
 func TestMeasuresOnCUDA(t *testing.T) { Measures(t, CUDA(t, engine.Float32), 1e-4) }
 
+func TestCacheFormatsOnRef(t *testing.T)  { CacheFormats(t, ref.New()) }
+func TestCacheFormatsOnCPU(t *testing.T)  { CacheFormats(t, CPU(t)) }
+func TestCacheFormatsOnCUDA(t *testing.T) { CacheFormats(t, CUDA(t, engine.Float32)) }
+
 func TestAttentionOnRef(t *testing.T)  { Attention(t, ref.New(), 1e-6) }
 func TestAttentionOnCPU(t *testing.T)  { Attention(t, CPU(t), 1e-6) }
 func TestAttentionOnCUDA(t *testing.T) { Attention(t, CUDA(t, engine.Float32), 1e-5) }

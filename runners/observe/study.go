@@ -63,6 +63,7 @@ func (p Plan) Show(ctx context.Context, w io.Writer, o local.Options, to Output,
 // Observe runs the study. A prompt that cannot be observed, such as one that is too short, is a sample with an error; where
 // none can, that is the study's.
 func (p Plan) Observe(ctx context.Context, opened *local.Opened, say func(string, ...any)) (*Report, error) {
+	p.Variants = opened.On(p.Variants)
 	variants := slices.DeleteFunc(slices.Clone(p.Variants), compress.Variant.IsFull) // it keeps everything, and shows nothing
 	e := opened.Engines[0]
 	r := &Report{Origin: OriginOf(opened), Settings: p.Settings, Forced: p.Forced}

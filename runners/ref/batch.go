@@ -10,6 +10,7 @@ type batch struct {
 	sequences []engine.Sequence
 	heads     engine.Heads
 	steps     int
+	refused   []error // by row
 }
 
 func (b *batch) Rows() int  { return len(b.sequences) }
@@ -17,14 +18,18 @@ func (b *batch) Steps() int { return b.steps }
 
 // NewBatch keeps the sequences.
 func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, error) {
-	return &batch{sequences: append([]engine.Sequence(nil), s...), heads: h}, nil
+	return &batch{sequences: append([]engine.Sequence(nil), s...), heads: h, refused: make([]error, len(s))}, nil
 }
 
 // FreeBatch does nothing.
 func (d *Device) FreeBatch(engine.Batch) {}
 
-// Advance counts a step.
-func (d *Device) Advance(b engine.Batch) { b.(*batch).steps++ }
+// Advance counts a step, once what it made due is encoded.
+func (d *Device) Advance(eb engine.Batch) {
+	b := eb.(*batch)
+	b.steps++
+	b.settle()
+}
 
 // RotateAppend stores one token of each sequence.
 func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv engine.Array, r engine.Rotary, norm engine.QKNorm) {
@@ -44,11 +49,15 @@ func (d *Device) RotateAppend(q engine.Array, eb engine.Batch, layer int, qkv en
 		for a, n := range c.Len {
 			g := a / (len(c.Len) / h.KV)
 			row := c.Start[a] + n + b.steps
-			copy(floats(c.K)[row*h.Size:(row+1)*h.Size], kr[g*h.Size:])
-			copy(floats(c.V)[row*h.Size:(row+1)*h.Size], vr[g*h.Size:])
 			if c.Positions.Len > 0 {
 				ints(c.Positions)[row] = int32(position)
 			}
+			if c.Packed != nil {
+				b.append(i, layer, a, kr[g*h.Size:(g+1)*h.Size], vr[g*h.Size:(g+1)*h.Size])
+				continue
+			}
+			copy(floats(c.K)[row*h.Size:(row+1)*h.Size], kr[g*h.Size:])
+			copy(floats(c.V)[row*h.Size:(row+1)*h.Size], vr[g*h.Size:])
 		}
 	}
 }
@@ -74,9 +83,9 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, b
 			for lo < rows && cachePosition(c, head, lo) < first {
 				lo++
 			}
-			from := c.Start[head] * h.Size
+			keys, values := b.rows(c, head, rows)
 			at := i*row + a*h.Size
-			attend(floats(out)[at:at+h.Size], floats(q)[at:at+h.Size], floats(c.K)[from:], floats(c.V)[from:], lo, rows, a, by)
+			attend(floats(out)[at:at+h.Size], floats(q)[at:at+h.Size], keys, values, lo, rows, a, by)
 		}
 	}
 }

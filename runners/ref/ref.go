@@ -37,6 +37,8 @@ func (d *Device) New(t engine.Type, n int) (engine.Array, error) {
 		a.Buffer = make([]float32, n)
 	case engine.Int32:
 		a.Buffer = make([]int32, n)
+	case engine.Uint8:
+		a.Buffer = make([]byte, n)
 	default:
 		panic(fmt.Sprintf("ref: no arrays of %v", t))
 	}
@@ -81,6 +83,13 @@ func ints(a engine.Array) []int32 {
 	return a.Buffer.([]int32)[a.Offset : a.Offset+a.Len]
 }
 
+func bytes(a engine.Array) []byte {
+	if a.Len == 0 {
+		return nil
+	}
+	return a.Buffer.([]byte)[a.Offset : a.Offset+a.Len]
+}
+
 func same(operation string, got, want int) {
 	if got != want {
 		panic(fmt.Sprintf("ref: %s: length %d does not fit %d", operation, got, want))
@@ -114,8 +123,12 @@ func (d *Device) GetInts(dst []int32, src engine.Array) {
 // Copy copies on the device.
 func (d *Device) Copy(dst, src engine.Array) {
 	same("Copy", dst.Len, src.Len)
-	if src.Type == engine.Int32 {
+	switch src.Type {
+	case engine.Int32:
 		copy(ints(dst), ints(src))
+		return
+	case engine.Uint8:
+		copy(bytes(dst), bytes(src))
 		return
 	}
 	copy(floats(dst), floats(src))
@@ -124,4 +137,7 @@ func (d *Device) Copy(dst, src engine.Array) {
 // Replay runs the step: nothing is recorded.
 func (d *Device) Replay(_ engine.Batch, step func()) { step() }
 
-var _ engine.Device = (*Device)(nil)
+var (
+	_ engine.Device    = (*Device)(nil)
+	_ engine.Quantizer = (*Device)(nil)
+)

@@ -237,16 +237,16 @@ func (x *measurement) warm(ctx context.Context) error {
 // the caches of all sequences have cache bytes; q is one of the sequences.
 func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell) int64 {
 	element := int64(m.Device().Type().Size())
-	perToken := int64(0)
+	perToken := 0.0
 	for _, x := range q.Caches {
-		perToken += 2 * int64(len(x.Len)) * int64(x.Size) * element
+		perToken += x.PerToken(m.Device().Type())
 	}
 	if !m.Tied {
 		// Of the input table only the tokens' own rows are read.
 		weights -= int64(m.Vocab) * int64(m.Width) * element
 	}
 	weights -= m.IdleExpertBytes(c.Batch)
-	return weights + cache + int64(c.Batch)*perToken*int64(c.Warmup+c.MaxNew/2)
+	return weights + cache + int64(float64(c.Batch)*perToken*float64(c.Warmup+c.MaxNew/2))
 }
 
 // Quantile returns the q-quantile of durations by nearest rank, q from 0 to 1; it is 0

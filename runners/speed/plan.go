@@ -56,6 +56,9 @@ func (p Plan) Valid() error {
 // is not known.
 func (p Plan) Check(m *models.Model) error {
 	for _, v := range p.Variants {
+		if err := m.CheckFormat(v); err != nil {
+			return err
+		}
 		if err := m.CheckVariant(v); err != nil {
 			return err
 		}

@@ -14,10 +14,10 @@ struct Row {
 
 // A cache head of one row.
 struct Head {
-  u64 k, v;      // (held + room, d), the head's first row
+  u64 k, v;      // (held + room, d), the head's first row; where it is staged, (d) of the next row alone
   u64 positions; // int (held + room): the position of each row; 0: row i is position i
   int held;      // rows that the prompt left
-  int row;
+  int staged;    // 1 where the cache has codes: quantize_append encodes what is put here
 };
 
 // A block's share of the keys of one head. It repeats what the block needs of the Head and

@@ -185,7 +185,7 @@ DEVICE void rotate_append(T *q, const Row *rows, const Head *caches, const int *
   }
   if (a >= row.heads) return;
   int kv = a / (row.heads / kvHeads);
-  i64 at = (i64)(cache.held + now) * d;
+  i64 at = cache.staged ? 0 : (i64)(cache.held + now) * d;
   if (cache.positions && lane() == 0) ((int *)cache.positions)[cache.held + now] = row.position + now;
   turn((T *)cache.k + at, qkv + (i64)(heads + kv) * d, turns, rotary.half, d, keyNorm, eps, vec);
   copy((T *)cache.v + at, qkv + (i64)(heads + kvHeads + kv) * d, d, vec);

@@ -1,0 +1,104 @@
+package cpu
+
+import (
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
+)
+
+// Quantizes has every format: codes are made and read in plain Go.
+func (d *Device) Quantizes(f *cacheformat.Format, size int) error { return f.Fits(size) }
+
+// Quantize encodes the heads, each on a thread.
+func (d *Device) Quantize(c engine.Cache, f *cacheformat.Format, scales []cacheformat.Scale, room int) (out engine.Cache, err error) {
+	const op = "quantize"
+	out, keys, values, rows := c.Pack(f, scales, room)
+	if d.err != nil {
+		return out, nil
+	}
+	for _, a := range []struct {
+		to *engine.Array
+		t  engine.Type
+		n  int
+	}{{&out.K, engine.Uint8, keys}, {&out.V, engine.Uint8, values}, {&out.Positions, engine.Int32, rows}} {
+		if a.t == engine.Int32 && c.Positions.Len == 0 {
+			continue
+		}
+		if *a.to, err = d.New(a.t, a.n); err != nil {
+			d.FreeCache(out)
+			return engine.Cache{}, err
+		}
+	}
+	refused := make([]error, len(c.Len))
+	d.pool.run(len(c.Len), func(h, _ int) {
+		n := c.Len[h]
+		lo, hi := c.Start[h]*c.Size, (c.Start[h]+n)*c.Size
+		k, v := packedHead(op, out, h)
+		refused[h] = f.Fill(k, v, f32(op, c.K)[lo:hi], f32(op, c.V)[lo:hi], c.Size, out.Packed.Scales[h])
+		if c.Positions.Len > 0 {
+			copy(i32(op, out.Positions)[out.Start[h]:], i32(op, c.Positions)[c.Start[h]:c.Start[h]+n])
+		}
+	})
+	for h, err := range refused {
+		if err != nil {
+			d.FreeCache(out)
+			return engine.Cache{}, &engine.Refusal{Layer: -1, Head: h, Format: f.Name, Err: err}
+		}
+	}
+	return out, nil
+}
+
+// packedHead returns a head's runs of bytes and what is behind them.
+func packedHead(op string, c engine.Cache, h int) (keys, values []byte) {
+	return u8(op, c.K)[c.Packed.Keys[h]:], u8(op, c.V)[c.Packed.Values[h]:]
+}
+
+// CacheRows decodes rows to the host.
+func (d *Device) CacheRows(keys, values []float32, c engine.Cache, h, lo, hi, settled int) {
+	if d.err == nil {
+		decodeRows("cache rows", keys, values, c, h, lo, hi, settled)
+	}
+}
+
+// decodeRows decodes the rows lo…hi of a head of which the first settled were there when it
+// was settled last.
+func decodeRows(op string, keys, values []float32, c engine.Cache, h, lo, hi, settled int) {
+	k, v := packedHead(op, c, h)
+	p := c.Packed
+	p.Format.Keys(keys, k, lo, hi, settled, c.Size, p.Scales[h])
+	p.Format.Values(values, v, lo, hi, settled, c.Size, p.Scales[h])
+}
+
+// append encodes the step's entry of a head of a row.
+func (b *batch) append(op string, row, layer, head int, key, value []float32) {
+	c := b.sequences[row].Caches[layer]
+	k, v := packedHead(op, c, head)
+	b.refuse(row, layer, head, c.Packed.Format.Append(k, v, key, value, c.Len[head]+b.steps, c.Packed.Scales[head]))
+}
+
+// settle encodes what is due of residuals once a step is over.
+func (d *Device) settle(b *batch) {
+	if !b.residuals {
+		return
+	}
+	d.pool.run(len(b.sequences), func(i, _ int) {
+		for layer, c := range b.sequences[i].Caches {
+			if c.Packed == nil || c.Packed.Format.Residual == 0 {
+				continue
+			}
+			for h, n := range c.Len {
+				k, v := packedHead("advance", c, h)
+				b.refuse(i, layer, h, c.Packed.Format.Settle(k, v, n+b.steps, c.Size, c.Packed.Scales[h]))
+			}
+		}
+	})
+}
+
+// refuse keeps a row's first refusal. Each row's are told by one thread.
+func (b *batch) refuse(row, layer, head int, err error) {
+	if err != nil && b.refused[row] == nil {
+		b.refused[row] = &engine.Refusal{Layer: layer, Head: head, Format: b.sequences[row].Caches[layer].Packed.Format.Name, Err: err}
+	}
+}
+
+// Refused returns the rows' refusals.
+func (d *Device) Refused(b engine.Batch) []error { return ownBatch("refused", b).refused }

@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
+)
+
+// Packed says how a cache holds codes instead of the device's own numbers: K and V are Uint8, and
+// head h's runs of bytes, as package cacheformat lays them out, begin at Keys[h] of K and at
+// Values[h] of V. Start counts the rows of Positions alone.
+type Packed struct {
+	Format       *cacheformat.Format
+	Keys, Values []int
+	Scales       []cacheformat.Scale // by cache head
+}
+
+// Quantizer is a device whose caches may hold codes. New entries are encoded before attention
+// reads them, and attention is computed of decoded numbers; what a format's residual makes due
+// is encoded by Advance.
+type Quantizer interface {
+	// Quantizes reports whether the device has a format, for heads of that size.
+	Quantizes(f *cacheformat.Format, size int) error
+	// Quantize returns a cache in a format with the entries of c, which has the device's own
+	// numbers, and room for more rows behind each head. Scales are by cache head, nil where the
+	// format has none. What the format refuses is a *Refusal. Afterwards c is still the caller's.
+	Quantize(c Cache, f *cacheformat.Format, scales []cacheformat.Scale, room int) (Cache, error)
+	// CacheRows decodes the rows lo…hi of head h of a cache in a format to the host: keys and
+	// values (hi-lo, d). Settled is how many rows there were when Advance was called last, or
+	// when the cache was made.
+	CacheRows(keys, values []float32, c Cache, h, lo, hi, settled int)
+	// Refused returns by row of a batch the *Refusal of an entry that a step could not store, nil
+	// for none. Such a row's results have no meaning.
+	Refused(b Batch) []error
+}
+
+// Refusal is an entry of a cache that a format cannot store.
+type Refusal struct {
+	Layer, Head int // -1 where not known
+	Format      string
+	Err         error
+}
+
+func (e *Refusal) Error() string {
+	layer := ""
+	if e.Layer >= 0 {
+		layer = fmt.Sprintf("layer %d, ", e.Layer)
+	}
+	return fmt.Sprintf("cache format %s, %shead %d: %v", e.Format, layer, e.Head, e.Err)
+}
+
+// Unwrap returns what could not be stored.
+func (e *Refusal) Unwrap() error { return e.Err }
+
+// Quantizes is [Quantizer.Quantizes] of any device: one that has no formats refuses all.
+func Quantizes(d Device, f *cacheformat.Format, size int) error {
+	q, ok := d.(Quantizer)
+	if !ok {
+		return fmt.Errorf("%s has no cache formats: %s can't be used there", d.Name(), f.Name)
+	}
+	if err := f.Fits(size); err != nil {
+		return err
+	}
+	return q.Quantizes(f, size)
+}
+
+// Refused is [Quantizer.Refused] of any device.
+func Refused(d Device, b Batch) []error {
+	if q, ok := d.(Quantizer); ok {
+		return q.Refused(b)
+	}
+	return nil
+}
+
+// Pack lays out a cache in a format for the entries of c and room for more: everything but the
+// arrays K, V and Positions.
+func (c Cache) Pack(f *cacheformat.Format, scales []cacheformat.Scale, room int) (packed Cache, keys, values, rows int) {
+	p := &Packed{Format: f, Scales: scales}
+	if scales == nil {
+		p.Scales = make([]cacheformat.Scale, len(c.Len))
+	}
+	out := Cache{Len: append([]int(nil), c.Len...), Room: room, Size: c.Size, Packed: p}
+	for _, n := range c.Len {
+		p.Keys, p.Values, out.Start = append(p.Keys, keys), append(p.Values, values), append(out.Start, rows)
+		k, v := f.Rooms(n+room, c.Size)
+		keys, values, rows = keys+k, values+v, rows+n+room
+	}
+	return out, keys, values, rows
+}
+
+// Held returns what a cache holds of its entries, in bytes, without room for more: in a format its
+// codes, scales and residual, else two numbers of type t for each channel. Positions are not
+// counted.
+func (c Cache) Held(t Type) (bytes int64) {
+	for _, n := range c.Len {
+		if c.Packed != nil {
+			bytes += c.Packed.Format.Bytes(n, c.Size)
+		} else {
+			bytes += 2 * int64(n) * int64(c.Size) * int64(t.Size())
+		}
+	}
+	return bytes
+}
+
+// PeakHeld is the most that a cache holds while so many more entries come.
+func (c Cache) PeakHeld(t Type, more int) (bytes int64) {
+	for _, n := range c.Len {
+		if c.Packed != nil {
+			bytes += c.Packed.Format.PeakBytes(n, more, c.Size)
+		} else {
+			bytes += 2 * int64(n+more) * int64(c.Size) * int64(t.Size())
+		}
+	}
+	return bytes
+}
+
+// PerToken returns the bytes of one more entry of each head: in a format those of an encoded one.
+func (c Cache) PerToken(t Type) float64 {
+	if c.Packed != nil {
+		return float64(len(c.Len)) * c.Packed.Format.TokenBytes(c.Size)
+	}
+	return float64(2 * len(c.Len) * c.Size * t.Size())
+}
+
+// Rows copies the rows lo…hi of head h of a cache to the host, decoded: keys and values
+// (hi-lo, d). For settled see [Quantizer.CacheRows].
+func Rows(d Device, keys, values []float32, c Cache, h, lo, hi, settled int) {
+	if c.Packed != nil {
+		d.(Quantizer).CacheRows(keys, values, c, h, lo, hi, settled)
+		return
+	}
+	from, to := (c.Start[h]+lo)*c.Size, (c.Start[h]+hi)*c.Size
+	d.Get(keys, c.K.Slice(from, to))
+	d.Get(values, c.V.Slice(from, to))
+}
