@@ -6,12 +6,13 @@ import (
 	"github.com/snapbench/snapbench/runners/models"
 )
 
-// machine is a rough idea of a device: operations and bytes a second. It is needed until something is measured.
-type machine struct{ operations, bytes float64 }
+// machine is a rough idea of a device: operations a second of a prompt's products and of a step's, whose rows are few, and
+// bytes a second. It is needed until something is measured, and says beyond that how samples compare.
+type machine struct{ prompt, step, bytes float64 }
 
 var (
-	hostMachine = machine{150e9, 15e9} // two cores
-	cardMachine = machine{600e12, 3e12}
+	hostMachine = machine{150e9, 150e9, 15e9} // two cores
+	cardMachine = machine{600e12, 300e12, 4e12}
 )
 
 // Effort estimates what a request costs beside others of its kind: its prompt's operations, and the bytes that its rows'
@@ -41,6 +42,6 @@ func (e *Engine) Effort(tokens, most int, variants []runners.Variant, twice bool
 	if free := memory.Free; free > 0 {
 		together = min(together, int(Usable(d.Name(), free, len(e.memory.engines))/max(1, caches)))
 	}
-	step := (float64(memory.Weights)/float64(max(1, together))+float64(caches))/on.bytes + 2*float64(rows)*float64(e.model.Parameters())/on.operations
-	return runners.Effort{Reading: (products + attention) / on.operations, Decoding: float64(most) * step}
+	step := (float64(memory.Weights)/float64(max(1, together))+float64(caches))/on.bytes + 2*float64(rows)*float64(e.model.Parameters())/on.step
+	return runners.Effort{Reading: (products + attention) / on.prompt, Decoding: float64(most) * step}
 }
