@@ -1,8 +1,6 @@
 package cuda
 
 import (
-	"bytes"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,18 +19,18 @@ func TestPTX(t *testing.T) {
 	if out, err := exec.Command("kernels/build.sh", dir).CombinedOutput(); err != nil {
 		t.Fatalf("kernels/build.sh: %v\n%s", err, out)
 	}
-	made, _ := filepath.Glob(filepath.Join(dir, "*.ptx"))
-	kept, _ := filepath.Glob("kernels/*.ptx")
+	made, _ := filepath.Glob(filepath.Join(dir, "*.ptx.gz"))
+	kept, _ := filepath.Glob("kernels/*.ptx.gz")
 	if len(made) == 0 || len(made) != len(kept) {
 		t.Errorf("kernels/build.sh makes %d files, there are %d", len(made), len(kept))
 	}
 	for _, f := range made {
-		want, err := os.ReadFile(f)
+		want, err := exec.Command("gzip", "-dc", f).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := os.ReadFile(filepath.Join("kernels", filepath.Base(f)))
-		if err != nil || !bytes.Equal(got, want) {
+		got, err := unpacked(strings.TrimSuffix(filepath.Base(f), ".ptx.gz"))
+		if err != nil || got != string(want) {
 			t.Errorf("kernels/%s is not what clang makes of its source now: run kernels/build.sh (%v)", filepath.Base(f), err)
 		}
 	}
@@ -58,7 +56,7 @@ func TestSource(t *testing.T) {
 	}
 	files, _ := ptx.ReadDir("kernels")
 	for _, f := range files {
-		s, err := source(strings.TrimSuffix(f.Name(), ".ptx"), 9)
+		s, err := source(strings.TrimSuffix(f.Name(), ".ptx.gz"), 9)
 		if err != nil {
 			t.Fatal(err)
 		}

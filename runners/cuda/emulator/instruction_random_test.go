@@ -12,12 +12,12 @@ import (
 // The kernels' instructions with random operands: each is an error or runs, and none panics.
 func TestAnyOperands(t *testing.T) {
 	opcodes := map[string]bool{"atom.shared.cas.b32": true, "barrier.sync": true, "bfi.b32": true, "lop3.b32": true, "mbarrier.inval.shared.b64": true}
-	files, err := filepath.Glob(filepath.Join("..", "kernels", "*.ptx"))
+	files, err := filepath.Glob(filepath.Join("..", "kernels", "*.ptx.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		m, err := Parse(source(t, filepath.Base(file)))
+		m, err := Parse(source(t, strings.TrimSuffix(filepath.Base(file), ".gz")))
 		if err != nil {
 			t.Fatal(err)
 		}

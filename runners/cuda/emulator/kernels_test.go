@@ -1,6 +1,8 @@
 package emulator
 
 import (
+	"compress/gzip"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +12,16 @@ import (
 // source is the text of a file of kernels as it is loaded on compute capability 9.0.
 func source(t testing.TB, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "kernels", name))
+	f, err := os.Open(filepath.Join("..", "kernels", name+".gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,12 +30,12 @@ func source(t testing.TB, name string) string {
 
 // Every instruction of every kernel is known.
 func TestEveryKernelDecodes(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "kernels", "*.ptx"))
+	files, err := filepath.Glob(filepath.Join("..", "kernels", "*.ptx.gz"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no kernels", err)
 	}
 	for _, file := range files {
-		name := filepath.Base(file)
+		name := strings.TrimSuffix(filepath.Base(file), ".gz")
 		m, err := Parse(source(t, name))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
