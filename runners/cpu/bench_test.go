@@ -53,6 +53,7 @@ func BenchmarkProduct(b *testing.B) {
 		{engine.Q4_1, 512, 3072, 576}, {engine.Q4_1, 512, 576, 1536}, {engine.Q4_1, 512, 576, 576},
 		{engine.Q4_1, 1, 3072, 576}, {engine.Q4_1, 25, 3072, 576}, {engine.Q4_1, 150, 3072, 576}, {engine.Q4_1, 25, 576, 1536},
 		{engine.Q8_0, 1, 49152, 576}, {engine.Q8_0, 25, 49152, 576},
+		{engine.Q4K, 1, 49152, 512}, {engine.Q6K, 1, 49152, 512}, {engine.F32, 1, 49152, 512},
 		{engine.F32, 1, 49152, 576}, {engine.BF16, 1, 49152, 576}, {engine.F32, 25, 49152, 576}, {engine.F32, 2, 49152, 576}, {engine.Q8_0, 2, 49152, 576},
 	} {
 		b.Run(fmt.Sprintf("%s/%dx%dx%d", c.storage, c.m, c.rows, c.cols), func(b *testing.B) {

@@ -23,7 +23,7 @@ type kernels struct {
 	// columns; with add ≠ 0 the sum is added to c.
 	tile []tileFunc
 	// unpack writes n units of a format as float32: numbers of half formats (a
-	// multiple of the panel's width), blocks of 32 k of the others.
+	// multiple of the panel's width), blocks of the others.
 	unpack [formats]unpackFunc
 	// row[f][r][p]: r interleaved rows of x times p neighbouring panels, stride
 	// bytes apart; n is k for half formats, blocks for the others. Where it is nil
@@ -64,13 +64,18 @@ const (
 	formatQ4 // 32 k: scales and minima (half), then a word per column for each 8 k
 	formatP4 // MXFP4, 32 k: scales (bfloat16), then a word per column for each 8 k
 	formatE8 // E4M3, 32 k: scales (float32), then a byte for each k and column
+	formatK4 // Q4_K, 32 k: scales and minima (float32), then a word per column for each 8 k
+	formatK6 // Q6_K, 16 k: scales (float32), then a byte for each k and column
 	formats
 )
 
 // units returns how many units unpack and row count for k numbers of width
 // columns (1 for row).
 func (f format) units(k, width int) int {
-	if f >= formatQ8 {
+	switch {
+	case f == formatK6:
+		return k / 16
+	case f >= formatQ8:
 		return k / 32
 	}
 	return k * width
@@ -89,6 +94,10 @@ func (f format) panelBytes(k, width int) int {
 		return k / 32 * 18 * width
 	case formatE8:
 		return k / 32 * 36 * width
+	case formatK4:
+		return k / 32 * 24 * width
+	case formatK6:
+		return k / 16 * 20 * width
 	}
 	return k / 32 * 20 * width
 }

@@ -13,7 +13,7 @@ import (
 var goKernels = &kernels{
 	name: "go", tileRows: 4, panelWidth: 8,
 	tile:         []tileFunc{nil, tileGo(1), tileGo(2), tileGo(3), tileGo(4)},
-	unpack:       [formats]unpackFunc{formatBF16: unpackBF16Go, formatF16: unpackF16Go, formatQ8: unpackQ8Go, formatQ4: unpackQ4Go, formatP4: unpackP4Go, formatE8: unpackE8Go},
+	unpack:       [formats]unpackFunc{formatBF16: unpackBF16Go, formatF16: unpackF16Go, formatQ8: unpackQ8Go, formatQ4: unpackQ4Go, formatP4: unpackP4Go, formatE8: unpackE8Go, formatK4: unpackK4Go, formatK6: unpackK6Go},
 	softmax:      softmaxGo,
 	scaleColumns: scaleColumnsGo,
 	dots:         dotsGo, weightedSum: weightedSumGo, maximum: maximumGo, expSum: expSumGo,
@@ -85,6 +85,15 @@ func unpackE8Go(blocks int, src *byte, dst *float32) {
 	unpackBlocks(formatE8, goPanel, blocks, src, dst)
 }
 
+func unpackK4Go(blocks int, src *byte, dst *float32) {
+	unpackBlocks(formatK4, goPanel, blocks, src, dst)
+}
+
+func unpackK6Go(blocks int, src *byte, dst *float32) {
+	unpackBlocks(formatK6, goPanel, blocks/2, src, dst)
+}
+
+// unpackBlocks writes the values of runs of 32 k.
 func unpackBlocks(f format, width, blocks int, src *byte, dst *float32) {
 	size := f.panelBytes(32, width)
 	s, d := unsafe.Slice(src, blocks*size), floats(dst, blocks*32*width)
@@ -97,13 +106,17 @@ func unpackBlocks(f format, width, blocks int, src *byte, dst *float32) {
 	}
 }
 
-// blockValue returns number k of column j of a block of a panel.
+// blockValue returns number k of column j of 32 k of a panel.
 func blockValue(f format, width int, block []byte, k, j int) float32 {
 	switch f {
 	case formatP4:
 		return p4Value(width, block, k, j)
 	case formatE8:
 		return e8Value(width, block, k, j)
+	case formatK4:
+		return k4Value(width, block, k, j)
+	case formatK6:
+		return k6Value(width, block, k, j)
 	}
 	d := halfToFloat(binary.LittleEndian.Uint16(block[2*j:]))
 	if f == formatQ8 {

@@ -49,10 +49,20 @@ func unpackF16AVX2(n int, src *byte, dst *float32)
 //go:noescape
 func unpackQ8AVX2(blocks int, src *byte, dst *float32)
 
+// unpackK6AVX2 writes the values of a panel's blocks of 16 k.
+//
+//go:noescape
+func unpackK6AVX2(blocks int, src *byte, dst *float32)
+
 // unpackQ4AVX2 writes the values of a panel's blocks of 32 k.
 //
 //go:noescape
 func unpackQ4AVX2(blocks int, src *byte, dst *float32)
+
+// unpackK4AVX2 writes the values of a panel's blocks of 32 k.
+//
+//go:noescape
+func unpackK4AVX2(blocks int, src *byte, dst *float32)
 
 // unpackP4AVX2 writes the values of a panel's blocks of 32 k.
 //
@@ -79,10 +89,20 @@ func rowF16AVX2_1x1(k int, x *float32, b *byte, stride int, init *float32, c *fl
 //go:noescape
 func rowQ8AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowK6AVX2_1x1 multiplies rows of x by panels: 1 by 1.
+//
+//go:noescape
+func rowK6AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowQ4AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
 func rowQ4AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowK4AVX2_1x1 multiplies rows of x by panels: 1 by 1.
+//
+//go:noescape
+func rowK4AVX2_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowP4AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
@@ -109,10 +129,20 @@ func rowF16AVX2_1x2(k int, x *float32, b *byte, stride int, init *float32, c *fl
 //go:noescape
 func rowQ8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowK6AVX2_1x2 multiplies rows of x by panels: 1 by 2.
+//
+//go:noescape
+func rowK6AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowQ4AVX2_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
 func rowQ4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowK4AVX2_1x2 multiplies rows of x by panels: 1 by 2.
+//
+//go:noescape
+func rowK4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowP4AVX2_1x2 multiplies rows of x by panels: 1 by 2.
 //
@@ -139,10 +169,20 @@ func rowF16AVX2_2x1(k int, x *float32, b *byte, stride int, init *float32, c *fl
 //go:noescape
 func rowQ8AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowK6AVX2_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowK6AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowQ4AVX2_2x1 multiplies rows of x by panels: 2 by 1.
 //
 //go:noescape
 func rowQ4AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowK4AVX2_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowK4AVX2_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowP4AVX2_2x1 multiplies rows of x by panels: 2 by 1.
 //
@@ -169,10 +209,20 @@ func rowF16AVX2_3x1(k int, x *float32, b *byte, stride int, init *float32, c *fl
 //go:noescape
 func rowQ8AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowK6AVX2_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowK6AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowQ4AVX2_3x1 multiplies rows of x by panels: 3 by 1.
 //
 //go:noescape
 func rowQ4AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowK4AVX2_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowK4AVX2_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowP4AVX2_3x1 multiplies rows of x by panels: 3 by 1.
 //
@@ -279,10 +329,20 @@ func unpackF16AVX512(n int, src *byte, dst *float32)
 //go:noescape
 func unpackQ8AVX512(blocks int, src *byte, dst *float32)
 
+// unpackK6AVX512 writes the values of a panel's blocks of 16 k.
+//
+//go:noescape
+func unpackK6AVX512(blocks int, src *byte, dst *float32)
+
 // unpackQ4AVX512 writes the values of a panel's blocks of 32 k.
 //
 //go:noescape
 func unpackQ4AVX512(blocks int, src *byte, dst *float32)
+
+// unpackK4AVX512 writes the values of a panel's blocks of 32 k.
+//
+//go:noescape
+func unpackK4AVX512(blocks int, src *byte, dst *float32)
 
 // unpackP4AVX512 writes the values of a panel's blocks of 32 k.
 //
@@ -309,10 +369,20 @@ func rowF16AVX512_1x1(k int, x *float32, b *byte, stride int, init *float32, c *
 //go:noescape
 func rowQ8AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowK6AVX512_1x1 multiplies rows of x by panels: 1 by 1.
+//
+//go:noescape
+func rowK6AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowQ4AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
 func rowQ4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowK4AVX512_1x1 multiplies rows of x by panels: 1 by 1.
+//
+//go:noescape
+func rowK4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowP4AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
@@ -339,10 +409,20 @@ func rowF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *
 //go:noescape
 func rowQ8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowK6AVX512_1x2 multiplies rows of x by panels: 1 by 2.
+//
+//go:noescape
+func rowK6AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowQ4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
 //
 //go:noescape
 func rowQ4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowK4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
+//
+//go:noescape
+func rowK4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowP4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
 //
@@ -369,10 +449,20 @@ func rowF16AVX512_2x1(k int, x *float32, b *byte, stride int, init *float32, c *
 //go:noescape
 func rowQ8AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowK6AVX512_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowK6AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowQ4AVX512_2x1 multiplies rows of x by panels: 2 by 1.
 //
 //go:noescape
 func rowQ4AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowK4AVX512_2x1 multiplies rows of x by panels: 2 by 1.
+//
+//go:noescape
+func rowK4AVX512_2x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowP4AVX512_2x1 multiplies rows of x by panels: 2 by 1.
 //
@@ -399,10 +489,20 @@ func rowF16AVX512_3x1(k int, x *float32, b *byte, stride int, init *float32, c *
 //go:noescape
 func rowQ8AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
+// rowK6AVX512_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowK6AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
 // rowQ4AVX512_3x1 multiplies rows of x by panels: 3 by 1.
 //
 //go:noescape
 func rowQ4AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
+
+// rowK4AVX512_3x1 multiplies rows of x by panels: 3 by 1.
+//
+//go:noescape
+func rowK4AVX512_3x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowP4AVX512_3x1 multiplies rows of x by panels: 3 by 1.
 //

@@ -53,6 +53,10 @@ func formatOf(m engine.Stored) format {
 		return formatQ4
 	case engine.MXFP4:
 		return formatP4
+	case engine.Q4K:
+		return formatK4
+	case engine.Q6K:
+		return formatK6
 	case engine.E4M3:
 		if m.Cols()%32 == 0 {
 			return formatE8
@@ -97,7 +101,8 @@ func (d *Device) WeightBytes(part engine.Stored) int64 {
 
 // LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0, Q4_0, Q4_1
 // and MXFP4 stay as small as they are, and E4M3 where its rows are whole blocks of 32; Q5_0
-// becomes Q8_0, everything else float32.
+// becomes Q8_0. Q4_K takes 6 bits a number and Q6_K 10, their scales being multiplied out and
+// a code of six bits having a byte. Everything else becomes float32.
 func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine.Weight, error) {
 	if len(parts) == 0 || bias != nil && len(bias) != len(parts) {
 		shape("load weight: %d parts, %d biases", len(parts), len(bias))
@@ -230,6 +235,10 @@ func (d *Device) packSegment(w *weight, s *segment, parts stack) error {
 					packQ8(panel, w.width, j, raw)
 				case formatQ4:
 					packQ4(panel, w.width, j, raw, part.Storage() == engine.Q4_1)
+				case formatK4:
+					packK4(panel, w.width, j, raw)
+				case formatK6:
+					packK6(panel, w.width, j, raw)
 				case formatP4, formatE8:
 					pack := packP4
 					if s.format == formatE8 {

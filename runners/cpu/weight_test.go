@@ -6,6 +6,7 @@ import (
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/enginetest"
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // What a weight will take is known before it is read: all of it where the rows fill
@@ -29,3 +30,69 @@ func TestWeightBytes(t *testing.T) {
 		}
 	}
 }
+
+// TestBlocksAgainstGGUFPy: packed blocks have the values that gguf-py decodes, bit by bit, in a panel's
+// first column and in another.
+func TestBlocksAgainstGGUFPy(t *testing.T) {
+	f, err := weights.Open("../weights/testdata/blocks.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for s, want := range map[engine.Storage]format{
+		engine.Q8_0: formatQ8, engine.Q5_0: formatQ8, engine.Q4_1: formatQ4, engine.Q4K: formatK4, engine.Q6K: formatK6, engine.MXFP4: formatP4,
+	} {
+		raw, err := f.Tensor(s.String() + ".raw")
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := f.Tensor(s.String() + ".values")
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, err := stored.Floats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := twice{name: s.String(), storage: s, raw: raw.Raw(), values: values}
+		if got := formatOf(m); got != want {
+			t.Errorf("%s gets format %d, want %d", s, got, want)
+		}
+		for _, k := range available() {
+			d := open(k, 1)
+			w, err := d.LoadWeight([]engine.Stored{m}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			panel := &own("test", w).segments[0]
+			unpacked, row := make([]float32, len(values)*k.panelWidth), make([]float32, len(values))
+			k.unpack[want](want.units(len(values), k.panelWidth), &panel.data[0], &unpacked[0])
+			for r := range 2 {
+				own("test", w).readRow(r, row)
+				for i, v := range values {
+					got := unpacked[i*k.panelWidth+r]
+					if got != v || row[i] != v {
+						t.Fatalf("%s, %s: number %d of row %d is %v, read alone %v; gguf-py has %v", k.name, s, i, r, got, row[i], v)
+					}
+				}
+			}
+			d.FreeWeight(w)
+			d.Close()
+		}
+	}
+}
+
+// twice is a matrix of two equal rows.
+type twice struct {
+	name    string
+	storage engine.Storage
+	raw     []byte
+	values  []float32
+}
+
+func (m twice) Name() string                 { return m.name }
+func (m twice) Rows() int                    { return 2 }
+func (m twice) Cols() int                    { return len(m.values) }
+func (m twice) Storage() engine.Storage      { return m.storage }
+func (m twice) RawRow(int) []byte            { return m.raw }
+func (m twice) ReadRow(_ int, dst []float32) { copy(dst, m.values) }

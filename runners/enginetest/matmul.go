@@ -53,7 +53,10 @@ func (b *bench) product(what string, m int, w weightPair) {
 
 func matMulStorages(b *bench) {
 	for _, s := range Storages {
-		for _, cols := range []int{32, 96, 576, 1568} {
+		for _, cols := range []int{32, 96, 576, 768, 1568, 1792} {
+			if own := blockColumns(s); cols%own != 0 || own < 256 && cols%256 == 0 {
+				continue
+			}
 			w := b.weight([]engine.Stored{b.matrix(s, 75, cols)}, []engine.Stored{b.matrix(engine.F32, 1, 75)})
 			for _, m := range []int{1, 2, 3, 33, 65} {
 				if b.affords(3 * m * 75 * cols) {

@@ -47,10 +47,22 @@ func (m *Matrix) ReadRow(i int, dst []float32) {
 // Storages are the storages of matrices that [Random] can make.
 var Storages = []engine.Storage{
 	engine.F32, engine.F16, engine.BF16, engine.Q8_0, engine.Q4_0, engine.Q4_1, engine.Q5_0, engine.Q5_1, engine.MXFP4, engine.E4M3,
+	engine.Q4K, engine.Q6K,
+}
+
+// blockColumns is what the columns of a matrix stored as s are a multiple of.
+func blockColumns(s engine.Storage) int {
+	switch s {
+	case engine.F32, engine.F16, engine.BF16, engine.E4M3:
+		return 1
+	case engine.Q4K, engine.Q6K:
+		return 256
+	}
+	return 32
 }
 
 // Random returns a matrix of numbers of about unit size over √cols, stored as s.
-// Blocks of 32 need cols to be a multiple of 32.
+// Blocks of 32 or 256 need cols to be a multiple of that.
 func Random(name string, s engine.Storage, rows, cols int, rng *rand.Rand) *Matrix {
 	m := &Matrix{name: name, rows: rows, cols: cols, storage: s}
 	scale := 1 / math.Sqrt(float64(cols))
@@ -78,20 +90,25 @@ func Random(name string, s engine.Storage, rows, cols int, rng *rand.Rand) *Matr
 		}
 		return m
 	}
-	if cols%32 != 0 {
-		panic(fmt.Sprintf("enginetest: %d columns are no blocks of 32", cols))
+	size := blockColumns(s)
+	if cols%size != 0 {
+		panic(fmt.Sprintf("enginetest: %d columns are no blocks of %d", cols, size))
 	}
-	for range rows * cols / 32 {
+	for range rows * cols / size {
 		m.block(scale, rng)
 	}
 	return m
 }
 
-// block appends one block of 32 random codes, and its values by the formulas of
+// block appends one block of random codes, and its values by the formulas of
 // package weights: a product, then a sum, each rounded to float32.
 func (m *Matrix) block(scale float64, rng *rand.Rand) {
 	if m.storage == engine.MXFP4 {
 		m.powerBlock(scale, rng)
+		return
+	}
+	if blockColumns(m.storage) == 256 {
+		m.superBlock(scale, rng)
 		return
 	}
 	levels := map[engine.Storage]float64{engine.Q8_0: 127, engine.Q4_0: 8, engine.Q4_1: 8, engine.Q5_0: 16, engine.Q5_1: 16}[m.storage]

@@ -21,15 +21,21 @@ func main() {
 		}
 		w.unpackHalf("BF16")
 		w.unpackHalf("F16")
-		w.unpackQ8()
-		w.unpackQ4()
+		for _, b := range []blocks{q8, k6} {
+			w.unpackQ8(b)
+		}
+		for _, b := range []blocks{q4, k4} {
+			w.unpackQ4(b)
+		}
 		w.unpackP4()
 		w.unpackE8()
 		for _, n := range fewRows {
 			w.rowHalf("BF16", n[0], n[1])
 			w.rowHalf("F16", n[0], n[1])
-			w.rowQ8(n[0], n[1])
-			w.rowQ4(n[0], n[1])
+			w.rowQ8(q8, n[0], n[1])
+			w.rowQ8(k6, n[0], n[1])
+			w.rowQ4(q4, n[0], n[1])
+			w.rowQ4(k4, n[0], n[1])
 			w.rowP4(n[0], n[1])
 			w.rowE8(n[0], n[1])
 		}

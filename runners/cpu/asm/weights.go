@@ -40,12 +40,45 @@ func (w width) unpackHalf(format string) {
 	RET()
 }
 
-// unpackQ8: a panel of Q8_0 is a run of blocks of 32 k: the scales of the
-// columns as halfs, then for each k the columns' codes, a byte each.
-func (w width) unpackQ8() {
-	name := "unpackQ8" + w.name
+// blocks is a format of blocks: how many k each has, and what the columns' scales (and minima) before
+// the codes are.
+type blocks struct {
+	name string
+	k    int
+	wide bool // float32 instead of halfs
+}
+
+var (
+	q8 = blocks{"Q8", 32, false}
+	q4 = blocks{"Q4", 32, false}
+	k6 = blocks{"K6", 16, true}
+	k4 = blocks{"K4", 32, true}
+)
+
+// size is the bytes of a scale.
+func (b blocks) size() int {
+	if b.wide {
+		return 4
+	}
+	return 2
+}
+
+// scales loads vector j of row i of a panel's scales, the minima being row 1.
+func (w width) scales(b blocks, base reg.Register, i, j int, dst reg.VecVirtual) {
+	m := Mem{Base: base, Disp: b.size() * (i*w.panel() + j*w.lanes())}
+	if b.wide {
+		VMOVUPS(m, dst)
+	} else {
+		VCVTPH2PS(m, dst)
+	}
+}
+
+// unpackQ8: a panel of Q8_0 or Q6_K is a run of blocks: the scales of the
+// columns, then for each k the columns' codes, a byte each.
+func (w width) unpackQ8(b blocks) {
+	name := "unpack" + b.name + w.name
 	TEXT(name, NOSPLIT, "func(blocks int, src *byte, dst *float32)")
-	Doc(name + " writes the values of a panel's blocks of 32 k.")
+	Doc(fmt.Sprintf("%s writes the values of a panel's blocks of %d k.", name, b.k))
 	Pragma("noescape")
 	n := Load(Param("blocks"), GP64())
 	src, dst := Load(Param("src"), GP64()), Load(Param("dst"), GP64())
@@ -53,10 +86,10 @@ func (w width) unpackQ8() {
 	i := GP64()
 	Label("block")
 	for j := range d {
-		VCVTPH2PS(Mem{Base: src, Disp: j * w.bytes / 2}, d[j])
+		w.scales(b, src, 0, j, d[j])
 	}
-	ADDQ(Imm(uint64(2*w.panel())), src)
-	MOVQ(U32(32), i)
+	ADDQ(U32(uint32(b.size()*w.panel())), src)
+	MOVQ(U32(uint32(b.k)), i)
 	Label("k")
 	for j := range d {
 		VPMOVSXBD(Mem{Base: src, Disp: j * w.lanes()}, v[j])
@@ -88,11 +121,10 @@ func (w width) nibble(q, mask, t reg.VecVirtual, i int) {
 	VCVTDQ2PS(t, t)
 }
 
-// unpackQ4: a panel of Q4_1 is a run of blocks of 32 k: the columns' scales and
-// minima as halfs, then for each eight k a word per column, the first k in the
-// low nibble.
-func (w width) unpackQ4() {
-	name := "unpackQ4" + w.name
+// unpackQ4: a panel of Q4_1 or Q4_K is a run of blocks of 32 k: the columns' scales and
+// minima, then for each eight k a word per column, the first k in the low nibble.
+func (w width) unpackQ4(b blocks) {
+	name := "unpack" + b.name + w.name
 	TEXT(name, NOSPLIT, "func(blocks int, src *byte, dst *float32)")
 	Doc(name + " writes the values of a panel's blocks of 32 k.")
 	Pragma("noescape")
@@ -103,10 +135,10 @@ func (w width) unpackQ4() {
 	i := GP64()
 	Label("block")
 	for j := range d {
-		VCVTPH2PS(Mem{Base: src, Disp: j * w.bytes / 2}, d[j])
-		VCVTPH2PS(Mem{Base: src, Disp: w.bytes + j*w.bytes/2}, m[j])
+		w.scales(b, src, 0, j, d[j])
+		w.scales(b, src, 1, j, m[j])
 	}
-	ADDQ(U32(uint32(4*w.panel())), src)
+	ADDQ(U32(uint32(2*b.size()*w.panel())), src)
 	MOVQ(U32(4), i)
 	Label("word")
 	for j := range q {
@@ -115,8 +147,8 @@ func (w width) unpackQ4() {
 	for k := range 8 {
 		for j := range q {
 			w.nibble(q[j], mask, t[j], k)
-			// d·q is exact in float32 (15 bits), so the fused multiply-add rounds as a
-			// product and a sum would.
+			// d·q is exact in float32 (15 bits, 21 of Q4_K), so the fused multiply-add rounds
+			// as a product and a sum would.
 			VFMADD213PS(m[j], d[j], t[j])
 			VMOVUPS(t[j], Mem{Base: dst, Disp: k*2*w.bytes + j*w.bytes})
 		}
@@ -241,16 +273,16 @@ func (w width) rowHalf(format string, rows, panels int) {
 	r.store()
 }
 
-func (w width) rowQ8(rows, panels int) {
-	r := w.row("Q8", "blocks", rows, panels)
+func (w width) rowQ8(b blocks, rows, panels int) {
+	r := w.row(b.name, "blocks", rows, panels)
 	d := w.vecs(2 * panels)
 	i := GP64()
 	Label("block")
 	for j := range d {
-		VCVTPH2PS(Mem{Base: r.b[j/2], Disp: j % 2 * w.bytes / 2}, d[j])
+		w.scales(b, r.b[j/2], 0, j%2, d[j])
 	}
-	r.advance(0, 2*w.panel())
-	MOVQ(U32(8), i)
+	r.advance(0, b.size()*w.panel())
+	MOVQ(U32(uint32(b.k/4)), i)
 	Label("k")
 	for k := range 4 {
 		r.step(k, func(j int, t reg.VecVirtual) {
@@ -267,8 +299,8 @@ func (w width) rowQ8(rows, panels int) {
 	r.store()
 }
 
-func (w width) rowQ4(rows, panels int) {
-	r := w.row("Q4", "blocks", rows, panels)
+func (w width) rowQ4(b blocks, rows, panels int) {
+	r := w.row(b.name, "blocks", rows, panels)
 	minima := AllocLocal(2 * panels * w.bytes)
 	mask := w.broadcast(15)
 	d, q := w.vecs(2*panels), w.vecs(2*panels)
@@ -276,13 +308,13 @@ func (w width) rowQ4(rows, panels int) {
 	Label("block")
 	for j := range d {
 		// The minima are kept on the stack: with two panels no registers are left.
-		VCVTPH2PS(Mem{Base: r.b[j/2], Disp: w.bytes + j%2*w.bytes/2}, d[j])
+		w.scales(b, r.b[j/2], 1, j%2, d[j])
 		VMOVUPS(d[j], minima.Offset(j*w.bytes))
 	}
 	for j := range d {
-		VCVTPH2PS(Mem{Base: r.b[j/2], Disp: j % 2 * w.bytes / 2}, d[j])
+		w.scales(b, r.b[j/2], 0, j%2, d[j])
 	}
-	r.advance(0, 4*w.panel())
+	r.advance(0, 2*b.size()*w.panel())
 	MOVQ(U32(4), i)
 	Label("word")
 	for j := range q {
