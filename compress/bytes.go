@@ -66,7 +66,7 @@ var errNoModel = errors.New("a budget in bytes is a capacity of a model's caches
 
 // fitted is the largest capacity up to n of which the cache takes no more bytes than that of
 // as many tokens as the budget says in 16 bits, one copy per KV head: the same for every head,
-// unless the policy says otherwise; then the sums are compared, at their most.
+// unless the policy says otherwise; then the sums are compared, at the most that heads of any lengths take.
 func (v Variant) fitted(n int) fitted {
 	if v.fit == nil {
 		return fitted{err: errNoModel}
@@ -109,7 +109,8 @@ func (v Variant) stored() *cacheformat.Format {
 	return v.format
 }
 
-// bytes is what the cache of a prompt of n tokens takes with a capacity of c.
+// bytes is what the cache of a prompt of n tokens takes with a capacity of c; where heads differ in
+// length, the most that it may.
 func (v Variant) bytes(c, n int) (int64, error) {
 	s, capacity := v.fit.Shape, Capacity{c, float64(c)}
 	var all int64
@@ -120,10 +121,10 @@ func (v Variant) bytes(c, n int) (int64, error) {
 		}
 		e := v.method.policy.Expect(l, capacity)
 		f := s.Format(v.stored(), i)
-		each, over := e.Most()/e.Heads, e.Most()%e.Heads
-		all += int64(e.Heads-over) * f.Bytes(each, s.Heads.Size)
-		if over > 0 {
-			all += int64(over) * f.Bytes(each+1, s.Heads.Size)
+		if e.PerHead > 0 {
+			all += int64(e.Heads) * f.Bytes(e.PerHead, s.Heads.Size)
+		} else {
+			all += f.MostBytes(e.Most(), e.Heads, s.Heads.Size)
 		}
 	}
 	return all, nil

@@ -93,8 +93,8 @@ func TestFormatsInGrid(t *testing.T) {
 // shapes of models: bytes are those of Shape alone.
 var small = Shape{Layers: 4, Heads: engine.Heads{Query: 8, KV: 2, Size: 64}}
 
-// TestBytes: each capacity is the largest whose cache, counted head by head, fits; a policy that
-// divides its budget unevenly or keeps copies is counted as it keeps.
+// TestBytes: each capacity is the largest whose cache, counted head by head, fits, with the worst lengths where
+// heads differ; a policy that divides its budget unevenly or keeps copies is counted as it keeps.
 func TestBytes(t *testing.T) {
 	hybrid := small
 	hybrid.Hybrid = true
@@ -132,12 +132,10 @@ func checkBytes(t *testing.T, shape Shape, policy string, f *cacheformat.Format,
 		for i := range shape.Layers {
 			l.Index = i
 			e, in := w.Expect(l), shape.Format(f, i)
-			for h := range e.Heads {
-				each := e.Most() / e.Heads
-				if h < e.Most()%e.Heads {
-					each++
-				}
-				all += in.Bytes(each, shape.Heads.Size)
+			if e.PerHead > 0 {
+				all += int64(e.Heads) * in.Bytes(e.PerHead, shape.Heads.Size)
+			} else {
+				all += most(in, e.Most(), e.Heads, shape.Heads.Size)
 			}
 		}
 		return all
@@ -162,6 +160,17 @@ func checkBytes(t *testing.T, shape Shape, policy string, f *cacheformat.Format,
 			}
 		}
 	}
+}
+
+// most are the bytes of the worst division of n entries among two heads, by trying all of them.
+func most(f *cacheformat.Format, n, heads, size int) (bytes int64) {
+	if heads == 1 {
+		return f.Bytes(n, size)
+	}
+	for first := range n + 1 {
+		bytes = max(bytes, f.Bytes(first, size)+most(f, n-first, heads-1, size))
+	}
+	return bytes
 }
 
 func mustCall(t *testing.T, policy string, c int) Call {

@@ -151,6 +151,31 @@ func same(t *testing.T, f *Format, what string, got, want []float32, d, lo int) 
 	}
 }
 
+// TestMostBytes: no division of entries among heads takes more, and the worst takes as much, but for
+// a value of each head.
+func TestMostBytes(t *testing.T) {
+	const d = 32
+	for _, f := range All() {
+		if f.Fits(d) != nil {
+			continue
+		}
+		for _, n := range []int{1, 31, 62, 63, 64, 95, 254, 300} {
+			worst := int64(0)
+			for a := range n + 1 {
+				for b := range n - a + 1 {
+					worst = max(worst, f.Bytes(a, d)+f.Bytes(b, d)+f.Bytes(n-a-b, d))
+				}
+			}
+			if got := f.MostBytes(n, 3, d); got < worst || got > worst+3*int64(2*d-f.Value.Bytes(d)) || f.Residual == 0 && got != worst {
+				t.Errorf("%s, %d entries of 3 heads: %d bytes, want %d", f.Name, n, got, worst)
+			}
+			if got := f.MostBytes(n, 1, d); got != f.Bytes(n, d) {
+				t.Errorf("%s, %d entries of a head: %d bytes, want %d", f.Name, n, got, f.Bytes(n, d))
+			}
+		}
+	}
+}
+
 // TestErrors: decoded numbers are near what was stored, each format by what its codes allow.
 func TestErrors(t *testing.T) {
 	bounds := map[string]float64{"f16": 0.0004, "bf16": 0.003, "q8_0": 0.01, "int8_th": 0.015, "q8_0_rot": 0.01}

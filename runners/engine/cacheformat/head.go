@@ -46,6 +46,16 @@ func (f *Format) Bytes(n, size int) int64 {
 	return f.bytes(n, k, v, size)
 }
 
+// MostBytes returns what heads that have n entries together take at most, however these are divided
+// among them: in a format with a residual, where each head's keys are just short of being encoded.
+func (f *Format) MostBytes(n, heads, size int) int64 {
+	if f.Residual == 0 {
+		return f.Bytes(n, size)
+	}
+	keys := max(0, n-heads*(f.Residual-1)) // at least so many are encoded, by whole residuals
+	return f.bytes(n, (keys+f.Residual-1)/f.Residual*f.Residual, max(0, n-heads*f.Residual), size)
+}
+
 func (f *Format) bytes(n, keys, values, size int) int64 {
 	return int64(keys/f.Key.Group())*int64(f.Key.Bytes(size)) + int64(values)*int64(f.Value.Bytes(size)) +
 		int64(2*n-keys-values)*2*int64(size)
