@@ -67,8 +67,6 @@ var unsupported = map[string]lacking{
 	"phimoe":           {"Phi-3.5-MoE", "phimoe", "a router by SparseMixer and " + layerNorm},
 	"qwen2_5_vl":       {"Qwen2.5-VL", "qwen2vl", besideImages + " and a rotation of three positions"},
 	"qwen2_moe":        {"Qwen1.5-MoE and Qwen2-57B-A14B", "qwen2moe", "a shared expert with a gate of its own"},
-	"qwen3_5":          {"Qwen3.5", "qwen35", deltaNet + " and gated attention"},
-	"qwen3_5_text":     {"Qwen3.5", "", deltaNet + " and gated attention"},
 	"qwen3_next":       {"Qwen3-Next", "qwen3next", deltaNet + ", gated attention and a shared expert"},
 	"qwen3_vl":         {"Qwen3-VL", "qwen3vl", besideImages + " and a rotation of three positions"},
 	"recurrent_gemma":  {"RecurrentGemma", "", "recurrent layers in place of attention"},
