@@ -67,6 +67,7 @@ var unsupported = map[string]lacking{
 	"phimoe":           {"Phi-3.5-MoE", "phimoe", "a router by SparseMixer and " + layerNorm},
 	"qwen2_5_vl":       {"Qwen2.5-VL", "qwen2vl", besideImages + " and a rotation of three positions"},
 	"qwen2_moe":        {"Qwen1.5-MoE and Qwen2-57B-A14B", "qwen2moe", "a shared expert with a gate of its own"},
+	"qwen35":           {"Qwen3.5 as GGUF", "qwen35", "its tensors in GGUF were never held against transformers' here; files of the hub are read"},
 	"qwen3_next":       {"Qwen3-Next", "qwen3next", deltaNet + ", gated attention and a shared expert"},
 	"qwen3_vl":         {"Qwen3-VL", "qwen3vl", besideImages + " and a rotation of three positions"},
 	"recurrent_gemma":  {"RecurrentGemma", "", "recurrent layers in place of attention"},
