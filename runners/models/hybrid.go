@@ -52,7 +52,8 @@ func (c Config) CheckVariant(v compress.Variant) error {
 	layers := c.PolicyLayers()
 	if err := v.CheckLayers(len(layers)); err != nil {
 		if c.Hybrid() {
-			return fmt.Errorf("%w in which policies choose: of its %d, the other %d have %s", err, c.Layers, c.Layers-len(layers), c.fixedWords())
+			words, _ := c.fixedWords()
+			return fmt.Errorf("%w in which policies choose: of its %d, the other %d have %s", err, c.Layers, c.Layers-len(layers), words)
 		}
 		return err
 	}
@@ -69,7 +70,8 @@ func (c Config) CheckPrompt(v compress.Variant, tokens, sample int) error {
 		return err
 	}
 	if p := v.Place(place); p != tokens && c.Hybrid() {
-		return fmt.Errorf("%s on a prompt of %d tokens: decoding would go on at position %d, and layers with %s do not follow", v, tokens, p, c.fixedWords())
+		words, kept := c.fixedWords()
+		return fmt.Errorf("%s on a prompt of %d tokens: decoding would go on at position %d, and layers with %s keep their %s", v, tokens, p, words, kept)
 	}
 	return nil
 }
@@ -145,10 +147,10 @@ func (m *Model) slide(t *tails, p Prompt, result *Prefilled, window int, kv engi
 	return g.both(result)
 }
 
-// fixedWords are what layers have in which no policy chooses.
-func (c Config) fixedWords() string {
+// fixedWords are what layers have in which no policy chooses, and what they keep.
+func (c Config) fixedWords() (words, kept string) {
 	if c.Linear.Count() > 0 {
-		return "linear attention"
+		return "linear attention", "states"
 	}
-	return "a sliding window"
+	return "a sliding window", "positions"
 }
