@@ -72,7 +72,7 @@ type Row struct {
 	Audit          string   `parquet:"audit,optional" json:"audit,omitempty" desc:"null where the cache is what the budget says, else the difference"`
 	CacheBytes     *int64   `parquet:"cache_bytes,optional" json:"cache_bytes,omitempty" desc:"bytes of the compressed prompt's cache, codes and scales as stored"`
 	FullCacheBytes *int64   `parquet:"full_cache_bytes,optional" json:"full_cache_bytes,omitempty" desc:"bytes of the full cache of the same prompt, one copy per KV head, in 16 bits where the row's cache has a format; null where unknown"`
-	FixedBytes     *int64   `parquet:"fixed_cache_bytes,optional" json:"fixed_cache_bytes,omitempty" desc:"of both, bytes of layers with a sliding window beside layers of full attention, which no policy changes; null where there are none"`
+	FixedBytes     *int64   `parquet:"fixed_cache_bytes,optional" json:"fixed_cache_bytes,omitempty" desc:"of both, bytes of layers with a sliding window or linear attention beside layers of full attention, which no policy changes; null where there are none"`
 	TokenBytes     *float64 `parquet:"cache_token_bytes,optional" json:"cache_token_bytes,omitempty" desc:"bytes that a new token adds to the cache, over all layers and heads; in a format those of an encoded one, in the mean"`
 	CachePeakBytes *int64   `parquet:"cache_peak_bytes,optional" json:"cache_peak_bytes,omitempty" desc:"largest state of the row's cache while the answer was decoded, the new tokens included"`
 	PeakBytes      *int64   `parquet:"peak_bytes,optional" json:"peak_bytes,omitempty" desc:"peak bytes of memory while the sample ran"`

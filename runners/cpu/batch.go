@@ -46,6 +46,9 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		}
 		for l, c := range q.Caches {
 			n := len(c.Len)
+			if c.State.S.Len > 0 && n == 0 {
+				continue
+			}
 			if n == 0 || n%h.KV != 0 || h.Query%n != 0 || c.Size != h.Size || len(c.Start) != n {
 				shape("new batch: sequence %d, layer %d: cache of %d heads of %d, heads are %+v", i, l, n, c.Size, h)
 			}

@@ -314,6 +314,6 @@ func (d *Device) newCache(kv engine.KV, k engine.Kept, room int) (c engine.Cache
 // FreeCache gives caches back.
 func (d *Device) FreeCache(caches ...engine.Cache) {
 	for _, c := range caches {
-		d.Free(c.K, c.V, c.Positions)
+		d.Free(c.K, c.V, c.Positions, c.State.S, c.State.Conv)
 	}
 }

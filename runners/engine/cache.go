@@ -32,7 +32,7 @@ type Kept struct {
 	All       bool  // everything is kept: Positions is empty, Len[h] = n
 }
 
-// Cache holds the keys and values that one sequence keeps in one layer.
+// Cache holds what one sequence keeps in one layer: a State where that has linear attention, else keys and values.
 // Head h has the rows Start[h] … Start[h]+Len[h] of K and V, (rows, d), and
 // room for Room more behind them.
 type Cache struct {
@@ -43,10 +43,13 @@ type Cache struct {
 	Room      int
 	Size      int     // d
 	Packed    *Packed // how K and V hold codes; nil for the device's own type
+	State     State   // with it, everything above but Room is empty
 }
 
 // Bytes returns what the cache occupies, the room for new tokens included.
-func (c Cache) Bytes() int64 { return c.K.Bytes() + c.V.Bytes() + c.Positions.Bytes() }
+func (c Cache) Bytes() int64 {
+	return c.K.Bytes() + c.V.Bytes() + c.Positions.Bytes() + c.State.Bytes()
+}
 
 // Sequence is what decoding starts from: one cache per layer, and the position
 // of the next token, which is the prompt's length whatever the caches hold.

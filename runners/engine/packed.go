@@ -90,8 +90,9 @@ func (c Cache) Pack(f *cacheformat.Format, scales []cacheformat.Scale, room int)
 
 // Held returns what a cache holds of its entries, in bytes, without room for more: in a format its
 // codes, scales and residual, else two numbers of type t for each channel. Positions are not
-// counted.
+// counted, a state is.
 func (c Cache) Held(t Type) (bytes int64) {
+	bytes = c.State.Bytes()
 	for _, n := range c.Len {
 		if c.Packed != nil {
 			bytes += c.Packed.Format.Bytes(n, c.Size)
@@ -104,6 +105,7 @@ func (c Cache) Held(t Type) (bytes int64) {
 
 // PeakHeld is the most that a cache holds while so many more entries come.
 func (c Cache) PeakHeld(t Type, more int) (bytes int64) {
+	bytes = c.State.Bytes()
 	for _, n := range c.Len {
 		if c.Packed != nil {
 			bytes += c.Packed.Format.PeakBytes(n, more, c.Size)

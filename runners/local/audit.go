@@ -35,7 +35,7 @@ type audited struct {
 var positionRows = sync.Pool{New: func() any { return new([]int32) }}
 
 // Audit reads back what the device really kept of a prompt of n tokens for a variant, and
-// checks it against the variant's budget, or the model's own window in layers that keep that
+// checks it against the variant's budget, or the model's own window, or a state of linear attention, in layers that keep that
 // whatever the variant; a difference is an *AuditError. What it tells is of the layers in which
 // policies choose. Where keep is set it also returns the positions, by such layer and head. A
 // layer is checked while the next one's positions are read.
@@ -47,6 +47,12 @@ func Audit(d engine.Device, m models.Config, v compress.Variant, s engine.Sequen
 	l.Index = -1
 	for i, c := range s.Caches {
 		fixed := m.Fixed(i)
+		if m.Linear.Has(i) {
+			if got, want := c.State.Bytes(), m.Linear.StateBytes(); got != want || len(c.Len) > 0 {
+				layers[i].complaint = fmt.Sprintf("a state of %d bytes beside %d cache heads, want %d bytes alone", got, len(c.Len), want)
+			}
+			continue
+		}
 		want := windowOf(m, i, n)
 		if !fixed {
 			l.Index++

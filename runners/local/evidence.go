@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/evidence"
+	"github.com/snapbench/snapbench/runners/models"
 )
 
 // held says which positions of passages a cache has, by passage, layer, cache head and position.
@@ -41,7 +43,7 @@ func (b *batch) audit(ctx context.Context, request int) error {
 		return nil
 	}
 	paid, err := b.paid(ctx, request)
-	without := outOfMemory(err) && b.last && len(b.requests) == 1
+	without := errors.Is(err, models.ErrAttended) || outOfMemory(err) && b.last && len(b.requests) == 1
 	if err != nil && !without {
 		return err
 	}

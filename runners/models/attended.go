@@ -2,10 +2,15 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
+
+// ErrAttended is that of [Model.Attended] for models with linear attention, whose states are those behind all tokens that a
+// decoder has read, and can't be taken back.
+var ErrAttended = errors.New("what tokens attend to is not told behind a decoder of a model with linear attention")
 
 // Attended reads tokens at positions from, from+1, … behind a full cache, which holds all positions before them, and tells
 // what they attend to: look gets, by layer in which policies choose, Float32 (query heads, width) of which column j of a row is the attention to
@@ -15,6 +20,9 @@ import (
 // the tokens alone.
 func (m *Model) Attended(ctx context.Context, s Sequence, from int, ids []int32, look func(layer int, sums engine.Array, width int) error) error {
 	d := m.device
+	if m.Linear.Count() > 0 {
+		return ErrAttended
+	}
 	width, held := 0, 0
 	for i, c := range s.Caches {
 		if m.Fixed(i) {

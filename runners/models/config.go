@@ -54,9 +54,11 @@ type Config struct {
 	QKNorm      bool
 	QKVBias     bool // q, k and v have biases; if not, biases in the files are ignored, as in transformers
 	OutBias     bool // attention's output has a bias
+	OutGate     bool // full attention's output is multiplied by the sigmoid of a gate
 	Tied        bool // the output product shares the embeddings
 	EOS         []int32
 	Mixture
+	Linear Linear // layers with linear attention
 }
 
 // Family is a series of models with the same architecture.
@@ -151,6 +153,7 @@ type RawConfig struct {
 	SwiGLULimit       *float64        `json:"swiglu_limit"`
 	Quantization      *RawQuantized   `json:"quantization_config"`
 	EOS               json.RawMessage `json:"eos_token_id"`
+	RawLinear
 }
 
 // ReadConfig reads a Hugging Face directory's config.json. End tokens in
@@ -366,6 +369,9 @@ func (c Config) Check() error {
 			return fmt.Errorf("the %s is %g", what, v)
 		}
 	}
+	if err := c.Linear.check(c); err != nil {
+		return err
+	}
 	if len(c.Windows) != c.Layers {
 		return fmt.Errorf("%d sliding windows for %d layers", len(c.Windows), c.Layers)
 	}
@@ -418,11 +424,15 @@ func (c Config) Parameters() int64 {
 	dense := 3 * int64(c.Width) * int64(c.FF)
 	mixture := c.Mixture.parameters(c.Width)
 	sparse := int64(c.SparseLayers(c.Layers))
+	if c.OutGate {
+		attention += int64(c.Width) * int64(c.QueryWidth())
+	}
 	norms := 2 * int64(c.Width)
 	if c.PostNorms {
 		norms *= 2
 	}
-	n := int64(c.Layers)*(attention+norms) + sparse*mixture + (int64(c.Layers)-sparse)*dense
+	linear := int64(c.Linear.Count())
+	n := (int64(c.Layers)-linear)*attention + linear*c.Linear.parameters(c.Width) + int64(c.Layers)*norms + sparse*mixture + (int64(c.Layers)-sparse)*dense
 	n += int64(c.Width) + int64(c.Vocab)*int64(c.Width)
 	if !c.Tied {
 		n += int64(c.Vocab) * int64(c.Width)

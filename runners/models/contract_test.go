@@ -20,12 +20,14 @@ var contractConfig = map[string]map[string]any{
 	"mistral": {"sliding_window": 9},
 	"gemma2": {"layer_types": []string{"full_attention", "sliding_attention"}, "sliding_window": 7, "query_pre_attn_scalar": 12,
 		"attn_logit_softcapping": 1.5, "final_logit_softcapping": 2},
-	"gemma3":      {"sliding_window": 7, "sliding_window_pattern": 2},
-	"gemma3_text": {"sliding_window": 7, "sliding_window_pattern": 2, "final_logit_softcapping": 20},
-	"gpt_oss":     {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 9, "attention_bias": true},
-	"mixtral":     {"num_local_experts": 3, "num_experts_per_tok": 2},
-	"qwen2":       {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
-	"qwen3_moe":   {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "mlp_only_layers": []int{1}},
+	"gemma3":       {"sliding_window": 7, "sliding_window_pattern": 2},
+	"gemma3_text":  {"sliding_window": 7, "sliding_window_pattern": 2, "final_logit_softcapping": 20},
+	"gpt_oss":      {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 9, "attention_bias": true},
+	"mixtral":      {"num_local_experts": 3, "num_experts_per_tok": 2},
+	"qwen2":        {"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1, "rope_local_base_freq": 300},
+	"qwen3_5":      {"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 6, "linear_value_head_dim": 5, "full_attention_interval": 2},
+	"qwen3_5_text": {"linear_num_key_heads": 1, "linear_num_value_heads": 3, "linear_key_head_dim": 4, "linear_value_head_dim": 7, "layer_types": []string{"full_attention", "linear_attention"}},
+	"qwen3_moe":    {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "mlp_only_layers": []int{1}},
 }
 
 // tinyFamily is a small model of a family with random weights, on ref.

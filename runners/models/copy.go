@@ -21,7 +21,8 @@ func (m *Model) Copy(s Sequence) (_ Sequence, err error) {
 		c := engine.Cache{Start: slices.Clone(from.Start), Len: slices.Clone(from.Len), Room: from.Room, Size: from.Size, Packed: from.Packed}
 		out.Caches = append(out.Caches, c)
 		to := &out.Caches[len(out.Caches)-1]
-		for _, a := range []struct{ to, from *engine.Array }{{&to.K, &from.K}, {&to.V, &from.V}, {&to.Positions, &from.Positions}} {
+		for _, a := range []struct{ to, from *engine.Array }{{&to.K, &from.K}, {&to.V, &from.V}, {&to.Positions, &from.Positions},
+			{&to.State.S, &from.State.S}, {&to.State.Conv, &from.State.Conv}} {
 			if a.from.Len == 0 {
 				continue
 			}

@@ -24,7 +24,8 @@ type Decoder struct {
 }
 
 // NewDecoder makes a decoder of sequences. The caller still owns their caches, and
-// must not give them to another decoder at the same time.
+// must not give them to another decoder at the same time. States of linear attention move on
+// with each step: another decoder can only go on from [Decoder.Sequences].
 func (m *Model) NewDecoder(sequences []Sequence) (*Decoder, error) {
 	if len(sequences) == 0 {
 		panic("models: a decoder without sequences")
@@ -142,6 +143,11 @@ func (b *Decoder) step() {
 	for i := range m.layers {
 		y := &m.layers[i]
 		d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
+		if m.Linear.Has(i) {
+			b.mix(i, x, s, y)
+			m.feed(x, s, y)
+			continue
+		}
 		d.MatMul(s.qkv, s.normed, y.qkv)
 		d.RotateAppend(s.q, b.batch, i, s.qkv, b.rotary.of(y), y.qkNorm)
 		if b.queries.Len > 0 {
@@ -149,6 +155,7 @@ func (b *Decoder) step() {
 		}
 		d.AttendCaches(s.attended, s.q, b.batch, i, y.attention)
 		b.read(i, y.attention)
+		m.gateOutput(s, s.attended, y)
 		m.add(x, s.attended, s, y.out, y.attentionPost)
 		m.feed(x, s, y)
 	}

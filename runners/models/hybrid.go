@@ -13,6 +13,8 @@ import (
 // are therefore those of the layers with full attention, which policies see as a model of their own. kvpress does so for
 // Gemma 3 (base_press.py). A model in which every layer slides has policies choose in all of them.
 
+// A layer with linear attention has a state of fixed size in place of a cache, and policies do not see it either.
+
 // Hybrid says whether the model has layers of two kinds.
 func (c Config) Hybrid() bool {
 	sliding := 0
@@ -21,11 +23,13 @@ func (c Config) Hybrid() bool {
 			sliding++
 		}
 	}
-	return sliding > 0 && sliding < len(c.Windows)
+	return sliding > 0 && sliding < len(c.Windows) || c.Linear.Count() > 0
 }
 
-// Fixed says whether a layer keeps its last positions whatever the policy.
-func (c Config) Fixed(layer int) bool { return c.Windows[layer] > 0 && c.Hybrid() }
+// Fixed says whether a layer keeps its last positions, or a state, whatever the policy.
+func (c Config) Fixed(layer int) bool {
+	return c.Windows[layer] > 0 && c.Hybrid() || c.Linear.Has(layer)
+}
 
 // PolicyLayers are the layers in which policies choose, ascending.
 func (c Config) PolicyLayers() []int {
@@ -48,7 +52,8 @@ func (c Config) CheckVariant(v compress.Variant) error {
 	layers := c.PolicyLayers()
 	if err := v.CheckLayers(len(layers)); err != nil {
 		if c.Hybrid() {
-			return fmt.Errorf("%w in which policies choose: of its %d, the other %d have a sliding window", err, c.Layers, c.Layers-len(layers))
+			words, _ := c.fixedWords()
+			return fmt.Errorf("%w in which policies choose: of its %d, the other %d have %s", err, c.Layers, c.Layers-len(layers), words)
 		}
 		return err
 	}
@@ -65,7 +70,8 @@ func (c Config) CheckPrompt(v compress.Variant, tokens, sample int) error {
 		return err
 	}
 	if p := v.Place(place); p != tokens && c.Hybrid() {
-		return fmt.Errorf("%s on a prompt of %d tokens: decoding would go on at position %d, and layers with a sliding window keep their positions", v, tokens, p)
+		words, kept := c.fixedWords()
+		return fmt.Errorf("%s on a prompt of %d tokens: decoding would go on at position %d, and layers with %s keep their %s", v, tokens, p, words, kept)
 	}
 	return nil
 }
@@ -74,7 +80,9 @@ func (c Config) CheckPrompt(v compress.Variant, tokens, sample int) error {
 func (c Config) CacheBytes(t engine.Type, n int) (all, fixed int64) {
 	row := 2 * int64(c.KVWidth()) * int64(t.Size())
 	for i, w := range c.Windows {
-		if c.Fixed(i) {
+		if c.Linear.Has(i) {
+			fixed += c.Linear.StateBytes()
+		} else if c.Fixed(i) {
 			fixed += int64(min(n, w)) * row
 		} else {
 			all += int64(n) * row
@@ -137,4 +145,12 @@ func (m *Model) slide(t *tails, p Prompt, result *Prefilled, window int, kv engi
 		g.kept, g.formats = append(g.kept, compress.Kept{Kept: k}), append(g.formats, m.fixedFormat(v))
 	}
 	return g.both(result)
+}
+
+// fixedWords are what layers have in which no policy chooses, and what they keep.
+func (c Config) fixedWords() (words, kept string) {
+	if c.Linear.Count() > 0 {
+		return "linear attention", "states"
+	}
+	return "a sliding window", "positions"
 }

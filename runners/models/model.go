@@ -25,8 +25,10 @@ type layer struct {
 	attentionNorm, feedNorm engine.Array
 	attentionPost, feedPost engine.Array // norms behind attention and feed-forward, or empty
 	qkNorm                  engine.QKNorm
-	qkv                     engine.Weight // (queryWidth+2·kvWidth, width)
-	out                     engine.Weight // (width, queryWidth)
+	qkv                     engine.Weight // (queryWidth+2·kvWidth, width); of a layer with linear attention (in, width)
+	out                     engine.Weight // (width, queryWidth); (width, out)
+	outGate                 engine.Weight // (queryWidth, width), or nil
+	linear                  engine.LinearAttention
 	gateUp                  engine.Weight // (2·ff, width)
 	down                    engine.Weight // (width, ff)
 	experts                 engine.Experts
@@ -46,6 +48,9 @@ type Sizer interface {
 // the number of layers loaded so far. If the weights are larger than the device's
 // free memory, the error is an *engine.OutOfMemory and no weight is read.
 func Load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
+	if err := f.Config.serves(d); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
 	size := &sizing{Device: d}
 	if _, err := load(size, f, nil); err != nil {
 		return nil, err
@@ -114,11 +119,19 @@ func load(d engine.Device, f *Files, done func(layers int)) (*Model, error) {
 		if c.Sinks {
 			y.attention.Sinks = l.vector(Sinks, c.Heads.Query)
 		}
-		if c.QKNorm {
+		if c.Linear.Has(i) {
+			y.linear = l.linear(c)
+			y.qkv, y.out = l.linearWeights(c)
+		} else if c.QKNorm {
 			y.qkNorm = engine.QKNorm{Query: l.vector(QueryNorm, c.Heads.Size), Key: l.vector(KeyNorm, c.Heads.Size), Epsilon: c.Epsilon}
 		}
-		y.qkv = l.weight(part{Query, c.QueryWidth(), c.Width}, part{Key, c.KVWidth(), c.Width}, part{Value, c.KVWidth(), c.Width})
-		y.out = l.weight(part{AttentionOutput, c.Width, c.QueryWidth()})
+		if !c.Linear.Has(i) {
+			y.qkv = l.weight(part{Query, c.QueryWidth(), c.Width}, part{Key, c.KVWidth(), c.Width}, part{Value, c.KVWidth(), c.Width})
+			y.out = l.weight(part{AttentionOutput, c.Width, c.QueryWidth()})
+			if c.OutGate {
+				y.outGate = l.weight(part{QueryGate, c.QueryWidth(), c.Width})
+			}
+		}
 		if !c.Sparse(i) {
 			y.gateUp = l.weight(part{Gate, c.FF, c.Width}, part{Up, c.FF, c.Width})
 			y.down = l.weight(part{Down, c.Width, c.FF})
@@ -161,7 +174,11 @@ func (m *Model) Close() {
 	d.Free(m.norm)
 	for i, y := range m.layers {
 		d.Free(y.attentionNorm, y.feedNorm, y.attentionPost, y.feedPost, y.qkNorm.Query, y.qkNorm.Key, y.attention.Sinks)
+		d.Free(y.linear.Conv, y.linear.Decay, y.linear.Bias, y.linear.Norm)
 		weights = append(weights, y.qkv, y.out)
+		if y.outGate != nil {
+			weights = append(weights, y.outGate)
+		}
 		if !m.Sparse(i) {
 			weights = append(weights, y.gateUp, y.down)
 		} else {
@@ -284,6 +301,10 @@ func (l *loader) vector(role Role, n int) engine.Array {
 	if l.unit {
 		t = onePlus{t}
 	}
+	return l.load(t)
+}
+
+func (l *loader) load(t engine.Stored) engine.Array {
 	a, err := l.d.LoadVector(t)
 	if err != nil {
 		l.err = err

@@ -13,6 +13,9 @@ import (
 func (m *Model) PrefillOperations(n int, part Part) (products, attention float64) {
 	qkv := float64(m.Width) * float64(m.QueryWidth()+2*m.KVWidth())
 	output := float64(m.QueryWidth()) * float64(m.Width)
+	if m.OutGate {
+		output *= 2
+	}
 	dense := output + 3*float64(m.Width)*float64(m.FF)
 	sparse := output + float64(m.PerToken)*3*float64(m.Width)*float64(m.ExpertFF) + float64(m.Width)*float64(m.Experts)
 	layers, tokens, first := float64(part.layers(m.Layers)), float64(n), part.first(n, m.block)
@@ -22,6 +25,13 @@ func (m *Model) PrefillOperations(n int, part Part) (products, attention float64
 	}
 	products = tokens*layers*qkv + float64(m.Width)*float64(m.Vocab)
 	for i := range int(layers) {
+		if m.Linear.Has(i) {
+			// Of the state each token reads all, and changes all: three products of keys and values.
+			l := m.Linear.shape()
+			products += tokens * (float64(m.Width)*float64(l.In()+l.Out()) - qkv + 3*float64(m.Width)*float64(m.FF))
+			attention += 6 * tokens * float64(l.ValueHeads*l.KeySize*l.ValueSize)
+			continue
+		}
 		rows, rest := tokens, dense
 		if float64(i) >= whole {
 			rows = 1

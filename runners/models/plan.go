@@ -45,6 +45,9 @@ func (m *Model) unpackBytes() (most int64) {
 	}
 	for i, y := range m.layers {
 		most = max(most, d.UnpackBytes(y.qkv), d.UnpackBytes(y.out))
+		if y.outGate != nil {
+			most = max(most, d.UnpackBytes(y.outGate))
+		}
 		if m.Sparse(i) {
 			most = max(most, d.UnpackBytes(y.experts.GateUp...), d.UnpackBytes(y.experts.Down...))
 		} else {
@@ -80,6 +83,9 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 		rotation *= 2 // the prompt's, and that of the tokens behind it
 	}
 	p.Prefill += array(n, m.Width) + 2*array(n, m.KVWidth()) + 4*int64(n) + 4*int64(m.Vocab) + rotation
+	if m.Linear.Count() > 0 {
+		p.Prefill += m.Linear.StateBytes() // the prompt's own
+	}
 	rows := int64(len(variants))
 	if twins {
 		rows *= 2
@@ -107,7 +113,10 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 			}
 		}
 		for i, w := range m.Windows {
-			if m.Fixed(i) {
+			if m.Linear.Has(i) {
+				s, conv := m.Linear.shape().StateLen()
+				bytes += takes(4*int64(s)) + takes(4*int64(conv))
+			} else if m.Fixed(i) {
 				held := m.Heads.KV * (min(n, w) + room)
 				if f := m.fixedFormat(v); f == nil {
 					bytes += 2 * array(held, m.Heads.Size)

@@ -37,7 +37,7 @@ type Prompt struct {
 	// tokens from start on. Unlike Trace it leaves the work as it is: the last layer still
 	// computes the last token alone.
 	TraceQ func(layer, start int, q engine.Array)
-	// TraceKV, unless it is nil, gets each layer's keys and values.
+	// TraceKV, unless it is nil, gets the keys and values of each layer that has them.
 	TraceKV func(layer int, kv engine.KV)
 }
 
@@ -90,7 +90,8 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	held := needs.Held(n)
 	queries := w.array(d.Type(), held*m.QueryWidth())
 	last := w.array(engine.Float32, m.Vocab)
-	var columns engine.Array // (heads, n): the sum of attention to each position
+	state := m.newState(w.array) // of the layer that is read, if it has linear attention
+	var columns engine.Array     // (heads, n): the sum of attention to each position
 	if needs.Columns {
 		columns = w.array(engine.Float32, m.Heads.Query*n)
 	}
@@ -132,8 +133,19 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	if computed == m.Layers {
 		watch.total -= blocks - 1 // in the last layer only the last block takes time
 	}
+	// after is what follows attention, for block b of layer li.
+	after := func(li, b int, x engine.Array, s scratch) error {
+		m.feed(x, s, &m.layers[li])
+		if p.Look != nil {
+			if err := p.Look(li, x); err != nil {
+				return err
+			}
+		}
+		return watch.report(d, min(li*blocks+b+1, watch.total))
+	}
 	for li := range m.layers {
 		y := &m.layers[li]
+		m.clear(state)
 		ahead := blocks
 		if li >= computed {
 			ahead = 0
@@ -155,6 +167,13 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			}
 			s := w.rows(rows)
 			d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
+			if m.Linear.Has(li) {
+				m.mix(x, s, y, state)
+				if err := after(li, b, x, s); err != nil {
+					return nil, err
+				}
+				continue
+			}
 			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary.of(y), y.qkNorm)
 			if p.Trace != nil {
 				p.Trace("q", li, start, s.q)
@@ -176,9 +195,12 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 					continue
 				}
 				x = hidden.Slice((n-1)*m.Width, n*m.Width)
-				q := s.q.Slice((rows-1)*m.QueryWidth(), rows*m.QueryWidth())
+				q, normed := s.q.Slice((rows-1)*m.QueryWidth(), rows*m.QueryWidth()), s.normed.Slice((rows-1)*m.Width, rows*m.Width)
 				s = w.rows(1)
 				d.Copy(s.q, q)
+				if y.outGate != nil {
+					d.Copy(s.normed, normed)
+				}
 				start, rows = n-1, 1
 			}
 			attended := s.q
@@ -190,21 +212,18 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 					d.Attention(attended, s.q, kv, start, y.attention)
 				}
 			}
+			m.gateOutput(s, attended, y)
 			m.add(x, attended, s, y.out, y.attentionPost)
-			m.feed(x, s, y)
-			if p.Look != nil {
-				if err := p.Look(li, x); err != nil {
-					return nil, err
-				}
-			}
-			if err := watch.report(d, min(li*blocks+b+1, watch.total)); err != nil {
+			if err := after(li, b, x, s); err != nil {
 				return nil, err
 			}
 		}
-		if p.TraceKV != nil {
+		if p.TraceKV != nil && !m.Linear.Has(li) {
 			p.TraceKV(li, kv)
 		}
-		if m.Fixed(li) {
+		if m.Linear.Has(li) {
+			err = m.keep(state, p.Room, result)
+		} else if m.Fixed(li) {
 			err = m.slide(tails, p, result, y.attention.Window, kv)
 		} else {
 			place.Attention = y.attention

@@ -105,6 +105,7 @@ func OpenShape(spec string) (*Files, error) {
 		}
 	}
 	c.Windows = windows
+	c.Linear = c.Linear.repeated(c.Layers)
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("shape %q: %w", spec, err)
 	}
@@ -137,9 +138,9 @@ func (s randomSource) Tensor(role Role, layer, expert, rows, cols int) (engine.S
 	fmt.Fprintf(h, "%d %s", s.seed, name)
 	t := random{name: name, rows: rows, cols: cols, seed: h.Sum64()}
 	switch role {
-	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm:
+	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm, LinearNorm:
 		n := norm{name: name, cols: cols, value: 1}
-		if s.c.UnitNorms { // stored less 1
+		if s.c.UnitNorms && role != LinearNorm { // stored less 1
 			n.value = 0
 		}
 		return n, nil

@@ -112,7 +112,12 @@ func storedBytes(c Config, storage string) int64 {
 // shapeStorage checks a storage that a shape is asked for.
 func shapeStorage(c Config, storage string) error {
 	switch storage {
-	case "bf16", "fp8":
+	case "fp8":
+		if c.Linear.Count() > 0 {
+			return fmt.Errorf("storage fp8 is not there for a shape with linear attention: have bf16")
+		}
+		return nil
+	case "bf16":
 		return nil
 	case "mxfp4":
 		if c.Experts > 0 {

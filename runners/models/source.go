@@ -48,6 +48,18 @@ const (
 	GateBias // of an expert, and so the next two
 	UpBias
 	DownBias
+	QueryGate // of full attention's output, fused with the queries
+
+	// Of a layer with linear attention.
+	LinearQKV
+	LinearZ
+	LinearB
+	LinearA
+	LinearConv // (channels, kernel)
+	LinearDecay
+	LinearBias
+	LinearNorm
+	LinearOutput
 )
 
 var hubNames = map[Role]string{
@@ -60,7 +72,12 @@ var hubNames = map[Role]string{
 	QueryNorm: "model.layers.%d.self_attn.q_norm.weight", KeyNorm: "model.layers.%d.self_attn.k_norm.weight",
 	FeedNorm: "model.layers.%d.post_attention_layernorm.weight",
 	Gate:     "model.layers.%d.mlp.gate_proj.weight", Up: "model.layers.%d.mlp.up_proj.weight", Down: "model.layers.%d.mlp.down_proj.weight",
-	Router: "model.layers.%d.mlp.gate.weight",
+	Router: "model.layers.%d.mlp.gate.weight", QueryGate: "model.layers.%d.self_attn.q_proj.weight",
+	LinearQKV: "model.layers.%d.linear_attn.in_proj_qkv.weight", LinearZ: "model.layers.%d.linear_attn.in_proj_z.weight",
+	LinearB: "model.layers.%d.linear_attn.in_proj_b.weight", LinearA: "model.layers.%d.linear_attn.in_proj_a.weight",
+	LinearConv: "model.layers.%d.linear_attn.conv1d.weight", LinearDecay: "model.layers.%d.linear_attn.A_log",
+	LinearBias: "model.layers.%d.linear_attn.dt_bias", LinearNorm: "model.layers.%d.linear_attn.norm.weight",
+	LinearOutput: "model.layers.%d.linear_attn.out_proj.weight",
 }
 
 var hubExperts = map[Role]string{
@@ -97,8 +114,11 @@ func nameOf(names map[Role]string, role Role, layer int) string {
 // shapeOf is the shape of a role's tensor in a file, where a vector has one dimension.
 func shapeOf(role Role, rows, cols int) []int {
 	switch role {
-	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias, Sinks, RouterBias, GateBias, UpBias, DownBias:
+	case OutputNorm, AttentionNorm, FeedNorm, AttentionPostNorm, FeedPostNorm, QueryNorm, KeyNorm, QueryBias, KeyBias, ValueBias, AttentionOutputBias, Sinks, RouterBias, GateBias, UpBias, DownBias,
+		LinearDecay, LinearBias, LinearNorm:
 		return []int{cols}
+	case LinearConv:
+		return []int{rows, 1, cols}
 	}
 	return []int{rows, cols}
 }

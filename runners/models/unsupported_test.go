@@ -15,7 +15,6 @@ func TestUnsupportedFamilies(t *testing.T) {
 		`{"model_type": "deepseek_v3", "kv_lora_rank": 512, "q_lora_rank": 1536, "n_group": 8, "rope_scaling": {"type": "yarn", "mscale": 1.0}}`:                 "multi-head latent attention",
 		`{"model_type": "llama4", "text_config": {"model_type": "llama4_text", "num_local_experts": 16}, "vision_config": {}}`:                                   "layers without a rotation, attention in chunks and a shared expert",
 		`{"model_type": "qwen3_next", "full_attention_interval": 4, "linear_conv_kernel_dim": 4, "num_experts": 512}`:                                            "gated delta nets in place of attention",
-		`{"model_type": "qwen3_5_text", "layer_types": ["linear_attention"], "linear_conv_kernel_dim": 4}`:                                                       "Qwen3.5 (model_type",
 		`{"model_type": "nemotron_h", "hybrid_override_pattern": "M-M-M*-", "mamba_num_heads": 128}`:                                                             "state space layers in place of attention and feed-forward layers without a gate",
 		`{"model_type": "mamba", "state_size": 16, "conv_kernel": 4}`:                                                                                            "there is no cache of keys and values",
 		`{"model_type": "cohere2", "logit_scale": 0.25, "sliding_window": 4096, "layer_types": ["sliding_attention"]}`:                                           "full layers without a rotation",

@@ -23,11 +23,13 @@ type scratch struct {
 	attended engine.Array // (m, heads, d)
 	gateUp   engine.Array // (m, 2·ff)
 	gated    engine.Array // (m, ff)
+	linearIn engine.Array // (m, in) of linear attention, empty in models without it
+	mixed    engine.Array // (m, out) of linear attention
 }
 
 // widths are the widths of the arrays of scratch, in their order.
-func (m *Model) widths() [6]int {
-	w := [6]int{m.Width, m.QueryWidth() + 2*m.KVWidth(), m.QueryWidth(), m.QueryWidth(), 2 * m.FF, m.FF}
+func (m *Model) widths() [8]int {
+	w := [8]int{m.Width, m.QueryWidth() + 2*m.KVWidth(), m.QueryWidth(), m.QueryWidth(), 2 * m.FF, m.FF, m.Linear.shape().In(), m.Linear.shape().Out()}
 	if m.SparseLayers(m.Layers) == m.Layers {
 		w[4], w[5] = 0, 0 // the device has its own memory for these
 	}
@@ -55,8 +57,8 @@ func (m *Model) workspace(block int) *workspace {
 	return w
 }
 
-func (s *scratch) all() [6]*engine.Array {
-	return [6]*engine.Array{&s.normed, &s.qkv, &s.q, &s.attended, &s.gateUp, &s.gated}
+func (s *scratch) all() [8]*engine.Array {
+	return [8]*engine.Array{&s.normed, &s.qkv, &s.q, &s.attended, &s.gateUp, &s.gated, &s.linearIn, &s.mixed}
 }
 
 // rows returns the scratch for a block of n tokens, at most as many as the full one has.

@@ -46,13 +46,16 @@ func TestLegacyConfigs(t *testing.T) {
 	t.Logf("%d older spellings compared", compared)
 }
 
-// nestedFamily is the family whose configuration and tensors are those of gemma3_text beside a vision model's: the
-// checkpoint of that one, renamed, is its own.
-const nestedFamily = "gemma3"
+// nestedFamilies are those whose configuration and tensors are another family's beside a vision model's, by the recorded
+// checkpoint of that one: renamed, it is their own.
+var nestedFamilies = map[string]string{"gemma3": "gemma3", "qwen3_5": "qwen3_5"}
 
-// TestNestedGemma3: the language model of a file that has others beside it is the same model, by either way to name its tensors.
-func TestNestedGemma3(t *testing.T) {
-	dir := sharedtest.Path(t, "families", "gemma3")
+func TestNestedGemma3(t *testing.T)  { nested(t, "gemma3") }
+func TestNestedQwen3_5(t *testing.T) { nested(t, "qwen3_5") }
+
+// nested: the language model of a file that has others beside it is the same model, by either way to name its tensors.
+func nested(t *testing.T, family string) {
+	dir := sharedtest.Path(t, "families", nestedFamilies[family])
 	for _, prefix := range []string{"language_model.model.", "model.language_model."} {
 		t.Run(prefix, func(t *testing.T) {
 			to := t.TempDir()
@@ -70,7 +73,7 @@ func TestNestedGemma3(t *testing.T) {
 			copied("golden.safetensors", same)
 			copied("generation_config.json", same)
 			copied("config.json", func(data []byte) []byte {
-				return []byte(`{"model_type": "gemma3", "vision_config": {"hidden_size": 7}, "text_config": ` + string(data) + `}`)
+				return []byte(`{"model_type": "` + family + `", "vision_config": {"hidden_size": 7}, "text_config": ` + string(data) + `}`)
 			})
 			copied("model.safetensors", func(data []byte) []byte {
 				n := 8 + binary.LittleEndian.Uint64(data)

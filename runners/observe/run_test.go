@@ -68,6 +68,12 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%d layers of %d were observed, want the 2 with full attention", len(o.Layers), m.Layers)
 		}
 	})
+	t.Run("linear attention beside full", func(t *testing.T) {
+		m := opened(t, sharedtest.Path(t, "families", "qwen3_5"), models.Open)
+		if o := bounds(t, m); len(o.Layers) != 2 || m.Layers != 8 {
+			t.Errorf("%d layers of %d were observed, want the 2 with full attention", len(o.Layers), m.Layers)
+		}
+	})
 }
 
 func bounds(t *testing.T, m *models.Model) *observe.Observation {

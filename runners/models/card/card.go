@@ -32,10 +32,11 @@ type Model struct {
 	Tied            bool    `json:"tied"` // embedding and output are one
 	Parameters      int64   `json:"parameters"`
 	WeightBytes     int64   `json:"weight_bytes"`
-	PolicyLayers    int     `json:"policy_layers"` // in which policies choose: those of full attention where others slide
+	LinearLayers    int     `json:"linear_layers"` // with linear attention, which keep a state in place of a cache
+	PolicyLayers    int     `json:"policy_layers"` // in which policies choose: those of full attention where there are others
 	CacheFloat32    int64   `json:"cache_bytes_per_token_float32"`
 	CacheBFloat16   int64   `json:"cache_bytes_per_token_bfloat16"`
-	// Of layers that slide beside them, what they hold once their windows are full; 0 where there are none.
+	// Of the other layers, what they hold once their windows are full, states of linear attention included; 0 where there are none.
 	FixedFloat32  int64 `json:"fixed_cache_bytes_float32"`
 	FixedBFloat16 int64 `json:"fixed_cache_bytes_bfloat16"`
 }
@@ -49,7 +50,7 @@ func Of(name string, files *models.Files) Model {
 		FeedForward: c.FF, Vocabulary: c.Vocab, Context: c.Context, RopeTheta: c.Rope.Theta, RopeScaling: c.Rope.Type, Rotation: c.Rotation(),
 		SlidingWindow: slices.Max(c.Windows), Experts: c.Experts, ExpertsPerToken: c.PerToken, Tied: c.Tied,
 		Parameters: c.Parameters(), WeightBytes: files.Bytes,
-		PolicyLayers: len(c.PolicyLayers()), FixedFloat32: fixed(engine.Float32), FixedBFloat16: fixed(engine.BFloat16),
+		LinearLayers: c.Linear.Count(), PolicyLayers: len(c.PolicyLayers()), FixedFloat32: fixed(engine.Float32), FixedBFloat16: fixed(engine.BFloat16),
 		CacheFloat32: c.CacheBytesPerToken(engine.Float32), CacheBFloat16: c.CacheBytesPerToken(engine.BFloat16),
 	}
 }
@@ -84,6 +85,9 @@ func (m Model) Print(w io.Writer) error {
 			which = fmt.Sprintf(", in %d layers; policies choose in the other %d", m.Layers-m.PolicyLayers, m.PolicyLayers)
 		}
 		line("sliding window", "%d tokens%s", m.SlidingWindow, which)
+	}
+	if m.LinearLayers > 0 {
+		line("linear attention", "in %d layers; policies choose in the other %d", m.LinearLayers, m.PolicyLayers)
 	}
 	line("parameters", "%d", m.Parameters)
 	line("weights", "%d bytes (%.2f GB)", m.WeightBytes, float64(m.WeightBytes)/1e9)
