@@ -48,7 +48,7 @@ func companyCases(t *testing.T, d engine.Device, o Options) {
 		b := open(t)
 		for _, s := range Storages {
 			for _, c := range []struct{ rows, cols int }{{75, 96}, {300, 160}, {192, 576}, {75, 768}, {48, 1568}, {33, 2048}} {
-				if c.cols%blockColumns(s) != 0 || !b.affords(2 * all * c.rows * c.cols) {
+				if c.cols%blockColumns(s) != 0 || !b.affords(2*all*c.rows*c.cols) {
 					continue
 				}
 				w := b.weight([]engine.Stored{b.matrix(s, c.rows, c.cols)}, []engine.Stored{b.matrix(engine.F32, 1, c.rows)})
