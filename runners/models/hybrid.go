@@ -11,9 +11,8 @@ import (
 // in the latter alone. A sliding layer keeps its last positions, as many as its window has, under every variant, the full cache
 // included: it is small already, and what it drops is not seen again. Capacities, schedules over layers and shares of a layer
 // are therefore those of the layers with full attention, which policies see as a model of their own. kvpress does so for
-// Gemma 3 (base_press.py). A model in which every layer slides has policies choose in all of them.
-
-// A layer with linear attention has a state of fixed size in place of a cache, and policies do not see it either.
+// Gemma 3 (base_press.py). A model in which every layer slides has policies choose in all of them. A layer with linear
+// attention has a state of fixed size in place of a cache, and policies do not see it either.
 
 // Hybrid says whether the model has layers of two kinds.
 func (c Config) Hybrid() bool {
