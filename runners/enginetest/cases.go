@@ -58,6 +58,7 @@ var cases = []operation{
 	{"packed caches", packed, "Quantizes Quantize CacheRows Refused"},
 	{"step", decodeStep, "Step Replay Companions"},
 	{"cap", softCap, "Cap"},
+	{"linear attention", linear, "LinearAttention GateOutput"},
 	{"argmax", argMax, "ArgMax"},
 	{"divergence", divergence, "Divergence"},
 }
@@ -65,8 +66,7 @@ var cases = []operation{
 // interfaces are engine.Device and the interfaces that a device may also implement.
 var interfaces = []reflect.Type{
 	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Companion](),
-	reflect.TypeFor[engine.Trimmer](),
-	reflect.TypeFor[engine.Quantizer](),
+	reflect.TypeFor[engine.Trimmer](), reflect.TypeFor[engine.Quantizer](), reflect.TypeFor[engine.LinearAttender](),
 }
 
 // withoutCase are methods that no case can call, and why.

@@ -147,6 +147,12 @@ func (r *recorder) CacheRows(keys, values []float32, c engine.Cache, h, lo, hi, 
 func (r *recorder) Refused(b engine.Batch) []error {
 	return r.note("Refused").(engine.Quantizer).Refused(b)
 }
+func (r *recorder) LinearAttention(out, in engine.Array, s engine.State, by engine.LinearAttention) {
+	r.note("LinearAttention").(engine.LinearAttender).LinearAttention(out, in, s, by)
+}
+func (r *recorder) GateOutput(x, gate engine.Array) {
+	r.note("GateOutput").(engine.LinearAttender).GateOutput(x, gate)
+}
 func (r *recorder) Divergence(dst, logits engine.Array, vocab int, p, q []int) {
 	r.note("Divergence").Divergence(dst, logits, vocab, p, q)
 }

@@ -90,7 +90,7 @@ func TestRMSNorm(t *testing.T) {
 		clear(out)
 		clear(out16)
 		err := kernel(t, "rms_norm.ptx", name).Launch(&memory, [3]int{rows, 1, 1}, [3]int{128, 1, 1}, 0,
-			arguments(o, in, g, int64(n), float32(epsilon), vectors), 2)
+			arguments(o, uint64(0), in, g, int64(n), float32(epsilon), vectors), 2)
 		if err != nil {
 			t.Fatal(err)
 		}
