@@ -73,11 +73,10 @@ func next(task datasets.Task, at int, m datasets.Model) (t text, behind int) {
 // Observe runs the study. A context that cannot be observed, such as one with a single question, has an error; where none
 // can, that is the study's.
 func (p Plan) Observe(ctx context.Context, opened *local.Opened, say func(string, ...any)) (*Report, error) {
-	p.Variants = opened.On(p.Variants)
 	if s := p.Settings; s.Response < 1 || s.Own < 1 || s.Share < 1 || len(s.Windows) == 0 || slices.Min(s.Windows) < 1 {
 		return nil, runners.Mistake(fmt.Errorf("responses of %d tokens, windows of %d, votes of 1/%d: each must be at least 1", s.Response, s.Windows, s.Share))
 	}
-	variants := slices.DeleteFunc(slices.Clone(p.Variants), compress.Variant.IsFull) // it keeps everything, and shows nothing
+	variants := slices.DeleteFunc(slices.Clone(opened.On(p.Variants)), compress.Variant.IsFull) // it keeps everything, and shows nothing
 	e := opened.Engines[0]
 	if err := e.Check(runners.VariantsOf(variants)); err != nil {
 		return nil, runners.Mistake(err)
