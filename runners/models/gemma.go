@@ -69,22 +69,14 @@ func gemma(raw RawConfig, c *Config, pattern int) error {
 	if !(orZero(raw.QueryScalar) > 0) {
 		return fmt.Errorf("query_pre_attn_scalar is %v", orZero(raw.QueryScalar))
 	}
-	if len(raw.LayerTypes) > 0 && len(raw.LayerTypes) != c.Layers {
-		return fmt.Errorf("layer_types has %d entries for %d layers", len(raw.LayerTypes), c.Layers)
-	}
 	if pattern < 1 {
 		return fmt.Errorf("sliding_window_pattern is %d", pattern)
 	}
-	slideByPattern(c, *raw.SlidingWindow, pattern)
-	for i, kind := range raw.LayerTypes {
-		switch kind {
-		case "full_attention":
-			c.Windows[i] = 0
-		case "sliding_attention":
-			c.Windows[i] = *raw.SlidingWindow
-		default:
-			return fmt.Errorf("layer_types: layer %d is %q: have full_attention, sliding_attention", i, kind)
-		}
+	if err := raw.slide(c, everyButNth(pattern)); err != nil {
+		return err
+	}
+	if err := raw.fullOr("sliding_attention"); err != nil {
+		return err
 	}
 	c.QKVBias, c.OutBias = raw.AttentionBias, raw.AttentionBias
 	c.UnitNorms, c.PostNorms = true, true
@@ -92,16 +84,6 @@ func gemma(raw RawConfig, c *Config, pattern int) error {
 	c.AttentionScale = float32(1 / math.Sqrt(*raw.QueryScalar))
 	c.LogitCap = float32(orZero(raw.LogitCap))
 	return nil
-}
-
-// slideByPattern gives all layers a window but every pattern-th.
-func slideByPattern(c *Config, window, pattern int) {
-	for i := range c.Windows {
-		c.Windows[i] = window
-		if (i+1)%pattern == 0 {
-			c.Windows[i] = 0
-		}
-	}
 }
 
 // gemmaGGUF reads a GGUF file, which holds norms with 1 added. Most keys may be missing. The attention's scale is 1/√d but in
@@ -133,7 +115,12 @@ func gemmaGGUF(r *ggufKeys, c *Config, pattern, largest int) {
 		r.fail(fmt.Errorf("%s%s is %d", r.prefix, key, pattern))
 		return
 	}
-	slideByPattern(c, window, pattern)
+	slides := everyButNth(pattern)
+	for i := range c.Windows {
+		if c.Windows[i] = 0; slides(i) {
+			c.Windows[i] = window
+		}
+	}
 }
 
 // gemma2Defaults and gemma3Defaults are what transformers takes for keys that config.json lacks.

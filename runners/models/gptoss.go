@@ -56,18 +56,10 @@ func gptOSSFromGGUF(_ *ggufKeys, c *Config) {
 // slideEveryOther gives the layers that layer_types says, else every even one, the sliding
 // window.
 func slideEveryOther(raw RawConfig, c *Config) error {
-	if len(raw.LayerTypes) > 0 && len(raw.LayerTypes) != c.Layers {
-		return fmt.Errorf("layer_types has %d entries for %d layers", len(raw.LayerTypes), c.Layers)
-	}
 	if raw.SlidingWindow == nil {
 		return errors.New("sliding_window is missing")
 	}
-	for i := range c.Windows {
-		if i%2 == 0 && len(raw.LayerTypes) == 0 || len(raw.LayerTypes) > 0 && raw.LayerTypes[i] == "sliding_attention" {
-			c.Windows[i] = *raw.SlidingWindow
-		}
-	}
-	return nil
+	return raw.slide(c, func(layer int) bool { return layer%2 == 0 })
 }
 
 // gptOSSExpert takes an expert out of the stacks that the safetensors have. gate_up_proj

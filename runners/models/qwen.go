@@ -1,7 +1,5 @@
 package models
 
-import "fmt"
-
 // Qwen2 (arXiv 2407.10671) always has biases on q, k and v, and no others. Qwen3
 // (arXiv 2505.09388) has RMS norms on each head of q and k, and biases if
 // config.json says so. In both, some layers can have a sliding window.
@@ -20,17 +18,5 @@ func slideSomeLayers(raw RawConfig, c *Config) error {
 	if raw.UseSliding == nil || !*raw.UseSliding || raw.SlidingWindow == nil {
 		return nil
 	}
-	if len(raw.LayerTypes) > 0 && len(raw.LayerTypes) != c.Layers {
-		return fmt.Errorf("layer_types has %d entries for %d layers", len(raw.LayerTypes), c.Layers)
-	}
-	for i := range c.Windows {
-		sliding := i >= raw.MaxWindowLayers
-		if len(raw.LayerTypes) > 0 {
-			sliding = raw.LayerTypes[i] == "sliding_attention"
-		}
-		if sliding {
-			c.Windows[i] = *raw.SlidingWindow
-		}
-	}
-	return nil
+	return raw.slide(c, func(layer int) bool { return layer >= raw.MaxWindowLayers })
 }

@@ -40,22 +40,15 @@ func qwenLinear(raw RawConfig, c *Config) error {
 	if raw.FullInterval < 1 {
 		return fmt.Errorf("full_attention_interval is %d", raw.FullInterval)
 	}
-	if len(raw.LayerTypes) > 0 && len(raw.LayerTypes) != c.Layers {
-		return fmt.Errorf("layer_types has %d entries for %d layers", len(raw.LayerTypes), c.Layers)
+	linear, err := raw.layersOf("linear_attention", c.Layers, everyButNth(raw.FullInterval))
+	if err == nil {
+		err = raw.fullOr("linear_attention")
 	}
-	c.Linear = Linear{Layers: make([]bool, c.Layers), KeyHeads: raw.RawLinear.KeyHeads, ValueHeads: raw.ValueHeads,
+	if err != nil {
+		return err
+	}
+	c.Linear = Linear{Layers: linear, KeyHeads: raw.RawLinear.KeyHeads, ValueHeads: raw.ValueHeads,
 		KeySize: raw.KeySize, ValueSize: raw.ValueSize, Kernel: raw.Kernel}
-	for i := range c.Linear.Layers {
-		c.Linear.Layers[i] = (i+1)%raw.FullInterval != 0
-	}
-	for i, kind := range raw.LayerTypes {
-		switch kind {
-		case "full_attention", "linear_attention":
-			c.Linear.Layers[i] = kind == "linear_attention"
-		default:
-			return fmt.Errorf("layer_types: layer %d is %q: have full_attention, linear_attention", i, kind)
-		}
-	}
 	if c.Linear.Count() == 0 {
 		c.Linear = Linear{}
 	}
