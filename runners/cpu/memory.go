@@ -127,38 +127,28 @@ func (d *Device) Free(arrays ...engine.Array) {
 
 // f32 returns the numbers of a Float32 array.
 func f32(op string, a engine.Array) []float32 {
-	if a.Len == 0 {
-		return nil
-	}
-	b, ok := a.Buffer.(*buffer)
-	if !ok || a.Type != engine.Float32 || a.Offset+a.Len > len(b.f) {
-		shape("%s: want a living float32 array, have %s of %d at %d", op, a.Type, a.Len, a.Offset)
-	}
-	return b.f[a.Offset : a.Offset+a.Len : a.Offset+a.Len]
+	return numbers(op, a, engine.Float32, func(b *buffer) []float32 { return b.f })
 }
 
 // i32 returns the numbers of an Int32 array.
 func i32(op string, a engine.Array) []int32 {
-	if a.Len == 0 {
-		return nil
-	}
-	b, ok := a.Buffer.(*buffer)
-	if !ok || a.Type != engine.Int32 || a.Offset+a.Len > len(b.i) {
-		shape("%s: want a living int32 array, have %s of %d at %d", op, a.Type, a.Len, a.Offset)
-	}
-	return b.i[a.Offset : a.Offset+a.Len : a.Offset+a.Len]
+	return numbers(op, a, engine.Int32, func(b *buffer) []int32 { return b.i })
 }
 
 // u8 returns the bytes of a Uint8 array.
 func u8(op string, a engine.Array) []byte {
+	return numbers(op, a, engine.Uint8, func(b *buffer) []byte { return b.b })
+}
+
+func numbers[T any](op string, a engine.Array, want engine.Type, of func(*buffer) []T) []T {
 	if a.Len == 0 {
 		return nil
 	}
 	b, ok := a.Buffer.(*buffer)
-	if !ok || a.Type != engine.Uint8 || a.Offset+a.Len > len(b.b) {
-		shape("%s: want a living uint8 array, have %s of %d at %d", op, a.Type, a.Len, a.Offset)
+	if !ok || a.Type != want || a.Offset+a.Len > len(of(b)) {
+		shape("%s: want a living %s array, have %s of %d at %d", op, want, a.Type, a.Len, a.Offset)
 	}
-	return b.b[a.Offset : a.Offset+a.Len : a.Offset+a.Len]
+	return of(b)[a.Offset : a.Offset+a.Len : a.Offset+a.Len]
 }
 
 // Put copies src to the device.
