@@ -82,8 +82,8 @@ func TestLoadWhileAsked(t *testing.T) {
 	if idle.Load() > 1 { // the answer may be on its way when one begins
 		t.Errorf("%d looks where nothing ran", idle.Load())
 	}
-	time.Sleep(2 * lookEvery)
-	if n := looks.Load() - seen; n > 0 {
+	time.Sleep(4 * lookEvery)
+	if n := looks.Load() - seen; n > 1 { // one may have been on its way when the last answer came
 		t.Errorf("%d looks with nothing asked", n)
 	}
 }
