@@ -394,46 +394,6 @@ func rowP4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32,
 //go:noescape
 func rowE8AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowBF16AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowBF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowF16AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowQ8AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowQ8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowK6AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowK6AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowQ4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowQ4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowK4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowK4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowP4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowP4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowE8AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowE8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
 // rowBF16AVX512_2x1 multiplies rows of x by panels: 2 by 1.
 //
 //go:noescape
