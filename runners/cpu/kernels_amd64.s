@@ -5544,6 +5544,164 @@ loop:
 	VZEROUPPER
 	RET
 
+// func weightedSumAVX2(n int, d int, p *float32, v *float32, stride int, out *float32)
+// Requires: AVX, FMA3
+TEXT ·weightedSumAVX2(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), AX
+	MOVQ d+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ v+24(FP), BX
+	MOVQ stride+32(FP), SI
+	MOVQ out+40(FP), DI
+	SHLQ $0x02, SI
+	CMPQ CX, $0x40
+	JG   inMemory
+
+AVX2_8:
+	CMPQ    CX, $0x00000040
+	JL      AVX2_8Done
+	VMOVUPS (DI), Y1
+	VMOVUPS 32(DI), Y2
+	VMOVUPS 64(DI), Y3
+	VMOVUPS 96(DI), Y4
+	VMOVUPS 128(DI), Y5
+	VMOVUPS 160(DI), Y6
+	VMOVUPS 192(DI), Y7
+	VMOVUPS 224(DI), Y8
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX2_8Loop:
+	VBROADCASTSS (R8), Y0
+	VFMADD231PS  (R9), Y0, Y1
+	VFMADD231PS  32(R9), Y0, Y2
+	VFMADD231PS  64(R9), Y0, Y3
+	VFMADD231PS  96(R9), Y0, Y4
+	VFMADD231PS  128(R9), Y0, Y5
+	VFMADD231PS  160(R9), Y0, Y6
+	VFMADD231PS  192(R9), Y0, Y7
+	VFMADD231PS  224(R9), Y0, Y8
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX2_8Loop
+	VMOVUPS      Y1, (DI)
+	VMOVUPS      Y2, 32(DI)
+	VMOVUPS      Y3, 64(DI)
+	VMOVUPS      Y4, 96(DI)
+	VMOVUPS      Y5, 128(DI)
+	VMOVUPS      Y6, 160(DI)
+	VMOVUPS      Y7, 192(DI)
+	VMOVUPS      Y8, 224(DI)
+	ADDQ         $0x00000100, BX
+	ADDQ         $0x00000100, DI
+	SUBQ         $0x00000040, CX
+	JMP          AVX2_8
+
+AVX2_8Done:
+AVX2_4:
+	CMPQ    CX, $0x00000020
+	JL      AVX2_4Done
+	VMOVUPS (DI), Y1
+	VMOVUPS 32(DI), Y2
+	VMOVUPS 64(DI), Y3
+	VMOVUPS 96(DI), Y4
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX2_4Loop:
+	VBROADCASTSS (R8), Y0
+	VFMADD231PS  (R9), Y0, Y1
+	VFMADD231PS  32(R9), Y0, Y2
+	VFMADD231PS  64(R9), Y0, Y3
+	VFMADD231PS  96(R9), Y0, Y4
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX2_4Loop
+	VMOVUPS      Y1, (DI)
+	VMOVUPS      Y2, 32(DI)
+	VMOVUPS      Y3, 64(DI)
+	VMOVUPS      Y4, 96(DI)
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x00000020, CX
+	JMP          AVX2_4
+
+AVX2_4Done:
+AVX2_2:
+	CMPQ    CX, $0x00000010
+	JL      AVX2_2Done
+	VMOVUPS (DI), Y1
+	VMOVUPS 32(DI), Y2
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX2_2Loop:
+	VBROADCASTSS (R8), Y0
+	VFMADD231PS  (R9), Y0, Y1
+	VFMADD231PS  32(R9), Y0, Y2
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX2_2Loop
+	VMOVUPS      Y1, (DI)
+	VMOVUPS      Y2, 32(DI)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
+	JMP          AVX2_2
+
+AVX2_2Done:
+AVX2_1:
+	CMPQ    CX, $0x00000008
+	JL      AVX2_1Done
+	VMOVUPS (DI), Y1
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX2_1Loop:
+	VBROADCASTSS (R8), Y0
+	VFMADD231PS  (R9), Y0, Y1
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX2_1Loop
+	VMOVUPS      Y1, (DI)
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, CX
+	JMP          AVX2_1
+
+AVX2_1Done:
+	VZEROUPPER
+	RET
+
+inMemory:
+	SHLQ $0x02, CX
+
+row:
+	VBROADCASTSS (DX), Y0
+	XORQ         R10, R10
+
+columns:
+	VMOVUPS     (DI)(R10*1), Y1
+	VFMADD231PS (BX)(R10*1), Y0, Y1
+	VMOVUPS     Y1, (DI)(R10*1)
+	ADDQ        $0x20, R10
+	CMPQ        R10, CX
+	JL          columns
+	ADDQ        $0x04, DX
+	ADDQ        SI, BX
+	DECQ        AX
+	JNE         row
+	VZEROUPPER
+	RET
+
 // func tileAVX512_1(k int, a *float32, as int, b *float32, bs int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_1(SB), NOSPLIT, $0-72
@@ -11774,6 +11932,230 @@ loop:
 	VZEROUPPER
 	RET
 
+// func weightedSumAVX512(n int, d int, p *float32, v *float32, stride int, out *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·weightedSumAVX512(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), AX
+	MOVQ d+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ v+24(FP), BX
+	MOVQ stride+32(FP), SI
+	MOVQ out+40(FP), DI
+	SHLQ $0x02, SI
+
+AVX512_16:
+	CMPQ    CX, $0x00000100
+	JL      AVX512_16Done
+	VMOVUPS (DI), Z1
+	VMOVUPS 64(DI), Z2
+	VMOVUPS 128(DI), Z3
+	VMOVUPS 192(DI), Z4
+	VMOVUPS 256(DI), Z5
+	VMOVUPS 320(DI), Z6
+	VMOVUPS 384(DI), Z7
+	VMOVUPS 448(DI), Z8
+	VMOVUPS 512(DI), Z9
+	VMOVUPS 576(DI), Z10
+	VMOVUPS 640(DI), Z11
+	VMOVUPS 704(DI), Z12
+	VMOVUPS 768(DI), Z13
+	VMOVUPS 832(DI), Z14
+	VMOVUPS 896(DI), Z15
+	VMOVUPS 960(DI), Z16
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX512_16Loop:
+	VBROADCASTSS (R8), Z0
+	VFMADD231PS  (R9), Z0, Z1
+	VFMADD231PS  64(R9), Z0, Z2
+	VFMADD231PS  128(R9), Z0, Z3
+	VFMADD231PS  192(R9), Z0, Z4
+	VFMADD231PS  256(R9), Z0, Z5
+	VFMADD231PS  320(R9), Z0, Z6
+	VFMADD231PS  384(R9), Z0, Z7
+	VFMADD231PS  448(R9), Z0, Z8
+	VFMADD231PS  512(R9), Z0, Z9
+	VFMADD231PS  576(R9), Z0, Z10
+	VFMADD231PS  640(R9), Z0, Z11
+	VFMADD231PS  704(R9), Z0, Z12
+	VFMADD231PS  768(R9), Z0, Z13
+	VFMADD231PS  832(R9), Z0, Z14
+	VFMADD231PS  896(R9), Z0, Z15
+	VFMADD231PS  960(R9), Z0, Z16
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX512_16Loop
+	VMOVUPS      Z1, (DI)
+	VMOVUPS      Z2, 64(DI)
+	VMOVUPS      Z3, 128(DI)
+	VMOVUPS      Z4, 192(DI)
+	VMOVUPS      Z5, 256(DI)
+	VMOVUPS      Z6, 320(DI)
+	VMOVUPS      Z7, 384(DI)
+	VMOVUPS      Z8, 448(DI)
+	VMOVUPS      Z9, 512(DI)
+	VMOVUPS      Z10, 576(DI)
+	VMOVUPS      Z11, 640(DI)
+	VMOVUPS      Z12, 704(DI)
+	VMOVUPS      Z13, 768(DI)
+	VMOVUPS      Z14, 832(DI)
+	VMOVUPS      Z15, 896(DI)
+	VMOVUPS      Z16, 960(DI)
+	ADDQ         $0x00000400, BX
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000100, CX
+	JMP          AVX512_16
+
+AVX512_16Done:
+AVX512_8:
+	CMPQ    CX, $0x00000080
+	JL      AVX512_8Done
+	VMOVUPS (DI), Z1
+	VMOVUPS 64(DI), Z2
+	VMOVUPS 128(DI), Z3
+	VMOVUPS 192(DI), Z4
+	VMOVUPS 256(DI), Z5
+	VMOVUPS 320(DI), Z6
+	VMOVUPS 384(DI), Z7
+	VMOVUPS 448(DI), Z8
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX512_8Loop:
+	VBROADCASTSS (R8), Z0
+	VFMADD231PS  (R9), Z0, Z1
+	VFMADD231PS  64(R9), Z0, Z2
+	VFMADD231PS  128(R9), Z0, Z3
+	VFMADD231PS  192(R9), Z0, Z4
+	VFMADD231PS  256(R9), Z0, Z5
+	VFMADD231PS  320(R9), Z0, Z6
+	VFMADD231PS  384(R9), Z0, Z7
+	VFMADD231PS  448(R9), Z0, Z8
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX512_8Loop
+	VMOVUPS      Z1, (DI)
+	VMOVUPS      Z2, 64(DI)
+	VMOVUPS      Z3, 128(DI)
+	VMOVUPS      Z4, 192(DI)
+	VMOVUPS      Z5, 256(DI)
+	VMOVUPS      Z6, 320(DI)
+	VMOVUPS      Z7, 384(DI)
+	VMOVUPS      Z8, 448(DI)
+	ADDQ         $0x00000200, BX
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000080, CX
+	JMP          AVX512_8
+
+AVX512_8Done:
+AVX512_4:
+	CMPQ    CX, $0x00000040
+	JL      AVX512_4Done
+	VMOVUPS (DI), Z1
+	VMOVUPS 64(DI), Z2
+	VMOVUPS 128(DI), Z3
+	VMOVUPS 192(DI), Z4
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX512_4Loop:
+	VBROADCASTSS (R8), Z0
+	VFMADD231PS  (R9), Z0, Z1
+	VFMADD231PS  64(R9), Z0, Z2
+	VFMADD231PS  128(R9), Z0, Z3
+	VFMADD231PS  192(R9), Z0, Z4
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX512_4Loop
+	VMOVUPS      Z1, (DI)
+	VMOVUPS      Z2, 64(DI)
+	VMOVUPS      Z3, 128(DI)
+	VMOVUPS      Z4, 192(DI)
+	ADDQ         $0x00000100, BX
+	ADDQ         $0x00000100, DI
+	SUBQ         $0x00000040, CX
+	JMP          AVX512_4
+
+AVX512_4Done:
+AVX512_2:
+	CMPQ    CX, $0x00000020
+	JL      AVX512_2Done
+	VMOVUPS (DI), Z1
+	VMOVUPS 64(DI), Z2
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX512_2Loop:
+	VBROADCASTSS (R8), Z0
+	VFMADD231PS  (R9), Z0, Z1
+	VFMADD231PS  64(R9), Z0, Z2
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX512_2Loop
+	VMOVUPS      Z1, (DI)
+	VMOVUPS      Z2, 64(DI)
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x00000020, CX
+	JMP          AVX512_2
+
+AVX512_2Done:
+AVX512_1:
+	CMPQ    CX, $0x00000010
+	JL      AVX512_1Done
+	VMOVUPS (DI), Z1
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX512_1Loop:
+	VBROADCASTSS (R8), Z0
+	VFMADD231PS  (R9), Z0, Z1
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX512_1Loop
+	VMOVUPS      Z1, (DI)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
+	JMP          AVX512_1
+
+AVX512_1Done:
+AVX2_1:
+	CMPQ    CX, $0x00000008
+	JL      AVX2_1Done
+	VMOVUPS (DI), Y1
+	MOVQ    DX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+
+AVX2_1Loop:
+	VBROADCASTSS (R8), Y0
+	VFMADD231PS  (R9), Y0, Y1
+	ADDQ         $0x04, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNE          AVX2_1Loop
+	VMOVUPS      Y1, (DI)
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, CX
+	JMP          AVX2_1
+
+AVX2_1Done:
+	VZEROUPPER
+	RET
+
 // func dotsAVX2(n int, d int, q *float32, k *float32, stride int, out *float32)
 // Requires: AVX, FMA3
 TEXT ·dotsAVX2(SB), NOSPLIT, $0-48
@@ -11850,138 +12232,57 @@ done:
 	VZEROUPPER
 	RET
 
-// func weightedSumAVX2(n int, d int, p *float32, v *float32, stride int, out *float32)
+// func dotsStreamAVX2(n int, d int, q *float32, k *float32, stride int, out *float32)
 // Requires: AVX, FMA3
-TEXT ·weightedSumAVX2(SB), NOSPLIT, $0-48
+TEXT ·dotsStreamAVX2(SB), NOSPLIT, $0-48
 	MOVQ n+0(FP), AX
 	MOVQ d+8(FP), CX
-	MOVQ p+16(FP), DX
-	MOVQ v+24(FP), BX
+	MOVQ q+16(FP), DX
+	MOVQ k+24(FP), BX
 	MOVQ stride+32(FP), SI
 	MOVQ out+40(FP), DI
 	SHLQ $0x02, SI
+	SHLQ $0x02, CX
+	MOVQ CX, R9
+	SUBQ $0x80, R9
 
-wide:
-	CMPQ   CX, $0x40
-	JL     wideDone
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   DX, R8
-	MOVQ   BX, R9
-	MOVQ   AX, R10
+key:
+	VXORPS Y0, Y0, Y0
+	XORQ   R8, R8
+	CMPQ   R8, R9
+	JG     rest
 
-wideLoop:
-	VBROADCASTSS (R8), Y0
-	VFMADD231PS  (R9), Y0, Y1
-	VFMADD231PS  32(R9), Y0, Y2
-	VFMADD231PS  64(R9), Y0, Y3
-	VFMADD231PS  96(R9), Y0, Y4
-	VFMADD231PS  128(R9), Y0, Y5
-	VFMADD231PS  160(R9), Y0, Y6
-	VFMADD231PS  192(R9), Y0, Y7
-	VFMADD231PS  224(R9), Y0, Y8
-	ADDQ         $0x04, R8
-	ADDQ         SI, R9
-	DECQ         R10
-	JNE          wideLoop
-	VMOVUPS      Y1, (DI)
-	VMOVUPS      Y2, 32(DI)
-	VMOVUPS      Y3, 64(DI)
-	VMOVUPS      Y4, 96(DI)
-	VMOVUPS      Y5, 128(DI)
-	VMOVUPS      Y6, 160(DI)
-	VMOVUPS      Y7, 192(DI)
-	VMOVUPS      Y8, 224(DI)
-	ADDQ         $0x00000100, BX
-	ADDQ         $0x00000100, DI
-	SUBQ         $0x00000040, CX
-	JMP          wide
+columns:
+	VMOVUPS     (DX)(R8*1), Y1
+	VFMADD231PS (BX)(R8*1), Y1, Y0
+	VMOVUPS     32(DX)(R8*1), Y1
+	VFMADD231PS 32(BX)(R8*1), Y1, Y0
+	VMOVUPS     64(DX)(R8*1), Y1
+	VFMADD231PS 64(BX)(R8*1), Y1, Y0
+	VMOVUPS     96(DX)(R8*1), Y1
+	VFMADD231PS 96(BX)(R8*1), Y1, Y0
+	ADDQ        $0x00000080, R8
+	CMPQ        R8, R9
+	JLE         columns
 
-wideDone:
-half:
-	CMPQ   CX, $0x20
-	JL     halfDone
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   DX, R8
-	MOVQ   BX, R9
-	MOVQ   AX, R10
+rest:
+	CMPQ        R8, CX
+	JGE         sum
+	VMOVUPS     (DX)(R8*1), Y1
+	VFMADD231PS (BX)(R8*1), Y1, Y0
+	ADDQ        $0x20, R8
+	JMP         rest
 
-halfLoop:
-	VBROADCASTSS (R8), Y0
-	VFMADD231PS  (R9), Y0, Y1
-	VFMADD231PS  32(R9), Y0, Y2
-	VFMADD231PS  64(R9), Y0, Y3
-	VFMADD231PS  96(R9), Y0, Y4
-	ADDQ         $0x04, R8
-	ADDQ         SI, R9
-	DECQ         R10
-	JNE          halfLoop
-	VMOVUPS      Y1, (DI)
-	VMOVUPS      Y2, 32(DI)
-	VMOVUPS      Y3, 64(DI)
-	VMOVUPS      Y4, 96(DI)
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000080, DI
-	SUBQ         $0x00000020, CX
-	JMP          half
-
-halfDone:
-pair:
-	CMPQ   CX, $0x10
-	JL     pairDone
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   DX, R8
-	MOVQ   BX, R9
-	MOVQ   AX, R10
-
-pairLoop:
-	VBROADCASTSS (R8), Y0
-	VFMADD231PS  (R9), Y0, Y1
-	VFMADD231PS  32(R9), Y0, Y2
-	ADDQ         $0x04, R8
-	ADDQ         SI, R9
-	DECQ         R10
-	JNE          pairLoop
-	VMOVUPS      Y1, (DI)
-	VMOVUPS      Y2, 32(DI)
-	ADDQ         $0x00000040, BX
-	ADDQ         $0x00000040, DI
-	SUBQ         $0x00000010, CX
-	JMP          pair
-
-pairDone:
-single:
-	CMPQ   CX, $0x08
-	JL     singleDone
-	VXORPS Y1, Y1, Y1
-	MOVQ   DX, R8
-	MOVQ   BX, R9
-	MOVQ   AX, R10
-
-singleLoop:
-	VBROADCASTSS (R8), Y0
-	VFMADD231PS  (R9), Y0, Y1
-	ADDQ         $0x04, R8
-	ADDQ         SI, R9
-	DECQ         R10
-	JNE          singleLoop
-	VMOVUPS      Y1, (DI)
-	ADDQ         $0x00000020, BX
-	ADDQ         $0x00000020, DI
-	SUBQ         $0x00000008, CX
-	JMP          single
-
-singleDone:
+sum:
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VMOVSS       X1, (DI)
+	ADDQ         $0x04, DI
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          key
 	VZEROUPPER
 	RET
 

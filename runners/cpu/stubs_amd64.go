@@ -244,6 +244,11 @@ func softmaxAVX2(n int, s *float32, m *float32, l *float32, f *float32)
 //go:noescape
 func scaleColumnsAVX2(rows int, o *float32, f *float32)
 
+// weightedSumAVX2 adds n values, each times its weight.
+//
+//go:noescape
+func weightedSumAVX2(n int, d int, p *float32, v *float32, stride int, out *float32)
+
 // tileAVX512_1 multiplies a tile of 1 rows by a panel.
 //
 //go:noescape
@@ -484,15 +489,20 @@ func softmaxAVX512(n int, s *float32, m *float32, l *float32, f *float32)
 //go:noescape
 func scaleColumnsAVX512(rows int, o *float32, f *float32)
 
+// weightedSumAVX512 adds n values, each times its weight.
+//
+//go:noescape
+func weightedSumAVX512(n int, d int, p *float32, v *float32, stride int, out *float32)
+
 // dotsAVX2 multiplies q with n keys.
 //
 //go:noescape
 func dotsAVX2(n int, d int, q *float32, k *float32, stride int, out *float32)
 
-// weightedSumAVX2 adds n values, each times its weight.
+// dotsStreamAVX2 multiplies q with n keys, one after the other.
 //
 //go:noescape
-func weightedSumAVX2(n int, d int, p *float32, v *float32, stride int, out *float32)
+func dotsStreamAVX2(n int, d int, q *float32, k *float32, stride int, out *float32)
 
 // maximumAVX2 returns the highest of n numbers, n a multiple of 8.
 //

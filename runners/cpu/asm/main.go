@@ -41,9 +41,10 @@ func main() {
 		}
 		w.softmax()
 		w.scaleColumns()
+		w.weightedSum()
 	}
 	dots()
-	weightedSum()
+	dotsStream()
 	maximum()
 	expSum()
 	sumSquares()
