@@ -43,6 +43,7 @@ type kernels struct {
 
 	// n is a multiple of 8.
 	maximum      func(n int, s *float32) float32
+	highest      func(n int, s *float32) (top, zero float32) // zero is NaN, and top nothing, unless all are finite
 	expSum       func(n int, s *float32, m float32) float32
 	sumSquares   func(n int, x *float32) float32
 	scaleProduct func(n int, x *float32, f float32, y, dst *float32)

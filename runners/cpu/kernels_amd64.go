@@ -33,7 +33,7 @@ var avx2Kernels = &kernels{
 		formatK6:   {1: {nil, rowK6AVX2_1x1, rowK6AVX2_1x2}, 2: {1: rowK6AVX2_2x1}, 3: {1: rowK6AVX2_3x1}},
 	},
 	softmax: softmaxAVX2, scaleColumns: scaleColumnsAVX2,
-	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX2, maximum: maximumAVX2, expSum: expSumAVX2,
+	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX2, maximum: maximumAVX2, highest: highestAVX2, expSum: expSumAVX2,
 	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, gates: [3]gateFunc{swigluAVX2, gegluAVX2, clampedAVX2}, rotate: rotateAVX2,
 	pause: pauseAMD64,
 }
@@ -53,7 +53,7 @@ var avx512Kernels = &kernels{
 		formatK6:   {1: {nil, rowK6AVX512_1x1}, 2: {1: rowK6AVX512_2x1}, 3: {1: rowK6AVX512_3x1}},
 	},
 	softmax: softmaxAVX512, scaleColumns: scaleColumnsAVX512,
-	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX512, maximum: maximumAVX2, expSum: expSumAVX2,
+	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX512, maximum: maximumAVX2, highest: highestAVX2, expSum: expSumAVX2,
 	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, gates: [3]gateFunc{swigluAVX2, gegluAVX2, clampedAVX2}, rotate: rotateAVX2,
 	pause: pauseAMD64,
 }

@@ -12308,6 +12308,39 @@ loop:
 	VZEROUPPER
 	RET
 
+// func highestAVX2(n int, s *float32) (top float32, zero float32)
+// Requires: AVX, SSE
+TEXT ·highestAVX2(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), AX
+	MOVQ    s+8(FP), CX
+	VMOVUPS (CX), Y0
+	VXORPS  Y1, Y1, Y1
+
+loop:
+	VMOVUPS      (CX), Y2
+	VMAXPS       Y2, Y0, Y0
+	VSUBPS       Y2, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, AX
+	JNE          loop
+	VEXTRACTF128 $0x01, Y0, X2
+	VMAXPS       X2, X0, X2
+	VPERMILPS    $0x4e, X2, X0
+	VMAXPS       X0, X2, X2
+	VPERMILPS    $0xb1, X2, X0
+	VMAXPS       X0, X2, X2
+	MOVSS        X2, top+16(FP)
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X2
+	VPERMILPS    $0x4e, X2, X0
+	VADDPS       X0, X2, X2
+	VPERMILPS    $0xb1, X2, X0
+	VADDPS       X0, X2, X2
+	MOVSS        X2, zero+20(FP)
+	VZEROUPPER
+	RET
+
 // func expSumAVX2(n int, s *float32, m float32) float32
 // Requires: AVX, AVX2, FMA3, SSE
 TEXT ·expSumAVX2(SB), NOSPLIT, $0-28

@@ -509,6 +509,11 @@ func dotsStreamAVX2(n int, d int, q *float32, k *float32, stride int, out *float
 //go:noescape
 func maximumAVX2(n int, s *float32) float32
 
+// highestAVX2 returns the highest of n numbers, n a multiple of 8, and a sum that is NaN unless all are finite.
+//
+//go:noescape
+func highestAVX2(n int, s *float32) (top float32, zero float32)
+
 // expSumAVX2 replaces s by 2^(s-m) and returns the sum, n a multiple of 8.
 //
 //go:noescape

@@ -46,6 +46,7 @@ func main() {
 	dots()
 	dotsStream()
 	maximum()
+	highest()
 	expSum()
 	sumSquares()
 	scaleProduct()
