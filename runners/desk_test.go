@@ -40,13 +40,13 @@ func (v plainVariant) Policy() string          { return string(v) }
 func (v plainVariant) Budget() string          { return "full" }
 func (plainVariant) Params() map[string]string { return nil }
 
-// deskJob is a job of n prompts that a command grades.
-func deskJob(t *testing.T, n int, metric string) (*Job, *results.Journal) {
+// deskJob is a job of n prompts with this answer.
+func deskJob(t testing.TB, n int, metric, answer string) (*Job, *results.Journal) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "prompts.jsonl")
 	text := ""
 	for i := range n {
-		text += fmt.Sprintf("{\"id\": \"p%d\", \"prompt\": \"x\", \"answers\": [\"y\"]}\n", i)
+		text += fmt.Sprintf("{\"id\": \"p%d\", \"prompt\": \"x\", \"answers\": [%q]}\n", i, answer)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestGradingBeside(t *testing.T) {
 	if _, err := os.Stat("/bin/sh"); err != nil {
 		t.Skip("no shell to grade slowly with")
 	}
-	j, journal := deskJob(t, n, "command:"+grade)
+	j, journal := deskJob(t, n, "command:"+grade, "y")
 	var answering time.Duration
 	start := time.Now()
 	r := quick{func(ctx context.Context, w Work) error {
@@ -106,7 +106,7 @@ func TestGradingBeside(t *testing.T) {
 
 // An answer that throws doubt on the run ends it with that error, found beside the runner's work, and its row is kept.
 func TestDoubtEndsTheRun(t *testing.T) {
-	j, journal := deskJob(t, 60, "exact")
+	j, journal := deskJob(t, 60, "exact", "y")
 	answered := 0
 	r := quick{func(ctx context.Context, w Work) error {
 		return OneByOne(ctx, w, func(context.Context, Request) ([]Completion, error) {
@@ -126,7 +126,7 @@ func TestDoubtEndsTheRun(t *testing.T) {
 
 // Samples are handed out in their order however many are made ready at a time, and each once.
 func TestOrderOfMaking(t *testing.T) {
-	j, journal := deskJob(t, 200, "exact")
+	j, journal := deskJob(t, 200, "exact", "y")
 	var mu sync.Mutex
 	var order []string
 	r := quick{func(ctx context.Context, w Work) error {
