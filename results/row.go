@@ -153,6 +153,12 @@ func (r *Row) Key(extra ...string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// Place is what a run has one row of: a sample asked by a protocol under a variant.
+type Place struct{ Task, Protocol, Sample, Variant string }
+
+// Place returns the row's place in its run.
+func (r *Row) Place() Place { return Place{r.Task, r.Protocol, r.Sample, r.Variant} }
+
 // deviceKind is Device without the number of the card.
 func (r *Row) deviceKind() string {
 	kind, _, _ := strings.Cut(r.Device, ":")
