@@ -98,6 +98,17 @@ func (v Variant) Capacity(layer, n int) (tokens int, ok bool) {
 	return min(n, v.at(layer, n).Tokens), true
 }
 
+// Allowed is Capacity of every layer; ok is false also where layers have capacities that differ.
+func (v Variant) Allowed(n int) (tokens int, ok bool) {
+	tokens, ok = v.Capacity(0, n)
+	for i := range v.budget.list {
+		if other, _ := v.Capacity(i, n); other != tokens {
+			return 0, false
+		}
+	}
+	return tokens, ok
+}
+
 // Expect says what the variant's cache of a layer must hold. Where nothing is
 // dropped there is one copy per KV head, whatever the policy does otherwise.
 func (v Variant) Expect(l Layer) Expectation {
