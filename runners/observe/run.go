@@ -63,7 +63,7 @@ func Run(ctx context.Context, m *models.Model, s Settings, q Question) (*Observa
 	if full < 0 {
 		list, full = slices.Concat(list, []compress.Variant{compress.Full}), len(list)
 	}
-	done, err := m.Prefill(ctx, models.Prompt{IDs: q.Prompt, Variants: list, Room: z.Forced, TraceQ: r.holdPrompt})
+	done, err := m.Prefill(ctx, models.Prompt{IDs: q.Prompt, Variants: list, Room: z.Forced, Trace: models.Trace{Queries: r.holdPrompt}})
 	if err != nil {
 		return nil, err
 	}
