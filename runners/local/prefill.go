@@ -178,6 +178,9 @@ func (b *batch) admit(i int, r *reading) error {
 		c.FullBytes, c.FixedBytes = m.CacheBytes(number, len(q.Prompt))
 		if v.Method() != compress.FullName && v.KeepsAll(len(m.PolicyLayers()), len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"
+			if _, budgeted := v.Capacity(0, len(q.Prompt)); !budgeted {
+				c.Note = "every position is kept"
+			}
 		}
 		if b.engine.random {
 			c.Note = strings.TrimPrefix(c.Note+"; random weights: the answer means nothing, and has all new tokens that it may", "; ")
