@@ -153,8 +153,7 @@ func TestContractOptionsAsJSON(t *testing.T) {
 	}
 }
 
-// Samples are the same whenever, and by whomever, they are made, and say all that a
-// run needs.
+// Samples are the same each time that they are made, and say all that a run needs.
 func TestContractSamples(t *testing.T) {
 	for _, d := range Definitions() {
 		for _, name := range d.Names {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/server"
 )
 
 // workshop is what the tests of servers share: prompts, a tokenizer, a command.
@@ -263,6 +265,52 @@ func TestServeEnded(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		if got, want := w.rows(fmt.Sprint("run", int(s))), w.rows("calm"); !reflect.DeepEqual(got, want) {
 			t.Errorf("%v: other rows than undisturbed", s)
+		}
+	}
+}
+
+// A key stands in nothing that a run leaves, and where a command line would bring it there
+// nothing is written.
+func TestKeysAreLeftNowhere(t *testing.T) {
+	w := newWorkshop(t, 2)
+	const key = "sk-wholly-secret"
+	ask := func(arguments ...string) (string, error) {
+		c := exec.Command(os.Args[0], arguments...)
+		c.Env = append(os.Environ(), asCommand+"=1", server.KeyVariable+"="+key)
+		text, err := c.CombinedOutput()
+		return string(text), err
+	}
+	if text, err := ask(w.ask("well", "good", "--tokenizer-from", w.tiny)...); err != nil || strings.Contains(text, key) {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	files := 0
+	err := filepath.WalkDir(filepath.Join(w.dir, "well"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if files++; bytes.Contains(data, []byte(key)) {
+			t.Errorf("%s has the key", path)
+		}
+		return err
+	})
+	if err != nil || files == 0 {
+		t.Fatalf("%d files, %v", files, err)
+	}
+	out := filepath.Join(w.dir, "ill")
+	for _, arguments := range [][]string{
+		{"prompts", w.prompts, "--out", out, "--server", "http://me:another-secret@127.0.0.1:1/v1"},
+		{"prompts", w.prompts, "--out", out, "--server", "http://192.0.2.1/v1"}, // unencrypted
+		{"prompts", w.prompts, "--out", out, "--serve", w.is + " --api-key " + key, "--set", "is=good"},
+		{"prompts", w.prompts, "--out", out, "--serve", w.is, "--set", "is=good," + key},
+	} {
+		var exit *exec.ExitError
+		text, err := ask(arguments...)
+		if !errors.As(err, &exit) || exit.ExitCode() != exitUsage || strings.Contains(text, "secret") {
+			t.Errorf("%v: %v\n%s", arguments[4:], err, text)
+		}
+		if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("%v: there is a folder, %v", arguments[4:], err)
 		}
 	}
 }

@@ -60,6 +60,13 @@ const (
 	DefaultWait    = time.Second
 )
 
+// Check says what is wrong with the options. An address that holds a password is not
+// quoted.
+func (o Options) Check() error {
+	_, _, err := o.checked()
+	return err
+}
+
 // checked returns the options with their defaults, and the server's address.
 func (o Options) checked() (Options, *url.URL, error) {
 	u, err := url.Parse(o.URL)
