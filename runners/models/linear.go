@@ -84,7 +84,7 @@ type LinearPlanner interface {
 // serves refuses a device for a model that needs linear attention which it does not have.
 func (c Config) serves(d engine.Device) error {
 	if _, ok := d.(engine.LinearAttender); !ok && (c.Linear.Count() > 0 || c.OutGate) {
-		return fmt.Errorf("%w on %s yet: have cpu, ref", ErrLinear, d.Name())
+		return fmt.Errorf("%w on %s: have cpu, cuda, ref", ErrLinear, d.Name())
 	}
 	if p, ok := d.(LinearPlanner); ok && c.Linear.Count() > 0 {
 		if err := p.ServesLinear(c.Linear.shape()); err != nil {
