@@ -36,7 +36,10 @@ struct Weights {
 };
 
 DEVICE float sigmoid(float x) { return 1.f / (1.f + exp(-x)); }
-DEVICE float silu(float x) { return x / (1.f + exp(-x)); }
+DEVICE float silu(float x) { // without exp's branches: behind ±88 the result is x, or 0 within float's smallest numbers
+  float p = __builtin_fminf(max(-x, -88.f), 88.f), y = p * LOG2E, e = fma(p, LOG2E, -y);
+  return x / (1.f + exp2(y) * (1.f + 0.693147181f * fma(p, 1.92596299e-8f, e)));
+}
 
 // log(1 + y) for 0 ≤ y ≤ 1, 2·artanh(y/(2+y)), also where 1 + y would round y away.
 DEVICE float log1p(float y) {
@@ -59,52 +62,75 @@ template <typename T> struct Inputs {
   }
 };
 
-// The convolution of N channels c, c+32, …, of which `count` exist, token by token from one on; K is the kernel, 0
+const int ahead = 4; // tokens whose inputs are under way at once
+
+// The convolution of N channels c, c+32, …, of which `count` exist, token by token from `first` on; K is the kernel, 0
 // any. With K weights and the last inputs stay in registers.
 template <int N, int K, typename T> struct Filter {
   const Inputs<T> &x;
   const float *weights;
-  int c;
+  int c, count;
   float w[N][K ? K : 1], last[N][K ? K : 1];
-  DEVICE Filter(const Inputs<T> &x, const float *conv, int c, int count, i64 first) : x(x), weights(conv + (i64)c * x.s.kernel), c(c) {
+  T inputs[ahead][N];
+  DEVICE Filter(const Inputs<T> &x, const float *conv, int c, int count, i64 first) : x(x), weights(conv + (i64)c * x.s.kernel), c(c), count(count) {
     if constexpr (K > 0) {
       UNROLL for (int e = 0; e < N; e++) {
-        bool on = e < count;
-        UNROLL for (int i = 0; i < K; i++) w[e][i] = on ? weights[32 * e * K + i] : 0.f;
-        UNROLL for (int i = 0; i < K - 1; i++) last[e][i] = on ? x.at(first - K + 1 + i, c + 32 * e) : 0.f;
+        UNROLL for (int i = 0; i < K; i++) w[e][i] = e < count ? weights[32 * e * K + i] : 0.f;
+        UNROLL for (int i = 0; i < K - 1; i++) last[e][i] = e < count ? x.at(first - K + 1 + i, c + 32 * e) : 0.f;
       }
     }
   }
-  DEVICE float operator()(i64 t, int e) {
-    float sum = 0.f;
+  // Fetches the inputs of the tokens from t on, at most `ahead`, up to behind.
+  DEVICE void fetch(i64 t, i64 behind) {
     if constexpr (K > 0) {
-      last[e][K - 1] = to_float(x.in[t * x.s.in() + c + 32 * e]);
-      UNROLL for (int i = 0; i < K; i++) sum = fma(last[e][i], w[e][i], sum);
-      UNROLL for (int i = 0; i < K - 1; i++) last[e][i] = last[e][i + 1];
-    } else {
-      int k = x.s.kernel;
-      for (int i = 0; i < k; i++) sum = fma(x.at(t - k + 1 + i, c + 32 * e), weights[(i64)32 * e * k + i], sum);
+      UNROLL for (int u = 0; u < ahead; u++)
+        UNROLL for (int e = 0; e < N; e++)
+          if (t + u < behind && e < count) inputs[u][e] = x.in[(t + u) * x.s.in() + c + 32 * e];
     }
-    return silu(sum);
+  }
+  // The results of token t, the next that was fetched; zeros for channels that do not exist.
+  DEVICE void token(float (&y)[N], i64 t) {
+    UNROLL for (int e = 0; e < N; e++) {
+      float sum = 0.f;
+      if constexpr (K > 0) {
+        last[e][K - 1] = e < count ? to_float(inputs[0][e]) : 0.f;
+        UNROLL for (int u = 0; u < ahead - 1; u++) inputs[u][e] = inputs[u + 1][e];
+        UNROLL for (int i = 0; i < K; i++) sum = fma(last[e][i], w[e][i], sum);
+        UNROLL for (int i = 0; i < K - 1; i++) last[e][i] = last[e][i + 1];
+      } else if (e < count) {
+        int k = x.s.kernel;
+        for (int i = 0; i < k; i++) sum = fma(x.at(t - k + 1 + i, c + 32 * e), weights[(i64)32 * e * k + i], sum);
+      }
+      y[e] = silu(sum);
+    }
   }
 };
 
+// Calls one(t) for the tokens from first up to behind, and fetch(t) ahead of each few of them.
+template <typename Fetch, typename One> DEVICE void each_token(i64 first, i64 behind, Fetch fetch, One one) {
+  for (i64 t = first; t < behind; t += ahead) {
+    fetch(t);
+    for (i64 u = t; u < min(t + ahead, behind); u++) one(u);
+  }
+}
+
+// How many of a lane's channels lane, lane+32, … are below n.
+DEVICE int channels_below(int n) { return (n - lane() + 31) / 32; }
+
 // q and k of key head h of the tokens from first up to behind, by one warp. Token t's go to to + 2P·t, their product
-// to dots[4·stride·g + 4·t] for each value head g of the group. `last` warps leave the last rows behind n tokens.
+// to dots[4·(stride·g + t) + 2] for each value head g of the group. With `last` the last rows behind n tokens are left.
 template <int R, int K, typename T>
 DEVICE void mix_key(float *to, float *dots, i64 stride, Inputs<T> x, Weights w, int h, i64 first, i64 behind, i64 n, bool last) {
   const int P = 8 * R, N = P / 32;
   const Shape &s = x.s;
-  int c = h * s.keySize + lane(), count = (s.keySize - lane() + 31) / 32;
+  int c = h * s.keySize + lane(), count = channels_below(s.keySize);
   Filter<N, K, T> filterQ(x, w.conv, c, count, first), filterK(x, w.conv, s.keys() + c, count, first);
   float size = sqrt((float)s.keySize);
-  for (i64 t = first; t < behind; t++) {
+  each_token(first, behind, [&](i64 t) INLINE { filterQ.fetch(t, behind), filterK.fetch(t, behind); }, [&](i64 t) INLINE {
     float q[N], k[N], qq = 0.f, kk = 0.f, qk = 0.f;
-    UNROLL for (int e = 0; e < N; e++) {
-      q[e] = e < count ? filterQ(t, e) : 0.f;
-      k[e] = e < count ? filterK(t, e) : 0.f;
-      qq = fma(q[e], q[e], qq), kk = fma(k[e], k[e], kk);
-    }
+    filterQ.token(q, t);
+    filterK.token(k, t);
+    UNROLL for (int e = 0; e < N; e++) qq = fma(q[e], q[e], qq), kk = fma(k[e], k[e], kk);
     float rq = 1.f / (sqrt(sum_warp(qq) + 1e-6f) * size), rk = 1.f / sqrt(sum_warp(kk) + 1e-6f);
     UNROLL for (int e = 0; e < N; e++) {
       q[e] *= rq, k[e] *= rk;
@@ -114,7 +140,7 @@ DEVICE void mix_key(float *to, float *dots, i64 stride, Inputs<T> x, Weights w, 
     }
     qk = sum_warp(qk);
     for (int g = lane(); g < s.group(); g += 32) dots[4 * (stride * g + t) + 2] = qk;
-  }
+  });
   if (!last) return;
   for (int e = 0; e < count; e++) x.keep(n, c + 32 * e), x.keep(n, s.keys() + c + 32 * e);
 }
@@ -122,8 +148,9 @@ DEVICE void mix_key(float *to, float *dots, i64 stride, Inputs<T> x, Weights w, 
 // The same of value head h: v to to + V·t, g and β to scalars[4·t].
 template <int K, typename T>
 DEVICE void mix_value(float *to, float *scalars, Inputs<T> x, Weights w, int h, i64 first, i64 behind, i64 n, bool last) {
+  const int N = 4;
   const Shape &s = x.s;
-  int c = 2 * s.keys() + h * s.valueSize, padded = s.padded();
+  int padded = s.padded();
   float rate = -exp(w.decay[h]), bias = w.bias[h];
   for (i64 t = first + lane(); t < behind; t += 32) {
     const T *gates = x.in + t * s.in() + s.channels() + s.out();
@@ -131,11 +158,17 @@ DEVICE void mix_value(float *to, float *scalars, Inputs<T> x, Weights w, int h, 
     scalars[4 * t + 1] = sigmoid(to_float(gates[h]));
     scalars[4 * t + 3] = 0.f;
   }
-  for (int j = lane(); j < padded; j += 32) {
-    bool on = j < s.valueSize;
-    Filter<1, K, T> filter(x, w.conv, c + (on ? j : 0), 1, first);
-    for (i64 t = first; t < behind; t++) to[padded * t + j] = on ? filter(t, 0) : 0.f;
-    if (last && on) x.keep(n, c + j);
+  for (int j = 0; j < padded; j += 32 * N) {
+    int c = 2 * s.keys() + h * s.valueSize + j + lane(), count = channels_below(s.valueSize - j), room = (padded - j) / 32;
+    Filter<N, K, T> filter(x, w.conv, c, count, first);
+    each_token(first, behind, [&](i64 t) INLINE { filter.fetch(t, behind); }, [&](i64 t) INLINE {
+      float v[N];
+      filter.token(v, t);
+      UNROLL for (int e = 0; e < N; e++)
+        if (e < room) to[padded * t + j + lane() + 32 * e] = v[e];
+    });
+    if (!last) continue;
+    for (int e = 0; e < min(count, N); e++) x.keep(n, c + 32 * e);
   }
 }
 
