@@ -9,6 +9,7 @@ import (
 	"github.com/snapbench/snapbench/runners/cuda/emulator"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/enginetest"
+	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/sharedtest"
 	"github.com/snapbench/snapbench/runners/weights"
 )
@@ -106,5 +107,47 @@ func sameProducts(t *testing.T, name string, d, host engine.Device, parts []engi
 	}
 	if err := enginetest.Compare(got[0], got[1], m*rows, cols, engine.Float32); err != nil {
 		t.Errorf("%s, %s: %v", name, parts[0].Storage(), err)
+	}
+}
+
+// TestEmulatedPackedShape: a card of any type has the numbers of a shape's random codes, not others of the same seed.
+func TestEmulatedPackedShape(t *testing.T) {
+	for _, kind := range []engine.Type{engine.Float32, engine.BFloat16} {
+		d, _ := cuda.Emulated(t, emulator.H100, kind)
+		for _, storage := range []string{"q8_0", "fp8"} {
+			files, err := models.OpenShape("tiny,storage=" + storage)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := files.Source.Tensor(models.Down, 0, -1, 64, 128)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := d.LoadWeight([]engine.Stored{s}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, err := d.New(engine.Int32, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row, err := d.New(kind, 128)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.PutInts(ids, []int32{63})
+			d.Embed(row, w, ids, 1)
+			got, want := make([]float32, 128), make([]float32, 128)
+			d.Get(got, row)
+			if err := d.Sync(); err != nil {
+				t.Fatal(err)
+			}
+			s.ReadRow(63, want)
+			if err := enginetest.Compare(got, want, 128, 0, kind); err != nil {
+				t.Errorf("%s on a device of %v: %v", storage, kind, err)
+			}
+			d.Free(ids, row)
+			d.FreeWeight(w)
+		}
 	}
 }

@@ -185,7 +185,7 @@ func (d *Device) weight(operation string, ew engine.Weight) *weight {
 // upload sends a matrix as type t, or has the card make it.
 func (d *Device) upload(to uint64, p engine.Stored, t engine.Type) {
 	rows, cols := p.Rows(), p.Cols()
-	if r, ok := p.(engine.Random); ok {
+	if r, ok := p.(engine.Random); ok && p.Storage() == engine.F32 { // not random codes
 		d.random(to, rows*cols, r, t)
 		return
 	}
