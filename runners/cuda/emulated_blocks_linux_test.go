@@ -122,3 +122,38 @@ func rounded(v float32) float32 {
 	decode(out, b, engine.BFloat16)
 	return out[0]
 }
+
+// TestEmulatedUnpackBytes: what a plan is told that products of many rows take to unpack a weight in blocks, of one
+// storage or of several, is what they take, up to the arena's rounding; products of few take nothing.
+func TestEmulatedUnpackBytes(t *testing.T) {
+	d, _ := Emulated(t, emulatedCard(8, 0), engine.BFloat16)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, parts := range [][]engine.Stored{
+		{enginetest.Random("a", engine.Q8_0, 80, 512, rng)},
+		{enginetest.Random("a", engine.Q4K, 40, 512, rng), enginetest.Random("b", engine.Q6K, 24, 512, rng)},
+	} {
+		w := must[engine.Weight](t)(d.LoadWeight(parts, nil))
+		for _, m := range []int{1, fewRows + 1} {
+			x, y := must[engine.Array](t)(d.New(d.kind, m*w.Cols())), must[engine.Array](t)(d.New(d.kind, m*w.Rows()))
+			d.Put(x, make([]float32, x.Len))
+			if err := d.Sync(); err != nil {
+				t.Fatal(err)
+			}
+			d.ResetPeak()
+			before := d.Memory().InUse
+			d.MatMul(y, x, w)
+			if err := d.Sync(); err != nil {
+				t.Fatal(err)
+			}
+			took, said := d.Memory().Peak-before, d.UnpackBytes(w)
+			if m <= fewRows {
+				said = 0
+			}
+			if took > said || said > took+took/10 {
+				t.Errorf("%d parts, %d rows: a product takes %d bytes, a plan is told %d", len(parts), m, took, said)
+			}
+			d.Free(x, y)
+		}
+		d.FreeWeight(w)
+	}
+}
