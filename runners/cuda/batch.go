@@ -37,6 +37,10 @@ type layerTables struct {
 	most          int  // cache heads of a row, at most
 	shared        bool // heads may have several items
 	packed        packedTables
+	states        uint64 // of linear attention, whose layers have nothing of the above
+	stateLen      int    // numbers of a state
+	convLen       int    // and of its convolution
+	paired        bool   // see paired
 }
 
 func (b *batch) Rows() int { return b.rows }
@@ -70,6 +74,12 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 			panic(fmt.Sprintf("cuda: NewBatch: sequences of %d and %d layers", len(s[0].Caches), len(q.Caches)))
 		}
 		for _, c := range q.Caches {
+			if c.State.S.Len > 0 && len(c.Len) == 0 {
+				if b.room < 0 || c.Room < b.room {
+					b.room = c.Room
+				}
+				continue
+			}
 			if len(c.Len) == 0 || h.Query%len(c.Len) != 0 || len(c.Len)%h.KV != 0 || c.Size != h.Size {
 				panic(fmt.Sprintf("cuda: NewBatch: a cache of %d heads of %d for %+v", len(c.Len), c.Size, h))
 			}
@@ -106,10 +116,12 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		slots, counters = max(slots, l.slots), max(counters, l.counters)
 		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared}
 		t.packed.heads, t.packed.count = len(l.stages), len(l.queries)
+		state := s[0].Caches[layer].State
+		t.stateLen, t.convLen, t.paired = state.S.Len, state.Conv.Len, l.paired
 		for _, c := range []struct {
 			to    *uint64
 			bytes []byte
-		}{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}} {
+		}{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}, {&t.states, card.Bytes(l.states)}} {
 			if len(c.bytes) == 0 {
 				continue
 			}
