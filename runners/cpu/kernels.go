@@ -30,6 +30,10 @@ type kernels struct {
 	// unpack and tile do it.
 	row [formats][maxRows + 1][3]rowFunc
 
+	// decode[name] writes n numbers, a multiple of 32, of that format of caches as float32, to the bit as the format's own
+	// code does.
+	decode map[string]unpackFunc
+
 	// softmax takes n keys × a panel of queries, in units of log 2, through a
 	// running softmax: maxima m, sums l, factors f for what was summed before.
 	softmax      func(n int, s, m, l, f *float32)

@@ -1333,6 +1333,88 @@ k:
 DATA constbfffbfff<>+0(SB)/4, $0xbfffbfff
 GLOBL constbfffbfff<>(SB), RODATA|NOPTR, $4
 
+// func decodeQ8AVX2(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, F16C
+TEXT ·decodeQ8AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+
+block:
+	VPBROADCASTW (CX), X0
+	VCVTPH2PS    X0, Y0
+	VPMOVSXBD    2(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (DX)
+	VPMOVSXBD    10(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(DX)
+	VPMOVSXBD    18(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 64(DX)
+	VPMOVSXBD    26(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(DX)
+	ADDQ         $0x22, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x20, AX
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func decodeQ4AVX2(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, F16C
+TEXT ·decodeQ4AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+
+block:
+	VPBROADCASTW (CX), X0
+	VCVTPH2PS    X0, Y0
+	VMOVDQU      2(CX), X2
+	VPSRLW       $0x04, X2, X3
+	VBROADCASTSS const0f0f0f0f<>+0(SB), X4
+	VBROADCASTSS const08080808<>+0(SB), X5
+	VPAND        X4, X2, X2
+	VPSUBB       X5, X2, X2
+	VPMOVSXBD    X2, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (DX)
+	VPSRLDQ      $0x08, X2, X2
+	VPMOVSXBD    X2, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(DX)
+	VPAND        X4, X3, X3
+	VPSUBB       X5, X3, X3
+	VPMOVSXBD    X3, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 64(DX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVSXBD    X3, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(DX)
+	ADDQ         $0x12, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x20, AX
+	JNE          block
+	VZEROUPPER
+	RET
+
+DATA const0f0f0f0f<>+0(SB)/4, $0x0f0f0f0f
+GLOBL const0f0f0f0f<>(SB), RODATA|NOPTR, $4
+
+DATA const08080808<>+0(SB)/4, $0x08080808
+GLOBL const08080808<>(SB), RODATA|NOPTR, $4
+
 // func rowBF16AVX2_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·rowBF16AVX2_1x1(SB), NOSPLIT, $0-64
@@ -9366,6 +9448,64 @@ k:
 	JNE       k
 	DECQ      AX
 	JNE       block
+	VZEROUPPER
+	RET
+
+// func decodeQ8AVX512(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·decodeQ8AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+
+block:
+	VPBROADCASTW (CX), Y0
+	VCVTPH2PS    Y0, Z0
+	VPMOVSXBD    2(CX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (DX)
+	VPMOVSXBD    18(CX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         $0x22, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x20, AX
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func decodeQ4AVX512(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·decodeQ4AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+
+block:
+	VPBROADCASTW (CX), Y0
+	VCVTPH2PS    Y0, Z0
+	VMOVDQU      2(CX), X1
+	VPSRLW       $0x04, X1, X2
+	VBROADCASTSS const0f0f0f0f<>+0(SB), X3
+	VBROADCASTSS const08080808<>+0(SB), X4
+	VPAND        X3, X1, X1
+	VPSUBB       X4, X1, X1
+	VPMOVSXBD    X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (DX)
+	VPAND        X3, X2, X2
+	VPSUBB       X4, X2, X2
+	VPMOVSXBD    X2, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         $0x12, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x20, AX
+	JNE          block
 	VZEROUPPER
 	RET
 

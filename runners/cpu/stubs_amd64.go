@@ -74,6 +74,16 @@ func unpackP4AVX2(blocks int, src *byte, dst *float32)
 //go:noescape
 func unpackE8AVX2(blocks int, src *byte, dst *float32)
 
+// decodeQ8AVX2 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ8AVX2(n int, src *byte, dst *float32)
+
+// decodeQ4AVX2 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ4AVX2(n int, src *byte, dst *float32)
+
 // rowBF16AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
@@ -358,6 +368,16 @@ func unpackP4AVX512(blocks int, src *byte, dst *float32)
 //
 //go:noescape
 func unpackE8AVX512(blocks int, src *byte, dst *float32)
+
+// decodeQ8AVX512 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ8AVX512(n int, src *byte, dst *float32)
+
+// decodeQ4AVX512 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ4AVX512(n int, src *byte, dst *float32)
 
 // rowBF16AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
