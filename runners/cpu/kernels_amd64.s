@@ -2279,7 +2279,7 @@ set:
 	RET
 
 // func rowQ8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·rowQ8AVX2_1x2(SB), NOSPLIT, $0-64
 	MOVQ    blocks+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -2370,6 +2370,8 @@ k:
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y9, Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -2400,7 +2402,7 @@ set:
 	RET
 
 // func rowK6AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rowK6AVX2_1x2(SB), NOSPLIT, $0-64
 	MOVQ    blocks+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -2414,13 +2416,15 @@ TEXT ·rowK6AVX2_1x2(SB), NOSPLIT, $0-64
 	VMOVUPS 96(SI), Y3
 
 block:
-	VMOVUPS (DX), Y6
-	VMOVUPS 32(DX), Y7
-	VMOVUPS (BX), Y8
-	VMOVUPS 32(BX), Y9
-	ADDQ    $0x00000040, DX
-	ADDQ    $0x00000040, BX
-	MOVQ    $0x00000004, SI
+	VMOVUPS    (DX), Y6
+	VMOVUPS    32(DX), Y7
+	VMOVUPS    (BX), Y8
+	VMOVUPS    32(BX), Y9
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2048(BX)
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, BX
+	MOVQ       $0x00000004, SI
 
 k:
 	VBROADCASTSS (CX), Y5
@@ -2491,6 +2495,8 @@ k:
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y9, Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -2521,7 +2527,7 @@ set:
 	RET
 
 // func rowQ4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·rowQ4AVX2_1x2(SB), NOSPLIT, $128-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -2536,21 +2542,23 @@ TEXT ·rowQ4AVX2_1x2(SB), NOSPLIT, $128-64
 	VBROADCASTSS const0000000f<>+0(SB), Y6
 
 block:
-	VCVTPH2PS 32(DX), Y7
-	VMOVUPS   Y7, (SP)
-	VCVTPH2PS 48(DX), Y8
-	VMOVUPS   Y8, 32(SP)
-	VCVTPH2PS 32(BX), Y9
-	VMOVUPS   Y9, 64(SP)
-	VCVTPH2PS 48(BX), Y10
-	VMOVUPS   Y10, 96(SP)
-	VCVTPH2PS (DX), Y7
-	VCVTPH2PS 16(DX), Y8
-	VCVTPH2PS (BX), Y9
-	VCVTPH2PS 16(BX), Y10
-	ADDQ      $0x00000040, DX
-	ADDQ      $0x00000040, BX
-	MOVQ      $0x00000004, SI
+	VCVTPH2PS  32(DX), Y7
+	VMOVUPS    Y7, (SP)
+	VCVTPH2PS  48(DX), Y8
+	VMOVUPS    Y8, 32(SP)
+	VCVTPH2PS  32(BX), Y9
+	VMOVUPS    Y9, 64(SP)
+	VCVTPH2PS  48(BX), Y10
+	VMOVUPS    Y10, 96(SP)
+	VCVTPH2PS  (DX), Y7
+	VCVTPH2PS  16(DX), Y8
+	VCVTPH2PS  (BX), Y9
+	VCVTPH2PS  16(BX), Y10
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2048(BX)
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, BX
+	MOVQ       $0x00000004, SI
 
 word:
 	VMOVUPS      (DX), Y11
@@ -2717,6 +2725,8 @@ word:
 	VCVTDQ2PS    Y4, Y4
 	VFMADD213PS  96(SP), Y10, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -2747,7 +2757,7 @@ set:
 	RET
 
 // func rowK4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rowK4AVX2_1x2(SB), NOSPLIT, $128-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -2762,21 +2772,25 @@ TEXT ·rowK4AVX2_1x2(SB), NOSPLIT, $128-64
 	VBROADCASTSS const0000000f<>+0(SB), Y6
 
 block:
-	VMOVUPS 64(DX), Y7
-	VMOVUPS Y7, (SP)
-	VMOVUPS 96(DX), Y8
-	VMOVUPS Y8, 32(SP)
-	VMOVUPS 64(BX), Y9
-	VMOVUPS Y9, 64(SP)
-	VMOVUPS 96(BX), Y10
-	VMOVUPS Y10, 96(SP)
-	VMOVUPS (DX), Y7
-	VMOVUPS 32(DX), Y8
-	VMOVUPS (BX), Y9
-	VMOVUPS 32(BX), Y10
-	ADDQ    $0x00000080, DX
-	ADDQ    $0x00000080, BX
-	MOVQ    $0x00000004, SI
+	VMOVUPS    64(DX), Y7
+	VMOVUPS    Y7, (SP)
+	VMOVUPS    96(DX), Y8
+	VMOVUPS    Y8, 32(SP)
+	VMOVUPS    64(BX), Y9
+	VMOVUPS    Y9, 64(SP)
+	VMOVUPS    96(BX), Y10
+	VMOVUPS    Y10, 96(SP)
+	VMOVUPS    (DX), Y7
+	VMOVUPS    32(DX), Y8
+	VMOVUPS    (BX), Y9
+	VMOVUPS    32(BX), Y10
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2112(DX)
+	PREFETCHT0 2048(BX)
+	PREFETCHT0 2112(BX)
+	ADDQ       $0x00000080, DX
+	ADDQ       $0x00000080, BX
+	MOVQ       $0x00000004, SI
 
 word:
 	VMOVUPS      (DX), Y11
@@ -2943,6 +2957,8 @@ word:
 	VCVTDQ2PS    Y4, Y4
 	VFMADD213PS  96(SP), Y10, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -2973,7 +2989,7 @@ set:
 	RET
 
 // func rowP4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rowP4AVX2_1x2(SB), NOSPLIT, $128-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -3238,6 +3254,8 @@ word:
 	VPOR         Y12, Y4, Y4
 	VMULPS       96(SP), Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -3268,7 +3286,7 @@ set:
 	RET
 
 // func rowE8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, F16C, FMA3
+// Requires: AVX, F16C, FMA3, MMX+
 TEXT ·rowE8AVX2_1x2(SB), NOSPLIT, $0-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -3283,13 +3301,15 @@ TEXT ·rowE8AVX2_1x2(SB), NOSPLIT, $0-64
 	VBROADCASTSS constbfffbfff<>+0(SB), Y6
 
 block:
-	VMOVUPS (DX), Y7
-	VMOVUPS 32(DX), Y8
-	VMOVUPS (BX), Y9
-	VMOVUPS 32(BX), Y10
-	ADDQ    $0x00000040, DX
-	ADDQ    $0x00000040, BX
-	MOVQ    $0x00000008, SI
+	VMOVUPS    (DX), Y7
+	VMOVUPS    32(DX), Y8
+	VMOVUPS    (BX), Y9
+	VMOVUPS    32(BX), Y10
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2048(BX)
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, BX
+	MOVQ       $0x00000008, SI
 
 k:
 	VBROADCASTSS (CX), Y5
@@ -3392,6 +3412,8 @@ k:
 	VCVTPH2PS    X4, Y4
 	VMULPS       Y10, Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
