@@ -39,6 +39,12 @@ type layerTables struct {
 	packed        packedTables
 }
 
+// table is bytes on their way to the card.
+type table struct {
+	to    *uint64
+	bytes []byte
+}
+
 func (b *batch) Rows() int { return b.rows }
 
 func (b *batch) Steps() int { return b.steps }
@@ -105,11 +111,15 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		l.layOut(d, s, layer, h, b.hopper)
 		slots, counters = max(slots, l.slots), max(counters, l.counters)
 		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared}
-		t.packed.heads, t.packed.count = len(l.stages), len(l.queries)
-		for _, c := range []struct {
-			to    *uint64
-			bytes []byte
-		}{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}} {
+		t.packed.heads, t.packed.count, t.packed.residual = len(l.stages), len(l.queries), l.residual
+		t.packed.codePartCount, t.packed.codesShared = len(l.codeParts), l.codesShared
+		t.packed.codes = make([]codeTable, len(l.codes))
+		tables := []table{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}, {&t.packed.codeParts, card.Bytes(l.codeParts)}}
+		for i, c := range l.codes {
+			t.packed.codes[i] = codeTable{format: c.format, count: len(c.items), shared: codeShared(c, h.Size)}
+			tables = append(tables, table{&t.packed.codes[i].items, card.Bytes(c.items)})
+		}
+		for _, c := range tables {
 			if len(c.bytes) == 0 {
 				continue
 			}
