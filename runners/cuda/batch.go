@@ -32,6 +32,7 @@ type layerTables struct {
 	rows, heads   uint64
 	single, group uint64 // items of heads with one query head, and with several
 	parts         uint64 // of the query heads, for the kernel for 9.0
+	queries       int    // how many parts
 	singles       int    // how many items; none in single where the kernel for 9.0 takes both lists
 	groups        int
 	most          int  // cache heads of a row, at most
@@ -110,7 +111,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	for layer := range s[0].Caches {
 		l.layOut(d, s, layer, h, b.hopper)
 		slots, counters = max(slots, l.slots), max(counters, l.counters)
-		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared}
+		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared, queries: len(l.parts)}
 		t.packed.heads, t.packed.count, t.packed.residual = len(l.stages), len(l.queries), l.residual
 		t.packed.codePartCount, t.packed.codesShared = len(l.codeParts), l.codesShared
 		t.packed.codes = make([]codeTable, len(l.codes))

@@ -56,6 +56,7 @@ var cases = []operation{
 	{"batch", decode, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
 	{"batch ways", decodeWays, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
 	{"packed caches", packed, "Quantizes Quantize GatherQuantized CacheRows Refused"},
+	{"packed caches ways", packedWays, "Quantizes Quantize GatherQuantized AttendCaches"},
 	{"step", decodeStep, "Step Replay Companions"},
 	{"cap", softCap, "Cap"},
 	{"linear attention", linear, "LinearAttention GateOutput"},
