@@ -231,3 +231,21 @@ func TestAllowed(t *testing.T) {
 		}
 	}
 }
+
+// A policy's observation window is known by layer, also where another is built on it.
+func TestWindow(t *testing.T) {
+	for text, want := range map[string][]int{
+		"full": {0, 0}, "recent(cap=40)": {0, 0}, "tova(cap=40)": {0, 0}, "snapkv(cap=40,w=8)": {8, 8}, "snapkv(cap=40,w=8|4)": {8, 4},
+		"h2o(cap=40,w=5)": {5, 5}, "ada(cap=40,snapkv(w=8|4))": {8, 4}, "think(w=6)": {6, 6}, "chunk(cap=40,knorm)": {0, 0}, "random(cap=40,w=3)": {3, 3},
+	} {
+		v, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for layer, w := range want {
+			if v.Window(layer) != w {
+				t.Errorf("%s, layer %d: %d, want %d", text, layer, v.Window(layer), w)
+			}
+		}
+	}
+}

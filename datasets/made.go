@@ -25,6 +25,35 @@ type madeTask struct {
 	news map[int]int // most new tokens by sample, as far as asked for
 }
 
+// MadeOptions are options of all families whose prompts a program makes.
+type MadeOptions struct {
+	// Lengths are the longest prompts in tokens. Without Lengths and Sizes the prompts are as many and as large as the
+	// benchmark's own.
+	Lengths []int `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
+	// Sizes asks instead for contexts of so many pieces.
+	Sizes []int `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
+	// Trials is the number of prompts for each length or size, and depth.
+	Trials int `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
+	// Seed decides all that is drawn.
+	Seed uint64 `option:"seed" kind:"seed" help:"of all that is drawn"`
+}
+
+// PlacedOptions are those of families that ask for something at a certain place.
+type PlacedOptions struct {
+	MadeOptions
+	Depths []float64 `option:"depths" kind:"depths" help:"places of what is asked for, how many or in percent (default 5, or the benchmark's)" json:",omitempty"`
+}
+
+func (o MadeOptions) cells() cells {
+	return cells{lengths: o.Lengths, sizes: o.Sizes, trials: o.Trials}
+}
+
+func (o PlacedOptions) cells() cells {
+	c := o.MadeOptions.cells()
+	c.depths = o.Depths
+	return c
+}
+
 // recipe says how a task's prompts are made.
 type recipe struct {
 	version int    // of prompts and rules

@@ -12,11 +12,12 @@ import (
 // paper is a device that is not there. It takes weights, counts their bytes, and says what a device says of its memory; it
 // computes nothing: an operation on it is a mistake of this package, and panics.
 type paper struct {
-	engine.Device // nil
-	name          string
-	kind          engine.Type
-	total         int64 // bytes
-	held, vectors int64 // of weights, and of norms
+	engine.Device         // nil
+	engine.LinearAttender // nil: every device that a forecast knows has it
+	name                  string
+	kind                  engine.Type
+	total                 int64 // bytes
+	held, vectors         int64 // of weights, and of norms
 }
 
 func (p *paper) Name() string             { return p.name }
@@ -34,10 +35,11 @@ func (p *paper) Memory() engine.Memory {
 type paperCard struct{ *paper }
 
 var (
-	_ models.Blocker   = paperCard{}
-	_ models.Packer    = paperCard{}
-	_ models.Mixer     = paperCard{}
-	_ engine.Companion = paperCard{}
+	_ models.Blocker       = paperCard{}
+	_ models.Packer        = paperCard{}
+	_ models.Mixer         = paperCard{}
+	_ models.LinearPlanner = paperCard{}
+	_ engine.Companion     = paperCard{}
 )
 
 func (p paperCard) BlockTokens() int        { return cuda.BlockTokens }
@@ -48,6 +50,12 @@ func (p paperCard) Takes(bytes int64) int64 { return card.Takes(bytes) }
 func (p paperCard) MixtureBytes(tokens, width, ff, _, perToken int) int64 {
 	return int64(tokens) * int64(perToken) * int64(2*width+3*ff) * int64(p.kind.Size())
 }
+
+func (p paperCard) LinearBytes(tokens int, by engine.LinearAttention) int64 {
+	return cuda.LinearBytes(tokens, by)
+}
+
+func (p paperCard) ServesLinear(by engine.LinearAttention) error { return cuda.ServesLinear(by) }
 
 // onPaper is a model on a device of so many bytes that is not there.
 func onPaper(c models.Config, model, dtype, device string, memory int64) (*models.Model, error) {

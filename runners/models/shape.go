@@ -49,7 +49,7 @@ func Shapes() []string {
 }
 
 // OpenShape makes a model of a public size with random weights. spec is "NAME" or
-// "NAME,layers=N,seed=S,context=N,vocab=N,storage=KIND", KIND being bf16, fp8 or mxfp4. The
+// "NAME,layers=N,seed=S,context=N,vocab=N,storage=KIND", KIND being bf16, fp8, mxfp4, q8_0 or q4_k. The
 // context of the public model is not a limit, because random weights were not trained for any.
 func OpenShape(spec string) (*Files, error) {
 	parts := strings.Split(spec, ",")
