@@ -215,6 +215,23 @@ func TestRandomDraws(t *testing.T) {
 	}
 }
 
+// TestAllowed: a budget that differs by layer is no number of tokens of all layers.
+func TestAllowed(t *testing.T) {
+	for text, want := range map[string]int{
+		"full": -1, "recent(cap=64)": 64, "recent(cap=64|128)": -1, "recent(cap=128|64)": -1, "recent(cap=64|64)": 64,
+		"recent(cap=1000|2000)": 200,                                                                              // both are above the prompt
+		"recent(cap=25%|50%)":   -1, "recent(cap=25%)": 50, "recent(cap=25%|50)": 50, "recent(cap=bytes:50%)": -1, // of no model
+	} {
+		v, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := v.Allowed(200); ok != (want > 0) || ok && got != want {
+			t.Errorf("%s: %d, %v of 200 tokens, want %d", text, got, ok, want)
+		}
+	}
+}
+
 // A policy's observation window is known by layer, also where another is built on it.
 func TestWindow(t *testing.T) {
 	for text, want := range map[string][]int{

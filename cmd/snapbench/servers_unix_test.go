@@ -220,24 +220,25 @@ func TestServeUnfinished(t *testing.T) {
 func TestServeEnded(t *testing.T) {
 	w := newWorkshop(t, 12)
 	command := func(out string) *exec.Cmd {
-		c := exec.Command(os.Args[0], w.ask(out, "slow,good", "--tokenizer-from", w.tiny, "--quiet")...)
+		c := exec.Command(os.Args[0], w.ask(out, "patient,good", "--tokenizer-from", w.tiny, "--quiet")...)
 		c.Env = append(os.Environ(), asCommand+"=1")
 		return c
 	}
+	free := filepath.Join(w.dir, "released")
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		out := fmt.Sprint("run", int(s))
 		c := command(out)
 		var stderr bytes.Buffer
 		c.Stderr = &stderr
-		finished, err := endAfter(c, filepath.Join(w.dir, out, "journal.jsonl"), 250*time.Millisecond, s)
+		finished, err := endAfter(c, filepath.Join(w.dir, out, "journal.jsonl"), 0, s)
 		if finished {
-			t.Fatal("it was too fast")
+			t.Fatalf("%v: it ended by itself: %v\n%s", s, err, stderr.String())
 		}
 		if s != syscall.SIGKILL && !strings.Contains(stderr.String(), "the same command continues") {
 			t.Errorf("%v: %v, %s", s, err, stderr.String())
 		}
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			if starts, running := w.starts(out, "slow"); starts != 1 {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+			if starts, running := w.starts(out, "patient"); starts != 1 {
 				t.Fatalf("%v: started %d times", s, starts)
 			} else if running == 0 {
 				break
@@ -245,14 +246,19 @@ func TestServeEnded(t *testing.T) {
 				t.Fatalf("%v: %d processes of the server still run", s, running)
 			}
 		}
-		part := len(w.rows(out)["slow"])
+		part := len(w.rows(out)["patient"])
 		if part == 0 || part == 12 {
 			t.Fatalf("%v: %d rows of 12", s, part)
 		}
+		write(t, free, "")
 		if text, err := command(out).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
+		if err := os.Remove(free); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write(t, free, "")
 	if text, err := command("calm").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -327,12 +333,13 @@ func TestServerLabels(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-		for range 500 {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
 				conn.Close()
 				break
+			} else if time.Now().After(end) {
+				t.Fatalf("the server %s does not listen: %v", is, err)
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
 		for _, run := range []string{"1", "2"} {
 			pass(t, "prompts", w.prompts, "--server", "http://127.0.0.1:"+port, "--label", is+run, "--tokenizer-from", w.tiny, "--concurrency", "3", "--max-new", "8",

@@ -54,13 +54,6 @@ func Goldens(t *testing.T, d engine.Device, tolerance, near float64) {
 	t.Logf("%d checkpoints: %d tensors, %d heads' positions and %d rows of logits compared", all.checkpoints, all.tensors, all.heads, all.logits)
 }
 
-// compared counts what was compared.
-type compared struct{ checkpoints, tensors, heads, logits int }
-
-func (a *compared) add(b compared) {
-	a.checkpoints, a.tensors, a.heads, a.logits = a.checkpoints+1, a.tensors+b.tensors, a.heads+b.heads, a.logits+b.logits
-}
-
 // goldens returns the folders of the reference checkpoints whose families are known, or skips the test.
 func goldens(t *testing.T) []string {
 	t.Helper()
@@ -88,11 +81,21 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near float64) compared {
+// Golden is Goldens of one checkpoint and some of its variants.
+func Golden(t *testing.T, d engine.Device, dir string, tolerance, near float64, variants ...string) {
+	c := checkGolden(t, d, dir, tolerance, near, variants...)
+	t.Logf("%d tensors, %d heads' positions and %d rows of logits compared", c.tensors, c.heads, c.logits)
+}
+
+// checkGolden compares with all variants of a checkpoint where none is named.
+func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near float64, variants ...string) compared {
 	c := openGolden(t, d, dir)
 	c.tolerance, c.near, c.counts = tolerance, near, &compared{}
 	c.forward()
-	for _, name := range c.variants() {
+	if len(variants) == 0 {
+		variants = c.variants()
+	}
+	for _, name := range variants {
 		t.Run(name, func(t *testing.T) {
 			c := *c
 			c.t = t
@@ -137,9 +140,6 @@ func Load(t *testing.T, d engine.Device, path string) *models.Model {
 	files := openModel(t, path)
 	defer files.Close()
 	m, err := models.Load(d, files, nil)
-	if errors.Is(err, models.ErrLinear) {
-		t.Skip(err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -46,6 +48,9 @@ type Options struct {
 	// is not measured. Baseline says that this server is the baseline.
 	Trail    *Trail
 	Baseline bool
+
+	// dial connects in place of the network; tests set it.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Defaults of [Options].
