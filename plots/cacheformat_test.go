@@ -2,6 +2,7 @@ package plots
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -229,5 +230,18 @@ func TestFullInFormats(t *testing.T) {
 	look(t, curves)
 	if said := texts(curves[0].SVG()); count(said, "full") != 0 || count(said, "64") != 1 || count(said, "128") != 1 {
 		t.Errorf("%q", said)
+	}
+}
+
+// TestTitleOfFormats: a title counts policies, not policies times formats.
+func TestTitleOfFormats(t *testing.T) {
+	set := crossedSet()
+	want := "m on niah: snapkv, ada(snapkv) and tova in f16, fp8_s1, int8_th, q4_0 and kivi2 at 12.5% bytes and 25% bytes"
+	if got := titleOf(set); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	set.Rows = slices.DeleteFunc(set.Rows, func(r results.Row) bool { return !strings.HasPrefix(r.Policy, "full") })
+	if got, want := titleOf(set), "m on niah: full in f16, fp8_s1, int8_th, q4_0 and kivi2"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
