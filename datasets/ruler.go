@@ -183,6 +183,11 @@ func (t *rulerTask) Size(i int) int { length, _ := t.cell(i); return length }
 // MaxNew is the most new tokens of an answer.
 func (t *rulerTask) MaxNew(int) int { return t.maxNew }
 
+// Tokens is about the tokens of prompt i: a length is that of prompt and answer together.
+func (t *rulerTask) Tokens(i int, _ Model) int {
+	return max(1, t.Size(i)-ruler.NewTokens(t.config.Task))
+}
+
 // Totals returns the most tokens that a prompt has together with its answer, by length.
 func (t *rulerTask) Totals() []int { return t.o.Lengths }
 

@@ -7,6 +7,10 @@ import "github.com/snapbench/snapbench/runners/engine"
 // a row is always rounded in the same way.
 const segmentRows = 512
 
+// sharedNumbers is how many keys' or values' numbers all queries of a KV head take before they go on to the next: few
+// enough to stay in the L1 cache, so that they come from memory once.
+const sharedNumbers = 2048
+
 type batch struct {
 	sequences []engine.Sequence
 	heads     engine.Heads
@@ -225,37 +229,48 @@ func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results [
 	share := h.Query / len(c.Len)
 	n := t.hi - t.lo
 	padded := (n + 7) / 8 * 8
-	room := size + segmentRows + 8
 	decoded := 0
 	if c.Packed != nil {
 		decoded = n * size
 	}
-	buf := scratch(&d.local[worker], room+2*decoded)
-	qs, p := buf[:size], buf[size:size+padded]
-	keys, values := buf[room:room+decoded], buf[room+decoded:]
+	buf := scratch(&d.local[worker], share*(size+padded)+2*decoded)
+	qs, buf := buf[:share*size], buf[share*size:]
+	p, buf := buf[:share*padded], buf[share*padded:]
+	keys, values := buf[:decoded], buf[decoded:]
 	if c.Packed != nil {
 		decodeRows("attend caches", keys, values, *c, t.head, t.lo, t.hi, c.Len[t.head]+b.steps)
 	} else {
 		at := (c.Start[t.head] + t.lo) * size
 		keys, values = f32("attend caches", c.K)[at:at+n*size], f32("attend caches", c.V)[at:at+n*size]
 	}
-	k := d.k
-	if size%8 != 0 {
-		k = goKernels
+	k := d.rowKernels(size)
+	for i, v := range q[(t.row*h.Query+t.head*share)*size:][:share*size] {
+		qs[i] = v * logits.scale
+	}
+	few := n // rows that one query takes before the next does
+	if share > 1 {
+		few = max(8, sharedNumbers/size)
+	}
+	for at := 0; at < n; at += few {
+		k.dotsStream(min(few, n-at), size, &qs[0], &keys[at*size], size, &p[at])
+		for e := 1; e < share; e++ {
+			k.dots(min(few, n-at), size, &qs[e*size], &keys[at*size], size, &p[e*padded+at])
+		}
 	}
 	for e := range share {
-		for x, v := range q[(t.row*h.Query+t.head*share+e)*size:][:size] {
-			qs[x] = v * logits.scale
-		}
-		k.dots(n, size, &qs[0], &keys[0], size, &p[0])
+		p, r := p[e*padded:][:padded], results[(t.part+e)*(size+2):][:size+2]
 		d.bend(logits, p[:n])
 		for j := n; j < padded; j++ {
 			p[j] = minusInf
 		}
-		r := results[(t.part+e)*(size+2):][:size+2]
 		r[size+1] = k.maximum(padded, &p[0])
 		r[size] = k.expSum(padded, &p[0], r[size+1])
-		k.weightedSum(n, size, &p[0], &values[0], size, &r[0])
+		clear(r[:size])
+	}
+	for at := 0; at < n; at += few {
+		for e := range share {
+			k.weightedSum(min(few, n-at), size, &p[e*padded+at], &values[at*size], size, &results[(t.part+e)*(size+2)])
+		}
 	}
 }
 

@@ -35,8 +35,10 @@ type kernels struct {
 	softmax      func(n int, s, m, l, f *float32)
 	scaleColumns func(rows int, o, f *float32)
 
-	// d is a multiple of 8.
+	// d is a multiple of 8. dots is for keys in a cache, dotsStream, with the same results, for keys in memory.
+	// weightedSum adds to out, so that rows may come in pieces.
 	dots        func(n, d int, q, k *float32, stride int, out *float32)
+	dotsStream  func(n, d int, q, k *float32, stride int, out *float32)
 	weightedSum func(n, d int, p, v *float32, stride int, out *float32)
 
 	// n is a multiple of 8.

@@ -244,6 +244,11 @@ func softmaxAVX2(n int, s *float32, m *float32, l *float32, f *float32)
 //go:noescape
 func scaleColumnsAVX2(rows int, o *float32, f *float32)
 
+// weightedSumAVX2 adds n values, each times its weight.
+//
+//go:noescape
+func weightedSumAVX2(n int, d int, p *float32, v *float32, stride int, out *float32)
+
 // tileAVX512_1 multiplies a tile of 1 rows by a panel.
 //
 //go:noescape
@@ -394,46 +399,6 @@ func rowP4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32,
 //go:noescape
 func rowE8AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
-// rowBF16AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowBF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowF16AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowQ8AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowQ8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowK6AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowK6AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowQ4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowQ4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowK4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowK4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowP4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowP4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowE8AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowE8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
 // rowBF16AVX512_2x1 multiplies rows of x by panels: 2 by 1.
 //
 //go:noescape
@@ -524,15 +489,20 @@ func softmaxAVX512(n int, s *float32, m *float32, l *float32, f *float32)
 //go:noescape
 func scaleColumnsAVX512(rows int, o *float32, f *float32)
 
+// weightedSumAVX512 adds n values, each times its weight.
+//
+//go:noescape
+func weightedSumAVX512(n int, d int, p *float32, v *float32, stride int, out *float32)
+
 // dotsAVX2 multiplies q with n keys.
 //
 //go:noescape
 func dotsAVX2(n int, d int, q *float32, k *float32, stride int, out *float32)
 
-// weightedSumAVX2 adds n values, each times its weight.
+// dotsStreamAVX2 multiplies q with n keys, one after the other.
 //
 //go:noescape
-func weightedSumAVX2(n int, d int, p *float32, v *float32, stride int, out *float32)
+func dotsStreamAVX2(n int, d int, q *float32, k *float32, stride int, out *float32)
 
 // maximumAVX2 returns the highest of n numbers, n a multiple of 8.
 //

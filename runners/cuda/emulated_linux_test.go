@@ -89,6 +89,9 @@ func TestEmulatedConformance(t *testing.T) {
 				enginetest.Run(t, d, options)
 				conformInTiles(t, d, 20*options.Work)
 				conformWide(t, d)
+				if c.kind == engine.BFloat16 && c.major == 9 {
+					t.Run("blocks", func(t *testing.T) { conformBlocks(t, d) })
+				}
 				t.Run("random weight", func(t *testing.T) { randomWeight(t, d) })
 				if err := d.Sync(); err != nil {
 					t.Error(err)

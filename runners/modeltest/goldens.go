@@ -238,16 +238,21 @@ func (c *checker) variants() []string {
 func (c *checker) pass() map[string][]float32 {
 	rows := map[string][]float32{}
 	p := models.Prompt{IDs: c.ids}
-	p.Trace = func(name string, layer, start int, a engine.Array) {
-		key := fmt.Sprintf("%s.%d", name, layer)
-		if name == "logits" {
-			key = name
+	add := func(key string, a engine.Array) { rows[key] = append(rows[key], c.read(a)...) }
+	p.Trace.Hidden = func(layer, _ int, x engine.Array) error {
+		if layer < c.m.Layers { // what the last one leaves is recorded behind the norm
+			add(fmt.Sprintf("hidden.%d", layer), x)
 		}
-		rows[key] = append(rows[key], c.read(a)...)
+		return nil
 	}
-	p.TraceKV = func(layer int, kv engine.KV) {
-		rows[fmt.Sprintf("k.%d", layer)] = c.read(kv.K)
-		rows[fmt.Sprintf("v.%d", layer)] = c.read(kv.V)
+	p.Trace.Queries = func(layer, _ int, q engine.Array) { add(fmt.Sprintf("q.%d", layer), q) }
+	p.Trace.KV = func(layer int, kv engine.KV) {
+		add(fmt.Sprintf("k.%d", layer), kv.K)
+		add(fmt.Sprintf("v.%d", layer), kv.V)
+	}
+	p.Trace.Logits = func(_ int, normed, logits engine.Array) {
+		add(fmt.Sprintf("hidden.%d", c.m.Layers), normed)
+		add("logits", logits)
 	}
 	done, err := c.m.Prefill(context.Background(), p)
 	if err != nil {
@@ -269,7 +274,7 @@ func (c *checker) forward() {
 		c.close(key, got, c.floats(key))
 		c.counts.tensors++
 	}
-	// Without a trace the last layer computes only the last token.
+	// Where no logits are traced the last layer computes only the last token.
 	plain, err := c.m.Prefill(context.Background(), models.Prompt{IDs: c.ids, Variants: []compress.Variant{compress.Full}})
 	if err != nil {
 		c.t.Fatal(err)
