@@ -32,6 +32,7 @@ type layerTables struct {
 	rows, heads   uint64
 	single, group uint64 // items of heads with one query head, and with several
 	parts         uint64 // of the query heads, for the kernel for 9.0
+	queries       int    // how many parts
 	singles       int    // how many items; none in single where the kernel for 9.0 takes both lists
 	groups        int
 	most          int  // cache heads of a row, at most
@@ -41,6 +42,12 @@ type layerTables struct {
 	stateLen      int    // numbers of a state
 	convLen       int    // and of its convolution
 	paired        bool   // see paired
+}
+
+// table is bytes on their way to the card.
+type table struct {
+	to    *uint64
+	bytes []byte
 }
 
 func (b *batch) Rows() int { return b.rows }
@@ -114,14 +121,18 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	for layer := range s[0].Caches {
 		l.layOut(d, s, layer, h, b.hopper)
 		slots, counters = max(slots, l.slots), max(counters, l.counters)
-		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared}
-		t.packed.heads, t.packed.count = len(l.stages), len(l.queries)
+		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared, queries: len(l.parts)}
+		t.packed.heads, t.packed.count, t.packed.residual = len(l.stages), len(l.queries), l.residual
+		t.packed.codePartCount, t.packed.codesShared = len(l.codeParts), l.codesShared
 		state := s[0].Caches[layer].State
 		t.stateLen, t.convLen, t.paired = state.S.Len, state.Conv.Len, l.paired
-		for _, c := range []struct {
-			to    *uint64
-			bytes []byte
-		}{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}, {&t.states, card.Bytes(l.states)}} {
+		t.packed.codes = make([]codeTable, len(l.codes))
+		tables := []table{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}, {&t.packed.codeParts, card.Bytes(l.codeParts)}, {&t.states, card.Bytes(l.states)}}
+		for i, c := range l.codes {
+			t.packed.codes[i] = codeTable{format: c.format, count: len(c.items), shared: codeShared(c, h.Size)}
+			tables = append(tables, table{&t.packed.codes[i].items, card.Bytes(c.items)})
+		}
+		for _, c := range tables {
 			if len(c.bytes) == 0 {
 				continue
 			}

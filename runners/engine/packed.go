@@ -35,6 +35,25 @@ type Quantizer interface {
 	Refused(b Batch) []error
 }
 
+// GatherQuantizer is a device that gathers and encodes at once, without a copy in its own numbers.
+type GatherQuantizer interface {
+	// GatherQuantized is [Device.Gather] of one Kept, then [Quantizer.Quantize].
+	GatherQuantized(kv KV, kept Kept, f *cacheformat.Format, scales []cacheformat.Scale, room int) (Cache, error)
+}
+
+// GatherQuantized is [GatherQuantizer.GatherQuantized] of any device that has the format.
+func GatherQuantized(d Device, kv KV, kept Kept, f *cacheformat.Format, scales []cacheformat.Scale, room int) (Cache, error) {
+	if g, ok := d.(GatherQuantizer); ok {
+		return g.GatherQuantized(kv, kept, f, scales, room)
+	}
+	caches, err := d.Gather(kv, []Kept{kept}, 0)
+	if err != nil {
+		return Cache{}, err
+	}
+	defer d.FreeCache(caches...)
+	return d.(Quantizer).Quantize(caches[0], f, scales, room)
+}
+
 // Refusal is an entry of a cache that a format cannot store.
 type Refusal struct {
 	Layer, Head int // -1 where not known
@@ -84,10 +103,15 @@ func (c Cache) Pack(f *cacheformat.Format, scales []cacheformat.Scale, room int)
 	for _, n := range c.Len {
 		p.Keys, p.Values, out.Start = append(p.Keys, keys), append(p.Values, values), append(out.Start, rows)
 		k, v := f.Rooms(n+room, c.Size)
-		keys, values, rows = keys+k, values+v, rows+n+room
+		keys, values, rows = keys+aligned(k), values+aligned(v), rows+n+room
 	}
 	return out, keys, values, rows
 }
+
+// RunAlign is what the runs of a head begin at multiples of, so that devices may read them in wide pieces.
+const RunAlign = 16
+
+func aligned(n int) int { return (n + RunAlign - 1) / RunAlign * RunAlign }
 
 // Held returns what a cache holds of its entries, in bytes, without room for more: in a format its
 // codes, scales and residual, else two numbers of type t for each channel. Positions are not

@@ -138,6 +138,9 @@ func (r *recorder) AttendCaches(out, q engine.Array, b engine.Batch, layer int, 
 func (r *recorder) Quantizes(f *cacheformat.Format, size int) error {
 	return engine.Quantizes(r.note("Quantizes"), f, size)
 }
+func (r *recorder) GatherQuantized(kv engine.KV, kept engine.Kept, f *cacheformat.Format, scales []cacheformat.Scale, room int) (engine.Cache, error) {
+	return engine.GatherQuantized(r.note("GatherQuantized"), kv, kept, f, scales, room)
+}
 func (r *recorder) Quantize(c engine.Cache, f *cacheformat.Format, scales []cacheformat.Scale, room int) (engine.Cache, error) {
 	return r.note("Quantize").(engine.Quantizer).Quantize(c, f, scales, room)
 }

@@ -41,16 +41,21 @@ func TestCountsOfRuns(t *testing.T) {
 		ruler = d.Own().(*datasets.RulerOptions)
 	}
 	ruler.Lengths, ruler.Samples = []int{about.ContextLength, 1024}, 1 // prompt and answer fill the context to the last token
+	apart := *ruler
+	apart.Protocol, apart.Lengths = "kvpress", []int{1024}
+	dryApart := &datasets.LongBenchOptions{DryText: true, MaxLength: 700, Protocol: "kvpress"}
 	for name, c := range map[string]struct {
 		task   string
 		o      datasets.Options
-		within float64 // of the tokens, that an estimate is away
+		within float64 // of tokens and steps, that an estimate is away
 	}{
 		"needle":          {"niah", datasets.Options{Own: &datasets.NeedleOptions{Lengths: []int{512, 900}, Depths: []float64{0, 50}, Trials: 1}}, 0},
 		"needle, one new": {"niah", datasets.Options{MaxNew: 1, Own: &datasets.NeedleOptions{Lengths: []int{512}, Depths: []float64{50}, Trials: 1}}, 0},
 		"uuids":           {"niah", datasets.Options{MaxNew: 20, Own: &datasets.NeedleOptions{Lengths: []int{700}, Depths: []float64{50}, Trials: 1, Value: "uuids"}}, 0},
 		"longbench":       {"trec", dry, 0},
 		"ruler":           {"ruler.niah_single_2", datasets.Options{Own: ruler}, 0.05},
+		"ruler, apart":    {"ruler.niah_single_2", datasets.Options{Own: &apart}, 0.1},
+		"longbench apart": {"trec", datasets.Options{Limit: 2, MaxNew: 32, Own: dryApart}, 0.1},
 	} {
 		tasks := opened(t, c.task, c.o)
 		f, err := Make(Asked{Name: "embedded", Config: m.Engines[0].Model().Config, DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: tasks, Variants: variants})
@@ -64,9 +69,9 @@ func TestCountsOfRuns(t *testing.T) {
 			if s.Err != nil {
 				t.Fatal(s.Err)
 			}
-			prompts, tokens, steps = prompts+1, tokens+len(s.IDs)+len(s.Question), steps+len(variants)*(s.MaxNew-1)
+			prompts, tokens, steps = prompts+1, tokens+len(s.IDs)+len(s.Question), steps+len(variants)*(len(s.Question)+s.MaxNew-1)
 		}
-		if f.Prompts != prompts || math.Abs(float64(f.Tokens-tokens)) > c.within*float64(tokens) || f.RowSteps != steps {
+		if f.Prompts != prompts || math.Abs(float64(f.Tokens-tokens)) > c.within*float64(tokens) || math.Abs(float64(f.RowSteps-steps)) > c.within*float64(steps) {
 			t.Errorf("%s: %d prompts of %d tokens, %d row-steps; the run has %d, %d, %d", name, f.Prompts, f.Tokens, f.RowSteps, prompts, tokens, steps)
 		}
 		var text bytes.Buffer

@@ -86,11 +86,15 @@ type Variant struct {
 // sample is a prompt ahead, of so many tokens, and those variants that can serve it. Of an answer's most tokens the first comes of
 // the prompt, each other one takes a step.
 type sample struct {
-	tokens, most int
-	variants     []compress.Variant
+	tokens, behind, most int
+	variants             []compress.Variant
 }
 
-func (s sample) steps() int { return s.most - 1 }
+// steps are those of each row: where something is read behind the prompt, the first token of the answer comes of its last.
+func (s sample) steps() int { return s.behind + s.most - 1 }
+
+// room is how many tokens a cache must hold beyond its prompt.
+func (s sample) room() int { return s.behind + s.most }
 
 // Make forecasts a job.
 func Make(a Asked) (*Forecast, error) {
@@ -151,9 +155,9 @@ func (f *Forecast) volume(a Asked, m *models.Model) (samples []sample, err error
 		per[t.Name()] = &Task{Task: t.Name()}
 	}
 	for _, p := range (&runners.Job{Tasks: a.Tasks}).Places() {
-		s := sample{tokens: p.Tokens(about), most: p.MaxNew()}
-		if s.tokens+s.most > a.Config.Context {
-			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens, s.most, a.Name, a.Config.Context)
+		s := sample{tokens: p.Tokens(about), behind: p.Behind(), most: p.MaxNew()}
+		if s.tokens+s.room() > a.Config.Context {
+			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens+s.behind, s.most, a.Name, a.Config.Context)
 		}
 		t := per[p.Task.Name()]
 		for _, v := range a.Variants {
@@ -164,8 +168,8 @@ func (f *Forecast) volume(a Asked, m *models.Model) (samples []sample, err error
 			}
 		}
 		steps := s.steps() * len(s.variants)
-		t.Prompts, t.Tokens, t.Longest, t.MaxNew, t.RowSteps = t.Prompts+1, t.Tokens+s.tokens, max(t.Longest, s.tokens), max(t.MaxNew, s.most), t.RowSteps+steps
-		f.Prompts, f.Tokens, f.RowSteps = f.Prompts+1, f.Tokens+s.tokens, f.RowSteps+steps
+		t.Prompts, t.Tokens, t.Longest, t.MaxNew, t.RowSteps = t.Prompts+1, t.Tokens+s.tokens+s.behind, max(t.Longest, s.tokens), max(t.MaxNew, s.most), t.RowSteps+steps
+		f.Prompts, f.Tokens, f.RowSteps = f.Prompts+1, f.Tokens+s.tokens+s.behind, f.RowSteps+steps
 		samples = append(samples, s)
 	}
 	for _, t := range a.Tasks {
@@ -195,7 +199,7 @@ func (f *Forecast) memory(m *models.Model, variants []compress.Variant, samples 
 	}
 	for _, v := range variants {
 		one := []compress.Variant{v}
-		x, y := m.Plan(one, median.tokens, median.most, false), m.Plan(one, longest.tokens, longest.most, false)
+		x, y := m.Plan(one, median.tokens, median.room(), false), m.Plan(one, longest.tokens, longest.room(), false)
 		f.Variants = append(f.Variants, Variant{v.String(), x.Caches[0], y.Caches[0], fit(x), fit(y)})
 	}
 }
@@ -223,10 +227,10 @@ type inHand struct {
 // plan is the memory of a sample. Lengths that are within a 64th of each other share one.
 func (s *stream) plan(x sample) models.Plan {
 	tokens := max(1, x.tokens-x.tokens%(1+x.tokens/64))
-	key := fmt.Sprint(tokens, x.most, x.variants)
+	key := fmt.Sprint(tokens, x.room(), x.variants)
 	p, ok := s.shares[key]
 	if !ok {
-		p = s.m.Plan(x.variants, tokens, x.most, false)
+		p = s.m.Plan(x.variants, tokens, x.room(), false)
 		s.shares[key] = p
 	}
 	return p
