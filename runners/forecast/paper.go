@@ -37,6 +37,7 @@ var (
 	_ models.Blocker   = paperCard{}
 	_ models.Packer    = paperCard{}
 	_ models.Mixer     = paperCard{}
+	_ models.Unpacker  = paperCard{}
 	_ engine.Companion = paperCard{}
 )
 
@@ -50,7 +51,7 @@ func (p paperCard) MixtureBytes(tokens, width, ff, _, perToken int) int64 {
 }
 
 // onPaper is a model on a device of so many bytes that is not there.
-func onPaper(c models.Config, model, dtype, device string, memory int64) (*models.Model, error) {
+func onPaper(of *models.Files, model, dtype, device string, memory int64) (*models.Model, error) {
 	p := &paper{name: device, total: memory}
 	switch dtype {
 	case "auto":
@@ -70,13 +71,17 @@ func onPaper(c models.Config, model, dtype, device string, memory int64) (*model
 	if engine.OnHost(device) {
 		d = p
 	}
-	return models.Load(d, models.RandomFiles(c, model, 1), nil)
+	files := models.RandomFiles(of.Config, model, 1)
+	if of.Source != nil {
+		files.Source = of.Source
+	}
+	return models.Load(d, files, nil)
 }
 
 // sheet is a weight on paper.
 type sheet struct {
-	rows, cols int
-	bytes      int64
+	rows, cols   int
+	bytes, plain int64 // and when it is unpacked
 }
 
 func (s sheet) Rows() int    { return s.rows }
@@ -88,9 +93,35 @@ func (p *paper) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
 	for _, part := range parts {
 		s.rows += part.Rows()
 	}
-	s.bytes = int64(s.rows) * int64(s.cols) * int64(p.kind.Size())
+	s.plain = int64(s.rows) * int64(s.cols) * int64(p.kind.Size())
+	s.bytes = s.plain
 	p.held += s.bytes
 	return s, nil
+}
+
+// LoadWeight counts what a card would hold, which leaves some storages as they are.
+func (p paperCard) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
+	w, err := p.paper.LoadWeight(parts, bias)
+	s := w.(sheet)
+	p.held -= s.bytes
+	s.bytes = cuda.WeightBytes(p.kind, parts)
+	p.held += s.bytes
+	return s, err
+}
+
+// WeightBytes is what a part takes.
+func (p paperCard) WeightBytes(part engine.Stored) int64 {
+	return cuda.WeightBytes(p.kind, []engine.Stored{part})
+}
+
+// UnpackBytes is what a product of many rows takes where the weight is packed.
+func (p paperCard) UnpackBytes(weights ...engine.Weight) int64 {
+	for _, w := range weights {
+		if s := w.(sheet); s.bytes < s.plain {
+			return cuda.UnpackBytes(len(weights), s.plain)
+		}
+	}
+	return 0
 }
 
 func (p *paper) LoadVector(v engine.Stored) (engine.Array, error) {
