@@ -39,7 +39,7 @@ func TestKernelsAgree(t *testing.T) {
 		var all []float32
 		for _, s := range enginetest.Storages {
 			cols := 1568
-			if s == engine.Q4K || s == engine.Q6K {
+			if s == engine.Q4K || s == engine.Q5K || s == engine.Q6K {
 				cols = 1792
 			}
 			w, err := d.LoadWeight([]engine.Stored{enginetest.Random("w", s, 75, cols, rng)}, nil)

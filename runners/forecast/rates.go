@@ -109,7 +109,7 @@ type pace struct {
 }
 
 // open works out the shares of the roofs that measured times are.
-func (r Rates) open(find func(model string) (models.Config, error)) (*pace, error) {
+func (r Rates) open(find func(model string) (*models.Files, error)) (*pace, error) {
 	p := &pace{Rates: r}
 	opened := map[string]*models.Model{}
 	for i, row := range r.Rows {
@@ -119,9 +119,9 @@ func (r Rates) open(find func(model string) (models.Config, error)) (*pace, erro
 		key := row.Model + " " + row.DType
 		m := opened[key]
 		if m == nil {
-			c, err := find(row.Model)
+			files, err := find(row.Model)
 			if err == nil {
-				m, err = onPaper(c, row.Model, row.DType, r.Device, math.MaxInt64/4)
+				m, err = onPaper(files, row.Model, row.DType, r.Device, math.MaxInt64/4)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("rates: row %d: %w", i+1, err)
