@@ -31,8 +31,12 @@ func packedBytes(s engine.Storage, cols int) (codes, scales int) {
 	return cols, 4 * blocks(cols, engine.ScaleColumns)
 }
 
-// WeightBytes is how much memory LoadWeight takes for a part.
+// WeightBytes is how much memory LoadWeight takes for a part, without what fills up tiles of rows.
 func (d *Device) WeightBytes(part engine.Stored) int64 {
+	if pieces, _ := d.piecesInBlocks([]engine.Stored{part}); pieces != nil {
+		b := blockStorages[part.Storage()]
+		return int64(part.Rows()) * int64(part.Cols()/b.numbers*b.bytes)
+	}
 	if d.packable([]engine.Stored{part}) {
 		codes, scales := packedBytes(part.Storage(), part.Cols())
 		return int64(part.Rows()) * int64(codes+scales)
@@ -115,7 +119,9 @@ func pack(codes, scales, raw []byte, s engine.Storage) bool {
 // nibble is number i of a block's 32 codes.
 func nibble(codes []byte, i int) byte { return codes[i%16] >> (i / 16 * 4) & 15 }
 
-func (w *weight) packed() bool { return w.storage == engine.MXFP4 || w.storage == engine.E4M3 }
+func (w *weight) packed() bool {
+	return w.storage == engine.MXFP4 || w.storage == engine.E4M3 || inBlocks(w.storage) || w.pieces != nil
+}
 
 // packedName is what kernels of a storage have in their names.
 func packedName(s engine.Storage) string {
@@ -149,7 +155,7 @@ func (d *Device) plain(w *weight) (p *weight, done func(), ok bool) {
 	}
 	d.unpack(room, w, 0, 0, 1)
 	copied := *w
-	copied.address, copied.storage = room, engine.BF16
+	copied.address, copied.storage, copied.pieces = room, engine.BF16, nil
 	return &copied, done, true
 }
 
@@ -159,8 +165,20 @@ func (d *Device) plainBytes(w *weight) int64 {
 
 // unpack writes a weight to room, or count experts of a table from skip on, all alike.
 func (d *Device) unpack(room uint64, w *weight, table uint64, skip, count int) {
+	for _, p := range w.pieces { // which no experts of a table have
+		d.unpack(room, p, 0, 0, 1)
+		room += uint64(d.plainBytes(p))
+	}
+	if w.pieces != nil {
+		return
+	}
+	file, name := "matmul_packed", packedName(w.storage)
+	if inBlocks(w.storage) {
+		name = blockName(w.storage)
+		file = "matmul_" + name
+	}
 	d.card.Args(room, w.address, table).Int(skip).Long(w.rows, w.cols)
-	d.card.Launch(d.card.Kernel("matmul_packed", "unpack_"+packedName(w.storage)), blocks(w.rows*w.cols, 8*256), count, 256, 0)
+	d.card.Launch(d.card.Kernel(file, "unpack_"+name), blocks(w.rows*w.cols, 8*256), count, 256, 0)
 }
 
 // roomBytes is the most memory that experts are unpacked into at a time.
@@ -201,8 +219,10 @@ func (d *Device) UnpackBytes(weights ...engine.Weight) int64 {
 	for _, w := range weights {
 		own = append(own, d.weight("UnpackBytes", w))
 	}
-	if len(own) == 0 || !own[0].packed() {
-		return 0
+	for _, w := range own {
+		if w.packed() {
+			return card.Takes(int64(max(1, d.roomFor(own))) * d.plainBytes(w))
+		}
 	}
-	return card.Takes(int64(d.roomFor(own)) * d.plainBytes(own[0]))
+	return 0
 }

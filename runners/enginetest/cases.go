@@ -60,6 +60,7 @@ var cases = []operation{
 	{"step", decodeStep, "Step Replay Companions"},
 	{"cap", softCap, "Cap"},
 	{"linear attention", linear, "LinearAttention GateOutput"},
+	{"linear attention steps", linearSteps, "AttendStates LinearAttention"},
 	{"argmax", argMax, "ArgMax"},
 	{"divergence", divergence, "Divergence"},
 }

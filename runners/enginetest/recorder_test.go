@@ -153,6 +153,9 @@ func (r *recorder) Refused(b engine.Batch) []error {
 func (r *recorder) LinearAttention(out, in engine.Array, s engine.State, by engine.LinearAttention) {
 	r.note("LinearAttention").(engine.LinearAttender).LinearAttention(out, in, s, by)
 }
+func (r *recorder) AttendStates(out, in engine.Array, b engine.Batch, layer int, by engine.LinearAttention) {
+	r.note("AttendStates").(engine.LinearAttender).AttendStates(out, in, b, layer, by)
+}
 func (r *recorder) GateOutput(x, gate engine.Array) {
 	r.note("GateOutput").(engine.LinearAttender).GateOutput(x, gate)
 }

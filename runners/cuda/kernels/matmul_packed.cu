@@ -97,7 +97,7 @@ DEVICE void matmul_packed(D *dst, const bf16 *x, const u8 *w, const float *bias,
     from = x + (first + min(g, m - 1)) * cols;
   }
   if (late) load();
-  Before<MT, 1, D> before(dst, m, row0, rows, add);
+  Before<MT, 1, D> before(dst, m, row0, rows, rows, add);
   float sum[MT][1][4];
   UNROLL for (int i = 0; i < MT; i++)
     UNROLL for (int e = 0; e < 4; e++) sum[i][0][e] = 0.f;
@@ -109,7 +109,7 @@ DEVICE void matmul_packed(D *dst, const bf16 *x, const u8 *w, const float *bias,
     UNROLL for (int i = 0; i < MT; i++) turn[i].add(sum[i][0], xv);
     UNROLL for (int i = 0; i < MT; i++) turn[i] = ahead[i];
   }
-  leave<MT, 1, 8>(sum, partial, dst, before, bias, m, row0, rows, add);
+  leave<MT, 1, 8>(sum, partial, dst, before, bias, m, row0, rows, rows, add);
 }
 
 // dst (count, rows, cols): the weight w, or those of `count` experts from experts[skip] on;
