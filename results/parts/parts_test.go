@@ -222,9 +222,15 @@ func TestRowsCountNotParts(t *testing.T) {
 // A row without an error beats one with, wherever it stands; of two with errors the first
 // stays.
 func TestErrorsAreBeaten(t *testing.T) {
-	for _, names := range [][2]string{{"a", "b"}, {"b", "a"}} {
+	for _, c := range []struct {
+		names [2]string
+		fail  func(r *results.Row)
+	}{
+		{[2]string{"a", "b"}, noMemory}, {[2]string{"b", "a"}, noMemory},
+		{[2]string{"a", "b"}, noPrompt}, {[2]string{"b", "a"}, noPrompt},
+	} {
+		names, fail := c.names, c.fail
 		dir := t.TempDir()
-		fail := func(r *results.Row) { r.Score, r.Error = nil, "no memory" }
 		for i := range 2 {
 			part{dir: dir, p: Part{i, 2}, attempt: names[0], run: question(), change: fail}.make(t, all)
 		}
@@ -236,6 +242,14 @@ func TestErrorsAreBeaten(t *testing.T) {
 		}
 		equal(t, dir)
 	}
+}
+
+func noMemory(r *results.Row) { r.Score, r.Error = nil, "no memory" }
+
+// noPrompt fails before there is a prompt, so that the row has another identity than once it is answered.
+func noPrompt(r *results.Row) {
+	r.Score, r.Error = nil, "no tokenizer"
+	r.ID = r.Key("no prompt")
 }
 
 // What would not be one run is refused, with its name, and nothing is changed.

@@ -152,7 +152,7 @@ func TestForecast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Prompts != 60 || f.RowSteps != 20*19*(128+512+64) || f.Tasks[1].RowSteps != 20*19*512 || f.Tasks[1].Prompts != 20 {
+	if f.Prompts != 60 || f.RowSteps != 20*19*(127+511+63) || f.Tasks[1].RowSteps != 20*19*511 || f.Tasks[1].Prompts != 20 {
 		t.Errorf("%d prompts, %d row-steps, %+v", f.Prompts, f.RowSteps, f.Tasks)
 	}
 	if sum := f.Prefill + f.Choice + f.Decode; f.Total != sum || math.Abs(f.Cost-3.5*f.Total/3600) > 1e-9 || f.Together < 19 || f.Together > 1024 {

@@ -12,11 +12,12 @@ import (
 // paper is a device that is not there. It takes weights, counts their bytes, and says what a device says of its memory; it
 // computes nothing: an operation on it is a mistake of this package, and panics.
 type paper struct {
-	engine.Device // nil
-	name          string
-	kind          engine.Type
-	total         int64 // bytes
-	held, vectors int64 // of weights, and of norms
+	engine.Device         // nil
+	engine.LinearAttender // nil: every device that a forecast knows has it
+	name                  string
+	kind                  engine.Type
+	total                 int64 // bytes
+	held, vectors         int64 // of weights, and of norms
 }
 
 func (p *paper) Name() string             { return p.name }
@@ -34,11 +35,12 @@ func (p *paper) Memory() engine.Memory {
 type paperCard struct{ *paper }
 
 var (
-	_ models.Blocker   = paperCard{}
-	_ models.Packer    = paperCard{}
-	_ models.Mixer     = paperCard{}
-	_ models.Unpacker  = paperCard{}
-	_ engine.Companion = paperCard{}
+	_ models.Blocker       = paperCard{}
+	_ models.Packer        = paperCard{}
+	_ models.Mixer         = paperCard{}
+	_ models.LinearPlanner = paperCard{}
+	_ models.Unpacker      = paperCard{}
+	_ engine.Companion     = paperCard{}
 )
 
 func (p paperCard) BlockTokens() int        { return cuda.BlockTokens }
@@ -49,6 +51,12 @@ func (p paperCard) Takes(bytes int64) int64 { return card.Takes(bytes) }
 func (p paperCard) MixtureBytes(tokens, width, ff, _, perToken int) int64 {
 	return int64(tokens) * int64(perToken) * int64(2*width+3*ff) * int64(p.kind.Size())
 }
+
+func (p paperCard) LinearBytes(tokens int, by engine.LinearAttention) int64 {
+	return cuda.LinearBytes(tokens, by)
+}
+
+func (p paperCard) ServesLinear(by engine.LinearAttention) error { return cuda.ServesLinear(by) }
 
 // onPaper is a model on a device of so many bytes that is not there.
 func onPaper(of *models.Files, model, dtype, device string, memory int64) (*models.Model, error) {
@@ -88,13 +96,23 @@ func (s sheet) Rows() int    { return s.rows }
 func (s sheet) Cols() int    { return s.cols }
 func (s sheet) Bytes() int64 { return s.bytes }
 
+// LoadWeight counts FP8 and MXFP4 as they are stored, by which a host multiplies.
 func (p *paper) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
 	s := sheet{cols: parts[0].Cols()}
 	for _, part := range parts {
 		s.rows += part.Rows()
 	}
 	s.plain = int64(s.rows) * int64(s.cols) * int64(p.kind.Size())
-	s.bytes = s.plain
+	row := s.cols * p.kind.Size()
+	if engine.OnHost(p.name) {
+		switch parts[0].Storage() {
+		case engine.MXFP4:
+			row = s.cols/2 + s.cols/32
+		case engine.E4M3:
+			row = s.cols + 4*((s.cols+engine.ScaleColumns-1)/engine.ScaleColumns)
+		}
+	}
+	s.bytes = int64(s.rows) * int64(row)
 	p.held += s.bytes
 	return s, nil
 }
@@ -123,6 +141,17 @@ func (p paperCard) UnpackBytes(weights ...engine.Weight) int64 {
 	}
 	return 0
 }
+
+// New, Put and Get serve a number that is rounded to the device's type, which plays no part on paper.
+func (p *paper) New(t engine.Type, n int) (engine.Array, error) {
+	return engine.Array{Buffer: make([]float32, n), Len: n, Type: t}, nil
+}
+
+// Put keeps numbers as they are.
+func (p *paper) Put(a engine.Array, x []float32) { copy(a.Buffer.([]float32), x) }
+
+// Get gives them back.
+func (p *paper) Get(x []float32, a engine.Array) { copy(x, a.Buffer.([]float32)) }
 
 func (p *paper) LoadVector(v engine.Stored) (engine.Array, error) {
 	p.vectors += 4 * int64(v.Cols())

@@ -146,6 +146,11 @@ func (r Rates) open(find func(model string) (*models.Files, error)) (*pace, erro
 			p.used = append(p.used, fmt.Sprintf("%s: a step of %d rows after %d tokens in %.3g ms", row.Model, row.Batch, row.Length, 1000*row.StepSeconds))
 		}
 	}
+	for _, x := range slices.Concat(p.prefill, p.steps) {
+		if !(x.share > 0) || math.IsInf(x.share, 0) || math.IsInf(1/x.share, 0) {
+			return nil, fmt.Errorf("rates: a share of %v of the roofs %+v at %v tokens or rows: no card reaches that", x.share, r.Roofs, x.at)
+		}
+	}
 	if len(p.prefill) == 0 || len(p.steps) == 0 {
 		return nil, fmt.Errorf("rates: %d prefills and %d steps were measured: want one of each", len(p.prefill), len(p.steps))
 	}

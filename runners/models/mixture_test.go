@@ -57,11 +57,14 @@ func TestQwen3MoEConfig(t *testing.T) {
 
 // TestShapes: a shape has as many numbers as the published model. Sources: the model cards of
 // Qwen3-8B (8.2B), Qwen3-30B-A3B (30.5B), gpt-oss-20b (20.9B, arXiv 2508.10925, table 1),
-// and Keras' preset gemma3_12b_text, whose vocabulary has 64 fewer tokens.
+// and Keras' preset gemma3_12b_text, whose vocabulary has 64 fewer tokens. Of qwen3.5-9b the numbers are added up: 24 layers
+// with 4096·(8192+4096+64) + 4096·4096 of linear attention, its 8192·4 + 64 + 128 and a feed-forward of 3·4096·12288, 8 with
+// 4096·256·(2·16+2·4) + 4096·4096 of attention and 2·256, two norms each, the last, and 2·248320·4096.
 func TestShapes(t *testing.T) {
 	for name, want := range map[string]struct{ least, most, bytes float64 }{
 		"qwen3-8b": {8.15e9, 8.25e9, 16.4e9}, "qwen3-30b-a3b": {30.45e9, 30.55e9, 61.1e9},
 		"qwen3-30b-a3b,storage=fp8": {30.45e9, 30.55e9, 31.2e9}, "gpt-oss-20b": {20.85e9, 20.95e9, 13.8e9},
+		"qwen3.5-9b":              {8953803264, 8953803264, 17.9e9},
 		"llama-3-8b,storage=q8_0": {8.0e9, 8.1e9, 8.53e9}, "llama-3-8b,storage=q4_k": {8.0e9, 8.1e9, 4.52e9}, // 34/32 and 144/256 bytes a number
 		"gemma-3-12b": {11765788416 + 64*3840, 11765788416 + 64*3840, 23.5e9},
 	} {
