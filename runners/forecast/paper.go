@@ -96,7 +96,7 @@ func (s sheet) Rows() int    { return s.rows }
 func (s sheet) Cols() int    { return s.cols }
 func (s sheet) Bytes() int64 { return s.bytes }
 
-// LoadWeight counts FP8 and MXFP4 as they are stored, where the device multiplies by them so.
+// LoadWeight counts FP8 and MXFP4 as they are stored, by which a host multiplies.
 func (p *paper) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
 	s := sheet{cols: parts[0].Cols()}
 	for _, part := range parts {
