@@ -233,6 +233,14 @@ func TestFullInFormats(t *testing.T) {
 	}
 }
 
+// TestSeriesOfFormats: a line of rows whose cache has no format is that of the device's own type, not of no cache.
+func TestSeriesOfFormats(t *testing.T) {
+	_, names, err := named(crossedSet().Rows, "cache", 20)
+	if err != nil || strings.Join(names, " ") != "f16 fp8_s1 int8_th kivi2 q4_0 native" {
+		t.Errorf("%q, %v", names, err)
+	}
+}
+
 // TestTitleOfFormats: a title counts policies, not policies times formats.
 func TestTitleOfFormats(t *testing.T) {
 	set := crossedSet()
