@@ -3,6 +3,7 @@ package compress
 import (
 	"errors"
 	"fmt"
+	"sort"
 	"sync"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -67,6 +68,7 @@ var errNoModel = errors.New("a budget in bytes is a capacity of a model's caches
 // fitted is the largest capacity up to n of which the cache takes no more bytes than that of
 // as many tokens as the budget says in 16 bits, one copy per KV head: the same for every head,
 // unless the policy says otherwise; then the sums are compared, at the most that heads of any lengths take.
+// A budget above a prompt keeps everything, as one in tokens does.
 func (v Variant) fitted(n int) fitted {
 	if v.fit == nil {
 		return fitted{err: errNoModel}
@@ -82,21 +84,25 @@ func (v Variant) fitted(n int) fitted {
 }
 
 func (v Variant) search(n int) fitted {
-	s := v.fit.Shape
 	asked := v.budget.At(0, n).Tokens
-	budget := int64(s.Layers) * int64(s.Heads.KV) * cacheformat.Half.Bytes(min(asked, n), s.Heads.Size)
-	token := 0.0 // the least bytes that a token takes
-	for i := range s.Layers {
-		token += float64(s.Heads.KV) * s.Format(v.stored(), i).TokenBytes(s.Heads.Size)
+	budget := int64(v.fit.Layers) * int64(v.fit.Heads.KV) * cacheformat.Half.Bytes(asked, v.fit.Heads.Size)
+	if asked > n && v.whole(n) <= budget {
+		return fitted{tokens: asked} // everything is within it, in one copy
 	}
-	for c := min(n, int(float64(budget)/token+1e-9)); c > 0; c-- {
-		bytes, err := v.bytes(c, n)
-		if err != nil {
+	// A policy may make less of a capacity than it is, such as whole chunks: what its entries take when all are encoded says
+	// from where down to look. It grows with the capacity but for PyramidKV's rounding, which is below half a token for each layer.
+	above := sort.Search(n, func(i int) bool { return v.encoded(i+1, n) > float64(budget)+1e-6 })
+	for c := min(n, above+v.fit.Layers); c > 0; c-- {
+		if v.bytes(c, n) > budget {
+			continue
+		}
+		if err := v.checked(c, n); err != nil {
 			return fitted{err: fmt.Errorf("%s of the bytes: at most %d tokens fit: %w", v.budget.share(), c, err)}
 		}
-		if bytes <= budget {
-			return fitted{tokens: c}
-		}
+		return fitted{tokens: c}
+	}
+	if v.Reads() {
+		return fitted{err: fmt.Errorf("%s of the bytes: %s frees nothing, and its whole cache does not fit", v.budget.share(), v.Method())}
 	}
 	return fitted{err: fmt.Errorf("%s of the bytes: not one token of %s fits", v.budget.share(), v.stored().Name)}
 }
@@ -109,23 +115,48 @@ func (v Variant) stored() *cacheformat.Format {
 	return v.format
 }
 
-// bytes is what the cache of a prompt of n tokens takes with a capacity of c; where heads differ in
-// length, the most that it may.
-func (v Variant) bytes(c, n int) (int64, error) {
-	s, capacity := v.fit.Shape, Capacity{c, float64(c)}
-	var all int64
-	for i := range s.Layers {
-		l := Layer{Index: i, Layers: s.Layers, Tokens: n, Attention: engine.Attention{Heads: s.Heads}}
-		if err := v.method.policy.Check(l, capacity); err != nil {
-			return 0, err
-		}
-		e := v.method.policy.Expect(l, capacity)
-		f := s.Format(v.stored(), i)
-		if e.PerHead > 0 {
-			all += int64(e.Heads) * f.Bytes(e.PerHead, s.Heads.Size)
-		} else {
-			all += f.MostBytes(e.Most(), e.Heads, s.Heads.Size)
+// whole is what the full cache of a prompt of n tokens takes in the variant's format.
+func (v Variant) whole(n int) int64 {
+	everything := Full
+	everything.format, everything.fit = v.format, v.fit
+	return everything.bytes(n, n)
+}
+
+// checked reports a capacity of c that cannot work for a prompt of n tokens.
+func (v Variant) checked(c, n int) error {
+	for i := range v.fit.Layers {
+		if err := v.method.policy.Check(v.fit.layer(i, n), Capacity{c, float64(c)}); err != nil {
+			return err
 		}
 	}
-	return all, nil
+	return nil
+}
+
+// bytes is what the cache of a prompt of n tokens takes with a capacity of c; where heads differ in
+// length, the most that it may.
+func (v Variant) bytes(c, n int) (all int64) {
+	size := v.fit.Heads.Size
+	for i := range v.fit.Layers {
+		e, f := v.method.policy.Expect(v.fit.layer(i, n), Capacity{c, float64(c)}), v.fit.Format(v.stored(), i)
+		if e.PerHead > 0 {
+			all += int64(e.Heads) * f.Bytes(e.PerHead, size)
+		} else {
+			all += f.MostBytes(e.Most(), e.Heads, size)
+		}
+	}
+	return all
+}
+
+// encoded is the same if no entry were left in a residual: no more than bytes.
+func (v Variant) encoded(c, n int) (all float64) {
+	for i := range v.fit.Layers {
+		e, f := v.method.policy.Expect(v.fit.layer(i, n), Capacity{c, float64(c)}), v.fit.Format(v.stored(), i)
+		all += float64(e.Most()) * min(f.TokenBytes(v.fit.Heads.Size), float64(cacheformat.Half.Bytes(1, v.fit.Heads.Size)))
+	}
+	return all
+}
+
+// layer is a place in a prompt of n tokens.
+func (s Shape) layer(index, n int) Layer {
+	return Layer{Index: index, Layers: s.Layers, Tokens: n, Attention: engine.Attention{Heads: s.Heads}}
 }

@@ -21,7 +21,9 @@ type Definition struct {
 	// Unbudgeted policies have no capacity: what they keep follows from their
 	// parameters and the prompt.
 	Unbudgeted bool
-	New        func(a Arguments) (Policy, error)
+	// ByLayer policies give each layer a capacity of its own.
+	ByLayer bool
+	New     func(a Arguments) (Policy, error)
 }
 
 // Kind is what a parameter's values are.

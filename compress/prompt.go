@@ -98,6 +98,17 @@ func (v Variant) Capacity(layer, n int) (tokens int, ok bool) {
 	return min(n, v.at(layer, n).Tokens), true
 }
 
+// Allowed is Capacity of every layer; ok is false also where layers have capacities that differ.
+func (v Variant) Allowed(n int) (tokens int, ok bool) {
+	tokens, ok = v.Capacity(0, n)
+	for i := range v.budget.list {
+		if other, _ := v.Capacity(i, n); other != tokens {
+			return 0, false
+		}
+	}
+	return tokens, ok
+}
+
 // Expect says what the variant's cache of a layer must hold. Where nothing is
 // dropped there is one copy per KV head, whatever the policy does otherwise.
 func (v Variant) Expect(l Layer) Expectation {
@@ -175,6 +186,30 @@ func (v Variant) KeepsAll(layers, n int) bool {
 		}
 	}
 	return true
+}
+
+// Level returns the name of a policy that is to give each layer a capacity of its own and gives all of them the same for a prompt
+// of n tokens, as PyramidKV does where its last layer would be left with too little; else it is empty.
+func (v Variant) Level(layers, n int) string {
+	m := &v.method
+	for !m.definition.ByLayer {
+		if m = m.inner; m == nil {
+			return ""
+		}
+	}
+	if layers < 2 {
+		return ""
+	}
+	at := func(i int) int {
+		e := v.Expect(Layer{Index: i, Layers: layers, Tokens: n, Attention: engine.Attention{Heads: engine.Heads{Query: 1, KV: 1}}})
+		return e.Most()
+	}
+	for i := 1; i < layers; i++ {
+		if at(i) != at(0) {
+			return ""
+		}
+	}
+	return m.definition.Name
 }
 
 func (v Variant) keep(ops Ops, l Layer) (Kept, error) {

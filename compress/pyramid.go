@@ -23,7 +23,8 @@ func init() {
 			formParameter("whose schedule: kvpress (the window counts within a layer's share), factory (whole numbers, the window besides), ffy0 (as factory, never uniform)"),
 			{Name: "beta", Kind: Whole, Default: "20", Least: 1, Help: "steepness: the top layer has 1/beta of the mean"},
 		},
-		Inner: "snapkv",
+		Inner:   "snapkv",
+		ByLayer: true,
 		New: func(a Arguments) (Policy, error) {
 			s, err := ranked("pyramid", a.Inner)
 			if err != nil {

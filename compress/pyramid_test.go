@@ -93,3 +93,29 @@ func TestPyramidErrors(t *testing.T) {
 		}
 	}
 }
+
+// With a window of 16 and the top layer's share a twentieth of the mean, the slope begins at a capacity of 320.
+func TestLevel(t *testing.T) {
+	for text, want := range map[string]string{
+		"pyramid(snapkv(w=16),cap=319)":         "pyramid",
+		"pyramid(snapkv(w=16),cap=321)":         "",
+		"ada(pyramid(snapkv(w=16)),cap=319)":    "pyramid",
+		"ada(pyramid(snapkv(w=16)),cap=321)":    "",
+		"pyramid(snapkv(w=16),beta=5,cap=319)":  "",
+		"pyramid(snapkv(w=16),beta=5,cap=25%)":  "",
+		"pyramid(snapkv(w=16),beta=5,cap=2.5%)": "pyramid",
+		"snapkv(w=16,cap=319)":                  "",
+		"full":                                  "",
+	} {
+		v, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Level(8, 2048); got != want {
+			t.Errorf("%s: %q is level, want %q", text, got, want)
+		}
+		if v.Level(1, 2048) != "" {
+			t.Errorf("%s: a single layer has no slope", text)
+		}
+	}
+}

@@ -23,7 +23,8 @@ type method struct {
 	settings   []Setting // every parameter's canonical text
 	inner      *method
 	policy     Policy
-	lengths    []int // of per-layer lists, those of the inner policy included
+	lengths    []int     // of per-layer lists, those of the inner policy included
+	window     List[int] // its observation window, or that of the inner policy; nil without one
 }
 
 // Full is the cache nothing is dropped from.
@@ -108,11 +109,23 @@ func newMethod(c Call) (method, error) {
 		if err != nil {
 			return m, err
 		}
-		m.inner, a.Inner = &built, built.policy
+		m.inner, a.Inner, m.window = &built, built.policy, built.window
 		m.lengths = append(m.lengths, built.lengths...)
+	}
+	if _, err := d.parameter(windowParameter.Name); err == nil {
+		m.window = a.Whole(windowParameter.Name)
 	}
 	m.policy, err = d.New(a)
 	return m, err
+}
+
+// Window is the observation window of a layer, in positions: the last ones of the prompt,
+// which every head keeps whatever they score. It is 0 for a policy without one.
+func (v Variant) Window(layer int) int {
+	if v.method.window == nil {
+		return 0
+	}
+	return v.method.window.At(layer)
 }
 
 // check reports lists of different lengths, and parameters that can't work with

@@ -214,3 +214,38 @@ func TestRandomDraws(t *testing.T) {
 		}
 	}
 }
+
+// TestAllowed: a budget that differs by layer is no number of tokens of all layers.
+func TestAllowed(t *testing.T) {
+	for text, want := range map[string]int{
+		"full": -1, "recent(cap=64)": 64, "recent(cap=64|128)": -1, "recent(cap=128|64)": -1, "recent(cap=64|64)": 64,
+		"recent(cap=1000|2000)": 200,                                                                              // both are above the prompt
+		"recent(cap=25%|50%)":   -1, "recent(cap=25%)": 50, "recent(cap=25%|50)": 50, "recent(cap=bytes:50%)": -1, // of no model
+	} {
+		v, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := v.Allowed(200); ok != (want > 0) || ok && got != want {
+			t.Errorf("%s: %d, %v of 200 tokens, want %d", text, got, ok, want)
+		}
+	}
+}
+
+// A policy's observation window is known by layer, also where another is built on it.
+func TestWindow(t *testing.T) {
+	for text, want := range map[string][]int{
+		"full": {0, 0}, "recent(cap=40)": {0, 0}, "tova(cap=40)": {0, 0}, "snapkv(cap=40,w=8)": {8, 8}, "snapkv(cap=40,w=8|4)": {8, 4},
+		"h2o(cap=40,w=5)": {5, 5}, "ada(cap=40,snapkv(w=8|4))": {8, 4}, "think(w=6)": {6, 6}, "chunk(cap=40,knorm)": {0, 0}, "random(cap=40,w=3)": {3, 3},
+	} {
+		v, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for layer, w := range want {
+			if v.Window(layer) != w {
+				t.Errorf("%s, layer %d: %d, want %d", text, layer, v.Window(layer), w)
+			}
+		}
+	}
+}

@@ -160,6 +160,9 @@ func (t *babilongSet) Digest() string {
 	})
 }
 
+// MaxNew is the most new tokens of an answer.
+func (t *babilongSet) MaxNew(int) int { return t.maxNew }
+
 func (t *babilongSet) Sample(i int, m Model) Sample {
 	row := &t.rows[i]
 	s := Sample{

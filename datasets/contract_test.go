@@ -99,8 +99,9 @@ func TestContractDeclared(t *testing.T) {
 		if one, other := d.Own(), d.Own(); one == other {
 			t.Errorf("%s: Own returns the same options twice: one task's would be another's", d.Family)
 		}
-		if fields.NumField() != len(options) {
-			t.Errorf("%s: %d of %d fields are declared as options", d.Family, len(options), fields.NumField())
+		own := slices.DeleteFunc(reflect.VisibleFields(fields), func(f reflect.StructField) bool { return f.Anonymous })
+		if len(own) != len(options) {
+			t.Errorf("%s: %d of %d fields are declared as options", d.Family, len(options), len(own))
 		}
 		for _, o := range options {
 			if !name.MatchString(o.Name) || o.Help == "" {
@@ -152,8 +153,7 @@ func TestContractOptionsAsJSON(t *testing.T) {
 	}
 }
 
-// Samples are the same whenever, and by whomever, they are made, and say all that a
-// run needs.
+// Samples are the same each time that they are made, and say all that a run needs.
 func TestContractSamples(t *testing.T) {
 	for _, d := range Definitions() {
 		for _, name := range d.Names {
@@ -187,6 +187,7 @@ func TestContractSamples(t *testing.T) {
 					ids[s.Protocol+" "+s.ID] = true
 					samples = append(samples, s)
 				}
+				newTokens(t, task, samples)
 				order := slices.Clone(Order(task))
 				slices.Sort(order)
 				for i, x := range order {
@@ -220,6 +221,36 @@ func TestContractSamples(t *testing.T) {
 				}()
 				limits(t, name, o, m, samples)
 			})
+		}
+	}
+}
+
+// newTokens holds what a task says of its answers' length without making a sample to the samples: exactly, but where that
+// follows from the number of tokens of the expected answer.
+func newTokens(t *testing.T, task Task, samples []Sample) {
+	t.Helper()
+	says, ok := task.(interface{ MaxNew(int) int })
+	if !ok {
+		t.Error("it does not say how many new tokens an answer may have: a plan would take any number for it")
+		return
+	}
+	for i, s := range samples {
+		want := s.MaxNew
+		answer := " " + strings.Join(s.Answers, ", ")
+		by := aboutTokens(answer) - len(strings.Fields(answer)) // the stand-in's tokens are words
+		switch task := task.(type) {
+		case *needleTask:
+			want += 2 * by
+		case *madeTask:
+			if got := task.MaxNew(i); task.grid.cell(i).length > 0 && got > 0 { // a context of about that size has an answer of about that length
+				if got < want/2-8 || got > 2*want+64 {
+					t.Errorf("sample %d may have %d new tokens, and the task says about %d", i, want, got)
+				}
+				continue
+			}
+		}
+		if got := says.MaxNew(i); got != want {
+			t.Errorf("sample %d may have %d new tokens, and the task says %d, want %d", i, s.MaxNew, got, want)
 		}
 	}
 }
@@ -293,6 +324,9 @@ func limits(t *testing.T, name string, o Options, m Model, all []Sample) {
 		s := task.Sample(i, m)
 		if s.ID != all[i].ID || s.PromptSHA256 != all[i].PromptSHA256 {
 			t.Errorf("sample %d under a limit is %s, not %s", i, s.ID, all[i].ID)
+		}
+		if says, ok := task.(interface{ MaxNew(int) int }); ok && says.MaxNew(i) != 1 {
+			t.Errorf("sample %d: the task says %d new tokens at most; asked was 1", i, says.MaxNew(i))
 		}
 		if s.MaxNew != 1 || s.Metric != "recalled" {
 			t.Errorf("sample %d: at most %d new tokens, metric %s; asked were 1 and recalled", i, s.MaxNew, s.Metric)

@@ -25,25 +25,18 @@ func init() {
 		Names:  append(groups["graphwalks"], groups["graphwalks-2025"]...),
 		Groups: groups,
 		Origin: &Origin{Source: "openai/graphwalks on the Hugging Face hub", Licence: "MIT", Inside: "prompts of two editions, graphs made here, graders"},
-		Own:    func() any { return &GraphWalksOptions{Seed: 42, OutDegree: 4} },
+		Own:    func() any { return &GraphWalksOptions{MadeOptions: MadeOptions{Seed: 42}, OutDegree: 4} },
 		Open:   openGraphWalks,
 	})
 }
 
 // GraphWalksOptions say which graphs to draw.
 type GraphWalksOptions struct {
-	// Lengths are the longest prompts in tokens; default 1024, 2048, 4096.
-	Lengths []int `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
-	// Sizes asks instead for graphs of so many nodes.
-	Sizes []int `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
+	MadeOptions // by default lengths of 1024, 2048, 4096 and 3 trials, of one where lengths or sizes are asked for
 	// OutDegree is the number of edges from each node.
 	OutDegree int `option:"out-degree" kind:"whole" least:"1" help:"edges from each node"`
 	// Hops are the depths of the breadth-first searches, one after the other over the trials; default 1, 2, 3.
 	Hops []int `option:"hops" kind:"whole" least:"1" help:"depths of the searches, in turn over the trials (default 1,2,3)"`
-	// Trials is the number of graphs for each length, by default 3 where no length is asked for, else 1.
-	Trials int `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
-	// Seed decides every graph and start.
-	Seed uint64 `option:"seed" kind:"seed" help:"of all that is drawn"`
 	// NewTokens is the most new tokens; default twice the answer's and 64.
 	NewTokens int `option:"new-tokens" kind:"whole" least:"1" help:"most new tokens; lm-evaluation-harness lets models think for 16384 (default twice the answer's and 64)" json:",omitempty"`
 }
@@ -59,7 +52,7 @@ func openGraphWalks(name string, o Options) (Task, error) {
 			return nil, &OptionError{fmt.Errorf("task %s: %d edges from a node, searches to the depths %v: have 1 to 1000", name, own.OutDegree, own.Hops)}
 		}
 	}
-	t := &madeTask{name: name, seed: own.Seed, grid: cells{lengths: own.Lengths, sizes: own.Sizes, trials: own.Trials}, recipe: recipe{
+	t := &madeTask{name: name, seed: own.Seed, grid: own.cells(), recipe: recipe{
 		version: graphwalksVersion, texts: graphwalks.Digest(), perUnit: 20 * own.OutDegree, least: 2,
 		make: func(rng *random, c cell, nodes int) (made, error) {
 			depth := 0

@@ -15,7 +15,7 @@ func TestGraphWalksPrompts(t *testing.T) {
 		number[graphwalks.Node(i)] = i
 	}
 	for _, name := range []string{"graphwalks.bfs", "graphwalks-2025.bfs", "graphwalks.parents"} {
-		task, err := Open(name, Options{Own: &GraphWalksOptions{Sizes: []int{50}, OutDegree: 3, Hops: []int{2, 1}, Trials: 4}})
+		task, err := Open(name, Options{Own: &GraphWalksOptions{MadeOptions: MadeOptions{Sizes: []int{50}, Trials: 4}, OutDegree: 3, Hops: []int{2, 1}}})
 		if err != nil {
 			t.Fatal(err)
 		}

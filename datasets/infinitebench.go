@@ -26,20 +26,16 @@ func init() {
 			Source: "OpenBMB/InfiniteBench, arXiv 2402.13718", Licence: "MIT; lm-eval's texts MIT, kvpress's Apache-2.0",
 			Inside: "prompts, rows made here as its builders make them, scorers",
 		},
-		Own:  func() any { return &InfiniteBenchOptions{Seed: 42, Protocol: "gpt4"} },
+		Own: func() any {
+			return &InfiniteBenchOptions{PlacedOptions: PlacedOptions{MadeOptions: MadeOptions{Seed: 42}}, Protocol: "gpt4"}
+		},
 		Open: openInfiniteBench,
 	})
 }
 
 // InfiniteBenchOptions say which rows to make.
 type InfiniteBenchOptions struct {
-	// Lengths are the longest prompts in tokens. Without Lengths and Sizes the rows are as many and as large as the
-	// benchmark's own.
-	Lengths []int     `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
-	Sizes   []int     `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
-	Depths  []float64 `option:"depths" kind:"depths" help:"places of what is asked for, how many or in percent (default 5, or the benchmark's)" json:",omitempty"`
-	Trials  int       `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
-	Seed    uint64    `option:"seed" kind:"seed" help:"of all that is drawn"`
+	PlacedOptions
 	// Protocol is the model whose prompt is used, or the program.
 	Protocol string `option:"protocol" kind:"text" help:"whose prompt: gpt4, yarn-mistral, claude2, kimi, lm-eval, kvpress"`
 }
@@ -150,7 +146,7 @@ func openInfiniteBench(name string, o Options) (Task, error) {
 		metric = "infinitebench_find_lm_eval"
 	}
 	t := &madeTask{
-		name: name, protocol: protocol, seed: own.Seed, grid: cells{lengths: own.Lengths, sizes: own.Sizes, depths: own.Depths, trials: own.Trials},
+		name: name, protocol: protocol, seed: own.Seed, grid: own.cells(),
 		recipe: recipe{
 			version: infinitebenchVersion, texts: infinitebench.Digest(), perUnit: def.perUnit, least: def.least,
 			make: func(rng *random, c cell, size int) (made, error) {

@@ -136,11 +136,14 @@ func (t *instructionsTask) ID(i int) string {
 // paragraphs, or 120 words.
 const instructionsNew = 512
 
+// MaxNew is the most new tokens of an answer.
+func (t *instructionsTask) MaxNew(int) int { return capped(instructionsNew, t.maxNew) }
+
 func (t *instructionsTask) Sample(i int, m Model) Sample {
 	length, trial := t.cell(i)
 	s := Sample{
 		Task: t.name, TaskVersion: instructionsVersion, ID: t.ID(i), Metric: t.metric, End: EndGeneration, Length: length,
-		MaxNew: capped(instructionsNew, t.maxNew),
+		MaxNew: t.MaxNew(i),
 	}
 	// Instructions follow from the trial alone, so that they are the same in each place and at each length.
 	rng := newRandom(fmt.Sprintf("instructions %d %d | %d %d", instructionsVersion, t.o.Instructions, t.o.Seed, trial))

@@ -21,20 +21,14 @@ func init() {
 			Source: "nelson-liu/lost-in-the-middle, arXiv 2307.03172, and princeton-nlp/HELMET, arXiv 2410.02694", Licence: "MIT",
 			Inside: "prompts, pairs made here, scorers",
 		},
-		Own:  func() any { return &JSONKVOptions{Seed: 42} },
+		Own:  func() any { return &JSONKVOptions{PlacedOptions{MadeOptions: MadeOptions{Seed: 42}}} },
 		Open: openJSONKV,
 	})
 }
 
 // JSONKVOptions say which objects to make.
 type JSONKVOptions struct {
-	// Lengths are the longest prompts in tokens. Without Lengths and Sizes the objects are as large as the
-	// benchmark's own.
-	Lengths []int     `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
-	Sizes   []int     `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
-	Depths  []float64 `option:"depths" kind:"depths" help:"places of what is asked for, how many or in percent (default 5, or the benchmark's)" json:",omitempty"`
-	Trials  int       `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
-	Seed    uint64    `option:"seed" kind:"seed" help:"of all that is drawn"`
+	PlacedOptions
 }
 
 //go:embed jsonkv/prompts.json
@@ -67,7 +61,7 @@ func openJSONKV(name string, o Options) (Task, error) {
 		published, metric = cells{unit: "pairs", sizes: []int{50, 105, 220, 440, 900, 1800}, depths: DepthGrid(6), trials: 17}, "helmet_json_kv"
 		least += jsonkvTexts().HELMET.Shots
 	}
-	t := &madeTask{name: name, seed: own.Seed, grid: cells{lengths: own.Lengths, sizes: own.Sizes, depths: own.Depths, trials: own.Trials}, recipe: recipe{
+	t := &madeTask{name: name, seed: own.Seed, grid: own.cells(), recipe: recipe{
 		version: jsonkvVersion, texts: string(jsonkvJSON), perUnit: 50, least: least,
 		make: func(rng *random, c cell, size int) (made, error) {
 			pairs, asked := rng.pairs(size), c.among(size)

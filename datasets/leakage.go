@@ -99,6 +99,9 @@ func (t *leakageTask) Size(i int) int {
 // leakageNew is how many tokens an answer may have, as in the paper.
 const leakageNew = 256
 
+// MaxNew is the most new tokens of an answer.
+func (t *leakageTask) MaxNew(int) int { return capped(leakageNew, t.maxNew) }
+
 func (t *leakageTask) Sample(i int, m Model) Sample {
 	defence, list := t.text(i)
 	block := blockOf(list)
@@ -108,7 +111,7 @@ func (t *leakageTask) Sample(i int, m Model) Sample {
 	}
 	s := Sample{
 		Task: t.name, TaskVersion: leakageVersion, ID: t.ID(i), Metric: t.metric, End: EndGeneration,
-		MaxNew: capped(leakageNew, t.maxNew), Answers: []string{block, defence, both},
+		MaxNew: t.MaxNew(i), Answers: []string{block, defence, both},
 	}
 	err := s.systemPart(m, instructionWords().Guidelines+both, instructionWords().Repeat)
 	if err == nil {

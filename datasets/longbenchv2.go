@@ -185,12 +185,15 @@ func (t *longBenchV2Task) Digest() string {
 	})
 }
 
+// MaxNew is the most new tokens of an answer.
+func (t *longBenchV2Task) MaxNew(int) int { return capped(t.protocol.maxNew(), t.maxNew) }
+
 func (t *longBenchV2Task) Sample(i int, m Model) Sample {
 	row := &t.rows[i]
 	maxNew := t.protocol.maxNew()
 	s := Sample{
 		Task: longBenchV2Name, TaskVersion: longBenchV2Version, ID: t.ID(i), Protocol: t.protocol.name, Answers: []string{row.answer},
-		Metric: t.metric, MaxNew: capped(maxNew, t.maxNew), End: EndGeneration,
+		Metric: t.metric, MaxNew: t.MaxNew(i), End: EndGeneration,
 	}
 	err := errNoTokenizer
 	if m.Tokenizer != nil {

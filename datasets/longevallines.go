@@ -19,19 +19,14 @@ func init() {
 		Family: "longeval", Help: "find the number in a line by the line's name: LongEval's lines, as the SnapKV paper used them", Names: []string{"longeval.lines"},
 		Groups: map[string][]string{"longeval": {"longeval.lines"}},
 		Origin: &Origin{Source: "DachengLi1/LongChat", Licence: "Apache-2.0", Inside: "prompt, lines made here, scorer"},
-		Own:    func() any { return &LinesOptions{Seed: 42} },
+		Own:    func() any { return &LinesOptions{MadeOptions{Seed: 42}} },
 		Open:   openLines,
 	})
 }
 
 // LinesOptions say which records of lines to make.
 type LinesOptions struct {
-	// Lengths are the longest prompts in tokens. Without Lengths and Sizes the records are as long as the
-	// benchmark's own.
-	Lengths []int  `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
-	Sizes   []int  `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
-	Trials  int    `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
-	Seed    uint64 `option:"seed" kind:"seed" help:"of all that is drawn"`
+	MadeOptions
 }
 
 //go:embed lines/prompts.json
@@ -49,7 +44,7 @@ type registerLine struct{ name, number string }
 
 func openLines(name string, o Options) (Task, error) {
 	own := o.Own.(*LinesOptions)
-	t := &madeTask{name: name, seed: own.Seed, grid: cells{lengths: own.Lengths, sizes: own.Sizes, trials: own.Trials}, recipe: recipe{
+	t := &madeTask{name: name, seed: own.Seed, grid: own.cells(), recipe: recipe{
 		version: linesVersion, texts: string(linesJSON) + strings.Join(slices.Concat(firstWords, secondWords), " "), perUnit: 20, least: 1,
 		make: func(rng *random, _ cell, size int) (made, error) {
 			list := make([]registerLine, size)

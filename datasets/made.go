@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/snapbench/snapbench/metrics"
 )
@@ -19,6 +20,38 @@ type madeTask struct {
 	metric   string
 	maxNew   int
 	recipe
+
+	mu   sync.Mutex
+	news map[int]int // most new tokens by sample, as far as asked for
+}
+
+// MadeOptions are options of all families whose prompts a program makes.
+type MadeOptions struct {
+	// Lengths are the longest prompts in tokens. Without Lengths and Sizes the prompts are as many and as large as the
+	// benchmark's own.
+	Lengths []int `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
+	// Sizes asks instead for contexts of so many pieces.
+	Sizes []int `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
+	// Trials is the number of prompts for each length or size, and depth.
+	Trials int `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
+	// Seed decides all that is drawn.
+	Seed uint64 `option:"seed" kind:"seed" help:"of all that is drawn"`
+}
+
+// PlacedOptions are those of families that ask for something at a certain place.
+type PlacedOptions struct {
+	MadeOptions
+	Depths []float64 `option:"depths" kind:"depths" help:"places of what is asked for, how many or in percent (default 5, or the benchmark's)" json:",omitempty"`
+}
+
+func (o MadeOptions) cells() cells {
+	return cells{lengths: o.Lengths, sizes: o.Sizes, trials: o.Trials}
+}
+
+func (o PlacedOptions) cells() cells {
+	c := o.MadeOptions.cells()
+	c.depths = o.Depths
+	return c
 }
 
 // recipe says how a task's prompts are made.
@@ -78,6 +111,31 @@ func (t *madeTask) Size(i int) int {
 	return max(c.length, c.size*t.perUnit)
 }
 
+// MaxNew is about the most new tokens of an answer, which may follow from how many tokens the answer itself has.
+func (t *madeTask) MaxNew(i int) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n, ok := t.news[i]; ok {
+		return n
+	}
+	c := t.grid.cell(i)
+	size := c.size
+	if c.length > 0 {
+		size = c.length / max(1, t.perUnit)
+	}
+	n := promptsNew // of a sample that will be an error
+	if p, err := t.make(t.random(c), c, max(size, t.least)); err == nil {
+		if n = p.maxNew; n == 0 {
+			n = 2*aboutTokens(" "+strings.Join(p.answers, ", ")) + p.spare
+		}
+	}
+	if t.news == nil {
+		t.news = map[int]int{}
+	}
+	t.news[i] = capped(n, t.maxNew)
+	return t.news[i]
+}
+
 func (t *madeTask) Sample(i int, m Model) Sample {
 	c := t.grid.cell(i)
 	s := Sample{
@@ -126,10 +184,15 @@ type written struct {
 
 func (p *written) tokens() int { return len(p.ids) + len(p.after) }
 
+// random is a cell's stream: another task's or another seed's is another.
+func (t *madeTask) random(c cell) *random {
+	return newRandom(fmt.Sprintf("%s %d | %d %d %d %v %d", t.name, t.version, t.seed, c.length, c.size, c.depth, c.trial))
+}
+
 // write makes the prompt of a cell with so many pieces. Whatever their number, the cell's random
-// stream is the same, and another task's or another seed's is another.
+// stream is the same.
 func (t *madeTask) write(c cell, size int, m Model) (p written, err error) {
-	rng := newRandom(fmt.Sprintf("%s %d | %d %d %d %v %d", t.name, t.version, t.seed, c.length, c.size, c.depth, c.trial))
+	rng := t.random(c)
 	if p.size = size; size < t.least {
 		return p, fmt.Errorf("%d %s: want %d or more", size, t.grid.unit, t.least)
 	}

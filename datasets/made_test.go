@@ -228,7 +228,8 @@ func TestMadeOptions(t *testing.T) {
 		}
 	}
 	// Too small for what is asked, which is known only as the sample is made.
-	own := &JSONKVOptions{Sizes: []int{1}}
+	own := &JSONKVOptions{}
+	own.Sizes = []int{1}
 	task, err := Open("helmet.json-kv", Options{Own: own})
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +245,9 @@ func TestInfiniteBenchProtocols(t *testing.T) {
 	for _, task := range []string{"passkey", "number_string", "kv_retrieval", "math_find", "math_calc", "code_run"} {
 		var first Sample
 		for _, protocol := range []string{"gpt4", "yarn-mistral", "claude2", "kimi", "lm-eval", "kvpress"} {
-			opened, err := Open("infinitebench."+task, Options{Own: &InfiniteBenchOptions{Sizes: []int{120}, Protocol: protocol}})
+			own := &InfiniteBenchOptions{Protocol: protocol}
+			own.Sizes = []int{120}
+			opened, err := Open("infinitebench."+task, Options{Own: own})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -161,11 +161,14 @@ func (t *mrcrTask) Digest() string {
 	})
 }
 
+// MaxNew is the most new tokens of an answer.
+func (t *mrcrTask) MaxNew(i int) int { return capped(t.rows[i].maxNew, t.maxNew) }
+
 func (t *mrcrTask) Sample(i int, m Model) Sample {
 	row := &t.rows[i]
 	s := Sample{
 		Task: t.name, TaskVersion: mrcrVersion, ID: row.id, Answers: row.answers, Classes: row.classes, Metric: row.metric,
-		MaxNew: capped(row.maxNew, t.maxNew), End: EndGeneration,
+		MaxNew: t.MaxNew(i), End: EndGeneration,
 	}
 	if err := row.build(&s, m); err != nil {
 		s.fail(err)

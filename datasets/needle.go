@@ -115,17 +115,33 @@ func (t *needleTask) ID(i int) string {
 	return fmt.Sprintf("length=%d,depth=%s,trial=%d", length, strconv.FormatFloat(depth, 'g', -1, 64), trial)
 }
 
+// MaxNew is about the most new tokens of an answer: they follow from how many tokens the answer itself has.
+func (t *needleTask) MaxNew(i int) int {
+	length, depth, trial := t.cell(i)
+	q, err := t.question(t.random(length, depth, trial))
+	if err != nil {
+		return capped(promptsNew, t.maxNew) // the sample will be an error
+	}
+	return capped(answerNew(aboutTokens(" "+strings.Join(q.answers, ", "))), t.maxNew)
+}
+
+// random is a cell's own random stream, so that two grids have the same prompts in the cells that both have.
+func (t *needleTask) random(length int, depth float64, trial int) *random {
+	return newRandom(fmt.Sprintf("needle %d %s %s %s %d %d | %d %d %v %d",
+		needleVersion, t.name, t.o.Wording, t.o.Value, t.o.ValueLength, t.o.Needles, t.o.Seed, length, depth, trial))
+}
+
+// answerNew is how many tokens an answer may have: more than the expected one has, for one in other words. RULER's 128 in every
+// task would cost decoding time that a value of eight tokens does not need.
+func answerNew(tokens int) int { return 2*tokens + 8 }
+
 func (t *needleTask) Sample(i int, m Model) Sample {
 	length, depth, trial := t.cell(i)
 	s := Sample{
 		Task: t.name, TaskVersion: needleVersion, ID: t.ID(i), Metric: t.metric, End: EndGeneration, Length: length,
 		Needle: &NeedleInfo{Length: length, Depth: depth, Trial: trial},
 	}
-	// Every cell has a random stream of its own, so that two grids have the same prompts
-	// in the cells that both have.
-	rng := newRandom(fmt.Sprintf("needle %d %s %s %s %d %d | %d %d %v %d",
-		needleVersion, t.name, t.o.Wording, t.o.Value, t.o.ValueLength, t.o.Needles, t.o.Seed, length, depth, trial))
-	if err := t.build(&s, m, rng); err != nil {
+	if err := t.build(&s, m, t.random(length, depth, trial)); err != nil {
 		s.fail(err)
 	}
 	return s
@@ -153,10 +169,7 @@ func (t *needleTask) build(s *Sample, m Model, rng *random) error {
 	if err != nil {
 		return err
 	}
-	// More tokens than the answer has, for one in other words. RULER's 128 in every task
-	// would cost decoding time that a value of eight tokens does not need.
-	s.MaxNew = capped(2*len(answer)+8, t.maxNew)
-
+	s.MaxNew = capped(answerNew(len(answer)), t.maxNew)
 	p := needlePrompt{
 		hay: t.hay, model: m, head: head, tail: tail, needles: q.needles, lines: q.lines,
 		depths: t.depths(s.Needle.Depth, len(q.needles), rng), first: rng.intn(len(t.hay.ends)),

@@ -13,7 +13,7 @@ import (
 //
 //	Lengths []int `option:"lengths" kind:"tokens" help:"prompt lengths in tokens"`
 //
-// A field without the tag is not an option. Kinds are flag (a bool), text (a string, or a list), whole (an int, or a list), seed
+// A field without the tag is not an option; those of an embedded struct are. Kinds are flag (a bool), text (a string, or a list), whole (an int, or a list), seed
 // (a uint64), tokens (an int, or a list: "4096", "4k", "1m") and depths (a list of percents;
 // a single number without a percent sign is a number of depths). The tag least gives the smallest
 // value of a whole.
@@ -28,10 +28,14 @@ type Option struct {
 }
 
 // OptionsOf returns the options of the struct that own points to, in the order of its fields.
-func OptionsOf(own any) []Option {
-	var list []Option
-	v := reflect.ValueOf(own).Elem()
+func OptionsOf(own any) []Option { return optionsOf(reflect.ValueOf(own).Elem()) }
+
+func optionsOf(v reflect.Value) (list []Option) {
 	for i := range v.NumField() {
+		if v.Type().Field(i).Anonymous {
+			list = append(list, optionsOf(v.Field(i))...)
+			continue
+		}
 		tag := v.Type().Field(i).Tag
 		if name := tag.Get("option"); name != "" {
 			least, _ := strconv.Atoi(tag.Get("least"))

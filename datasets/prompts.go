@@ -214,6 +214,17 @@ func (t *promptsTask) MaxNew(i int) int { return capped(t.rows[i].maxNew, t.maxN
 // samples by size.
 const bytesPerToken = 4
 
+// aboutTokens is about how many tokens a short text has: one for each digit, as most vocabularies of today write numbers.
+func aboutTokens(text string) int {
+	digits := 0
+	for _, c := range text {
+		if '0' <= c && c <= '9' {
+			digits++
+		}
+	}
+	return digits + (len(text)-digits+bytesPerToken-1)/bytesPerToken
+}
+
 func (t *promptsTask) Sample(i int, m Model) Sample {
 	row := t.rows[i]
 	s := Sample{

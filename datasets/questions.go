@@ -302,13 +302,19 @@ func (t *questionsTask) Size(i int) int {
 	return (n+longest)/bytesPerToken + len(conventions) - slices.Index(ConventionNames(), t.samples[i].convention)
 }
 
+// MaxNew is the most new tokens of an answer.
+func (t *questionsTask) MaxNew(i int) int {
+	at := t.samples[i]
+	return capped(t.rows[at.row].questions[at.question].maxNew, t.maxNew)
+}
+
 func (t *questionsTask) Sample(i int, m Model) Sample {
 	at := t.samples[i]
 	row := &t.rows[at.row]
 	q := &row.questions[at.question]
 	s := Sample{
 		Task: t.Name(), TaskVersion: questionsVersion, ID: t.id(at), Protocol: at.convention, Answers: q.answers, Classes: q.classes,
-		Metric: q.metric, MaxNew: capped(q.maxNew, t.maxNew), End: EndGeneration,
+		Metric: q.metric, MaxNew: t.MaxNew(i), End: EndGeneration,
 		Draw: &at.row, // the same positions for all questions of a context, however many there are
 	}
 	if err := row.build(&s, at.question, m); err != nil {

@@ -19,18 +19,14 @@ func init() {
 		Family: "ruler2", Help: "RULER v2's two basic tasks: one value of a key, or all four, among thousands that look alike", Names: names,
 		Groups: map[string][]string{"ruler2": names},
 		Origin: &Origin{Source: "NVIDIA-NeMo/Skills", Licence: "Apache-2.0", Inside: "prompts, needles made here, scorers of all twelve tasks"},
-		Own:    func() any { return &Ruler2Options{Seed: 42} },
+		Own:    func() any { return &Ruler2Options{MadeOptions: MadeOptions{Seed: 42}} },
 		Open:   openRuler2,
 	})
 }
 
 // Ruler2Options say which haystacks of sentences to make.
 type Ruler2Options struct {
-	// Lengths are the longest prompts in tokens; default 4096.
-	Lengths []int  `option:"lengths" kind:"tokens" help:"longest prompts in tokens, template included: as many pieces of the context as fit (default by task)"`
-	Sizes   []int  `option:"sizes" kind:"whole" least:"1" help:"pieces of the context in place of --lengths: nodes, noise lines, numbers, terms, functions, pairs, lines (default the benchmark's)" json:",omitempty"`
-	Trials  int    `option:"trials" kind:"whole" least:"1" help:"prompts per length or size and depth, each with its own draws (default 1, or the benchmark's number)"`
-	Seed    uint64 `option:"seed" kind:"seed" help:"of all that is drawn"`
+	MadeOptions // by default a length of 4096
 	// NewTokens is the most new tokens; default twice the answer's and 64. RULER v2 lets models think for 16384.
 	NewTokens int `option:"new-tokens" kind:"whole" least:"1" help:"most new tokens, as for a model that thinks: RULER v2 has 16384 (default twice the answer's and 64)" json:",omitempty"`
 }
@@ -55,7 +51,7 @@ func openRuler2(name string, o Options) (Task, error) {
 	if name == "ruler2.mv_niah_basic" {
 		values = 4
 	}
-	t := &madeTask{name: name, seed: own.Seed, grid: cells{lengths: own.Lengths, sizes: own.Sizes, trials: own.Trials}, recipe: recipe{
+	t := &madeTask{name: name, seed: own.Seed, grid: own.cells(), recipe: recipe{
 		version: ruler2Version, texts: string(ruler2JSON) + strings.Join(slices.Concat(firstWords, secondWords), " "), perUnit: 24, least: 2 * values,
 		make: func(rng *random, _ cell, size int) (made, error) {
 			lines, query := rng.ruler2Lines(size, values)

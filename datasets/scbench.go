@@ -163,6 +163,9 @@ func (t *scbenchTask) Digest() string {
 	})
 }
 
+// MaxNew is the most new tokens of an answer.
+func (t *scbenchTask) MaxNew(int) int { return t.maxNew }
+
 func (t *scbenchTask) Sample(i int, m Model) Sample {
 	at := t.samples[i]
 	row := &t.rows[at.row]

@@ -163,11 +163,14 @@ func (t *sysIFEvalTask) Size(i int) int {
 // sysIFEvalNew is how many tokens an answer may have, as in the paper.
 const sysIFEvalNew = 1280
 
+// MaxNew is the most new tokens of an answer.
+func (t *sysIFEvalTask) MaxNew(int) int { return capped(sysIFEvalNew, t.maxNew) }
+
 func (t *sysIFEvalTask) Sample(i int, m Model) Sample {
 	row := &t.rows[i]
 	s := Sample{
 		Task: t.Name(), TaskVersion: sysIFEvalVersion, ID: row.id, Protocol: "pitfalls", Metric: t.metric, End: EndGeneration,
-		MaxNew: capped(sysIFEvalNew, t.maxNew), Answers: row.answers,
+		MaxNew: t.MaxNew(i), Answers: row.answers,
 	}
 	if len(row.unchecked) > 0 {
 		s.note("not checked: %s", strings.Join(row.unchecked, ", "))

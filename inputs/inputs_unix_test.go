@@ -44,7 +44,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), at(name)+": "+what+", want a regular file") {
 				t.Errorf("%s: %v, want %q", name, err, what)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatalf("%s: still waiting", name)
 		}
 	}

@@ -23,8 +23,8 @@ func program(t *testing.T, text string) string {
 // A program is given the row and its score is taken; what it does wrong is an error that
 // names it.
 func TestCommand(t *testing.T) {
-	patience = 5 * time.Second
-	t.Cleanup(func() { patience = 60 * time.Second })
+	usual := patience
+	t.Cleanup(func() { patience = usual })
 	for _, c := range []struct {
 		text string
 		want float64
@@ -44,9 +44,9 @@ func TestCommand(t *testing.T) {
 		{text: "echo broken >&2; exit 3", err: "exit status 3: broken"},
 		{text: "yes", err: "no score within"},
 		{text: "head -c 100000 /dev/zero | tr '\\0' a", err: "more than 65536 bytes for one row"},
-		{text: "sleep 60 & sleep 60", err: "no score within 300ms"},
+		{text: "sleep 1000 & sleep 1000", err: "no score within 300ms"},
 	} {
-		patience = 5 * time.Second
+		patience = usual
 		if strings.Contains(c.text, "sleep") || c.text == "yes" {
 			patience = 300 * time.Millisecond
 		}
@@ -63,7 +63,7 @@ func TestCommand(t *testing.T) {
 		if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), path)) {
 			t.Errorf("%s: %v, %v; want an error with %q and the program's path", c.text, got, err, c.err)
 		}
-		if took := time.Since(began); took > 20*time.Second {
+		if took := time.Since(began); took > 5*time.Minute {
 			t.Errorf("%s: it took %v", c.text, took)
 		}
 	}

@@ -15,17 +15,20 @@ const chosenColumn = "full-attention layers, × full"
 // Footprint is the size of a variant's caches, compared with the full caches of the same prompts.
 type Footprint struct {
 	TimesFull float64 // mean of cache_bytes / full_cache_bytes; NaN if no row has both
-	Copies    float64 // mean number of copies per KV head (the full cache has one); NaN if no row tells
+	Copies    float64 // mean number of copies per KV head (the full cache has one); NaN if no row tells, as in a format, whose bytes are no count
 
 	// Of models whose layers with a sliding window no policy changes: the same of the other layers alone, and the mean
 	// bytes of those layers. NaN if no row has any.
 	ChosenTimesFull, Fixed float64
+	Formatted              bool // the cache has a format: Fixed is in 16 bits, else in the device's own type
 }
 
 // FootprintOf is the mean over the rows of one variant.
 func FootprintOf(rows []*Row) Footprint {
 	var times, copies, chosen, fixed []float64
+	formatted := false
 	for _, r := range rows {
+		formatted = formatted || r.Cache != ""
 		x := r.TimesFull()
 		if x == nil {
 			continue
@@ -36,11 +39,11 @@ func FootprintOf(rows []*Row) Footprint {
 			chosen, fixed = append(chosen, *x), append(fixed, float64(*r.FixedBytes))
 		}
 		// A copy has kept_mean positions, so cache_bytes, those of the layers that it is the mean of, are this many copies.
-		if r.KeptMean != nil && *r.KeptMean > 0 && r.PromptTokens != nil {
+		if r.Cache == "" && r.KeptMean != nil && *r.KeptMean > 0 && r.PromptTokens != nil {
 			copies = append(copies, *x*float64(*r.PromptTokens) / *r.KeptMean)
 		}
 	}
-	return Footprint{mean(times), mean(copies), mean(chosen), mean(fixed)}
+	return Footprint{mean(times), mean(copies), mean(chosen), mean(fixed), formatted}
 }
 
 // TimesFull is the size of the row's cache as a multiple of the same prompt's full cache; nil if unknown.
@@ -93,18 +96,31 @@ func someFixed(list []Footprint) bool {
 	return slices.ContainsFunc(list, func(f Footprint) bool { return !math.IsNaN(f.Fixed) })
 }
 
-// explainFixed is the line below a table that says what no policy changes, or nil where there is none.
+// explainFixed is the line below a table that says what no policy changes, or nil where there is none. In a format that is as
+// large as in 16 bits, which the device's own type need not be.
 func explainFixed(list []Footprint) []string {
-	var bytes []float64
+	var own, formatted []float64
 	for _, f := range list {
-		if !math.IsNaN(f.Fixed) {
-			bytes = append(bytes, f.Fixed)
+		switch {
+		case math.IsNaN(f.Fixed):
+		case f.Formatted:
+			formatted = append(formatted, f.Fixed)
+		default:
+			own = append(own, f.Fixed)
 		}
 	}
-	if len(bytes) == 0 {
+	var size string
+	switch in16 := Bytes(mean(formatted)); {
+	case own == nil && formatted == nil:
 		return nil
+	case own == nil:
+		size = in16
+	case formatted == nil || Bytes(mean(own)) == in16:
+		size = Bytes(mean(own))
+	default:
+		size = Bytes(mean(own)) + " in the device's own type and " + in16 + " in 16 bits"
 	}
-	return []string{"of every cache, the full one's too, " + Bytes(mean(bytes)) + " are layers with a sliding window, which keep that whatever the policy"}
+	return []string{"of every cache, the full one's too, " + size + " are layers with a sliding window or linear attention, which keep that whatever the policy"}
 }
 
 // explainAbove is the line below a table that explains its stars, or nil if there are none.

@@ -39,3 +39,35 @@ func TestFixedBytes(t *testing.T) {
 		t.Errorf("without such layers: %v", grid)
 	}
 }
+
+// Beside formats the layers that no policy changes have two sizes, and neither is their mean; and a share of bytes in a format
+// is no number of copies.
+func TestFootprintBesideFormats(t *testing.T) {
+	const u, fixed, n = 1 << 10, 15 * 512 << 10, 2 << 10
+	var rows []Row
+	for i, cache := range []string{"", "q8_0", "q4_0"} {
+		u, fixed := int64(u), int64(fixed)
+		if cache == "" { // float32
+			u, fixed = 2*u, 2*fixed
+		}
+		r := Row{Task: "niah", Sample: "a", Variant: fmt.Sprint(i), Policy: "snapkv", Budget: fmt.Sprint(i), Score: new(1.0), Cache: cache, PromptTokens: new(n), KeptMean: new(1024.0)}
+		r.FullCacheBytes, r.FixedBytes = new(3*n*u+fixed), new(fixed)
+		r.CacheBytes = new(4*3*1024*u*map[string]int64{"": 32, "q8_0": 17, "q4_0": 9}[cache]/32 + fixed) // four copies of half of the prompt
+		rows = append(rows, r)
+	}
+	for i, want := range []float64{4, math.NaN(), math.NaN()} {
+		if f := FootprintOf([]*Row{&rows[i]}); f.Copies != want && !(math.IsNaN(f.Copies) && math.IsNaN(want)) {
+			t.Errorf("variant %d: %v copies, want %v", i, f.Copies, want)
+		}
+	}
+	grid, _ := CostGrid(Run{Variants: []string{"0", "1", "2"}}, rows)
+	text := fmt.Sprint(grid)
+	for _, want := range []string{"15.0 MiB in the device's own type and 7.5 MiB in 16 bits are layers with a sliding window"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
+	if grid, _ := CostGrid(Run{Variants: []string{"1", "2"}}, rows[1:]); !strings.Contains(fmt.Sprint(grid), "too, 7.5 MiB are layers") || strings.Contains(fmt.Sprint(grid), "copies") {
+		t.Errorf("in formats alone: %v", grid)
+	}
+}

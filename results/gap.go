@@ -36,12 +36,14 @@ func Gaps(set Set) []Gap {
 	}
 	most := make([]int64, len(parts))
 	for i, rows := range parts {
+		known := int64(0)
 		for k := range rows {
 			if b := rows[k].FullCacheBytes; b != nil {
 				most[i] += *b
+				known++
 			}
 		}
-		most[i] /= int64(len(rows))
+		most[i] /= max(1, known)
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(most[b], most[a]), cmp.Compare(subjects[a].Protocol, subjects[b].Protocol))

@@ -32,6 +32,19 @@ func gapSet() Set {
 	return s
 }
 
+// Rows that failed have no cache: which protocol compresses more is not decided by how many these are.
+func TestGapsBesideFailures(t *testing.T) {
+	s := gapSet()
+	for i := range s.Rows {
+		if r := &s.Rows[i]; r.Protocol == "inside" && (r.Sample == "a/9" || r.Sample == "a/10") {
+			r.Score, r.FullCacheBytes, r.HeldMean, r.Error = nil, nil, nil, "it failed"
+		}
+	}
+	if gaps := Gaps(s); len(gaps) != 1 || gaps[0].From != "inside" || gaps[0].To != "context" {
+		t.Errorf("%+v", gaps)
+	}
+}
+
 // The difference is paired, and against the protocol that compresses more, whatever the order of rows.
 func TestGaps(t *testing.T) {
 	s := gapSet()

@@ -45,6 +45,8 @@ type Journal struct {
 	size int64    // bytes of complete lines
 	rows []Row
 	at   map[string]int // id → index in rows
+	// failed are the rows with an error by their places, index in rows.
+	failed map[Place]int
 	// elsewhere are rows that others have finished: id → with an error.
 	elsewhere map[string]bool
 }
@@ -150,23 +152,6 @@ func (j *Journal) load() error {
 			return Explain(path, err)
 		}
 	}
-	return nil
-}
-
-// take adds a row of this run in memory. Only a row with an error may be replaced by a later attempt.
-func (j *Journal) take(r Row) error {
-	if j.run.Name != "" && r.Run != j.run.Name {
-		return fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is of the run %.40q, not of this one, %q", r.ID, r.Task, r.Sample, r.Variant, r.Run, j.run.Name)
-	}
-	if i, ok := j.at[r.ID]; ok {
-		if j.rows[i].Error == "" {
-			return fmt.Errorf("row %.12s (task %q, sample %q, variant %q) is there twice", r.ID, r.Task, r.Sample, r.Variant)
-		}
-		j.rows[i] = r
-		return nil
-	}
-	j.at[r.ID] = len(j.rows)
-	j.rows = append(j.rows, r)
 	return nil
 }
 

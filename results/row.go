@@ -47,8 +47,8 @@ type Row struct {
 	Budget   string            `parquet:"budget" json:"budget" desc:"budget as asked: full, a number of tokens, or a share of the prompt such as 25%"`
 	Params   map[string]string `parquet:"params,optional" json:"params,omitempty" desc:"the policy's parameters, name to canonical text; those of an inner policy begin with its name and a dot; null where there are none"`
 	Cache    string            `parquet:"cache,optional" json:"cache,omitempty" desc:"format of the cache: q8_0, fp8_s1 and others (docs/caches.md); null for the number format of the device"`
-	Capacity *int              `parquet:"capacity,optional" json:"capacity,omitempty" desc:"budget in tokens as applied to this prompt; null for the full cache"`
-	Share    *float64          `parquet:"share,optional" json:"share,omitempty" desc:"capacity divided by the prompt's tokens; null for the full cache or where unknown"`
+	Capacity *int              `parquet:"capacity,optional" json:"capacity,omitempty" desc:"budget in tokens as applied to this prompt; null for the full cache, and where layers have budgets that differ"`
+	Share    *float64          `parquet:"share,optional" json:"share,omitempty" desc:"capacity divided by the prompt's tokens; null where capacity is, or where unknown"`
 	Device   string            `parquet:"device" json:"device" desc:"what computed it"`
 	DType    string            `parquet:"dtype" json:"dtype" desc:"number format of weights and cache"`
 	Host     *bool             `parquet:"host,optional" json:"host,omitempty" desc:"true where the policy chose in plain Go over copies, because the device has no kernel for it; null where unknown"`
@@ -152,6 +152,12 @@ func (r *Row) Key(extra ...string) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// Place is what a run has one row of: a sample asked by a protocol under a variant.
+type Place struct{ Task, Protocol, Sample, Variant string }
+
+// Place returns the row's place in its run.
+func (r *Row) Place() Place { return Place{r.Task, r.Protocol, r.Sample, r.Variant} }
 
 // deviceKind is Device without the number of the card.
 func (r *Row) deviceKind() string {

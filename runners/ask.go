@@ -97,7 +97,7 @@ func (j *Job) row(s datasets.Sample, v Variant) results.Row {
 	if n > 0 {
 		r.PromptTokens = pointer(n + len(s.Question))
 		if b, ok := v.(Budgeted); ok {
-			if tokens, ok := b.Capacity(0, n); ok {
+			if tokens, ok := b.Allowed(n); ok {
 				r.Capacity = pointer(tokens)
 				r.Share = pointer(float64(tokens) / float64(*r.PromptTokens))
 			}

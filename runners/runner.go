@@ -58,9 +58,9 @@ type Variant interface {
 
 // Budgeted is a variant whose budget is a number of positions.
 type Budgeted interface {
-	// Capacity returns the budget of a layer for a prompt of n tokens; ok is false
-	// where there is none.
-	Capacity(layer, n int) (tokens int, ok bool)
+	// Allowed returns the budget of every layer for a prompt of n tokens; ok is false where
+	// there is none, and where layers have budgets that differ.
+	Allowed(n int) (tokens int, ok bool)
 }
 
 // Formatted is a variant whose cache may have a format.

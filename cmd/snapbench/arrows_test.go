@@ -40,6 +40,7 @@ var arrows = []struct{ from, to, reason string }{
 	{"runners/hub", "inputs", "files only"},
 	{"runners/models", "compress inputs runners/engine runners/weights", "a model runs on any device, which it is given"},
 	{"runners/sharedtest", "", "finds files for tests"},
+	{"runners/wiretest", "", "a network in memory, for tests, depends on nobody"},
 	{"runners/modeltest", "compress runners", "a test of everything below the command"},
 	{"runners/evidence", "", "positions and attention are numbers"},
 	{"runners", "datasets metrics results runners/evidence", "the sentence: samples, answers, grades, rows; whoever answers is behind Runner"},
@@ -60,7 +61,7 @@ var arrows = []struct{ from, to, reason string }{
 }
 
 // forTests are packages that only tests may import.
-var forTests = []string{"runners/cuda/emulator", "runners/cluster/slurmtest"}
+var forTests = []string{"runners/cuda/emulator", "runners/cluster/slurmtest", "runners/wiretest"}
 
 func TestImportsPointOneWay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()

@@ -103,6 +103,7 @@ func TestHub(t *testing.T) {
 	h := &localHub{
 		repos: map[string]map[string]string{
 			"models/org/tiny": tiny, "models/org/closed": tiny,
+			"models/org/deep":            {"config.json": `{"model_type": "deepseek_v3"}`, "tokenizer.json": "{}", "model.safetensors": "weights"},
 			"datasets/zai-org/LongBench": {"data.zip": archive, "README.json": "{}"},
 		},
 		gated: map[string]bool{"models/org/closed": true},
@@ -157,6 +158,10 @@ func TestHub(t *testing.T) {
 		if r.Model != "org/tiny" || r.Revision != hubCommit {
 			t.Errorf("a row of model %q at %q", r.Model, r.Revision)
 		}
+	}
+	fails("multi-head latent attention", "needle", "--model", "org/deep", "--device", "cpu", "--lengths", "1k")
+	if got, _ := filepath.Glob(filepath.Join(cache, "hub", "models--org--deep", "snapshots", "*", "*")); len(got) != 2 {
+		t.Errorf("of a family that is not supported %v were brought, want its two small files", got)
 	}
 	fails(`has no revision "v9"`, "models", "pull", "org/tiny@v9")
 	fails(`no model "org/nosuch"`, "models", "show", "org/nosuch")

@@ -177,13 +177,16 @@ func rowsOfParts(t *testing.T, dir string) map[string]results.Row {
 // SIGUSR1 ends a run at a sample's end with a status of its own, and the same command
 // continues it.
 func TestEndedAsAsked(t *testing.T) {
+	const samples = 150
 	model, work := tinyModel(t), t.TempDir()
 	prompts, out := filepath.Join(work, "prompts.jsonl"), filepath.Join(work, "run")
-	if err := writePrompts(prompts, 400); err != nil {
+	if err := writePrompts(prompts, samples); err != nil {
 		t.Fatal(err)
 	}
+	journal := filepath.Join(out, "parts", "0-of-1", "one", "journal.jsonl")
+	metric, release := held(t, journal)
 	command := func(out string) *exec.Cmd {
-		c := exec.Command(os.Args[0], "prompts", prompts, "--model", model, "--device", "cpu", "--metric", "recalled",
+		c := exec.Command(os.Args[0], "prompts", prompts, "--model", model, "--device", "cpu", "--metric", metric,
 			"--budgets", "full,24", "--windows", "8", "--max-new", "4", "--out", out, "--shard", "0/1")
 		c.Env = append(os.Environ(), asCommand+"=1", "SNAPBENCH_ATTEMPT=one")
 		return c
@@ -191,29 +194,20 @@ func TestEndedAsAsked(t *testing.T) {
 	c := command(out)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
-	ended := make(chan struct{})
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(filepath.Join(out, "parts", "0-of-1", "one", "journal.jsonl"), 1, ended)
-	if err := c.Process.Signal(syscall.SIGUSR1); err != nil {
-		t.Fatal(err)
-	}
-	err := c.Wait()
-	close(ended)
+	err := signalled(t, c, journal, syscall.SIGUSR1, release)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != exitAgain || !strings.Contains(stderr.String(), "rows finished: the same command continues") {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	if n := len(rowsOfParts(t, out)); n == 0 || n >= 800 {
-		t.Fatalf("%d of 800 rows", n)
+	if n := len(rowsOfParts(t, out)); n == 0 || n >= 2*samples {
+		t.Fatalf("%d of %d rows", n, 2*samples)
 	}
 	for _, dir := range []string{out, filepath.Join(work, "calm")} {
 		if text, err := command(dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
 	}
-	if got, want := rowsBesidesTimes(t, out), rowsBesidesTimes(t, filepath.Join(work, "calm")); !reflect.DeepEqual(got, want) {
+	if got, want := rowsBesidesTimes(t, out), rowsBesidesTimes(t, filepath.Join(work, "calm")); len(want) != 2*samples || !reflect.DeepEqual(got, want) {
 		t.Errorf("%d rows continued, %d undisturbed, or others", len(got), len(want))
 	}
 }

@@ -97,7 +97,7 @@ func TestPipesAndDevicesAreNoInput(t *testing.T) {
 			default:
 				args = []string{"prompts", prompts, "--model", model, "--out", out}
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			command := exec.CommandContext(ctx, os.Args[0], args...)
 			command.Env = append(os.Environ(), asCommand+"=1", "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))

@@ -41,7 +41,7 @@ func (a *asking) askServers(cmd *cobra.Command, command string, names []string, 
 		s.Tokens, s.Server.Tokenizer, s.Server.Chat = text.Name, text.Tokenizer, text.Chat
 	}
 	folder, err := a.folder()
-	if err != nil {
+	if err = errors.Join(err, s.Check(folder.Command)); err != nil {
 		return usage(err)
 	}
 	job := s.Job()

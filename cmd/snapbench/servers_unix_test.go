@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/server"
 )
 
 // workshop is what the tests of servers share: prompts, a tokenizer, a command.
@@ -218,24 +220,25 @@ func TestServeUnfinished(t *testing.T) {
 func TestServeEnded(t *testing.T) {
 	w := newWorkshop(t, 12)
 	command := func(out string) *exec.Cmd {
-		c := exec.Command(os.Args[0], w.ask(out, "slow,good", "--tokenizer-from", w.tiny, "--quiet")...)
+		c := exec.Command(os.Args[0], w.ask(out, "patient,good", "--tokenizer-from", w.tiny, "--quiet")...)
 		c.Env = append(os.Environ(), asCommand+"=1")
 		return c
 	}
+	free := filepath.Join(w.dir, "released")
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		out := fmt.Sprint("run", int(s))
 		c := command(out)
 		var stderr bytes.Buffer
 		c.Stderr = &stderr
-		finished, err := endAfter(c, filepath.Join(w.dir, out, "journal.jsonl"), 250*time.Millisecond, s)
+		finished, err := endAfter(c, filepath.Join(w.dir, out, "journal.jsonl"), 0, s)
 		if finished {
-			t.Fatal("it was too fast")
+			t.Fatalf("%v: it ended by itself: %v\n%s", s, err, stderr.String())
 		}
 		if s != syscall.SIGKILL && !strings.Contains(stderr.String(), "the same command continues") {
 			t.Errorf("%v: %v, %s", s, err, stderr.String())
 		}
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			if starts, running := w.starts(out, "slow"); starts != 1 {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+			if starts, running := w.starts(out, "patient"); starts != 1 {
 				t.Fatalf("%v: started %d times", s, starts)
 			} else if running == 0 {
 				break
@@ -243,20 +246,71 @@ func TestServeEnded(t *testing.T) {
 				t.Fatalf("%v: %d processes of the server still run", s, running)
 			}
 		}
-		part := len(w.rows(out)["slow"])
+		part := len(w.rows(out)["patient"])
 		if part == 0 || part == 12 {
 			t.Fatalf("%v: %d rows of 12", s, part)
 		}
+		write(t, free, "")
 		if text, err := command(out).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
+		if err := os.Remove(free); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write(t, free, "")
 	if text, err := command("calm").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		if got, want := w.rows(fmt.Sprint("run", int(s))), w.rows("calm"); !reflect.DeepEqual(got, want) {
 			t.Errorf("%v: other rows than undisturbed", s)
+		}
+	}
+}
+
+// A key stands in nothing that a run leaves, and where a command line would bring it there
+// nothing is written.
+func TestKeysAreLeftNowhere(t *testing.T) {
+	w := newWorkshop(t, 2)
+	const key = "sk-wholly-secret"
+	ask := func(arguments ...string) (string, error) {
+		c := exec.Command(os.Args[0], arguments...)
+		c.Env = append(os.Environ(), asCommand+"=1", server.KeyVariable+"="+key)
+		text, err := c.CombinedOutput()
+		return string(text), err
+	}
+	if text, err := ask(w.ask("well", "good", "--tokenizer-from", w.tiny)...); err != nil || strings.Contains(text, key) {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	files := 0
+	err := filepath.WalkDir(filepath.Join(w.dir, "well"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if files++; bytes.Contains(data, []byte(key)) {
+			t.Errorf("%s has the key", path)
+		}
+		return err
+	})
+	if err != nil || files == 0 {
+		t.Fatalf("%d files, %v", files, err)
+	}
+	out := filepath.Join(w.dir, "ill")
+	for _, arguments := range [][]string{
+		{"prompts", w.prompts, "--out", out, "--server", "http://me:another-secret@127.0.0.1:1/v1"},
+		{"prompts", w.prompts, "--out", out, "--server", "http://192.0.2.1/v1"}, // unencrypted
+		{"prompts", w.prompts, "--out", out, "--serve", w.is + " --api-key " + key, "--set", "is=good"},
+		{"prompts", w.prompts, "--out", out, "--serve", w.is, "--set", "is=good," + key},
+	} {
+		var exit *exec.ExitError
+		text, err := ask(arguments...)
+		if !errors.As(err, &exit) || exit.ExitCode() != exitUsage || strings.Contains(text, "secret") {
+			t.Errorf("%v: %v\n%s", arguments[4:], err, text)
+		}
+		if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("%v: there is a folder, %v", arguments[4:], err)
 		}
 	}
 }
@@ -279,12 +333,13 @@ func TestServerLabels(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-		for range 500 {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
 				conn.Close()
 				break
+			} else if time.Now().After(end) {
+				t.Fatalf("the server %s does not listen: %v", is, err)
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
 		for _, run := range []string{"1", "2"} {
 			pass(t, "prompts", w.prompts, "--server", "http://127.0.0.1:"+port, "--label", is+run, "--tokenizer-from", w.tiny, "--concurrency", "3", "--max-new", "8",

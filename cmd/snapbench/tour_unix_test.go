@@ -106,7 +106,7 @@ func TestTour(t *testing.T) {
 				continue
 			}
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 		sh := exec.CommandContext(ctx, "sh", "-eu", "-c", b.commands)
 		sh.Dir, sh.Env = work, append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 		began := time.Now()

@@ -55,7 +55,7 @@ func open(t *testing.T, e Edition, task string, length int) *Series {
 }
 
 // What holds for every task: it fits, it holds its answers where the marks say, and it is the
-// same whenever, and by whomever, it is asked for.
+// same each time that it is made.
 func TestSamples(t *testing.T) {
 	for _, edition := range []Edition{Edition2024, Edition2026} {
 		for _, task := range Tasks() {

@@ -241,3 +241,32 @@ func TestOutputs(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// A cache in a format is told as its table tells it, against 16 bits: not as a share of what float32 takes.
+func TestWordsOfFormats(t *testing.T) {
+	set := run("x", []string{"full", "full+q4_0", "64+q4_0"}, 20, right(nil))
+	for i := range set.Rows {
+		switch r := &set.Rows[i]; r.Variant {
+		case "full": // float32: 4 bytes a number
+			r.CacheBytes, r.FullCacheBytes = new(int64(4000)), new(int64(4000))
+		case "full+q4_0":
+			r.Policy, r.Budget, r.Cache, r.CacheBytes, r.FullCacheBytes = "full+q4_0", "full", "q4_0", new(int64(560)), new(int64(2000))
+		default:
+			r.Policy, r.Budget, r.Cache, r.CacheBytes, r.FullCacheBytes = "snapkv+q4_0", "64", "q4_0", new(int64(140)), new(int64(2000))
+		}
+	}
+	for name, want := range map[string]string{"full+q4_0": "it uses 28 % of the full cache", "64+q4_0": "it uses 7.0 % of the full cache"} {
+		c := of(t, "", set)
+		for _, e := range c.Entries {
+			if e.Variant == name && (!strings.HasSuffix(e.Words, want) || math.Abs(*e.CacheTimesIts-*e.CacheTimesFull) > 1e-9) {
+				t.Errorf("%s: %s; %v of the full cache, %v of what it is held against", name, e.Words, *e.CacheTimesFull, *e.CacheTimesIts)
+			}
+		}
+	}
+	c := of(t, "full+q4_0", set)
+	for _, e := range c.Entries {
+		if want := map[string]string{"full": "its cache is 357 % of that of full+q4_0", "64+q4_0": "its cache is 25 % of that of full+q4_0"}[e.Variant]; !strings.HasSuffix(e.Words, want) {
+			t.Errorf("%s: %s, want %s", e.Name, e.Words, want)
+		}
+	}
+}

@@ -81,8 +81,8 @@ func (e *Entry) beside() (shared, same int, ratio float64) {
 			if x.Prediction == y.Prediction {
 				same++
 			}
-			if x.CacheBytes != nil && y.CacheBytes != nil && *x.CacheBytes > 0 {
-				sum += float64(*y.CacheBytes) / float64(*x.CacheBytes)
+			if times := cacheTimes(x, y); !math.IsNaN(times) {
+				sum += times
 				known++
 			}
 		}
@@ -91,6 +91,20 @@ func (e *Entry) beside() (shared, same int, ratio float64) {
 		return shared, same, math.NaN()
 	}
 	return shared, same, sum / float64(known)
+}
+
+// cacheTimes is the cache of y over that of x; NaN where unknown. Where one of them alone has a format, whose full cache counts in
+// 16 bits whatever the device computes in, both are taken as multiples of their full caches.
+func cacheTimes(x, y *results.Row) float64 {
+	if x.CacheBytes == nil || y.CacheBytes == nil || *x.CacheBytes <= 0 {
+		return math.NaN()
+	}
+	if (x.Cache == "") != (y.Cache == "") && x.Model == y.Model && x.Revision == y.Revision {
+		if of, own := x.TimesFull(), y.TimesFull(); of != nil && own != nil {
+			return *own / *of
+		}
+	}
+	return float64(*y.CacheBytes) / float64(*x.CacheBytes)
 }
 
 // share writes a cache against another as a percentage; empty where they are the same.

@@ -206,20 +206,35 @@ func (u *union) add(a Attempt) error {
 	return nil
 }
 
-// places refuses two rows of one task, protocol, sample and variant: they are answers to
-// different prompts or settings.
+// places refuses two answers of one place in the run: they are answers to different prompts or settings. An error beside another
+// row is left out: what failed had no prompt yet, and was made again.
 func (u *union) places() error {
-	type place struct{ task, protocol, sample, variant string }
-	at := make(map[place]int, len(u.rows))
+	at := make(map[results.Place]int, len(u.rows))
+	beaten := map[int]bool{}
 	for i := range u.rows {
 		r := &u.rows[i]
-		p := place{r.Task, r.Protocol, r.Sample, r.Variant}
-		if k, ok := at[p]; ok {
+		k, ok := at[r.Place()]
+		switch {
+		case !ok:
+			at[r.Place()] = i
+		case r.Error != "":
+			beaten[i] = true
+		case u.rows[k].Error != "":
+			beaten[k], at[r.Place()] = true, i
+		default:
 			return fmt.Errorf("task %q, sample %q, variant %q is in %s and in %s as answers to different prompts or settings: move one of the two folders away, and join again",
-				p.task, p.sample, p.variant, u.dirs[u.of[k]], u.dirs[u.of[i]])
+				r.Task, r.Sample, r.Variant, u.dirs[u.of[k]], u.dirs[u.of[i]])
 		}
-		at[p] = i
 	}
+	var left []results.Row
+	for i, r := range u.rows {
+		if beaten[i] {
+			u.attempts[u.of[i]].Rows--
+		} else {
+			left = append(left, r)
+		}
+	}
+	u.rows = left // nothing is added behind this
 	return nil
 }
 

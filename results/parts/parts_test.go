@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -222,9 +221,15 @@ func TestRowsCountNotParts(t *testing.T) {
 // A row without an error beats one with, wherever it stands; of two with errors the first
 // stays.
 func TestErrorsAreBeaten(t *testing.T) {
-	for _, names := range [][2]string{{"a", "b"}, {"b", "a"}} {
+	for _, c := range []struct {
+		names [2]string
+		fail  func(r *results.Row)
+	}{
+		{[2]string{"a", "b"}, noMemory}, {[2]string{"b", "a"}, noMemory},
+		{[2]string{"a", "b"}, noPrompt}, {[2]string{"b", "a"}, noPrompt},
+	} {
+		names, fail := c.names, c.fail
 		dir := t.TempDir()
-		fail := func(r *results.Row) { r.Score, r.Error = nil, "no memory" }
 		for i := range 2 {
 			part{dir: dir, p: Part{i, 2}, attempt: names[0], run: question(), change: fail}.make(t, all)
 		}
@@ -236,6 +241,14 @@ func TestErrorsAreBeaten(t *testing.T) {
 		}
 		equal(t, dir)
 	}
+}
+
+func noMemory(r *results.Row) { r.Score, r.Error = nil, "no memory" }
+
+// noPrompt fails before there is a prompt, so that the row has another identity than once it is answered.
+func noPrompt(r *results.Row) {
+	r.Score, r.Error = nil, "no tokenizer"
+	r.ID = r.Key("no prompt")
 }
 
 // What would not be one run is refused, with its name, and nothing is changed.
@@ -400,45 +413,4 @@ func TestCardsThatDiffer(t *testing.T) {
 			t.Errorf("run.json names %d attempts", n)
 		}
 	}
-}
-
-// Parts that are killed after any sample, given to others while the first go on, and
-// joined at any time lose nothing, double nothing, and change nothing.
-func TestRandomKills(t *testing.T) {
-	kills, joins, seeds := 0, 0, 2
-	if os.Getenv("SNAPBENCH_LONG") != "" {
-		seeds = 40
-	}
-	for seed := range uint64(seeds) {
-		random := rand.New(rand.NewPCG(seed, 1))
-		dir := t.TempDir()
-		n := 1 + random.IntN(9)
-		for attempt := range 15 {
-			var wait sync.WaitGroup
-			for range 1 + random.IntN(3) { // at the same time, of one part too
-				w := part{dir: dir, p: Part{random.IntN(n), n}, attempt: fmt.Sprintf("%d-%d", attempt, random.Uint32()), run: question()}
-				most := random.IntN(8)
-				wait.Go(func() { w.make(t, most) })
-				kills++
-			}
-			if random.IntN(4) == 0 {
-				wait.Go(func() {
-					joins++
-					var missing *MissingError
-					if _, err := Join(dir, false); err != nil && !errors.As(err, &missing) && !errors.Is(err, os.ErrNotExist) && !strings.Contains(err.Error(), "no parts") {
-						t.Errorf("seed %d: %v", seed, err)
-					}
-				})
-			}
-			wait.Wait()
-			if random.IntN(10) == 0 {
-				n = 1 + random.IntN(9)
-			}
-		}
-		for i := range n {
-			part{dir: dir, p: Part{i, n}, attempt: "last", run: question()}.make(t, all)
-		}
-		equal(t, dir)
-	}
-	t.Logf("%d attempts, most of them killed, and %d joins between", kills, joins)
 }

@@ -25,7 +25,8 @@ func TestCells(t *testing.T) {
 	roofs := speed.Roofs{Bandwidth: 1e30, Products: 1e9, Attention: 1e9}
 	c := &Cells{Progress: p, Report: &speed.Report{Roofs: roofs}}
 	c.Plan(speed.NewWork(m.Engines[0].Model(), roofs, cells))
-	p.start = time.Now().Add(-100 * time.Second)
+	now := p.start.Add(100 * time.Second)
+	p.now = func() time.Time { return now }
 	for _, x := range []struct {
 		step speed.Step
 		want string

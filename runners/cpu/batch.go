@@ -7,6 +7,10 @@ import "github.com/snapbench/snapbench/runners/engine"
 // a row is always rounded in the same way.
 const segmentRows = 512
 
+// sharedNumbers is how many keys' or values' numbers all queries of a KV head take before they go on to the next: few
+// enough to stay in the L1 cache, so that they come from memory, or are decoded, once.
+const sharedNumbers = 2048
+
 type batch struct {
 	sequences []engine.Sequence
 	heads     engine.Heads
@@ -220,42 +224,67 @@ func firstVisible(positions []int32, start, n, p int) int {
 }
 
 func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results []float32, logits logits, worker int) {
+	const op = "attend caches"
 	h, size := b.heads, b.heads.Size
 	c := &b.sequences[t.row].Caches[layer]
 	share := h.Query / len(c.Len)
 	n := t.hi - t.lo
 	padded := (n + 7) / 8 * 8
-	room := size + segmentRows + 8
+	few := segmentRows // rows that one query takes before the next does
+	if share > 1 || c.Packed != nil {
+		few = max(8, sharedNumbers/size)
+	}
 	decoded := 0
 	if c.Packed != nil {
-		decoded = n * size
+		group := c.Packed.Format.Key.Group()
+		few = (few + group - 1) / group * group
+		decoded = few * size
 	}
-	buf := scratch(&d.local[worker], room+2*decoded)
-	qs, p := buf[:size], buf[size:size+padded]
-	keys, values := buf[room:room+decoded], buf[room+decoded:]
-	if c.Packed != nil {
-		decodeRows("attend caches", keys, values, *c, t.head, t.lo, t.hi, c.Len[t.head]+b.steps)
-	} else {
-		at := (c.Start[t.head] + t.lo) * size
-		keys, values = f32("attend caches", c.K)[at:at+n*size], f32("attend caches", c.V)[at:at+n*size]
+	buf := scratch(&d.local[worker], share*(size+padded)+decoded)
+	qs, buf := buf[:share*size], buf[share*size:]
+	p, buf := buf[:share*padded], buf[share*padded:]
+	var keys, values []float32
+	if c.Packed == nil {
+		keys, values = f32(op, c.K)[c.Start[t.head]*size:], f32(op, c.V)[c.Start[t.head]*size:]
 	}
-	k := d.k
-	if size%8 != 0 {
-		k = goKernels
+	k := d.rowKernels(size)
+	for i, v := range q[(t.row*h.Query+t.head*share)*size:][:share*size] {
+		qs[i] = v * logits.scale
+	}
+	for lo, hi := t.lo, 0; lo < t.hi; lo = hi {
+		hi = min(t.hi, (lo/few+1)*few)
+		rows, first := buf, k.dots
+		if c.Packed != nil {
+			d.decodeKeys(op, rows, *c, t.head, lo, hi, c.Len[t.head]+b.steps)
+		} else {
+			rows, first = keys[lo*size:], k.dotsStream
+		}
+		first(hi-lo, size, &qs[0], &rows[0], size, &p[lo-t.lo])
+		for e := 1; e < share; e++ {
+			k.dots(hi-lo, size, &qs[e*size], &rows[0], size, &p[e*padded+lo-t.lo])
+		}
 	}
 	for e := range share {
-		for x, v := range q[(t.row*h.Query+t.head*share+e)*size:][:size] {
-			qs[x] = v * logits.scale
-		}
-		k.dots(n, size, &qs[0], &keys[0], size, &p[0])
+		p, r := p[e*padded:][:padded], results[(t.part+e)*(size+2):][:size+2]
 		d.bend(logits, p[:n])
 		for j := n; j < padded; j++ {
 			p[j] = minusInf
 		}
-		r := results[(t.part+e)*(size+2):][:size+2]
 		r[size+1] = k.maximum(padded, &p[0])
 		r[size] = k.expSum(padded, &p[0], r[size+1])
-		k.weightedSum(n, size, &p[0], &values[0], size, &r[0])
+		clear(r[:size])
+	}
+	for lo, hi := t.lo, 0; lo < t.hi; lo = hi {
+		hi = min(t.hi, (lo/few+1)*few)
+		rows := buf
+		if c.Packed != nil {
+			d.decodeValues(op, rows, *c, t.head, lo, hi, c.Len[t.head]+b.steps)
+		} else {
+			rows = values[lo*size:]
+		}
+		for e := range share {
+			k.weightedSum(hi-lo, size, &p[e*padded+lo-t.lo], &rows[0], size, &results[(t.part+e)*(size+2)])
+		}
 	}
 }
 

@@ -40,6 +40,17 @@ func (d *Device) LinearAttention(out, in engine.Array, s engine.State, by engine
 	d.pool.run(by.ValueHeads, one)
 }
 
+// AttendStates goes on with one sequence after the other: a row's heads are enough for all threads.
+func (d *Device) AttendStates(out, in engine.Array, eb engine.Batch, layer int, by engine.LinearAttention) {
+	const op = "attend states"
+	b := ownBatch(op, eb)
+	wantLen(op, "in", in, b.Rows()*by.In())
+	wantLen(op, "out", out, b.Rows()*by.Out())
+	for i, s := range b.sequences {
+		d.LinearAttention(out.Slice(i*by.Out(), (i+1)*by.Out()), in.Slice(i*by.In(), (i+1)*by.In()), s.Caches[layer].State, by)
+	}
+}
+
 // linearNumbers are the numbers of one linear attention, as in engine.LinearAttention.
 type linearNumbers struct {
 	by                      engine.LinearAttention

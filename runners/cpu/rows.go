@@ -53,6 +53,7 @@ func (d *Device) WeightedRows(dst, x, w engine.Array, size int) {
 	d.pool.run(heads*segments, func(t, _ int) {
 		g, lo := t/segments, t%segments*segmentRows
 		count := min(segmentRows, n-lo)
+		clear(parts[t*size:][:size])
 		k.weightedSum(count, size, &weights[g*n+lo], &rows[(g*n+lo)*size], size, &parts[t*size])
 	})
 	clear(out)
@@ -81,7 +82,7 @@ func (d *Device) RowDots(dst, x, v engine.Array, size int, cosine bool) {
 		g, lo := t/segments, t%segments*segmentRows
 		to := out[g*n+lo:][:min(segmentRows, n-lo)]
 		from := rows[(g*n+lo)*size:]
-		k.dots(len(to), size, &vectors[g*size], &from[0], size, &to[0])
+		k.dotsStream(len(to), size, &vectors[g*size], &from[0], size, &to[0])
 		if !cosine {
 			return
 		}

@@ -74,6 +74,16 @@ func unpackP4AVX2(blocks int, src *byte, dst *float32)
 //go:noescape
 func unpackE8AVX2(blocks int, src *byte, dst *float32)
 
+// decodeQ8AVX2 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ8AVX2(n int, src *byte, dst *float32)
+
+// decodeQ4AVX2 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ4AVX2(n int, src *byte, dst *float32)
+
 // rowBF16AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
@@ -244,6 +254,11 @@ func softmaxAVX2(n int, s *float32, m *float32, l *float32, f *float32)
 //go:noescape
 func scaleColumnsAVX2(rows int, o *float32, f *float32)
 
+// weightedSumAVX2 adds n values, each times its weight.
+//
+//go:noescape
+func weightedSumAVX2(n int, d int, p *float32, v *float32, stride int, out *float32)
+
 // tileAVX512_1 multiplies a tile of 1 rows by a panel.
 //
 //go:noescape
@@ -354,6 +369,16 @@ func unpackP4AVX512(blocks int, src *byte, dst *float32)
 //go:noescape
 func unpackE8AVX512(blocks int, src *byte, dst *float32)
 
+// decodeQ8AVX512 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ8AVX512(n int, src *byte, dst *float32)
+
+// decodeQ4AVX512 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ4AVX512(n int, src *byte, dst *float32)
+
 // rowBF16AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
@@ -393,46 +418,6 @@ func rowP4AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32,
 //
 //go:noescape
 func rowE8AVX512_1x1(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowBF16AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowBF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowF16AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowF16AVX512_1x2(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowQ8AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowQ8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowK6AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowK6AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowQ4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowQ4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowK4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowK4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowP4AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowP4AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-
-// rowE8AVX512_1x2 multiplies rows of x by panels: 1 by 2.
-//
-//go:noescape
-func rowE8AVX512_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 
 // rowBF16AVX512_2x1 multiplies rows of x by panels: 2 by 1.
 //
@@ -524,20 +509,30 @@ func softmaxAVX512(n int, s *float32, m *float32, l *float32, f *float32)
 //go:noescape
 func scaleColumnsAVX512(rows int, o *float32, f *float32)
 
+// weightedSumAVX512 adds n values, each times its weight.
+//
+//go:noescape
+func weightedSumAVX512(n int, d int, p *float32, v *float32, stride int, out *float32)
+
 // dotsAVX2 multiplies q with n keys.
 //
 //go:noescape
 func dotsAVX2(n int, d int, q *float32, k *float32, stride int, out *float32)
 
-// weightedSumAVX2 adds n values, each times its weight.
+// dotsStreamAVX2 multiplies q with n keys, one after the other.
 //
 //go:noescape
-func weightedSumAVX2(n int, d int, p *float32, v *float32, stride int, out *float32)
+func dotsStreamAVX2(n int, d int, q *float32, k *float32, stride int, out *float32)
 
 // maximumAVX2 returns the highest of n numbers, n a multiple of 8.
 //
 //go:noescape
 func maximumAVX2(n int, s *float32) float32
+
+// highestAVX2 returns the highest of n numbers, n a multiple of 8, and a sum that is NaN unless all are finite.
+//
+//go:noescape
+func highestAVX2(n int, s *float32) (top float32, zero float32)
 
 // expSumAVX2 replaces s by 2^(s-m) and returns the sum, n a multiple of 8.
 //

@@ -23,6 +23,7 @@ func (d *Device) AttendCaches(out, q engine.Array, eb engine.Batch, layer int, b
 	}
 	w := d.way("AttendCaches", by)
 	d.attendPacked(to, from, b, t, by, w)
+	d.attendCodes(to, from, b, t, by, w)
 	if b.hopper {
 		d.attendHopper(to, from, q.Bytes(), b, t, by, w)
 		return
@@ -62,6 +63,7 @@ func (d *Device) Advance(eb engine.Batch) {
 	ok := d.card.Enter("Advance")
 	defer d.card.Leave()
 	if ok {
+		d.settlePacked(b)
 		d.card.Args(b.step)
 		d.card.Launch(d.card.Kernel("attend_caches", "advance"), 1, 1, 1, 0)
 	}

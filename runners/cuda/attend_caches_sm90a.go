@@ -66,6 +66,6 @@ func (d *Device) attendHopper(to, from uint64, bytes int64, b *batch, t layerTab
 	d.card.Launch(w.kernel("attend_caches_sm90a", name+d.suffix), min(t.groups, resident*d.card.Multiprocessors), 1, 32*warps, shared)
 	if t.shared {
 		w.add(d.card.Args(to, t.parts, b.step, b.partial, b.state).Int(h.Size))
-		d.card.Launch(w.kernel("attend_caches_sm90a", join+d.suffix), b.rows*h.Query, 1, 32*warps, 0)
+		d.card.Launch(w.kernel("attend_caches_sm90a", join+d.suffix), t.queries, 1, 32*warps, 0)
 	}
 }

@@ -32,11 +32,22 @@ type layerTables struct {
 	rows, heads   uint64
 	single, group uint64 // items of heads with one query head, and with several
 	parts         uint64 // of the query heads, for the kernel for 9.0
+	queries       int    // how many parts
 	singles       int    // how many items; none in single where the kernel for 9.0 takes both lists
 	groups        int
 	most          int  // cache heads of a row, at most
 	shared        bool // heads may have several items
 	packed        packedTables
+	states        uint64 // of linear attention, whose layers have nothing of the above
+	stateLen      int    // numbers of a state
+	convLen       int    // and of its convolution
+	paired        bool   // see paired
+}
+
+// table is bytes on their way to the card.
+type table struct {
+	to    *uint64
+	bytes []byte
 }
 
 func (b *batch) Rows() int { return b.rows }
@@ -70,6 +81,12 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 			panic(fmt.Sprintf("cuda: NewBatch: sequences of %d and %d layers", len(s[0].Caches), len(q.Caches)))
 		}
 		for _, c := range q.Caches {
+			if c.State.S.Len > 0 && len(c.Len) == 0 {
+				if b.room < 0 || c.Room < b.room {
+					b.room = c.Room
+				}
+				continue
+			}
 			if len(c.Len) == 0 || h.Query%len(c.Len) != 0 || len(c.Len)%h.KV != 0 || c.Size != h.Size {
 				panic(fmt.Sprintf("cuda: NewBatch: a cache of %d heads of %d for %+v", len(c.Len), c.Size, h))
 			}
@@ -104,12 +121,18 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 	for layer := range s[0].Caches {
 		l.layOut(d, s, layer, h, b.hopper)
 		slots, counters = max(slots, l.slots), max(counters, l.counters)
-		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared}
-		t.packed.heads, t.packed.count = len(l.stages), len(l.queries)
-		for _, c := range []struct {
-			to    *uint64
-			bytes []byte
-		}{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}} {
+		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared, queries: len(l.parts)}
+		t.packed.heads, t.packed.count, t.packed.residual = len(l.stages), len(l.queries), l.residual
+		t.packed.codePartCount, t.packed.codesShared = len(l.codeParts), l.codesShared
+		state := s[0].Caches[layer].State
+		t.stateLen, t.convLen, t.paired = state.S.Len, state.Conv.Len, l.paired
+		t.packed.codes = make([]codeTable, len(l.codes))
+		tables := []table{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}, {&t.packed.codeParts, card.Bytes(l.codeParts)}, {&t.states, card.Bytes(l.states)}}
+		for i, c := range l.codes {
+			t.packed.codes[i] = codeTable{codeChoice: c.codeChoice, count: len(c.items), shared: codeShared(c, h.Size)}
+			tables = append(tables, table{&t.packed.codes[i].items, card.Bytes(c.items)})
+		}
+		for _, c := range tables {
 			if len(c.bytes) == 0 {
 				continue
 			}

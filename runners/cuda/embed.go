@@ -12,6 +12,12 @@ func (d *Device) Embed(dst engine.Array, table engine.Weight, ids engine.Array, 
 	if !ok {
 		return
 	}
+	if inBlocks(w.storage) && aligned(w.cols, to) {
+		name := blockName(w.storage)
+		d.card.Args(to, w.address, from).Long(w.cols).Int(w.rows).Ptr(d.faultAddress).Float(scale)
+		d.card.Launch(d.card.Kernel("matmul_"+name, "embed_"+name), ids.Len, 1, 256, 0)
+		return
+	}
 	w, done, ok := d.plain(w)
 	defer done()
 	if !ok {

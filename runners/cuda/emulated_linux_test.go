@@ -62,7 +62,7 @@ func TestEmulatedConformance(t *testing.T) {
 	}
 	long := os.Getenv("SNAPBENCH_LONG") != ""
 	// The operations with kernels for each type; the others compute in float32 for all.
-	ofType := []string{"arrays", "embed", "rms norm", "matmul", "matmul storages", "gate", "mixture", "matmul gate", "matmul rotate", "rotate", "attention", "window scores", "column sums", "attention rows", "attention ways", "window scores ways", "column sums ways", "attention rows ways", "batch ways", "row norms", "weighted rows", "row dots", "gather", "batch", "packed caches", "company"}
+	ofType := []string{"arrays", "linear attention", "linear attention steps", "embed", "rms norm", "matmul", "matmul storages", "gate", "mixture", "matmul gate", "matmul rotate", "rotate", "attention", "window scores", "column sums", "attention rows", "attention ways", "window scores ways", "column sums ways", "attention rows ways", "batch ways", "row norms", "weighted rows", "row dots", "gather", "batch", "packed caches", "company"}
 	var mu sync.Mutex
 	launched := map[string]int{}
 	t.Run("cards", func(t *testing.T) {
@@ -89,6 +89,9 @@ func TestEmulatedConformance(t *testing.T) {
 				enginetest.Run(t, d, options)
 				conformInTiles(t, d, 20*options.Work)
 				conformWide(t, d)
+				if c.kind == engine.BFloat16 && c.major == 9 {
+					t.Run("blocks", func(t *testing.T) { conformBlocks(t, d) })
+				}
 				t.Run("random weight", func(t *testing.T) { randomWeight(t, d) })
 				if err := d.Sync(); err != nil {
 					t.Error(err)

@@ -17,11 +17,13 @@ func TestEmulatedPacked(t *testing.T) {
 		name         string
 		major, minor int
 		kind         engine.Type
-	}{{"float32", 9, 0, engine.Float32}, {"bfloat16", 9, 0, engine.BFloat16}, {"float16 on 8.0", 8, 0, engine.Float16}} {
+		work         int
+	}{{"float32", 9, 0, engine.Float32, 2_000_000}, {"bfloat16", 9, 0, engine.BFloat16, 20_000_000}, {"float16 on 8.0", 8, 0, engine.Float16, 20_000_000}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d, _ := Emulated(t, emulatedCard(c.major, c.minor), c.kind)
 			enginetest.Run(t, d, enginetest.Options{Work: 400_000, Cases: []string{"packed caches"}, RowsDepend: true})
+			enginetest.Run(t, d, enginetest.Options{Work: c.work, Cases: []string{"packed caches ways"}})
 		})
 	}
 }

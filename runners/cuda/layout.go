@@ -38,13 +38,22 @@ type layout struct {
 	stage         uint64      // memory for the entries of a step: keys and values of each head, (d)
 	stages        []packStage // heads of caches in formats
 	queries       []packQuery // their query heads
+	residual      bool        // formats have residuals
+	codes         []codeList  // items of heads in formats, by kernel
+	codeParts     []batchPart // of their query heads
+	codesShared   bool        // such heads may have several items
+	states        []batchState
+	paired        bool // the states can be read two numbers at a time
 }
 
 // layOut makes the tables of a layer in the memory of an earlier layer's tables: the layers
 // of a batch are alike. The items of the kernel for 9.0 (hopper) are one list, the longest
 // first.
 func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Heads, hopper bool) {
-	*l = layout{stage: l.stage, rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0], stages: l.stages[:0], queries: l.queries[:0]}
+	*l = layout{stage: l.stage, rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0], stages: l.stages[:0], queries: l.queries[:0], codeParts: l.codeParts[:0], states: l.states[:0]}
+	if l.layStates(d, s, layer) {
+		return
+	}
 	for i, q := range s {
 		c := q.Caches[layer]
 		group, items := h.Query/len(c.Len), &l.single

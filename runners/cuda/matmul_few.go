@@ -45,18 +45,28 @@ func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, 
 		name += "_f32"
 	}
 	if w.packed() {
-		packed := packedName(w.storage)
-		if t == engine.Float32 {
-			packed += "_f32"
-		}
-		if aligned(w.cols, from, w.address) {
-			d.fewPacked(to, packed, from, m, w, add, c)
+		if !aligned(w.cols, from, w.address) {
+			own, done, ok := d.plain(w)
+			defer done()
+			if ok { // and by kernels that wait for it: no weight that is unpacked is aligned with such an x
+				d.fewOf(to, t, from, m, own, add, c)
+			}
 			return
 		}
-		own, done, ok := d.plain(w)
-		defer done()
-		if ok { // and by kernels that wait for it: no weight that is unpacked is aligned with such an x
-			d.fewOf(to, t, from, m, own, add, c)
+		switch {
+		case w.pieces != nil: // which no expert has that is chosen by a table
+			for _, p := range w.pieces {
+				d.fewBlocks(to, t, from, m, p, w.rows, add, c)
+				to += uint64(p.rows * t.Size())
+			}
+		case inBlocks(w.storage):
+			d.fewBlocks(to, t, from, m, w, w.rows, add, c)
+		default:
+			packed := packedName(w.storage)
+			if t == engine.Float32 {
+				packed += "_f32"
+			}
+			d.fewPacked(to, packed, from, m, w, add, c)
 		}
 		return
 	}

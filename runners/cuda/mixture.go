@@ -76,7 +76,7 @@ func (d *Device) mixed(ex engine.Experts) mixed {
 		if gateUp.cols != e.width || down.rows != e.width || gateUp.rows != 2*e.ff || down.cols != e.ff {
 			panic(fmt.Sprintf("cuda: MixtureAdd: expert %d has (%d, %d) and (%d, %d) for a width of %d", i, gateUp.rows, gateUp.cols, down.rows, down.cols, e.width))
 		}
-		e.alike = e.alike && gateUp.storage == d.weight("MixtureAdd", ex.GateUp[0]).storage && down.storage == d.weight("MixtureAdd", ex.Down[0]).storage
+		e.alike = e.alike && gateUp.storage == d.weight("MixtureAdd", ex.GateUp[0]).storage && down.storage == d.weight("MixtureAdd", ex.Down[0]).storage && gateUp.pieces == nil && down.pieces == nil
 		e.gateUp, e.down = append(e.gateUp, gateUp), append(e.down, down)
 	}
 	return e

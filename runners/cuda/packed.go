@@ -10,9 +10,9 @@ import (
 
 // packable says whether a weight of these parts stays as it is stored: in MXFP4 or E4M3 on a
 // device of bfloat16, where rows are whole blocks of 32.
-func (d *Device) packable(parts []engine.Stored) bool {
+func packable(t engine.Type, parts []engine.Stored) bool {
 	s := parts[0].Storage()
-	if d.kind != engine.BFloat16 || s != engine.MXFP4 && s != engine.E4M3 || parts[0].Cols()%32 != 0 || parts[0].Cols() > card.PieceBytes {
+	if t != engine.BFloat16 || s != engine.MXFP4 && s != engine.E4M3 || parts[0].Cols()%32 != 0 || parts[0].Cols() > card.PieceBytes {
 		return false
 	}
 	for _, p := range parts {
@@ -31,13 +31,33 @@ func packedBytes(s engine.Storage, cols int) (codes, scales int) {
 	return cols, 4 * blocks(cols, engine.ScaleColumns)
 }
 
-// WeightBytes is how much memory LoadWeight takes for a part.
+// WeightBytes is how much memory LoadWeight takes for a part, without what fills up tiles of rows.
 func (d *Device) WeightBytes(part engine.Stored) int64 {
-	if d.packable([]engine.Stored{part}) {
-		codes, scales := packedBytes(part.Storage(), part.Cols())
-		return int64(part.Rows()) * int64(codes+scales)
+	if pieces, _ := piecesInBlocks(d.kind, []engine.Stored{part}); pieces != nil {
+		b := blockStorages[part.Storage()]
+		return int64(part.Rows()) * int64(part.Cols()/b.numbers*b.bytes)
 	}
-	return int64(part.Rows()) * int64(part.Cols()) * int64(d.kind.Size())
+	return WeightBytes(d.kind, []engine.Stored{part})
+}
+
+// WeightBytes is how much memory LoadWeight takes for a weight of these parts, without a bias, on a device of type t.
+func WeightBytes(t engine.Type, parts []engine.Stored) (bytes int64) {
+	pieces, _ := piecesInBlocks(t, parts)
+	for _, p := range pieces {
+		bytes += blockBytes(p.storage, p.rows, p.cols)
+	}
+	if pieces != nil {
+		return bytes
+	}
+	size := int64(parts[0].Cols()) * int64(t.Size())
+	if packable(t, parts) {
+		codes, scales := packedBytes(parts[0].Storage(), parts[0].Cols())
+		size = int64(codes + scales)
+	}
+	for _, p := range parts {
+		bytes += int64(p.Rows()) * size
+	}
+	return bytes
 }
 
 // uploadPacked sends parts as kernels/packed.h has them: all codes, then all scales.
@@ -115,7 +135,9 @@ func pack(codes, scales, raw []byte, s engine.Storage) bool {
 // nibble is number i of a block's 32 codes.
 func nibble(codes []byte, i int) byte { return codes[i%16] >> (i / 16 * 4) & 15 }
 
-func (w *weight) packed() bool { return w.storage == engine.MXFP4 || w.storage == engine.E4M3 }
+func (w *weight) packed() bool {
+	return w.storage == engine.MXFP4 || w.storage == engine.E4M3 || inBlocks(w.storage) || w.pieces != nil
+}
 
 // packedName is what kernels of a storage have in their names.
 func packedName(s engine.Storage) string {
@@ -149,7 +171,7 @@ func (d *Device) plain(w *weight) (p *weight, done func(), ok bool) {
 	}
 	d.unpack(room, w, 0, 0, 1)
 	copied := *w
-	copied.address, copied.storage = room, engine.BF16
+	copied.address, copied.storage, copied.pieces = room, engine.BF16, nil
 	return &copied, done, true
 }
 
@@ -159,8 +181,20 @@ func (d *Device) plainBytes(w *weight) int64 {
 
 // unpack writes a weight to room, or count experts of a table from skip on, all alike.
 func (d *Device) unpack(room uint64, w *weight, table uint64, skip, count int) {
+	for _, p := range w.pieces { // which no experts of a table have
+		d.unpack(room, p, 0, 0, 1)
+		room += uint64(d.plainBytes(p))
+	}
+	if w.pieces != nil {
+		return
+	}
+	file, name := "matmul_packed", packedName(w.storage)
+	if inBlocks(w.storage) {
+		name = blockName(w.storage)
+		file = "matmul_" + name
+	}
 	d.card.Args(room, w.address, table).Int(skip).Long(w.rows, w.cols)
-	d.card.Launch(d.card.Kernel("matmul_packed", "unpack_"+packedName(w.storage)), blocks(w.rows*w.cols, 8*256), count, 256, 0)
+	d.card.Launch(d.card.Kernel(file, "unpack_"+name), blocks(w.rows*w.cols, 8*256), count, 256, 0)
 }
 
 // roomBytes is the most memory that experts are unpacked into at a time.
@@ -171,7 +205,18 @@ func (d *Device) roomFor(experts []*weight) int {
 	if !experts[0].packed() {
 		return 0
 	}
-	return int(max(1, min(int64(len(experts)), roomBytes/d.plainBytes(experts[0]))))
+	return together(len(experts), d.plainBytes(experts[0]))
+}
+
+// together is how many of so many experts are unpacked at a time, each of which then takes plain bytes.
+func together(experts int, plain int64) int {
+	return int(max(1, min(int64(experts), roomBytes/plain)))
+}
+
+// UnpackBytes is what a product of many rows takes to unpack a weight, or a mixture's to unpack its experts', which are
+// alike and take so many bytes each when they are unpacked.
+func UnpackBytes(experts int, plain int64) int64 {
+	return card.Takes(int64(together(experts, plain)) * plain)
 }
 
 // unpacked calls each for some experts at a time, from skip on, with one weight that has their
@@ -201,8 +246,10 @@ func (d *Device) UnpackBytes(weights ...engine.Weight) int64 {
 	for _, w := range weights {
 		own = append(own, d.weight("UnpackBytes", w))
 	}
-	if len(own) == 0 || !own[0].packed() {
-		return 0
+	for _, w := range own {
+		if w.packed() {
+			return UnpackBytes(len(own), d.plainBytes(w))
+		}
 	}
-	return card.Takes(int64(d.roomFor(own)) * d.plainBytes(own[0]))
+	return 0
 }

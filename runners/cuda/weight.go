@@ -9,14 +9,15 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// weight is a matrix (rows, cols) of the device's type, row-major, or packed (packed.go).
+// weight is a matrix (rows, cols) of the device's type, row-major, or packed (packed.go, blocks.go).
 type weight struct {
 	device     *Device
 	address    uint64
 	bias       uint64 // float32 (rows), or 0
 	rows, cols int
 	bytes      int64
-	storage    engine.Storage // where it is packed
+	storage    engine.Storage // where it is packed, in one way
+	pieces     []*weight      // of a weight in GGUF's blocks of several storages: its rows, one piece behind the other
 
 	// Of a mixture's router: expertTable, and the weights that are in it.
 	table  uint64
@@ -63,11 +64,13 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 			}
 		}
 	}
-	size := int64(w.rows) * int64(w.cols) * int64(d.kind.Size())
-	if d.packable(parts) {
+	size := WeightBytes(d.kind, parts)
+	pieces, of := piecesInBlocks(d.kind, parts)
+	switch {
+	case len(pieces) > 1:
+		w.pieces = pieces
+	case len(pieces) == 1 || packable(d.kind, parts):
 		w.storage = parts[0].Storage()
-		codes, scales := packedBytes(w.storage, w.cols)
-		size = int64(w.rows) * int64(codes+scales)
 	}
 	w.bytes = size
 	if biased {
@@ -89,7 +92,12 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 		return nil, d.Sync()
 	}
 	defer d.card.Leave()
-	if err := d.uploadAll(w, parts); err != nil {
+	if pieces != nil {
+		w.place(pieces)
+		for i, p := range pieces {
+			d.uploadBlocks(p, of[i])
+		}
+	} else if err := d.uploadAll(w, parts); err != nil {
 		d.card.Wait() // what was sent is on its way
 		d.release(w)
 		return nil, err
@@ -111,6 +119,18 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 	}
 	d.weights += w.bytes
 	return w, nil
+}
+
+// place gives pieces their parts of the weight's memory and bias.
+func (w *weight) place(pieces []*weight) {
+	address, bias := w.address, w.bias
+	for _, p := range pieces {
+		p.device, p.address, p.bias = w.device, address, bias
+		address += uint64(blockBytes(p.storage, p.rows, p.cols))
+		if bias != 0 {
+			bias += 4 * uint64(p.rows)
+		}
+	}
 }
 
 func (d *Device) uploadAll(w *weight, parts []engine.Stored) error {
@@ -158,7 +178,7 @@ func (d *Device) weight(operation string, ew engine.Weight) *weight {
 // upload sends a matrix as type t, or has the card make it.
 func (d *Device) upload(to uint64, p engine.Stored, t engine.Type) {
 	rows, cols := p.Rows(), p.Cols()
-	if r, ok := p.(engine.Random); ok {
+	if r, ok := p.(engine.Random); ok && p.Storage() == engine.F32 { // not random codes
 		d.random(to, rows*cols, r, t)
 		return
 	}

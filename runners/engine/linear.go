@@ -49,6 +49,9 @@ type LinearAttender interface {
 	// LinearAttention reads a block of tokens, in (m, In), behind those that made s, which becomes the state behind them;
 	// out (m, Out). All zeros are the state before the first token.
 	LinearAttention(out, in Array, s State, by LinearAttention)
+	// AttendStates is LinearAttention of one token of each of a batch's sequences, behind those that made the states of
+	// the layer's caches: in (rows, In), out (rows, Out), with the bits that each row has alone and by LinearAttention.
+	AttendStates(out, in Array, b Batch, layer int, by LinearAttention)
 	// GateOutput multiplies x by σ(gate), number by number.
 	GateOutput(x, gate Array)
 }

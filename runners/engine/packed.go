@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
@@ -32,6 +33,25 @@ type Quantizer interface {
 	// Refused returns by row of a batch the *Refusal of an entry that a step could not store, nil
 	// for none. Such a row's results have no meaning.
 	Refused(b Batch) []error
+}
+
+// GatherQuantizer is a device that gathers and encodes at once, without a copy in its own numbers.
+type GatherQuantizer interface {
+	// GatherQuantized is [Device.Gather] of one Kept, then [Quantizer.Quantize].
+	GatherQuantized(kv KV, kept Kept, f *cacheformat.Format, scales []cacheformat.Scale, room int) (Cache, error)
+}
+
+// GatherQuantized is [GatherQuantizer.GatherQuantized] of any device that has the format.
+func GatherQuantized(d Device, kv KV, kept Kept, f *cacheformat.Format, scales []cacheformat.Scale, room int) (Cache, error) {
+	if g, ok := d.(GatherQuantizer); ok {
+		return g.GatherQuantized(kv, kept, f, scales, room)
+	}
+	caches, err := d.Gather(kv, []Kept{kept}, 0)
+	if err != nil {
+		return Cache{}, err
+	}
+	defer d.FreeCache(caches...)
+	return d.(Quantizer).Quantize(caches[0], f, scales, room)
 }
 
 // Refusal is an entry of a cache that a format cannot store.
@@ -83,37 +103,53 @@ func (c Cache) Pack(f *cacheformat.Format, scales []cacheformat.Scale, room int)
 	for _, n := range c.Len {
 		p.Keys, p.Values, out.Start = append(p.Keys, keys), append(p.Values, values), append(out.Start, rows)
 		k, v := f.Rooms(n+room, c.Size)
-		keys, values, rows = keys+k, values+v, rows+n+room
+		keys, values, rows = keys+aligned(k), values+aligned(v), rows+n+room
 	}
 	return out, keys, values, rows
 }
+
+// RunAlign is what the runs of a head begin at multiples of, so that devices may read them in wide pieces.
+const RunAlign = 16
+
+func aligned(n int) int { return (n + RunAlign - 1) / RunAlign * RunAlign }
 
 // Held returns what a cache holds of its entries, in bytes, without room for more: in a format its
 // codes, scales and residual, else two numbers of type t for each channel. Positions are not
 // counted, a state is.
 func (c Cache) Held(t Type) (bytes int64) {
-	bytes = c.State.Bytes()
-	for _, n := range c.Len {
-		if c.Packed != nil {
-			bytes += c.Packed.Format.Bytes(n, c.Size)
-		} else {
-			bytes += 2 * int64(n) * int64(c.Size) * int64(t.Size())
-		}
-	}
-	return bytes
+	return c.held(t, 0, (*cacheformat.Format).Bytes)
 }
 
-// PeakHeld is the most that a cache holds while so many more entries come.
-func (c Cache) PeakHeld(t Type, more int) (bytes int64) {
+// held is Held with so many more entries in each head, counted in a format by count of their number and the head size.
+func (c Cache) held(t Type, more int, count func(f *cacheformat.Format, n, size int) int64) (bytes int64) {
 	bytes = c.State.Bytes()
 	for _, n := range c.Len {
 		if c.Packed != nil {
-			bytes += c.Packed.Format.PeakBytes(n, more, c.Size)
+			bytes += count(c.Packed.Format, n+more, c.Size)
 		} else {
 			bytes += 2 * int64(n+more) * int64(c.Size) * int64(t.Size())
 		}
 	}
 	return bytes
+}
+
+// PeakHeld is the most that a sequence's caches hold at one moment while so many more entries come: all layers take a new one
+// before any of them encodes what is due.
+func PeakHeld(caches []Cache, t Type, more int) int64 {
+	at := func(n int, count func(*cacheformat.Format, int, int) int64) (bytes int64) {
+		for _, c := range caches {
+			bytes += c.held(t, n, count)
+		}
+		return bytes
+	}
+	most := at(0, (*cacheformat.Format).Bytes)
+	if !slices.ContainsFunc(caches, func(c Cache) bool { return c.Packed != nil && c.Packed.Format.Residual > 0 }) {
+		return max(most, at(more, (*cacheformat.Format).Bytes)) // every entry adds its bytes at once
+	}
+	for i := range more {
+		most = max(most, at(i+1, (*cacheformat.Format).NewestBytes), at(i+1, (*cacheformat.Format).Bytes))
+	}
+	return most
 }
 
 // PerToken returns the bytes of one more entry of each head: in a format those of an encoded one.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -203,8 +204,10 @@ func (b *bench) unchanged(what string) {
 	}
 }
 
-// weightPair is a weight on both devices.
-type weightPair struct{ dev, ref engine.Weight }
+// weightPair is a weight on both devices. A device of a half type may round the numbers of blocks to it, or
+// multiply codes exactly and scale their sums: the reference has the former in ref and, where they may
+// differ, the latter in exact.
+type weightPair struct{ dev, ref, exact engine.Weight }
 
 func (b *bench) weight(parts, bias []engine.Stored) weightPair {
 	b.Helper()
@@ -213,7 +216,13 @@ func (b *bench) weight(parts, bias []engine.Stored) weightPair {
 	r, err := b.ref.LoadWeight(b.rounded(parts), bias)
 	b.must(err)
 	b.Cleanup(func() { b.dev.FreeWeight(w); b.ref.FreeWeight(r) })
-	return weightPair{w, r}
+	p := weightPair{w, r, nil}
+	if b.dev.Type() != engine.Float32 && slices.ContainsFunc(parts, func(s engine.Stored) bool { return s.Storage() >= engine.Q8_0 }) {
+		p.exact, err = b.ref.LoadWeight(parts, bias)
+		b.must(err)
+		b.Cleanup(func() { b.ref.FreeWeight(p.exact) })
+	}
+	return p
 }
 
 // rounded returns parts as a device of a half type holds them: its weights are of its

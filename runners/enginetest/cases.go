@@ -55,10 +55,12 @@ var cases = []operation{
 	{"gather", gather, "Gather FreeCache"},
 	{"batch", decode, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
 	{"batch ways", decodeWays, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
-	{"packed caches", packed, "Quantizes Quantize CacheRows Refused"},
+	{"packed caches", packed, "Quantizes Quantize GatherQuantized CacheRows Refused"},
+	{"packed caches ways", packedWays, "Quantizes Quantize GatherQuantized AttendCaches"},
 	{"step", decodeStep, "Step Replay Companions"},
 	{"cap", softCap, "Cap"},
 	{"linear attention", linear, "LinearAttention GateOutput"},
+	{"linear attention steps", linearSteps, "AttendStates LinearAttention"},
 	{"argmax", argMax, "ArgMax"},
 	{"divergence", divergence, "Divergence"},
 }
@@ -66,7 +68,7 @@ var cases = []operation{
 // interfaces are engine.Device and the interfaces that a device may also implement.
 var interfaces = []reflect.Type{
 	reflect.TypeFor[engine.Device](), reflect.TypeFor[engine.Fuser](), reflect.TypeFor[engine.Stepper](), reflect.TypeFor[engine.Companion](),
-	reflect.TypeFor[engine.Trimmer](), reflect.TypeFor[engine.Quantizer](), reflect.TypeFor[engine.LinearAttender](),
+	reflect.TypeFor[engine.Trimmer](), reflect.TypeFor[engine.Quantizer](), reflect.TypeFor[engine.GatherQuantizer](), reflect.TypeFor[engine.LinearAttender](),
 }
 
 // withoutCase are methods that no case can call, and why.

@@ -71,6 +71,38 @@ func companySteps(t *testing.T, d engine.Device, open func(t *testing.T) *bench)
 		})
 		d.Free(gain.dev)
 	})
+	t.Run("linear attention and products", func(t *testing.T) {
+		attender, ok := d.(engine.LinearAttender)
+		if !ok {
+			return
+		}
+		const width = 40
+		b := open(t)
+		by, weights := b.linear(2, 4, 8, 16, 4)
+		by = weights(func(p *pair) engine.Array { return p.dev })
+		given := b.all
+		b.all = nil // release must not free them
+		states, last := by.StateLen()
+		out := b.weight([]engine.Stored{b.matrix(engine.F32, width, by.Out())}, nil)
+		rows(t, "linear attention and a product", b, by.In(), width, func(dst, x engine.Array) {
+			m := dst.Len / width
+			s, tail, mixed := b.in32(make([]float32, m*states)), b.in32(make([]float32, m*last)), b.out(m*by.Out())
+			var list []engine.Sequence
+			for i := range m {
+				own := engine.State{S: s.dev.Slice(i*states, (i+1)*states), Conv: tail.dev.Slice(i*last, (i+1)*last)}
+				list = append(list, engine.Sequence{Caches: []engine.Cache{{Room: 1, Size: 8, State: own}}})
+			}
+			batch, err := d.NewBatch(list, engine.Heads{Query: 1, KV: 1, Size: 8})
+			b.must(err)
+			d.Put(dst, make([]float32, dst.Len))
+			attender.AttendStates(mixed.dev, x, batch, 0, by)
+			d.MatMulAdd(dst, mixed.dev, out.dev)
+			b.Cleanup(func() { d.FreeBatch(batch) })
+		})
+		for _, p := range given {
+			d.Free(p.dev)
+		}
+	})
 	t.Run("mixture", func(t *testing.T) {
 		const width, ff, experts = 64, 32, 3
 		b := open(t)

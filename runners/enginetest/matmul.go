@@ -46,9 +46,24 @@ func (b *bench) product(what string, m int, w weightPair) {
 		d.MatMulAdd(at(sum), at(x), b.on(d, w))
 	})
 	b.check(what, dst, m*rows, cols)
-	b.check(what+" to float32", wide, m*rows, cols)
+	b.checkWide(what+" to float32", wide, x, m, w)
 	b.check(what+" added", sum, m*rows, cols)
 	b.release()
+}
+
+// checkWide checks a product in float32, which is of a weight's rounded numbers or of its exact ones:
+// all of it of the same.
+func (b *bench) checkWide(what string, dst, x *pair, m int, w weightPair) {
+	b.Helper()
+	rows, cols := w.ref.Rows(), w.ref.Cols()
+	if w.exact != nil {
+		got, want := b.get(dst.dev), make([]float32, m*rows)
+		b.ref.Get(want, dst.ref)
+		if Compare(got, want, m*rows, cols, engine.Float32) != nil {
+			b.ref.MatMul(dst.ref, x.ref, w.exact)
+		}
+	}
+	b.check(what, dst, m*rows, cols)
 }
 
 func matMulStorages(b *bench) {
@@ -63,6 +78,13 @@ func matMulStorages(b *bench) {
 					b.product(fmt.Sprintf("%s, x (%d, %d)", s, m, cols), m, w)
 				}
 			}
+		}
+	}
+	// Of several storages in blocks, as files have that keep some tensors with more bits; tiles of rows that parts do not fill.
+	for _, bias := range [][]engine.Stored{nil, {b.matrix(engine.F32, 1, 40), nil, b.matrix(engine.F32, 1, 21)}} {
+		w := b.weight([]engine.Stored{b.matrix(engine.Q4K, 40, 512), b.matrix(engine.Q4K, 9, 512), b.matrix(engine.Q6K, 21, 512)}, bias)
+		for _, m := range []int{1, 11, 65} {
+			b.product(fmt.Sprintf("blocks of two storages, %d rows", m), m, w)
 		}
 	}
 	// Projections of q, k and v in one weight, each stored in another way, some without bias.

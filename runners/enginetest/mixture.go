@@ -19,6 +19,12 @@ func mixture(b *bench) {
 		mixtureOf(b, mixtureCase{experts: 18, ff: 64, perTokens: []int{3}, rows: []int{9, 65}, storages: packed})
 		mixtureOf(b, mixtureCase{experts: 4, ff: 64, perTokens: []int{2}, rows: []int{3, 70}, storages: []engine.Storage{s, s, engine.BF16}})
 	}
+
+	// Whole blocks of 256 are wider than these experts: groups of 32 stand for them.
+	for _, s := range []engine.Storage{engine.Q8_0, engine.Q4_0, engine.Q5_1} {
+		mixtureOf(b, mixtureCase{experts: 6, ff: 96, perTokens: []int{4}, rows: []int{1, 9, 66}, routed: true, biased: true, storages: []engine.Storage{s, s, engine.Q8_0}})
+	}
+	mixtureOf(b, mixtureCase{experts: 4, ff: 64, perTokens: []int{2}, rows: []int{3, 70}, storages: []engine.Storage{engine.Q4_1, engine.Q5_0, engine.Q8_0}})
 }
 
 type mixtureCase struct {

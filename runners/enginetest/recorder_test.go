@@ -138,6 +138,9 @@ func (r *recorder) AttendCaches(out, q engine.Array, b engine.Batch, layer int, 
 func (r *recorder) Quantizes(f *cacheformat.Format, size int) error {
 	return engine.Quantizes(r.note("Quantizes"), f, size)
 }
+func (r *recorder) GatherQuantized(kv engine.KV, kept engine.Kept, f *cacheformat.Format, scales []cacheformat.Scale, room int) (engine.Cache, error) {
+	return engine.GatherQuantized(r.note("GatherQuantized"), kv, kept, f, scales, room)
+}
 func (r *recorder) Quantize(c engine.Cache, f *cacheformat.Format, scales []cacheformat.Scale, room int) (engine.Cache, error) {
 	return r.note("Quantize").(engine.Quantizer).Quantize(c, f, scales, room)
 }
@@ -149,6 +152,9 @@ func (r *recorder) Refused(b engine.Batch) []error {
 }
 func (r *recorder) LinearAttention(out, in engine.Array, s engine.State, by engine.LinearAttention) {
 	r.note("LinearAttention").(engine.LinearAttender).LinearAttention(out, in, s, by)
+}
+func (r *recorder) AttendStates(out, in engine.Array, b engine.Batch, layer int, by engine.LinearAttention) {
+	r.note("AttendStates").(engine.LinearAttender).AttendStates(out, in, b, layer, by)
 }
 func (r *recorder) GateOutput(x, gate engine.Array) {
 	r.note("GateOutput").(engine.LinearAttender).GateOutput(x, gate)

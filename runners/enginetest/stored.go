@@ -47,7 +47,7 @@ func (m *Matrix) ReadRow(i int, dst []float32) {
 // Storages are the storages of matrices that [Random] can make.
 var Storages = []engine.Storage{
 	engine.F32, engine.F16, engine.BF16, engine.Q8_0, engine.Q4_0, engine.Q4_1, engine.Q5_0, engine.Q5_1, engine.MXFP4, engine.E4M3,
-	engine.Q4K, engine.Q6K,
+	engine.Q4K, engine.Q5K, engine.Q6K,
 }
 
 // blockColumns is what the columns of a matrix stored as s are a multiple of.
@@ -55,7 +55,7 @@ func blockColumns(s engine.Storage) int {
 	switch s {
 	case engine.F32, engine.F16, engine.BF16, engine.E4M3:
 		return 1
-	case engine.Q4K, engine.Q6K:
+	case engine.Q4K, engine.Q5K, engine.Q6K:
 		return 256
 	}
 	return 32

@@ -7,7 +7,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// superBlock appends a block of 256 numbers of Q4_K or Q6_K: codes and the scales of its groups at
+// superBlock appends a block of 256 numbers of Q4_K, Q5_K or Q6_K: codes and the scales of its groups at
 // random, a block's scale in four negative. Values are what the numbers' own bits say, one after
 // the other, so that this is not a decoder turned round.
 func (m *Matrix) superBlock(scale float64, rng *rand.Rand) {
@@ -40,7 +40,11 @@ func (m *Matrix) superBlock(scale float64, rng *rand.Rand) {
 		m.raw = binary.LittleEndian.AppendUint16(m.raw, h)
 		return
 	}
-	dh, d := half(scale / 8 / 32)
+	bits := 4
+	if m.storage == engine.Q5K {
+		bits = 5
+	}
+	dh, d := half(scale / float64(int(1)<<bits) / 16)
 	mh, least := half(scale / 32)
 	m.raw = binary.LittleEndian.AppendUint16(m.raw, dh)
 	m.raw = binary.LittleEndian.AppendUint16(m.raw, mh)
@@ -59,13 +63,20 @@ func (m *Matrix) superBlock(scale float64, rng *rand.Rand) {
 	m.raw = append(m.raw, packed[:]...)
 	var codes [256]byte
 	for i := range codes {
-		codes[i] = byte(rng.UintN(16))
+		codes[i] = byte(rng.UintN(1 << bits))
 		product := d * float32(scales[i/32]) * float32(codes[i])
 		m.values = append(m.values, float32(product)-float32(least*float32(minima[i/32])))
 	}
+	if bits == 5 { // bit g of byte i is the fifth of number i of group g
+		var fifth [32]byte
+		for i, c := range codes {
+			fifth[i%32] |= c >> 4 << (i / 32)
+		}
+		m.raw = append(m.raw, fifth[:]...)
+	}
 	for g := 0; g < 8; g += 2 {
 		for i := range 32 {
-			m.raw = append(m.raw, codes[32*g+i]|codes[32*g+32+i]<<4)
+			m.raw = append(m.raw, codes[32*g+i]&15|codes[32*g+32+i]<<4)
 		}
 	}
 }

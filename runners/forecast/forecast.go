@@ -23,11 +23,11 @@ import (
 
 // Asked is a job that is to be forecast.
 type Asked struct {
-	Name     string // of the model
-	Config   models.Config
+	Name     string        // of the model
+	Files    *models.Files // sizes, and how weights are stored; without a source as a device's own numbers
 	DType    string
 	Rates    Rates
-	Find     func(model string) (models.Config, error) // sizes of the models that rates were measured of
+	Find     func(model string) (*models.Files, error) // those of the models that rates were measured of
 	Tasks    []datasets.Task
 	Variants []compress.Variant
 	Price    float64 // of an hour; 0: no cost is said
@@ -83,40 +83,50 @@ type Variant struct {
 	FitsLongest int    `json:"longest_fit"`
 }
 
-// sample is a prompt ahead.
-type sample struct{ tokens, most int }
+// sample is a prompt ahead, of so many tokens, and those variants that can serve it. Of an answer's most tokens the first comes of
+// the prompt, each other one takes a step.
+type sample struct {
+	tokens, behind, most int
+	variants             []compress.Variant
+}
+
+// steps are those of each row: where something is read behind the prompt, the first token of the answer comes of its last.
+func (s sample) steps() int { return s.behind + s.most - 1 }
+
+// room is how many tokens a cache must hold beyond its prompt.
+func (s sample) room() int { return s.behind + s.most }
 
 // Make forecasts a job.
 func Make(a Asked) (*Forecast, error) {
 	if len(a.Variants) == 0 || a.Price < 0 || math.IsNaN(a.Price) || math.IsInf(a.Price, 0) {
 		return nil, fmt.Errorf("%d variants at a price of %v an hour: want some, and 0 or more", len(a.Variants), a.Price)
 	}
-	pace, err := a.Rates.open(func(model string) (models.Config, error) {
+	pace, err := a.Rates.open(func(model string) (*models.Files, error) {
 		if model == a.Name { // which may be a folder's name, without its path
-			return a.Config, nil
+			return a.Files, nil
 		}
 		return a.Find(model)
 	})
 	if err != nil {
 		return nil, err
 	}
-	m, err := onPaper(a.Config, a.Name, a.DType, a.Rates.Device, a.Rates.Memory)
+	m, err := onPaper(a.Files, a.Name, a.DType, a.Rates.Device, a.Rates.Memory)
 	if err != nil {
 		return nil, err
 	}
 	for _, v := range a.Variants {
-		if err := v.CheckLayers(m.Layers); err != nil {
+		if err := m.CheckVariant(v); err != nil {
 			return nil, err
 		}
 	}
 	a.Variants = compress.On(m.Shape(), a.Variants)
 	f := &Forecast{Model: a.Name, DType: m.Device().Type().String(), Card: a.Rates.About, Rates: pace.used, Date: a.Rates.Date, Source: a.Rates.Source,
 		Weights: m.Device().Memory().Weights, Memory: a.Rates.Memory, Price: a.Price}
-	samples, err := f.volume(a)
+	samples, err := f.volume(a, m)
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{m: m, pace: pace, variants: a.Variants, shares: map[[2]int]models.Plan{}}
+	s := &stream{m: m, pace: pace, shares: map[string]models.Plan{}}
 	if err := s.run(samples); err != nil {
 		return nil, err
 	}
@@ -130,6 +140,9 @@ func Make(a Asked) (*Forecast, error) {
 	if slices.ContainsFunc(a.Variants, func(v compress.Variant) bool { return v.Format() != nil }) {
 		f.Notes = append(f.Notes, "what making and reading codes of caches takes was not measured: a step is counted by its bytes, as of a cache in the device's own type")
 	}
+	if w := m.Device().Memory().Weights; w < m.Parameters()*int64(m.Device().Type().Size()) {
+		f.Notes = append(f.Notes, "weights stay packed as their file has them: a step is counted by those bytes, at the share of its roof that was measured of other weights")
+	}
 	if a.Rates.Choice == 0 {
 		f.Notes = append(f.Notes, "what choosing and gathering take was not measured and is left out")
 	}
@@ -137,28 +150,41 @@ func Make(a Asked) (*Forecast, error) {
 }
 
 // volume counts the job's prompts, tokens and steps.
-func (f *Forecast) volume(a Asked) (samples []sample, err error) {
-	about := datasets.Model{Name: a.Name, ContextLength: a.Config.Context}
+func (f *Forecast) volume(a Asked, m *models.Model) (samples []sample, err error) {
+	about := datasets.Model{Name: a.Name, ContextLength: a.Files.Config.Context}
 	per := map[string]*Task{}
+	var lost []error // of rows
 	for _, t := range a.Tasks {
 		per[t.Name()] = &Task{Task: t.Name()}
 	}
 	for _, p := range (&runners.Job{Tasks: a.Tasks}).Places() {
-		s := sample{p.Tokens(about), p.MaxNew()}
-		if s.tokens+s.most > a.Config.Context {
-			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens, s.most, a.Name, a.Config.Context)
+		s := sample{tokens: p.Tokens(about), behind: p.Behind(), most: p.MaxNew()}
+		if s.tokens+s.room() > a.Files.Config.Context {
+			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens+s.behind, s.most, a.Name, a.Files.Config.Context)
 		}
 		t := per[p.Task.Name()]
-		steps := s.most * len(a.Variants)
-		t.Prompts, t.Tokens, t.Longest, t.MaxNew, t.RowSteps = t.Prompts+1, t.Tokens+s.tokens, max(t.Longest, s.tokens), max(t.MaxNew, s.most), t.RowSteps+steps
-		f.Prompts, f.Tokens, f.RowSteps = f.Prompts+1, f.Tokens+s.tokens, f.RowSteps+steps
+		for _, v := range a.Variants {
+			if cannot := m.CheckPrompt(v, s.tokens, 0); cannot == nil {
+				s.variants = append(s.variants, v)
+			} else {
+				lost = append(lost, cannot)
+			}
+		}
+		steps := s.steps() * len(s.variants)
+		t.Prompts, t.Tokens, t.Longest, t.MaxNew, t.RowSteps = t.Prompts+1, t.Tokens+s.tokens+s.behind, max(t.Longest, s.tokens), max(t.MaxNew, s.most), t.RowSteps+steps
+		f.Prompts, f.Tokens, f.RowSteps = f.Prompts+1, f.Tokens+s.tokens+s.behind, f.RowSteps+steps
 		samples = append(samples, s)
 	}
 	for _, t := range a.Tasks {
 		f.Tasks = append(f.Tasks, *per[t.Name()])
 	}
-	if len(samples) == 0 {
+	switch rows := len(samples) * len(a.Variants); {
+	case len(samples) == 0:
 		return nil, fmt.Errorf("no prompts to forecast")
+	case len(lost) == rows:
+		return nil, fmt.Errorf("every row would be an error: %w", lost[0])
+	case len(lost) > 0:
+		f.Notes = append(f.Notes, fmt.Sprintf("%d of %d rows would be errors, and are left out: %v", len(lost), rows, lost[0]))
 	}
 	return samples, nil
 }
@@ -176,17 +202,16 @@ func (f *Forecast) memory(m *models.Model, variants []compress.Variant, samples 
 	}
 	for _, v := range variants {
 		one := []compress.Variant{v}
-		x, y := m.Plan(one, median.tokens, median.most, false), m.Plan(one, longest.tokens, longest.most, false)
+		x, y := m.Plan(one, median.tokens, median.room(), false), m.Plan(one, longest.tokens, longest.room(), false)
 		f.Variants = append(f.Variants, Variant{v.String(), x.Caches[0], y.Caches[0], fit(x), fit(y)})
 	}
 }
 
 // stream goes through a job as the engine's batch does.
 type stream struct {
-	m        *models.Model
-	pace     *pace
-	variants []compress.Variant
-	shares   map[[2]int]models.Plan
+	m      *models.Model
+	pace   *pace
+	shares map[string]models.Plan
 
 	prefill, choice, decode float64 // seconds
 	rowSteps, steps         float64
@@ -204,10 +229,11 @@ type inHand struct {
 
 // plan is the memory of a sample. Lengths that are within a 64th of each other share one.
 func (s *stream) plan(x sample) models.Plan {
-	key := [2]int{x.tokens - x.tokens%(1+x.tokens/64), x.most}
+	tokens := max(1, x.tokens-x.tokens%(1+x.tokens/64))
+	key := fmt.Sprint(tokens, x.room(), x.variants)
 	p, ok := s.shares[key]
 	if !ok {
-		p = s.m.Plan(s.variants, max(1, key[0]), key[1], false)
+		p = s.m.Plan(x.variants, tokens, x.room(), false)
 		s.shares[key] = p
 	}
 	return p
@@ -215,30 +241,25 @@ func (s *stream) plan(x sample) models.Plan {
 
 // run answers samples in their order.
 func (s *stream) run(samples []sample) error {
-	d, rows := s.m.Device(), len(s.variants)
+	d := s.m.Device()
 	limits := local.LimitsOf(d)
 	free := d.Memory().Free
 	if free <= 0 {
 		return fmt.Errorf("the weights take %d bytes, the card has %d", d.Memory().Weights, d.Memory().Total)
 	}
 	limits.Memory = local.Usable(d.Name(), free, 1)
-	choice := 0.0
-	for _, v := range s.variants {
-		if !v.IsFull() {
-			choice += s.pace.Choice * float64(s.m.Layers)
-		}
-	}
+	layers := float64(len(s.m.PolicyLayers()))
 	var hand []*inHand
 	held, next := local.Held{}, 0
 	for next < len(samples) || len(hand) > 0 {
 		if next < len(samples) {
 			x := samples[next]
 			p := s.plan(x)
-			h := &inHand{sample: x, left: x.most, decode: p.Decode}
+			h := &inHand{sample: x, left: x.steps(), decode: p.Decode}
 			for _, c := range p.Caches {
 				h.caches += c
 			}
-			with := local.Held{Rows: held.Rows + rows, Tokens: held.Tokens + x.tokens, Caches: held.Caches + h.caches, Decode: held.Decode + h.decode, Prefill: p.Prefill}
+			with := local.Held{Rows: held.Rows + len(x.variants), Tokens: held.Tokens + x.tokens, Caches: held.Caches + h.caches, Decode: held.Decode + h.decode, Prefill: p.Prefill}
 			if len(hand) == 0 && with.Caches+max(with.Decode, with.Prefill) > free {
 				return fmt.Errorf("a prompt of %d tokens under all variants takes %d bytes, of which %d are free: some of its rows would be errors", x.tokens, with.Caches+max(with.Decode, with.Prefill), free)
 			}
@@ -246,7 +267,11 @@ func (s *stream) run(samples []sample) error {
 				next++
 				held, hand = with, append(hand, h)
 				s.prefill += s.pace.prefillSeconds(s.m, x.tokens)
-				s.choice += choice
+				for _, v := range x.variants {
+					if !v.IsFull() {
+						s.choice += s.pace.Choice * layers
+					}
+				}
 				s.peak, s.most = max(s.peak, with.Caches+max(with.Decode, with.Prefill)), max(s.most, with.Rows)
 				continue
 			}
@@ -260,7 +285,7 @@ func (s *stream) run(samples []sample) error {
 			if h.left -= steps; h.left > 0 {
 				return false
 			}
-			held = local.Held{Rows: held.Rows - rows, Tokens: held.Tokens - h.tokens, Caches: held.Caches - h.caches, Decode: held.Decode - h.decode}
+			held = local.Held{Rows: held.Rows - len(h.variants), Tokens: held.Tokens - h.tokens, Caches: held.Caches - h.caches, Decode: held.Decode - h.decode}
 			return true
 		})
 	}

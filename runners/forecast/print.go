@@ -21,7 +21,11 @@ func (f *Forecast) Print(w io.Writer) error {
 	if f.Choice > 0 {
 		line("choice", f.Choice, "what caches keep is chosen, gathered and checked")
 	}
-	line("decoding", f.Decode, "%.0f tokens/s, %.0f rows together on average", float64(f.RowSteps)/f.Decode, f.Together)
+	if f.Decode > 0 {
+		line("decoding", f.Decode, "%.0f tokens/s, %.0f rows together on average", float64(f.RowSteps)/f.Decode, f.Together)
+	} else {
+		line("decoding", 0, "each answer is one token, which comes of the prompt")
+	}
 	fmt.Fprintf(b, "%-10s %10s", "in all", duration(f.Total))
 	if f.Price > 0 {
 		fmt.Fprintf(b, "  %.2f at %.2f an hour", f.Cost, f.Price)

@@ -127,18 +127,21 @@ func TestWriteWhole(t *testing.T) {
 func TestLock(t *testing.T) {
 	h := newFakeHub(t)
 	r := h.add("models/org/name")
-	var once sync.Once
-	started := make(chan struct{})
+	var once, told sync.Once
+	started, waits := make(chan struct{}), make(chan struct{})
 	h.fault = func(s seen, w http.ResponseWriter, req *http.Request) bool {
 		if onCDN(s) {
 			once.Do(func() { close(started) })
-			time.Sleep(300 * time.Millisecond)
+			<-waits
 		}
 		return false
 	}
-	waiting := false
 	second := *h.Client
-	second.Progress = func(p Progress) { waiting = waiting || p.Waiting }
+	second.Progress = func(p Progress) {
+		if p.Waiting {
+			told.Do(func() { close(waits) })
+		}
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if _, err := h.Pull(context.Background(), model, "model.safetensors"); err != nil {
@@ -146,6 +149,13 @@ func TestLock(t *testing.T) {
 		}
 	})
 	<-started
+	give := time.AfterFunc(2*time.Minute, func() {
+		told.Do(func() {
+			t.Error("the second client does not say that it waits")
+			close(waits)
+		})
+	})
+	defer give.Stop()
 	s, err := second.Pull(context.Background(), model, "model.safetensors")
 	wg.Wait()
 	if err != nil {
@@ -154,9 +164,6 @@ func TestLock(t *testing.T) {
 	checkSnapshot(t, s, r, "model.safetensors")
 	if n := h.count(onCDN); n != 1 {
 		t.Errorf("%d downloads of one blob", n)
-	}
-	if !waiting {
-		t.Error("the second client did not say that it waits")
 	}
 }
 

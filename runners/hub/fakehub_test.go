@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/snapbench/snapbench/runners/wiretest"
 )
 
 // A fakeHub behaves like the hub as far as the client uses it: the API, small files from the
@@ -52,17 +54,28 @@ const (
 	testCommit = "0123456789abcdef0123456789abcdef01234567"
 )
 
+// newFakeHub is at this machine's network.
 func newFakeHub(t *testing.T) *fakeHub {
 	t.Helper()
 	h := &fakeHub{repos: make(map[string]*fakeRepo)}
 	server := httptest.NewServer(http.HandlerFunc(h.serve))
+	return h.opened(t, server, func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
+	})
+}
+
+// newFakeHubInMemory is for tests of times: with testing/synctest these are exact.
+func newFakeHubInMemory(t *testing.T) *fakeHub {
+	t.Helper()
+	h := &fakeHub{repos: make(map[string]*fakeRepo)}
+	wire := wiretest.New("hub.test")
+	return h.opened(t, wire.Serve(http.HandlerFunc(h.serve)), wire.Dial)
+}
+
+// opened gives a hub that is served its client.
+func (h *fakeHub) opened(t *testing.T, server *httptest.Server, dial func(context.Context, string, string) (net.Conn, error)) *fakeHub {
 	t.Cleanup(server.Close)
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
-		},
-		ResponseHeaderTimeout: 5 * time.Second,
-	}
+	transport := &http.Transport{DialContext: dial, ResponseHeaderTimeout: time.Minute}
 	t.Cleanup(transport.CloseIdleConnections)
 	h.Client = &Client{
 		Endpoint:  "http://hub.test",

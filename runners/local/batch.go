@@ -238,9 +238,7 @@ func (b *batch) settle(ctx context.Context) error {
 			if a.request == i && a.follow == nil {
 				a.completion.Decode = a.took
 				read := len(b.requests[i].Question) + max(0, len(a.completion.Tokens)-1) // behind the prompt
-				for _, c := range a.start {
-					a.completion.CachePeak += c.PeakHeld(b.engine.model.Device().Type(), read)
-				}
+				a.completion.CachePeak = engine.PeakHeld(a.start, b.engine.model.Device().Type(), read)
 			}
 		}
 		if err := b.handed[i].Answer(out); err != nil {

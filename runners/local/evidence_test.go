@@ -23,7 +23,7 @@ func attended(t *testing.T, m *models.Model, text []int32, rows evidence.Span) [
 	var queries []float32
 	var out [][][]float64
 	done, err := m.Prefill(t.Context(), models.Prompt{IDs: text,
-		TraceQ: func(_, start int, q engine.Array) {
+		Trace: models.Trace{Queries: func(_, start int, q engine.Array) {
 			if start == 0 {
 				queries = nil
 			}
@@ -31,28 +31,28 @@ func attended(t *testing.T, m *models.Model, text []int32, rows evidence.Span) [
 			d.Get(list, q)
 			queries = append(queries, list...)
 		},
-		TraceKV: func(layer int, kv engine.KV) {
-			keys := make([]float32, kv.K.Len)
-			d.Get(keys, kv.K)
-			heads := make([][]float64, h.Query)
-			for a := range heads {
-				heads[a] = make([]float64, n)
-				for r := rows[0]; r < rows[1]; r++ {
-					row, sum := make([]float64, r+1), 0.0
-					for j := range row {
-						for i := range h.Size {
-							row[j] += float64(queries[(r*h.Query+a)*h.Size+i]) * float64(keys[(a/h.Group()*n+j)*h.Size+i])
+			KV: func(layer int, kv engine.KV) {
+				keys := make([]float32, kv.K.Len)
+				d.Get(keys, kv.K)
+				heads := make([][]float64, h.Query)
+				for a := range heads {
+					heads[a] = make([]float64, n)
+					for r := rows[0]; r < rows[1]; r++ {
+						row, sum := make([]float64, r+1), 0.0
+						for j := range row {
+							for i := range h.Size {
+								row[j] += float64(queries[(r*h.Query+a)*h.Size+i]) * float64(keys[(a/h.Group()*n+j)*h.Size+i])
+							}
+							row[j] = math.Exp(row[j] / math.Sqrt(float64(h.Size)))
+							sum += row[j]
 						}
-						row[j] = math.Exp(row[j] / math.Sqrt(float64(h.Size)))
-						sum += row[j]
-					}
-					for j, a2 := range row {
-						heads[a][j] += a2 / sum
+						for j, a2 := range row {
+							heads[a][j] += a2 / sum
+						}
 					}
 				}
-			}
-			out = append(out, heads)
-		}})
+				out = append(out, heads)
+			}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -207,6 +207,21 @@ func TestPlanCoversThePeak(t *testing.T) {
 	}
 }
 
+// What keeps all of a prompt says why: for want of tokens to drop, or because it drops none.
+func TestEverythingIsKept(t *testing.T) {
+	r, _ := tiny(t)
+	all := variants(t, "full;snapkv(cap=24,w=8);snapkv(cap=200,w=8);think(w=8);simlayer")
+	out, err := runners.Answer(context.Background(), r, runners.Request{Prompt: ids(100, 3), Variants: runners.VariantsOf(all), MaxNew: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for j, want := range []string{"", "", "the prompt is within the budget: everything is kept", "every position is kept", "every position is kept"} {
+		if c := out[0][j]; c.Err != nil || c.Note != want {
+			t.Errorf("%s: %v, note %q, want %q", c.Variant, c.Err, c.Note, want)
+		}
+	}
+}
+
 // A variant of which decoding reads a part says that the host chose, frees nothing, and
 // answers alone as in company, a question and the measuring of fidelity included; with
 // room for all it answers as the full cache does.

@@ -62,7 +62,7 @@ func locate(ctx context.Context, name, stage string, say func(string, ...any)) (
 		if err != nil {
 			return Located{}, runners.Mistake(err)
 		}
-		snapshot, err := client.Ensure(ctx, repo, hub.ModelFiles...)
+		snapshot, err := ensureModel(ctx, client, repo)
 		if err != nil {
 			return Located{}, err
 		}
@@ -83,6 +83,9 @@ func locate(ctx context.Context, name, stage string, say func(string, ...any)) (
 		}
 		return Located{}, err
 	}
+	if err := models.Unsupported(name); err != nil {
+		return Located{}, err // before the weights are read for their digest, or copied
+	}
 	// The name leaves out the path: the digest says what the model is.
 	base, path := filepath.Base(filepath.Clean(name)), name
 	if stage != "" {
@@ -93,6 +96,19 @@ func locate(ctx context.Context, name, stage string, say func(string, ...any)) (
 	}
 	sum, err := revision(path)
 	return Located{base, sum, path}, err
+}
+
+// ensureModel brings a model's files, its configuration before its weights: those of a family that is not supported stay where
+// they are.
+func ensureModel(ctx context.Context, client *hub.Client, repo hub.Repo) (hub.Snapshot, error) {
+	texts, err := client.Ensure(ctx, repo, hub.TextFiles...)
+	if err != nil {
+		return hub.Snapshot{}, err
+	}
+	if err := models.Unsupported(texts.Dir); err != nil {
+		return hub.Snapshot{}, err
+	}
+	return client.Ensure(ctx, repo, hub.ModelFiles...)
 }
 
 // Open opens the located model's files.

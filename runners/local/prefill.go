@@ -176,8 +176,13 @@ func (b *batch) admit(i int, r *reading) error {
 			number = engine.Float16
 		}
 		c.FullBytes, c.FixedBytes = m.CacheBytes(number, len(q.Prompt))
-		if v.Method() != compress.FullName && v.KeepsAll(len(m.PolicyLayers()), len(q.Prompt)) {
+		if layers := len(m.PolicyLayers()); v.Method() != compress.FullName && v.KeepsAll(layers, len(q.Prompt)) {
 			c.Note = "the prompt is within the budget: everything is kept"
+			if _, budgeted := v.Capacity(0, len(q.Prompt)); !budgeted {
+				c.Note = "every position is kept"
+			}
+		} else if name := v.Level(layers, len(q.Prompt)); name != "" {
+			c.Note = name + " gives all layers the same here"
 		}
 		if b.engine.random {
 			c.Note = strings.TrimPrefix(c.Note+"; random weights: the answer means nothing, and has all new tokens that it may", "; ")

@@ -29,7 +29,7 @@ func TestAttended(t *testing.T) {
 			want := make([][]float64, len(m.PolicyLayers())) // (heads, n) of the plain formula
 			var queries []float32
 			_, err = m.Prefill(t.Context(), Prompt{IDs: ids,
-				TraceQ: func(_, start int, q engine.Array) {
+				Trace: Trace{Queries: func(_, start int, q engine.Array) {
 					if start == 0 {
 						queries = nil
 					}
@@ -37,31 +37,31 @@ func TestAttended(t *testing.T) {
 					d.Get(list, q)
 					queries = append(queries, list...)
 				},
-				TraceKV: func(layer int, kv engine.KV) {
-					if layer = slices.Index(m.PolicyLayers(), layer); layer < 0 {
-						return
-					}
-					keys := make([]float32, kv.K.Len)
-					d.Get(keys, kv.K)
-					want[layer] = make([]float64, h.Query*n)
-					sinks := slices.Repeat([]float64{math.Inf(-1)}, h.Query)
-					if by := m.Attention(m.PolicyLayers()[layer]); by.Sinks.Len > 0 {
-						list := make([]float32, h.Query)
-						d.Get(list, by.Sinks)
-						for a, z := range list {
-							sinks[a] = float64(z)
+					KV: func(layer int, kv engine.KV) {
+						if layer = slices.Index(m.PolicyLayers(), layer); layer < 0 {
+							return
 						}
-					}
-					for row := n; row < n+last; row++ {
-						for a := range h.Query {
-							for j, p := range attention(queries[(row*h.Query+a)*h.Size:][:h.Size], keys[a/h.Group()*len(ids)*h.Size:], row, m.Windows[m.PolicyLayers()[layer]], float64(m.Scale()), float64(m.AttentionCap), sinks[a]) {
-								if j < n {
-									want[layer][a*n+j] += p
+						keys := make([]float32, kv.K.Len)
+						d.Get(keys, kv.K)
+						want[layer] = make([]float64, h.Query*n)
+						sinks := slices.Repeat([]float64{math.Inf(-1)}, h.Query)
+						if by := m.Attention(m.PolicyLayers()[layer]); by.Sinks.Len > 0 {
+							list := make([]float32, h.Query)
+							d.Get(list, by.Sinks)
+							for a, z := range list {
+								sinks[a] = float64(z)
+							}
+						}
+						for row := n; row < n+last; row++ {
+							for a := range h.Query {
+								for j, p := range attention(queries[(row*h.Query+a)*h.Size:][:h.Size], keys[a/h.Group()*len(ids)*h.Size:], row, m.Windows[m.PolicyLayers()[layer]], float64(m.Scale()), float64(m.AttentionCap), sinks[a]) {
+									if j < n {
+										want[layer][a*n+j] += p
+									}
 								}
 							}
 						}
-					}
-				}})
+					}}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -87,6 +87,6 @@ func (g *filling) scales(f *cacheformat.Format, heads int) ([]cacheformat.Scale,
 // apart, of so many heads with so many rows together; more where they are of unequal length.
 func formatBytes(f *cacheformat.Format, heads, rows, size int) (keys, values int64) {
 	slotKeys, slotValues := f.Rooms(0, size)
-	group := int64(f.Key.Group())
-	return int64(heads*slotKeys) + int64(rows)*int64(f.Key.Bytes(size))/group, int64(heads*slotValues) + int64(rows)*int64(f.Value.Bytes(size))
+	group, ends := int64(f.Key.Group()), int64(heads*(engine.RunAlign-1))
+	return int64(heads*slotKeys) + int64(rows)*int64(f.Key.Bytes(size))/group + ends, int64(heads*slotValues) + int64(rows)*int64(f.Value.Bytes(size)) + ends
 }

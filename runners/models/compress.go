@@ -84,18 +84,19 @@ func (g *filling) into(to []Sequence) error {
 // quantized gathers what is kept, in a format.
 func (g *filling) quantized(k compress.Kept, f *cacheformat.Format) (engine.Cache, error) {
 	d := g.m.device
+	scales, err := g.scales(f, len(k.Len))
+	if err != nil {
+		return engine.Cache{}, err
+	}
+	if k.Edit == nil {
+		return engine.GatherQuantized(d, g.kv, k.Kept, f, scales, g.room)
+	}
 	caches, err := d.Gather(g.kv, []engine.Kept{k.Kept}, 0)
 	if err != nil {
 		return engine.Cache{}, err
 	}
 	defer d.FreeCache(caches...)
-	if k.Edit != nil {
-		if err := g.m.edit(caches[0], k.Edit); err != nil {
-			return engine.Cache{}, err
-		}
-	}
-	scales, err := g.scales(f, len(k.Len))
-	if err != nil {
+	if err := g.m.edit(caches[0], k.Edit); err != nil {
 		return engine.Cache{}, err
 	}
 	return d.(engine.Quantizer).Quantize(caches[0], f, scales, g.room)

@@ -59,6 +59,9 @@ type Config struct {
 	EOS         []int32
 	Mixture
 	Linear Linear // layers with linear attention
+	// Stored is how files keep what is not in 16 bits or more: "fp8", the projections of attention and feed-forward, or "mxfp4", the
+	// experts; of shapes what they were asked for. Weights say so themselves; this is for who has none. A GGUF file's is not told.
+	Stored string
 }
 
 // Family is a series of models with the same architecture.
@@ -311,6 +314,7 @@ func (raw RawConfig) config(family Family) (c Config, err error) {
 	if err := raw.Quantization.check(); err != nil {
 		return c, err
 	}
+	c.Stored = raw.Quantization.stored()
 	if c.Rope, c.SlidingRope, err = raw.ropes(c.Heads.Size); err != nil {
 		return c, err
 	}

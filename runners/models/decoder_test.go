@@ -30,9 +30,9 @@ func TestHoldQueries(t *testing.T) {
 	}
 	want, got := make([]float32, (n+steps)*m.Layers*m.QueryWidth()), make([]float32, m.Layers*m.QueryWidth())
 	d := m.Device()
-	whole, err := m.Prefill(context.Background(), Prompt{IDs: ids, TraceQ: func(layer, start int, q engine.Array) {
+	whole, err := m.Prefill(context.Background(), Prompt{IDs: ids, Trace: Trace{Queries: func(layer, start int, q engine.Array) {
 		d.Get(want[(layer*(n+steps)+start)*m.QueryWidth():][:q.Len], q)
-	}})
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func Finite(numbers []float32) bool {
 func (m *Model) FirstNotFinite(ctx context.Context, ids []int32) (layer int, found bool, err error) {
 	broken := errors.New("a hidden state that is not finite")
 	var held []float32
-	done, err := m.Prefill(ctx, Prompt{IDs: ids, Look: func(li int, x engine.Array) error {
+	done, err := m.Prefill(ctx, Prompt{IDs: ids, Trace: Trace{Hidden: func(li, _ int, x engine.Array) error {
 		if cap(held) < x.Len {
 			held = make([]float32, x.Len)
 		}
@@ -40,11 +40,11 @@ func (m *Model) FirstNotFinite(ctx context.Context, ids []int32) (layer int, fou
 			return err
 		}
 		if !Finite(held) {
-			layer = li
+			layer = li - 1 // which left it, or BeforeLayers
 			return broken
 		}
 		return nil
-	}})
+	}}})
 	switch {
 	case errors.Is(err, broken):
 		return layer, true, nil

@@ -73,10 +73,23 @@ func (l Linear) check(c Config) error {
 	return nil
 }
 
-// serves refuses a device without linear attention for a model that needs it.
+// LinearPlanner is a device whose LinearAttention needs additional memory and does not serve all sizes.
+type LinearPlanner interface {
+	// LinearBytes is that memory in bytes, for so many tokens of a prompt.
+	LinearBytes(tokens int, by engine.LinearAttention) int64
+	// ServesLinear says why linear attention of these sizes, its weights left out, is not served.
+	ServesLinear(by engine.LinearAttention) error
+}
+
+// serves refuses a device for a model that needs linear attention which it does not have.
 func (c Config) serves(d engine.Device) error {
 	if _, ok := d.(engine.LinearAttender); !ok && (c.Linear.Count() > 0 || c.OutGate) {
-		return fmt.Errorf("%w on %s yet: have cpu, ref", ErrLinear, d.Name())
+		return fmt.Errorf("%w on %s: have cpu, cuda, ref", ErrLinear, d.Name())
+	}
+	if p, ok := d.(LinearPlanner); ok && c.Linear.Count() > 0 {
+		if err := p.ServesLinear(c.Linear.shape()); err != nil {
+			return fmt.Errorf("%w: %w", ErrLinear, err)
+		}
 	}
 	return nil
 }
@@ -90,6 +103,11 @@ func (l Linear) shape() engine.LinearAttention {
 func (l Linear) StateBytes() int64 {
 	s, conv := l.shape().StateLen()
 	return 4 * int64(s+conv)
+}
+
+// WrittenBytes is what a decoding step of so many rows writes of states, all of which it reads, too.
+func (c Config) WrittenBytes(rows int) int64 {
+	return int64(rows) * int64(c.Linear.Count()) * c.Linear.StateBytes()
 }
 
 // parameters counts a layer's numbers without its norms and its feed-forward.
@@ -176,10 +194,7 @@ func (m *Model) mix(x engine.Array, s scratch, y *layer, state engine.State) {
 func (b *Decoder) mix(layer int, x engine.Array, s scratch, y *layer) {
 	d := b.m.device
 	d.MatMul(s.linearIn, s.normed, y.qkv)
-	in, out := y.linear.In(), y.linear.Out()
-	for row, q := range b.sequences {
-		d.(engine.LinearAttender).LinearAttention(s.mixed.Slice(row*out, (row+1)*out), s.linearIn.Slice(row*in, (row+1)*in), q.Caches[layer].State, y.linear)
-	}
+	d.(engine.LinearAttender).AttendStates(s.mixed, s.linearIn, b.batch, layer, y.linear)
 	d.MatMulAdd(x, s.mixed, y.out)
 }
 

@@ -84,7 +84,11 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	}
 	p.Prefill += array(n, m.Width) + 2*array(n, m.KVWidth()) + 4*int64(n) + 4*int64(m.Vocab) + rotation
 	if m.Linear.Count() > 0 {
-		p.Prefill += m.Linear.StateBytes() // the prompt's own
+		s, conv := m.Linear.shape().StateLen()
+		p.Prefill += takes(4*int64(s)) + takes(4*int64(conv)) // the prompt's own
+		if d, ok := m.device.(LinearPlanner); ok {
+			p.Prefill += d.LinearBytes(min(m.block, n), m.Linear.shape())
+		}
 	}
 	rows := int64(len(variants))
 	if twins {

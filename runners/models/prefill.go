@@ -25,20 +25,8 @@ type Prompt struct {
 	Part Part
 	// Progress is called with the number of blocks done, over all layers.
 	Progress func(done, total int)
-	// Trace, unless it is nil, gets intermediate arrays of a block of m tokens from
-	// start on: "hidden" (m, width), the input of a layer (for layer = layers: after
-	// the final norm), "q" (m, heads, d) and "logits" (m, vocab).
-	Trace func(name string, layer, start int, a engine.Array)
-	// Look, unless it is nil, gets the output (m, width) of a layer for a block of
-	// tokens, and that of the embedding as layer BeforeLayers. In the last layer it
-	// gets only the tokens that are computed. Its error ends the prefill.
-	Look func(layer int, hidden engine.Array) error
-	// TraceQ, unless it is nil, gets the rotated queries (m, heads, d) of a block of m
-	// tokens from start on. Unlike Trace it leaves the work as it is: the last layer still
-	// computes the last token alone.
-	TraceQ func(layer, start int, q engine.Array)
-	// TraceKV, unless it is nil, gets the keys and values of each layer that has them.
-	TraceKV func(layer int, kv engine.KV)
+	// Trace shows some of the work.
+	Trace Trace
 }
 
 // Prefilled is the result of a prefill: the logits after the last token, and for
@@ -133,11 +121,11 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	if computed == m.Layers {
 		watch.total -= blocks - 1 // in the last layer only the last block takes time
 	}
-	// after is what follows attention, for block b of layer li.
-	after := func(li, b int, x engine.Array, s scratch) error {
+	// after is what follows attention, for block b of layer li, or its tokens from start on.
+	after := func(li, b, start int, x engine.Array, s scratch) error {
 		m.feed(x, s, &m.layers[li])
-		if p.Look != nil {
-			if err := p.Look(li, x); err != nil {
+		if li == m.Layers-1 {
+			if err := p.Trace.hidden(m.Layers, start, x); err != nil {
 				return err
 			}
 		}
@@ -157,35 +145,25 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			start := b * m.block
 			rows := min(m.block, n-start)
 			x := hidden.Slice(start*m.Width, (start+rows)*m.Width)
-			if p.Trace != nil {
-				p.Trace("hidden", li, start, x)
-			}
-			if p.Look != nil && li == 0 {
-				if err := p.Look(BeforeLayers, x); err != nil {
-					return nil, err
-				}
+			if err := p.Trace.hidden(li, start, x); err != nil {
+				return nil, err
 			}
 			s := w.rows(rows)
 			d.RMSNorm(s.normed, x, y.attentionNorm, m.Epsilon)
 			if m.Linear.Has(li) {
 				m.mix(x, s, y, state)
-				if err := after(li, b, x, s); err != nil {
+				if err := after(li, b, start, x, s); err != nil {
 					return nil, err
 				}
 				continue
 			}
 			engine.MatMulRotate(d, s.q, kv, s.qkv, s.normed, y.qkv, start, m.Heads, rotary.of(y), y.qkNorm)
-			if p.Trace != nil {
-				p.Trace("q", li, start, s.q)
-			}
-			if p.TraceQ != nil {
-				p.TraceQ(li, start, s.q)
-			}
+			p.Trace.queries(li, start, s.q)
 			if !m.Fixed(li) {
 				m.holdQueries(queries, s.q, start, rows, n, held)
 			}
 			summing := needs.Columns && start >= attending && !m.Fixed(li)
-			if li == m.Layers-1 && p.Trace == nil {
+			if li == m.Layers-1 && p.Trace.Logits == nil {
 				if summing {
 					d.ColumnSums(columns, s.q, kv, start, y.attention)
 					summing = false
@@ -214,12 +192,12 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			}
 			m.gateOutput(s, attended, y)
 			m.add(x, attended, s, y.out, y.attentionPost)
-			if err := after(li, b, x, s); err != nil {
+			if err := after(li, b, start, x, s); err != nil {
 				return nil, err
 			}
 		}
-		if p.TraceKV != nil && !m.Linear.Has(li) {
-			p.TraceKV(li, kv)
+		if !m.Linear.Has(li) {
+			p.Trace.kv(li, kv)
 		}
 		if m.Linear.Has(li) {
 			err = m.keep(state, p.Room, result)
@@ -235,19 +213,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			return nil, fmt.Errorf("layer %d: %w", li, err)
 		}
 	}
-	if p.Trace != nil {
-		for start := 0; start < n; start += m.block {
-			rows := min(m.block, n-start)
-			s := w.rows(rows)
-			d.RMSNorm(s.normed, hidden.Slice(start*m.Width, (start+rows)*m.Width), m.norm, m.Epsilon)
-			p.Trace("hidden", m.Layers, start, s.normed)
-			logits, err := d.New(engine.Float32, rows*m.Vocab)
-			if err != nil {
-				return nil, err
-			}
-			m.logits(logits, s.normed)
-			p.Trace("logits", m.Layers, start, logits)
-			d.Free(logits)
+	if p.Trace.Logits != nil {
+		if err := m.showLogits(p.Trace, w, hidden); err != nil {
+			return nil, err
 		}
 	}
 	s := w.rows(1)

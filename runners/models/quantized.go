@@ -29,6 +29,17 @@ type rawGroup struct {
 	} `json:"weights"`
 }
 
+// stored is [Config].Stored.
+func (q *RawQuantized) stored() string {
+	switch {
+	case q == nil:
+		return ""
+	case q.Method == "mxfp4":
+		return "mxfp4"
+	}
+	return "fp8"
+}
+
 // check refuses what is not read, by its name.
 func (q *RawQuantized) check() error {
 	if q == nil {

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -48,7 +49,7 @@ func Shapes() []string {
 }
 
 // OpenShape makes a model of a public size with random weights. spec is "NAME" or
-// "NAME,layers=N,seed=S,context=N,vocab=N,storage=KIND", KIND being bf16, fp8 or mxfp4. The
+// "NAME,layers=N,seed=S,context=N,vocab=N,storage=KIND", KIND being bf16, fp8, mxfp4, q8_0 or q4_k. The
 // context of the public model is not a limit, because random weights were not trained for any.
 func OpenShape(spec string) (*Files, error) {
 	parts := strings.Split(spec, ",")
@@ -64,7 +65,7 @@ func OpenShape(spec string) (*Files, error) {
 		return nil, fmt.Errorf("unknown shape %q: have %s", parts[0], strings.Join(Shapes(), ", "))
 	}
 	c.Context = max(c.Context, 1<<22)
-	seed, storage := uint64(1), "bf16"
+	seed, storage := uint64(1), plainStorage
 	if own := shapeStorages[parts[0]]; own != "" {
 		storage = own
 	}
@@ -106,15 +107,21 @@ func OpenShape(spec string) (*Files, error) {
 	}
 	c.Windows = windows
 	c.Linear = c.Linear.repeated(c.Layers)
+	if storage != plainStorage {
+		c.Stored = storage
+	}
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("shape %q: %w", spec, err)
 	}
 	return randomFiles(c, "shape:"+spec, seed, storage), nil
 }
 
-// RandomFiles is a model of a configuration with random weights in bfloat16.
+// plainStorage is that of weights which [Config].Stored does not tell of.
+const plainStorage = "bf16"
+
+// RandomFiles is a model of a configuration with random weights, stored as those of its files.
 func RandomFiles(c Config, name string, seed uint64) *Files {
-	return randomFiles(c, name, seed, "bf16")
+	return randomFiles(c, name, seed, cmp.Or(c.Stored, plainStorage))
 }
 
 func randomFiles(c Config, name string, seed uint64, storage string) *Files {

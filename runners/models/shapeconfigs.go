@@ -2,7 +2,8 @@ package models
 
 // shapeConfigs are shapes of families whose layers differ, or that have more than sizes, as
 // config.json has them. Source: the config.json of Qwen/Qwen3-8B, Qwen/Qwen3-30B-A3B,
-// openai/gpt-oss-20b and google/gemma-3-12b-it (its text_config, with the defaults that it leaves out).
+// openai/gpt-oss-20b and google/gemma-3-12b-it (its text_config, with the defaults that it leaves out); qwen3.5-9b has the
+// sizes that transformers 5.24 gives qwen3_5_text by default, of which the published file was not read.
 var shapeConfigs = map[string]string{
 	"qwen3-8b": `{"model_type": "qwen3", "hidden_size": 4096, "num_hidden_layers": 36, "num_attention_heads": 32,
 		"num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 12288, "vocab_size": 151936,
@@ -17,6 +18,10 @@ var shapeConfigs = map[string]string{
 		"max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "rope_theta": 150000, "hidden_act": "silu",
 		"rope_scaling": {"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false,
 			"original_max_position_embeddings": 4096}, "quantization_config": {"quant_method": "mxfp4"}}`,
+	"qwen3.5-9b": `{"model_type": "qwen3_5_text", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 16,
+		"num_key_value_heads": 4, "head_dim": 256, "intermediate_size": 12288, "vocab_size": 248320, "max_position_embeddings": 262144,
+		"linear_num_key_heads": 16, "linear_num_value_heads": 32, "linear_key_head_dim": 128, "linear_value_head_dim": 128,
+		"linear_conv_kernel_dim": 4, "full_attention_interval": 4, "rms_norm_eps": 1e-6, "rope_theta": 10000000, "hidden_act": "silu"}`,
 	"gemma-3-12b": `{"model_type": "gemma3_text", "hidden_size": 3840, "num_hidden_layers": 48, "num_attention_heads": 16,
 		"num_key_value_heads": 8, "head_dim": 256, "intermediate_size": 15360, "vocab_size": 262208, "sliding_window": 1024,
 		"query_pre_attn_scalar": 256, "max_position_embeddings": 131072, "rms_norm_eps": 1e-6, "rope_theta": 1000000,

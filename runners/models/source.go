@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -244,6 +245,11 @@ func (f *Files) Close() error {
 
 // Open opens a Hugging Face directory or a .gguf file.
 func Open(path string) (*Files, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		if err := Unsupported(path); err != nil {
+			return nil, err // before its weights are opened, which may lack or be of a kind that nobody reads here
+		}
+	}
 	file, err := weights.Open(path)
 	if err != nil {
 		return nil, err

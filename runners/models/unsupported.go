@@ -3,7 +3,10 @@ package models
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // ErrFamily is wrapped by errors for families that this package does not have.
@@ -102,3 +105,28 @@ type familyError string
 
 func (e familyError) Error() string        { return string(e) }
 func (e familyError) Is(target error) bool { return target == ErrFamily }
+
+// Unsupported returns why a model in a folder or a .gguf file is of a family that is not supported, which wraps [ErrFamily]. It
+// reads the configuration alone. Where that has another fault, or is not there, it returns nil: who opens the model says so.
+func Unsupported(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil
+	case info.IsDir():
+		_, err = ReadConfig(path)
+	default:
+		var file *weights.File
+		if file, err = weights.Open(path); err != nil {
+			return nil
+		}
+		defer file.Close()
+		if file.Metadata().Has("general.architecture") {
+			_, err = ggufConfig(file)
+		}
+	}
+	if errors.Is(err, ErrFamily) {
+		return err
+	}
+	return nil
+}

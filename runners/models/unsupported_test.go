@@ -3,6 +3,8 @@ package models
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -68,6 +70,24 @@ func TestUnsupportedIsNotSupported(t *testing.T) {
 		}
 		if _, err := ParseConfig("config.json", text, nil); !errors.Is(err, ErrFamily) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestFamilyBeforeWeights: a folder of such a model is refused for its family, whatever its weights are, or are not.
+func TestFamilyBeforeWeights(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"model_type": "deepseek_v3"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, weights := range []string{"", "no safetensors"} {
+		if weights != "" {
+			if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), []byte(weights), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Open(dir); !errors.Is(err, ErrFamily) {
+			t.Errorf("weights %q: %v", weights, err)
 		}
 	}
 }

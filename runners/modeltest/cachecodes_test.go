@@ -93,7 +93,7 @@ func checkCodes(t *testing.T, m *models.Model, w workload) {
 	d, ids := m.Device(), w.prompts[0]
 	type sides struct{ keys, values []float32 } // (heads, n, d)
 	var gathered []sides
-	done, err := m.Prefill(context.Background(), models.Prompt{IDs: ids, Variants: w.variants, Room: w.steps, TraceKV: func(_ int, kv engine.KV) {
+	done, err := m.Prefill(context.Background(), models.Prompt{IDs: ids, Variants: w.variants, Room: w.steps, Trace: models.Trace{KV: func(_ int, kv engine.KV) {
 		s := sides{make([]float32, kv.K.Len), make([]float32, kv.V.Len)}
 		d.Get(s.keys, kv.K)
 		d.Get(s.values, kv.V)
@@ -101,7 +101,7 @@ func checkCodes(t *testing.T, m *models.Model, w workload) {
 			t.Error(err)
 		}
 		gathered = append(gathered, s)
-	}})
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}

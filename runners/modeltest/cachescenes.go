@@ -102,7 +102,7 @@ func (c *checker) recordKV(layer int, kv engine.KV) {
 // cacheScene decodes a scene in several formats at once and returns the largest difference of a
 // logit in each.
 func (c *checker) cacheScene(q quantFile, scene string, list []recordedScene) []float64 {
-	p := models.Prompt{IDs: c.ids, Room: 12, TraceKV: c.recordKV}
+	p := models.Prompt{IDs: c.ids, Room: 12, Trace: models.Trace{KV: c.recordKV}}
 	v := compress.Full
 	switch {
 	case scene == "cut190":

@@ -54,13 +54,6 @@ func Goldens(t *testing.T, d engine.Device, tolerance, near float64) {
 	t.Logf("%d checkpoints: %d tensors, %d heads' positions and %d rows of logits compared", all.checkpoints, all.tensors, all.heads, all.logits)
 }
 
-// compared counts what was compared.
-type compared struct{ checkpoints, tensors, heads, logits int }
-
-func (a *compared) add(b compared) {
-	a.checkpoints, a.tensors, a.heads, a.logits = a.checkpoints+1, a.tensors+b.tensors, a.heads+b.heads, a.logits+b.logits
-}
-
 // goldens returns the folders of the reference checkpoints whose families are known, or skips the test.
 func goldens(t *testing.T) []string {
 	t.Helper()
@@ -88,11 +81,21 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near float64) compared {
+// Golden is Goldens of one checkpoint and some of its variants.
+func Golden(t *testing.T, d engine.Device, dir string, tolerance, near float64, variants ...string) {
+	c := checkGolden(t, d, dir, tolerance, near, variants...)
+	t.Logf("%d tensors, %d heads' positions and %d rows of logits compared", c.tensors, c.heads, c.logits)
+}
+
+// checkGolden compares with all variants of a checkpoint where none is named.
+func checkGolden(t *testing.T, d engine.Device, dir string, tolerance, near float64, variants ...string) compared {
 	c := openGolden(t, d, dir)
 	c.tolerance, c.near, c.counts = tolerance, near, &compared{}
 	c.forward()
-	for _, name := range c.variants() {
+	if len(variants) == 0 {
+		variants = c.variants()
+	}
+	for _, name := range variants {
 		t.Run(name, func(t *testing.T) {
 			c := *c
 			c.t = t
@@ -137,9 +140,6 @@ func Load(t *testing.T, d engine.Device, path string) *models.Model {
 	files := openModel(t, path)
 	defer files.Close()
 	m, err := models.Load(d, files, nil)
-	if errors.Is(err, models.ErrLinear) {
-		t.Skip(err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,16 +238,21 @@ func (c *checker) variants() []string {
 func (c *checker) pass() map[string][]float32 {
 	rows := map[string][]float32{}
 	p := models.Prompt{IDs: c.ids}
-	p.Trace = func(name string, layer, start int, a engine.Array) {
-		key := fmt.Sprintf("%s.%d", name, layer)
-		if name == "logits" {
-			key = name
+	add := func(key string, a engine.Array) { rows[key] = append(rows[key], c.read(a)...) }
+	p.Trace.Hidden = func(layer, _ int, x engine.Array) error {
+		if layer < c.m.Layers { // what the last one leaves is recorded behind the norm
+			add(fmt.Sprintf("hidden.%d", layer), x)
 		}
-		rows[key] = append(rows[key], c.read(a)...)
+		return nil
 	}
-	p.TraceKV = func(layer int, kv engine.KV) {
-		rows[fmt.Sprintf("k.%d", layer)] = c.read(kv.K)
-		rows[fmt.Sprintf("v.%d", layer)] = c.read(kv.V)
+	p.Trace.Queries = func(layer, _ int, q engine.Array) { add(fmt.Sprintf("q.%d", layer), q) }
+	p.Trace.KV = func(layer int, kv engine.KV) {
+		add(fmt.Sprintf("k.%d", layer), kv.K)
+		add(fmt.Sprintf("v.%d", layer), kv.V)
+	}
+	p.Trace.Logits = func(_ int, normed, logits engine.Array) {
+		add(fmt.Sprintf("hidden.%d", c.m.Layers), normed)
+		add("logits", logits)
 	}
 	done, err := c.m.Prefill(context.Background(), p)
 	if err != nil {
@@ -269,7 +274,7 @@ func (c *checker) forward() {
 		c.close(key, got, c.floats(key))
 		c.counts.tensors++
 	}
-	// Without a trace the last layer computes only the last token.
+	// Where no logits are traced the last layer computes only the last token.
 	plain, err := c.m.Prefill(context.Background(), models.Prompt{IDs: c.ids, Variants: []compress.Variant{compress.Full}})
 	if err != nil {
 		c.t.Fatal(err)

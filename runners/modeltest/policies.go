@@ -74,7 +74,13 @@ func Policies(t *testing.T, d engine.Device, tolerance, near float64) {
 				t.Run(name, func(t *testing.T) {
 					c := *c
 					c.t, c.vectors = t, recorded
-					p := all.Cases[name]
+					if !slices.ContainsFunc(recorded.Names(), func(tensor string) bool { return strings.HasPrefix(tensor, name+".") }) {
+						t.Fatalf("%s has nothing of the case", recorded.Path())
+					}
+					p, known := all.Cases[name]
+					if !known {
+						t.Fatalf("policies.json has no parameters of the case")
+					}
 					for key, value := range cases[name].Params {
 						p.Params[key] = value
 					}

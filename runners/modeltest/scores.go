@@ -33,12 +33,8 @@ func (c *checker) ownScores(v compress.Variant) [][][]float32 {
 	queries, columns := array(c.d.Type(), n*width), array(engine.Float32, c.m.Heads.Query*n)
 	defer c.d.Free(queries, columns)
 	p := models.Prompt{IDs: c.ids}
-	p.Trace = func(name string, layer, start int, a engine.Array) {
-		if name == "q" {
-			c.d.Copy(queries.Slice(start*width, start*width+a.Len), a)
-		}
-	}
-	p.TraceKV = func(layer int, kv engine.KV) {
+	p.Trace.Queries = func(_, start int, q engine.Array) { c.d.Copy(queries.Slice(start*width, start*width+q.Len), q) }
+	p.Trace.KV = func(layer int, kv engine.KV) {
 		l.Index = slices.Index(c.m.PolicyLayers(), layer)
 		if l.Index < 0 {
 			return

@@ -91,12 +91,12 @@ func (c *checker) policyReads(name string, q compress.Quest, v compress.Variant)
 	var last []float32
 	compared := 0
 	p := models.Prompt{IDs: c.ids}
-	p.Trace = func(what string, layer, start int, a engine.Array) {
-		if width := c.m.QueryWidth(); what == "q" && start+a.Len/width == n {
-			last = c.read(a.Slice(a.Len-width, a.Len))
+	p.Trace.Queries = func(_, start int, q engine.Array) {
+		if width := c.m.QueryWidth(); start+q.Len/width == n {
+			last = c.read(q.Slice(q.Len-width, q.Len))
 		}
 	}
-	p.TraceKV = func(layer int, kv engine.KV) {
+	p.Trace.KV = func(layer int, kv engine.KV) {
 		all := c.read(kv.K)
 		var queries, keys [][]float32
 		for g := range h.KV {

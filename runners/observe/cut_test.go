@@ -37,22 +37,22 @@ func rowsOf(t *testing.T, m *models.Model, ids []int32, layer, first int) layerR
 	seen := false
 	done, err := m.Prefill(ctx, models.Prompt{
 		IDs: ids,
-		TraceQ: func(at, start int, q engine.Array) {
+		Trace: models.Trace{Queries: func(at, start int, q engine.Array) {
 			if skip := max(0, first-start) * width; at == layer && skip < q.Len {
 				to := max(0, start-first) * width
 				d.Get(x.queries[to:to+q.Len-skip], q.Slice(skip, q.Len))
 			}
 		},
-		TraceKV: func(at int, kv engine.KV) {
-			if at == layer {
-				d.Get(x.keys, kv.K)
-				if err := d.Sync(); err != nil {
-					t.Error(err)
+			KV: func(at int, kv engine.KV) {
+				if at == layer {
+					d.Get(x.keys, kv.K)
+					if err := d.Sync(); err != nil {
+						t.Error(err)
+					}
+					seen = true
+					cancel() // nothing behind it is needed
 				}
-				seen = true
-				cancel() // nothing behind it is needed
-			}
-		},
+			}},
 	})
 	if err == nil {
 		done.Free()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/snapbench/snapbench/compress"
@@ -63,7 +61,7 @@ func Run(ctx context.Context, m *models.Model, s Settings, q Question) (*Observa
 	if full < 0 {
 		list, full = slices.Concat(list, []compress.Variant{compress.Full}), len(list)
 	}
-	done, err := m.Prefill(ctx, models.Prompt{IDs: q.Prompt, Variants: list, Room: z.Forced, TraceQ: r.holdPrompt})
+	done, err := m.Prefill(ctx, models.Prompt{IDs: q.Prompt, Variants: list, Room: z.Forced, Trace: models.Trace{Queries: r.holdPrompt}})
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +189,7 @@ func choose(m *models.Model, variants []compress.Variant, sequences []models.Seq
 	for i, v := range variants {
 		for at, layer := range m.PolicyLayers() {
 			c := sequences[i].Caches[layer]
-			k := kept{window: windowOf(v, at)}
+			k := kept{window: v.Window(at)}
 			var positions []int32
 			if c.Positions.Len > 0 {
 				positions = make([]int32, c.Positions.Len)
@@ -212,19 +210,6 @@ func choose(m *models.Model, variants []compress.Variant, sequences []models.Seq
 		}
 	}
 	return out, d.Sync()
-}
-
-// windowOf is the observation window w of a variant in a layer, or of what it is built on; 0 where it has none.
-func windowOf(v compress.Variant, layer int) int {
-	for _, p := range v.Parameters() {
-		if p.Name == "w" || strings.HasSuffix(p.Name, ".w") {
-			list := strings.Split(p.Text, "|")
-			if w, err := strconv.Atoi(list[min(layer, len(list)-1)]); err == nil {
-				return w
-			}
-		}
-	}
-	return 0
 }
 
 // Greedy answers a prompt with the full cache, so many tokens, none of them among those excluded: end tokens, where

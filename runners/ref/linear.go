@@ -50,6 +50,16 @@ func (d *Device) LinearAttention(out, in engine.Array, s engine.State, by engine
 	}
 }
 
+// AttendStates goes on with each sequence's own state.
+func (d *Device) AttendStates(out, in engine.Array, eb engine.Batch, layer int, by engine.LinearAttention) {
+	b := eb.(*batch)
+	same("AttendStates", in.Len, b.Rows()*by.In())
+	same("AttendStates", out.Len, b.Rows()*by.Out())
+	for i, s := range b.sequences {
+		d.LinearAttention(out.Slice(i*by.Out(), (i+1)*by.Out()), in.Slice(i*by.In(), (i+1)*by.In()), s.Caches[layer].State, by)
+	}
+}
+
 // convolve returns silu of the convolution at the newest row, which it appends to the last ones.
 func convolve(last, row, weights []float32, kernel int) []float64 {
 	channels := len(row)

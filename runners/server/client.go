@@ -27,6 +27,9 @@ func newClient(base *url.URL, o Options) *client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = o.Concurrency + 1
 	transport.DisableCompression = true // what is packed arrives late
+	if o.dial != nil {
+		transport.DialContext, transport.Proxy = o.dial, nil
+	}
 	return &client{base: base, key: o.Key, silence: o.Silence, http: &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

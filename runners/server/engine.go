@@ -92,16 +92,21 @@ func (r *Runner) ofEngine(ctx context.Context) error {
 			Context int `json:"n_ctx"`
 		} `json:"default_generation_settings"`
 	}
-	path := "/version"
+	paths := []string{"/version"}
 	switch r.engine.name {
 	case llamaCPP:
-		path = "/props"
+		paths = []string{"/props"}
 	case sglang:
-		path = "/get_server_info"
+		paths = []string{"/server_info", "/get_server_info"} // the latter until 0.5.23 at least, which calls it deprecated
 	}
-	there, err := r.has(ctx, path, nil, &about)
-	if err != nil || !there {
-		return err
+	for i, there := 0, false; !there; i++ {
+		if i == len(paths) {
+			return nil
+		}
+		var err error
+		if there, err = r.has(ctx, paths[i], nil, &about); err != nil {
+			return err
+		}
 	}
 	r.engine.version = cmp.Or(about.Version, about.BuildInfo)
 	if r.engine.name == llamaCPP {

@@ -13,15 +13,17 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/runners"
+	"github.com/snapbench/snapbench/runners/wiretest"
 )
 
 // fake is a server without a model: what it answers follows from the prompt's ids. An
 // id is a byte's number plus idOfByte; beginID begins every text.
 type fake struct {
 	*httptest.Server
-	owner   string // of /models
-	textual bool   // it reads no ids
-	drift   int    // changes its answers
+	wire    *wiretest.Wire // that it is at; nil: this machine's network
+	owner   string         // of /models
+	textual bool           // it reads no ids
+	drift   int            // changes its answers
 	// fault handles the n-th question to /completions or /chat/completions (the first is
 	// 0, probes with "max_tokens": 1 and no stream left out) where it returns true.
 	fault func(n int, w http.ResponseWriter, r *http.Request) bool
@@ -73,15 +75,23 @@ func newFake(t *testing.T, change ...func(*fake)) *fake {
 	})
 	mux.HandleFunc("POST /v1/completions", f.complete)
 	mux.HandleFunc("POST /v1/chat/completions", f.complete)
-	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		f.keys = append(f.keys, r.Header.Get("Authorization"))
 		f.mu.Unlock()
 		mux.ServeHTTP(w, r)
-	}))
+	})
+	if f.wire != nil {
+		f.Server = f.wire.Serve(handler)
+	} else {
+		f.Server = httptest.NewServer(handler)
+	}
 	t.Cleanup(f.Close)
 	return f
 }
+
+// inMemory puts a fake at a network in memory, for tests of times: with testing/synctest these are exact.
+func inMemory(f *fake) { f.wire = wiretest.New("fake.test") }
 
 func idsOfText(text string, special bool) (ids []int32) {
 	if special {
@@ -309,6 +319,9 @@ func (s *speech) send(v any) {
 func (f *fake) open(t *testing.T, change ...func(*Options)) *Runner {
 	t.Helper()
 	o := Options{URL: f.URL + "/v1", Label: "toy", Wait: time.Millisecond, Retries: 3}
+	if f.wire != nil {
+		o.dial = f.wire.Dial
+	}
 	for _, c := range change {
 		c(&o)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/snapbench/snapbench/inputs"
@@ -72,6 +73,27 @@ func (k Key) hide(text string) string {
 	}
 	return strings.ReplaceAll(text, k.secret, mark)
 }
+
+// In says whether the key stands in a text by itself, not as a part of a longer word or
+// path.
+func (k Key) In(text string) bool {
+	for k.secret != "" {
+		before, after, found := strings.Cut(text, k.secret)
+		if !found {
+			return false
+		}
+		if !endsInName.MatchString(before) && !beginsWithName.MatchString(after) {
+			return true
+		}
+		text = text[len(before)+1:]
+	}
+	return false
+}
+
+var (
+	endsInName     = regexp.MustCompile(`[A-Za-z0-9_./-]$`)
+	beginsWithName = regexp.MustCompile(`^[A-Za-z0-9_./-]`)
+)
 
 // allowed reports a key that would cross a network in the clear.
 func (k Key) allowed(to *url.URL, plain bool) error {

@@ -59,6 +59,23 @@ func TestKeysAreRead(t *testing.T) {
 	}
 }
 
+// A key is found where it stands by itself; the same letters in a name are none.
+func TestKeysInCommands(t *testing.T) {
+	k := Key{"secret"}
+	for text, want := range map[string]bool{
+		"serve --api-key secret": true, "secret": true, "API_KEY=secret serve": true, "'--api-key=secret' x": true, "a,secret": true,
+		"http://me:secret@host": true, "models/secret secret": true,
+		"serve models/secret": false, "secret-model": false, "secrets": false, "my.secret": false, "secret/a": false, "": false, "serve": false,
+	} {
+		if k.In(text) != want {
+			t.Errorf("%q: %t", text, !want)
+		}
+	}
+	if (Key{}).In("") || (Key{}).In("x") {
+		t.Error("no key is found")
+	}
+}
+
 // Every request to the server has the key, and no error or note has it, even where the
 // server says it back.
 func TestKeysAreSentAndHidden(t *testing.T) {

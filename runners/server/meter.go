@@ -28,7 +28,9 @@ type meter struct {
 	sum    Figures
 	first  time.Time
 	last   time.Time
-	looked time.Time
+	looked time.Time          // when the last look began
+	before time.Time          // when the look before it did
+	amid   bool               // a look is underway
 	blind  bool               // there are no metrics
 	out    int                // requests on their way
 	rest   context.CancelFunc // ends the looking
@@ -50,6 +52,9 @@ func (m *meter) begins(r *Runner) (ends func()) {
 		if m.out--; m.out == 0 && m.rest != nil {
 			m.rest()
 			m.rest = nil
+			if m.amid { // a look that is broken off saw nothing
+				m.looked = m.before
+			}
 		}
 	}
 }
@@ -77,11 +82,12 @@ func (m *meter) isBlind() bool {
 // look raises the peaks. Metrics that cannot be read now may be read later.
 func (m *meter) look(ctx context.Context, r *Runner) {
 	m.mu.Lock()
-	m.looked = time.Now()
+	m.before, m.looked, m.amid = m.looked, time.Now(), true
 	m.mu.Unlock()
 	l, ok, err := r.Load(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.amid = false
 	if m.blind = m.blind || err == nil && !ok; !ok {
 		return
 	}

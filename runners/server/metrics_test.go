@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/snapbench/snapbench/runners"
@@ -50,42 +52,58 @@ func TestLoad(t *testing.T) {
 // The metrics are looked at while requests are out, so that what runs then is seen, and
 // only then.
 func TestLoadWhileAsked(t *testing.T) {
-	var running, looks, idle atomic.Int64
-	f := newFake(t, func(f *fake) {
-		f.fault = func(_ int, _ http.ResponseWriter, _ *http.Request) bool {
-			running.Add(1)
-			defer running.Add(-1)
-			time.Sleep(lookAfter + 2*lookEvery)
-			return false
-		}
-		f.page = func() string {
-			if looks.Add(1); running.Load() == 0 {
-				idle.Add(1)
+	synctest.Test(t, func(t *testing.T) {
+		var running atomic.Int64
+		var began time.Time
+		var looks []time.Duration // one after the other, so no two are written together
+		f := newFake(t, inMemory, func(f *fake) {
+			f.fault = func(_ int, _ http.ResponseWriter, _ *http.Request) bool {
+				running.Add(1)
+				defer running.Add(-1)
+				time.Sleep(lookAfter + 2*lookEvery + lookEvery/2)
+				return false
 			}
-			return fmt.Sprintf("llamacpp:requests_processing %d\n", running.Load())
+			f.page = func() string {
+				looks = append(looks, time.Since(began))
+				return fmt.Sprintf("llamacpp:requests_processing %d\n", running.Load())
+			}
+		})
+		r := f.open(t, func(o *Options) { o.Concurrency = 3 })
+		looks, began = nil, time.Now()
+		var wait sync.WaitGroup
+		for range 3 {
+			wait.Go(func() { ask(t, r, prompt("hello", 3)) })
+		}
+		wait.Wait()
+		if p := r.Figures().Peak; p.Running == nil || *p.Running != 3 {
+			t.Errorf("the peak is %+v, want 3 running", p)
+		}
+		time.Sleep(4 * lookEvery)
+		if want := []time.Duration{lookAfter, lookAfter + lookEvery, lookAfter + 2*lookEvery}; !slices.Equal(looks, want) {
+			t.Errorf("looked after %v, want %v", looks, want)
 		}
 	})
-	r := f.open(t, func(o *Options) { o.Concurrency = 3 })
-	before, began := looks.Load(), time.Now()
-	var wait sync.WaitGroup
-	for range 3 {
-		wait.Go(func() { ask(t, r, prompt("hello", 3)) })
-	}
-	wait.Wait()
-	if p := r.Figures().Peak; p.Running == nil || *p.Running != 3 {
-		t.Errorf("the peak is %+v, want 3 running", p)
-	}
-	seen := looks.Load()
-	if n, most := seen-before, 2+int64(time.Since(began)/lookEvery); n < 1 || n > most {
-		t.Errorf("%d looks, want 1 to %d", n, most)
-	}
-	if idle.Load() > 1 { // the answer may be on its way when one begins
-		t.Errorf("%d looks where nothing ran", idle.Load())
-	}
-	time.Sleep(4 * lookEvery)
-	if n := looks.Load() - seen; n > 1 { // one may have been on its way when the last answer came
-		t.Errorf("%d looks with nothing asked", n)
-	}
+}
+
+// An answer that comes while the first look is underway breaks that off; then there is another behind the answer.
+func TestLoadOfAnAnswerAmidALook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, inMemory, func(f *fake) {
+			f.fault = func(_ int, _ http.ResponseWriter, _ *http.Request) bool {
+				time.Sleep(lookAfter + lookAfter/2)
+				return false
+			}
+			f.page = func() string {
+				time.Sleep(lookAfter)
+				return "vllm:kv_cache_usage_perc 0.75\n"
+			}
+		})
+		r := f.open(t)
+		ask(t, r, prompt("hello", 3))
+		if p := r.Figures().Peak; p.CacheUse == nil || *p.CacheUse != 0.75 {
+			t.Errorf("the peak is %+v", p)
+		}
+	})
 }
 
 // A request that we end ourselves is none that the server has failed; one that ends with

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -46,6 +48,9 @@ type Options struct {
 	// is not measured. Baseline says that this server is the baseline.
 	Trail    *Trail
 	Baseline bool
+
+	// dial connects in place of the network; tests set it.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Defaults of [Options].
@@ -54,6 +59,13 @@ const (
 	DefaultRetries = 5
 	DefaultWait    = time.Second
 )
+
+// Check says what is wrong with the options. An address that holds a password is not
+// quoted.
+func (o Options) Check() error {
+	_, _, err := o.checked()
+	return err
+}
 
 // checked returns the options with their defaults, and the server's address.
 func (o Options) checked() (Options, *url.URL, error) {

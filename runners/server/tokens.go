@@ -10,7 +10,7 @@ import (
 )
 
 // remote is a server's own tokenizer, at /tokenize and /detokenize, by the fields of
-// vLLM or of llama.cpp.
+// vLLM, SGLang or llama.cpp.
 type remote struct {
 	r      *Runner
 	ctx    context.Context // of the run: a tokenizer's calls have none
@@ -80,8 +80,12 @@ func (t *remote) Decode(ids []int32, skipSpecial bool) string {
 	if t.r.engine.name != llamaCPP {
 		body["model"] = t.r.model
 	}
+	if t.r.engine.name == sglang {
+		body["skip_special_tokens"] = false // which it would by default
+	}
 	var answer struct {
 		Content string `json:"content"` // llama.cpp's
+		Text    string `json:"text"`    // SGLang's
 		Prompt  string `json:"prompt"`
 	}
 	if err := t.r.once(t.ctx, "/detokenize", body, &answer); err != nil {
@@ -92,7 +96,7 @@ func (t *remote) Decode(ids []int32, skipSpecial bool) string {
 		}
 		return ""
 	}
-	return answer.Content + answer.Prompt
+	return answer.Content + answer.Text + answer.Prompt
 }
 
 // failure is what went wrong in a call that could not say so.

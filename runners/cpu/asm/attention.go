@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -165,49 +167,141 @@ func dots() {
 	RET()
 }
 
-// weightedSum: out[:] = Σ_j p[j]·v[j][:], ascending, d a multiple of 8.
-func weightedSum() {
-	TEXT("weightedSumAVX2", NOSPLIT, "func(n int, d int, p *float32, v *float32, stride int, out *float32)")
-	Doc("weightedSumAVX2 adds n values, each times its weight.")
+// dotsStream is dots with one key after the other, so that keys from memory come as one stream: processors fetch
+// that ahead, but not four rows in turn, which takes three times as long.
+func dotsStream() {
+	TEXT("dotsStreamAVX2", NOSPLIT, "func(n int, d int, q *float32, k *float32, stride int, out *float32)")
+	Doc("dotsStreamAVX2 multiplies q with n keys, one after the other.")
+	Pragma("noescape")
+	n, d := Load(Param("n"), GP64()), Load(Param("d"), GP64())
+	q, k := Load(Param("q"), GP64()), Load(Param("k"), GP64())
+	stride, out := Load(Param("stride"), GP64()), Load(Param("out"), GP64())
+	SHLQ(Imm(2), stride)
+	SHLQ(Imm(2), d)
+	const unroll = 4
+	i, most := GP64(), GP64() // most: up to where there are as many vectors as a loop takes
+	MOVQ(d, most)
+	SUBQ(Imm(32*unroll), most)
+	v, h := YMM(), XMM()
+	x := avx2.vecs(unroll)
+	step := func(j int) {
+		VMOVUPS(Mem{Base: q, Index: i, Scale: 1, Disp: 32 * j}, x[j])
+		VFMADD231PS(Mem{Base: k, Index: i, Scale: 1, Disp: 32 * j}, x[j], v)
+	}
+	Label("key")
+	VXORPS(v, v, v)
+	XORQ(i, i)
+	CMPQ(i, most)
+	JG(LabelRef("rest"))
+	Label("columns")
+	for j := range unroll {
+		step(j)
+	}
+	ADDQ(U32(32*unroll), i)
+	CMPQ(i, most)
+	JLE(LabelRef("columns"))
+	Label("rest")
+	CMPQ(i, d)
+	JGE(LabelRef("sum"))
+	step(0)
+	ADDQ(Imm(32), i)
+	JMP(LabelRef("rest"))
+	Label("sum")
+	VHADDPS(v, v, v)
+	VHADDPS(v, v, v)
+	VEXTRACTF128(Imm(1), v, h)
+	VADDPS(h, v.AsX(), h)
+	VMOVSS(h, Mem{Base: out})
+	ADDQ(Imm(4), out)
+	ADDQ(stride, k)
+	DECQ(n)
+	JNE(LabelRef("key"))
+	VZEROUPPER()
+	RET()
+}
+
+// weightedSum: out[:] += Σ_j p[j]·v[j][:], ascending, d a multiple of 8. Rows that registers hold whole come from memory
+// as one stream; where AVX2's do not, the sums are in memory, which is the L1 cache.
+func (w width) weightedSum() {
+	name := "weightedSum" + w.name
+	TEXT(name, NOSPLIT, "func(n int, d int, p *float32, v *float32, stride int, out *float32)")
+	Doc(name + " adds n values, each times its weight.")
 	Pragma("noescape")
 	n, d := Load(Param("n"), GP64()), Load(Param("d"), GP64())
 	p, v := Load(Param("p"), GP64()), Load(Param("v"), GP64())
 	stride, out := Load(Param("stride"), GP64()), Load(Param("out"), GP64())
 	SHLQ(Imm(2), stride)
 	pp, pv, i := GP64(), GP64(), GP64()
-	x := YMM()
-	for _, vecs := range []int{8, 4, 2, 1} { // of the columns
-		name := map[int]string{8: "wide", 4: "half", 2: "pair", 1: "single"}[vecs]
-		Label(name)
-		CMPQ(d, Imm(uint64(8*vecs)))
-		JL(LabelRef(name + "Done"))
-		acc := avx2.vecs(vecs)
-		for _, a := range acc {
-			VXORPS(a, a, a)
-		}
-		MOVQ(p, pp)
-		MOVQ(v, pv)
-		MOVQ(n, i)
-		Label(name + "Loop")
-		VBROADCASTSS(Mem{Base: pp}, x)
-		for j, a := range acc {
-			VFMADD231PS(Mem{Base: pv, Disp: 32 * j}, x, a)
-		}
-		ADDQ(Imm(4), pp)
-		ADDQ(stride, pv)
-		DECQ(i)
-		JNE(LabelRef(name + "Loop"))
-		for j, a := range acc {
-			VMOVUPS(a, Mem{Base: out, Disp: 32 * j})
-		}
-		ADDQ(U32(uint32(32*vecs)), v)
-		ADDQ(U32(uint32(32*vecs)), out)
-		SUBQ(U32(uint32(8*vecs)), d)
-		JMP(LabelRef(name))
-		Label(name + "Done")
+	wide := []int{8, 4, 2, 1} // vectors of sums
+	if w.bytes == 64 {
+		wide = []int{16, 8, 4, 2, 1}
+	} else {
+		CMPQ(d, Imm(uint64(wide[0]*w.lanes())))
+		JG(LabelRef("inMemory"))
+	}
+	for _, vecs := range wide {
+		w.weightedColumns(n, d, p, v, stride, out, pp, pv, i, vecs)
+	}
+	if w.bytes == 64 {
+		avx2.weightedColumns(n, d, p, v, stride, out, pp, pv, i, 1)
 	}
 	VZEROUPPER()
 	RET()
+	if w.bytes == 64 {
+		return
+	}
+	Label("inMemory")
+	SHLQ(Imm(2), d)
+	x, sum := w.vec(), w.vec()
+	Label("row")
+	VBROADCASTSS(Mem{Base: p}, x)
+	XORQ(i, i)
+	Label("columns")
+	VMOVUPS(Mem{Base: out, Index: i, Scale: 1}, sum)
+	VFMADD231PS(Mem{Base: v, Index: i, Scale: 1}, x, sum)
+	VMOVUPS(sum, Mem{Base: out, Index: i, Scale: 1})
+	ADDQ(Imm(32), i)
+	CMPQ(i, d)
+	JL(LabelRef("columns"))
+	ADDQ(Imm(4), p)
+	ADDQ(stride, v)
+	DECQ(n)
+	JNE(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
+// weightedColumns takes as many columns as vecs vectors have as long as there are so many.
+func (w width) weightedColumns(n, d, p, v, stride, out, pp, pv, i reg.Register, vecs int) {
+	name := fmt.Sprintf("%s_%d", w.name, vecs)
+	x := w.vec()
+	Label(name)
+	CMPQ(d, U32(uint32(w.lanes()*vecs)))
+	JL(LabelRef(name + "Done"))
+	acc := w.vecs(vecs)
+	for j, a := range acc {
+		VMOVUPS(Mem{Base: out, Disp: w.bytes * j}, a)
+	}
+	MOVQ(p, pp)
+	MOVQ(v, pv)
+	MOVQ(n, i)
+	Label(name + "Loop")
+	VBROADCASTSS(Mem{Base: pp}, x)
+	for j, a := range acc {
+		VFMADD231PS(Mem{Base: pv, Disp: w.bytes * j}, x, a)
+	}
+	ADDQ(Imm(4), pp)
+	ADDQ(stride, pv)
+	DECQ(i)
+	JNE(LabelRef(name + "Loop"))
+	for j, a := range acc {
+		VMOVUPS(a, Mem{Base: out, Disp: w.bytes * j})
+	}
+	ADDQ(U32(uint32(w.bytes*vecs)), v)
+	ADDQ(U32(uint32(w.bytes*vecs)), out)
+	SUBQ(U32(uint32(w.lanes()*vecs)), d)
+	JMP(LabelRef(name))
+	Label(name + "Done")
 }
 
 // maximum of n numbers, n a multiple of 8, none of them NaN.
@@ -231,6 +325,42 @@ func maximum() {
 	VPERMILPS(Imm(0b10110001), h, t)
 	VMAXPS(t, h, h)
 	Store(h, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// highest is maximum with a second result that is 0 if all numbers are finite and NaN otherwise: the sum of their
+// differences from themselves. If it is NaN the first means nothing.
+func highest() {
+	TEXT("highestAVX2", NOSPLIT, "func(n int, s *float32) (top float32, zero float32)")
+	Doc("highestAVX2 returns the highest of n numbers, n a multiple of 8, and a sum that is NaN unless all are finite.")
+	Pragma("noescape")
+	n, s := Load(Param("n"), GP64()), Load(Param("s"), GP64())
+	top, zero, x := YMM(), YMM(), YMM()
+	VMOVUPS(Mem{Base: s}, top)
+	VXORPS(zero, zero, zero)
+	Label("loop")
+	VMOVUPS(Mem{Base: s}, x)
+	VMAXPS(x, top, top)
+	VSUBPS(x, x, x)
+	VADDPS(x, zero, zero)
+	ADDQ(Imm(32), s)
+	SUBQ(Imm(8), n)
+	JNE(LabelRef("loop"))
+	h, t := XMM(), XMM()
+	for i, v := range []reg.VecVirtual{top, zero} {
+		join := VMAXPS
+		if i == 1 {
+			join = VADDPS
+		}
+		VEXTRACTF128(Imm(1), v, h)
+		join(h, v.AsX(), h)
+		VPERMILPS(Imm(0b01001110), h, t)
+		join(t, h, h)
+		VPERMILPS(Imm(0b10110001), h, t)
+		join(t, h, h)
+		Store(h, ReturnIndex(i))
+	}
 	VZEROUPPER()
 	RET()
 }

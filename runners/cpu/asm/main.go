@@ -29,7 +29,9 @@ func main() {
 		}
 		w.unpackP4()
 		w.unpackE8()
-		for _, n := range fewRows {
+		w.decodeQ8()
+		w.decodeQ4()
+		for _, n := range w.fewRows() {
 			w.rowHalf("BF16", n[0], n[1])
 			w.rowHalf("F16", n[0], n[1])
 			w.rowQ8(q8, n[0], n[1])
@@ -41,10 +43,12 @@ func main() {
 		}
 		w.softmax()
 		w.scaleColumns()
+		w.weightedSum()
 	}
 	dots()
-	weightedSum()
+	dotsStream()
 	maximum()
+	highest()
 	expSum()
 	sumSquares()
 	scaleProduct()

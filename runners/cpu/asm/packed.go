@@ -144,14 +144,13 @@ func (w width) unpackE8() {
 func (w width) rowP4(rows, panels int) {
 	r := w.row("P4", "blocks", rows, panels)
 	c := w.codes4()
-	scales := AllocLocal(2 * panels * w.bytes)
+	scales := w.kept(2 * panels)
 	d, q, s := w.vec(), w.vecs(2*panels), w.vec()
 	i := GP64()
 	Label("block")
 	for j := range q {
-		// The scales are kept on the stack: with two panels no registers are left.
 		w.widen("BF16", Mem{Base: r.b[j/2], Disp: j % 2 * w.bytes / 2}, d)
-		VMOVUPS(d, scales.Offset(j*w.bytes))
+		VMOVUPS(d, scales[j])
 	}
 	r.advance(0, 2*w.panel())
 	MOVQ(U32(4), i)
@@ -162,7 +161,7 @@ func (w width) rowP4(rows, panels int) {
 	for k := range 8 {
 		r.step(k, func(j int, t reg.VecVirtual) {
 			w.value(c, q[j], t, s, k)
-			VMULPS(scales.Offset(j*w.bytes), t, t)
+			VMULPS(scales[j], t, t)
 		})
 	}
 	r.advance(8, 2*w.bytes)

@@ -173,13 +173,20 @@ type row struct {
 	n, x  reg.Register
 	b     []reg.Register     // per panel
 	acc   [][]reg.VecVirtual // per row, then vector
-	bcast reg.VecVirtual     // x of the row at hand
+	bcast reg.VecVirtual     // x of the row at hand, where a multiply-add cannot broadcast it itself
 	t     []reg.VecVirtual   // unpacked numbers
 }
 
-// fewRows are the kernels that are made, as (rows, panels): with enough sums to hide the
-// latency of the multiply-adds, and few enough to hold them in registers.
-var fewRows = [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 1}}
+// fewRows returns the kernels that are made, as (rows, panels): with enough sums to hide the
+// latency of the multiply-adds, and few enough to hold them in registers. Two panels are two
+// streams from memory, which come more slowly than one; AVX-512 needs no second, since a panel's
+// two sums take as long as unpacking what goes into them.
+func (w width) fewRows() [][2]int {
+	if w.bytes == 64 {
+		return [][2]int{{1, 1}, {2, 1}, {3, 1}}
+	}
+	return [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 1}}
+}
 
 func (w width) row(format, count string, rows, panels int) *row {
 	name := fmt.Sprintf("row%s%s_%dx%d", format, w.name, rows, panels)
@@ -201,18 +208,39 @@ func (w width) row(format, count string, rows, panels int) *row {
 			VMOVUPS(Mem{Base: init, Disp: j * w.bytes}, v)
 		}
 	}
-	r.bcast, r.t = w.vec(), w.vecs(2)
+	r.t = w.vecs(2)
+	if w.bytes == 32 {
+		r.bcast = w.vec()
+	}
 	return r
+}
+
+// x loads row i's x of place k, where a multiply-add cannot broadcast it itself.
+func (r *row) load(k, i int) {
+	if r.bcast != nil {
+		VBROADCASTSS(r.place(k, i), r.bcast)
+	}
+}
+
+func (r *row) place(k, i int) Mem { return Mem{Base: r.x, Disp: 4 * (k*r.rows + i)} }
+
+// multiply adds t times row i's x of place k to acc.
+func (r *row) multiply(k, i int, t, acc reg.VecVirtual) {
+	if r.bcast != nil {
+		VFMADD231PS(t, r.bcast, acc)
+		return
+	}
+	VFMADD231PS_BCST(r.place(k, i), t, acc)
 }
 
 // step multiplies the numbers that unpack leaves in its register, vector by
 // vector, with every row's x of k places after the pointer.
 func (r *row) step(k int, unpack func(j int, t reg.VecVirtual)) {
 	if r.rows == 1 {
-		VBROADCASTSS(Mem{Base: r.x, Disp: 4 * k}, r.bcast)
+		r.load(k, 0)
 		for j, acc := range r.acc[0] {
 			unpack(j, r.t[j&1])
-			VFMADD231PS(r.t[j&1], r.bcast, acc)
+			r.multiply(k, 0, r.t[j&1], acc)
 		}
 		return
 	}
@@ -220,15 +248,25 @@ func (r *row) step(k int, unpack func(j int, t reg.VecVirtual)) {
 		unpack(j, r.t[j])
 	}
 	for i, acc := range r.acc {
-		VBROADCASTSS(Mem{Base: r.x, Disp: 4 * (k*r.rows + i)}, r.bcast)
+		r.load(k, i)
 		for j := range r.t {
-			VFMADD231PS(r.t[j], r.bcast, acc[j])
+			r.multiply(k, i, r.t[j], acc[j])
 		}
 	}
 }
 
+// ahead is how many bytes of a panel are asked for before they are needed, where two panels are read.
+const ahead = 2048
+
 // advance moves x by k places and the panels by bytes.
 func (r *row) advance(k, bytes int) {
+	if len(r.b) == 2 && bytes >= 64 {
+		for _, b := range r.b {
+			for at := 0; at < bytes; at += 64 {
+				PREFETCHT0(Mem{Base: b, Disp: ahead + at})
+			}
+		}
+	}
 	if k > 0 {
 		ADDQ(U32(uint32(4*k*r.rows)), r.x)
 	}
@@ -299,17 +337,32 @@ func (w width) rowQ8(b blocks, rows, panels int) {
 	r.store()
 }
 
+// kept returns n places for what a block's numbers share: registers, or with AVX2, where two panels leave
+// none, the stack.
+func (w width) kept(n int) (places []Op) {
+	if w.bytes == 32 {
+		stack := AllocLocal(n * w.bytes)
+		for j := range n {
+			places = append(places, stack.Offset(j*w.bytes))
+		}
+		return places
+	}
+	for range n {
+		places = append(places, w.vec())
+	}
+	return places
+}
+
 func (w width) rowQ4(b blocks, rows, panels int) {
 	r := w.row(b.name, "blocks", rows, panels)
-	minima := AllocLocal(2 * panels * w.bytes)
+	minima := w.kept(2 * panels)
 	mask := w.broadcast(15)
 	d, q := w.vecs(2*panels), w.vecs(2*panels)
 	i := GP64()
 	Label("block")
 	for j := range d {
-		// The minima are kept on the stack: with two panels no registers are left.
 		w.scales(b, r.b[j/2], 1, j%2, d[j])
-		VMOVUPS(d[j], minima.Offset(j*w.bytes))
+		VMOVUPS(d[j], minima[j])
 	}
 	for j := range d {
 		w.scales(b, r.b[j/2], 0, j%2, d[j])
@@ -323,7 +376,7 @@ func (w width) rowQ4(b blocks, rows, panels int) {
 	for k := range 8 {
 		r.step(k, func(j int, t reg.VecVirtual) {
 			w.nibble(q[j], mask, t, k)
-			VFMADD213PS(minima.Offset(j*w.bytes), d[j], t)
+			VFMADD213PS(minima[j], d[j], t)
 		})
 	}
 	r.advance(8, 2*w.bytes)

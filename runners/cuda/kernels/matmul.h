@@ -20,11 +20,11 @@ template <int MT, int NT> constexpr int outputs() { return MT * NT > 1 ? MT * NT
 template <int MT, int NT, typename D> struct Before {
   static const bool early = NT <= 3;
   float v[outputs<MT, NT>()];
-  DEVICE Before(const D *dst, int m, i64 row0, i64 rows, int add) {
+  DEVICE Before(const D *dst, int m, i64 row0, i64 rows, i64 across, int add) {
     UNROLL for (int o = 0; o < outputs<MT, NT>(); o++) {
       int n = thread() + o * 32 * warps, c = n / (16 * MT);
       i64 row = row0 + n % (16 * MT);
-      v[o] = early && add && c < m && row < rows ? to_float(dst[c * rows + row]) : 0.f;
+      v[o] = early && add && c < m && row < rows ? to_float(dst[c * across + row]) : 0.f;
     }
   }
   DEVICE float of(int o, const D *dst, i64 at, int add) const { return early ? v[o] : add ? to_float(dst[at]) : 0.f; }
@@ -32,10 +32,10 @@ template <int MT, int NT, typename D> struct Before {
 
 // Adds up the warps' sums, of the first half of the warps and of the second in the order of
 // their numbers and then both, W (4 or 8) warps at a time, and writes the results from row0
-// on. partial may be used again at once.
+// on; dst has `across` numbers a row. partial may be used again at once.
 template <int MT, int NT, int W, typename D>
 DEVICE void leave(const float (&sum)[MT][NT][4], float (&partial)[W][MT * NT][32][4], D *dst, const Before<MT, NT, D> &before,
-                  const float *bias, int m, i64 row0, i64 rows, int add) {
+                  const float *bias, int m, i64 row0, i64 rows, i64 across, int add) {
   const int outputs = ::outputs<MT, NT>();
   int self = thread();
   asm volatile("" : "+r"(self)); // keeps the compiler from computing addresses early, which would take registers
@@ -64,6 +64,6 @@ DEVICE void leave(const float (&sum)[MT][NT][4], float (&partial)[W][MT * NT][32
   UNROLL for (int o = 0; o < outputs; o++) {
     int n = self + o * 32 * warps, c = n / (16 * MT);
     i64 row = row0 + n % (16 * MT);
-    if (c < m && row < rows) finish(dst, c * rows + row, total[o], bias, row, add, before.of(o, dst, c * rows + row, add));
+    if (c < m && row < rows) finish(dst, c * across + row, total[o], bias, row, add, before.of(o, dst, c * across + row, add));
   }
 }

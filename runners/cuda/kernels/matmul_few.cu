@@ -65,7 +65,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
     } else if (*used == 0) return;
     load_w(k);
   }
-  Before<MT, NT, D> before(dst, m, row0, rows, add);
+  Before<MT, NT, D> before(dst, m, row0, rows, rows, add);
   float sum[MT][NT][4];
   UNROLL for (int i = 0; i < MT; i++)
     UNROLL for (int j = 0; j < NT; j++)
@@ -89,7 +89,7 @@ DEVICE void matmul_few(D *dst, const T *x, const T *w, const float *bias, int m,
       }
     }
   }
-  leave<MT, NT, W>(sum, partial, dst, before, bias, m, row0, rows, add);
+  leave<MT, NT, W>(sum, partial, dst, before, bias, m, row0, rows, rows, add);
 }
 
 // Plain version for float and for odd widths: a warp has one row of w and eight

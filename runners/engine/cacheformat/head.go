@@ -61,14 +61,19 @@ func (f *Format) bytes(n, keys, values, size int) int64 {
 		int64(2*n-keys-values)*2*int64(size)
 }
 
+// NewestBytes returns what n entries of a head take while the last of them is attended to by its own token: it has joined the
+// residual, and nothing of that is encoded yet.
+func (f *Format) NewestBytes(n, size int) int64 {
+	k, v := f.encoded(n, n-1)
+	return f.bytes(n, k, v, size)
+}
+
 // PeakBytes returns the largest state of a head that has n entries of its prompt and gets so
-// many new ones, at whatever moment that is: a new entry joins the residual before anything of
-// it is encoded.
+// many new ones, at whatever moment that is.
 func (f *Format) PeakBytes(n, more, size int) int64 {
 	most := f.Bytes(n, size)
 	for i := range more {
-		k, v := f.encoded(n+i+1, n+i)
-		most = max(most, f.bytes(n+i+1, k, v, size), f.Bytes(n+i+1, size))
+		most = max(most, f.NewestBytes(n+i+1, size), f.Bytes(n+i+1, size))
 	}
 	return most
 }

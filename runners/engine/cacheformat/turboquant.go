@@ -36,6 +36,15 @@ func checkTQ(key Codec) func(int) error {
 	}
 }
 
+// Levels returns the levels of TurboQuant's keys above zero, ascending, for heads of size numbers; nil for
+// other formats.
+func (f *Format) Levels(size int) []float32 {
+	if k, ok := f.Key.(tqKey); ok {
+		return centroids[[2]int{size, k.bits}]
+	}
+	return nil
+}
+
 // levels returns the codes' centroids.
 func levels(size, bits int) []float32 {
 	upper := centroids[[2]int{size, bits}]

@@ -110,18 +110,18 @@ func layers(ctx context.Context, m *models.Model, tokens []int32, first int, see
 	defer d.Free(a.sums)
 	done, err := m.Prefill(ctx, models.Prompt{
 		IDs: tokens,
-		TraceQ: func(_, start int, rows engine.Array) {
+		Trace: models.Trace{Queries: func(_, start int, rows engine.Array) {
 			if skip := max(0, first-start) * width; skip < rows.Len {
 				at := max(0, start-first) * width
 				d.Copy(a.queries.Slice(at, at+rows.Len-skip), rows.Slice(skip, rows.Len))
 			}
 		},
-		TraceKV: func(layer int, kv engine.KV) {
-			if ctx.Err() == nil && !m.Fixed(layer) {
-				a.kv, a.by = kv, m.Attention(layer)
-				see(slices.Index(m.PolicyLayers(), layer), a)
-			}
-		},
+			KV: func(layer int, kv engine.KV) {
+				if ctx.Err() == nil && !m.Fixed(layer) {
+					a.kv, a.by = kv, m.Attention(layer)
+					see(slices.Index(m.PolicyLayers(), layer), a)
+				}
+			}},
 	})
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ func template(colour, how string) Template {
 
 func start(t *testing.T, how string, change func(*Options)) (*Process, string, error) {
 	t.Helper()
-	o := Options{Template: template("deep blue", how), Log: filepath.Join(t.TempDir(), "server.log"), Startup: 30 * time.Second, Grace: 5 * time.Second}
+	o := Options{Template: template("deep blue", how), Log: filepath.Join(t.TempDir(), "server.log"), Startup: 5 * time.Minute, Grace: time.Minute}
 	if change != nil {
 		change(&o)
 	}
@@ -183,21 +183,40 @@ func TestLogOfSeveral(t *testing.T) {
 	}
 }
 
+// hasWorker says whether a server has started its worker, which is the last that it does before it listens.
+func hasWorker(log string) bool {
+	text, err := os.ReadFile(log)
+	_, rest, found := strings.Cut(string(text), "worker ")
+	return err == nil && found && strings.Contains(rest, "\n")
+}
+
 // One that does not answer in time is ended, and so is one that nobody waits for any more.
 func TestLate(t *testing.T) {
-	_, log, err := start(t, "late", func(o *Options) { o.Startup = 500 * time.Millisecond })
 	var late *LateError
-	if !errors.As(err, &late) || !strings.Contains(late.End, "loading late") {
-		t.Errorf("%v", err)
+	log := ""
+	for limit := 250 * time.Millisecond; !hasWorker(log); limit *= 2 { // it must get so far
+		var err error
+		if _, log, err = start(t, "late", func(o *Options) { o.Startup = limit }); !errors.As(err, &late) || late.Waited != limit {
+			t.Fatalf("%v", err)
+		}
+	}
+	if !strings.Contains(late.End, "loading late") {
+		t.Errorf("%v", late)
 	}
 	if alive(t, workerOf(t, log)) {
 		t.Error("its worker still runs")
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	log = filepath.Join(t.TempDir(), "server.log")
-	time.AfterFunc(500*time.Millisecond, cancel)
-	_, err = Start(ctx, Options{Template: template("", "late"), Log: log})
+	go func() {
+		for ctx.Err() == nil && !hasWorker(log) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+	}()
+	_, err := Start(ctx, Options{Template: template("", "late"), Log: log})
 	if !errors.Is(err, context.Canceled) || alive(t, workerOf(t, log)) {
 		t.Errorf("%v, or its worker still runs", err)
 	}
@@ -253,7 +272,7 @@ func TestStarterIsKilled(t *testing.T) {
 		}
 		starter.Process.Signal(s)
 		starter.Wait()
-		for end := time.Now().Add(20 * time.Second); alive(t, leader) || alive(t, worker); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); alive(t, leader) || alive(t, worker); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%v: server %d or its worker %d still runs", s, leader, worker)
 			}

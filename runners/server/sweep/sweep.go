@@ -61,6 +61,18 @@ func (s *Sweep) Job() *runners.Job {
 	return j
 }
 
+// Check refuses what cannot be asked, and a command line, as typed, that holds the
+// server's key: run.json keeps the line. It is called before anything is written.
+func (s *Sweep) Check(typed string) error {
+	if s.Server.Key.In(typed) {
+		return errors.New("the command line holds the server's key, and run.json would keep it: let the engine read its key from a variable, such as VLLM_API_KEY; snapbench reads it from " + server.KeyVariable + ", or from a file")
+	}
+	if s.Command == nil || s.Server.URL != "" {
+		return s.Server.Check()
+	}
+	return nil
+}
+
 // UsesDate says whether the chat template asks for the day.
 func (s *Sweep) UsesDate() bool { return s.Server.Chat != nil && s.Server.Chat.UsesDate() }
 

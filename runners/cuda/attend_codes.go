@@ -1,0 +1,121 @@
+package cuda
+
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
+)
+
+// codeKernel is an instance of kernels/attend_codes.cu.
+type codeKernel struct {
+	name     string
+	pad      int // bytes behind a vector of keys, and one of values, in shared memory: pad of codes.h
+	valuePad int
+}
+
+// codeKernels are the formats of keys and values that have one.
+var codeKernels = map[[2]int32]codeKernel{
+	{1, 1}: {"f16", 32, 32}, {12, 12}: {"bf16", 32, 32}, {2, 2}: {"fp8", 16, 16}, {3, 3}: {"fp8_token", 0, 0}, {4, 4}: {"int8_token", 0, 0},
+	{5, 5}: {"q8", 0, 0}, {6, 6}: {"q4", 0, 0}, {7, 7}: {"nv4", 0, 0}, {8, 8}: {"mx4", 0, 0}, {9, 9}: {"int4_token", 0, 0}, {2, 10}: {"fp8_tq4", 16, 0},
+}
+
+// codeChoice is what decides which kernel a head gets, and so nothing beside it does.
+type codeChoice struct {
+	format [2]int32
+	few    bool // at most four query heads
+}
+
+// codeItem is Codes of kernels/attend_codes.cu.
+type codeItem struct {
+	batchItem
+	scales             packScales
+	keyTurn, valueTurn int32
+}
+
+// codeList are the items of a layer that one kernel takes.
+type codeList struct {
+	codeChoice
+	spec  packSpec
+	items []codeItem
+}
+
+// codeTable is a codeList on the card.
+type codeTable struct {
+	codeChoice
+	items  uint64
+	count  int
+	shared int // bytes of dynamic shared memory
+}
+
+// hasCodeKernel says whether attend_codes.cu takes heads of a format.
+func (d *Device) hasCodeKernel(f *cacheformat.Format, size int) bool {
+	_, ok := codeKernels[packedFormats[f.Name]]
+	return ok && d.kind != engine.Float32 && (size == 64 || size == 128)
+}
+
+// codeParts is how many items a head of length keys is shared out to: Shares of kernels/attend_codes.cu.
+// 8 heads of 16384 keys have two for each of a card's 132 multiprocessors, but for eight.
+func codeParts(length int) int { return min(blocks(length, codeUnit), max(16, blocks(length, 512))) }
+
+const (
+	codeUnit  = codeWarps * codeTile // keys
+	codeWarps = 8
+	codeTile  = 16
+)
+
+// layCodes adds a cache head in a format to the items of attend_codes.cu.
+func (l *layout) layCodes(c engine.Cache, s packStage, head batchHead, position, query, group int) {
+	parts := codeParts(int(s.held) + c.Room)
+	for first := 0; first < group; first += maxGroup {
+		count := min(maxGroup, group-first)
+		choice, at := codeChoice{[2]int32{s.spec.keyFormat, s.spec.valueFormat}, count <= 4}, 0
+		for at < len(l.codes) && l.codes[at].codeChoice != choice {
+			at++
+		}
+		if at == len(l.codes) {
+			l.codes = append(l.codes, codeList{codeChoice: choice, spec: s.spec})
+		}
+		for split := range parts {
+			l.codes[at].items = append(l.codes[at].items, codeItem{batchItem: batchItem{
+				k: s.k, v: s.v, positions: head.positions, held: head.held, position: int32(position), query: int32(query + first),
+				group: int32(count), split: int32(split), slot: int32(l.slots),
+			}, scales: s.scales, keyTurn: s.spec.keyTurn, valueTurn: s.spec.valueTurn})
+		}
+		for g := range count {
+			l.codeParts = append(l.codeParts, batchPart{slot: int32(l.slots + g), stride: int32(count), query: int32(query + first + g), held: head.held})
+		}
+		l.slots += parts * count
+		l.codesShared = l.codesShared || parts > 1
+	}
+}
+
+// codeShared is the dynamic shared memory of a block: its warps' rings, and at last their sums.
+func codeShared(l codeList, size int) int {
+	k, stages := codeKernels[l.format], 3
+	if int(l.spec.keyBytes) == 2*size {
+		stages = 2
+	}
+	ring := codeTile * (int(l.spec.keyBytes) + k.pad + int(l.spec.valueBytes) + k.valuePad)
+	return codeWarps * max(stages*ring, maxGroup*size*4)
+}
+
+// attendCodes is the attention of those rows whose caches attend_codes.cu takes.
+func (d *Device) attendCodes(to, from uint64, b *batch, t layerTables, by engine.Attention, w way) {
+	if len(t.packed.codes) == 0 {
+		return
+	}
+	half := flag(d.kind == engine.Float16)
+	for _, c := range t.packed.codes {
+		d.card.Args(to, from).Int(half).Ptr(c.items, b.step, b.partial, b.state).Int(by.Window).Float(by.Scale, by.Cap).Ptr(w.sinks).Int(b.heads.Query)
+		name := fmt.Sprintf("attend_codes_%s_%d", codeKernels[c.format].name, b.heads.Size)
+		if c.few {
+			name += "_few"
+		}
+		d.card.Launch(d.card.Kernel("attend_codes", name), c.count, 1, 32*codeWarps, c.shared)
+	}
+	if t.packed.codesShared {
+		d.card.Args(to).Int(half).Ptr(t.packed.codeParts, b.step, b.partial, b.state).Int(b.heads.Size).Ptr(w.sinks).Int(b.heads.Query)
+		d.card.Launch(d.card.Kernel("attend_codes", "attend_codes_join"), t.packed.codePartCount, 1, b.heads.Size, 0)
+	}
+}
