@@ -223,6 +223,15 @@ func (t *longbenchTask) cut(row int, m Model) int {
 	return n
 }
 
+// Behind is about how many tokens are read behind the compressed prompt: under kvpress's protocol the question.
+func (t *longbenchTask) Behind(i int) int {
+	if t.protocol.Name != "kvpress" {
+		return 0
+	}
+	at := texts().KVPress
+	return aboutTokens(prompting{input: t.rows[i].input}.fillIn(at.Question[t.set.Name])+at.AnswerPrefix[t.set.Name]) + 1 // and at least a line's end
+}
+
 func (t *longbenchTask) Sample(i int, m Model) Sample { return t.sample(&t.rows[i], m) }
 
 // MaxNew is the most new tokens of an answer.

@@ -83,6 +83,7 @@ type rulerTask struct {
 
 	mu     sync.Mutex
 	series map[rulerSeries]*ruler.Series
+	behind func() int // see Behind
 }
 
 // rulerSeries is what the prompts of a task depend on, beside the task.
@@ -118,6 +119,7 @@ func openRuler(name string, opts Options) (Task, error) {
 		return nil, &OptionError{fmt.Errorf("task %s: %w", name, err)}
 	}
 	t.n = limited(len(t.o.Lengths)*t.o.Samples, opts.Limit)
+	t.behind = sync.OnceValue(t.aboutBehind)
 	return t, nil
 }
 
@@ -185,7 +187,7 @@ func (t *rulerTask) MaxNew(int) int { return t.maxNew }
 
 // Tokens is about the tokens of prompt i: a length is that of prompt and answer together.
 func (t *rulerTask) Tokens(i int, _ Model) int {
-	return max(1, t.Size(i)-ruler.NewTokens(t.config.Task))
+	return max(1, t.Size(i)-ruler.NewTokens(t.config.Task)-t.Behind(i))
 }
 
 // Totals returns the most tokens that a prompt has together with its answer, by length.

@@ -54,7 +54,7 @@ func budgetHeat(g group, m results.Measure, t results.Table) (heat, bool) {
 		}
 		return *s
 	}
-	for _, part := range budgetPanels(kinds) {
+	for _, part := range budgetPanels(g.underFull(kinds)) {
 		p := panel{title: part.title, sideValue: math.NaN()}
 		for i, b := range budgets {
 			p.xs = append(p.xs, budgetName(b))
@@ -69,7 +69,7 @@ func budgetHeat(g group, m results.Measure, t results.Table) (heat, bool) {
 			})
 		}
 		if full != "" {
-			p.side, p.sideSpot = "full", cell(full, "", "")
+			p.side, p.sideSpot = g.fullName(), cell(full, "", "")
 			p.sideValue = p.sideSpot.value
 		}
 		h.panels = append(h.panels, p)

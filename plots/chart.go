@@ -10,8 +10,9 @@ import (
 // point is a mean with its interval; lo and hi are NaN if there is none.
 type point struct {
 	x, y, lo, hi float64
-	name         string // beside the mark
-	spot         *spot  // nil: a page says nothing of it
+	name         string    // beside the mark
+	spot         *spot     // nil: a page says nothing of it
+	shift        vg.Length // to the right, so that points at one place are all seen
 }
 
 // line is one series of a chart. Its index in the panel determines its colour and mark.
@@ -56,12 +57,13 @@ type chart struct {
 	x               axis
 	ylabel          string
 	panels          []chartPanel
-	labels          []string // of all lines, in the order of their colours
-	level           string   // label of the level
-	upright         *float64 // x of the level's variant, a dashed line; nil if it has none
-	connect         bool     // connect the points of a series by a line
-	front           bool     // draw the step line above and left of which no point lies
-	descending      bool     // of front: x is better when larger
+	labels          []string  // of all lines, in the order of their colours
+	crossing        *crossing // of the lines, nil: each has a colour and a mark of its own
+	level           string    // label of the level
+	upright         *float64  // x of the level's variant, a dashed line; nil if it has none
+	connect         bool      // connect the points of a series by a line
+	front           bool      // draw the step line above and left of which no point lies
+	descending      bool      // of front: x is better when larger
 	look            Look
 }
 

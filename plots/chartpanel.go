@@ -39,6 +39,7 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 	}
 	stroke(c, 0.6, ink, vg.Point{X: r.Min.X, Y: r.Max.Y}, r.Min, vg.Point{X: r.Max.X, Y: r.Min.Y})
 	if ch.front {
+		p.lines = spread(p.lines, px)
 		if path := ch.frontOf(p, px, py); len(path) > 1 {
 			stroke(c, 1.6, lattice, path...)
 		}
@@ -48,10 +49,10 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 	n := vg.Length(len(p.lines))
 	step := min(2.4, 14/n, p.nearest(px)/2/n)
 	for i, l := range p.lines {
-		clr := ch.look.series(i)
+		clr := ch.look.series(ch.pen(i).hue)
 		shift := (vg.Length(i) - (n-1)/2) * step
 		if ch.front {
-			shift = 0 // places are measured, and seldom equal
+			shift = 0 // places are measured: those that are equal have shifts of their own
 		}
 		var path []vg.Point
 		flush := func() {
@@ -65,21 +66,21 @@ func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bo
 				flush() // leave a gap where a measurement is missing
 				continue
 			}
-			path = append(path, vg.Point{X: px(q.x) + shift, Y: py(q.y)})
+			path = append(path, vg.Point{X: px(q.x) + shift + q.shift, Y: py(q.y)})
 		}
 		flush()
 		for _, q := range l.points {
 			if math.IsNaN(q.y) {
 				continue
 			}
-			x := px(q.x) + shift
+			x := px(q.x) + shift + q.shift
 			if q.lo <= q.hi {
 				stroke(c, 0.7, clr, vg.Point{X: x, Y: py(q.lo)}, vg.Point{X: x, Y: py(q.hi)})
 				for _, e := range []float64{q.lo, q.hi} {
 					stroke(c, 0.7, clr, vg.Point{X: x - 1.5, Y: py(e)}, vg.Point{X: x + 1.5, Y: py(e)})
 				}
 			}
-			ch.mark(c, i, x, py(q.y))
+			mark(c, ch.pen(i).mark, clr, x, py(q.y))
 			if q.spot != nil {
 				s, reach := *q.spot, ch.look.scaled(6)
 				s.area = box(x-reach, py(q.y)-reach, x+reach, py(q.y)+reach)

@@ -162,7 +162,7 @@ func curveFigures(set results.Set, m results.Measure, tables []results.Table, na
 				continue
 			}
 			unit := ""
-			if of := unitOf(budgets[0]); len(parts) > 1 && of != "tokens" && of != "full" {
+			if of := unitOf(budgets[0]); len(parts) > 1 && of != "tokens" {
 				unit = of
 			}
 			ch := curveChart(g, m, tables[i], having(kinds, budgets), budgets, full, where)
@@ -178,11 +178,12 @@ func curveFigures(set results.Set, m results.Measure, tables []results.Table, na
 }
 
 // byUnit splits budgets into tokens, shares of the prompt and bytes, which have no place on one
-// axis.
+// axis. The full cache in a format has none on any.
 func byUnit(budgets []string) [][]string {
 	var tokens, shares, bytes []string
 	for _, b := range budgets {
 		switch unitOf(b) {
+		case "full":
 		case "bytes":
 			bytes = append(bytes, b)
 		case "share":
@@ -214,6 +215,7 @@ func curveChart(g group, m results.Measure, t results.Table, kinds []kind, budge
 	for _, k := range kinds {
 		ch.labels = append(ch.labels, k.label)
 	}
+	ch.crossing = cross(kinds, false)
 	if full != "" {
 		ch.level = strings.TrimPrefix(t.Against(), "the ")
 	}

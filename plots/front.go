@@ -15,9 +15,9 @@ func (ch chart) frontOf(p chartPanel, px, py func(float64) vg.Length) []vg.Point
 	var path []vg.Point
 	for i, q := range best {
 		if i > 0 {
-			path = append(path, vg.Point{X: px(q.x), Y: path[len(path)-1].Y})
+			path = append(path, vg.Point{X: px(q.x) + q.shift, Y: path[len(path)-1].Y})
 		}
-		path = append(path, vg.Point{X: px(q.x), Y: py(q.y)})
+		path = append(path, vg.Point{X: px(q.x) + q.shift, Y: py(q.y)})
 	}
 	return path
 }
@@ -48,6 +48,38 @@ func front(lines []line, descending bool) []point {
 	return best
 }
 
+// spread shifts points whose places across cannot be told from each other, such as those of many variants at equal
+// bytes, so that each is seen: by no more than 7 points of print to either side.
+func spread(lines []line, px func(float64) vg.Length) []line {
+	type place struct{ line, point int }
+	var all []place
+	moved := slices.Clone(lines)
+	for i := range moved {
+		moved[i].points = slices.Clone(moved[i].points)
+		for k, q := range moved[i].points {
+			if !math.IsNaN(q.x) && !math.IsNaN(q.y) {
+				all = append(all, place{i, k})
+			}
+		}
+	}
+	at := func(a place) vg.Length { return px(moved[a.line].points[a.point].x) }
+	slices.SortStableFunc(all, func(a, b place) int { return cmp.Compare(at(a), at(b)) })
+	for from := 0; from < len(all); {
+		to := from + 1
+		for to < len(all) && at(all[to])-at(all[from]) < 1.5 {
+			to++
+		}
+		together := all[from:to]
+		slices.SortStableFunc(together, func(a, b place) int { return cmp.Compare(a.line, b.line) })
+		n := vg.Length(len(together))
+		for rank, a := range together {
+			moved[a.line].points[a.point].shift = (vg.Length(rank) - (n-1)/2) * min(2.4, 14/n)
+		}
+		from = to
+	}
+	return moved
+}
+
 // drawNames writes points' names beside their marks, above right or, where another name is, on another side; a name
 // that fits nowhere is left out.
 func (ch chart) drawNames(c draw.Canvas, p chartPanel, r vg.Rectangle, px, py func(float64) vg.Length) {
@@ -57,7 +89,7 @@ func (ch chart) drawNames(c draw.Canvas, p chartPanel, r vg.Rectangle, px, py fu
 	for _, l := range p.lines {
 		for _, q := range l.points {
 			if !math.IsNaN(q.x) && !math.IsNaN(q.y) {
-				taken = append(taken, box(px(q.x)-3, py(q.y)-3, px(q.x)+3, py(q.y)+3))
+				taken = append(taken, box(px(q.x)+q.shift-3, py(q.y)-3, px(q.x)+q.shift+3, py(q.y)+3))
 			}
 		}
 	}
@@ -74,7 +106,8 @@ func (ch chart) drawNames(c draw.Canvas, p chartPanel, r vg.Rectangle, px, py fu
 			}
 			w := st.Width(q.name)
 			for _, side := range [][2]vg.Length{{5, 3}, {5, -high - 3}, {-5 - w, 3}, {-5 - w, -high - 3}, {-w / 2, 6}, {-w / 2, -high - 6}} {
-				b := box(px(q.x)+side[0], py(q.y)+side[1], px(q.x)+side[0]+w, py(q.y)+side[1]+high)
+				x := px(q.x) + q.shift + side[0]
+				b := box(x, py(q.y)+side[1], x+w, py(q.y)+side[1]+high)
 				if free(b) {
 					put(c, st, b.Min.X, b.Min.Y, -1, -1, q.name)
 					taken = append(taken, b)

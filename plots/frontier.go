@@ -153,6 +153,7 @@ func (f frontier) chart(over, label string, place func(variant string) float64) 
 		add(&l, full, "")
 		p.lines, ch.labels = append(p.lines, l), append(ch.labels, l.label)
 	}
+	ch.crossing = cross(kinds, full != "")
 	slices.Sort(xs)
 	if xs = slices.Compact(xs); len(xs) < 2 {
 		return chart{}, false

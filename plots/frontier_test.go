@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/plot/vg"
+
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -25,6 +27,37 @@ func TestFront(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("descending %v: %v, want %s", descending, got, want)
 		}
+	}
+}
+
+// TestSpread: points at one place are moved apart, evenly and not far, and others stay where they are.
+func TestSpread(t *testing.T) {
+	lines := []line{{}, {}}
+	for i := range 20 {
+		lines[i%2].points = append(lines[i%2].points, point{x: 100 + 0.01*float64(i), y: float64(i)})
+	}
+	lines[0].points = append(lines[0].points, point{x: 300, y: 1}, point{x: 301, y: math.NaN()})
+	moved := spread(lines, func(v float64) vg.Length { return vg.Length(v) })
+	var at []float64
+	for i, l := range moved {
+		for k, q := range l.points {
+			if q.x < 200 {
+				at = append(at, float64(q.shift))
+			} else if q.shift != 0 {
+				t.Errorf("a point alone is moved by %v", q.shift)
+			}
+			if lines[i].points[k].shift != 0 {
+				t.Fatal("the points that were given are moved")
+			}
+		}
+	}
+	for i, x := range at {
+		if want := 0.7 * (float64(i) - 9.5); math.Abs(x-want) > 1e-9 {
+			t.Errorf("point %d is moved by %v, want %v", i, x, want)
+		}
+	}
+	if len(at) != 20 {
+		t.Errorf("%d points", len(at))
 	}
 }
 

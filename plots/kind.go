@@ -71,10 +71,10 @@ func (g group) kindsAndBudgets() (kinds []kind, budgets []string, baseline strin
 }
 
 // sortBudgets puts budgets in tokens or shares before those in bytes, tokens before shares of the
-// prompt, and small before large.
+// prompt, small before large, and all of them before the full cache.
 func sortBudgets(budgets []string) {
 	slices.SortStableFunc(budgets, func(a, b string) int {
-		return cmp.Or(cmp.Compare(b2i(strings.HasPrefix(a, results.InBytes)), b2i(strings.HasPrefix(b, results.InBytes))),
+		return cmp.Or(cmp.Compare(b2i(a == "full"), b2i(b == "full")), cmp.Compare(b2i(strings.HasPrefix(a, results.InBytes)), b2i(strings.HasPrefix(b, results.InBytes))),
 			cmp.Compare(b2i(strings.HasSuffix(a, "%")), b2i(strings.HasSuffix(b, "%"))), results.Natural(a, b))
 	})
 }

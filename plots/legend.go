@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"image/color"
 	"math"
 
 	"gonum.org/v1/plot/vg"
@@ -12,16 +13,38 @@ func (ch chart) legend(width vg.Length) (func(c draw.Canvas, x, y vg.Length), vg
 	tick := ch.look.style(sizeTick, false, ink)
 	type entry struct {
 		label string
-		index int
+		draw  func(c draw.Canvas, x, y vg.Length)
+		first bool // of a line
 		row   int
 		x     vg.Length
 	}
 	var entries []entry
-	for i, l := range ch.labels {
-		entries = append(entries, entry{label: l, index: i})
+	add := func(label string, draw func(c draw.Canvas, x, y vg.Length)) {
+		entries = append(entries, entry{label: label, draw: draw})
+	}
+	if x := ch.crossed(); x != nil {
+		for i, l := range x.hues {
+			add(l, func(c draw.Canvas, x, y vg.Length) {
+				stroke(c, 3, ch.look.series(i), vg.Point{X: x + 4, Y: y}, vg.Point{X: x + 16, Y: y})
+			})
+		}
+		for i, l := range x.marks {
+			add(l, func(c draw.Canvas, x, y vg.Length) { mark(c, i, grey, x+10, y) })
+		}
+		entries[len(x.hues)].first = true
+	} else {
+		for i, l := range ch.labels {
+			add(l, func(c draw.Canvas, x, y vg.Length) {
+				clr := ch.look.series(i)
+				if ch.connect {
+					stroke(c, 1.1, clr, vg.Point{X: x, Y: y}, vg.Point{X: x + 20, Y: y})
+				}
+				mark(c, i, clr, x+10, y)
+			})
+		}
 	}
 	if ch.level != "" {
-		entries = append(entries, entry{label: ch.level, index: -1})
+		add(ch.level, func(c draw.Canvas, x, y vg.Length) { dashed(c, vg.Point{X: x, Y: y}, vg.Point{X: x + 20, Y: y}) })
 	}
 	if len(entries) < 2 && ch.level == "" {
 		return func(draw.Canvas, vg.Length, vg.Length) {}, 0
@@ -29,7 +52,7 @@ func (ch chart) legend(width vg.Length) (func(c draw.Canvas, x, y vg.Length), vg
 	x, row := vg.Length(0), 0
 	for i := range entries {
 		w := 24 + tick.Width(entries[i].label) + 12
-		if x > 0 && x+w-12 > width {
+		if x > 0 && (x+w-12 > width || entries[i].first) {
 			x, row = 0, row+1
 		}
 		entries[i].x, entries[i].row = x, row
@@ -39,15 +62,7 @@ func (ch chart) legend(width vg.Length) (func(c draw.Canvas, x, y vg.Length), vg
 	return func(c draw.Canvas, x, y vg.Length) {
 		for _, e := range entries {
 			cy := y - vg.Length(e.row)*rowHeight - rowHeight/2
-			if e.index < 0 {
-				dashed(c, vg.Point{X: x + e.x, Y: cy}, vg.Point{X: x + e.x + 20, Y: cy})
-			} else {
-				clr := ch.look.series(e.index)
-				if ch.connect {
-					stroke(c, 1.1, clr, vg.Point{X: x + e.x, Y: cy}, vg.Point{X: x + e.x + 20, Y: cy})
-				}
-				ch.mark(c, e.index, x+e.x+10, cy)
-			}
+			e.draw(c, x+e.x, cy)
 			put(c, tick, x+e.x+24, cy, -1, 0, e.label)
 		}
 	}, vg.Length(row+1)*rowHeight + 5
@@ -64,9 +79,27 @@ func dashed(c draw.Canvas, from, to vg.Point) {
 	c.SetLineDash(nil, 0)
 }
 
-// mark draws the mark of the i-th series. Series differ in shape as well as in colour.
-func (ch chart) mark(c draw.Canvas, i int, x, y vg.Length) {
-	clr := ch.look.series(i)
+// pen is that of the i-th line. Lines differ in their marks as well as in colour.
+func (ch chart) pen(i int) pen {
+	if x := ch.crossed(); x != nil {
+		return x.pens[i]
+	}
+	return pen{i, i}
+}
+
+// crossed is the lines' crossing if the palette has colours enough for it.
+func (ch chart) crossed() *crossing {
+	if ch.crossing != nil && len(ch.crossing.hues) <= len(ch.look.palette().series) {
+		return ch.crossing
+	}
+	return nil
+}
+
+// markShapes is how many marks there are.
+const markShapes = 6
+
+// mark draws the i-th mark.
+func mark(c draw.Canvas, i int, clr color.Color, x, y vg.Length) {
 	poly := func(size float64, angles ...float64) {
 		var p vg.Path
 		for k, a := range angles {
@@ -85,7 +118,7 @@ func (ch chart) mark(c draw.Canvas, i int, x, y vg.Length) {
 		c.SetLineDash(nil, 0)
 		c.Stroke(p)
 	}
-	switch i % 6 {
+	switch i % markShapes {
 	case 0:
 		var round []float64
 		for a := 0.0; a < 360; a += 15 {

@@ -88,13 +88,17 @@ func (g group) needlePanel(m results.Measure, variant string, lengths []int) pan
 // across and the full cache beside them.
 func (g group) depthPanels(m results.Measure, length int) (panels []panel, columns int) {
 	kinds, budgets, full := g.kindsAndBudgets()
+	name := g.labels[full]
+	if name == "full" {
+		name = g.fullName()
+	}
 	across := func(title string, variants, labels []string) {
 		p := panel{title: title, xs: labels}
 		if full != "" && len(variants) > 0 {
 			p.gaps = []int{len(variants)}
 		}
 		if full != "" {
-			variants, p.xs = append(variants, full), append(labels, g.labels[full])
+			variants, p.xs = append(variants, full), append(labels, name)
 		}
 		for _, d := range g.depths() {
 			p.ys = append(p.ys, depthName(d))
@@ -114,10 +118,10 @@ func (g group) depthPanels(m results.Measure, length int) (panels []panel, colum
 		across("", variants, labels)
 		return panels, 1
 	}
-	for _, k := range kinds {
+	for _, k := range g.underFull(kinds) {
 		var variants, labels []string
 		for _, b := range budgets {
-			if v, ok := k.variants[b]; ok {
+			if v, ok := k.variants[b]; ok && v != full {
 				variants, labels = append(variants, v), append(labels, budgetName(b))
 			}
 		}
@@ -190,6 +194,7 @@ func (g group) arrange(panels []panel) ([]panel, int) {
 		of[v] = panels[i]
 	}
 	kinds, budgets, full := g.kindsAndBudgets()
+	kinds = g.underFull(kinds)
 	n := len(budgets)
 	if n < 2 || n > 6 || len(panels) < 6 {
 		columns := len(panels)
@@ -212,7 +217,7 @@ func (g group) arrange(panels []panel) ([]panel, int) {
 	for i, k := range kinds {
 		for _, b := range budgets {
 			p, ok := of[k.variants[b]]
-			p.blank = !ok
+			p.blank = !ok || k.variants[b] == full
 			list = append(list, p)
 		}
 		switch {

@@ -2,6 +2,7 @@ package plots
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -102,15 +103,29 @@ func titleOf(set results.Set) string {
 		if compressed[0].Policy == "server" {
 			return title + ": " + list(variants, 1, "servers")
 		}
-		title += ": " + list(distinctInOrder(compressed, func(r *results.Row) string { return r.Policy }), 4, "policies")
+		policies := distinctInOrder(compressed, func(r *results.Row) string { return strings.TrimSuffix(r.Policy, "+"+r.Cache) })
+		if i := slices.Index(policies, "full"); i >= 0 && len(policies) > 1 { // the full cache in formats
+			policies = slices.Delete(policies, i, i+1)
+		}
+		title += ": " + list(policies, 4, "policies")
+		if formats := distinctInOrder(compressed, func(r *results.Row) string { return cmp.Or(r.Cache, nativeFormat) }); len(formats) > 1 || formats[0] != nativeFormat {
+			title += " in " + list(formats, 5, "formats")
+		}
 		budgets := distinctInOrder(compressed, func(r *results.Row) string { return r.Budget })
 		budgets = slices.DeleteFunc(budgets, func(b string) bool { return b == "" || b == "full" })
 		sortBudgets(budgets)
+		shares := !slices.ContainsFunc(budgets, func(b string) bool { return unitOf(b) != "bytes" || !strings.HasSuffix(b, "%") })
 		for i, b := range budgets {
 			budgets[i] = budgetName(b)
+			if unitOf(b) == "bytes" && !shares {
+				budgets[i] = results.BudgetLabel(b)
+			}
 		}
 		if len(budgets) > 0 {
 			title += " at " + list(budgets, 6, "budgets")
+			if shares {
+				title += " of the bytes"
+			}
 		}
 	}
 	if title == "" {

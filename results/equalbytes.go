@@ -77,7 +77,7 @@ func (t Table) named(k int) string {
 	s := t.stored[k]
 	var words []string
 	for word := range strings.SplitSeq(strings.Replace(t.Labels[k], "+"+s.cache, "", 1), ", ") {
-		word = strings.TrimSpace(strings.Replace(word, s.budget, "", 1))
+		word = strings.TrimSpace(strings.Replace(word, BudgetLabel(s.budget), "", 1))
 		if word != "" {
 			words = append(words, word)
 		}

@@ -32,15 +32,17 @@ func TestEqualBytesSentence(t *testing.T) {
 	add("snapkv", "bytes:12%", "f16", 14)
 	add("snapkv", "bytes:12%", "q8_0", 18)
 	add("tova", "bytes:12%", "q8_0", 18) // alone, it is compared with nothing
+	add("tova", "bytes:64", "f16", 9)
+	add("tova", "bytes:64", "q8_0", 9)
 	tables := Tables(Set{Rows: rows}, Measures()[0])
 	if len(tables) != 1 {
 		t.Fatalf("%d tables", len(tables))
 	}
 	got := tables[0].EqualBytes()
-	if len(got) != 2 {
+	if len(got) != 3 {
 		t.Fatalf("%d sentences: %q", len(got), got)
 	}
-	for i, want := range []string{"with every token, the cache loses 5.0 [", "at 12% of the bytes, snapkv loses 10.0 ["} {
+	for i, want := range []string{"with every token, the cache loses 5.0 [", "at 12% of the bytes, snapkv loses 10.0 [", "at the bytes of 64 tokens in 16 bits, tova loses 55.0 ["} {
 		if !strings.HasPrefix(got[i], want) {
 			t.Errorf("sentence %d is %q, want it to begin %q", i, got[i], want)
 		}

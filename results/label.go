@@ -97,9 +97,21 @@ func (t Traits) label(r *Row) string {
 		return strings.Join(words, ", ")
 	}
 	if t.Policy {
-		words[0] += " " + r.Budget
+		words[0] += " " + BudgetLabel(r.Budget)
 	} else {
-		words = append([]string{r.Budget}, words...)
+		words = append([]string{BudgetLabel(r.Budget)}, words...)
 	}
 	return strings.Join(words, ", ")
+}
+
+// BudgetLabel names a budget: one in bytes as "25% bytes", or by the tokens whose bytes it has as "bytes of 1024".
+func BudgetLabel(budget string) string {
+	amount, ok := strings.CutPrefix(budget, InBytes)
+	switch {
+	case !ok:
+		return budget
+	case strings.HasSuffix(amount, "%"):
+		return amount + " bytes"
+	}
+	return "bytes of " + amount
 }

@@ -126,6 +126,21 @@ func TestTableFailedRows(t *testing.T) {
 	}
 }
 
+// TestLabelsOfBytes: a budget in bytes is named in words.
+func TestLabelsOfBytes(t *testing.T) {
+	rows := []Row{
+		{Variant: "full", Policy: "full", Budget: "full"},
+		{Variant: "a", Policy: "snapkv+q4_0", Budget: "bytes:25%", Cache: "q4_0"},
+		{Variant: "b", Policy: "tova+q4_0", Budget: "bytes:1024", Cache: "q4_0"},
+	}
+	if l := Labels(rows); l["a"] != "snapkv+q4_0 25% bytes" || l["b"] != "tova+q4_0 bytes of 1024" {
+		t.Errorf("%q", l)
+	}
+	if l := Labels(rows[:2]); l["a"] != "25% bytes" {
+		t.Errorf("alone: %q", l)
+	}
+}
+
 func TestLabels(t *testing.T) {
 	set := grid([]string{"a"}, []string{"full", "64", "128"}, 1, func(task, v string, i int) float64 { return 1 })
 	l := Labels(set.Rows)

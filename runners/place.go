@@ -30,6 +30,14 @@ func (p Place) Tokens(m datasets.Model) int {
 	return max(1, n)
 }
 
+// Behind is about how many tokens are read behind the prompt, through each variant's own cache: one a step, as those of an answer.
+func (p Place) Behind() int {
+	if says, ok := p.Task.(interface{ Behind(i int) int }); ok {
+		return says.Behind(p.Number)
+	}
+	return 0
+}
+
 // Effort is an estimate of what a sample costs, in seconds of a machine that is nobody's: only ratios count, and those of
 // reading and of decoding apart.
 type Effort struct{ Reading, Decoding float64 }

@@ -108,9 +108,20 @@ func TestEveryCommandTakesDevices(t *testing.T) {
 	}
 }
 
+// listening calls heard with the format of every line for the user, when the run goes on behind it.
+type listening struct {
+	*console.Progress
+	heard func(format string)
+}
+
+func (l listening) Say(format string, arguments ...any) {
+	l.Progress.Say(format, arguments...)
+	l.heard(format)
+}
+
 // onTwo opens the tiny model on two CPU engines and prepares a run over n prompts; the
 // returned function runs it.
-func onTwo(t *testing.T, n int, change func(team []runners.Runner)) (answer func() error, journal *results.Journal, said *strings.Builder) {
+func onTwo(t *testing.T, n int, change func(team []runners.Runner), heard func(format string)) (answer func() error, journal *results.Journal, said *strings.Builder) {
 	t.Helper()
 	work := t.TempDir()
 	prompts := filepath.Join(work, "prompts.jsonl")
@@ -144,11 +155,11 @@ func onTwo(t *testing.T, n int, change func(team []runners.Runner)) (answer func
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { journal.Close() })
-	return func() error { return j.Run(t.Context(), team, journal, progress) }, journal, said
+	return func() error { return j.Run(t.Context(), team, journal, listening{progress, heard}) }, journal, said
 }
 
 // flawed is one of a pair of runners. The second fails in its second request, but not before
-// the first has begun one; the first finishes that request only after the failure.
+// the first has begun one; the first finishes that request only when the run knows of the failure.
 type flawed struct {
 	runners.Runner
 	other       *flawed // of the second, the first
@@ -164,11 +175,12 @@ func (f *flawed) Run(ctx context.Context, work runners.Work) error {
 		switch n := f.begins.Add(1); {
 		case f.other == nil && n == 1:
 			close(f.begun)
-			<-f.lost
-			time.Sleep(20 * time.Millisecond) // until it is known
+			select {
+			case <-f.lost:
+			case <-time.After(2 * time.Minute): // then others are handed out, which the test counts
+			}
 		case f.other != nil && n == 2:
 			<-f.other.begun
-			close(f.other.lost)
 			return nil, errLost
 		}
 		out, err := runners.Answer(ctx, f.Runner, q)
@@ -188,6 +200,10 @@ func TestOneDeviceFails(t *testing.T) {
 		first = &flawed{Runner: team[0], begun: make(chan struct{}), lost: make(chan struct{})}
 		second = &flawed{Runner: team[1], other: first}
 		team[0], team[1] = first, second
+	}, func(format string) {
+		if strings.Contains(format, "the other devices finish what they have in hand") {
+			close(first.lost)
+		}
 	})
 	err := answer()
 	if !errors.Is(err, errLost) || !strings.HasPrefix(err.Error(), "cpu (2 of 2): ") {

@@ -375,6 +375,9 @@ func TestAllowMissing(t *testing.T) {
 			t.Errorf("%q does not say it", s.Heading)
 		}
 	}
+	if n := results.Summarize(set).Missing; n != 120 {
+		t.Errorf("the summary in JSON says %d", n)
+	}
 	if f, err := Look(dir); err != nil {
 		t.Error(err)
 	} else if ok, _ := IsJoined(f); ok {

@@ -8,7 +8,7 @@ import "github.com/snapbench/snapbench/runners/engine"
 const segmentRows = 512
 
 // sharedNumbers is how many keys' or values' numbers all queries of a KV head take before they go on to the next: few
-// enough to stay in the L1 cache, so that they come from memory once.
+// enough to stay in the L1 cache, so that they come from memory, or are decoded, once.
 const sharedNumbers = 2048
 
 type batch struct {
@@ -224,37 +224,44 @@ func firstVisible(positions []int32, start, n, p int) int {
 }
 
 func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results []float32, logits logits, worker int) {
+	const op = "attend caches"
 	h, size := b.heads, b.heads.Size
 	c := &b.sequences[t.row].Caches[layer]
 	share := h.Query / len(c.Len)
 	n := t.hi - t.lo
 	padded := (n + 7) / 8 * 8
+	few := segmentRows // rows that one query takes before the next does
+	if share > 1 || c.Packed != nil {
+		few = max(8, sharedNumbers/size)
+	}
 	decoded := 0
 	if c.Packed != nil {
-		decoded = n * size
+		group := c.Packed.Format.Key.Group()
+		few = (few + group - 1) / group * group
+		decoded = few * size
 	}
-	buf := scratch(&d.local[worker], share*(size+padded)+2*decoded)
+	buf := scratch(&d.local[worker], share*(size+padded)+decoded)
 	qs, buf := buf[:share*size], buf[share*size:]
 	p, buf := buf[:share*padded], buf[share*padded:]
-	keys, values := buf[:decoded], buf[decoded:]
-	if c.Packed != nil {
-		decodeRows("attend caches", keys, values, *c, t.head, t.lo, t.hi, c.Len[t.head]+b.steps)
-	} else {
-		at := (c.Start[t.head] + t.lo) * size
-		keys, values = f32("attend caches", c.K)[at:at+n*size], f32("attend caches", c.V)[at:at+n*size]
+	var keys, values []float32
+	if c.Packed == nil {
+		keys, values = f32(op, c.K)[c.Start[t.head]*size:], f32(op, c.V)[c.Start[t.head]*size:]
 	}
 	k := d.rowKernels(size)
 	for i, v := range q[(t.row*h.Query+t.head*share)*size:][:share*size] {
 		qs[i] = v * logits.scale
 	}
-	few := n // rows that one query takes before the next does
-	if share > 1 {
-		few = max(8, sharedNumbers/size)
-	}
-	for at := 0; at < n; at += few {
-		k.dotsStream(min(few, n-at), size, &qs[0], &keys[at*size], size, &p[at])
+	for lo, hi := t.lo, 0; lo < t.hi; lo = hi {
+		hi = min(t.hi, (lo/few+1)*few)
+		rows, first := buf, k.dots
+		if c.Packed != nil {
+			d.decodeKeys(op, rows, *c, t.head, lo, hi, c.Len[t.head]+b.steps)
+		} else {
+			rows, first = keys[lo*size:], k.dotsStream
+		}
+		first(hi-lo, size, &qs[0], &rows[0], size, &p[lo-t.lo])
 		for e := 1; e < share; e++ {
-			k.dots(min(few, n-at), size, &qs[e*size], &keys[at*size], size, &p[e*padded+at])
+			k.dots(hi-lo, size, &qs[e*size], &rows[0], size, &p[e*padded+lo-t.lo])
 		}
 	}
 	for e := range share {
@@ -267,9 +274,16 @@ func (d *Device) attendSegment(b *batch, t *segmentTask, layer int, q, results [
 		r[size] = k.expSum(padded, &p[0], r[size+1])
 		clear(r[:size])
 	}
-	for at := 0; at < n; at += few {
+	for lo, hi := t.lo, 0; lo < t.hi; lo = hi {
+		hi = min(t.hi, (lo/few+1)*few)
+		rows := buf
+		if c.Packed != nil {
+			d.decodeValues(op, rows, *c, t.head, lo, hi, c.Len[t.head]+b.steps)
+		} else {
+			rows = values[lo*size:]
+		}
 		for e := range share {
-			k.weightedSum(min(few, n-at), size, &p[e*padded+at], &values[at*size], size, &results[(t.part+e)*(size+2)])
+			k.weightedSum(hi-lo, size, &p[e*padded+lo-t.lo], &rows[0], size, &results[(t.part+e)*(size+2)])
 		}
 	}
 }

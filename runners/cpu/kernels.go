@@ -30,6 +30,10 @@ type kernels struct {
 	// unpack and tile do it.
 	row [formats][maxRows + 1][3]rowFunc
 
+	// decode[name] writes n numbers, a multiple of 32, of that format of caches as float32, to the bit as the format's own
+	// code does.
+	decode map[string]unpackFunc
+
 	// softmax takes n keys × a panel of queries, in units of log 2, through a
 	// running softmax: maxima m, sums l, factors f for what was summed before.
 	softmax      func(n int, s, m, l, f *float32)
@@ -43,6 +47,7 @@ type kernels struct {
 
 	// n is a multiple of 8.
 	maximum      func(n int, s *float32) float32
+	highest      func(n int, s *float32) (top, zero float32) // zero is NaN, and top nothing, unless all are finite
 	expSum       func(n int, s *float32, m float32) float32
 	sumSquares   func(n int, x *float32) float32
 	scaleProduct func(n int, x *float32, f float32, y, dst *float32)

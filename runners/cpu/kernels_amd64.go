@@ -32,8 +32,9 @@ var avx2Kernels = &kernels{
 		formatK4:   {1: {nil, rowK4AVX2_1x1, rowK4AVX2_1x2}, 2: {1: rowK4AVX2_2x1}, 3: {1: rowK4AVX2_3x1}},
 		formatK6:   {1: {nil, rowK6AVX2_1x1, rowK6AVX2_1x2}, 2: {1: rowK6AVX2_2x1}, 3: {1: rowK6AVX2_3x1}},
 	},
+	decode:  map[string]unpackFunc{"f16": unpackF16AVX2, "bf16": unpackBF16AVX2, "q8_0": decodeQ8AVX2, "q4_0": decodeQ4AVX2},
 	softmax: softmaxAVX2, scaleColumns: scaleColumnsAVX2,
-	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX2, maximum: maximumAVX2, expSum: expSumAVX2,
+	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX2, maximum: maximumAVX2, highest: highestAVX2, expSum: expSumAVX2,
 	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, gates: [3]gateFunc{swigluAVX2, gegluAVX2, clampedAVX2}, rotate: rotateAVX2,
 	pause: pauseAMD64,
 }
@@ -52,8 +53,9 @@ var avx512Kernels = &kernels{
 		formatK4:   {1: {nil, rowK4AVX512_1x1}, 2: {1: rowK4AVX512_2x1}, 3: {1: rowK4AVX512_3x1}},
 		formatK6:   {1: {nil, rowK6AVX512_1x1}, 2: {1: rowK6AVX512_2x1}, 3: {1: rowK6AVX512_3x1}},
 	},
+	decode:  map[string]unpackFunc{"f16": unpackF16AVX512, "bf16": unpackBF16AVX512, "q8_0": decodeQ8AVX512, "q4_0": decodeQ4AVX512},
 	softmax: softmaxAVX512, scaleColumns: scaleColumnsAVX512,
-	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX512, maximum: maximumAVX2, expSum: expSumAVX2,
+	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX512, maximum: maximumAVX2, highest: highestAVX2, expSum: expSumAVX2,
 	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, gates: [3]gateFunc{swigluAVX2, gegluAVX2, clampedAVX2}, rotate: rotateAVX2,
 	pause: pauseAMD64,
 }

@@ -1333,6 +1333,88 @@ k:
 DATA constbfffbfff<>+0(SB)/4, $0xbfffbfff
 GLOBL constbfffbfff<>(SB), RODATA|NOPTR, $4
 
+// func decodeQ8AVX2(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, F16C
+TEXT ·decodeQ8AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+
+block:
+	VPBROADCASTW (CX), X0
+	VCVTPH2PS    X0, Y0
+	VPMOVSXBD    2(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (DX)
+	VPMOVSXBD    10(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(DX)
+	VPMOVSXBD    18(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 64(DX)
+	VPMOVSXBD    26(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(DX)
+	ADDQ         $0x22, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x20, AX
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func decodeQ4AVX2(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, F16C
+TEXT ·decodeQ4AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+
+block:
+	VPBROADCASTW (CX), X0
+	VCVTPH2PS    X0, Y0
+	VMOVDQU      2(CX), X2
+	VPSRLW       $0x04, X2, X3
+	VBROADCASTSS const0f0f0f0f<>+0(SB), X4
+	VBROADCASTSS const08080808<>+0(SB), X5
+	VPAND        X4, X2, X2
+	VPSUBB       X5, X2, X2
+	VPMOVSXBD    X2, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (DX)
+	VPSRLDQ      $0x08, X2, X2
+	VPMOVSXBD    X2, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(DX)
+	VPAND        X4, X3, X3
+	VPSUBB       X5, X3, X3
+	VPMOVSXBD    X3, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 64(DX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVSXBD    X3, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(DX)
+	ADDQ         $0x12, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x20, AX
+	JNE          block
+	VZEROUPPER
+	RET
+
+DATA const0f0f0f0f<>+0(SB)/4, $0x0f0f0f0f
+GLOBL const0f0f0f0f<>(SB), RODATA|NOPTR, $4
+
+DATA const08080808<>+0(SB)/4, $0x08080808
+GLOBL const08080808<>(SB), RODATA|NOPTR, $4
+
 // func rowBF16AVX2_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·rowBF16AVX2_1x1(SB), NOSPLIT, $0-64
@@ -2197,7 +2279,7 @@ set:
 	RET
 
 // func rowQ8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·rowQ8AVX2_1x2(SB), NOSPLIT, $0-64
 	MOVQ    blocks+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -2288,6 +2370,8 @@ k:
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y9, Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -2318,7 +2402,7 @@ set:
 	RET
 
 // func rowK6AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rowK6AVX2_1x2(SB), NOSPLIT, $0-64
 	MOVQ    blocks+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -2332,13 +2416,15 @@ TEXT ·rowK6AVX2_1x2(SB), NOSPLIT, $0-64
 	VMOVUPS 96(SI), Y3
 
 block:
-	VMOVUPS (DX), Y6
-	VMOVUPS 32(DX), Y7
-	VMOVUPS (BX), Y8
-	VMOVUPS 32(BX), Y9
-	ADDQ    $0x00000040, DX
-	ADDQ    $0x00000040, BX
-	MOVQ    $0x00000004, SI
+	VMOVUPS    (DX), Y6
+	VMOVUPS    32(DX), Y7
+	VMOVUPS    (BX), Y8
+	VMOVUPS    32(BX), Y9
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2048(BX)
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, BX
+	MOVQ       $0x00000004, SI
 
 k:
 	VBROADCASTSS (CX), Y5
@@ -2409,6 +2495,8 @@ k:
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y9, Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -2439,7 +2527,7 @@ set:
 	RET
 
 // func rowQ4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·rowQ4AVX2_1x2(SB), NOSPLIT, $128-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -2454,21 +2542,23 @@ TEXT ·rowQ4AVX2_1x2(SB), NOSPLIT, $128-64
 	VBROADCASTSS const0000000f<>+0(SB), Y6
 
 block:
-	VCVTPH2PS 32(DX), Y7
-	VMOVUPS   Y7, (SP)
-	VCVTPH2PS 48(DX), Y8
-	VMOVUPS   Y8, 32(SP)
-	VCVTPH2PS 32(BX), Y9
-	VMOVUPS   Y9, 64(SP)
-	VCVTPH2PS 48(BX), Y10
-	VMOVUPS   Y10, 96(SP)
-	VCVTPH2PS (DX), Y7
-	VCVTPH2PS 16(DX), Y8
-	VCVTPH2PS (BX), Y9
-	VCVTPH2PS 16(BX), Y10
-	ADDQ      $0x00000040, DX
-	ADDQ      $0x00000040, BX
-	MOVQ      $0x00000004, SI
+	VCVTPH2PS  32(DX), Y7
+	VMOVUPS    Y7, (SP)
+	VCVTPH2PS  48(DX), Y8
+	VMOVUPS    Y8, 32(SP)
+	VCVTPH2PS  32(BX), Y9
+	VMOVUPS    Y9, 64(SP)
+	VCVTPH2PS  48(BX), Y10
+	VMOVUPS    Y10, 96(SP)
+	VCVTPH2PS  (DX), Y7
+	VCVTPH2PS  16(DX), Y8
+	VCVTPH2PS  (BX), Y9
+	VCVTPH2PS  16(BX), Y10
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2048(BX)
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, BX
+	MOVQ       $0x00000004, SI
 
 word:
 	VMOVUPS      (DX), Y11
@@ -2635,6 +2725,8 @@ word:
 	VCVTDQ2PS    Y4, Y4
 	VFMADD213PS  96(SP), Y10, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -2665,7 +2757,7 @@ set:
 	RET
 
 // func rowK4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rowK4AVX2_1x2(SB), NOSPLIT, $128-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -2680,21 +2772,25 @@ TEXT ·rowK4AVX2_1x2(SB), NOSPLIT, $128-64
 	VBROADCASTSS const0000000f<>+0(SB), Y6
 
 block:
-	VMOVUPS 64(DX), Y7
-	VMOVUPS Y7, (SP)
-	VMOVUPS 96(DX), Y8
-	VMOVUPS Y8, 32(SP)
-	VMOVUPS 64(BX), Y9
-	VMOVUPS Y9, 64(SP)
-	VMOVUPS 96(BX), Y10
-	VMOVUPS Y10, 96(SP)
-	VMOVUPS (DX), Y7
-	VMOVUPS 32(DX), Y8
-	VMOVUPS (BX), Y9
-	VMOVUPS 32(BX), Y10
-	ADDQ    $0x00000080, DX
-	ADDQ    $0x00000080, BX
-	MOVQ    $0x00000004, SI
+	VMOVUPS    64(DX), Y7
+	VMOVUPS    Y7, (SP)
+	VMOVUPS    96(DX), Y8
+	VMOVUPS    Y8, 32(SP)
+	VMOVUPS    64(BX), Y9
+	VMOVUPS    Y9, 64(SP)
+	VMOVUPS    96(BX), Y10
+	VMOVUPS    Y10, 96(SP)
+	VMOVUPS    (DX), Y7
+	VMOVUPS    32(DX), Y8
+	VMOVUPS    (BX), Y9
+	VMOVUPS    32(BX), Y10
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2112(DX)
+	PREFETCHT0 2048(BX)
+	PREFETCHT0 2112(BX)
+	ADDQ       $0x00000080, DX
+	ADDQ       $0x00000080, BX
+	MOVQ       $0x00000004, SI
 
 word:
 	VMOVUPS      (DX), Y11
@@ -2861,6 +2957,8 @@ word:
 	VCVTDQ2PS    Y4, Y4
 	VFMADD213PS  96(SP), Y10, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -2891,7 +2989,7 @@ set:
 	RET
 
 // func rowP4AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rowP4AVX2_1x2(SB), NOSPLIT, $128-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -3156,6 +3254,8 @@ word:
 	VPOR         Y12, Y4, Y4
 	VMULPS       96(SP), Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -3186,7 +3286,7 @@ set:
 	RET
 
 // func rowE8AVX2_1x2(blocks int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
-// Requires: AVX, F16C, FMA3
+// Requires: AVX, F16C, FMA3, MMX+
 TEXT ·rowE8AVX2_1x2(SB), NOSPLIT, $0-64
 	MOVQ         blocks+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -3201,13 +3301,15 @@ TEXT ·rowE8AVX2_1x2(SB), NOSPLIT, $0-64
 	VBROADCASTSS constbfffbfff<>+0(SB), Y6
 
 block:
-	VMOVUPS (DX), Y7
-	VMOVUPS 32(DX), Y8
-	VMOVUPS (BX), Y9
-	VMOVUPS 32(BX), Y10
-	ADDQ    $0x00000040, DX
-	ADDQ    $0x00000040, BX
-	MOVQ    $0x00000008, SI
+	VMOVUPS    (DX), Y7
+	VMOVUPS    32(DX), Y8
+	VMOVUPS    (BX), Y9
+	VMOVUPS    32(BX), Y10
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2048(BX)
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, BX
+	MOVQ       $0x00000008, SI
 
 k:
 	VBROADCASTSS (CX), Y5
@@ -3310,6 +3412,8 @@ k:
 	VCVTPH2PS    X4, Y4
 	VMULPS       Y10, Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2048(BX)
 	ADDQ         $0x00000010, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -9369,6 +9473,64 @@ k:
 	VZEROUPPER
 	RET
 
+// func decodeQ8AVX512(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·decodeQ8AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+
+block:
+	VPBROADCASTW (CX), Y0
+	VCVTPH2PS    Y0, Z0
+	VPMOVSXBD    2(CX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (DX)
+	VPMOVSXBD    18(CX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         $0x22, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x20, AX
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func decodeQ4AVX512(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·decodeQ4AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+
+block:
+	VPBROADCASTW (CX), Y0
+	VCVTPH2PS    Y0, Z0
+	VMOVDQU      2(CX), X1
+	VPSRLW       $0x04, X1, X2
+	VBROADCASTSS const0f0f0f0f<>+0(SB), X3
+	VBROADCASTSS const08080808<>+0(SB), X4
+	VPAND        X3, X1, X1
+	VPSUBB       X4, X1, X1
+	VPMOVSXBD    X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (DX)
+	VPAND        X3, X2, X2
+	VPSUBB       X4, X2, X2
+	VPMOVSXBD    X2, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         $0x12, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x20, AX
+	JNE          block
+	VZEROUPPER
+	RET
+
 // func rowBF16AVX512_1x1(k int, x *float32, b *byte, stride int, init *float32, c *float32, cs int, add int)
 // Requires: AVX, AVX512F
 TEXT ·rowBF16AVX512_1x1(SB), NOSPLIT, $0-64
@@ -12305,6 +12467,39 @@ loop:
 	VPERMILPS    $0xb1, X1, X0
 	VMAXPS       X0, X1, X1
 	MOVSS        X1, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func highestAVX2(n int, s *float32) (top float32, zero float32)
+// Requires: AVX, SSE
+TEXT ·highestAVX2(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), AX
+	MOVQ    s+8(FP), CX
+	VMOVUPS (CX), Y0
+	VXORPS  Y1, Y1, Y1
+
+loop:
+	VMOVUPS      (CX), Y2
+	VMAXPS       Y2, Y0, Y0
+	VSUBPS       Y2, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, AX
+	JNE          loop
+	VEXTRACTF128 $0x01, Y0, X2
+	VMAXPS       X2, X0, X2
+	VPERMILPS    $0x4e, X2, X0
+	VMAXPS       X0, X2, X2
+	VPERMILPS    $0xb1, X2, X0
+	VMAXPS       X0, X2, X2
+	MOVSS        X2, top+16(FP)
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X2
+	VPERMILPS    $0x4e, X2, X0
+	VADDPS       X0, X2, X2
+	VPERMILPS    $0xb1, X2, X0
+	VADDPS       X0, X2, X2
+	MOVSS        X2, zero+20(FP)
 	VZEROUPPER
 	RET
 

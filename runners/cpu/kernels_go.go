@@ -16,7 +16,7 @@ var goKernels = &kernels{
 	unpack:       [formats]unpackFunc{formatBF16: unpackBF16Go, formatF16: unpackF16Go, formatQ8: unpackQ8Go, formatQ4: unpackQ4Go, formatP4: unpackP4Go, formatE8: unpackE8Go, formatK4: unpackK4Go, formatK6: unpackK6Go},
 	softmax:      softmaxGo,
 	scaleColumns: scaleColumnsGo,
-	dots:         dotsGo, dotsStream: dotsGo, weightedSum: weightedSumGo, maximum: maximumGo, expSum: expSumGo,
+	dots:         dotsGo, dotsStream: dotsGo, weightedSum: weightedSumGo, maximum: maximumGo, highest: highestGo, expSum: expSumGo,
 	sumSquares: sumSquaresGo, scaleProduct: scaleProductGo, gates: [3]gateFunc{swigluGo, gegluGo, clampedGo}, rotate: rotateGo,
 	pause: runtime.Gosched,
 }
@@ -196,6 +196,17 @@ func maximumGo(n int, s *float32) float32 {
 		}
 	}
 	return top
+}
+
+func highestGo(n int, s *float32) (top, zero float32) {
+	top = *s
+	for _, x := range floats(s, n) {
+		zero += x - x
+		if x > top {
+			top = x
+		}
+	}
+	return top, zero
 }
 
 func expSumGo(n int, s *float32, m float32) float32 {

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine"
 )
@@ -32,21 +33,48 @@ func (d *Device) ArgMax(dst, logits engine.Array) {
 		return
 	}
 	in, out := f32(op, logits), i32(op, dst)
-	d.pool.run(len(out), func(i, _ int) {
+	// A row of 262,144 logits is many threads' work.
+	const piece = 16384
+	pieces := (vocab + piece - 1) / piece
+	tops := make([]float32, len(out)*pieces) // NaN where a number is not finite
+	d.pool.run(len(tops), func(t, _ int) {
+		first := t % pieces * piece
+		tops[t] = d.highest(in[t/pieces*vocab:][first:min(vocab, first+piece)])
+	})
+	for i := range out {
 		best := 0
-		row := in[i*vocab : (i+1)*vocab]
-		top, zero := row[0], float32(0)
-		for j, v := range row {
-			zero += v - v // NaN for a NaN or an infinity, and from then on
-			if v > top {
-				best, top = j, v
+		tops := tops[i*pieces:][:pieces]
+		for p, top := range tops {
+			if top != top {
+				best = -1
+				break
+			}
+			if top > tops[best] {
+				best = p
 			}
 		}
-		if zero != 0 {
-			best = -1
+		out[i] = -1
+		if best >= 0 {
+			first := best * piece
+			out[i] = int32(first + slices.Index(in[i*vocab+first:(i+1)*vocab], tops[best]))
 		}
-		out[i] = int32(best)
-	})
+	}
+}
+
+// highest returns the highest of some numbers, and NaN where one is not finite.
+func (d *Device) highest(x []float32) float32 {
+	top := x[0]
+	if n := len(x) / 8 * 8; n > 0 {
+		high, zero := d.k.highest(n, &x[0])
+		top, x = high+zero, x[n:]
+	}
+	if len(x) > 0 {
+		high, zero := highestGo(len(x), &x[0])
+		if high += zero; high > top || high != high {
+			top = high
+		}
+	}
+	return top
 }
 
 // Divergence: dst[i] = KL(softmax(logits[p[i]]) ‖ softmax(logits[q[i]])).

@@ -5,7 +5,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
-// Quantizes has every format: codes are made and read in plain Go.
+// Quantizes has every format: codes are made in plain Go, and read in it where the kernels have no decoder.
 func (d *Device) Quantizes(f *cacheformat.Format, size int) error { return f.Fits(size) }
 
 // Quantize encodes the heads, each on a thread.
@@ -55,17 +55,38 @@ func packedHead(op string, c engine.Cache, h int) (keys, values []byte) {
 // CacheRows decodes rows to the host.
 func (d *Device) CacheRows(keys, values []float32, c engine.Cache, h, lo, hi, settled int) {
 	if d.err == nil {
-		decodeRows("cache rows", keys, values, c, h, lo, hi, settled)
+		d.decodeKeys("cache rows", keys, c, h, lo, hi, settled)
+		d.decodeValues("cache rows", values, c, h, lo, hi, settled)
 	}
 }
 
-// decodeRows decodes the rows lo…hi of a head of which the first settled were there when it
-// was settled last.
-func decodeRows(op string, keys, values []float32, c engine.Cache, h, lo, hi, settled int) {
-	k, v := packedHead(op, c, h)
-	p := c.Packed
-	p.Format.Keys(keys, k, lo, hi, settled, c.Size, p.Scales[h])
-	p.Format.Values(values, v, lo, hi, settled, c.Size, p.Scales[h])
+// decodeKeys decodes the keys lo…hi of a head of which the first settled were there when it was settled last.
+func (d *Device) decodeKeys(op string, dst []float32, c engine.Cache, h, lo, hi, settled int) {
+	codes := u8(op, c.K)[c.Packed.Keys[h]:]
+	if f := c.Packed.Format; !d.decode(dst, codes, f, f.Key, c.Size, lo, hi) {
+		f.Keys(dst, codes, lo, hi, settled, c.Size, c.Packed.Scales[h])
+	}
+}
+
+// decodeValues is decodeKeys for values.
+func (d *Device) decodeValues(op string, dst []float32, c engine.Cache, h, lo, hi, settled int) {
+	codes := u8(op, c.V)[c.Packed.Values[h]:]
+	if f := c.Packed.Format; !d.decode(dst, codes, f, f.Value, c.Size, lo, hi) {
+		f.Values(dst, codes, lo, hi, settled, c.Size, c.Packed.Scales[h])
+	}
+}
+
+// decode decodes the rows lo…hi where the kernels have the format, or returns false. In such a format a row is as long as
+// its numbers say, and behind it is the next.
+func (d *Device) decode(dst []float32, codes []byte, f *cacheformat.Format, by cacheformat.Codec, size, lo, hi int) bool {
+	kernel := d.k.decode[f.Name]
+	if kernel == nil || size%32 != 0 || lo >= hi {
+		return false
+	}
+	bytes := by.Bytes(size)
+	codes, dst = codes[lo*bytes:hi*bytes], dst[:(hi-lo)*size]
+	kernel(len(dst), &codes[0], &dst[0])
+	return true
 }
 
 // append encodes the step's entry of a head of a row.

@@ -74,6 +74,16 @@ func unpackP4AVX2(blocks int, src *byte, dst *float32)
 //go:noescape
 func unpackE8AVX2(blocks int, src *byte, dst *float32)
 
+// decodeQ8AVX2 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ8AVX2(n int, src *byte, dst *float32)
+
+// decodeQ4AVX2 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ4AVX2(n int, src *byte, dst *float32)
+
 // rowBF16AVX2_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
@@ -359,6 +369,16 @@ func unpackP4AVX512(blocks int, src *byte, dst *float32)
 //go:noescape
 func unpackE8AVX512(blocks int, src *byte, dst *float32)
 
+// decodeQ8AVX512 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ8AVX512(n int, src *byte, dst *float32)
+
+// decodeQ4AVX512 writes n numbers, a multiple of 32, of a cache's blocks.
+//
+//go:noescape
+func decodeQ4AVX512(n int, src *byte, dst *float32)
+
 // rowBF16AVX512_1x1 multiplies rows of x by panels: 1 by 1.
 //
 //go:noescape
@@ -508,6 +528,11 @@ func dotsStreamAVX2(n int, d int, q *float32, k *float32, stride int, out *float
 //
 //go:noescape
 func maximumAVX2(n int, s *float32) float32
+
+// highestAVX2 returns the highest of n numbers, n a multiple of 8, and a sum that is NaN unless all are finite.
+//
+//go:noescape
+func highestAVX2(n int, s *float32) (top float32, zero float32)
 
 // expSumAVX2 replaces s by 2^(s-m) and returns the sum, n a multiple of 8.
 //

@@ -26,6 +26,11 @@
 // and other sizes get plain loops. What layers with sinks or caps need is compiled by the
 // driver when a model has them (kernels/way.h).
 //
+// # Linear attention
+//
+// Key heads of up to 128, computed in float32 in all types. A prompt's tokens go over each state one by one; a step is one
+// kernel for all sequences (linear.go, which counts what that costs).
+//
 // # Order
 //
 // A device has one stream: operations run in the order of the calls, and memory

@@ -10,9 +10,11 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/cuda/emulator"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/modeltest"
 	"github.com/snapbench/snapbench/runners/ref"
@@ -99,6 +101,43 @@ func TestEmulatedLinearModel(t *testing.T) {
 				if apart := math.Abs(float64(x - got[j])); !(apart <= 1e-4) {
 					t.Fatalf("logits %d: number %d is %g, want %g", i, j, got[j], x)
 				}
+			}
+		}
+	}
+}
+
+// TestEmulatedLinearAnswers: questions behind a prompt are answered through the engine, audit included, as on the reference,
+// and rows say the same bytes.
+func TestEmulatedLinearAnswers(t *testing.T) {
+	variants, err := compress.ParseAll("full;snapkv(cap=20,w=4,k=3)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := runners.Request{Prompt: linearTokens(45), Question: []int32{7, 9, 3}, Variants: runners.VariantsOf(variants), MaxNew: 4, Fidelity: true}
+	second := request
+	second.Question = []int32{11, 2}
+	answers := func(d engine.Device) [][]runners.Completion {
+		m, err := linearModel(t, d, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		out, err := runners.Answer(t.Context(), local.New(m, func([]int32) string { return "" }), request, second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	d, _ := cuda.Emulated(t, emulator.H100, engine.Float32)
+	got, want := answers(d), answers(ref.New())
+	for i, list := range want {
+		for j, w := range list {
+			g := got[i][j]
+			if g.Err != nil || w.Err != nil || len(w.Tokens) != 4 || !slices.Equal(g.Tokens, w.Tokens) {
+				t.Errorf("question %d, %s: %v, want %v (%v, %v)", i, variants[j], g.Tokens, w.Tokens, g.Err, w.Err)
+			}
+			if g.CacheBytes != w.CacheBytes || g.FixedBytes != w.FixedBytes || g.FixedBytes == 0 {
+				t.Errorf("question %d, %s: %d bytes, %d fixed; want %d, %d", i, variants[j], g.CacheBytes, g.FixedBytes, w.CacheBytes, w.FixedBytes)
 			}
 		}
 	}

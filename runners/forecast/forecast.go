@@ -23,11 +23,11 @@ import (
 
 // Asked is a job that is to be forecast.
 type Asked struct {
-	Name     string // of the model
-	Config   models.Config
+	Name     string        // of the model
+	Files    *models.Files // sizes, and how weights are stored; without a source as a device's own numbers
 	DType    string
 	Rates    Rates
-	Find     func(model string) (models.Config, error) // sizes of the models that rates were measured of
+	Find     func(model string) (*models.Files, error) // those of the models that rates were measured of
 	Tasks    []datasets.Task
 	Variants []compress.Variant
 	Price    float64 // of an hour; 0: no cost is said
@@ -86,27 +86,31 @@ type Variant struct {
 // sample is a prompt ahead, of so many tokens, and those variants that can serve it. Of an answer's most tokens the first comes of
 // the prompt, each other one takes a step.
 type sample struct {
-	tokens, most int
-	variants     []compress.Variant
+	tokens, behind, most int
+	variants             []compress.Variant
 }
 
-func (s sample) steps() int { return s.most - 1 }
+// steps are those of each row: where something is read behind the prompt, the first token of the answer comes of its last.
+func (s sample) steps() int { return s.behind + s.most - 1 }
+
+// room is how many tokens a cache must hold beyond its prompt.
+func (s sample) room() int { return s.behind + s.most }
 
 // Make forecasts a job.
 func Make(a Asked) (*Forecast, error) {
 	if len(a.Variants) == 0 || a.Price < 0 || math.IsNaN(a.Price) || math.IsInf(a.Price, 0) {
 		return nil, fmt.Errorf("%d variants at a price of %v an hour: want some, and 0 or more", len(a.Variants), a.Price)
 	}
-	pace, err := a.Rates.open(func(model string) (models.Config, error) {
+	pace, err := a.Rates.open(func(model string) (*models.Files, error) {
 		if model == a.Name { // which may be a folder's name, without its path
-			return a.Config, nil
+			return a.Files, nil
 		}
 		return a.Find(model)
 	})
 	if err != nil {
 		return nil, err
 	}
-	m, err := onPaper(a.Config, a.Name, a.DType, a.Rates.Device, a.Rates.Memory)
+	m, err := onPaper(a.Files, a.Name, a.DType, a.Rates.Device, a.Rates.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +140,9 @@ func Make(a Asked) (*Forecast, error) {
 	if slices.ContainsFunc(a.Variants, func(v compress.Variant) bool { return v.Format() != nil }) {
 		f.Notes = append(f.Notes, "what making and reading codes of caches takes was not measured: a step is counted by its bytes, as of a cache in the device's own type")
 	}
+	if w := m.Device().Memory().Weights; w < m.Parameters()*int64(m.Device().Type().Size()) {
+		f.Notes = append(f.Notes, "weights stay packed as their file has them: a step is counted by those bytes, at the share of its roof that was measured of other weights")
+	}
 	if a.Rates.Choice == 0 {
 		f.Notes = append(f.Notes, "what choosing and gathering take was not measured and is left out")
 	}
@@ -144,16 +151,16 @@ func Make(a Asked) (*Forecast, error) {
 
 // volume counts the job's prompts, tokens and steps.
 func (f *Forecast) volume(a Asked, m *models.Model) (samples []sample, err error) {
-	about := datasets.Model{Name: a.Name, ContextLength: a.Config.Context}
+	about := datasets.Model{Name: a.Name, ContextLength: a.Files.Config.Context}
 	per := map[string]*Task{}
 	var lost []error // of rows
 	for _, t := range a.Tasks {
 		per[t.Name()] = &Task{Task: t.Name()}
 	}
 	for _, p := range (&runners.Job{Tasks: a.Tasks}).Places() {
-		s := sample{tokens: p.Tokens(about), most: p.MaxNew()}
-		if s.tokens+s.most > a.Config.Context {
-			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens, s.most, a.Name, a.Config.Context)
+		s := sample{tokens: p.Tokens(about), behind: p.Behind(), most: p.MaxNew()}
+		if s.tokens+s.room() > a.Files.Config.Context {
+			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens+s.behind, s.most, a.Name, a.Files.Config.Context)
 		}
 		t := per[p.Task.Name()]
 		for _, v := range a.Variants {
@@ -164,8 +171,8 @@ func (f *Forecast) volume(a Asked, m *models.Model) (samples []sample, err error
 			}
 		}
 		steps := s.steps() * len(s.variants)
-		t.Prompts, t.Tokens, t.Longest, t.MaxNew, t.RowSteps = t.Prompts+1, t.Tokens+s.tokens, max(t.Longest, s.tokens), max(t.MaxNew, s.most), t.RowSteps+steps
-		f.Prompts, f.Tokens, f.RowSteps = f.Prompts+1, f.Tokens+s.tokens, f.RowSteps+steps
+		t.Prompts, t.Tokens, t.Longest, t.MaxNew, t.RowSteps = t.Prompts+1, t.Tokens+s.tokens+s.behind, max(t.Longest, s.tokens), max(t.MaxNew, s.most), t.RowSteps+steps
+		f.Prompts, f.Tokens, f.RowSteps = f.Prompts+1, f.Tokens+s.tokens+s.behind, f.RowSteps+steps
 		samples = append(samples, s)
 	}
 	for _, t := range a.Tasks {
@@ -195,7 +202,7 @@ func (f *Forecast) memory(m *models.Model, variants []compress.Variant, samples 
 	}
 	for _, v := range variants {
 		one := []compress.Variant{v}
-		x, y := m.Plan(one, median.tokens, median.most, false), m.Plan(one, longest.tokens, longest.most, false)
+		x, y := m.Plan(one, median.tokens, median.room(), false), m.Plan(one, longest.tokens, longest.room(), false)
 		f.Variants = append(f.Variants, Variant{v.String(), x.Caches[0], y.Caches[0], fit(x), fit(y)})
 	}
 }
@@ -223,10 +230,10 @@ type inHand struct {
 // plan is the memory of a sample. Lengths that are within a 64th of each other share one.
 func (s *stream) plan(x sample) models.Plan {
 	tokens := max(1, x.tokens-x.tokens%(1+x.tokens/64))
-	key := fmt.Sprint(tokens, x.most, x.variants)
+	key := fmt.Sprint(tokens, x.room(), x.variants)
 	p, ok := s.shares[key]
 	if !ok {
-		p = s.m.Plan(x.variants, tokens, x.most, false)
+		p = s.m.Plan(x.variants, tokens, x.room(), false)
 		s.shares[key] = p
 	}
 	return p

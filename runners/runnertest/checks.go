@@ -356,7 +356,7 @@ func progress(ctx context.Context, s Subject) error {
 }
 
 // patience is how long a runner may take to notice that nobody waits.
-const patience = 30 * time.Second
+const patience = 5 * time.Minute
 
 // Nothing is answered for a context that is done, and the runner serves the next.
 func cancelled(ctx context.Context, s Subject) error {

@@ -19,7 +19,7 @@ import (
 
 // on is the command of a job's run that submits and follows it.
 func (j *job) on(more ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(j.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(j.t.Context(), 10*time.Minute)
 	j.t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, j.s.program, slices.Concat(slices.DeleteFunc(slices.Clone(j.work.Arguments), func(arg string) bool { return arg == "--quiet" }),
 		[]string{"--on", "slurm", "--shards", fmt.Sprint(j.work.Count), "--engine-args", strings.Join(j.work.EngineArgs, " "), "--out", j.work.Out}, more)...)
@@ -76,6 +76,7 @@ func wholeCommand(t *testing.T, s *suite) {
 // Ctrl-C leaves the parts at work, and the same command attaches to them.
 func commandAttaches(t *testing.T, s *suite) {
 	j := s.job(t, "command", 2, s.few)
+	release := j.hold(0)
 	c := j.on()
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
@@ -87,6 +88,7 @@ func commandAttaches(t *testing.T, s *suite) {
 		t.Fatal(err)
 	}
 	c.Wait()
+	release()
 	if got := c.ProcessState.ExitCode(); got != 1 || !strings.Contains(out.String(), "left running: the same command attaches") {
 		t.Errorf("status %d:\n%s", got, out.String())
 	}
@@ -145,7 +147,7 @@ func commandRefuses(t *testing.T, s *suite) {
 func srun(t *testing.T, s *suite) {
 	j := s.job(t, "command", 3, s.few)
 	command := slices.Concat([]string{"--partition=command", "--ntasks=3", s.program}, j.work.Arguments, []string{"--out", j.work.Out, "--shard", "auto"})
-	s.Command(t, "timeout", slices.Concat([]string{"120", "srun"}, command)...)
+	s.Command(t, "timeout", slices.Concat([]string{"600", "srun"}, command)...)
 	j.joined()
 	for part := range 3 {
 		if list, _ := j.attempts(part); len(list) != 1 || !strings.HasPrefix(list[0], "slurm-") {

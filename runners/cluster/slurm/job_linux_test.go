@@ -71,7 +71,7 @@ func (j *job) submit(list ...int) {
 	if len(list) > 0 {
 		j.work.Parts = list
 	}
-	ctx, cancel := context.WithTimeout(j.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(j.t.Context(), 5*time.Minute)
 	defer cancel()
 	var err error
 	if j.id, err = j.engine.Submit(ctx, j.work); err != nil {
@@ -91,7 +91,7 @@ func (j *job) states() map[int]cluster.State {
 // until waits for something, and shows the logs of the parts where it does not come.
 func (j *job) until(what string, done func() bool) {
 	j.t.Helper()
-	const patience = 2 * time.Minute
+	const patience = 5 * time.Minute
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if done() {
 			return
@@ -164,6 +164,22 @@ func (j *job) attempts(part int) (list []string, had map[string]int) {
 		}
 	}
 	return list, had
+}
+
+// hold keeps all parts from ending once one of them has rows, so that it is at work for as long as a test takes to do
+// something to it; the test lets go then. A minute is the longest that a grade may take.
+func (j *job) hold(part int) (release func()) {
+	j.t.Helper()
+	path := filepath.Join(j.work.Dir, "hold")
+	pattern := filepath.Join(filepath.Base(j.work.Out), results.PartsDir, fmt.Sprintf("%d-of-%d", part, j.work.Count), "*", "journal.jsonl")
+	if err := os.WriteFile(path, []byte(pattern), 0o644); err != nil {
+		j.t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(path); err != nil {
+			j.t.Error(err)
+		}
+	}
 }
 
 // atWork waits until an attempt at a part has finished some rows, and has not ended.

@@ -14,7 +14,7 @@ import (
 func timeLimit(t *testing.T, s *suite) {
 	j := s.job(t, "limit", 1, s.many)
 	j.work.Arguments = slices.Clone(j.work.Arguments)
-	j.work.Arguments[2] = "1k"
+	j.work.Arguments[3] = "1k"
 	// The least limit is a minute, of which the grace leaves some seconds.
 	j.work.EngineArgs, j.work.Grace = append(j.work.EngineArgs, "--time=1"), 56*time.Second
 	j.submit()

@@ -152,9 +152,9 @@ AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 JobRequeue=0
 ReturnToService=2
-SlurmdTimeout=6
-MessageTimeout=2
-TCPTimeout=1
+SlurmdTimeout=15
+MessageTimeout=10
+TCPTimeout=2
 KillWait=3
 MaxArraySize=101
 PreemptType=preempt/partition_prio
@@ -228,22 +228,24 @@ func (c *Cluster) Command(t testing.TB, name string, args ...string) string {
 }
 
 func (c *Cluster) command(name string, args ...string) (string, error) {
-	const most = 2 * time.Minute // for a machine with much else to do
-	ctx, cancel := context.WithTimeout(context.Background(), most)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	said, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	return string(said), err
 }
 
+// patience is for a machine with much else to do.
+const patience = 5 * time.Minute
+
 // until waits for something that a healthy cluster does in about a second.
 func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if done() {
 			return
 		}
 	}
-	t.Fatalf("within 30 seconds it was not so that %s", what)
+	t.Fatalf("within %v it was not so that %s", patience, what)
 }
 
 // freePorts returns ports that nobody listens on now.

@@ -15,7 +15,7 @@ func TestCluster(t *testing.T) {
 	c := Start(t, Partition{Name: "main", Nodes: 2})
 	t.Logf("started within %v", time.Since(begun))
 	run := func(node string) (string, error) {
-		return c.command("timeout", "5", "srun", "--nodelist="+node, "sh", "-c", "echo $SLURMD_NODENAME")
+		return c.command("timeout", "60", "srun", "--nodelist="+node, "sh", "-c", "echo $SLURMD_NODENAME")
 	}
 	for _, node := range c.Nodes("main") {
 		if said, err := run(node); err != nil || said != node+"\n" {

@@ -329,6 +329,42 @@ func maximum() {
 	RET()
 }
 
+// highest is maximum with a second result that is 0 if all numbers are finite and NaN otherwise: the sum of their
+// differences from themselves. If it is NaN the first means nothing.
+func highest() {
+	TEXT("highestAVX2", NOSPLIT, "func(n int, s *float32) (top float32, zero float32)")
+	Doc("highestAVX2 returns the highest of n numbers, n a multiple of 8, and a sum that is NaN unless all are finite.")
+	Pragma("noescape")
+	n, s := Load(Param("n"), GP64()), Load(Param("s"), GP64())
+	top, zero, x := YMM(), YMM(), YMM()
+	VMOVUPS(Mem{Base: s}, top)
+	VXORPS(zero, zero, zero)
+	Label("loop")
+	VMOVUPS(Mem{Base: s}, x)
+	VMAXPS(x, top, top)
+	VSUBPS(x, x, x)
+	VADDPS(x, zero, zero)
+	ADDQ(Imm(32), s)
+	SUBQ(Imm(8), n)
+	JNE(LabelRef("loop"))
+	h, t := XMM(), XMM()
+	for i, v := range []reg.VecVirtual{top, zero} {
+		join := VMAXPS
+		if i == 1 {
+			join = VADDPS
+		}
+		VEXTRACTF128(Imm(1), v, h)
+		join(h, v.AsX(), h)
+		VPERMILPS(Imm(0b01001110), h, t)
+		join(t, h, h)
+		VPERMILPS(Imm(0b10110001), h, t)
+		join(t, h, h)
+		Store(h, ReturnIndex(i))
+	}
+	VZEROUPPER()
+	RET()
+}
+
 // expSum: s[i] = 2^(s[i]-m), and returns their sum; n a multiple of 8.
 func expSum() {
 	TEXT("expSumAVX2", NOSPLIT, "func(n int, s *float32, m float32) float32")

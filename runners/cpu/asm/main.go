@@ -29,6 +29,8 @@ func main() {
 		}
 		w.unpackP4()
 		w.unpackE8()
+		w.decodeQ8()
+		w.decodeQ4()
 		for _, n := range w.fewRows() {
 			w.rowHalf("BF16", n[0], n[1])
 			w.rowHalf("F16", n[0], n[1])
@@ -46,6 +48,7 @@ func main() {
 	dots()
 	dotsStream()
 	maximum()
+	highest()
 	expSum()
 	sumSquares()
 	scaleProduct()

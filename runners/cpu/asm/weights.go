@@ -215,7 +215,7 @@ func (w width) row(format, count string, rows, panels int) *row {
 	return r
 }
 
-// x loads row i's x of place k, where a multiply-add cannot broadcast it itself.
+// load loads row i's x of place k where a multiply-add cannot broadcast it itself.
 func (r *row) load(k, i int) {
 	if r.bcast != nil {
 		VBROADCASTSS(r.place(k, i), r.bcast)
@@ -255,8 +255,18 @@ func (r *row) step(k int, unpack func(j int, t reg.VecVirtual)) {
 	}
 }
 
+// ahead is how many bytes of a panel are asked for before they are needed, where two panels are read.
+const ahead = 2048
+
 // advance moves x by k places and the panels by bytes.
 func (r *row) advance(k, bytes int) {
+	if len(r.b) == 2 && bytes >= 64 {
+		for _, b := range r.b {
+			for at := 0; at < bytes; at += 64 {
+				PREFETCHT0(Mem{Base: b, Disp: ahead + at})
+			}
+		}
+	}
 	if k > 0 {
 		ADDQ(U32(uint32(4*k*r.rows)), r.x)
 	}

@@ -338,7 +338,7 @@ struct State {
   u64 s, conv; // float (valueHeads, keySize, valueSize), (kernel-1, channels)
 };
 
-extern __shared__ float room[]; // q, k (P each); of the group's heads scalars (4), v (V), outputs (V)
+extern __shared__ f32x4 shared[]; // q, k (P each); of the group's heads scalars (4), v (V), outputs (V)
 
 // A block has a key head of one sequence, and the value heads that it serves: q and k are computed once, and
 // nobody else reads or writes their channels of the tail.
@@ -349,7 +349,7 @@ DEVICE void step(T *dst, T *ordered, const T *in, const State *states, Weights w
   wait();
   int key = (int)block_x(), group = s.group(), padded = s.padded(), warps = threads() / 32;
   i64 row = block_y();
-  float *qk = room, *scalars = qk + 2 * P, *v = scalars + 4 * group, *o = v + group * padded;
+  float *qk = (float *)shared, *scalars = qk + 2 * P, *v = scalars + 4 * group, *o = v + group * padded;
   State own = states[row];
   Inputs<T> x{in + row * s.in(), (float *)own.conv, s};
   float *state = (float *)own.s + (i64)key * group * s.keySize * s.valueSize;
@@ -407,8 +407,8 @@ SIZES(16)
                                                        const float *bias, i64 n, int each, SHAPE_PARAMETERS) { \
     mix<R>(keys, values, scalars, in, tail, Weights{conv, decay, bias}, n, each, SHAPE); \
   } \
-  KERNEL __launch_bounds__(256) linear_step_##R##_##name(T *dst, T *ordered, const T *in, const State *states, const float *conv, const float *decay, const float *bias, \
-                                                        const float *norm, float eps, int pairs, SHAPE_PARAMETERS) { \
+  KERNEL __launch_bounds__(256, 2) linear_step_##R##_##name(T *dst, T *ordered, const T *in, const State *states, const float *conv, const float *decay, const float *bias, \
+                                                           const float *norm, float eps, int pairs, SHAPE_PARAMETERS) { \
     step<R>(dst, ordered, in, states, Weights{conv, decay, bias}, norm, eps, SHAPE, pairs); \
   }
 #define INSTANCE(T, name) \
