@@ -108,13 +108,16 @@ func TestEmulatedConformance(t *testing.T) {
 	files, _ := ptx.ReadDir("kernels")
 	entry := regexp.MustCompile(`\.entry (\w+)`)
 	for _, f := range files {
-		b, err := ptx.ReadFile("kernels/" + f.Name())
+		text, err := unpacked(strings.TrimSuffix(f.Name(), ".ptx.gz"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range entry.FindAllStringSubmatch(string(b), -1) {
+		for _, m := range entry.FindAllStringSubmatch(text, -1) {
 			all[m[1]] = true
 		}
+	}
+	if len(all) < len(launched) {
+		t.Fatalf("%d kernels are there, %d ran", len(all), len(launched))
 	}
 	maps.DeleteFunc(all, func(name string, _ bool) bool { return launched[name] > 0 })
 	never := slices.Sorted(maps.Keys(all))
