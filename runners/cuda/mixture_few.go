@@ -31,9 +31,21 @@ func (d *Device) mixFew(to, from uint64, m int, e mixed) {
 		d.card.Launch(d.card.Kernel("mixture", "route_few"), 1, 1, 32*max(blocks(e.experts, 32), min(n, 32)), 0)
 		d.fewOf(both, d.kind, from+at, 8, e.gateUp[0], false, choice{choices: choices, count: count, experts: table, tokens: tokens})
 		d.gate(joined, both, rows, e.ff, e.activation)
+		if n == 1 && d.downTogether(e) {
+			d.card.Args(to+at, joined, choices, table+16*uint64(e.experts), shares).Int(e.perToken).Long(e.width, e.ff)
+			d.card.Launch(d.card.Kernel("mixture_down", "mixture_down_"+packedName(e.down[0].storage)), blocks(e.width, 16), 1, 256, 0)
+			continue
+		}
 		d.fewOf(results, engine.Float32, joined, 8, e.down[0], false, choice{choices: choices, count: count, experts: table + 16*uint64(e.experts)})
 		d.mixtureSum(to+at, results, places, shares, n, e)
 	}
+}
+
+// downTogether says whether the products of one row's experts that make its result, and their sum, are one kernel's:
+// in MXFP4 and E4M3 they are, in the same bits as by two.
+func (d *Device) downTogether(e mixed) bool {
+	s := e.down[0].storage
+	return (s == engine.MXFP4 || s == engine.E4M3) && e.perToken <= 16 && !d.downApart
 }
 
 // choices is how many parts of at most eight rows the products of m tokens have at most.

@@ -163,7 +163,7 @@ func TestForecastOfEveryShape(t *testing.T) {
 	tasks := opened(t, "niah", datasets.Options{Own: &datasets.NeedleOptions{Lengths: []int{1000}, Depths: []float64{50}, Trials: 1}})
 	rates := recorded(t, "h200")
 	rates.Memory = 1e12
-	for _, name := range append(models.Shapes(), "qwen3-30b-a3b,storage=fp8", "qwen3-8b,storage=fp8") {
+	for _, name := range append(models.Shapes(), "qwen3-30b-a3b,storage=fp8", "qwen3-8b,storage=fp8", "qwen3-30b-a3b,storage=q4_k", "llama-3-8b,storage=q8_0") {
 		files, err := models.OpenShape(name)
 		if err != nil {
 			t.Fatal(err)

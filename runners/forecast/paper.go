@@ -7,6 +7,7 @@ import (
 	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // paper is a device that is not there. It takes weights, counts their bytes, and says what a device says of its memory; it
@@ -96,7 +97,7 @@ func (s sheet) Rows() int    { return s.rows }
 func (s sheet) Cols() int    { return s.cols }
 func (s sheet) Bytes() int64 { return s.bytes }
 
-// LoadWeight counts FP8 and MXFP4 as they are stored, where the device multiplies by them so.
+// LoadWeight counts FP8, MXFP4 and GGUF's blocks as they are stored, by which a host multiplies.
 func (p *paper) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
 	s := sheet{cols: parts[0].Cols()}
 	for _, part := range parts {
@@ -105,11 +106,10 @@ func (p *paper) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
 	s.plain = int64(s.rows) * int64(s.cols) * int64(p.kind.Size())
 	s.bytes = s.plain
 	if engine.OnHost(p.name) {
-		switch parts[0].Storage() {
-		case engine.MXFP4:
-			s.bytes = int64(s.rows) * int64(s.cols/2+s.cols/32)
-		case engine.E4M3:
+		if storage := parts[0].Storage(); storage == engine.E4M3 {
 			s.bytes = int64(s.rows) * int64(s.cols+4*((s.cols+engine.ScaleColumns-1)/engine.ScaleColumns))
+		} else if numbers, bytes := weights.BlockSize(storage); numbers > 1 && s.cols%numbers == 0 {
+			s.bytes = int64(s.rows) * int64(s.cols/numbers*bytes)
 		}
 	}
 	p.held += s.bytes
