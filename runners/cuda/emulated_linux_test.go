@@ -119,7 +119,9 @@ func TestEmulatedConformance(t *testing.T) {
 	if len(all) < len(launched) {
 		t.Fatalf("%d kernels are there, %d ran", len(all), len(launched))
 	}
-	maps.DeleteFunc(all, func(name string, _ bool) bool { return launched[name] > 0 })
+	maps.DeleteFunc(all, func(name string, _ bool) bool {
+		return launched[name] > 0 || !long && strings.HasPrefix(name, "attend_codes_") // whose cases are too much work for every day
+	})
 	never := slices.Sorted(maps.Keys(all))
 	t.Logf("%d kernels ran", len(launched))
 	if len(never) > 0 && !strings.Contains(flags.Lookup("test.run").Value.String(), "/") { // -run left nothing out
