@@ -236,9 +236,13 @@ func TestFullInFormats(t *testing.T) {
 // TestTitleOfFormats: a title counts policies, not policies times formats.
 func TestTitleOfFormats(t *testing.T) {
 	set := crossedSet()
-	want := "m on niah: snapkv, ada(snapkv) and tova in f16, fp8_s1, int8_th, q4_0 and kivi2 at 12.5% bytes and 25% bytes"
+	want := "m on niah: snapkv, ada(snapkv) and tova in f16, fp8_s1, int8_th, q4_0 and kivi2 at 12.5% and 25% of the bytes"
 	if got := titleOf(set); got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+	set.Rows[len(set.Rows)-1].Budget = "64"
+	if got, want := titleOf(set), " at 64, 12.5% bytes and 25% bytes"; !strings.HasSuffix(got, want) {
+		t.Errorf("%q, want %q at its end", got, want)
 	}
 	set.Rows = slices.DeleteFunc(set.Rows, func(r results.Row) bool { return !strings.HasPrefix(r.Policy, "full") })
 	if got, want := titleOf(set), "m on niah: full in f16, fp8_s1, int8_th, q4_0 and kivi2"; got != want {

@@ -168,9 +168,6 @@ func TestForecastOfEveryShape(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if files.Config.Linear.Count() > 0 {
-			continue // not on a card
-		}
 		f, err := Make(Asked{Name: "shape:" + name, Files: files, DType: "auto", Rates: rates, Find: find, Tasks: tasks, Variants: grid(t, "")[:2]})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -7,6 +7,7 @@ import (
 	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // paper is a device that is not there. It takes weights, counts their bytes, and says what a device says of its memory; it
@@ -96,26 +97,35 @@ func (s sheet) Rows() int    { return s.rows }
 func (s sheet) Cols() int    { return s.cols }
 func (s sheet) Bytes() int64 { return s.bytes }
 
-// LoadWeight counts FP8 and MXFP4 as they are stored, by which a host multiplies.
+// LoadWeight counts FP8, MXFP4 and GGUF's blocks as they are stored, by which a host multiplies.
 func (p *paper) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
 	s := sheet{cols: parts[0].Cols()}
 	for _, part := range parts {
 		s.rows += part.Rows()
 	}
 	s.plain = int64(s.rows) * int64(s.cols) * int64(p.kind.Size())
-	row := s.cols * p.kind.Size()
+	s.bytes = s.plain
 	if engine.OnHost(p.name) {
-		switch parts[0].Storage() {
-		case engine.MXFP4:
-			row = s.cols/2 + s.cols/32
-		case engine.E4M3:
-			row = s.cols + 4*((s.cols+engine.ScaleColumns-1)/engine.ScaleColumns)
+		if storage := parts[0].Storage(); storage == engine.E4M3 {
+			s.bytes = int64(s.rows) * int64(s.cols+4*((s.cols+engine.ScaleColumns-1)/engine.ScaleColumns))
+		} else if numbers, bytes := weights.BlockSize(storage); numbers > 1 && s.cols%numbers == 0 {
+			s.bytes = int64(s.rows) * int64(s.cols/numbers*bytes)
 		}
 	}
-	s.bytes = int64(s.rows) * int64(row)
 	p.held += s.bytes
 	return s, nil
 }
+
+// New, Put and Get serve a number that is rounded to the device's type, which plays no part on paper.
+func (p *paper) New(t engine.Type, n int) (engine.Array, error) {
+	return engine.Array{Buffer: make([]float32, n), Len: n, Type: t}, nil
+}
+
+// Put keeps numbers as they are.
+func (p *paper) Put(a engine.Array, x []float32) { copy(a.Buffer.([]float32), x) }
+
+// Get gives them back.
+func (p *paper) Get(x []float32, a engine.Array) { copy(x, a.Buffer.([]float32)) }
 
 // LoadWeight counts what a card would hold, which leaves some storages as they are.
 func (p paperCard) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
@@ -141,17 +151,6 @@ func (p paperCard) UnpackBytes(weights ...engine.Weight) int64 {
 	}
 	return 0
 }
-
-// New, Put and Get serve a number that is rounded to the device's type, which plays no part on paper.
-func (p *paper) New(t engine.Type, n int) (engine.Array, error) {
-	return engine.Array{Buffer: make([]float32, n), Len: n, Type: t}, nil
-}
-
-// Put keeps numbers as they are.
-func (p *paper) Put(a engine.Array, x []float32) { copy(a.Buffer.([]float32), x) }
-
-// Get gives them back.
-func (p *paper) Get(x []float32, a engine.Array) { copy(x, a.Buffer.([]float32)) }
 
 func (p *paper) LoadVector(v engine.Stored) (engine.Array, error) {
 	p.vectors += 4 * int64(v.Cols())
