@@ -7,8 +7,8 @@ import (
 )
 
 // BenchmarkMixtureStep is a sparse layer of a step of one row, at the shapes of Qwen3-30B-A3B and gpt-oss-20b, layers one
-// after the other in one graph: "one" with the kernel that multiplies a row by its experts' down projections and adds
-// them up (mixture_down.cu), "two" with the kernels from before. µs a layer; GB/s of the bytes of the chosen experts and
+// after the other in one graph: "one" with the kernels for one row, which join gate and up and add up what experts give
+// (mixture_gate.cu, mixture_down.cu), "several" with those that serve several rows. µs a layer; GB/s of the bytes of the chosen experts and
 // the router, and what share of a copy's rate in the same run that is.
 func BenchmarkMixtureStep(b *testing.B) {
 	for _, c := range []struct {
@@ -52,12 +52,12 @@ func benchMixture(b *testing.B, d *Device, name string, s engine.Storage, expert
 	ways := []struct {
 		name  string
 		apart bool
-	}{{"one", false}, {"two", true}}
+	}{{"one", false}, {"several", true}}
 	if s == engine.BF16 {
 		ways = ways[1:] // it has no such kernel
 	}
 	for _, way := range ways {
-		d.downApart = way.apart
+		d.rowsApart = way.apart
 		b.Run(name+"/"+s.String()+"/"+way.name, func(b *testing.B) {
 			ms := measure(b, d, captured(b, d, func() {
 				for _, e := range all {

@@ -27,10 +27,10 @@ func packedMixture(t testing.TB, d *Device, s engine.Storage, experts, perToken,
 	return e
 }
 
-// TestEmulatedMixtureDown: the kernel that multiplies one row by its experts and adds up what they give has the bits of
-// the two that do so for several, whether experts have fewer shares of columns than there are warps, turns that are not
+// TestEmulatedMixtureOfOne: the kernels that multiply one row by its experts, and join gate and up or add up what experts give,
+// have the bits of those that do so for several, whether experts have fewer shares of columns than there are warps, turns that are not
 // whole, or several turns a share: so no row depends on its company.
-func TestEmulatedMixtureDown(t *testing.T) {
+func TestEmulatedMixtureOfOne(t *testing.T) {
 	d, card := Emulated(t, emulatedCard(9, 0), engine.BFloat16)
 	for _, s := range []engine.Storage{engine.MXFP4, engine.E4M3} {
 		for _, c := range []struct{ experts, perToken, width, ff int }{{4, 1, 32, 32}, {6, 4, 96, 160}, {12, 8, 64, 768}, {5, 3, 64, 1312}, {18, 16, 32, 64}} {
@@ -40,9 +40,12 @@ func TestEmulatedMixtureDown(t *testing.T) {
 			for i := range numbers {
 				numbers[i], before[i] = float32(rng.NormFloat64()), float32(rng.NormFloat64())
 			}
+			if c.width == 64 {
+				e.Activation = engine.Activation{Kind: engine.ClampedSwiGLU, Alpha: 1.702, Limit: 0.5}
+			}
 			var got [2][]float32
 			for i, apart := range []bool{false, true} {
-				d.downApart = apart
+				d.rowsApart = apart
 				d.Put(x, numbers)
 				d.Put(dst, before)
 				d.MixtureAdd(dst, x, e)
@@ -57,8 +60,10 @@ func TestEmulatedMixtureDown(t *testing.T) {
 			}
 			d.Free(x, dst)
 		}
-		if name := "mixture_down_" + packedName(s); card.Launches()[name] == 0 {
-			t.Errorf("%s did not run", name)
+		for _, name := range []string{"mixture_down_", "mixture_swiglu_", "mixture_clamped_"} {
+			if card.Launches()[name+packedName(s)] == 0 {
+				t.Errorf("%s%s did not run", name, packedName(s))
+			}
 		}
 	}
 }
