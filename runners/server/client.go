@@ -162,7 +162,7 @@ func (c *client) broken(ctx context.Context, err error) error {
 	}
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
-		return pass(&GoneError{fmt.Errorf("server %s://%s cannot be reached: %w", c.base.Scheme, c.base.Host, err)})
+		return pass(&GoneError{fmt.Errorf("it cannot be reached: %w", err)})
 	}
 	return pass(fmt.Errorf("the connection to the server broke: %w", err))
 }
