@@ -20,6 +20,12 @@ var codeKernels = map[[2]int32]codeKernel{
 	{5, 5}: {"q8", 0, 0}, {6, 6}: {"q4", 0, 0}, {7, 7}: {"nv4", 0, 0}, {8, 8}: {"mx4", 0, 0}, {9, 9}: {"int4_token", 0, 0}, {2, 10}: {"fp8_tq4", 16, 0},
 }
 
+// codeChoice is what decides which kernel a head gets, and so nothing beside it does.
+type codeChoice struct {
+	format [2]int32
+	few    bool // at most four query heads
+}
+
 // codeItem is Codes of kernels/attend_codes.cu.
 type codeItem struct {
 	batchItem
@@ -29,14 +35,14 @@ type codeItem struct {
 
 // codeList are the items of a layer that one kernel takes.
 type codeList struct {
-	format [2]int32
-	spec   packSpec
-	items  []codeItem
+	codeChoice
+	spec  packSpec
+	items []codeItem
 }
 
 // codeTable is a codeList on the card.
 type codeTable struct {
-	format [2]int32
+	codeChoice
 	items  uint64
 	count  int
 	shared int // bytes of dynamic shared memory
@@ -60,17 +66,16 @@ const (
 
 // layCodes adds a cache head in a format to the items of attend_codes.cu.
 func (l *layout) layCodes(c engine.Cache, s packStage, head batchHead, position, query, group int) {
-	format := [2]int32{s.spec.keyFormat, s.spec.valueFormat}
-	at := 0
-	for at < len(l.codes) && l.codes[at].format != format {
-		at++
-	}
-	if at == len(l.codes) {
-		l.codes = append(l.codes, codeList{format: format, spec: s.spec})
-	}
 	parts := codeParts(int(s.held) + c.Room)
 	for first := 0; first < group; first += maxGroup {
 		count := min(maxGroup, group-first)
+		choice, at := codeChoice{[2]int32{s.spec.keyFormat, s.spec.valueFormat}, count <= 4}, 0
+		for at < len(l.codes) && l.codes[at].codeChoice != choice {
+			at++
+		}
+		if at == len(l.codes) {
+			l.codes = append(l.codes, codeList{codeChoice: choice, spec: s.spec})
+		}
 		for split := range parts {
 			l.codes[at].items = append(l.codes[at].items, codeItem{batchItem: batchItem{
 				k: s.k, v: s.v, positions: head.positions, held: head.held, position: int32(position), query: int32(query + first),
@@ -103,7 +108,11 @@ func (d *Device) attendCodes(to, from uint64, b *batch, t layerTables, by engine
 	half := flag(d.kind == engine.Float16)
 	for _, c := range t.packed.codes {
 		d.card.Args(to, from).Int(half).Ptr(c.items, b.step, b.partial, b.state).Int(by.Window).Float(by.Scale, by.Cap).Ptr(w.sinks).Int(b.heads.Query)
-		d.card.Launch(d.card.Kernel("attend_codes", fmt.Sprintf("attend_codes_%s_%d", codeKernels[c.format].name, b.heads.Size)), c.count, 1, 32*codeWarps, c.shared)
+		name := fmt.Sprintf("attend_codes_%s_%d", codeKernels[c.format].name, b.heads.Size)
+		if c.few {
+			name += "_few"
+		}
+		d.card.Launch(d.card.Kernel("attend_codes", name), c.count, 1, 32*codeWarps, c.shared)
 	}
 	if t.packed.codesShared {
 		d.card.Args(to).Int(half).Ptr(t.packed.codeParts, b.step, b.partial, b.state).Int(b.heads.Size).Ptr(w.sinks).Int(b.heads.Query)

@@ -129,7 +129,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		t.packed.codes = make([]codeTable, len(l.codes))
 		tables := []table{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}, {&t.packed.codeParts, card.Bytes(l.codeParts)}, {&t.states, card.Bytes(l.states)}}
 		for i, c := range l.codes {
-			t.packed.codes[i] = codeTable{format: c.format, count: len(c.items), shared: codeShared(c, h.Size)}
+			t.packed.codes[i] = codeTable{codeChoice: c.codeChoice, count: len(c.items), shared: codeShared(c, h.Size)}
 			tables = append(tables, table{&t.packed.codes[i].items, card.Bytes(c.items)})
 		}
 		for _, c := range tables {

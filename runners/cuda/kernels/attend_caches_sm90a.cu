@@ -45,16 +45,6 @@ struct Shares {
   DEVICE int first(int split) const { return (split * each + min(split, more)) * warps * tile; }
 };
 
-// mma without volatile: the compiler may move it.
-template <typename T> DEVICE void multiply(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1);
-#define MULTIPLY(type, name)                                                                                       \
-  template <> DEVICE void multiply<type>(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {          \
-    asm("mma.sync.aligned.m16n8k16.row.col.f32." name "." name ".f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};" \
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));    \
-  }
-MULTIPLY(bf16, "bf16")
-MULTIPLY(f16, "f16")
-
 // sums (warps, G, d) float; queries (2, G, d); rings (warps, stages, 2, tile, d)
 alignas(128) extern __shared__ u8 dynamic[];
 

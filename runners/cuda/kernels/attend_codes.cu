@@ -44,20 +44,50 @@ DEVICE void copy_part(u32 to, u64 from, int n) {
 // A warp's copies of a tile's first `rows` rows of F::size bytes each.
 template <typename F> DEVICE void bring(u32 to, u64 from, int rows) {
   const int each = F::pad ? F::size / 16 : 1, pieces = F::size; // of 16 rows, 16 bytes each
-  for (int i = lane(); i < pieces; i += 32) {
-    int left = rows * F::size - 16 * i;
-    copy_part(to + 16 * i + i / each * F::pad, from + 16 * i, left < 0 ? 0 : min(left, 16));
+  UNROLL for (int n = 0; n < (pieces + 31) / 32; n++) {
+    int i = lane() + 32 * n, left = rows * F::size - 16 * i;
+    if (i < pieces) copy_part(to + 16 * i + i / each * F::pad, from + 16 * i, max(0, min(left, 16)));
   }
+}
+
+// The scales of a tile's rows as floats, (tile, D/block), each converted by one lane.
+template <typename F, int D> DEVICE void spread(float *to, const u8 *rows, float calibrated) {
+  const int each = D / F::block;
+  UNROLL for (int n = 0; n < tile * each / 32; n++) {
+    int i = lane() + 32 * n;
+    to[i] = F::scale(rows + i / each * (F::size + F::pad), i % each, calibrated);
+  }
+}
+
+// The scales of a row, in the widest loads there are.
+template <int N> DEVICE void take(float (&by)[N], const float *from) {
+  if constexpr (N % 4 == 0) {
+    UNROLL for (int i = 0; i < N; i += 4) {
+      f32x4 w = *(const f32x4 *)(from + i);
+      by[i] = w.x, by[i + 1] = w.y, by[i + 2] = w.z, by[i + 3] = w.w;
+    }
+  } else if constexpr (N == 2) {
+    f32x2 w = *(const f32x2 *)from;
+    by[0] = w.x, by[1] = w.y;
+  } else by[0] = *from;
+}
+// Those of row `row` of F's, by block.
+template <typename F, int D, int N> DEVICE void scales_of(float (&by)[N], const float *spread, const u8 *rows, int row, float calibrated) {
+  if constexpr (F::block) take(by, spread + row * N);
+  else by[0] = F::scale(rows + row * (F::size + F::pad), 0, calibrated);
 }
 
 alignas(128) extern __shared__ u8 dynamic[]; // rings; at last sums (warps, 8, D)
 
-template <typename M, typename K, typename V, int D>
+// few: at most four query heads.
+template <typename M, typename K, typename V, int D, bool few>
 DEVICE void attend(void *out, const void *q, int half, const Codes *items, const int *steps, float *partial, float *state,
                    int window, float scale, float cap, const float *sinks, int heads) {
   const int STEPS = D / 16, most = 8, stages = K::size == 2 * D ? 2 : 3;
   const int keyPitch = K::size + K::pad, valuePitch = V::size + V::pad, stage = tile * (keyPitch + valuePitch);
   const int keyBlock = K::block ? K::block : D, valueBlock = V::block ? V::block : D;
+  const int keyScales = K::block ? D / K::block : 0, valueScales = V::block ? D / V::block : 0;
+  alignas(16) __shared__ float scales[warps][tile * (keyScales + valueScales) + 4];
   __shared__ float turned[most][D], tops[warps][most], totals[warps][most], constants[warps][most];
   next();
   const Codes &codes = items[block_x()];
@@ -85,7 +115,6 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, const
   wait();
   while (brought < stages) fill(brought++);
 
-  bool few = item.group <= 4;
   for (int at = thread(); at < item.group * D; at += threads()) {
     i64 from = (i64)item.query * D + at;
     turned[at / D][at % D] = half ? to_float(((const f16 *)q)[from]) : to_float(((const bf16 *)q)[from]);
@@ -115,6 +144,7 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, const
       }
   }
 
+  if (!(cap > 0.f)) units *= LOG2E;
   // For query `own`: the maximum (in units of log2), the sum over this lane's keys, and what values'
   // minima add. O[i] has for columns 2t, 2t+1 the sums of channels out(i, g, 0), then out(i, g, 1).
   float m = -INF, all = 0.f, constant = 0.f, O[STEPS][4];
@@ -124,23 +154,28 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, const
     const u8 *keys = ring + n % stages * stage, *values = keys + tile * keyPitch;
     copy_wait<stages - 1>();
     sync_warp();
+    float *ks = scales[warp()], *vs = ks + tile * keyScales;
+    if constexpr (K::block) spread<K, D>(ks, keys, codes.keyScale);
+    if constexpr (V::block) spread<V, D>(vs, values, codes.valueScale);
+    if constexpr (K::block || V::block) sync_warp();
     float x[2][2];
     UNROLL for (int j = 0; j < 2; j++) {
       x[j][0] = x[j][1] = 0.f;
+      float by[2][D / keyBlock];
+      UNROLL for (int e = 0; e < 2; e++) scales_of<K, D>(by[e], ks, keys, 8 * j + 2 * t + e, codes.keyScale);
       UNROLL for (int b = 0; b < D / keyBlock; b++) {
         float c[4] = {0, 0, 0, 0};
         UNROLL for (int s = b * keyBlock / 16; s < (b + 1) * keyBlock / 16; s++) {
           u32 w[2];
           K::keys(w, keys + (8 * j + g) * keyPitch, s, t);
-          mma<M>(c, query[s][0], query[s][1], query[s][2], query[s][3], w[0], w[1]);
+          multiply<M>(c, query[s][0], query[s][1], query[s][2], query[s][3], w[0], w[1]);
         }
-        UNROLL for (int e = 0; e < 2; e++) x[j][e] = fma(K::scale(keys + (8 * j + 2 * t + e) * keyPitch, b, codes.keyScale), c[e] + c[2 + e], x[j][e]);
+        UNROLL for (int e = 0; e < 2; e++) x[j][e] = fma(by[e][b], c[e] + c[2 + e], x[j][e]);
       }
-      UNROLL for (int e = 0; e < 2; e++) {
-        x[j][e] *= units;
-        if (cap > 0.f) x[j][e] = cap * tanh(x[j][e] / cap);
-        x[j][e] *= LOG2E;
-      }
+      UNROLL for (int e = 0; e < 2; e++) x[j][e] *= units;
+    }
+    if (cap > 0.f) {
+      UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 2; e++) x[j][e] = cap * LOG2E * tanh(x[j][e] / cap);
     }
     if (key + tile > p.end || p.lowest > 0) { // not every row is seen
       UNROLL for (int j = 0; j < 2; j++)
@@ -150,22 +185,28 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, const
     float peak = max(max(m, max(x[0][0], x[0][1])), max(x[1][0], x[1][1]));
     peak = max(peak, shuffle_xor(peak, 1));
     peak = max(peak, shuffle_xor(peak, 2));
+    // What has been summed is brought to a new maximum where that is 2^8 times the old one: seldom.
+    if (peak <= m + 8.f) peak = m;
     float base = peak == -INF ? 0.f : peak, factor = exp2(m - base);
     m = peak;
     UNROLL for (int j = 0; j < 2; j++) UNROLL for (int e = 0; e < 2; e++) x[j][e] = exp2(x[j][e] - base);
     all = fma(all, factor, (x[0][0] + x[0][1]) + (x[1][0] + x[1][1]));
-    float f0 = from_lane(factor, 8 * t), f1 = from_lane(factor, 8 * t + 4);
-    UNROLL for (int i = 0; i < STEPS; i++) O[i][0] *= f0, O[i][1] *= f1, O[i][2] *= f0, O[i][3] *= f1;
+    if (__nvvm_vote_ballot_sync(~0u, factor != 1.f)) {
+      float f0 = from_lane(factor, 8 * t), f1 = from_lane(factor, 8 * t + 4);
+      UNROLL for (int i = 0; i < STEPS; i++) O[i][0] *= f0, O[i][1] *= f1, O[i][2] *= f0, O[i][3] *= f1;
+    }
     const u8 *rows[4];
     UNROLL for (int k = 0; k < 4; k++) rows[k] = values + (2 * t + k % 2 + k / 2 * 8) * valuePitch;
     if constexpr (V::minimum) {
       constant *= factor;
       UNROLL for (int k = 0; k < 4; k++) constant = fma(x[k / 2][k % 2], V::low(rows[k], 0), constant);
     }
+    float by[4][D / valueBlock];
+    UNROLL for (int k = 0; k < 4; k++) scales_of<V, D>(by[k], vs, values, 2 * t + k % 2 + k / 2 * 8, codes.valueScale);
     UNROLL for (int b = 0; b < D / valueBlock; b++) {
       u32 power[2], rest[2];
       UNROLL for (int k = 0; k < 2; k++) {
-        float a = x[k][0] * V::scale(rows[2 * k], b, codes.valueScale), c = x[k][1] * V::scale(rows[2 * k + 1], b, codes.valueScale);
+        float a = x[k][0] * by[2 * k][b], c = x[k][1] * by[2 * k + 1][b];
         power[k] = pack<M>(a, c);
         rest[k] = pack<M>(a - low<M>(power[k]), c - high<M>(power[k]));
         if (few && g >= 4) power[k] = rest[k];
@@ -173,8 +214,8 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, const
       UNROLL for (int i = b * valueBlock / 16; i < (b + 1) * valueBlock / 16; i++) {
         u32 a[4];
         V::values(a, rows, i, g);
-        mma<M>(O[i], a[0], a[1], a[2], a[3], power[0], power[1]);
-        if (!few) mma<M>(O[i], a[0], a[1], a[2], a[3], rest[0], rest[1]);
+        multiply<M>(O[i], a[0], a[1], a[2], a[3], power[0], power[1]);
+        if (!few) multiply<M>(O[i], a[0], a[1], a[2], a[3], rest[0], rest[1]);
       }
     }
     sync_warp(); // all have read the tile
@@ -253,12 +294,13 @@ KERNEL attend_codes_join(void *out, int half, const Part *parts, const int *step
   else from_float(((bf16 *)out)[to], sum / all);
 }
 
-#define ONE(M, K, V, D, name) \
-  KERNEL __launch_bounds__(256, K<D>::size == 2 * D ? 1 : 2) attend_codes_##name##_##D(void *out, const void *q, int half, const Codes *items, \
+#define ONE(M, K, V, D, name, few) \
+  KERNEL __launch_bounds__(256, K<D>::size == 2 * D ? 1 : 2) attend_codes_##name(void *out, const void *q, int half, const Codes *items, \
       const int *steps, float *partial, float *state, int window, float scale, float cap, const float *sinks, int heads) { \
-    attend<M, K<D>, V<D>, D>(out, q, half, items, steps, partial, state, window, scale, cap, sinks, heads); \
+    attend<M, K<D>, V<D>, D, few>(out, q, half, items, steps, partial, state, window, scale, cap, sinks, heads); \
   }
-#define INSTANCE(M, K, V, name) ONE(M, K, V, 64, name) ONE(M, K, V, 128, name)
+#define INSTANCE(M, K, V, name) \
+  ONE(M, K, V, 64, name##_64_few, true) ONE(M, K, V, 128, name##_128_few, true) ONE(M, K, V, 64, name##_64, false) ONE(M, K, V, 128, name##_128, false)
 INSTANCE(f16, Halves, Halves, f16)
 INSTANCE(bf16, Halves, Halves, bf16)
 INSTANCE(bf16, FP8, FP8, fp8)

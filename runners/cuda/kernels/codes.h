@@ -19,7 +19,6 @@ DEVICE u32 floats4(u32 w) { return fma2((w & 0x00070007u) << 6 | (w & 0x00080008
 
 // Words of shared memory at addresses of any parity that the format's layout has.
 DEVICE u32 word4(const u8 *p) { return *(const u32 *)p; }
-DEVICE u32 word2(const u8 *p) { return (u32) * (const u16 *)p | (u32) * (const u16 *)(p + 2) << 16; }
 DEVICE u32 word1(const u8 *p) {
   u32 by = (u32)(u64)p & 3;
   const u32 *q = (const u32 *)(p - by);
@@ -27,6 +26,7 @@ DEVICE u32 word1(const u8 *p) {
 }
 DEVICE u32 low_halves(u32 a, u32 b) { return (u32)__nvvm_prmt(a, b, 0x5410); }
 DEVICE u32 high_halves(u32 a, u32 b) { return (u32)__nvvm_prmt(a, b, 0x7632); }
+DEVICE u32 word2(const u8 *p) { return low_halves(*(const u16 *)p, *(const u16 *)(p + 2)); }
 
 // What a struct has: `block` numbers that share a scale (0: all of them), pad bytes between rows in
 // shared memory, so that the lanes' banks differ; whether a minimum is added to products; and

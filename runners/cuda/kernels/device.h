@@ -188,3 +188,12 @@ template <typename T> DEVICE void mma(float (&c)[4], u32 a0, u32 a1, u32 a2, u32
   }
 MMA(bf16, "bf16")
 MMA(f16, "f16")
+// mma without volatile: the compiler may move it, and what is loaded beside it.
+template <typename T> DEVICE void multiply(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1);
+#define MULTIPLY(type, name)                                                                                       \
+  template <> DEVICE void multiply<type>(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {          \
+    asm("mma.sync.aligned.m16n8k16.row.col.f32." name "." name ".f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};" \
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));    \
+  }
+MULTIPLY(bf16, "bf16")
+MULTIPLY(f16, "f16")

@@ -19,6 +19,15 @@ template <typename T> DEVICE void load(Vector &v, const T *from, bool wide) { //
   } else load8_edge(v.x, from + v.at, v.d - v.at);
 }
 
+DEVICE bool finite(const Vector &v) {
+  u32 most = 0;
+  UNROLL for (int i = 0; i < 8; i++) {
+    u32 b = float_bits(magnitude(v.x[i]));
+    most = b > most ? b : most;
+  }
+  return most < 0x7f800000u;
+}
+
 // Reduces over groups of `lanes` neighbouring lanes.
 template <typename F> DEVICE float reduce(float v, int lanes, F both) {
   UNROLL for (int m = 1; m < 32; m *= 2)
@@ -206,11 +215,8 @@ DEVICE u32 kivi_code(float x, float low, float scale, float top) {
 DEVICE bool encode_kivi(int format, u8 *to, Vector &v) {
   int b = format == formatKIVI4 ? 4 : 2, groups = (v.d + 31) / 32, all = 4 * ((v.d * b + 31) / 32);
   float top = (float)((1 << b) - 1);
-  bool stored = true;
-  UNROLL for (int i = 0; i < 8; i++) {
-    v.x[i] = rounded(v.x[i]);
-    stored = stored && finite(v.x[i]);
-  }
+  UNROLL for (int i = 0; i < 8; i++) v.x[i] = rounded(v.x[i]);
+  bool stored = finite(v);
   Range r = range(v, 4);
   float scale = rounded(rounded(r.high - r.low) / top);
   u32 code[8];
@@ -228,11 +234,12 @@ DEVICE bool encode_kivi(int format, u8 *to, Vector &v) {
 // Makes a vector's codes. Returns false to the lanes that have what cannot be stored. scale is a
 // calibrated one, 1 where there is none; bytes is how many the codes take.
 DEVICE bool encode(int format, int block, u8 *to, Vector &v, int bytes, float scale, const float *levels) {
-  bool stored = true;
-  UNROLL for (int i = 0; i < 8; i++) stored = stored && finite(v.x[i]);
+  bool stored = finite(v);
   if (format == formatTQKey4 || format == formatTQKey3) return encode_tq_key(format, to, v, block, levels) && stored;
-  turn(v, block);
-  UNROLL for (int i = 0; i < 8; i++) stored = stored && finite(v.x[i]);
+  if (block != 0) {
+    turn(v, block);
+    stored = stored && finite(v);
+  }
   u32 code[8];
   switch (format) {
   case formatF16:
@@ -254,7 +261,7 @@ DEVICE bool encode(int format, int block, u8 *to, Vector &v, int bytes, float sc
     return stored;
   }
   case formatFP8:
-    UNROLL for (int i = 0; i < 8; i++) code[i] = to_e4m3(v.x[i] / scale);
+    UNROLL for (int i = 0; i < 8; i++) code[i] = to_e4m3(scale == 1.f ? v.x[i] : v.x[i] / scale);
     store_codes(v, to, code, 8, v.d);
     return stored;
   case formatFP8Token:

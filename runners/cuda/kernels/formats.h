@@ -37,13 +37,11 @@ DEVICE u16 get16(const u8 *p) { return (u16)(p[0] | p[1] << 8); }
 DEVICE float get32(const u8 *p) { return bits_float((u32)p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24); }
 
 DEVICE u8 to_e4m3(float x) {
-  u32 b = float_bits(x);
-  u8 sign = (u8)(b >> 24 & 0x80);
+  u8 sign = (u8)(float_bits(x) >> 24 & 0x80);
   float a = least(magnitude(x), 448.f);
-  if (a < 0.015625f) return sign | (u8)__builtin_rintf(a * 512.f);
-  b = float_bits(a);
-  b += 0x7ffff + (b >> 20 & 1);
-  return sign | (u8)((b >> 20) - (120 << 3));
+  u32 b = float_bits(a), normal = ((b + 0x7ffff + (b >> 20 & 1)) >> 20) - (120 << 3);
+  u32 small = float_bits(a + 16384.f) - 0x46800000u; // the sum is rounded to multiples of 2^-9
+  return sign | (u8)(a < 0.015625f ? small : normal);
 }
 DEVICE float from_e4m3(u8 c) {
   u32 e = c >> 3 & 15, m = c & 7;
