@@ -50,18 +50,14 @@ type dryTask struct {
 	tokens []int // of each context
 }
 
-// openDry opens the set that t is of. limit is the number of prompts, 0 for as many as the set has; more than those are
-// made where more are asked for.
+// openDry opens the set that t is of. limit is the number of prompts, 0 for as many as the set has; it has no more, as where its rows
+// are read.
 func openDry(t *longbenchTask, limit int) (Task, error) {
 	lengths, ok := longbenchLengths()[t.name]
 	if !ok {
 		return nil, fmt.Errorf("task %s: its lengths are not recorded: --dry-text has %s", t.name, strings.Join(dryNames(), ", "))
 	}
-	n := len(lengths.Lengths)
-	if limit > 0 {
-		n = limit
-	}
-	d := &dryTask{t, lengths.tokens(n)}
+	d := &dryTask{t, lengths.tokens(limited(len(lengths.Lengths), limit))}
 	t.metric = metrics.None
 	t.rows = make([]longbenchRow, len(d.tokens))
 	for i := range t.rows {

@@ -67,6 +67,12 @@ func TestDryText(t *testing.T) {
 		if task.Len() != 5 || task.Size(0) >= task.Size(4) || task.ID(3) != "made-3" {
 			t.Errorf("%s: %d prompts, %d to %d tokens, %s", set, task.Len(), task.Size(0), task.Size(4), task.ID(3))
 		}
+		all := len(longbenchLengths()[set].Lengths)
+		for limit, want := range map[int]int{0: all, all + 1: all, 100 * all: all} { // a run on the benchmark's rows would have no more
+			if more, err := Open(set, Options{Limit: limit, Own: &LongBenchOptions{DryText: true}}); err != nil || more.Len() != want {
+				t.Errorf("%s with a limit of %d: %d prompts, %v; want %d", set, limit, more.Len(), err, want)
+			}
+		}
 		empty, err := m.Tokenizer.Encode(strings.NewReplacer("{context}", "", "{input}", "").Replace(texts().Templates[set]), false)
 		if err != nil {
 			t.Fatal(err)
