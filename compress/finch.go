@@ -13,7 +13,7 @@ func init() {
 	turning := rerotateParameter
 	turning.Default = on
 	Register(Definition{
-		Name: "finch", Title: "FINCH", Paper: "TACL 2024",
+		Name: "finch", Title: "FINCH", Paper: "2408.00167",
 		Help: "keeps what the prompt's last queries look at, without pooling, and the last w positions",
 		Parameters: []Parameter{
 			windowParameter,
@@ -32,8 +32,8 @@ func init() {
 	})
 }
 
-// finch scores by what the observation window looks at (Corallo and Papotti, TACL
-// 2024; kvpress). The window's length is a parameter; the original takes
+// finch scores by what the observation window looks at (Corallo and Papotti, arXiv
+// 2408.00167, TACL 2024; kvpress). The window's length is a parameter; the original takes
 // the question behind a delimiter for it.
 type finch struct {
 	window    List[int]

@@ -11,6 +11,9 @@ import (
 // Native is the name of the device's own type where formats of caches are listed.
 const Native = "native"
 
+// CacheFormats lists what --cache takes.
+func CacheFormats() []string { return append(cacheformat.Names(), Native) }
+
 // CachesHelp says which formats of caches may be listed.
 func CachesHelp() string {
 	return "formats of caches, each for every variant: " + strings.Join(cacheformat.Names(), ", ") + ", or " + Native + ", the device's own type, which is the default"

@@ -34,7 +34,7 @@ func cross(kinds []kind, baseline bool) *crossing {
 	if baseline {
 		add("full", nativeFormat)
 	}
-	swap := len(formats) > markShapes
+	swap := len(formats) > len(policies) // more are told by colours than by marks
 	x := crossing{hues: policies, marks: formats}
 	if swap {
 		x.hues, x.marks = formats, policies

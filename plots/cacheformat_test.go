@@ -116,8 +116,8 @@ func crossedSet() (s results.Set) {
 	return s
 }
 
-// TestCrossing: of policies in many formats a policy has one colour and a format one mark, the legend names each once, and
-// no two lines look alike.
+// TestCrossing: of policies in many formats a format has one colour and a policy one mark, or the reverse where there are
+// more policies; the legend names each once, and no two lines look alike.
 func TestCrossing(t *testing.T) {
 	set, m := crossedSet(), measure("score")
 	var figs []Figure
@@ -154,12 +154,12 @@ func TestCrossing(t *testing.T) {
 	seen := map[pen]string{}
 	for i, k := range kinds {
 		p := x.pens[i]
-		if other := seen[p]; other != "" || x.hues[p.hue]+"+"+x.marks[p.mark] != k.label {
+		if other := seen[p]; other != "" || x.marks[p.mark]+"+"+x.hues[p.hue] != k.label {
 			t.Errorf("%s has the colour of %s and the mark of %s, as %q", k.label, x.hues[p.hue], x.marks[p.mark], other)
 		}
 		seen[p] = k.label
 	}
-	if p := x.pens[len(kinds)]; x.hues[p.hue] != "full" || x.marks[p.mark] != "native" || seen[p] != "" {
+	if p := x.pens[len(kinds)]; x.hues[p.hue] != "native" || x.marks[p.mark] != "full" || seen[p] != "" {
 		t.Errorf("the full cache: %v", p)
 	}
 	ch := chart{crossing: x}
@@ -173,7 +173,6 @@ func TestCrossing(t *testing.T) {
 	if x := cross(kinds[:8], false); x != nil {
 		t.Errorf("eight lines have a colour each: %+v", x)
 	}
-	// More formats than marks: formats have the colours.
 	var more []kind
 	for _, policy := range []string{"snapkv", "tova"} {
 		for _, cache := range []string{"a", "b", "c", "d", "e", "f", "g"} {
@@ -181,6 +180,15 @@ func TestCrossing(t *testing.T) {
 		}
 	}
 	if x := cross(more, false); x == nil || len(x.hues) != 7 || strings.Join(x.marks, "; ") != "snapkv, k 5; tova, k 5" {
+		t.Errorf("%+v", x)
+	}
+	more = nil
+	for _, policy := range []string{"a", "b", "c", "d", "e"} {
+		for _, cache := range []string{"q8_0", "q4_0"} {
+			more = append(more, kind{label: policy + "+" + cache, row: &results.Row{Cache: cache}})
+		}
+	}
+	if x := cross(more, false); x == nil || len(x.hues) != 5 || strings.Join(x.marks, " ") != "q8_0 q4_0" {
 		t.Errorf("%+v", x)
 	}
 }
@@ -233,12 +241,24 @@ func TestFullInFormats(t *testing.T) {
 	}
 }
 
+// TestSeriesOfFormats: a line of rows whose cache has no format is that of the device's own type, not of no cache.
+func TestSeriesOfFormats(t *testing.T) {
+	_, names, err := named(crossedSet().Rows, "cache", 20)
+	if err != nil || strings.Join(names, " ") != "f16 fp8_s1 int8_th kivi2 q4_0 native" {
+		t.Errorf("%q, %v", names, err)
+	}
+}
+
 // TestTitleOfFormats: a title counts policies, not policies times formats.
 func TestTitleOfFormats(t *testing.T) {
 	set := crossedSet()
-	want := "m on niah: snapkv, ada(snapkv) and tova in f16, fp8_s1, int8_th, q4_0 and kivi2 at 12.5% bytes and 25% bytes"
+	want := "m on niah: snapkv, ada(snapkv) and tova in f16, fp8_s1, int8_th, q4_0 and kivi2 at 12.5% and 25% of the bytes"
 	if got := titleOf(set); got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+	set.Rows[len(set.Rows)-1].Budget = "64"
+	if got, want := titleOf(set), " at 64, 12.5% bytes and 25% bytes"; !strings.HasSuffix(got, want) {
+		t.Errorf("%q, want %q at its end", got, want)
 	}
 	set.Rows = slices.DeleteFunc(set.Rows, func(r results.Row) bool { return !strings.HasPrefix(r.Policy, "full") })
 	if got, want := titleOf(set), "m on niah: full in f16, fp8_s1, int8_th, q4_0 and kivi2"; got != want {

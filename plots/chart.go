@@ -111,7 +111,6 @@ func (ch chart) figure(name string) Figure {
 		xs = append(xs, t.label)
 	}
 	xh := tick.Height("0") + 5
-	const slope = 38 * math.Pi / 180
 	if turned {
 		xh = widest(tick, xs)*vg.Length(math.Sin(slope)) + 10
 	}
@@ -121,7 +120,9 @@ func (ch chart) figure(name string) Figure {
 	}
 	stepX, stepY := yw+plotW+12, head+plotH+xh+8
 	left := pad + label.Height("0") + 5
-	width := max(left+vg.Length(cols)*stepX-12+pad+4, ch.look.scaled(225))
+	before, behind := ch.x.overhang(plotW, turned, func(s string) vg.Length { return tick.Width(s) })
+	left += max(before-left-yw+pad, 0)
+	width := max(left+vg.Length(cols)*stepX-12+pad+max(behind, 4), ch.look.scaled(225))
 	block := titleBlock{width: width - 2*pad, title: ch.title, subtitle: ch.subtitle, look: ch.look}
 	legend, legendHeight := ch.legend(width - 2*pad)
 	top := pad + block.height() + legendHeight
@@ -138,7 +139,7 @@ func (ch chart) figure(name string) Figure {
 				put(c, small, x0, y1-1, -1, +1, p.title)
 			}
 			y1 -= head
-			ch.drawPanel(c, p, box(x0, y1-plotH, x0+plotW, y1), turned, slope, seen)
+			ch.drawPanel(c, p, box(x0, y1-plotH, x0+plotW, y1), turned, seen)
 		}
 		put(c, label, c.Min.X+left+yw+(vg.Length(cols)*stepX-12-yw)/2, c.Min.Y+pad, 0, -1, ch.x.label)
 		s := label

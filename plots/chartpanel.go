@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bool, slope float64, seen *spots) {
+func (ch chart) drawPanel(c draw.Canvas, p chartPanel, r vg.Rectangle, turned bool, seen *spots) {
 	tick := ch.look.style(sizeTick, false, ink)
 	px := func(v float64) vg.Length { return r.Min.X + vg.Length(ch.x.norm(v))*(r.Max.X-r.Min.X) }
 	py := func(v float64) vg.Length {

@@ -44,7 +44,7 @@ func Contrast(c *contrast.Contrast) (Figure, error) {
 	}
 	ch := chart{
 		title: "Difference from " + results.Visible(c.Entries[0].Name), subtitle: "points, over shared samples, with 95 % intervals; above the dashed line is better",
-		x: axis{lo: -0.6, hi: float64(len(places)) - 0.4}, ylabel: "Difference (points)", labels: lines, level: "no difference",
+		x: axis{lo: -0.6, hi: float64(len(places)) - 0.4, places: true}, ylabel: "Difference (points)", labels: lines, level: "no difference",
 	}
 	for _, e := range entries {
 		if e.Against != c.Entries[0].Name {

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot/vg"
 
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/results/contrast"
@@ -59,6 +62,31 @@ func TestContrastPicture(t *testing.T) {
 	// The tasks are the lines now, so they stand in the legend, above the variants.
 	if s := string(many.SVG()); strings.Index(s, ">qasper<") > strings.Index(s, ">128<") {
 		t.Error("variants are not across")
+	}
+	// Long names of many entries are turned, all of them are there, and the picture has room for the first of them.
+	long := []string{"full"}
+	for i := range 20 {
+		long = append(long, fmt.Sprintf("a very long name of variant %02d", i))
+	}
+	crowd, err := Contrast(sideBySide(t, long...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	look(t, []Figure{crowd})
+	said := texts(crowd.SVG())
+	for _, name := range long[1:] {
+		if count(said, name) != 1 {
+			t.Errorf("%s stands there %d times", name, count(said, name))
+		}
+	}
+	width := func(s string) vg.Length { return vg.Length(len(s)) * 4 }
+	a := axis{lo: 0, hi: 10, places: true, ticks: []tickMark{{1, "a name of twenty char"}, {9, "another of twenty twi"}}}
+	before, behind := a.overhang(100, true, width)
+	if math.Abs(float64(before)-(84*math.Cos(slope)-10)) > 1e-9 || behind != 0 {
+		t.Errorf("turned: %v before the axis, %v behind", before, behind)
+	}
+	if before, behind = a.overhang(100, false, width); before != 32 || behind != 32 {
+		t.Errorf("%v before the axis, %v behind", before, behind)
 	}
 	var variants []string
 	for i := range mostPlaces + 2 {

@@ -21,7 +21,7 @@ func Gaps(set results.Set) (list []Figure, err error) {
 		ch := chart{
 			title:    fmt.Sprintf("What a question loses by %s, against %s", g.To, g.From),
 			subtitle: g.Title + "; points, paired, with 95 % intervals; above the dashed line fewer are right by " + g.To,
-			x:        axis{lo: -0.6, hi: float64(len(variants)) - 0.4}, ylabel: "Difference (points)", labels: tasks, level: "no difference",
+			x:        axis{lo: -0.6, hi: float64(len(variants)) - 0.4, places: true}, ylabel: "Difference (points)", labels: tasks, level: "no difference",
 		}
 		panel := chartPanel{level: &point{y: 0, lo: math.NaN(), hi: math.NaN()}}
 		for k, v := range variants {

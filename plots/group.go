@@ -68,6 +68,9 @@ func groups(set results.Set, m results.Measure, use func(*results.Row) bool, byT
 				what = fmt.Sprintf("Average of %d tasks", len(tasks))
 			}
 			g.title, g.subtitle = what, subjects[i].String()
+			if n := set.Run.Missing; n > 0 {
+				g.subtitle += fmt.Sprintf("; %d rows are missing", n)
+			}
 			if byTask && len(each) > 1 {
 				g.suffix = fileName(g.suffix, tasks[0])
 			}

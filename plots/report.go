@@ -85,8 +85,10 @@ func ReportKept(w io.Writer, sets []results.Set, positions *kept.Index, speeds .
 					answer.Title = section.Title
 				}
 			}
+			section.lacks(set.Missing())
 			page.Sections = append(page.Sections, section)
 			if answer != nil {
+				answer.lacks(set.Missing())
 				page.Answers = append(page.Answers, *answer)
 			}
 			page.Data.add(name, one)
@@ -100,6 +102,7 @@ func ReportKept(w io.Writer, sets []results.Set, positions *kept.Index, speeds .
 	}
 	for i, set := range parts {
 		if gap, ok := gapSection(set, i); ok {
+			gap.lacks(set.Missing())
 			page.Sections = append(page.Sections, gap)
 		}
 	}

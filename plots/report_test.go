@@ -3,6 +3,7 @@ package plots
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -30,6 +31,29 @@ func reportSets(samples int) (needle, lb results.Set) {
 		}
 	}
 	return needle, lb
+}
+
+// TestWhatIsMissing: a run that was joined without some rows says so below every table, in the answer, and in pictures.
+func TestWhatIsMissing(t *testing.T) {
+	set := policySet(64, 256)
+	whole := report(t, set)
+	set.Run.Missing = 7
+	set.Partial = true
+	page, want := report(t, set), fmt.Sprintf("7 of %d rows are missing", 7+len(set.Rows))
+	for n, table := range strings.Split(page, "<table")[1:] {
+		if strings.HasPrefix(table, ` id="`) { // of samples, made by the page's script
+			continue
+		}
+		if _, behind, _ := strings.Cut(table, "</table>"); !strings.Contains(behind[:min(len(behind), 300)], want) {
+			t.Errorf("table %d does not say %q: %.200s", n, want, behind)
+		}
+	}
+	if !strings.Contains(page, " But "+want+".") || !strings.Contains(page, "; 7 rows are missing") {
+		t.Error("the answer or the pictures do not say it")
+	}
+	if strings.Contains(whole, "are missing") {
+		t.Error("a whole run's says it, too")
+	}
 }
 
 func TestReportIsOneFileWithEverything(t *testing.T) {

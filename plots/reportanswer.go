@@ -29,6 +29,14 @@ func answerOf(s reportSection, set results.Set, t results.Table, paces []Pace) *
 	return a
 }
 
+// lacks says what the run was joined without, if anything.
+func (a *reportAnswer) lacks(missing string) {
+	lacking(a.Grids, missing)
+	if missing != "" {
+		a.Text += " But " + missing + "."
+	}
+}
+
 // Speed is what was measured alone, without scores, for a report.
 type Speed struct {
 	Title, About string

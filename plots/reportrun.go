@@ -114,14 +114,18 @@ func titleOf(set results.Set) string {
 		budgets := distinctInOrder(compressed, func(r *results.Row) string { return r.Budget })
 		budgets = slices.DeleteFunc(budgets, func(b string) bool { return b == "" || b == "full" })
 		sortBudgets(budgets)
+		shares := !slices.ContainsFunc(budgets, func(b string) bool { return unitOf(b) != "bytes" || !strings.HasSuffix(b, "%") })
 		for i, b := range budgets {
 			budgets[i] = budgetName(b)
-			if unitOf(b) == "bytes" {
+			if unitOf(b) == "bytes" && !shares {
 				budgets[i] = results.BudgetLabel(b)
 			}
 		}
 		if len(budgets) > 0 {
 			title += " at " + list(budgets, 6, "budgets")
+			if shares {
+				title += " of the bytes"
+			}
 		}
 	}
 	if title == "" {

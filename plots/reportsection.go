@@ -104,6 +104,22 @@ func sectionOf(name string, n int, set results.Set, paces []Pace) (reportSection
 	return s, answer
 }
 
+// lacks says below every table what the run was joined without, if anything.
+func (s *reportSection) lacks(missing string) {
+	for i := range s.Blocks {
+		lacking(s.Blocks[i].Grids, missing)
+	}
+}
+
+func lacking(grids []results.Grid, missing string) {
+	if missing == "" {
+		return
+	}
+	for i := range grids {
+		grids[i].Notes = append([]string{missing}, grids[i].Notes...)
+	}
+}
+
 func auditBlock(set results.Set) reportBlock {
 	b := reportBlock{Heading: "Audit"}
 	measured := 0

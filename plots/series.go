@@ -55,8 +55,12 @@ func named(rows []results.Row, name string, most int) (func(*results.Row) string
 	return of, list, nil
 }
 
-// absent names the rows without a value: "full cache" where they all are, else what they lack.
+// absent names the rows without a value: "full cache" where they all are, else what they lack; a cache
+// without a format has the device's own type.
 func (s source) absent(rows []results.Row) string {
+	if s.name == "cache" && !s.parameter {
+		return nativeFormat
+	}
 	full := s.ofVariant()
 	for i := range rows {
 		full = full && (s.value(&rows[i]) != nil || rows[i].Policy == "full")

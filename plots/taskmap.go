@@ -16,6 +16,9 @@ func taskMaps(set results.Set, m results.Measure, tables []results.Table) ([]Fig
 	subjects, _ := results.Subjects(set.Rows)
 	for i, t := range tables {
 		h := taskHeat(t)
+		if n := set.Run.Missing; n > 0 {
+			h.subtitle += fmt.Sprintf("; %d rows are missing", n)
+		}
 		suffix := ""
 		if len(subjects) > 1 {
 			suffix = fmt.Sprint(i + 1)

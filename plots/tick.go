@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"math"
 	"slices"
 
 	"gonum.org/v1/plot/vg"
@@ -49,4 +50,23 @@ func (a axis) fit(width vg.Length, of func(string) vg.Length, height vg.Length) 
 		}
 	}
 	return order, turned
+}
+
+// slope is the angle of turned labels, which end below their ticks.
+const slope = 38 * math.Pi / 180
+
+// overhang is how far labels reach beyond both ends of an axis of a width.
+func (a axis) overhang(width vg.Length, turned bool, of func(string) vg.Length) (before, behind vg.Length) {
+	for _, t := range a.ticks {
+		if t.label == "" {
+			continue
+		}
+		at, w := vg.Length(a.norm(t.at))*width, of(t.label)
+		if turned {
+			before = max(before, w*vg.Length(math.Cos(slope))-at)
+			continue
+		}
+		before, behind = max(before, w/2-at), max(behind, at+w/2-width)
+	}
+	return before, behind
 }

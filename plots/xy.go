@@ -142,7 +142,7 @@ func XY(set results.Set, a Axes) (Figure, error) {
 			}
 			axisX.ticks = append(axisX.ticks, tickMark{float64(i), l})
 		}
-		axisX.lo, axisX.hi = -0.6, float64(len(texts))-0.4
+		axisX.lo, axisX.hi, axisX.places = -0.6, float64(len(texts))-0.4, true
 		for i := range set.Rows {
 			if !math.IsNaN(place[i]) {
 				place[i] = at[x.value(&set.Rows[i]).(string)]

@@ -15,6 +15,7 @@ type Summary struct {
 	Scale    string           `json:"scale"`
 	Run      string           `json:"run"`
 	Rows     int              `json:"rows"`
+	Missing  int              `json:"missing_rows,omitempty"` // of a run that was joined without them
 	Failed   int              `json:"failed"`
 	Audit    int              `json:"audit_failures"`
 	Subjects []SubjectSummary `json:"subjects"`
@@ -119,7 +120,7 @@ func known(v float64) *float64 {
 
 // Summarize makes the numbers of a set's tables.
 func Summarize(set Set) Summary {
-	s := Summary{Schema: Schema, Scale: summaryScale, Run: set.Run.Name, Rows: len(set.Rows), Subjects: []SubjectSummary{}}
+	s := Summary{Schema: Schema, Scale: summaryScale, Run: set.Run.Name, Rows: len(set.Rows), Missing: set.Run.Missing, Subjects: []SubjectSummary{}}
 	for i := range set.Rows {
 		if set.Rows[i].Error != "" {
 			s.Failed++
@@ -267,12 +268,21 @@ func Sections(set Set) []Section {
 			list = append(list, Section{f.heading, g})
 		}
 	}
-	if n := set.Run.Missing; n > 0 {
+	if missing := set.Missing(); missing != "" {
 		for i := range list {
-			list[i].Heading += fmt.Sprintf(" (%d of %d rows are missing)", n, n+len(set.Rows))
+			list[i].Heading += " (" + missing + ")"
 		}
 	}
 	return list
+}
+
+// Missing says how many rows a set lacks that was joined without them, "6 of 20 rows are missing"; "" of any other.
+func (s Set) Missing() string {
+	n := s.Run.Missing
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d rows are missing", n, n+len(s.Rows))
 }
 
 // Markdown writes summary.md.

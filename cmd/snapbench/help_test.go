@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -28,4 +30,18 @@ func TestHelpIsComplete(t *testing.T) {
 		}
 	}
 	visit(newRoot())
+}
+
+// Shells complete what a command or a flag chooses from, each name of a list.
+func TestCompletion(t *testing.T) {
+	for typed, want := range map[string]string{
+		"run ": "quickstart", "eval ": "ruler.vt", "needle --policies ": "snapkv", "needle --task ": "multikey", "needle --gqa ": "kv_head_mean",
+		"needle --cache f16,": "f16,q4_0", "needle --device ": "cuda", "needle --dtype ": "bfloat16", "needle --on ": "slurm", "plot --palette ": "grey",
+		"gate --about ": "population", "gate --across model,": "model,dtype", "metrics show ": "contains", "policies show ": "tova",
+	} {
+		args := append([]string{"__complete"}, strings.Split(typed, " ")...)
+		if list := strings.Split(pass(t, args...), "\n"); !slices.ContainsFunc(list, func(s string) bool { return s == want || strings.HasPrefix(s, want+"\t") }) {
+			t.Errorf("%s completes %.300q, not %s", typed, list, want)
+		}
+	}
 }

@@ -37,6 +37,9 @@ const (
 
 var acrossNames = []string{acrossModel, acrossRevision, acrossRope, acrossProtocol, acrossDevice, acrossDType, acrossEngine, acrossLabel, acrossPrompt}
 
+// AcrossNames lists what two runs may be allowed to differ in.
+func AcrossNames() []string { return slices.Clone(acrossNames) }
+
 // ParseAcross reads names with commas between them.
 func ParseAcross(names ...string) (Across, error) {
 	var a Across

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 	"github.com/snapbench/snapbench/runners/enginetest"
 )
 
@@ -53,6 +54,7 @@ func BenchmarkProduct(b *testing.B) {
 		{engine.Q4_1, 512, 3072, 576}, {engine.Q4_1, 512, 576, 1536}, {engine.Q4_1, 512, 576, 576},
 		{engine.Q4_1, 1, 3072, 576}, {engine.Q4_1, 25, 3072, 576}, {engine.Q4_1, 150, 3072, 576}, {engine.Q4_1, 25, 576, 1536},
 		{engine.Q8_0, 1, 49152, 576}, {engine.Q8_0, 25, 49152, 576},
+		{engine.Q8_0, 1, 262144, 640}, // Gemma 3 270M's output head
 		{engine.Q4K, 1, 49152, 512}, {engine.Q6K, 1, 49152, 512}, {engine.F32, 1, 49152, 512},
 		{engine.F32, 1, 49152, 576}, {engine.BF16, 1, 49152, 576}, {engine.F32, 25, 49152, 576}, {engine.F32, 2, 49152, 576}, {engine.Q8_0, 2, 49152, 576},
 	} {
@@ -102,24 +104,42 @@ func BenchmarkAttention(b *testing.B) {
 	})
 }
 
-// BenchmarkAttendCaches is one layer's attention of a decoding step: a full
-// cache of 4K tokens, and 24 caches of 512 rows, one per query head.
+// BenchmarkAttendCaches is one layer's attention of a decoding step: full caches of 4K and 8K tokens, 24 caches of 512
+// rows, one per query head, and caches in formats. Gemma 3 270M has four query heads on one of 256 numbers.
 func BenchmarkAttendCaches(b *testing.B) {
-	for _, c := range []struct{ rows, tokens, heads int }{{1, 4096, 3}, {24, 512, 9}, {25, 512, 3}} {
-		b.Run(fmt.Sprintf("%dx%dx%d", c.rows, c.tokens, c.heads), func(b *testing.B) {
+	gemma := engine.Heads{Query: 4, KV: 1, Size: 256}
+	for _, c := range []struct {
+		h                   engine.Heads
+		rows, tokens, heads int
+		format              string
+	}{
+		{benchHeads, 1, 4096, 3, ""}, {benchHeads, 24, 512, 9, ""}, {benchHeads, 25, 512, 3, ""},
+		{benchHeads, 1, 8192, 3, ""}, {benchHeads, 1, 8192, 3, "q8_0"}, {benchHeads, 1, 8192, 3, "f16"},
+		{gemma, 1, 8192, 1, ""}, {gemma, 1, 8192, 1, "q8_0"}, {gemma, 1, 8192, 1, "f16"}, {gemma, 1, 8192, 1, "q4_0"},
+	} {
+		b.Run(fmt.Sprintf("%dx%dx%dx%d%s", c.rows, c.tokens, c.heads, c.h.Size, c.format), func(b *testing.B) {
 			d := device(b)
-			h := benchHeads
+			h := c.h
 			const layers = 12 // so that the caches do not fit in the processor's
 			var seqs []engine.Sequence
 			bytes := 0.0
 			for range c.rows {
-				s := engine.Sequence{Position: 4096}
+				s := engine.Sequence{Position: c.tokens}
 				for range layers {
 					cache := engine.Cache{Size: h.Size, Room: 1}
 					for a := range c.heads {
 						cache.Start, cache.Len = append(cache.Start, a*(c.tokens+1)), append(cache.Len, c.tokens)
 					}
 					cache.K, cache.V = d.array(b, c.heads*(c.tokens+1)*h.Size), d.array(b, c.heads*(c.tokens+1)*h.Size)
+					if c.format != "" {
+						f, err := cacheformat.Get(c.format)
+						if err == nil {
+							cache, err = d.Quantize(cache, f, nil, 1)
+						}
+						if err != nil {
+							b.Fatal(err)
+						}
+					}
 					bytes += float64(cache.Bytes()) / layers
 					s.Caches = append(s.Caches, cache)
 				}

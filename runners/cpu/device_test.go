@@ -39,7 +39,7 @@ func TestKernelsAgree(t *testing.T) {
 		var all []float32
 		for _, s := range enginetest.Storages {
 			cols := 1568
-			if s == engine.Q4K || s == engine.Q6K {
+			if s == engine.Q4K || s == engine.Q5K || s == engine.Q6K {
 				cols = 1792
 			}
 			w, err := d.LoadWeight([]engine.Stored{enginetest.Random("w", s, 75, cols, rng)}, nil)
@@ -186,15 +186,26 @@ func TestPool(t *testing.T) {
 			time.Sleep(time.Millisecond) // and the workers do
 		}
 	}
-	covered := make([]int, 1001)
-	p.each(len(covered), 8, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			covered[i]++
+	for _, c := range []struct{ n, step int }{{1001, 8}, {20, 1}, {20, 2}, {7, 8}, {1, 1}, {0, 4}, {24, 2}} {
+		var covered, short, long atomic.Int64
+		short.Store(int64(c.n))
+		p.each(c.n, c.step, func(lo, hi, _ int) {
+			if lo >= hi || lo%c.step != 0 || hi%c.step != 0 && hi != c.n {
+				t.Errorf("%d in steps of %d: a range from %d to %d", c.n, c.step, lo, hi)
+			}
+			covered.Add(int64(1)<<32*int64(hi-lo) + int64(lo+hi-1)*int64(hi-lo)/2)
+			steps := int64((hi - lo + c.step - 1) / c.step)
+			for old := long.Load(); steps > old && !long.CompareAndSwap(old, steps); old = long.Load() {
+			}
+			for old := short.Load(); steps < old && !short.CompareAndSwap(old, steps); old = short.Load() {
+			}
+		})
+		// So many places, and the sum of their numbers.
+		if want := int64(1)<<32*int64(c.n) + int64(c.n)*int64(c.n-1)/2; covered.Load() != want {
+			t.Errorf("%d in steps of %d: %#x is covered, want %#x", c.n, c.step, covered.Load(), want)
 		}
-	})
-	for i, c := range covered {
-		if c != 1 {
-			t.Fatalf("each covers %d %d times", i, c)
+		if c.n > 0 && long.Load()-short.Load() > 1 {
+			t.Errorf("%d in steps of %d: ranges of %d to %d steps", c.n, c.step, short.Load(), long.Load())
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
-// Quantizes has every format: codes are made and read in plain Go.
+// Quantizes has every format: codes are made in plain Go, and read in it where the kernels have no decoder.
 func (d *Device) Quantizes(f *cacheformat.Format, size int) error { return f.Fits(size) }
 
 // Quantize encodes the heads, each on a thread.

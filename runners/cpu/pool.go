@@ -72,12 +72,13 @@ func (p *pool) run(n int, f func(task, worker int)) {
 	}
 }
 
-// each splits 0…n into ranges of about equal length, multiples of step.
+// each splits 0…n into ranges, multiples of step that differ by one step at most: the threads' shares of a small product
+// would be as uneven as the ranges are.
 func (p *pool) each(n, step int, f func(lo, hi, worker int)) {
 	const perWorker = 3 // so that one late worker does not delay all
-	size := (n + perWorker*p.workers - 1) / (perWorker * p.workers)
-	size = max((size+step-1)/step*step, step)
-	p.run((n+size-1)/size, func(t, worker int) { f(t*size, min(n, (t+1)*size), worker) })
+	steps := (n + step - 1) / step
+	tasks := min(steps, perWorker*p.workers)
+	p.run(tasks, func(t, worker int) { f(t*steps/tasks*step, min(n, (t+1)*steps/tasks*step), worker) })
 }
 
 func (p *pool) start(j *job) {

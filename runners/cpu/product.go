@@ -60,10 +60,13 @@ func (d *Device) product(c, x []float32, m int, w *weight, add int) {
 		t := cut(rows, d.k.tileRows)
 		a := d.packRows(x[first*w.cols:(first+rows)*w.cols], w.cols, t)
 		out := c[first*w.rows : (first+rows)*w.rows]
-		// Panels go in pairs, since kernels for one row take two.
 		for i := range w.segments {
 			s := &w.segments[i]
-			d.pool.each(s.panels(w.width), 2, func(lo, hi, worker int) {
+			pair := 1 // panels stay together where kernels for one row take two
+			if rows == 1 && d.k.row[s.format][1][2] != nil {
+				pair = 2
+			}
+			d.pool.each(s.panels(w.width), pair, func(lo, hi, worker int) {
 				if rows <= maxRows && t.n == 1 && d.k.row[s.format][rows][1] != nil {
 					d.fewPanels(out, a, rows, w, s, lo, hi, worker, add)
 				} else {

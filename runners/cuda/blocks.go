@@ -49,16 +49,16 @@ func blockName(s engine.Storage) string { return strings.ToLower(s.String()) }
 
 // piecesInBlocks takes a weight of these parts apart by storage, or returns nil where not all of
 // them can stay in GGUF's blocks: on a device of bfloat16 they can.
-func (d *Device) piecesInBlocks(parts []engine.Stored) (pieces []*weight, of [][]engine.Stored) {
+func piecesInBlocks(t engine.Type, parts []engine.Stored) (pieces []*weight, of [][]engine.Stored) {
 	cols := parts[0].Cols()
 	for _, p := range parts {
 		b, ok := blockStorages[p.Storage()]
-		if !ok || d.kind != engine.BFloat16 || cols%b.numbers != 0 || b.tile(cols) > card.PieceBytes {
+		if !ok || t != engine.BFloat16 || cols%b.numbers != 0 || b.tile(cols) > card.PieceBytes {
 			return nil, nil
 		}
 		last := len(pieces) - 1
 		if last < 0 || pieces[last].storage != p.Storage() {
-			pieces, of = append(pieces, &weight{device: d, cols: cols, storage: p.Storage()}), append(of, nil)
+			pieces, of = append(pieces, &weight{cols: cols, storage: p.Storage()}), append(of, nil)
 			last++
 		}
 		pieces[last].rows += p.Rows()

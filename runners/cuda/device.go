@@ -27,6 +27,7 @@ type Device struct {
 	recording *recording // what Replay is capturing, or nil
 	stepping  bool       // inside a decoding step
 	anyTiles  bool       // for tests: the kernels for many rows take any number of rows
+	rowsApart bool       // for tests: one row goes through a mixture as several do
 	anyParts  wideTiles  // for tests: where rows or parts are set, no others are chosen
 
 	linearBlock int // for tests: tokens that linear attention takes at a time, 0 for as many as are best

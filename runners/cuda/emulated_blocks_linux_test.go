@@ -7,6 +7,7 @@ import (
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/enginetest"
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // TestEmulatedBlocks is conformBlocks on a card of compute capability 8.0.
@@ -39,7 +40,7 @@ func conformBlocks(t *testing.T, d *Device) {
 }
 
 // blocksRead holds the rows of a table, and all of it unpacked, to the decoder's.
-func blocksRead(t *testing.T, d *Device, w engine.Weight, m *enginetest.Matrix) {
+func blocksRead(t *testing.T, d *Device, w engine.Weight, m engine.Stored) {
 	t.Helper()
 	rows, cols := m.Rows(), m.Cols()
 	ids := make([]int32, rows)
@@ -78,7 +79,7 @@ func blocksRead(t *testing.T, d *Device, w engine.Weight, m *enginetest.Matrix) 
 }
 
 // blocksMultiplied holds products of two rows, which are not those of rounded numbers, to sums in float64.
-func blocksMultiplied(t *testing.T, d *Device, w engine.Weight, m *enginetest.Matrix) {
+func blocksMultiplied(t *testing.T, d *Device, w engine.Weight, m engine.Stored) {
 	t.Helper()
 	const n = 2
 	rows, cols := m.Rows(), m.Cols()
@@ -111,6 +112,39 @@ func blocksMultiplied(t *testing.T, d *Device, w engine.Weight, m *enginetest.Ma
 			t.Errorf("%s (%d, %d), products in %v: %v", m.Storage(), rows, cols, kind, err)
 		}
 		d.Free(dst)
+	}
+}
+
+// recordedRow is a row of blocks, and its numbers as another program has them.
+type recordedRow struct {
+	storage engine.Storage
+	raw     []byte
+	values  []float32
+}
+
+func (m recordedRow) Name() string                 { return m.storage.String() }
+func (m recordedRow) Rows() int                    { return 1 }
+func (m recordedRow) Cols() int                    { return len(m.values) }
+func (m recordedRow) Storage() engine.Storage      { return m.storage }
+func (m recordedRow) RawRow(int) []byte            { return m.raw }
+func (m recordedRow) ReadRow(_ int, dst []float32) { copy(dst, m.values) }
+
+// TestEmulatedBlocksAgainstGGUFPy: blocks on a card have the numbers that gguf-py decodes, read, unpacked and
+// multiplied.
+func TestEmulatedBlocksAgainstGGUFPy(t *testing.T) {
+	f, err := weights.Open("../weights/testdata/blocks.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d, _ := Emulated(t, emulatedCard(9, 0), engine.BFloat16)
+	for s := range blockStorages {
+		raw, values := must[*weights.Tensor](t)(f.Tensor(s.String()+".raw")), must[*weights.Tensor](t)(f.Tensor(s.String()+".values"))
+		m := recordedRow{s, raw.Raw(), must[[]float32](t)(values.Floats())}
+		w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{m}, nil))
+		blocksRead(t, d, w, m)
+		blocksMultiplied(t, d, w, m)
+		d.FreeWeight(w)
 	}
 }
 

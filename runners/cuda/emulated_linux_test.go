@@ -62,7 +62,7 @@ func TestEmulatedConformance(t *testing.T) {
 	}
 	long := os.Getenv("SNAPBENCH_LONG") != ""
 	// The operations with kernels for each type; the others compute in float32 for all.
-	ofType := []string{"arrays", "linear attention", "linear attention steps", "embed", "rms norm", "matmul", "matmul storages", "gate", "mixture", "matmul gate", "matmul rotate", "rotate", "attention", "window scores", "column sums", "attention rows", "attention ways", "window scores ways", "column sums ways", "attention rows ways", "batch ways", "row norms", "weighted rows", "row dots", "gather", "batch", "packed caches", "company"}
+	ofType := []string{"arrays", "linear attention", "linear attention steps", "embed", "rms norm", "matmul", "matmul storages", "gate", "mixture", "matmul gate", "matmul rotate", "rotate", "attention", "window scores", "column sums", "attention rows", "attention ways", "window scores ways", "column sums ways", "attention rows ways", "batch ways", "row norms", "weighted rows", "row dots", "gather", "batch", "packed caches", "packed caches ways", "company"}
 	var mu sync.Mutex
 	launched := map[string]int{}
 	t.Run("cards", func(t *testing.T) {
@@ -108,15 +108,20 @@ func TestEmulatedConformance(t *testing.T) {
 	files, _ := ptx.ReadDir("kernels")
 	entry := regexp.MustCompile(`\.entry (\w+)`)
 	for _, f := range files {
-		b, err := ptx.ReadFile("kernels/" + f.Name())
+		text, err := unpacked(strings.TrimSuffix(f.Name(), ".ptx.gz"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range entry.FindAllStringSubmatch(string(b), -1) {
+		for _, m := range entry.FindAllStringSubmatch(text, -1) {
 			all[m[1]] = true
 		}
 	}
-	maps.DeleteFunc(all, func(name string, _ bool) bool { return launched[name] > 0 })
+	if len(all) < len(launched) {
+		t.Fatalf("%d kernels are there, %d ran", len(all), len(launched))
+	}
+	maps.DeleteFunc(all, func(name string, _ bool) bool {
+		return launched[name] > 0 || !long && strings.HasPrefix(name, "attend_codes_") // whose cases are too much work for every day
+	})
 	never := slices.Sorted(maps.Keys(all))
 	t.Logf("%d kernels ran", len(launched))
 	if len(never) > 0 && !strings.Contains(flags.Lookup("test.run").Value.String(), "/") { // -run left nothing out

@@ -10,9 +10,9 @@ import (
 
 // packable says whether a weight of these parts stays as it is stored: in MXFP4 or E4M3 on a
 // device of bfloat16, where rows are whole blocks of 32.
-func (d *Device) packable(parts []engine.Stored) bool {
+func packable(t engine.Type, parts []engine.Stored) bool {
 	s := parts[0].Storage()
-	if d.kind != engine.BFloat16 || s != engine.MXFP4 && s != engine.E4M3 || parts[0].Cols()%32 != 0 || parts[0].Cols() > card.PieceBytes {
+	if t != engine.BFloat16 || s != engine.MXFP4 && s != engine.E4M3 || parts[0].Cols()%32 != 0 || parts[0].Cols() > card.PieceBytes {
 		return false
 	}
 	for _, p := range parts {
@@ -33,15 +33,31 @@ func packedBytes(s engine.Storage, cols int) (codes, scales int) {
 
 // WeightBytes is how much memory LoadWeight takes for a part, without what fills up tiles of rows.
 func (d *Device) WeightBytes(part engine.Stored) int64 {
-	if pieces, _ := d.piecesInBlocks([]engine.Stored{part}); pieces != nil {
+	if pieces, _ := piecesInBlocks(d.kind, []engine.Stored{part}); pieces != nil {
 		b := blockStorages[part.Storage()]
 		return int64(part.Rows()) * int64(part.Cols()/b.numbers*b.bytes)
 	}
-	if d.packable([]engine.Stored{part}) {
-		codes, scales := packedBytes(part.Storage(), part.Cols())
-		return int64(part.Rows()) * int64(codes+scales)
+	return WeightBytes(d.kind, []engine.Stored{part})
+}
+
+// WeightBytes is how much memory LoadWeight takes for a weight of these parts, without a bias, on a device of type t.
+func WeightBytes(t engine.Type, parts []engine.Stored) (bytes int64) {
+	pieces, _ := piecesInBlocks(t, parts)
+	for _, p := range pieces {
+		bytes += blockBytes(p.storage, p.rows, p.cols)
 	}
-	return int64(part.Rows()) * int64(part.Cols()) * int64(d.kind.Size())
+	if pieces != nil {
+		return bytes
+	}
+	size := int64(parts[0].Cols()) * int64(t.Size())
+	if packable(t, parts) {
+		codes, scales := packedBytes(parts[0].Storage(), parts[0].Cols())
+		size = int64(codes + scales)
+	}
+	for _, p := range parts {
+		bytes += int64(p.Rows()) * size
+	}
+	return bytes
 }
 
 // uploadPacked sends parts as kernels/packed.h has them: all codes, then all scales.
@@ -189,7 +205,18 @@ func (d *Device) roomFor(experts []*weight) int {
 	if !experts[0].packed() {
 		return 0
 	}
-	return int(max(1, min(int64(len(experts)), roomBytes/d.plainBytes(experts[0]))))
+	return together(len(experts), d.plainBytes(experts[0]))
+}
+
+// together is how many of so many experts are unpacked at a time, each of which then takes plain bytes.
+func together(experts int, plain int64) int {
+	return int(max(1, min(int64(experts), roomBytes/plain)))
+}
+
+// UnpackBytes is what a product of many rows takes to unpack a weight, or a mixture's to unpack its experts', which are
+// alike and take so many bytes each when they are unpacked.
+func UnpackBytes(experts int, plain int64) int64 {
+	return card.Takes(int64(together(experts, plain)) * plain)
 }
 
 // unpacked calls each for some experts at a time, from skip on, with one weight that has their
@@ -221,7 +248,7 @@ func (d *Device) UnpackBytes(weights ...engine.Weight) int64 {
 	}
 	for _, w := range own {
 		if w.packed() {
-			return card.Takes(int64(max(1, d.roomFor(own))) * d.plainBytes(w))
+			return UnpackBytes(len(own), d.plainBytes(w))
 		}
 	}
 	return 0

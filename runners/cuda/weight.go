@@ -64,20 +64,13 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 			}
 		}
 	}
-	size := int64(w.rows) * int64(w.cols) * int64(d.kind.Size())
-	pieces, of := d.piecesInBlocks(parts)
-	if pieces != nil {
-		size = 0
-		for _, p := range pieces {
-			size += blockBytes(p.storage, p.rows, p.cols)
-		}
-		if w.storage = pieces[0].storage; len(pieces) > 1 {
-			w.storage, w.pieces = engine.F32, pieces
-		}
-	} else if d.packable(parts) {
+	size := WeightBytes(d.kind, parts)
+	pieces, of := piecesInBlocks(d.kind, parts)
+	switch {
+	case len(pieces) > 1:
+		w.pieces = pieces
+	case len(pieces) == 1 || packable(d.kind, parts):
 		w.storage = parts[0].Storage()
-		codes, scales := packedBytes(w.storage, w.cols)
-		size = int64(w.rows) * int64(codes+scales)
 	}
 	w.bytes = size
 	if biased {
@@ -132,7 +125,7 @@ func (d *Device) LoadWeight(parts []engine.Stored, bias []engine.Stored) (engine
 func (w *weight) place(pieces []*weight) {
 	address, bias := w.address, w.bias
 	for _, p := range pieces {
-		p.address, p.bias = address, bias
+		p.device, p.address, p.bias = w.device, address, bias
 		address += uint64(blockBytes(p.storage, p.rows, p.cols))
 		if bias != 0 {
 			bias += 4 * uint64(p.rows)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
@@ -143,10 +142,16 @@ func PeakHeld(caches []Cache, t Type, more int) int64 {
 		return bytes
 	}
 	most := at(0, (*cacheformat.Format).Bytes)
-	if !slices.ContainsFunc(caches, func(c Cache) bool { return c.Packed != nil && c.Packed.Format.Residual > 0 }) {
+	residual := 0
+	for _, c := range caches {
+		if c.Packed != nil {
+			residual = max(residual, c.Packed.Format.Residual)
+		}
+	}
+	if residual == 0 {
 		return max(most, at(more, (*cacheformat.Format).Bytes)) // every entry adds its bytes at once
 	}
-	for i := range more {
+	for i := max(0, more-residual); i < more; i++ { // a residual later everything is as it was, and more is encoded besides
 		most = max(most, at(i+1, (*cacheformat.Format).NewestBytes), at(i+1, (*cacheformat.Format).Bytes))
 	}
 	return most

@@ -13,42 +13,47 @@ func TestPeakOfUnequalHeads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const size, more = 32, 40
+	const size = 32
 	group, value, half := int64(f.Key.Bytes(size)), int64(f.Value.Bytes(size)), int64(2*size)
 	type head struct{ keys, values, groups, encoded int64 } // of the residual, and encoded
 	begin := func(n int64) head { return head{n % 32, min(n, 32), n / 32, max(0, n-32)} }
-	heads := []head{begin(40), begin(63), begin(70)}
-	plain := 5 * 4 * half // keys and values of a head of the device's own float32
-	bytes := func() (all int64) {
-		all = plain
-		for _, h := range heads {
-			all += (h.keys+h.values)*half + h.groups*group + h.encoded*value
-		}
-		return all
-	}
-	want := bytes()
-	for range more {
-		plain += 4 * half
-		for i := range heads {
-			heads[i].keys++
-			heads[i].values++
-		}
-		want = max(want, bytes())
-		for i := range heads {
-			if heads[i].keys == 32 {
-				heads[i].keys, heads[i].groups = 0, heads[i].groups+1
-			}
-			if heads[i].values == 33 {
-				heads[i].values, heads[i].encoded = 32, heads[i].encoded+1
-			}
-		}
-		want = max(want, bytes())
-	}
 	caches := []Cache{{Len: []int{40, 63}, Size: size, Packed: &Packed{Format: f}}, {Len: []int{70}, Size: size, Packed: &Packed{Format: f}}, {Len: []int{5}, Size: size}}
-	if got := PeakHeld(caches, Float32, more); got != want {
-		t.Errorf("%d bytes at most, want %d", got, want)
+	less := 0 // than the heads' own largest states together
+	for _, more := range []int{0, 1, 5, 31, 32, 33, 40, 64, 100} {
+		heads, plain := []head{begin(40), begin(63), begin(70)}, 5*4*half // plain are those of a head of the device's own float32
+		bytes := func() (all int64) {
+			all = plain
+			for _, h := range heads {
+				all += (h.keys+h.values)*half + h.groups*group + h.encoded*value
+			}
+			return all
+		}
+		want := bytes()
+		for range more {
+			plain += 4 * half
+			for i := range heads {
+				heads[i].keys++
+				heads[i].values++
+			}
+			want = max(want, bytes())
+			for i := range heads {
+				if heads[i].keys == 32 {
+					heads[i].keys, heads[i].groups = 0, heads[i].groups+1
+				}
+				if heads[i].values == 33 {
+					heads[i].values, heads[i].encoded = 32, heads[i].encoded+1
+				}
+			}
+			want = max(want, bytes())
+		}
+		if got := PeakHeld(caches, Float32, more); got != want {
+			t.Errorf("%d more: %d bytes at most, want %d", more, got, want)
+		}
+		if f.PeakBytes(40, more, size)+f.PeakBytes(63, more, size)+f.PeakBytes(70, more, size)+plain > want {
+			less++
+		}
 	}
-	if apart := f.PeakBytes(40, more, size) + f.PeakBytes(63, more, size) + f.PeakBytes(70, more, size) + plain; apart <= want {
-		t.Errorf("the heads' own largest states are %d bytes together, want them at different moments: more than %d", apart, want)
+	if less == 0 {
+		t.Error("the heads are largest at the same moment: the test shows nothing")
 	}
 }

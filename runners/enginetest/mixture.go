@@ -16,7 +16,7 @@ func mixture(b *bench) {
 	for _, s := range []engine.Storage{engine.MXFP4, engine.E4M3} {
 		packed := []engine.Storage{s, s, s}
 		mixtureOf(b, mixtureCase{experts: 6, ff: 96, perTokens: []int{4}, rows: []int{1, 9, 66, 300}, routed: true, biased: true, storages: packed})
-		mixtureOf(b, mixtureCase{experts: 18, ff: 64, perTokens: []int{3}, rows: []int{9, 65}, storages: packed})
+		mixtureOf(b, mixtureCase{experts: 18, ff: 64, perTokens: []int{3}, rows: []int{9, 65, 1}, storages: packed})
 		mixtureOf(b, mixtureCase{experts: 4, ff: 64, perTokens: []int{2}, rows: []int{3, 70}, storages: []engine.Storage{s, s, engine.BF16}})
 	}
 

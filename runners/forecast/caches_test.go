@@ -14,7 +14,7 @@ func TestForecastOfFormats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Make(Asked{Name: "shape:llama-3-8b", Config: shape(t, "llama-3-8b"), DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: longbench(t, 20), Variants: list, Price: 3.5})
+	f, err := Make(Asked{Name: "shape:llama-3-8b", Files: shape(t, "llama-3-8b"), DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: longbench(t, 20), Variants: list, Price: 3.5})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func TestCountsOfRuns(t *testing.T) {
 		"longbench apart": {"trec", datasets.Options{Limit: 2, MaxNew: 32, Own: dryApart}, 0.1},
 	} {
 		tasks := opened(t, c.task, c.o)
-		f, err := Make(Asked{Name: "embedded", Config: m.Engines[0].Model().Config, DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: tasks, Variants: variants})
+		f, err := Make(Asked{Name: "embedded", Files: &models.Files{Config: m.Engines[0].Model().Config}, DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: tasks, Variants: variants})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -86,12 +86,13 @@ func TestCountsOfRuns(t *testing.T) {
 
 // A list by layer has a value for each layer in which policies choose, as in a run; and choosing is counted in these alone.
 func TestForecastOfHybrids(t *testing.T) {
-	c := shape(t, "gemma-3-12b")
+	files := shape(t, "gemma-3-12b")
+	c := files.Config
 	full := len(c.PolicyLayers())
 	if full == c.Layers {
 		t.Fatal("no layers slide")
 	}
-	ask := Asked{Name: "shape:gemma-3-12b", Config: c, DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: longbench(t, 1)}
+	ask := Asked{Name: "shape:gemma-3-12b", Files: files, DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: longbench(t, 1)}
 	of := func(layers int) (*Forecast, error) {
 		v, err := compress.Parse("recent(cap=" + strings.TrimSuffix(strings.Repeat("64|", layers), "|") + ")")
 		if err != nil {
@@ -115,7 +116,7 @@ func TestForecastOfHybrids(t *testing.T) {
 // A variant that cannot serve a prompt is an error of the run's row, so it takes no steps and no memory, and the plan says so.
 func TestForecastOfWhatCannotBe(t *testing.T) {
 	tasks := opened(t, "niah", datasets.Options{Own: &datasets.NeedleOptions{Lengths: []int{600, 4000}, Depths: []float64{50}, Trials: 1}})
-	ask := Asked{Name: "shape:llama-3-8b", Config: shape(t, "llama-3-8b"), DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: tasks}
+	ask := Asked{Name: "shape:llama-3-8b", Files: shape(t, "llama-3-8b"), DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: tasks}
 	make := func(text string) *Forecast {
 		var err error
 		if ask.Variants, err = compress.ParseAll(text); err != nil {
@@ -150,7 +151,7 @@ func TestRatesAreFinite(t *testing.T) {
 	} {
 		r := Rates{About: "a made-up card", Device: "cuda:0", Memory: 1e11, Roofs: recorded(t, "h200").Roofs, Rows: append(recorded(t, "h200").Rows[:0:0], recorded(t, "h200").Rows...)}
 		change(&r)
-		if f, err := Make(Asked{Name: "shape:llama-3-8b", Config: shape(t, "llama-3-8b"), DType: "auto", Rates: r, Find: find, Tasks: longbench(t, 1), Variants: grid(t, "")[:1]}); err == nil {
+		if f, err := Make(Asked{Name: "shape:llama-3-8b", Files: shape(t, "llama-3-8b"), DType: "auto", Rates: r, Find: find, Tasks: longbench(t, 1), Variants: grid(t, "")[:1]}); err == nil {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -162,15 +163,12 @@ func TestForecastOfEveryShape(t *testing.T) {
 	tasks := opened(t, "niah", datasets.Options{Own: &datasets.NeedleOptions{Lengths: []int{1000}, Depths: []float64{50}, Trials: 1}})
 	rates := recorded(t, "h200")
 	rates.Memory = 1e12
-	for _, name := range append(models.Shapes(), "qwen3-30b-a3b,storage=fp8", "qwen3-8b,storage=fp8") {
+	for _, name := range append(models.Shapes(), "qwen3-30b-a3b,storage=fp8", "qwen3-8b,storage=fp8", "qwen3-30b-a3b,storage=q4_k", "llama-3-8b,storage=q8_0") {
 		files, err := models.OpenShape(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if files.Config.Linear.Count() > 0 {
-			continue // not on a card
-		}
-		f, err := Make(Asked{Name: "shape:" + name, Config: files.Config, DType: "auto", Rates: rates, Find: find, Tasks: tasks, Variants: grid(t, "")[:2]})
+		f, err := Make(Asked{Name: "shape:" + name, Files: files, DType: "auto", Rates: rates, Find: find, Tasks: tasks, Variants: grid(t, "")[:2]})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

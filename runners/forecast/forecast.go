@@ -23,11 +23,11 @@ import (
 
 // Asked is a job that is to be forecast.
 type Asked struct {
-	Name     string // of the model
-	Config   models.Config
+	Name     string        // of the model
+	Files    *models.Files // sizes, and how weights are stored; without a source as a device's own numbers
 	DType    string
 	Rates    Rates
-	Find     func(model string) (models.Config, error) // sizes of the models that rates were measured of
+	Find     func(model string) (*models.Files, error) // those of the models that rates were measured of
 	Tasks    []datasets.Task
 	Variants []compress.Variant
 	Price    float64 // of an hour; 0: no cost is said
@@ -101,16 +101,16 @@ func Make(a Asked) (*Forecast, error) {
 	if len(a.Variants) == 0 || a.Price < 0 || math.IsNaN(a.Price) || math.IsInf(a.Price, 0) {
 		return nil, fmt.Errorf("%d variants at a price of %v an hour: want some, and 0 or more", len(a.Variants), a.Price)
 	}
-	pace, err := a.Rates.open(func(model string) (models.Config, error) {
+	pace, err := a.Rates.open(func(model string) (*models.Files, error) {
 		if model == a.Name { // which may be a folder's name, without its path
-			return a.Config, nil
+			return a.Files, nil
 		}
 		return a.Find(model)
 	})
 	if err != nil {
 		return nil, err
 	}
-	m, err := onPaper(a.Config, a.Name, a.DType, a.Rates.Device, a.Rates.Memory)
+	m, err := onPaper(a.Files, a.Name, a.DType, a.Rates.Device, a.Rates.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +140,9 @@ func Make(a Asked) (*Forecast, error) {
 	if slices.ContainsFunc(a.Variants, func(v compress.Variant) bool { return v.Format() != nil }) {
 		f.Notes = append(f.Notes, "what making and reading codes of caches takes was not measured: a step is counted by its bytes, as of a cache in the device's own type")
 	}
+	if w := m.Device().Memory().Weights; w < m.Parameters()*int64(m.Device().Type().Size()) {
+		f.Notes = append(f.Notes, "weights stay packed as their file has them: a step is counted by those bytes, at the share of its roof that was measured of other weights")
+	}
 	if a.Rates.Choice == 0 {
 		f.Notes = append(f.Notes, "what choosing and gathering take was not measured and is left out")
 	}
@@ -148,7 +151,7 @@ func Make(a Asked) (*Forecast, error) {
 
 // volume counts the job's prompts, tokens and steps.
 func (f *Forecast) volume(a Asked, m *models.Model) (samples []sample, err error) {
-	about := datasets.Model{Name: a.Name, ContextLength: a.Config.Context}
+	about := datasets.Model{Name: a.Name, ContextLength: a.Files.Config.Context}
 	per := map[string]*Task{}
 	var lost []error // of rows
 	for _, t := range a.Tasks {
@@ -156,8 +159,8 @@ func (f *Forecast) volume(a Asked, m *models.Model) (samples []sample, err error
 	}
 	for _, p := range (&runners.Job{Tasks: a.Tasks}).Places() {
 		s := sample{tokens: p.Tokens(about), behind: p.Behind(), most: p.MaxNew()}
-		if s.tokens+s.room() > a.Config.Context {
-			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens+s.behind, s.most, a.Name, a.Config.Context)
+		if s.tokens+s.room() > a.Files.Config.Context {
+			return nil, fmt.Errorf("task %s: a prompt of %d tokens and %d new ones pass the context of %s, %d tokens", p.Task.Name(), s.tokens+s.behind, s.most, a.Name, a.Files.Config.Context)
 		}
 		t := per[p.Task.Name()]
 		for _, v := range a.Variants {

@@ -17,21 +17,17 @@ import (
 	"github.com/snapbench/snapbench/runners/speed"
 )
 
-func shape(t testing.TB, name string) models.Config {
+func shape(t testing.TB, name string) *models.Files {
 	t.Helper()
 	f, err := models.OpenShape(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.Config
+	return f
 }
 
-func find(model string) (models.Config, error) {
-	f, err := models.OpenShape(strings.TrimPrefix(model, "shape:"))
-	if err != nil {
-		return models.Config{}, err
-	}
-	return f.Config, nil
+func find(model string) (*models.Files, error) {
+	return models.OpenShape(strings.TrimPrefix(model, "shape:"))
 }
 
 func recorded(t testing.TB, card string) Rates {
@@ -116,7 +112,7 @@ func TestForecastOfWhatWasMeasured(t *testing.T) {
 		if !c.all {
 			v = v[:1]
 		}
-		f, err := Make(Asked{Name: c.model, Config: shape(t, c.model), DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: []datasets.Task{fixed{task, 64}}, Variants: v})
+		f, err := Make(Asked{Name: c.model, Files: shape(t, c.model), DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: []datasets.Task{fixed{task, 64}}, Variants: v})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +147,7 @@ func longbench(t testing.TB, limit int) []datasets.Task {
 // Counts are those of the job, memory is that of the plan, a longer job takes longer, and a dearer hour costs more; what
 // fits no card is said so.
 func TestForecast(t *testing.T) {
-	ask := Asked{Name: "shape:llama-3-8b", Config: shape(t, "llama-3-8b"), DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: longbench(t, 20), Variants: grid(t, ""), Price: 3.5}
+	ask := Asked{Name: "shape:llama-3-8b", Files: shape(t, "llama-3-8b"), DType: "auto", Rates: recorded(t, "h200"), Find: find, Tasks: longbench(t, 20), Variants: grid(t, ""), Price: 3.5}
 	f, err := Make(ask)
 	if err != nil {
 		t.Fatal(err)
@@ -186,8 +182,8 @@ func TestForecast(t *testing.T) {
 		t.Error(err)
 	}
 	for want, change := range map[string]func(*Asked){
-		"do not fit":       func(a *Asked) { a.Config, a.Rates = shape(t, "mixtral-8x7b"), recorded(t, "h100") },
-		"context":          func(a *Asked) { a.Config.Context = 700 },
+		"do not fit":       func(a *Asked) { a.Files, a.Rates = shape(t, "mixtral-8x7b"), recorded(t, "h100") },
+		"context":          func(a *Asked) { a.Files = shape(t, "llama-3-8b,context=700") },
 		"of which":         func(a *Asked) { a.Rates.Memory = 21e9 },
 		"unknown dtype":    func(a *Asked) { a.DType = "int4" },
 		"variants":         func(a *Asked) { a.Variants = nil },
@@ -220,7 +216,7 @@ func TestOnPaper(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer real.Close()
-	m, err := onPaper(files.Config, "tiny", "float32", "cuda:0", 1<<30)
+	m, err := onPaper(files, "tiny", "float32", "cuda:0", 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,11 +239,35 @@ func TestOnPaper(t *testing.T) {
 		t.Error(m.Device().Type())
 	}
 	// On a host it is the host's to the byte.
-	if m, err = onPaper(files.Config, "tiny", "auto", "cpu", 1<<30); err != nil {
+	if m, err = onPaper(files, "tiny", "auto", "cpu", 1<<30); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.Plan(v, 3000, 10, false); got.Total() != want.Total() || m.Block() != real.Block() {
 		t.Errorf("%d bytes in blocks of %d, want %d and %d", got.Total(), m.Block(), want.Total(), real.Block())
+	}
+}
+
+// Weights that a card leaves packed are counted as such, the room to unpack one too: a bfloat16 device's, no other's.
+func TestPackedOnPaper(t *testing.T) {
+	plan := func(spec, dtype string) (weights, prefill int64) {
+		m, err := onPaper(shape(t, spec), spec, dtype, "cuda:0", 200<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Device().Memory().Weights, m.Plan(grid(t, "")[:1], 4096, 10, false).Prefill
+	}
+	plain, read := plan("llama-3-8b", "bfloat16")
+	for spec, share := range map[string]float64{"llama-3-8b,storage=q8_0": 34.0 / 64, "llama-3-8b,storage=q4_k": 144.0 / 512} {
+		packed, unpacking := plan(spec, "bfloat16")
+		if got := float64(packed) / float64(plain); math.Abs(got-share) > 1e-9 {
+			t.Errorf("%s: %v of the bytes of 16 bits, want %v", spec, got, share)
+		}
+		if got, want := unpacking-read, int64(2*2*14336*4096); got < want || got > want+want/50 { // gate and up
+			t.Errorf("%s: a prefill is planned with %d bytes more, want %d for the largest weight", spec, got, want)
+		}
+		if got, _ := plan(spec, "float16"); got != plain {
+			t.Errorf("%s in float16: %d bytes, want %d", spec, got, plain)
+		}
 	}
 }
 
@@ -269,7 +289,7 @@ func TestMeasured(t *testing.T) {
 	if err != nil || r.Memory != 1e9+1e6 || len(r.Rows) != 2 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	f, err := Make(Asked{Name: "shape:tiny", Config: shape(t, "tiny"), DType: "auto", Rates: r, Find: find, Tasks: longbench(t, 2), Variants: grid(t, "")[:1]})
+	f, err := Make(Asked{Name: "shape:tiny", Files: shape(t, "tiny"), DType: "auto", Rates: r, Find: find, Tasks: longbench(t, 2), Variants: grid(t, "")[:1]})
 	if err != nil || !strings.Contains(strings.Join(f.Notes, "; "), "left out") {
 		t.Errorf("%+v, %v", f, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
+	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // paper is a device that is not there. It takes weights, counts their bytes, and says what a device says of its memory; it
@@ -39,6 +40,7 @@ var (
 	_ models.Packer        = paperCard{}
 	_ models.Mixer         = paperCard{}
 	_ models.LinearPlanner = paperCard{}
+	_ models.Unpacker      = paperCard{}
 	_ engine.Companion     = paperCard{}
 )
 
@@ -58,7 +60,7 @@ func (p paperCard) LinearBytes(tokens int, by engine.LinearAttention) int64 {
 func (p paperCard) ServesLinear(by engine.LinearAttention) error { return cuda.ServesLinear(by) }
 
 // onPaper is a model on a device of so many bytes that is not there.
-func onPaper(c models.Config, model, dtype, device string, memory int64) (*models.Model, error) {
+func onPaper(of *models.Files, model, dtype, device string, memory int64) (*models.Model, error) {
 	p := &paper{name: device, total: memory}
 	switch dtype {
 	case "auto":
@@ -78,35 +80,38 @@ func onPaper(c models.Config, model, dtype, device string, memory int64) (*model
 	if engine.OnHost(device) {
 		d = p
 	}
-	return models.Load(d, models.RandomFiles(c, model, 1), nil)
+	files := models.RandomFiles(of.Config, model, 1)
+	if of.Source != nil {
+		files.Source = of.Source
+	}
+	return models.Load(d, files, nil)
 }
 
 // sheet is a weight on paper.
 type sheet struct {
-	rows, cols int
-	bytes      int64
+	rows, cols   int
+	bytes, plain int64 // and when it is unpacked
 }
 
 func (s sheet) Rows() int    { return s.rows }
 func (s sheet) Cols() int    { return s.cols }
 func (s sheet) Bytes() int64 { return s.bytes }
 
-// LoadWeight counts FP8 and MXFP4 as they are stored, where the device multiplies by them so.
+// LoadWeight counts FP8, MXFP4 and GGUF's blocks as they are stored, by which a host multiplies.
 func (p *paper) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
 	s := sheet{cols: parts[0].Cols()}
 	for _, part := range parts {
 		s.rows += part.Rows()
 	}
-	row := s.cols * p.kind.Size()
-	if p.kind == engine.BFloat16 || engine.OnHost(p.name) {
-		switch parts[0].Storage() {
-		case engine.MXFP4:
-			row = s.cols/2 + s.cols/32
-		case engine.E4M3:
-			row = s.cols + 4*((s.cols+engine.ScaleColumns-1)/engine.ScaleColumns)
+	s.plain = int64(s.rows) * int64(s.cols) * int64(p.kind.Size())
+	s.bytes = s.plain
+	if engine.OnHost(p.name) {
+		if storage := parts[0].Storage(); storage == engine.E4M3 {
+			s.bytes = int64(s.rows) * int64(s.cols+4*((s.cols+engine.ScaleColumns-1)/engine.ScaleColumns))
+		} else if numbers, bytes := weights.BlockSize(storage); numbers > 1 && s.cols%numbers == 0 {
+			s.bytes = int64(s.rows) * int64(s.cols/numbers*bytes)
 		}
 	}
-	s.bytes = int64(s.rows) * int64(row)
 	p.held += s.bytes
 	return s, nil
 }
@@ -121,6 +126,31 @@ func (p *paper) Put(a engine.Array, x []float32) { copy(a.Buffer.([]float32), x)
 
 // Get gives them back.
 func (p *paper) Get(x []float32, a engine.Array) { copy(x, a.Buffer.([]float32)) }
+
+// LoadWeight counts what a card would hold, which leaves some storages as they are.
+func (p paperCard) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
+	w, err := p.paper.LoadWeight(parts, bias)
+	s := w.(sheet)
+	p.held -= s.bytes
+	s.bytes = cuda.WeightBytes(p.kind, parts)
+	p.held += s.bytes
+	return s, err
+}
+
+// WeightBytes is what a part takes.
+func (p paperCard) WeightBytes(part engine.Stored) int64 {
+	return cuda.WeightBytes(p.kind, []engine.Stored{part})
+}
+
+// UnpackBytes is what a product of many rows takes where the weight is packed.
+func (p paperCard) UnpackBytes(weights ...engine.Weight) int64 {
+	for _, w := range weights {
+		if s := w.(sheet); s.bytes < s.plain {
+			return cuda.UnpackBytes(len(weights), s.plain)
+		}
+	}
+	return 0
+}
 
 func (p *paper) LoadVector(v engine.Stored) (engine.Array, error) {
 	p.vectors += 4 * int64(v.Cols())

@@ -52,13 +52,22 @@ func (q Question) Answer(ctx context.Context, tasks []datasets.Task, variants []
 	if err != nil {
 		return nil, runners.Mistake(err)
 	}
-	find := func(model string) (models.Config, error) {
-		c, _, err := local.OpenConfig(ctx, model, say)
-		return c, err
+	var opened []*models.Files
+	defer func() {
+		for _, f := range opened {
+			_ = f.Close() // it was only read
+		}
+	}()
+	name := ""
+	find := func(model string) (f *models.Files, err error) {
+		if f, name, err = local.OpenConfig(ctx, model, say); err == nil {
+			opened = append(opened, f)
+		}
+		return f, err
 	}
-	c, name, err := local.OpenConfig(ctx, q.Model, say)
+	files, err := find(q.Model)
 	if err != nil {
 		return nil, err
 	}
-	return Make(Asked{Name: name, Config: c, DType: q.DType, Rates: rates, Find: find, Tasks: tasks, Variants: variants, Price: q.Price})
+	return Make(Asked{Name: name, Files: files, DType: q.DType, Rates: rates, Find: find, Tasks: tasks, Variants: variants, Price: q.Price})
 }

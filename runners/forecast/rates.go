@@ -109,7 +109,7 @@ type pace struct {
 }
 
 // open works out the shares of the roofs that measured times are.
-func (r Rates) open(find func(model string) (models.Config, error)) (*pace, error) {
+func (r Rates) open(find func(model string) (*models.Files, error)) (*pace, error) {
 	p := &pace{Rates: r}
 	opened := map[string]*models.Model{}
 	for i, row := range r.Rows {
@@ -119,9 +119,9 @@ func (r Rates) open(find func(model string) (models.Config, error)) (*pace, erro
 		key := row.Model + " " + row.DType
 		m := opened[key]
 		if m == nil {
-			c, err := find(row.Model)
+			files, err := find(row.Model)
 			if err == nil {
-				m, err = onPaper(c, row.Model, row.DType, r.Device, math.MaxInt64/4)
+				m, err = onPaper(files, row.Model, row.DType, r.Device, math.MaxInt64/4)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("rates: row %d: %w", i+1, err)
@@ -142,7 +142,7 @@ func (r Rates) open(find func(model string) (models.Config, error)) (*pace, erro
 				return nil, fmt.Errorf("rates: row %d: %w", i+1, err)
 			}
 			caches := int64(row.Batch) * m.Plan([]compress.Variant{v}, row.Length, row.NewTokens/2, false).Caches[0]
-			p.steps = append(p.steps, point{float64(row.Batch), float64(weightsRead(m, row.Batch)+caches) / r.Roofs.Bandwidth / row.StepSeconds, mixture})
+			p.steps = append(p.steps, point{float64(row.Batch), float64(stepBytes(m, row.Batch, caches)) / r.Roofs.Bandwidth / row.StepSeconds, mixture})
 			p.used = append(p.used, fmt.Sprintf("%s: a step of %d rows after %d tokens in %.3g ms", row.Model, row.Batch, row.Length, 1000*row.StepSeconds))
 		}
 	}
@@ -172,6 +172,11 @@ func weightsRead(m *models.Model, rows int) int64 {
 		bytes -= int64(m.Vocab) * int64(m.Width) * int64(d.Type().Size())
 	}
 	return bytes
+}
+
+// stepBytes are those that a step of so many rows moves, whose caches have so many.
+func stepBytes(m *models.Model, rows int, caches int64) int64 {
+	return weightsRead(m, rows) + caches + m.WrittenBytes(rows)
 }
 
 // shareAt interpolates shares of a roof, of models of the same kind where there are such, over the logarithm of the place;
@@ -207,7 +212,7 @@ func (p *pace) prefillSeconds(m *models.Model, tokens int) float64 {
 
 // stepSeconds is how long a step of rows takes whose caches have so many bytes.
 func (p *pace) stepSeconds(m *models.Model, rows int, caches int64) float64 {
-	return float64(weightsRead(m, rows)+caches) / p.Roofs.Bandwidth / shareAt(p.steps, m.Experts > 0, float64(rows))
+	return float64(stepBytes(m, rows, caches)) / p.Roofs.Bandwidth / shareAt(p.steps, m.Experts > 0, float64(rows))
 }
 
 // alike are those points that are of models of a kind, mixtures of experts or dense ones; all where there are none.

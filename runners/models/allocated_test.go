@@ -8,8 +8,8 @@ import (
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
-// TestHeldIsAllocated: what a row says that its cache holds is what the device gave out for it, to the byte, positions and the free
-// slots of a residual apart: in every format, with heads of unequal length, copies for each query head, policies that free nothing,
+// TestHeldIsAllocated: what a row says that its cache holds is what the device gave out for it, to the byte, positions, free
+// slots of residuals and the heads' alignment apart: in every format, with heads of unequal length, copies for each query head, policies that free nothing,
 // prompts within the budget, sliding layers beside full ones or alone, and states of linear attention.
 func TestHeldIsAllocated(t *testing.T) {
 	const n = 70
@@ -56,7 +56,7 @@ func TestHeldIsAllocated(t *testing.T) {
 				for _, c := range s.Caches {
 					want += c.Held(d.Type()) + c.Positions.Bytes()
 					if c.Packed != nil {
-						want += idleSlots(c)
+						want += idle(c)
 					}
 				}
 			}
@@ -67,14 +67,16 @@ func TestHeldIsAllocated(t *testing.T) {
 	}
 }
 
-// idleSlots are the bytes of the slots of residuals that hold no entry.
-func idleSlots(c engine.Cache) (bytes int64) {
+// idle are the bytes of a cache in a format that hold no entry: the free slots of residuals, and what heads' runs are filled up by, so
+// that the next begins at a multiple of engine.RunAlign.
+func idle(c engine.Cache) (bytes int64) {
 	f := c.Packed.Format
-	if f.Residual == 0 {
-		return 0
-	}
 	for _, n := range c.Len {
-		bytes += int64(f.Residual-n%f.Residual+f.Residual+1-min(n, f.Residual)) * 2 * int64(c.Size)
+		if f.Residual > 0 {
+			bytes += int64(f.Residual-n%f.Residual+f.Residual+1-min(n, f.Residual)) * 2 * int64(c.Size)
+		}
+		keys, values := f.Rooms(n, c.Size)
+		bytes += int64(-keys&(engine.RunAlign-1) + -values&(engine.RunAlign-1))
 	}
 	return bytes
 }

@@ -60,7 +60,7 @@ type Config struct {
 	Mixture
 	Linear Linear // layers with linear attention
 	// Stored is how files keep what is not in 16 bits or more: "fp8", the projections of attention and feed-forward, or "mxfp4", the
-	// experts. Weights say so themselves; this is for who has none.
+	// experts; of shapes what they were asked for. Weights say so themselves; this is for who has none. A GGUF file's is not told.
 	Stored string
 }
 

@@ -105,6 +105,11 @@ func (l Linear) StateBytes() int64 {
 	return 4 * int64(s+conv)
 }
 
+// WrittenBytes is what a decoding step of so many rows writes of states, all of which it reads, too.
+func (c Config) WrittenBytes(rows int) int64 {
+	return int64(rows) * int64(c.Linear.Count()) * c.Linear.StateBytes()
+}
+
 // parameters counts a layer's numbers without its norms and its feed-forward.
 func (l Linear) parameters(width int) int64 {
 	s := l.shape()

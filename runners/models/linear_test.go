@@ -22,6 +22,9 @@ func TestLinearBytes(t *testing.T) {
 	if per := c.CacheBytesPerToken(engine.BFloat16); per != 32<<10 || fixed != 24*(2<<20+3*8192*4) || all != fixed+16<<10*per {
 		t.Errorf("%d bytes a token, %d fixed, %d at 16K", per, fixed, all)
 	}
+	if got, want := c.WrittenBytes(5), 5*fixed; got != want {
+		t.Errorf("a step of 5 rows writes %d bytes, want %d", got, want)
+	}
 	if list := c.PolicyLayers(); len(list) != 8 || list[0] != 3 || list[7] != 31 || !c.Hybrid() || !c.Fixed(0) || c.Fixed(3) {
 		t.Errorf("policies choose in %v", list)
 	}

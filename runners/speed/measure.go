@@ -233,8 +233,8 @@ func (x *measurement) warm(ctx context.Context) error {
 	return nil
 }
 
-// stepBytes is what the middle one of the measured steps reads. Before the first step
-// the caches of all sequences have cache bytes; q is one of the sequences.
+// stepBytes is what the middle one of the measured steps reads, and what it writes of states. Before the first step the
+// caches of all sequences have cache bytes; q is one of the sequences.
 func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell) int64 {
 	element := int64(m.Device().Type().Size())
 	perToken := 0.0
@@ -246,7 +246,7 @@ func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell)
 		weights -= int64(m.Vocab) * int64(m.Width) * element
 	}
 	weights -= m.IdleExpertBytes(c.Batch)
-	return weights + cache + int64(float64(c.Batch)*perToken*float64(c.Warmup+c.MaxNew/2))
+	return weights + cache + m.WrittenBytes(c.Batch) + int64(float64(c.Batch)*perToken*float64(c.Warmup+c.MaxNew/2))
 }
 
 // Quantile returns the q-quantile of durations by nearest rank, q from 0 to 1; it is 0

@@ -55,7 +55,7 @@ func (c Cell) cost(m *models.Model, roofs Roofs) cost {
 	}
 	return cost{
 		prefill: products/roofs.Products + attention/roofs.Attention, prompts: prompts,
-		step: float64(plan.Weights+plan.Caches) / roofs.Bandwidth,
+		step: float64(plan.Weights+plan.Caches+m.WrittenBytes(c.Batch)) / roofs.Bandwidth,
 	}
 }
 

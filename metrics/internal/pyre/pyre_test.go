@@ -73,7 +73,7 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%q: %v, want %v", pattern, err, ErrSteps)
 		}
 	}
-	if d := time.Since(start); d > time.Minute {
+	if d := time.Since(start); d > 10*time.Minute {
 		t.Errorf("it took %v", d)
 	}
 	if found, err := Must(`(?:a|b)*c`, Flags{}).Find([]rune(strings.Repeat("ab", 20_000) + "c")); err != nil || len(found) != 1 {

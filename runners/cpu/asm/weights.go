@@ -215,7 +215,7 @@ func (w width) row(format, count string, rows, panels int) *row {
 	return r
 }
 
-// x loads row i's x of place k, where a multiply-add cannot broadcast it itself.
+// load loads row i's x of place k where a multiply-add cannot broadcast it itself.
 func (r *row) load(k, i int) {
 	if r.bcast != nil {
 		VBROADCASTSS(r.place(k, i), r.bcast)

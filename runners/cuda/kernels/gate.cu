@@ -1,22 +1,7 @@
 // swiglu, geglu, clamped: dst[i][j] = a(gateUp[i][j], gateUp[i][ff+j]) (engine.ActivationKind). dst (m, ff), gateUp
 // (m, 2·ff); total = m·ff. With vec, ff is a multiple of eight, and the results go to ordered, too,
 // if that is not null, in the order of matmul_wide_sm90a.cu. alpha and limit are the clamped one's.
-#include "device.h"
-
-struct SwiGLU {
-  DEVICE float operator()(float g, float u) const { return g / (1.f + exp(-g)) * u; }
-};
-struct TanhGEGLU {
-  DEVICE float operator()(float g, float u) const { return g / (1.f + exp(-g * (1.59576912f + 0.0713548163f * g * g))) * u; }
-};
-struct ClampedSwiGLU {
-  float alpha, limit;
-  DEVICE float operator()(float g, float u) const {
-    g = g > limit ? limit : g; // a NaN stays
-    u = u > limit ? limit : u < -limit ? -limit : u;
-    return g / (1.f + exp(-alpha * g)) * (u + 1.f);
-  }
-};
+#include "activation.h"
 
 template <typename T, typename Activation> DEVICE void gate(T *dst, T *ordered, const T *gateUp, i64 total, int ff, int vec, Activation join) {
   next();

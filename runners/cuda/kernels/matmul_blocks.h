@@ -20,7 +20,6 @@
 // embed: rows of a table, as bf16.
 #pragma once
 #include "matmul.h"
-#include "packed.h"
 #include "blocks.h"
 
 struct Choice { int expert, first, rows, unused; };

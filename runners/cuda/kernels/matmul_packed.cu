@@ -12,52 +12,6 @@
 #include "matmul.h"
 #include "packed.h"
 
-struct Choice { int expert, first, rows, unused; };
-struct Expert { const u8 *w; const float *bias; };
-
-template <typename W> struct Turn; // what a lane has of 128 columns of 16 rows
-
-template <> struct Turn<MXFP4> {
-  u32x4 codes[2];
-  u32 scale[2];
-  DEVICE void load(const u8 *w, const u8 *scales, const i64 (&row)[2], i64 k, i64 cols) {
-    bool in = k < cols;
-    UNROLL for (int h = 0; h < 2; h++) {
-      codes[h] = in ? stream16(w + (row[h] * cols + k) / 2) : u32x4{0, 0, 0, 0};
-      scale[h] = in ? scales[(row[h] * cols + k) / 32] : 127;
-    }
-  }
-  DEVICE void add(float (&sum)[4], const u32x4 (&x)[4]) const {
-    UNROLL for (int q = 0; q < 4; q++) {
-      mma<bf16>(sum, pair<0>(codes[0][q], scale[0]), pair<0>(codes[1][q], scale[1]), pair<1>(codes[0][q], scale[0]), pair<1>(codes[1][q], scale[1]), x[q].x, x[q].y);
-      mma<bf16>(sum, pair<2>(codes[0][q], scale[0]), pair<2>(codes[1][q], scale[1]), pair<3>(codes[0][q], scale[0]), pair<3>(codes[1][q], scale[1]), x[q].z, x[q].w);
-    }
-  }
-};
-
-template <> struct Turn<E4M3> {
-  u32x4 codes[2][2];
-  float scale[2];
-  DEVICE void load(const u8 *w, const float *scales, const i64 (&row)[2], i64 k, i64 cols) {
-    bool in = k < cols;
-    i64 across = (cols + 127) / 128, at = min(k / 128, across - 1);
-    UNROLL for (int h = 0; h < 2; h++) {
-      UNROLL for (int i = 0; i < 2; i++) codes[h][i] = in ? stream16(w + row[h] * cols + k + 16 * i) : u32x4{0, 0, 0, 0};
-      scale[h] = scales[row[h] * across + at];
-    }
-  }
-  DEVICE void add(float (&sum)[4], const u32x4 (&x)[4]) const {
-    float part[4] = {0, 0, 0, 0};
-    UNROLL for (int q = 0; q < 4; q++) {
-      UNROLL for (int i = 0; i < 2; i++) {
-        u32 a = codes[0][q / 2][q % 2 * 2 + i], b = codes[1][q / 2][q % 2 * 2 + i];
-        mma<bf16>(part, first(a), first(b), second(a), second(b), x[q][2 * i], x[q][2 * i + 1]);
-      }
-    }
-    UNROLL for (int e = 0; e < 4; e++) sum[e] = fma(scale[e / 2], part[e], sum[e]);
-  }
-};
-
 template <typename W, typename D, int MT>
 DEVICE void matmul_packed(D *dst, const bf16 *x, const u8 *w, const float *bias, int m, i64 rows, i64 cols, int add, const int *used,
                           const Choice *choices, const Expert *experts, const int *tokens) {
