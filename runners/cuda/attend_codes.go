@@ -2,6 +2,8 @@ package cuda
 
 import (
 	"fmt"
+	"math"
+	"sync"
 
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
@@ -17,7 +19,7 @@ type codeKernel struct {
 // codeKernels are the formats of keys and values that have one.
 var codeKernels = map[[2]int32]codeKernel{
 	{1, 1}: {"f16", 32, 32}, {12, 12}: {"bf16", 32, 32}, {2, 2}: {"fp8", 16, 16}, {3, 3}: {"fp8_token", 0, 0}, {4, 4}: {"int8_token", 0, 0},
-	{5, 5}: {"q8", 0, 0}, {6, 6}: {"q4", 0, 0}, {7, 7}: {"nv4", 0, 0}, {8, 8}: {"mx4", 0, 0}, {9, 9}: {"int4_token", 0, 0}, {2, 10}: {"fp8_tq4", 16, 0},
+	{5, 5}: {"q8", 0, 0}, {6, 6}: {"q4", 0, 0}, {7, 7}: {"nv4", 0, 0}, {8, 8}: {"mx4", 0, 0}, {9, 9}: {"int4_token", 0, 0}, {2, 10}: {"fp8_tq4", 16, 0}, {13, 10}: {"tq4_tq4", 0, 0}, {14, 10}: {"tq3_tq4", 0, 0}, {14, 11}: {"tq3_tq3", 0, 0},
 }
 
 // codeChoice is what decides which kernel a head gets, and so nothing beside it does.
@@ -31,6 +33,7 @@ type codeItem struct {
 	batchItem
 	scales             packScales
 	keyTurn, valueTurn int32
+	levels             [8]float32
 }
 
 // codeList are the items of a layer that one kernel takes.
@@ -80,7 +83,7 @@ func (l *layout) layCodes(c engine.Cache, s packStage, head batchHead, position,
 			l.codes[at].items = append(l.codes[at].items, codeItem{batchItem: batchItem{
 				k: s.k, v: s.v, positions: head.positions, held: head.held, position: int32(position), query: int32(query + first),
 				group: int32(count), split: int32(split), slot: int32(l.slots),
-			}, scales: s.scales, keyTurn: s.spec.keyTurn, valueTurn: s.spec.valueTurn})
+			}, scales: s.scales, keyTurn: s.spec.keyTurn, valueTurn: s.spec.valueTurn, levels: roundLevels(s.spec.levels)})
 		}
 		for g := range count {
 			l.codeParts = append(l.codeParts, batchPart{slot: int32(l.slots + g), stride: int32(count), query: int32(query + first + g), held: head.held})
@@ -88,6 +91,44 @@ func (l *layout) layCodes(c engine.Cache, s packStage, head batchHead, position,
 		l.slots += parts * count
 		l.codesShared = l.codesShared || parts > 1
 	}
+}
+
+// rounder are levels that were multiplied already.
+var rounder sync.Map
+
+// roundLevels multiplies levels by what makes them differ least from float16, in which attend_codes.cu has them: it
+// brings keys to length 1, so that their common factor does not matter.
+func roundLevels(levels [8]float32) [8]float32 {
+	if levels[0] == 0 {
+		return levels
+	}
+	if known, ok := rounder.Load(levels); ok {
+		return known.([8]float32)
+	}
+	const steps = 1 << 14
+	best, least := levels, math.Inf(1)
+	half, stored := make([]byte, 2*len(levels)), make([]float32, len(levels))
+	for i := range steps {
+		var tried [8]float32
+		for k, v := range levels {
+			tried[k] = v * (1 + float32(i)/steps)
+		}
+		if cacheformat.Half.Key.Encode(half, tried[:], len(tried), 0) != nil {
+			continue
+		}
+		cacheformat.Half.Key.Decode(stored, half, len(tried), 0)
+		most := 0.0
+		for k, v := range tried {
+			if v != 0 {
+				most = max(most, math.Abs(float64(stored[k]-v)/float64(v)))
+			}
+		}
+		if most < least {
+			best, least = tried, most
+		}
+	}
+	rounder.Store(levels, best)
+	return best
 }
 
 // codeShared is the dynamic shared memory of a block: its warps' rings, and at last their sums.

@@ -62,7 +62,7 @@ func TestEmulatedConformance(t *testing.T) {
 	}
 	long := os.Getenv("SNAPBENCH_LONG") != ""
 	// The operations with kernels for each type; the others compute in float32 for all.
-	ofType := []string{"arrays", "linear attention", "linear attention steps", "embed", "rms norm", "matmul", "matmul storages", "gate", "mixture", "matmul gate", "matmul rotate", "rotate", "attention", "window scores", "column sums", "attention rows", "attention ways", "window scores ways", "column sums ways", "attention rows ways", "batch ways", "row norms", "weighted rows", "row dots", "gather", "batch", "packed caches", "company"}
+	ofType := []string{"arrays", "linear attention", "linear attention steps", "embed", "rms norm", "matmul", "matmul storages", "gate", "mixture", "matmul gate", "matmul rotate", "rotate", "attention", "window scores", "column sums", "attention rows", "attention ways", "window scores ways", "column sums ways", "attention rows ways", "batch ways", "row norms", "weighted rows", "row dots", "gather", "batch", "packed caches", "packed caches ways", "company"}
 	var mu sync.Mutex
 	launched := map[string]int{}
 	t.Run("cards", func(t *testing.T) {

@@ -2,9 +2,11 @@ package cuda
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
 // ragged makes sequences of one layer without a card: their lengths matter, not the
@@ -123,5 +125,102 @@ func BenchmarkLayOut(b *testing.B) {
 				l.layOut(d, s, 0, h, true)
 			}
 		})
+	}
+}
+
+// TestLayCodes: at every length each key of a query head whose cache holds codes is in exactly one item
+// of attend_codes.cu, and no two items have the same place for their results.
+func TestLayCodes(t *testing.T) {
+	d := &Device{kind: engine.BFloat16}
+	const room = 70
+	format, err := cacheformat.Get("q4_0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []engine.Heads{{Query: 32, KV: 8, Size: 128}, {Query: 24, KV: 2, Size: 64}} {
+		s := ragged(d, h, room, same32(h.KV, 1), same32(h.KV, 2000), same32(h.Query, 700), same32(h.KV, 9000))
+		for i := range s {
+			c := &s[i].Caches[0]
+			packed, keys, values, _ := c.Pack(format, nil, room)
+			packed.K = engine.Array{Type: engine.Uint8, Len: keys, Buffer: &buffer{address: 1 << 20, device: d}}
+			packed.V = engine.Array{Type: engine.Uint8, Len: values, Buffer: &buffer{address: 1 << 30, device: d}}
+			*c = packed
+		}
+		var l layout
+		l.layOut(d, s, 0, h, true)
+		for _, now := range []int{0, room - 1} {
+			taken, keys := map[int32]bool{}, map[int32]int{}
+			for _, list := range l.codes {
+				for _, i := range list.items {
+					if list.few != (i.group <= 4) || i.group > maxGroup {
+						t.Fatalf("%+v: an item of %d query heads, few: %t", h, i.group, list.few)
+					}
+					length := int(i.held) + now + 1
+					parts, units := codeParts(length), blocks(length, codeUnit)
+					first := func(split int) int { return (split*(units/parts) + min(split, units%parts)) * codeUnit }
+					begin, end := first(int(i.split)), min(first(int(i.split)+1), length)
+					if begin >= length {
+						continue
+					}
+					for g := range i.group {
+						slot := i.slot + i.split*i.group + g
+						if taken[slot] || int(slot) >= l.slots {
+							t.Fatalf("%+v: place %d of %d is taken twice or not there", h, slot, l.slots)
+						}
+						taken[slot] = true
+						keys[i.query+g] += end - begin
+					}
+				}
+			}
+			if len(l.codeParts) != len(s)*h.Query {
+				t.Fatalf("%+v: %d parts for %d rows", h, len(l.codeParts), len(s))
+			}
+			for _, p := range l.codeParts {
+				length := int(p.held) + now + 1
+				if keys[p.query] != length {
+					t.Errorf("%+v: query head %d has %d of %d keys", h, p.query, keys[p.query], length)
+				}
+				for split := range codeParts(length) {
+					if !taken[p.slot+int32(split)*p.stride] {
+						t.Errorf("%+v: query head %d lacks split %d", h, p.query, split)
+					}
+				}
+			}
+		}
+	}
+	for n, before := 1, 0; n < 70000; n++ {
+		parts := codeParts(n)
+		if units := blocks(n, codeUnit); parts < before || parts > units {
+			t.Fatalf("%d keys: %d items of %d units (%d for one key fewer)", n, parts, units, before)
+		}
+		before = parts
+	}
+}
+
+// TestRoundLevels: TurboQuant's levels keep their proportions, and are within 2^-13 of float16, which rounds by up to 2^-11.
+func TestRoundLevels(t *testing.T) {
+	for _, name := range []string{"tq_4bit_nc", "tq_3bit_nc"} {
+		f, err := cacheformat.Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, size := range []int{64, 128} {
+			levels := specOf(f, size).levels
+			rounded := roundLevels(levels)
+			for k, v := range rounded {
+				half := []float32{0}
+				bytes := make([]byte, 2)
+				if err := cacheformat.Half.Key.Encode(bytes, []float32{v}, 1, 0); err != nil {
+					t.Fatal(err)
+				}
+				cacheformat.Half.Key.Decode(half, bytes, 1, 0)
+				if off := math.Abs(float64(half[0] - v)); off > 0x1p-13*float64(v) {
+					t.Errorf("%s, heads of %d: level %d is %v, in float16 %v", name, size, k, v, half[0])
+				}
+				if off := math.Abs(float64(v)*float64(levels[0]) - float64(levels[k])*float64(rounded[0])); off > 0x1p-22*float64(v) {
+					t.Errorf("%s, heads of %d: level %d is %v, the first %v, of %v and %v", name, size, k, v, rounded[0], levels[k], levels[0])
+				}
+			}
+		}
 	}
 }

@@ -4,7 +4,7 @@
 // fills ahead with the codes as they are; codes become operands in registers (codes.h).
 //
 // Queries and powers are two numbers of the operands' type each, high and low: 16 bits of
-// precision in bfloat16, 22 in float16, which formats of float16 have. The low halves of queries are the
+// precision in bfloat16, 22 in float16, which formats of float16 and TurboQuant's levels have. The low halves of queries are the
 // rows 8 to 15 of the product, which cost nothing; those of powers are columns 4 to 7 for up to four
 // query heads, else a product of their own. So sums are as of float32 queries and powers but for 2^-17.
 // A share depends on the head's own length alone, so a row's bits do not depend on the other rows.
@@ -17,6 +17,7 @@ struct Codes {
   Item item;
   float keyScale, valueScale;
   int keyTurn, valueTurn;
+  float levels[8];
 };
 struct Part { // one query head of a row: split s of its head left slot + s·stride
   int slot, stride, query, held;
@@ -80,7 +81,7 @@ template <typename F, int D, int N> DEVICE void scales_of(float (&by)[N], const 
 alignas(128) extern __shared__ u8 dynamic[]; // rings; at last sums (warps, 8, D)
 
 // few: at most four query heads.
-template <typename M, typename K, typename V, int D, bool few>
+template <typename MK, typename MV, typename K, typename V, int D, bool few>
 DEVICE void attend(void *out, const void *q, int half, const Codes *items, const int *steps, float *partial, float *state,
                    int window, float scale, float cap, const float *sinks, int heads) {
   const int STEPS = D / 16, most = 8, stages = K::size == 2 * D ? 2 : 3;
@@ -123,12 +124,13 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, const
   for (int i = 0; i < item.group; i++) turn(turned[i], D, codes.keyTurn, false);
   int g = lane() >> 2, t = lane() & 3, own = few ? g % 4 : g;
   u32 query[STEPS][4]; // rows g and g+8
+  const K format(codes.levels);
   float units = scale;
   {
     const float *x = turned[own];
     bool there = own < item.group;
     float unit = 1.f;
-    if constexpr (__is_same(M, f16)) { // a power of two keeps float16 in its range
+    if constexpr (__is_same(MK, f16)) { // a power of two keeps float16 in its range
       float high = 0.f;
       UNROLL for (int s = 0; s < STEPS; s++) UNROLL for (int j = 0; j < 4; j++) high = max(high, there ? magnitude(x[K::channel(s, t, j)]) : 0.f);
       high = max(high, shuffle_xor(high, 1));
@@ -139,8 +141,8 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, const
     UNROLL for (int s = 0; s < STEPS; s++)
       UNROLL for (int j = 0; j < 2; j++) {
         float a = there ? x[K::channel(s, t, 2 * j)] * unit : 0.f, b = there ? x[K::channel(s, t, 2 * j + 1)] * unit : 0.f;
-        u32 w = pack<M>(a, b);
-        query[s][2 * j] = w, query[s][2 * j + 1] = pack<M>(a - low<M>(w), b - high<M>(w));
+        u32 w = pack<MK>(a, b);
+        query[s][2 * j] = w, query[s][2 * j + 1] = pack<MK>(a - low<MK>(w), b - high<MK>(w));
       }
   }
 
@@ -164,11 +166,15 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, const
       float by[2][D / keyBlock];
       UNROLL for (int e = 0; e < 2; e++) scales_of<K, D>(by[e], ks, keys, 8 * j + 2 * t + e, codes.keyScale);
       UNROLL for (int b = 0; b < D / keyBlock; b++) {
-        float c[4] = {0, 0, 0, 0};
+        float c[4] = {0, 0, 0, 0}, squares[4] = {0, 0, 0, 0};
         UNROLL for (int s = b * keyBlock / 16; s < (b + 1) * keyBlock / 16; s++) {
           u32 w[2];
-          K::keys(w, keys + (8 * j + g) * keyPitch, s, t);
-          multiply<M>(c, query[s][0], query[s][1], query[s][2], query[s][3], w[0], w[1]);
+          format.keys(w, keys + (8 * j + g) * keyPitch, s, t);
+          if constexpr (K::unit) multiply<MK>(squares, w[0], 0, w[1], 0, w[0], w[1]);
+          multiply<MK>(c, query[s][0], query[s][1], query[s][2], query[s][3], w[0], w[1]);
+        }
+        if constexpr (K::unit) { // the square of key 2t+e is the product of the key with itself, which one lane has
+          UNROLL for (int e = 0; e < 2; e++) by[e][0] *= 1.f / sqrt(from_lane(squares[e], 4 * (2 * t + e) + t) + 1e-16f);
         }
         UNROLL for (int e = 0; e < 2; e++) x[j][e] = fma(by[e][b], c[e] + c[2 + e], x[j][e]);
       }
@@ -207,15 +213,15 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, const
       u32 power[2], rest[2];
       UNROLL for (int k = 0; k < 2; k++) {
         float a = x[k][0] * by[2 * k][b], c = x[k][1] * by[2 * k + 1][b];
-        power[k] = pack<M>(a, c);
-        rest[k] = pack<M>(a - low<M>(power[k]), c - high<M>(power[k]));
+        power[k] = pack<MV>(a, c);
+        rest[k] = pack<MV>(a - low<MV>(power[k]), c - high<MV>(power[k]));
         if (few && g >= 4) power[k] = rest[k];
       }
       UNROLL for (int i = b * valueBlock / 16; i < (b + 1) * valueBlock / 16; i++) {
         u32 a[4];
         V::values(a, rows, i, g);
-        multiply<M>(O[i], a[0], a[1], a[2], a[3], power[0], power[1]);
-        if (!few) multiply<M>(O[i], a[0], a[1], a[2], a[3], rest[0], rest[1]);
+        multiply<MV>(O[i], a[0], a[1], a[2], a[3], power[0], power[1]);
+        if (!few) multiply<MV>(O[i], a[0], a[1], a[2], a[3], rest[0], rest[1]);
       }
     }
     sync_warp(); // all have read the tile
@@ -294,21 +300,24 @@ KERNEL attend_codes_join(void *out, int half, const Part *parts, const int *step
   else from_float(((bf16 *)out)[to], sum / all);
 }
 
-#define ONE(M, K, V, D, name, few) \
+#define ONE(MK, MV, K, V, D, name, few) \
   KERNEL __launch_bounds__(256, K<D>::size == 2 * D ? 1 : 2) attend_codes_##name(void *out, const void *q, int half, const Codes *items, \
       const int *steps, float *partial, float *state, int window, float scale, float cap, const float *sinks, int heads) { \
-    attend<M, K<D>, V<D>, D, few>(out, q, half, items, steps, partial, state, window, scale, cap, sinks, heads); \
+    attend<MK, MV, K<D>, V<D>, D, few>(out, q, half, items, steps, partial, state, window, scale, cap, sinks, heads); \
   }
-#define INSTANCE(M, K, V, name) \
-  ONE(M, K, V, 64, name##_64_few, true) ONE(M, K, V, 128, name##_128_few, true) ONE(M, K, V, 64, name##_64, false) ONE(M, K, V, 128, name##_128, false)
-INSTANCE(f16, Halves, Halves, f16)
-INSTANCE(bf16, Halves, Halves, bf16)
-INSTANCE(bf16, FP8, FP8, fp8)
-INSTANCE(bf16, FP8Token, FP8Token, fp8_token)
-INSTANCE(bf16, Int8Token, Int8Token, int8_token)
-INSTANCE(bf16, Q8, Q8, q8)
-INSTANCE(bf16, Q4, Q4, q4)
-INSTANCE(bf16, NV4, NV4, nv4)
-INSTANCE(bf16, MX4, MX4, mx4)
-INSTANCE(bf16, Int4Token, Int4Token, int4_token)
-INSTANCE(bf16, FP8, TQ4, fp8_tq4)
+#define INSTANCE(MK, MV, K, V, name) \
+  ONE(MK, MV, K, V, 64, name##_64_few, true) ONE(MK, MV, K, V, 128, name##_128_few, true) ONE(MK, MV, K, V, 64, name##_64, false) ONE(MK, MV, K, V, 128, name##_128, false)
+INSTANCE(f16, f16, Halves, Halves, f16)
+INSTANCE(bf16, bf16, Halves, Halves, bf16)
+INSTANCE(bf16, bf16, FP8, FP8, fp8)
+INSTANCE(bf16, bf16, FP8Token, FP8Token, fp8_token)
+INSTANCE(bf16, bf16, Int8Token, Int8Token, int8_token)
+INSTANCE(bf16, bf16, Q8, Q8, q8)
+INSTANCE(bf16, bf16, Q4, Q4, q4)
+INSTANCE(bf16, bf16, NV4, NV4, nv4)
+INSTANCE(bf16, bf16, MX4, MX4, mx4)
+INSTANCE(bf16, bf16, Int4Token, Int4Token, int4_token)
+INSTANCE(bf16, bf16, FP8, TQ4, fp8_tq4)
+INSTANCE(f16, bf16, TQKey4, TQ4, tq4_tq4)
+INSTANCE(f16, bf16, TQKey3, TQ4, tq3_tq4)
+INSTANCE(f16, bf16, TQKey3, TQ3, tq3_tq3)

@@ -4,8 +4,8 @@
 // has the same channels of four keys, which out() names.
 //
 // A word holds two codes, in the low bits of its halves, and becomes two bfloat16 that are exactly
-// what the codes stand for; scales are multiplied in float32 with what comes out. Each number costs 1.1
-// to 2.5 instructions.
+// what the codes stand for; scales are multiplied in float32 with what comes out. A number costs 1.4
+// to 2.5 instructions, a level of TurboQuant 4.
 #pragma once
 #include "formats.h"
 
@@ -28,8 +28,15 @@ DEVICE u32 low_halves(u32 a, u32 b) { return (u32)__nvvm_prmt(a, b, 0x5410); }
 DEVICE u32 high_halves(u32 a, u32 b) { return (u32)__nvvm_prmt(a, b, 0x7632); }
 DEVICE u32 word2(const u8 *p) { return low_halves(*(const u16 *)p, *(const u16 *)(p + 2)); }
 
+// Codes of three bits, one after the other, become codes of four: of four in either half of a word.
+DEVICE u32 widened(u32 w) {
+  w = (w & 0x003f003fu) | (w & 0x0fc00fc0u) << 2;
+  return (w & 0x07070707u) | (w & 0x38383838u) << 1;
+}
+
 // What a struct has: `block` numbers that share a scale (0: all of them), pad bytes between rows in
-// shared memory, so that the lanes' banks differ; whether a minimum is added to products; and
+// shared memory, so that the lanes' banks differ; whether a minimum is added to products, whether keys are to be
+// brought to length 1; and
 //   keys(b, row, s, t)        step s of 16 channels of a key, lane t's four
 //   channel(s, t, j)          which these are
 //   values(a, rows, i, g)     tile i of 16 channels of four keys, lane g's two of each
@@ -37,7 +44,8 @@ DEVICE u32 word2(const u8 *p) { return low_halves(*(const u16 *)p, *(const u16 *
 //   scale(row, i, calibrated) of block i; low(row, i) is its minimum
 template <int D> struct Halves {
   static const int block = 0, pad = 32, size = 2 * D;
-  static const bool minimum = false;
+  static const bool minimum = false, unit = false;
+  DEVICE Halves(const float *) {}
   DEVICE static int channel(int s, int t, int j) { return 16 * s + 4 * t + j; }
   DEVICE static int out(int i, int g, int h) { return 16 * i + 2 * g + h; }
   DEVICE static void keys(u32 (&b)[2], const u8 *row, int s, int t) {
@@ -55,7 +63,8 @@ template <int D> struct Halves {
 
 // A byte a number. Word i of four is at place(i).
 template <int D, typename Format> struct Bytes {
-  static const bool minimum = false;
+  static const bool minimum = false, unit = false;
+  DEVICE Bytes(const float *) {}
   DEVICE static int word_of(int s, int t) { return Format::block == 32 || Format::pad ? 4 * s + t : t * (D / 16) + s; }
   DEVICE static int channel(int s, int t, int j) { return 4 * word_of(s, t) + j % 2 * 2 + j / 2; }
   DEVICE static int out(int i, int g, int h) { return i / 2 * 32 + 4 * g + i % 2 * 2 + h; }
@@ -74,24 +83,28 @@ template <int D, typename Format> struct Bytes {
   DEVICE static float low(const u8 *, int) { return 0.f; }
 };
 template <int D> struct FP8 : Bytes<D, FP8<D>> {
+  using Bytes<D, FP8<D>>::Bytes;
   static const int block = 0, pad = 16, size = D;
   DEVICE static u32 word(const u8 *row, int i) { return word4(row + 4 * i); }
   DEVICE static u32 number(u32 w) { return floats8(w); }
   DEVICE static float scale(const u8 *, int, float calibrated) { return calibrated; }
 };
 template <int D> struct FP8Token : Bytes<D, FP8Token<D>> {
+  using Bytes<D, FP8Token<D>>::Bytes;
   static const int block = 0, pad = 0, size = D + 4;
   DEVICE static u32 word(const u8 *row, int i) { return word4(row + 4 * i); }
   DEVICE static u32 number(u32 w) { return floats8(w); }
   DEVICE static float scale(const u8 *row, int, float) { return *(const float *)(row + D); }
 };
 template <int D> struct Int8Token : Bytes<D, Int8Token<D>> {
+  using Bytes<D, Int8Token<D>>::Bytes;
   static const int block = 0, pad = 0, size = D + 4;
   DEVICE static u32 word(const u8 *row, int i) { return word4(row + 4 * i); }
   DEVICE static u32 number(u32 w) { return bytes(w); }
   DEVICE static float scale(const u8 *row, int, float) { return *(const float *)(row + D); }
 };
 template <int D> struct Q8 : Bytes<D, Q8<D>> {
+  using Bytes<D, Q8<D>>::Bytes;
   static const int block = 32, pad = 0, size = D / 32 * 34;
   DEVICE static u32 word(const u8 *row, int i) { return word2(row + i / 8 * 34 + 2 + i % 8 * 4); }
   DEVICE static u32 number(u32 w) { return bytes(w); }
@@ -100,7 +113,8 @@ template <int D> struct Q8 : Bytes<D, Q8<D>> {
 
 // Half a byte a number. Block i of 32 has its 16 bytes of codes at Format::codes(row, i).
 template <int D, typename Format> struct Nibbles { // the earlier of two numbers low
-  static const bool minimum = false;
+  static const bool minimum = false, unit = false;
+  DEVICE Nibbles(const float *) {}
   DEVICE static int channel(int s, int t, int j) { return s / 2 * 32 + 8 * t + s % 2 * 2 + j % 2 * 4 + j / 2; }
   DEVICE static int out(int i, int g, int h) { return i / 2 * 32 + 4 * g + i % 2 * 2 + h; }
   DEVICE static void keys(u32 (&b)[2], const u8 *row, int s, int t) {
@@ -109,19 +123,20 @@ template <int D, typename Format> struct Nibbles { // the earlier of two numbers
   }
   DEVICE static void values(u32 (&a)[4], const u8 *const (&rows)[4], int i, int g) {
     u32 w[4], z[4];
-    UNROLL for (int k = 0; k < 4; k++) w[k] = Format::half(Format::codes(rows[k], i / 2) + 2 * g), z[k] = Format::zero(rows[k]);
+    UNROLL for (int k = 0; k < 4; k++) w[k] = Format::four(rows[k], i / 2, g), z[k] = Format::zero(rows[k]);
     UNROLL for (int k = 0; k < 2; k++) {
       u32 v = low_halves(w[2 * k], w[2 * k + 1]) >> i % 2 * 8, both = low_halves(z[2 * k], z[2 * k + 1]);
       a[2 * k] = Format::number(v, both), a[2 * k + 1] = Format::number(v >> 4, both);
     }
   }
   DEVICE static u32 word(const u8 *p) { return word4(p); }
-  DEVICE static u32 half(const u8 *p) { return *(const u16 *)p; }
+  DEVICE static u32 four(const u8 *row, int i, int g) { return *(const u16 *)(Format::codes(row, i) + 2 * g); } // codes of block i from 4g on
   DEVICE static u32 zero(const u8 *) { return 0xc300c300u; }
   DEVICE static u32 number(u32 w, u32 z) { return nibbles(w, z); }
   DEVICE static float low(const u8 *, int) { return 0.f; }
 };
 template <int D> struct Q4 : Nibbles<D, Q4<D>> { // halves of a block, not pairs, share a byte
+  using Nibbles<D, Q4<D>>::Nibbles;
   static const int block = 32, pad = 0, size = D / 32 * 18;
   DEVICE static int channel(int s, int t, int j) { return s / 2 * 32 + 4 * t + s % 2 * 16 + j % 2 * 2 + j / 2; }
   DEVICE static int out(int i, int g, int h) { return i / 2 * 32 + 2 * g + i % 2 + 16 * h; }
@@ -134,16 +149,21 @@ template <int D> struct Q4 : Nibbles<D, Q4<D>> { // halves of a block, not pairs
   DEVICE static float scale(const u8 *row, int i, float) { return to_float(*(const f16 *)(row + 18 * i)); }
 };
 template <int D> struct Int4Token : Nibbles<D, Int4Token<D>> {
+  using Nibbles<D, Int4Token<D>>::Nibbles;
   static const int block = 0, pad = 0, size = D / 2 + 4;
   DEVICE static const u8 *codes(const u8 *row, int i) { return row + 16 * i; }
   DEVICE static u32 zero(const u8 *row) { return 0xc300c300u + (*(const u32 *)(row + D / 2) & 15) * 0x00010001u; }
   DEVICE static float scale(const u8 *row, int, float) { return bits_float(*(const u32 *)(row + D / 2) & ~15u); }
 };
 template <int D> struct MX4 : Nibbles<D, MX4<D>> {
+  using Nibbles<D, MX4<D>>::Nibbles;
   static const int block = 32, pad = 0, size = D / 32 * 17;
   DEVICE static const u8 *codes(const u8 *row, int i) { return row + 17 * i; }
   DEVICE static u32 word(const u8 *p) { return word1(p); }
-  DEVICE static u32 half(const u8 *p) { return (u32)p[0] | (u32)p[1] << 8; }
+  DEVICE static u32 four(const u8 *row, int i, int g) {
+    const u8 *p = row + 17 * i + 2 * g;
+    return (u32)p[0] | (u32)p[1] << 8;
+  }
   DEVICE static u32 number(u32 w, u32) { return floats4(w); }
   DEVICE static float scale(const u8 *row, int i, float) { return power(row[17 * i + 16]); }
 };
@@ -154,9 +174,56 @@ template <int D> struct TQ4 : Nibbles<D, TQ4<D>> {
   DEVICE static float scale(const u8 *row, int, float) { return to_float(*(const f16 *)(row + D / 2)); }
   DEVICE static float low(const u8 *row, int) { return to_float(*(const f16 *)(row + D / 2 + 2)); }
 };
+template <int D> struct TQ3 : Nibbles<D, TQ3<D>> {
+  static const int block = 0, pad = 0, size = D / 8 * 3 + 4;
+  static const bool minimum = true;
+  DEVICE static u32 four(const u8 *row, int i, int g) {
+    const u8 *p = row + 12 * i + 3 * g / 2;
+    return widened(((u32)p[0] | (u32)p[1] << 8) >> g % 2 * 4 & 0xfff);
+  }
+  DEVICE static float scale(const u8 *row, int, float) { return to_float(*(const f16 *)(row + D / 8 * 3)); }
+  DEVICE static float low(const u8 *row, int) { return to_float(*(const f16 *)(row + D / 8 * 3 + 2)); }
+};
+// TurboQuant's keys in b bits: levels as float16, whose two bytes are looked up among eight by prmt. They
+// are yet to be brought to length 1 (unit), the scale is the key's length.
+template <int D, int b> struct TQKey {
+  static const int block = 0, pad = 0, size = D * b / 8 + 2;
+  static const bool unit = true;
+  u32 lows[2], highs[2]; // bytes of the levels above zero
+  DEVICE TQKey(const float *levels) {
+    UNROLL for (int k = 0; k < 2; k++) {
+      lows[k] = highs[k] = 0;
+      UNROLL for (int i = 0; i < 4; i++) {
+        u32 h = b == 4 || k == 0 ? to_half(levels[4 * k + i]) : 0;
+        lows[k] |= (h & 255) << 8 * i, highs[k] |= (h >> 8) << 8 * i;
+      }
+    }
+  }
+  DEVICE static int channel(int s, int t, int j) { return s / 2 * 32 + 8 * t + s % 2 * 4 + j; }
+  DEVICE void keys(u32 (&to)[2], const u8 *row, int s, int t) const {
+    u32 w, below; // eight codes; the highest bit of those below zero
+    if (b == 4) {
+      w = word2(row + s / 2 * 16 + 4 * t), below = ~w & 0x88888888u;
+      w = (w ^ (below - (below >> 3))) & 0x77777777u;
+    } else {
+      w = word1(row + s / 2 * 12 + 3 * t);
+      w = widened((w & 0xfff) | (w & 0xfff000) << 4), below = ~w & 0x44444444u;
+      w = (w ^ (below - (below >> 2))) & 0x33333333u, below <<= 1;
+    }
+    int first = s % 2 * 16;
+    u32 low = (u32)__nvvm_prmt(lows[0], lows[1], w >> first), high = (u32)__nvvm_prmt(highs[0], highs[1], w >> first);
+    below >>= first;
+    to[0] = (u32)__nvvm_prmt(low, high, 0x5140) | (below << 12 & 0x8000u) | (below << 24 & 0x80000000u);
+    to[1] = (u32)__nvvm_prmt(low, high, 0x7362) | (below << 4 & 0x8000u) | (below << 16 & 0x80000000u);
+  }
+  DEVICE static float scale(const u8 *row, int, float) { return to_float(*(const f16 *)(row + D * b / 8)); }
+};
+template <int D> struct TQKey4 : TQKey<D, 4> { using TQKey<D, 4>::TQKey; };
+template <int D> struct TQKey3 : TQKey<D, 3> { using TQKey<D, 3>::TQKey; };
 template <int D> struct NV4 { // blocks of 16, their scales behind all codes
   static const int block = 16, pad = 0, size = D / 16 * 9;
-  static const bool minimum = false;
+  static const bool minimum = false, unit = false;
+  DEVICE NV4(const float *) {}
   DEVICE static int channel(int s, int t, int j) { return 16 * s + 4 * t + j % 2 * 2 + j / 2; }
   DEVICE static int out(int i, int g, int h) { return 16 * i + 2 * g + h; }
   DEVICE static void keys(u32 (&b)[2], const u8 *row, int s, int t) {

@@ -5,7 +5,7 @@
 #pragma once
 #include "device.h"
 
-// The formats of keys or of values, numbered as in packedcache.go.
+// The formats of keys or of values, numbered as in packedformat.go.
 const int formatF16 = 1, formatFP8 = 2, formatFP8Token = 3, formatInt8Token = 4, formatQ8 = 5, formatQ4 = 6, formatNV4 = 7, formatMX4 = 8, formatInt4Token = 9,
           formatTQ4 = 10, formatTQ3 = 11, formatBF16 = 12, formatTQKey4 = 13, formatTQKey3 = 14, formatKIVI4 = 15, formatKIVI2 = 16, formatChannels4 = 17, formatChannels2 = 18;
 
