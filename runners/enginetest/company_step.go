@@ -78,8 +78,8 @@ func companySteps(t *testing.T, d engine.Device, open func(t *testing.T) *bench)
 		}
 		const width = 40
 		b := open(t)
-		by, weights := b.linear(2, 4, 8, 16, 4)
-		by = weights(func(p *pair) engine.Array { return p.dev })
+		_, weights := b.linear(2, 4, 8, 16, 4)
+		by := weights(func(p *pair) engine.Array { return p.dev })
 		given := b.all
 		b.all = nil // release must not free them
 		states, last := by.StateLen()
