@@ -197,3 +197,4 @@ template <typename T> DEVICE void multiply(float (&c)[4], u32 a0, u32 a1, u32 a2
   }
 MULTIPLY(bf16, "bf16")
 MULTIPLY(f16, "f16")
+#undef MULTIPLY
