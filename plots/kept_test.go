@@ -162,7 +162,7 @@ func TestKeptInABrowser(t *testing.T) {
 		location.hash = "#samples?sample=" + none; await later(300);
 		out.absent = card().textContent;
 		out.hacked = document.documentElement.dataset.hacked || document.body.dataset.hacked || "";
-	`), &got, "--window-size=1280,900", "--virtual-time-budget=30000")
+	`), &got, "--window-size=1280,900")
 	if got.Error != "" || got.Around != "the number" || got.Panes != 2 || got.Layers != 3 || got.Same != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -206,7 +206,7 @@ func TestKeptOnAPhone(t *testing.T) {
 		const page = inner.getElementById("page");
 		out.wide = page.scrollWidth - page.clientWidth;
 		out.there = page.clientWidth;
-	`), &got, "--virtual-time-budget=30000", "--allow-file-access-from-files")
+	`), &got, "--allow-file-access-from-files")
 	if got.Error != "" || got.Panes != 1 || got.Wide > 0 || got.There > 390 || got.There < 300 {
 		t.Errorf("%+v", got)
 	}
@@ -222,7 +222,7 @@ func TestKeptIsAccessible(t *testing.T) {
 	for name, flags := range map[string][]string{"light": nil, "dark": {"--blink-settings=preferredColorScheme=0"}} {
 		var got axeFindings
 		look := strings.Replace(lookWithAxe, "axe.run(document", `axe.run(document.querySelector(".kept")`, 1)
-		inBrowser(t, browser, useful(page, "await later(300);"+look), &got, append(flags, fmt.Sprintf("#samples?sample=%d", short), "--window-size=1280,900", "--virtual-time-budget=60000")...)
+		inBrowser(t, browser, useful(page, "await later(300);"+look), &got, append(flags, fmt.Sprintf("#samples?sample=%d", short), "--window-size=1280,900")...)
 		if got.Error != "" || len(got.Found) > 0 || got.Passes < 5 {
 			t.Errorf("%s: %s %d passes, and\n%s", name, got.Error, got.Passes, strings.Join(got.Found, "\n"))
 		}

@@ -202,7 +202,7 @@ func TestServeUnfinished(t *testing.T) {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 	}
 	if set, err := results.Read(filepath.Join(w.dir, "run")); err != nil || !set.Partial || len(set.Rows) != 3 {
-		t.Errorf("%d rows, %v", len(set.Rows), err)
+		t.Errorf("%d rows, %v: %+v\n%s", len(set.Rows), err, set.Rows, stderr)
 	}
 	if err := os.WriteFile(filepath.Join(w.dir, "cured"), nil, 0o644); err != nil {
 		t.Fatal(err)

@@ -10,11 +10,11 @@ import (
 
 // Guard returns a server's runners as ones that know when its process has ended: what
 // was asked then, and is asked later, has the end as its error, with what the log says
-// last.
-func (p *Process) Guard(team []runners.Runner) []runners.Runner {
+// last; or, with endsRun, the run ends with that error, and nothing is said of what was in hand.
+func (p *Process) Guard(team []runners.Runner, endsRun bool) []runners.Runner {
 	list := make([]runners.Runner, len(team))
 	for i, r := range team {
-		list[i] = &guarded{r, p}
+		list[i] = &guarded{r, p, endsRun}
 	}
 	return list
 }
@@ -22,6 +22,7 @@ func (p *Process) Guard(team []runners.Runner) []runners.Runner {
 type guarded struct {
 	runners.Runner
 	process *Process
+	endsRun bool
 }
 
 // Run asks the server while it runs.
@@ -31,7 +32,7 @@ func (g *guarded) Run(ctx context.Context, work runners.Work) error {
 
 func (g *guarded) answer(ctx context.Context, q runners.Request) ([]runners.Completion, error) {
 	if died := g.process.Died(); died != nil {
-		return failed(q, died), nil
+		return g.lost(q, died)
 	}
 	asking, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -56,8 +57,8 @@ func (g *guarded) answer(ctx context.Context, q runners.Request) ([]runners.Comp
 		return nil, err
 	case died == nil:
 		return out[0], nil
-	case err != nil:
-		return failed(q, died), nil
+	case err != nil || g.endsRun:
+		return g.lost(q, died)
 	}
 	for k := range out[0] {
 		if wrong(out[0][k]) {
@@ -65,6 +66,14 @@ func (g *guarded) answer(ctx context.Context, q runners.Request) ([]runners.Comp
 		}
 	}
 	return out[0], nil
+}
+
+// lost is what becomes of a request that the server's end left without an answer.
+func (g *guarded) lost(q runners.Request, died *DiedError) ([]runners.Completion, error) {
+	if g.endsRun {
+		return nil, died
+	}
+	return failed(q, died), nil
 }
 
 // dying returns why the server ended, where what went wrong was its end: a connection

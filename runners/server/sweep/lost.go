@@ -25,9 +25,11 @@ type lossError struct{ error }
 func (e lossError) Unwrap() error { return e.error }
 
 // died returns the end of the server that ended a context; nil where another did.
-func died(ctx context.Context) error {
+func died(ctx context.Context) error { return diedIn(context.Cause(ctx)) }
+
+func diedIn(err error) error {
 	var died *process.DiedError
-	if errors.As(context.Cause(ctx), &died) {
+	if errors.As(err, &died) {
 		return died
 	}
 	return nil

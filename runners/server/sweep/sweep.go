@@ -146,9 +146,11 @@ func (r *round) one(ctx context.Context, one Setting) (err error) {
 	o := r.Server
 	o.Settings, o.Trail = one.Values, r.trail
 	o.Baseline = one.Variant.String() == r.job.Variants[0].String() && r.Along == ""
+	// Without a tokenizer no prompt can be made when the server is gone, and a sample that was not made is no row.
+	alone := r.Server.Tokenizer == nil
 	asking, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	guard := func(team []runners.Runner) []runners.Runner { return team }
+	guard := func(team []runners.Runner, _ bool) []runners.Runner { return team }
 	if r.Command != nil {
 		began := time.Now()
 		p, err := process.Start(ctx, process.Options{
@@ -161,7 +163,7 @@ func (r *round) one(ctx context.Context, one Setting) (err error) {
 		defer func() { err = errors.Join(err, p.Stop()) }()
 		r.watch.Say("%s answers after %s", p.Command(), time.Since(began).Round(100*time.Millisecond))
 		o.URL, guard = p.URL(), p.Guard
-		if r.Server.Tokenizer == nil { // without the server no prompt can be made, and a sample that was not made is no row
+		if alone { // its end may come while a prompt is made
 			stop := p.AtEnd(func(died *process.DiedError) { lost(died) })
 			defer stop()
 		}
@@ -175,18 +177,18 @@ func (r *round) one(ctx context.Context, one Setting) (err error) {
 		return err
 	}
 	job := r.of(one.Variant, s)
-	team := guard(s.Team())
+	team := guard(s.Team(), alone)
 	if err := job.Check(team); err != nil {
 		return err
 	}
-	if r.Server.Tokenizer == nil {
+	if alone {
 		job.Tasks = note(r.Tasks, one.Variant)
 	}
 	err = r.run(asking, job, team)
-	if died := died(asking); died != nil {
+	if died := cmp.Or(died(asking), diedIn(err)); died != nil {
 		return lossError{died}
 	}
-	if r.came = s; r.Server.Tokenizer == nil && err == nil {
+	if r.came = s; alone && err == nil {
 		r.prompts = job.Tasks
 	}
 	return errors.Join(err, r.tell(one.Variant, s.Figures()))
