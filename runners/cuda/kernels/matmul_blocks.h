@@ -21,9 +21,7 @@
 #pragma once
 #include "matmul.h"
 #include "blocks.h"
-
-struct Choice { int expert, first, rows, unused; };
-struct Expert { const u8 *w; const float *bias; };
+#include "experts.h"
 
 const u32 ones = 0x3f803f80u; // a pair of bfloat16
 

@@ -10,6 +10,7 @@
 //
 // unpack: a weight, or several experts' one behind the other, as bf16, for products of many rows.
 #include "matmul.h"
+#include "experts.h"
 #include "packed.h"
 
 template <typename W, typename D, int MT>

@@ -9,9 +9,8 @@
 // in registers, of which it loads one while it multiplies by the others. Shares' sums are added up in the order of
 // their numbers, experts in theirs.
 #include "matmul.h"
+#include "experts.h"
 #include "packed.h"
-
-const int mostExperts = 16;
 
 template <typename W, int D>
 DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const Choice *choices, const Expert *experts, const float *shares, int perToken, i64 rows, i64 cols) {
@@ -24,12 +23,7 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const Choice *choices, c
   i64 row[2] = {min(row0 + g, rows - 1), min(row0 + 8 + g, rows - 1)};
   next();
   wait();
-  if (thread() < perToken) {
-    Expert e = experts[choices[thread()].expert];
-    weights[thread()] = e.w;
-    biases[thread()] = e.bias;
-  }
-  sync();
+  read_experts(weights, biases, choices, experts, perToken);
   Turn<W> ring[D];
   int ahead = warp(), from = ahead % many; // the job and the turn that are loaded next
   auto load = [&](Turn<W> &into) INLINE {

@@ -8,9 +8,8 @@
 // multiplies by the others. A unit's sums lie in one of two places, so that they are joined while the next one's are made.
 #include "matmul.h"
 #include "activation.h"
+#include "experts.h"
 #include "packed.h"
-
-const int mostExperts = 16;
 
 template <typename W, int D, typename Activation>
 DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const Choice *choices, const Expert *experts, int perToken, i64 ff, i64 cols, Activation join) {
@@ -20,12 +19,7 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const Choice *choices, con
   int g = lane() >> 2, t = lane() & 3, turns = (int)((cols + 127) / 128), tiles = (int)(ff / 8), units = perToken * tiles;
   next();
   wait();
-  if (thread() < perToken) {
-    Expert e = experts[choices[thread()].expert];
-    weights[thread()] = e.w;
-    biases[thread()] = e.bias;
-  }
-  sync();
+  read_experts(weights, biases, choices, experts, perToken);
   Turn<W> ring[D];
   int ahead = (int)block_x(), from = warp(); // the unit and the turn that are loaded next
   auto load = [&](Turn<W> &into) INLINE {
