@@ -181,11 +181,16 @@ func (v Variant) KeepsAll(layers, n int) bool {
 		if capacity, ok := v.Capacity(i, n); ok && v.Reads() && capacity < n {
 			return false
 		}
-		if e := v.Expect(Layer{Index: i, Layers: layers, Tokens: n, Attention: engine.Attention{Heads: engine.Heads{Query: 1, KV: 1}}}); e.PerHead < n {
+		if v.ofOneHead(i, layers, n).PerHead < n {
 			return false
 		}
 	}
 	return true
+}
+
+// ofOneHead is what a layer's cache must hold if the model has one head.
+func (v Variant) ofOneHead(layer, layers, n int) Expectation {
+	return v.Expect(Layer{Index: layer, Layers: layers, Tokens: n, Attention: engine.Attention{Heads: engine.Heads{Query: 1, KV: 1}}})
 }
 
 // Level returns the name of a policy that is to give each layer a capacity of its own and gives all of them the same for a prompt
@@ -200,12 +205,8 @@ func (v Variant) Level(layers, n int) string {
 	if layers < 2 {
 		return ""
 	}
-	at := func(i int) int {
-		e := v.Expect(Layer{Index: i, Layers: layers, Tokens: n, Attention: engine.Attention{Heads: engine.Heads{Query: 1, KV: 1}}})
-		return e.Most()
-	}
 	for i := 1; i < layers; i++ {
-		if at(i) != at(0) {
+		if v.ofOneHead(i, layers, n).Most() != v.ofOneHead(0, layers, n).Most() {
 			return ""
 		}
 	}
