@@ -284,21 +284,52 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
-	t.Run("ended by the user", func(t *testing.T) {
-		s, client := newStub(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		s.started = func(request) stubJob { cancel(); return stubJob{status: running} }
-		w := testWork()
-		w.EngineArgs = []string{"--address", client.base}
-		if _, err := (&engine{env: noEnvironment}).Check(ctx, w); err == nil {
-			t.Error("no error")
-		}
-		for id, job := range s.jobs {
-			if job.status != stopped {
-				t.Errorf("job %s, which asked, is %s", id, job.status)
+	// Wherever it breaks off, the job that asks does not stay.
+	status := func(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path != "/api/version" }
+	for name, end := range map[string]func(s *stub, cancel func()){
+		"ended while it submits": func(s *stub, cancel func()) {
+			s.started = func(request) stubJob { cancel(); return stubJob{status: running} }
+		},
+		"ended while it asks": func(s *stub, cancel func()) {
+			s.fault = func(_ http.ResponseWriter, r *http.Request) bool {
+				if status(r) {
+					cancel()
+				}
+				return false
 			}
-		}
-	})
+		},
+		"not answered": func(s *stub, _ func()) {
+			s.fault = func(w http.ResponseWriter, r *http.Request) bool {
+				if status(r) {
+					http.Error(w, "the head node is gone", http.StatusInternalServerError)
+				}
+				return status(r)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, client := newStub(t)
+			s.started = func(request) stubJob { return stubJob{status: running} }
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			end(s, cancel)
+			w := testWork()
+			w.EngineArgs = []string{"--address", client.base}
+			if _, err := (&engine{env: noEnvironment}).Check(ctx, w); err == nil {
+				t.Error("no error")
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.jobs) != 1 {
+				t.Errorf("%d jobs, want one", len(s.jobs))
+			}
+			for id, job := range s.jobs {
+				if job.status != stopped {
+					t.Errorf("job %s, which asked, is %s", id, job.status)
+				}
+			}
+		})
+	}
 	t.Run("not Ray", func(t *testing.T) {
 		s, client := newStub(t)
 		s.fault = func(w http.ResponseWriter, r *http.Request) bool { io.WriteString(w, "{}"); return true }

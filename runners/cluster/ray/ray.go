@@ -262,16 +262,20 @@ func some(names []string) string {
 // probeWait is how long nodes may take to say what they see.
 const probeWait = time.Minute
 
-// probe runs a job that asks each node with room for a part what it sees.
+// probe runs a job that asks each node with room for a part what it sees. Where it returns an
+// error, no such job is left running.
 func (c *client) probe(ctx context.Context, w cluster.Work, o options) ([]node, error) {
 	r, err := probeOf(w, o, newID(w)+"-check")
 	if err != nil {
 		return nil, err
 	}
-	if err := c.submit(ctx, r); err != nil {
-		if ctx.Err() != nil {
+	over := false
+	defer func() {
+		if !over {
 			c.giveUp(ctx, r.ID)
 		}
+	}()
+	if err := c.submit(ctx, r); err != nil {
 		return nil, err
 	}
 	for start := time.Now(); ; {
@@ -282,6 +286,7 @@ func (c *client) probe(ctx context.Context, w cluster.Work, o options) ([]node, 
 		case !known:
 			return nil, fmt.Errorf("%s knows nothing any more of job %s, which was to ask its nodes what they see", c.base, r.ID)
 		case info.over():
+			over = true
 			log, err := c.log(ctx, r.ID)
 			if err != nil {
 				return nil, err
@@ -291,12 +296,10 @@ func (c *client) probe(ctx context.Context, w cluster.Work, o options) ([]node, 
 			}
 			return nodes(log), nil
 		case time.Since(start) > 3*probeWait:
-			c.giveUp(ctx, r.ID)
 			return nil, fmt.Errorf("%s: the job that asks the nodes what they see is still %s after %v", c.base, info.Status, 3*probeWait)
 		}
 		select {
 		case <-ctx.Done():
-			c.giveUp(ctx, r.ID)
 			return nil, context.Cause(ctx)
 		case <-time.After(250 * time.Millisecond):
 		}
