@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // fakeKubectl puts a script on the PATH as kubectl. What the engine says to the real one
@@ -151,6 +152,32 @@ func TestFetch(t *testing.T) {
 	}
 	if want := []string{"results.parquet", "run.json", "summary.md"}; !slices.Equal(names, want) {
 		t.Errorf("brought: %v, want %v", names, want)
+	}
+	if got := calls(); !strings.Contains(got[len(got)-1], " delete pod ") {
+		t.Errorf("the last call is %s, want the pod's deletion", got[len(got)-1])
+	}
+}
+
+// The pod may have been made before the user interrupted the command that makes it.
+func TestInterruptedHelperLeavesNoPod(t *testing.T) {
+	made := filepath.Join(t.TempDir(), "made")
+	calls := fakeKubectl(t, `case "$*" in
+*" create "*) cat >/dev/null; touch '`+made+`'; exec sleep 600 ;;
+esac`)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for t.Context().Err() == nil {
+			if _, err := os.Stat(made); err == nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	w := large()
+	w.Claim, w.Out = "results=/mnt", "/mnt/lb"
+	if err := (engine{}).Fetch(ctx, "team/x", w, t.TempDir()); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that it was interrupted", err)
 	}
 	if got := calls(); !strings.Contains(got[len(got)-1], " delete pod ") {
 		t.Errorf("the last call is %s, want the pod's deletion", got[len(got)-1])

@@ -101,13 +101,17 @@ func helper(ctx context.Context, k kubectl, w cluster.Work, purpose string, life
 	if err != nil {
 		return "", nil, err
 	}
-	if _, err := k.run(ctx, manifest, "create", "--validate=strict", "--filename=-"); err != nil {
-		return "", nil, err
-	}
-	return d.Name, func() {
+	end = func() {
 		// Also where the user has interrupted; what cannot be deleted ends by its deadline.
 		k.run(context.WithoutCancel(ctx), "", "delete", "pod", d.Name, "--wait=false", "--ignore-not-found")
-	}, nil
+	}
+	if _, err := k.run(ctx, manifest, "create", "--validate=strict", "--filename=-"); err != nil {
+		if ctx.Err() != nil { // the pod may have been made before kubectl ended
+			end()
+		}
+		return "", nil, err
+	}
+	return d.Name, end, nil
 }
 
 // errWaits is the end of waiting for a pod that has not begun.
