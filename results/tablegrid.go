@@ -3,7 +3,6 @@ package results
 import (
 	"fmt"
 	"math"
-	"strconv"
 )
 
 // Grid lays the table out. With more variants than lines, as in a needle sweep, variants go down and tasks across.
@@ -45,9 +44,9 @@ func (t Table) cellText(c Cell) string {
 	if t.Measure.Points {
 		s = Points(c.Mean) + interval(100, c.Lo, c.Hi, 1)
 	} else {
-		s = strconv.FormatFloat(c.Mean, 'g', 3, 64)
+		s = Significant(c.Mean, 3)
 		if c.Defined() {
-			s += fmt.Sprintf(" [%.3g, %.3g]", c.Lo, c.Hi)
+			s += fmt.Sprintf(" [%s, %s]", Significant(c.Lo, 3), Significant(c.Hi, 3))
 		}
 	}
 	if c.Failed > 0 {
