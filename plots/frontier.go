@@ -201,7 +201,7 @@ func (f frontier) grid() results.Grid {
 			}
 		}
 		if c.Drop != nil {
-			drop = fmt.Sprintf("%.1f [%.1f, %.1f]", 100*c.Drop.Drop, 100*c.Drop.Lo, 100*c.Drop.Hi)
+			drop = c.Drop.InPoints()
 		}
 		if f.table.Caches != nil {
 			times = f.table.Caches[k].String()

@@ -110,10 +110,13 @@ type LoadSummary struct {
 	NewTokensPerSecond    *float64 `json:"new_tokens_per_second"`
 }
 
-// known is a number for JSON, null where it is not one.
+// known is a number for JSON, null where it is not one. A zero has no sign: JSON would write it.
 func known(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil
+	}
+	if v == 0 {
+		v = 0
 	}
 	return &v
 }

@@ -1,6 +1,8 @@
 package results
 
 import (
+	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 )
@@ -30,5 +32,16 @@ func TestRatesWithoutExponent(t *testing.T) {
 	set.Loads = []Load{{Variant: "64", Concurrency: 1, Requests: 3, PromptTokens: 2469135, NewTokens: 30, BusySeconds: 2, Running: new(1024.0)}}
 	if text := Markdown(set); !strings.Contains(text, "4567 tokens/s") || !strings.Contains(text, "| 1234568 |") || !strings.Contains(text, "| 1024 |") {
 		t.Error(text)
+	}
+}
+
+// A drop that rounds to nothing, or is nothing, has no sign, in texts and in JSON.
+func TestZeroHasNoSign(t *testing.T) {
+	c := Comparison{Drop: -0.0002, Lo: -0.0003, Hi: math.Copysign(0, -1)}
+	if c.String() != "0.0 points [0.0, 0.0]" || c.InPoints() != "0.0 [0.0, 0.0]" {
+		t.Errorf("%q, %q", c.String(), c.InPoints())
+	}
+	if text, err := json.Marshal(known(c.Hi)); err != nil || string(text) != "0" {
+		t.Errorf("%s, %v", text, err)
 	}
 }
