@@ -14,8 +14,9 @@ import (
 
 func supported() error { return nil }
 
-// ownGroup makes a command the leader of a process group.
-func ownGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+// OwnGroup makes a command, which is not started yet, the leader of a process group, so that
+// a Ctrl-C in a terminal does not reach it.
+func OwnGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // endGroup asks the group to end, kills what is left after the grace, and waits until
 // the group is empty, since what a worker of it holds (a GPU's memory, a port) is the

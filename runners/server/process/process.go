@@ -121,7 +121,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		return nil, err
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.log.file, p.log.file
-	ownGroup(p.cmd)
+	OwnGroup(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		p.log.file.Close()
 		return nil, fmt.Errorf("the server cannot be started: %w", err)
