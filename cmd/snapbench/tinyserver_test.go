@@ -24,12 +24,13 @@ func released(dir string) bool {
 
 // serve answers what writePrompts asks. Its first argument is how: good; bad, which
 // knows no answer; patient, which answers from its
-// fourth prompt on only when the file "released" is there; early, which ends before it answers; mortal, which ends with
-// its fourth prompt; both only as long as the file "cured" is not there. The second
+// fourth prompt on only when the file "released" is there; early, which ends before it answers; brittle, which ends with
+// the first thing that it is asked to complete; mortal, which ends with its fourth prompt; all three only as long as the
+// file "cured" is not there. The second
 // is the port, the third a folder.
 func serve(args []string) {
 	how, port, dir := args[0], args[1], args[2]
-	if _, err := os.Stat(filepath.Join(dir, "cured")); err == nil && (how == "early" || how == "mortal") {
+	if _, err := os.Stat(filepath.Join(dir, "cured")); err == nil && (how == "early" || how == "brittle" || how == "mortal") {
 		how = "good"
 	}
 	if how == "early" {
@@ -45,6 +46,10 @@ func serve(args []string) {
 		fmt.Fprint(w, `{"object": "list", "data": [{"id": "tiny", "object": "model", "owned_by": "the test"}]}`)
 	})
 	http.HandleFunc("/v1/completions", func(w http.ResponseWriter, r *http.Request) {
+		if how == "brittle" {
+			fmt.Println("Segmentation fault")
+			os.Exit(11)
+		}
 		var q struct {
 			Prompt json.RawMessage
 			Stream bool

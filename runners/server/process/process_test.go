@@ -91,10 +91,11 @@ func start(t *testing.T, how string, change func(*Options)) (*Process, string, e
 	return p, o.Log, err
 }
 
-// alive are the processes of a group that are no zombies.
+// alive says whether a process runs. One that has ended may wait to be asked how.
 func alive(t *testing.T, pid int) bool {
 	t.Helper()
-	return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // on Linux
+	return !strings.Contains(string(text), ") Z ") && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
 func workerOf(t *testing.T, log string) int {
