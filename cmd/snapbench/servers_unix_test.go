@@ -325,25 +325,23 @@ func TestServerLabels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		l.Close()
-		c := exec.Command(os.Args[0], is, port, w.dir)
+		listener, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command(os.Args[0], is, inherited, w.dir)
+		c.ExtraFiles = []*os.File{listener}
 		c.Env = append(os.Environ(), asServer+"=1")
 		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
 		defer syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
-			if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
-				conn.Close()
-				break
-			} else if time.Now().After(end) {
-				t.Fatalf("the server %s does not listen: %v", is, err)
-			}
-		}
+		address := l.Addr().String()
+		listener.Close()
+		l.Close() // the server's own stays, and with it whoever connects before it is ready
 		for _, run := range []string{"1", "2"} {
-			pass(t, "prompts", w.prompts, "--server", "http://127.0.0.1:"+port, "--label", is+run, "--tokenizer-from", w.tiny, "--concurrency", "3", "--max-new", "8",
+			pass(t, "prompts", w.prompts, "--server", "http://"+address, "--label", is+run, "--tokenizer-from", w.tiny, "--concurrency", "3", "--max-new", "8",
 				"--out", filepath.Join(w.dir, is+run))
 		}
 	}
