@@ -201,7 +201,7 @@ func (f frontier) grid() results.Grid {
 			}
 		}
 		if c.Drop != nil {
-			drop = fmt.Sprintf("%.1f [%.1f, %.1f]", 100*c.Drop.Drop, 100*c.Drop.Lo, 100*c.Drop.Hi)
+			drop = c.Drop.InPoints()
 		}
 		if f.table.Caches != nil {
 			times = f.table.Caches[k].String()
@@ -214,10 +214,7 @@ func (f frontier) grid() results.Grid {
 		if len(f.paces) > 0 {
 			pace, ratio, peak := "n/a", "n/a", "n/a"
 			if p, ok := f.paces[v]; ok {
-				pace, peak = fmt.Sprintf("%.3g", p.TokensPerSecond), results.Bytes(float64(p.PeakBytes))
-				if p.TokensPerSecond >= 1000 {
-					pace = fmt.Sprintf("%.0f", p.TokensPerSecond)
-				}
+				pace, peak = results.Significant(p.TokensPerSecond, 3), results.Bytes(float64(p.PeakBytes))
 				if base.TokensPerSecond > 0 {
 					ratio = fmt.Sprintf("%.2f", p.TokensPerSecond/base.TokensPerSecond)
 				}

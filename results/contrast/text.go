@@ -44,7 +44,7 @@ func (c *Contrast) Grid() results.Grid {
 	add(cached, results.CacheColumn, func(e *Entry) string { return e.cache.String() })
 	add(timed, "prefill", func(e *Entry) string { return known(e.PrefillSeconds, results.Seconds) })
 	add(decoded, "decode, tokens/s", func(e *Entry) string {
-		return known(e.TokensPerSec, func(v float64) string { return fmt.Sprintf("%.3g", v) })
+		return known(e.TokensPerSec, func(v float64) string { return results.Significant(v, 3) })
 	})
 	audited := slices.ContainsFunc(c.Entries, func(e *Entry) bool { return e.Evidence != nil })
 	add(audited, "lost answers", func(e *Entry) string {
