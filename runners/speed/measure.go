@@ -215,13 +215,13 @@ func (c Cell) feedable(feed []int32) error {
 	return nil
 }
 
-// warm computes the prompt's first layer, lets the variant choose and gather in all
+// warm computes the prompt's first layer with full attention, and those before it, lets the variant choose and gather in all
 // layers, and frees the result: what a device loads or compiles when it first meets an
 // operation is not part of a prefill. (A card's driver compiles kernels once on a machine,
 // for about a second.) Of a mixture of experts it computes all layers, since the experts
 // get another number of rows in each, for which cuBLAS loads other kernels.
 func (x *measurement) warm(ctx context.Context) error {
-	part := models.Part{Layers: 1, Attending: 1}
+	part := models.Part{Layers: x.m.LeastLayers(), Attending: 1}
 	if x.m.Experts > 0 {
 		part.Layers = x.Part.Layers
 	}
