@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/ref"
@@ -40,6 +41,35 @@ func TestStepsOfStates(t *testing.T) {
 	tokens := 2 * m.CacheBytesPerToken(engine.Float32)
 	if got, want := s.StepBytes-s.Weights, 2*states+(40+1+2)*tokens; got != want || s.Cache != states+40*tokens {
 		t.Errorf("a step moves %d bytes beside its weights, want %d; caches have %d", got, want, s.Cache)
+	}
+}
+
+// A step reads all weights but the input table, as it is stored, of which it reads its tokens' rows.
+func TestStepsOfPackedTables(t *testing.T) {
+	config, err := models.ParseConfig("config.json", []byte(`{"model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 96,
+		"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 256, "max_position_embeddings": 4096}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for stored, table := range map[string]int64{"": 256 * 64 * 4, "q8_0": 256 * 64 * 34 / 32} { // random floats are float32 there
+		config.Stored = stored
+		m, err := models.Load(d, models.RandomFiles(config, "tiny", 5), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Measure(t.Context(), m, Cell{Length: 40, Batch: 2, Variant: oneVariant(t, "full"), MaxNew: 4, Warmup: 1}, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Weights + s.Cache + 2*(1+2)*m.CacheBytesPerToken(engine.Float32) - s.StepBytes; got != table {
+			t.Errorf("%q: a step leaves out %d bytes, the table has %d", stored, got, table)
+		}
+		m.Close()
 	}
 }
 

@@ -236,16 +236,11 @@ func (x *measurement) warm(ctx context.Context) error {
 // stepBytes is what the middle one of the measured steps reads, and what it writes of states. Before the first step the
 // caches of all sequences have cache bytes; q is one of the sequences.
 func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell) int64 {
-	element := int64(m.Device().Type().Size())
 	perToken := 0.0
 	for _, x := range q.Caches {
 		perToken += x.PerToken(m.Device().Type())
 	}
-	if !m.Tied {
-		// Of the input table only the tokens' own rows are read.
-		weights -= int64(m.Vocab) * int64(m.Width) * element
-	}
-	weights -= m.IdleExpertBytes(c.Batch)
+	weights -= m.IdleTableBytes() + m.IdleExpertBytes(c.Batch)
 	return weights + cache + m.WrittenBytes(c.Batch) + int64(float64(c.Batch)*perToken*float64(c.Warmup+c.MaxNew/2))
 }
 
