@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A rate, a time or a count is written without an exponent, however large it is.
@@ -43,5 +44,19 @@ func TestZeroHasNoSign(t *testing.T) {
 	}
 	if text, err := json.Marshal(known(c.Hi)); err != nil || string(text) != "0" {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// The median of an even number of times is the mean of the middle two, as anyone works it out.
+func TestPercentile(t *testing.T) {
+	for _, c := range []struct {
+		times []time.Duration
+		p     float64
+		want  time.Duration
+	}{{nil, 0.5, 0}, {[]time.Duration{7}, 0.95, 7}, {[]time.Duration{400, 100}, 0.5, 250}, {[]time.Duration{9, 1, 5}, 0.5, 5}, {[]time.Duration{40, 10, 30, 20}, 0.5, 25},
+		{[]time.Duration{0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000}, 0.95, 950}, {[]time.Duration{300, 0, 100, 200}, 0.1, 30}, {[]time.Duration{3, 1, 2}, 1, 3}, {[]time.Duration{3, 1, 2}, 0, 1}} {
+		if got := Percentile(c.times, c.p); got != c.want {
+			t.Errorf("%v at %v: %v, want %v", c.times, c.p, got, c.want)
+		}
 	}
 }

@@ -53,8 +53,10 @@ func (c *Contrast) Grid() results.Grid {
 		}
 		return fmt.Sprintf("%d of %d", e.Evidence.Lost, e.Evidence.Known)
 	})
+	// Where no answer was lost, or no lost one's evidence is marked, there is no label.
+	labelled := slices.ContainsFunc(c.Entries, func(e *Entry) bool { return e.Evidence != nil && len(e.Evidence.Labels) > 0 })
 	for _, label := range results.EvidenceLabels() {
-		add(audited, "lost: "+label, func(e *Entry) string {
+		add(labelled, "lost: "+label, func(e *Entry) string {
 			if e.Evidence == nil {
 				return "n/a"
 			}
@@ -85,8 +87,11 @@ func (c *Contrast) Grid() results.Grid {
 	}
 	g.Notes = c.notes(timed || decoded)
 	g.Notes = append(g.Notes, results.ExplainAbove(caches)...)
-	if audited {
+	switch {
+	case labelled:
 		g.Notes = append(g.Notes, results.LostNotes()...)
+	case audited:
+		g.Notes = append(g.Notes, results.LostNotes()[0])
 	}
 	return g
 }
