@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Again is the exit status of a part that ended early because SIGUSR1 asked it to, with

@@ -3,7 +3,7 @@ package forecast
 import (
 	"slices"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/cuda/card"

@@ -13,7 +13,7 @@ import (
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/inputs"
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/speed"
 )
