@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -209,7 +210,7 @@ func pairVariants(set results.Set, against string, limits Limits) (*pairing, err
 			for _, v := range variants {
 				have = append(have, labels[v])
 			}
-			return nil, fmt.Errorf("%w %q: %s has %s", ErrUnknownVariant, against, subjects[i], strings.Join(have, ", "))
+			return nil, fmt.Errorf("%w %q: %s%s has %s", ErrUnknownVariant, against, lookup.Offer(against, have), subjects[i], strings.Join(have, ", "))
 		}
 		base := byTask(rows, variants[at], &p.reasons)
 		for _, v := range variants {

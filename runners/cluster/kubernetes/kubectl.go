@@ -9,10 +9,15 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/snapbench/snapbench/runners/server/process"
 )
 
 // kubectl is the program, with the flags that say which cluster and namespace are meant.
-type kubectl struct{ flags []string }
+type kubectl struct {
+	flags []string
+	apart bool // a Ctrl-C in the terminal is for this program alone
+}
 
 // patience is how long one answer of the API may take.
 const patience = time.Minute
@@ -41,6 +46,9 @@ func (k kubectl) stream(ctx context.Context, stdin string, stdout io.Writer, arg
 	}
 	cmd := exec.CommandContext(ctx, "kubectl", append(append([]string{}, k.flags...), args...)...)
 	cmd.WaitDelay = time.Second
+	if k.apart {
+		process.OwnGroup(cmd)
+	}
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}

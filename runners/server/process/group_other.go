@@ -12,7 +12,8 @@ func supported() error {
 	return errors.New("a server is started and ended on Linux, macOS and other Unix systems only: start it yourself and name it by --server")
 }
 
-func ownGroup(*exec.Cmd) {}
+// OwnGroup does nothing here.
+func OwnGroup(*exec.Cmd) {}
 
 func (p *Process) endGroup() error { return supported() }
 

@@ -3,19 +3,24 @@
 package process
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
 
 func supported() error { return nil }
 
-// ownGroup makes a command the leader of a process group.
-func ownGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+// OwnGroup makes a command, which is not started yet, the leader of a process group, so that
+// a Ctrl-C in a terminal does not reach it.
+func OwnGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // endGroup asks the group to end, kills what is left after the grace, and waits until
 // the group is empty, since what a worker of it holds (a GPU's memory, a port) is the
@@ -42,15 +47,44 @@ func (p *Process) emptyWithin(group int, limit time.Duration) bool {
 	case <-time.After(limit):
 		return false
 	}
-	for {
-		if errors.Is(syscall.Kill(group, 0), syscall.ESRCH) {
+	for none := 0; ; {
+		switch {
+		case errors.Is(syscall.Kill(group, 0), syscall.ESRCH):
 			return true
+		case running(-group):
+			none = 0
+		default: // twice, since one may have begun another while its like were looked through
+			if none++; none == 2 {
+				return true
+			}
 		}
 		if time.Now().After(end) {
 			return false
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// running says whether a process of a group runs, by /proc; true where there is none. A process
+// that has ended, and whose new parent does not ask how, as the first process of a container
+// may not, holds nothing any more.
+func running(group int) bool {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		return true
+	}
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// PID (COMMAND) STATE PPID PGRP …, proc_pid_stat(5); the command may hold anything.
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" {
+			return true
+		}
+	}
+	return false
 }
 
 // watcher is a shell that waits at the other end of a pipe. A kernel closes our end
