@@ -121,7 +121,7 @@ func TestBudgetMap(t *testing.T) {
 			t.Errorf("%d × %q in %q, want it in both panels", count(got, want), want, got)
 		}
 	}
-	for _, want := range []string{"pool max", "pool avg", "Budget (tokens kept per head)", "SmolLM2-135M-Instruct.Q4_1.gguf@b179c9523d0e, cpu float32; snapkv, gqa query_head, w 32"} {
+	for _, want := range []string{"pool max", "pool avg", "Budget (tokens kept per head)", "SmolLM2-135M-Instruct.Q4_1.gguf@b179c9523d0e, cpu float32; 50 rows failed; snapkv, gqa query_head, w 32"} {
 		if count(got, want) != 1 {
 			t.Errorf("%d × %q in %q", count(got, want), want, got)
 		}
