@@ -124,7 +124,12 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.log.file, p.log.file
 	OwnGroup(p.cmd)
+	if p.watcher, err = watch(o.Grace); err != nil {
+		p.log.file.Close()
+		return nil, err
+	}
 	if err := p.cmd.Start(); err != nil {
+		p.watcher.dismiss()
 		p.log.file.Close()
 		return nil, fmt.Errorf("the server cannot be started: %w", err)
 	}
@@ -132,8 +137,8 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		p.status = p.cmd.Wait()
 		close(p.gone)
 	}()
-	if p.watcher, err = watch(p.cmd.Process.Pid, o.Grace); err != nil {
-		return nil, errors.Join(err, p.Stop())
+	if err := p.watcher.over(p.cmd.Process.Pid); err != nil {
+		return nil, errors.Join(fmt.Errorf("what ends the server if snapbench is killed does not listen: %w", err), p.Stop())
 	}
 	if err := p.answers(ctx); err != nil {
 		return nil, errors.Join(err, p.Stop())
@@ -186,9 +191,7 @@ func (p *Process) Died() *DiedError {
 func (p *Process) Stop() error {
 	defer p.log.file.Close()
 	err := p.endGroup()
-	if p.watcher != nil {
-		p.watcher.dismiss()
-	}
+	p.watcher.dismiss()
 	return err
 }
 
