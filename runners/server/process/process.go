@@ -100,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		values[name] = v
 	}
 	if p.url == "" {
-		port, err := freePort(rand.IntN)
+		port, err := FreePort()
 		if err != nil {
 			return nil, err
 		}
@@ -256,6 +256,10 @@ var direct = &http.Client{
 // holds the port: so it is none of those that systems give to whoever asks for any (on Linux
 // 32768 to 60999) or Kubernetes to services (30000 to 32767).
 const leastPort, mostPort = 20000, 29999
+
+// FreePort returns a port of this machine on which nobody listens, and which the system gives to
+// nobody who asks for any: whoever it is meant for has time to listen there.
+func FreePort() (string, error) { return freePort(rand.IntN) }
 
 // freePort is a port that nobody listens on. draw gives a number from 0 to below n.
 func freePort(draw func(n int) int) (string, error) {
