@@ -121,6 +121,20 @@ func TestFrontier(t *testing.T) {
 	if !found {
 		t.Errorf("%q", grid.Rows)
 	}
+	// Of steps that vary too much there is no ratio.
+	for v, p := range f.paces {
+		p.Unsteady = strings.HasSuffix(f.labels[v], " 64")
+		f.paces[v] = p
+	}
+	grid = f.grid()
+	for _, row := range grid.Rows {
+		if (row[6] == "–") != strings.HasSuffix(row[0], " 64") || row[5] == "n/a" {
+			t.Errorf("unsteady at 64: %q", row)
+		}
+	}
+	if !strings.Contains(strings.Join(grid.Notes, "; "), "vary too much") {
+		t.Errorf("%q", grid.Notes)
+	}
 	if figs, err = Frontier(set, m, nil); err != nil || len(figs) != 1 {
 		t.Errorf("without paces: %d, %v", len(figs), err)
 	}

@@ -42,7 +42,7 @@ type SubjectSummary struct {
 }
 
 // summaryScale says what the numbers are; a file without it is of before, when they were 0 to 1.
-const summaryScale = "score, recalled, loose, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
+const summaryScale = "score, recalled, lm_eval_f1, loose, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
 
 // CellSummary is one measure of one task (or average) and variant. Scores are 0 to 100.
 type CellSummary struct {
@@ -91,7 +91,7 @@ type CostSummary struct {
 	RepeatScore          *float64 `json:"repeat_score,omitempty"`
 }
 
-// PartSummary is PartFidelity with nulls.
+// PartSummary is PartFidelity with nulls, and with agreement from 0 to 100.
 type PartSummary struct {
 	Variant string   `json:"variant"`
 	From    int      `json:"from_token"`
@@ -110,10 +110,13 @@ type LoadSummary struct {
 	NewTokensPerSecond    *float64 `json:"new_tokens_per_second"`
 }
 
-// known is a number for JSON, null where it is not one.
+// known is a number for JSON, null where it is not one. A zero has no sign: JSON would write it.
 func known(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil
+	}
+	if v == 0 {
+		v = 0
 	}
 	return &v
 }
@@ -178,7 +181,7 @@ func Summarize(set Set) Summary {
 			}
 		}
 		for _, f := range FidelityByPart(set.Run, parts[i]) {
-			ps := PartSummary{Variant: f.Variant, From: f.Part.From, Rows: f.Rows, KL: known(f.KL), Bound: f.Bound, Top1: known(f.Top1)}
+			ps := PartSummary{Variant: f.Variant, From: f.Part.From, Rows: f.Rows, KL: known(f.KL), Bound: f.Bound, Top1: known(100 * f.Top1)}
 			if f.Part.To >= 0 {
 				ps.To = &f.Part.To
 			}

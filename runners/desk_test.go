@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -103,6 +104,50 @@ func TestGradingBeside(t *testing.T) {
 	}
 	if len(journal.Rows()) != n {
 		t.Errorf("%d rows of %d", len(journal.Rows()), n)
+	}
+}
+
+// A grader that ends with its run, as all processes of a job do that is killed, leaves no row with an error, which would not be
+// asked again. The other samples' rows are there, and a grader that fails in a run that goes on is a row's error.
+func TestGraderEndedWithTheRun(t *testing.T) {
+	if _, err := os.Stat("/bin/sh"); err != nil {
+		t.Skip("no shell to grade with")
+	}
+	dir := t.TempDir()
+	grade, ended, well := filepath.Join(dir, "grade"), filepath.Join(dir, "ended"), filepath.Join(dir, "well")
+	text := "#!/bin/sh\nline=$(cat)\ncase $line in\n*'\"sample\":\"p0\"'*) echo 1; exit;;\n*'\"sample\":\"p2\"'*) exit 1;;\nesac\n" +
+		"test -e '" + well + "' && { echo 1; exit; }\nuntil test -e '" + ended + "'; do sleep 0.01; done\nkill -TERM $$\n"
+	if err := os.WriteFile(grade, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	j, journal := deskJob(t, 3, "command:"+grade, "y")
+	ctx, cancel := context.WithCancel(t.Context())
+	answers := 0
+	r := quick{func(ctx context.Context, w Work) error {
+		return OneByOne(ctx, w, func(context.Context, Request) ([]Completion, error) {
+			if answers++; answers == 3 { // the grades of two wait
+				cancel()
+				if err := os.WriteFile(ended, nil, 0o644); err != nil {
+					return nil, err
+				}
+			}
+			return []Completion{{Text: "y"}}, ctx.Err()
+		})
+	}}
+	if err := j.Run(ctx, []Runner{r}, journal, mute{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the end: %v", err)
+	}
+	if rows := journal.Rows(); len(rows) != 1 || rows[0].Sample != "p0" || rows[0].Error != "" {
+		t.Errorf("%d rows: %+v", len(rows), rows)
+	}
+	if err := os.WriteFile(well, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Run(t.Context(), []Runner{r}, journal, mute{}); err != nil {
+		t.Fatal(err)
+	}
+	if rows := journal.Rows(); len(rows) != 3 || rows[1].Error != "" || *rows[1].Score != 1 || !strings.Contains(rows[2].Error, "exit status 1") {
+		t.Errorf("%d rows: %+v", len(rows), rows)
 	}
 }
 

@@ -108,7 +108,7 @@ func (a *asked) answered(about Description, all []Completion) error {
 			a.rows[k].Revision = about.Revision
 		}
 		a.untrusted = a.untrusted || completions[k].Untrusted
-		if err := grade(&a.rows[k], a.sample, completions[k]); err != nil {
+		if err := a.graded(grade(&a.rows[k], a.sample, completions[k])); err != nil {
 			return err
 		}
 		if a.request.Evidence != nil {

@@ -8,10 +8,11 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Again is the exit status of a part that ended early because SIGUSR1 asked it to, with
@@ -133,5 +134,5 @@ func Open(name string) (Engine, error) {
 			return d.New(), nil
 		}
 	}
-	return nil, fmt.Errorf("unknown engine %q: have %s", name, strings.Join(Names(), ", "))
+	return nil, lookup.Unknown("engine", name, Names()...)
 }

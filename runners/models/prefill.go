@@ -63,6 +63,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			return nil, fmt.Errorf("%w: token %d is %d, the vocabulary has %d", ErrPrompt, i, id, m.Vocab)
 		}
 	}
+	if err := m.CheckPart(p.Part); err != nil {
+		return nil, err
+	}
 	rotary, err := m.rotateWhole(n)
 	if err != nil {
 		return nil, err
