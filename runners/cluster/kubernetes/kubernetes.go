@@ -49,7 +49,6 @@ func (engine) Submit(ctx context.Context, w cluster.Work) (string, error) {
 		return "", err
 	}
 	k := o.kubectl()
-	k.apart = true
 	const id = "--output=jsonpath={.metadata.namespace}/{.metadata.name}"
 	out, err := k.run(ctx, manifest, "create", "--validate=strict", "--filename=-", id)
 	if err != nil {
