@@ -93,6 +93,11 @@ func gemmaGGUF(r *ggufKeys, c *Config, pattern, largest int) {
 	case c.Layers == largest && c.Heads.Query > 0:
 		c.AttentionScale = float32(1 / math.Sqrt(float64(c.Width)/float64(c.Heads.Query)))
 	}
+	r.slide(c, pattern)
+}
+
+// slide gives layers with a sliding window theirs: those that the file names, or all but every nth.
+func (r *ggufKeys) slide(c *Config, pattern int) {
 	window, key := r.number("attention.sliding_window"), "attention.sliding_window_pattern"
 	if kinds, err := r.meta.Bools(r.prefix + key); err == nil {
 		if len(kinds) != c.Layers {

@@ -49,6 +49,9 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if r.err != nil {
 		return c, r.err
 	}
+	if err := r.refuse(c); err != nil {
+		return c, fmt.Errorf("%s: %w", f.Path(), err)
+	}
 	if c.Rope, c.SlidingRope, err = r.ropes(f, c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
@@ -64,6 +67,9 @@ func ggufConfig(f *weights.File) (Config, error) {
 		family.AdaptGGUF(&r, &c)
 	}
 	if err := ggufBiases(f.Names(), c); err != nil {
+		return c, fmt.Errorf("%s: %w", f.Path(), err)
+	}
+	if err := ggufTensors(f.Names(), ggufSource{config: c}); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	table, err := f.Tensor("token_embd.weight")

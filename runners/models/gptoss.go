@@ -48,15 +48,11 @@ func gptOSSDefaults() RawConfig {
 }
 
 // gptOSSFromGGUF adds what GGUF files do not say.
-func gptOSSFromGGUF(_ *ggufKeys, c *Config) {
+func gptOSSFromGGUF(r *ggufKeys, c *Config) {
 	c.QKVBias, c.OutBias, c.Sinks, c.RouterBias, c.ExpertsBias = true, true, true, true, true
 	c.Activation = gptOSSActivation
 	c.Rope.Truncate = false
-	for i := range c.Windows {
-		if i%2 == 1 {
-			c.Windows[i] = 0
-		}
-	}
+	r.slide(c, 2)
 }
 
 // slideEveryOther gives the layers that layer_types says, else every even one, the sliding
