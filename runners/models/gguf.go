@@ -77,11 +77,7 @@ func ggufConfig(f *weights.File) (Config, error) {
 		return c, err
 	}
 	c.Vocab = table.Rows()
-	for _, key := range []string{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"} {
-		if id, err := meta.Uint(key); err == nil && !slices.Contains(c.EOS, int32(id)) {
-			c.EOS = append(c.EOS, int32(id))
-		}
-	}
+	c.EOS = ggufEnds(meta)
 	if r.err != nil {
 		return c, r.err
 	}

@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,5 +83,34 @@ func TestRefusedGGUF(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s %v: %v; want %q", c.key, c.value, err, c.want)
 		}
+	}
+}
+
+// TestEndsOfGGUF: beside the ids that a file names, tokens end an answer that the hub's generation_config.json lists.
+func TestEndsOfGGUF(t *testing.T) {
+	dir := sharedtest.Path(t, "goldens", "qwen3_qknorm")
+	for _, c := range []struct {
+		name   string
+		tokens []string
+		types  []int32
+		eos    uint32
+		want   []int32
+	}{
+		{"Llama 3.1", []string{"a", "<|end_of_text|>", "<|eom_id|>", "<|eot_id|>", "<|start_header_id|>"}, []int32{1, 3, 3, 3, 3}, 3, []int32{3, 1, 2}},
+		{"Gemma 3", []string{"<pad>", "<eos>", "<start_of_turn>", "<end_of_turn>"}, []int32{3, 3, 3, 3}, 1, []int32{1, 3}},
+		{"Qwen 3", []string{"<|endoftext|>", "<|im_start|>", "<|im_end|>"}, []int32{3, 3, 3}, 2, []int32{2, 0}},
+		{"Phi-3", []string{"<|endoftext|>", "<|end|>", "<|user|>"}, []int32{3, 4, 3}, 0, []int32{0, 1}},
+		{"gpt-oss", []string{"<|return|>", "<|channel|>", "<|end|>", "<|call|>"}, []int32{3, 3, 3, 3}, 0, []int32{0, 3}},
+		{"text that is spelled so", []string{"</s>", "<|im_end|>"}, []int32{3, 1}, 0, []int32{0}},
+	} {
+		files, err := models.Open(ropeGGUF(t, dir, "qwen3", map[string]any{"tokenizer.ggml.tokens": c.tokens, "tokenizer.ggml.token_type": c.types,
+			"tokenizer.ggml.eos_token_id": c.eos}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(files.Config.EOS, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, files.Config.EOS, c.want)
+		}
+		files.Close()
 	}
 }
