@@ -53,6 +53,14 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
+// WriteBytes writes a whole file as WriteAtomic does.
+func WriteBytes(path string, data []byte) error {
+	return WriteAtomic(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
 // tmpMark stands between the name of a file that is being written and the machine, the process and the random number
 // that write it: a folder may be shared by machines whose processes have the same numbers.
 const tmpMark = ".tmp-"
