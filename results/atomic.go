@@ -22,6 +22,9 @@ import (
 // os.CreateTemp other users of a shared folder could not read it). A killed process leaves the new file behind, which
 // sweep removes.
 func WriteAtomic(path string, write func(io.Writer) error) (err error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s: a folder, and a file is to be written: name one in it", path)
+	}
 	tmp := fmt.Sprintf("%s%s%s-%d-%s", path, tmpMark, Host(), os.Getpid(), Random(4))
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {

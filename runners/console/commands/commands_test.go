@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -29,8 +30,9 @@ func program(got *[]string) *cobra.Command {
 		switch name, _ := cmd.Flags().GetString("name"); name {
 		case "nobody":
 			return runners.Mistake(errors.New(`nobody is called "nobody"`))
-		case "elsewhere":
-			return runners.Mistake(errors.New("open elsewhere: no such file"))
+		case "commands_tset.go":
+			_, err := os.Open(name)
+			return err
 		}
 		*got = append(Given(cmd, "quiet"), args...)
 		return nil
@@ -81,7 +83,7 @@ func TestExitStatuses(t *testing.T) {
 		{"things ask --markdown=", 0, ""},
 		{"things ask --name nobody", Misused, `--name: nobody is called "nobody"`},
 		{"things ask --name nobody --each nobody", Misused, `nobody is called "nobody"`}, // which of the two?
-		{"things ask --name elsewhere", Misused, `--name: open elsewhere: no such file`},
+		{"things ask --name commands_tset.go", CannotRun, `--name: open commands_tset.go: no such file or directory: did you mean commands_test.go?`},
 		{"things ask --list=", Misused, "--list: an empty list: want one value or more"},
 		{"things ask --size 3", Misused, "want a size, such as 4GiB or 800MiB"},
 	} {

@@ -3,12 +3,14 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/snapbench/snapbench/lookup"
 	"github.com/snapbench/snapbench/runners"
 )
 
@@ -50,11 +52,13 @@ func isList(f *pflag.Flag) bool {
 	return ok
 }
 
-// nameFlag puts the flag's name before a mistake that quotes the value, or one of the values,
-// of one flag and names none. Who reads a value need not know where it came from.
+// nameFlag puts the flag's name before a mistake, or an error of opening a file, that quotes the
+// value, or one of the values, of one flag and names none. Who reads a value need not know where
+// it came from. Of a file that is not there it offers one that is.
 func nameFlag(cmd *cobra.Command, err error) error {
 	var mistake *runners.MistakeError
-	if !errors.As(err, &mistake) || strings.Contains(err.Error(), "--") {
+	var file *fs.PathError
+	if !errors.As(err, &mistake) && !errors.As(err, &file) || strings.Contains(err.Error(), "--") {
 		return err
 	}
 	var named []string
@@ -65,6 +69,11 @@ func nameFlag(cmd *cobra.Command, err error) error {
 	})
 	if len(named) != 1 {
 		return err
+	}
+	if file != nil && errors.Is(err, fs.ErrNotExist) && !strings.Contains(err.Error(), "did you mean") {
+		if near := lookup.NearPath(file.Path); near != "" {
+			return fmt.Errorf("--%s: %w: did you mean %s?", named[0], err, near)
+		}
 	}
 	return fmt.Errorf("--%s: %w", named[0], err)
 }
