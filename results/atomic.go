@@ -151,7 +151,7 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Explain adds a plain description to those errors of writing that a user can fix, and the path to all.
+// Explain adds a plain description to those errors of reading and writing that a user can fix, and the path to all.
 func Explain(path string, err error) error {
 	switch {
 	case err == nil:
@@ -162,8 +162,10 @@ func Explain(path string, err error) error {
 		return fmt.Errorf("%s: the disk quota is used up: %w", path, err)
 	case errors.Is(err, syscall.EFBIG):
 		return fmt.Errorf("%s: larger than this system or its limits allow: %w", path, err)
-	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission):
+	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s: cannot be written: %w", path, err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%s: not allowed to this user: %w", path, err)
 	case errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%s: a file stands where a folder is needed: %w", path, err)
 	}
