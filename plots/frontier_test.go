@@ -179,3 +179,16 @@ func TestReportBeginsWithTheAnswer(t *testing.T) {
 		t.Errorf("a report of speed alone: %v", err)
 	}
 }
+
+// Rows that repeat a sample under a variant count in no picture, as in no table.
+func TestRepeatedRows(t *testing.T) {
+	set := policySet(64, 128)
+	n := len(set.Rows)
+	for _, r := range set.Rows[:n] {
+		r.ID, r.Score = "z"+r.ID, new(1-*r.Score)
+		set.Rows = append(set.Rows, r)
+	}
+	if g := groups(set, measure("score"), func(*results.Row) bool { return true }, false); len(g) != 1 || len(g[0].rows) != n {
+		t.Errorf("%d rows of %d", len(g[0].rows), n)
+	}
+}

@@ -53,3 +53,40 @@ func TestTableOfUnlikeRows(t *testing.T) {
 		}
 	}
 }
+
+// Of rows that repeat a sample under a variant the first counts, in every table; and samples of one id that were asked by other
+// prompts are told.
+func TestRepeatedRows(t *testing.T) {
+	first := grid([]string{"a"}, []string{"full", "64"}, 4, func(_, v string, i int) float64 { return 1 })
+	again := grid([]string{"a"}, []string{"full", "64"}, 4, func(_, v string, i int) float64 { return 0 })
+	for i := range again.Rows {
+		r := &again.Rows[i]
+		r.ID, r.PrefillSeconds = "z"+r.ID, new(9.0)
+		for k := range 2 { // these are audited
+			row := []*Row{&first.Rows[i], r}[k]
+			row.MarksKept, row.MarksAny, row.MarksGone = map[string]string{"value": "1"}, map[string]string{"value": "1"}, map[string]string{"value": "0"}
+		}
+	}
+	all, err := Merge(first, again)
+	if err != nil || len(all.Rows) != 16 || len(Once(all.Rows)) != 8 || len(Once(first.Rows)) != 8 {
+		t.Fatal(len(all.Rows), err)
+	}
+	s := Summarize(all).Subjects[0]
+	if c := s.Cells[0]; *c.Mean != 100 || c.Samples != 4 || !strings.Contains(strings.Join(s.Warnings, "; "), "8 rows have the task, sample and variant of another row") {
+		t.Errorf("%+v, %q", c, s.Warnings)
+	}
+	if c := s.Costs[0]; c.Rows != 4 || *c.PrefillSeconds != 1 {
+		t.Errorf("costs of %d rows, %v s", c.Rows, *c.PrefillSeconds)
+	}
+	if e := s.Evidence[0]; e.Rows != 4 {
+		t.Errorf("evidence of %d rows", e.Rows)
+	}
+	for i := range first.Rows {
+		if r := &first.Rows[i]; r.Variant == "64" && i%4 == 1 {
+			r.PromptSHA256 = "another"
+		}
+	}
+	if tab := Tables(first, Measures()[0])[0]; tab.Lines[0].Cells[1].Drop.N != 4 || len(tab.Warnings) != 1 || tab.Warnings[0] != "a: 64 was asked by other prompts than full in 2 samples, paired by their ids" {
+		t.Errorf("%q", tab.Warnings)
+	}
+}

@@ -158,10 +158,11 @@ func Summarize(set Set) Summary {
 				}
 			}
 		}
-		for _, t := range lengthTables(set.Run, parts[i]) {
+		rows := Once(parts[i])
+		for _, t := range lengthTables(set.Run, rows) {
 			out.Ladders = append(out.Ladders, t.summary())
 		}
-		for _, c := range Costs(set.Run, parts[i]) {
+		for _, c := range Costs(set.Run, rows) {
 			cs := CostSummary{
 				Variant: c.Variant, Rows: c.Rows, PromptTokens: known(c.PromptTokens), PrefillSeconds: known(c.PrefillSeconds),
 				PrefillTokensPerSecond: known(c.PrefillTokensPerSecond), DecodeTokensPerSecond: known(c.DecodeTokensPerSecond),
@@ -175,20 +176,20 @@ func Summarize(set Set) Summary {
 			}
 			out.Costs = append(out.Costs, cs)
 		}
-		for _, v := range names(parts[i], func(r *Row) string { return r.Variant }, set.Run.Variants) {
+		for _, v := range names(rows, func(r *Row) string { return r.Variant }, set.Run.Variants) {
 			if l, ok := set.LoadOf(v); ok {
 				out.Loads = append(out.Loads, LoadSummary{l, known(l.RequestsPerSecond()), known(l.PromptTokensPerSecond()), known(l.NewTokensPerSecond())})
 			}
 		}
-		for _, f := range FidelityByPart(set.Run, parts[i]) {
+		for _, f := range FidelityByPart(set.Run, rows) {
 			ps := PartSummary{Variant: f.Variant, From: f.Part.From, Rows: f.Rows, KL: known(f.KL), Bound: f.Bound, Top1: known(100 * f.Top1)}
 			if f.Part.To >= 0 {
 				ps.To = &f.Part.To
 			}
 			out.Parts = append(out.Parts, ps)
 		}
-		out.Followed, out.Leaked = FollowedBy(set.Run, parts[i]), LeakedBy(set.Run, parts[i])
-		out.Evidence = Evidences(set.Run, parts[i])
+		out.Followed, out.Leaked = FollowedBy(set.Run, rows), LeakedBy(set.Run, rows)
+		out.Evidence = Evidences(set.Run, rows)
 		s.Subjects = append(s.Subjects, out)
 	}
 	return s
@@ -217,33 +218,34 @@ func Sections(set Set) []Section {
 				list = append(list, Section{"Drop against " + t.Against(), g})
 			}
 		}
-		for _, t := range lengthTables(set.Run, parts[i]) {
+		rows := Once(parts[i])
+		for _, t := range lengthTables(set.Run, rows) {
 			for _, s := range t.Sections() {
 				s.Grid.Title = sub.String()
 				list = append(list, s)
 			}
 		}
-		if g, ok := FollowedGrid(set.Run, parts[i]); ok {
+		if g, ok := FollowedGrid(set.Run, rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Instructions followed", g})
 		}
-		if g, ok := LeakedGrid(set.Run, parts[i]); ok {
+		if g, ok := LeakedGrid(set.Run, rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Leakage", g})
 		}
-		if g, ok := PartGrid(set.Run, parts[i]); ok {
+		if g, ok := PartGrid(set.Run, rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Fidelity by place in the answer", g})
 		}
-		for _, s := range EvidenceSections(set.Run, parts[i]) {
+		for _, s := range EvidenceSections(set.Run, rows) {
 			s.Grid.Title = sub.String()
 			list = append(list, s)
 		}
-		if g, ok := CostGrid(set.Run, parts[i]); ok {
+		if g, ok := CostGrid(set.Run, rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Speed and memory", g})
 		}
-		if g, ok := set.LoadGrid(parts[i]); ok {
+		if g, ok := set.LoadGrid(rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Throughput", g})
 		}
@@ -262,7 +264,7 @@ func Sections(set Set) []Section {
 		fails := Failures(set.Rows, f.of)
 		const most = 20
 		for _, x := range fails[:min(len(fails), most)] {
-			g.Rows, g.Strong = append(g.Rows, []string{x.Error, x.Task, x.Variant, fmt.Sprint(x.Rows)}), append(g.Strong, false)
+			g.Rows, g.Strong = append(g.Rows, []string{Brief(x.Error), x.Task, x.Variant, fmt.Sprint(x.Rows)}), append(g.Strong, false)
 		}
 		if len(fails) > most {
 			g.Notes = []string{fmt.Sprintf("%d more lines are left out", len(fails)-most)}

@@ -59,6 +59,9 @@ func tables(set Set, m Measure, drops bool) []Table {
 
 func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 	t := Table{Measure: m, Baseline: run.BaselineOf(rows)}
+	twice := len(rows)
+	rows = Once(rows)
+	twice -= len(rows)
 	t.Variants = names(rows, func(r *Row) string { return r.Variant }, run.Variants)
 	if caches, known := footprints(rows, t.Variants); known {
 		t.Caches = caches
@@ -80,19 +83,10 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 	}
 	found, failed := map[place][]value{}, map[place]int{}
 	graded := map[string][]string{} // by which metrics each task is
-	type identity struct{ task, sample, variant string }
-	seen := map[identity]bool{}
 	any := false
-	twice := 0
 	for i := range rows {
 		r := &rows[i]
 		t.full = t.full || r.Policy == "full"
-		id := identity{r.Task, r.Sample, r.Variant}
-		if seen[id] {
-			twice++
-			continue
-		}
-		seen[id] = true
 		p := place{r.Task, r.Variant}
 		if r.Error != "" {
 			failed[p]++
@@ -121,7 +115,7 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 		}
 		return x
 	}
-	pairs := func(task, variant string) (list []Pair, unlike string) {
+	pairs := func(task, variant string) (list []Pair, unlike string, other int) {
 		base := map[string]value{}
 		for _, v := range found[place{task, t.Baseline}] {
 			base[v.row.Sample] = v
@@ -135,9 +129,12 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 				unlike = why
 				continue
 			}
+			if v.row.PromptSHA256 != b.row.PromptSHA256 && v.row.PromptSHA256 != "" && b.row.PromptSHA256 != "" {
+				other++
+			}
 			list = append(list, Pair{b.v, v.v})
 		}
-		return list, unlike
+		return list, unlike, other
 	}
 	line := func(name string, tasks []string, average bool) Line {
 		l := Line{Name: name, Tasks: tasks, Average: average}
@@ -152,7 +149,7 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 				complete = complete && len(x) > 0
 				lists = append(lists, x)
 				if v != t.Baseline {
-					both, _ := pairs(task, v)
+					both, _, _ := pairs(task, v)
 					paired = append(paired, both)
 				}
 			}
@@ -181,7 +178,10 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 			if t.Baseline == "" || v == t.Baseline || t.Lines[len(t.Lines)-1].Cells[k].N == 0 {
 				continue
 			}
-			both, unlike := pairs(task, v)
+			both, unlike, other := pairs(task, v)
+			if other > 0 {
+				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: %s was asked by other prompts than %s in %d samples, paired by their ids", task, t.Labels[k], labels[t.Baseline], other))
+			}
 			if have := len(scores(task, v)); len(both) < max(have, len(scores(task, t.Baseline))) {
 				warning := fmt.Sprintf("%s: %s and %s have only %d samples in common", task, t.Labels[k], labels[t.Baseline], len(both))
 				if unlike != "" {
