@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/plots"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
 )
@@ -68,7 +70,7 @@ func Read(dir string) (*Report, error) {
 }
 
 // SaveRows writes speed.json alone. It is called after every cell, so that what was
-// measured outlasts whatever ends the run.
+// measured outlasts whatever ends the run: the file as it was stays until the new one is whole.
 func (s *Report) SaveRows(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -77,7 +79,10 @@ func (s *Report) SaveRows(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, reportFile), append(data, '\n'), 0o644)
+	return results.WriteAtomic(filepath.Join(dir, reportFile), func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
 }
 
 // Save writes speed.json, bench.txt and the pictures, whose names it returns.

@@ -146,3 +146,31 @@ func TestParseBytes(t *testing.T) {
 		}
 	}
 }
+
+// What was measured stays until what replaces it is whole: the file that a program has open, as one that is killed on the way
+// leaves it, is never written to.
+func TestSavedAnew(t *testing.T) {
+	dir := t.TempDir()
+	s := madeUp()
+	if err := s.SaveRows(dir); err != nil {
+		t.Fatal(err)
+	}
+	path, before := filepath.Join(dir, "speed.json"), filepath.Join(t.TempDir(), "before.json")
+	if err := os.Link(path, before); err != nil {
+		t.Skip(err)
+	}
+	old, err := os.ReadFile(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Rows = s.Rows[:1]
+	if err := s.SaveRows(dir); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.ReadFile(before); err != nil || !bytes.Equal(now, old) {
+		t.Errorf("the file was written over: %v", err)
+	}
+	if now, err := os.ReadFile(path); err != nil || bytes.Equal(now, old) {
+		t.Errorf("the file is as it was: %v", err)
+	}
+}
