@@ -6,10 +6,11 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Look is how a figure is drawn. The zero value is the usual look.
@@ -53,7 +54,7 @@ func (l Look) Check() error {
 		return fmt.Errorf("font size %v: want 4 to 40 points", l.FontSize)
 	}
 	if _, ok := palettes[l.Palette]; l.Palette != "" && !ok {
-		return fmt.Errorf("palette %q: have %s", l.Palette, strings.Join(Palettes(), ", "))
+		return lookup.Unknown("palette", l.Palette, Palettes()...)
 	}
 	return nil
 }

@@ -1,12 +1,11 @@
 package plots
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -36,7 +35,7 @@ type Output struct {
 func (o Output) Check() error {
 	for _, name := range o.Formats {
 		if !slices.Contains(Formats(), name) {
-			return fmt.Errorf("format %q: have %s", name, strings.Join(Formats(), ", "))
+			return lookup.Unknown("format", name, Formats()...)
 		}
 	}
 	return o.Look.Check()

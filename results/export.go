@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Exporter returns the function that writes rows in a format, csv, jsonl or parquet; where a
@@ -11,7 +13,7 @@ import (
 func Exporter(format string, spreadsheet bool) (func(io.Writer, []Row) error, error) {
 	switch {
 	case format != "csv" && format != "jsonl" && format != "parquet":
-		return nil, fmt.Errorf("unknown format %q: have csv, jsonl, parquet", format)
+		return nil, lookup.Unknown("format", format, "csv", "jsonl", "parquet")
 	case spreadsheet && format != "csv":
 		return nil, fmt.Errorf("--for-spreadsheet is for csv, not %s", format)
 	case spreadsheet:

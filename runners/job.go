@@ -48,6 +48,10 @@ type Job struct {
 // ErrEnough says that a run was asked to end before its last sample.
 var ErrEnough = errors.New("the run was asked to end, and did so at a sample's end")
 
+// ErrGone is, in a sample's error, that whoever makes prompts can be asked nothing any more. It says nothing of
+// the sample: the run ends, and the sample has no row.
+var ErrGone = errors.New("whoever makes prompts is gone")
+
 // Watch is told how a job goes on.
 type Watch interface {
 	// Plan is told the work ahead, once, in its order, with what each sample is estimated to cost.

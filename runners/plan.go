@@ -122,6 +122,9 @@ func (p *plan) next(ctx context.Context, wait bool, fits func(Request) bool) (a 
 			if err := ctx.Err(); err != nil {
 				return nil, false, err // what ended it may have kept the sample from being made
 			}
+			if len(a.rows) > 0 && errors.Is(a.sample.Err, ErrGone) {
+				return nil, false, a.sample.Err
+			}
 			p.held = a
 		}
 		a := p.held

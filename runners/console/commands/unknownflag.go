@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners"
-	"github.com/snapbench/snapbench/runners/console"
 )
 
 // FlagError is the usage error for flags that cannot be read. For one that does not exist it
@@ -24,7 +24,7 @@ func FlagError(cmd *cobra.Command, err error) error {
 			names = append(names, f.Name)
 		}
 	})
-	if near := console.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+	if near := lookup.Nearest(unknown.GetSpecifiedName(), names); near != "" {
 		return runners.Mistake(fmt.Errorf("%w: did you mean --%s?", err, near))
 	}
 	return runners.Mistake(fmt.Errorf("%w: %s --help lists those there are", err, cmd.CommandPath()))
