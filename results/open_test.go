@@ -66,7 +66,7 @@ func TestOpenRefuses(t *testing.T) {
 		if err := os.Chmod(ro, 0o500); err != nil {
 			t.Fatal(err)
 		}
-		cases["unwritable"] = struct{ dir, want string }{ro, "cannot be written"}
+		cases["unwritable"] = struct{ dir, want string }{ro, "not allowed to this user"}
 	}
 	for name, c := range cases {
 		if _, err := Open(c.dir, someRun()); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.dir) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -70,7 +69,7 @@ func Read(dir string) (*Report, error) {
 }
 
 // SaveRows writes speed.json alone. It is called after every cell, so that what was
-// measured outlasts whatever ends the run: the file as it was stays until the new one is whole.
+// measured outlasts whatever ends the run, also while it is written.
 func (s *Report) SaveRows(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -79,10 +78,7 @@ func (s *Report) SaveRows(dir string) error {
 	if err != nil {
 		return err
 	}
-	return results.WriteAtomic(filepath.Join(dir, reportFile), func(w io.Writer) error {
-		_, err := w.Write(append(data, '\n'))
-		return err
-	})
+	return results.WriteBytes(filepath.Join(dir, reportFile), append(data, '\n'))
 }
 
 // Save writes speed.json, bench.txt and the pictures, whose names it returns.
@@ -94,7 +90,7 @@ func (s *Report) Save(dir string) (pictures []string, err error) {
 	if err := s.Benchmark(&bench); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "bench.txt"), bench.Bytes(), 0o644); err != nil {
+	if err := results.WriteBytes(filepath.Join(dir, "bench.txt"), bench.Bytes()); err != nil {
 		return nil, err
 	}
 	return plots.Write(dir, s.figures())

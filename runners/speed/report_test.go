@@ -147,30 +147,34 @@ func TestParseBytes(t *testing.T) {
 	}
 }
 
-// What was measured stays until what replaces it is whole: the file that a program has open, as one that is killed on the way
-// leaves it, is never written to.
-func TestSavedAnew(t *testing.T) {
+// What was measured is never half on the disk: a file that is written anew takes the old one's
+// place when it is whole, so another name of the old one keeps its text.
+func TestSavedFilesAreReplacedWhole(t *testing.T) {
 	dir := t.TempDir()
 	s := madeUp()
-	if err := s.SaveRows(dir); err != nil {
+	if _, err := s.Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	path, before := filepath.Join(dir, "speed.json"), filepath.Join(t.TempDir(), "before.json")
-	if err := os.Link(path, before); err != nil {
-		t.Skip(err)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%q, %v", files, err)
 	}
-	old, err := os.ReadFile(before)
-	if err != nil {
+	old := map[string][]byte{}
+	for _, f := range files {
+		if old[f], err = os.ReadFile(f); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Link(f, f+".old"); err != nil {
+			t.Skipf("no links here: %v", err)
+		}
+	}
+	s.Rows = s.Rows[:len(s.Rows)/2]
+	if _, err := s.Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	s.Rows = s.Rows[:1]
-	if err := s.SaveRows(dir); err != nil {
-		t.Fatal(err)
-	}
-	if now, err := os.ReadFile(before); err != nil || !bytes.Equal(now, old) {
-		t.Errorf("the file was written over: %v", err)
-	}
-	if now, err := os.ReadFile(path); err != nil || bytes.Equal(now, old) {
-		t.Errorf("the file is as it was: %v", err)
+	for f, want := range old {
+		if got, err := os.ReadFile(f + ".old"); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s was written over: %d bytes, %v; %d were there", filepath.Base(f), len(got), err, len(want))
+		}
 	}
 }
