@@ -1,9 +1,9 @@
 package forecast
 
 import (
-	"fmt"
 	"slices"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/cuda/card"
@@ -75,7 +75,7 @@ func onPaper(of *models.Files, model, dtype, device string, memory int64) (*mode
 	case "float32":
 		p.kind = engine.Float32
 	default:
-		return nil, fmt.Errorf("unknown dtype %q: have auto, float32, float16, bfloat16", dtype)
+		return nil, lookup.Unknown("dtype", dtype, "auto", "float32", "float16", "bfloat16")
 	}
 	var d engine.Device = paperCard{p}
 	if engine.OnHost(device) {

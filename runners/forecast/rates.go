@@ -13,6 +13,7 @@ import (
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/inputs"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/speed"
 )
@@ -53,7 +54,7 @@ func Cards() []string { return slices.Sorted(maps.Keys(cards())) }
 func Recorded(card string) (Rates, error) {
 	r, ok := cards()[card]
 	if !ok {
-		return r, fmt.Errorf("no rates of device %q are recorded: have %s; snapbench speed --json on it measures some, for --rates FILE", card, strings.Join(Cards(), ", "))
+		return r, fmt.Errorf("no rates of device %q are recorded: %shave %s; snapbench speed --json on it measures some, for --rates FILE", card, lookup.Offer(card, Cards()), strings.Join(Cards(), ", "))
 	}
 	return r, nil
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
@@ -242,15 +241,4 @@ func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell)
 	}
 	weights -= m.IdleTableBytes() + m.IdleExpertBytes(c.Batch)
 	return weights + cache + m.WrittenBytes(c.Batch) + int64(float64(c.Batch)*perToken*float64(c.Warmup+c.MaxNew/2))
-}
-
-// Quantile returns the q-quantile of durations by nearest rank, q from 0 to 1; it is 0
-// for none.
-func Quantile(d []time.Duration, q float64) time.Duration {
-	if len(d) == 0 {
-		return 0
-	}
-	s := slices.Clone(d)
-	slices.Sort(s)
-	return s[min(len(s)-1, int(q*float64(len(s))))]
 }
