@@ -26,6 +26,20 @@ type ownTokens struct {
 	Extra      extraTokens  `json:"extra_special_tokens"`
 }
 
+// named are the tokens besides BOS and EOS that have a name, which chat templates know them by.
+func (o *ownTokens) named() map[string]string {
+	names := maps.Clone(o.Extra.names)
+	if names == nil {
+		names = map[string]string{}
+	}
+	for name, n := range map[string]*namedToken{"unk_token": o.Unk, "sep_token": o.Sep, "pad_token": o.Pad, "cls_token": o.Cls, "mask_token": o.Mask} {
+		if n != nil && n.Content != "" {
+			names[name] = n.Content
+		}
+	}
+	return names
+}
+
 // namedToken is a special token: a string, or an object with settings.
 type namedToken struct{ fileToken }
 
@@ -40,14 +54,19 @@ func (n *namedToken) UnmarshalJSON(data []byte) error {
 }
 
 // extraTokens are a list of tokens, or named ones.
-type extraTokens struct{ list, named []namedToken }
+type extraTokens struct {
+	list, named []namedToken
+	names       map[string]string // of named, their contents
+}
 
 func (e *extraTokens) UnmarshalJSON(data []byte) error {
 	if data = bytes.TrimSpace(data); len(data) > 0 && data[0] == '{' {
 		var named map[string]namedToken
 		err := json.Unmarshal(data, &named)
+		e.names = map[string]string{}
 		for _, name := range slices.Sorted(maps.Keys(named)) {
 			e.named = append(e.named, named[name])
+			e.names[name] = named[name].Content
 		}
 		return err
 	}

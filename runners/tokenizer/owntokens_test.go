@@ -56,3 +56,28 @@ func TestOwnTokensElsewhere(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTemplateVariables: what transformers 5.24 defines for a template: tools and documents as none, the special tokens that the
+// files name, and no others.
+func TestTemplateVariables(t *testing.T) {
+	const template = `{{ tools is none }} {{ documents is none }} {{ bos_token is defined }} {{ eos_token }} {{ pad_token }} {{ unk_token }} {{ m_token }}`
+	for config, want := range map[string]string{
+		`{"eos_token": "</s>", "pad_token": {"content": "[PAD]"}, "extra_special_tokens": {"m_token": "<m>"}}`: "True True False </s> [PAD]  <m>",
+		`{"bos_token": "<s>", "unk_token": "<unk>"}`:                                                           "True True True   <unk> ",
+	} {
+		c, err := OpenChatTemplate(writeDir(t, map[string]string{"tokenizer_config.json": config, "chat_template.jinja": template}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Render(nil, RenderOptions{}); err != nil || got != want {
+			t.Errorf("%s: %q (%v), want %q", config, got, err, want)
+		}
+	}
+	c, err := ParseChatTemplate(`{{ bos_token + "x" }}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := c.Render(nil, RenderOptions{}); err == nil || !strings.Contains(err.Error(), "bos_token") {
+		t.Errorf("%q, %v; want an error that names bos_token", text, err)
+	}
+}
