@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Arguments are the values of a policy's parameters, those left out at their
@@ -103,7 +105,7 @@ func (p Parameter) word(s string) (string, error) {
 			return s, nil
 		}
 	}
-	return "", fmt.Errorf("%q: have %s", s, strings.Join(p.Allowed, ", "))
+	return "", fmt.Errorf("%q: %shave %s", s, lookup.Offer(s, p.Allowed), strings.Join(p.Allowed, ", "))
 }
 
 // number reads a number within the declared bounds.

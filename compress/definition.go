@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Definition declares a policy: what it is called, where it comes from, and its
@@ -90,7 +92,7 @@ func Definitions() []*Definition {
 func Define(name string) (*Definition, error) {
 	d, ok := registry[name]
 	if !ok {
-		return nil, fmt.Errorf("unknown policy %q: have %s", name, strings.Join(Names(), ", "))
+		return nil, lookup.Unknown("policy", name, Names()...)
 	}
 	return d, nil
 }
@@ -105,7 +107,7 @@ func (d *Definition) parameter(name string) (Parameter, error) {
 	if len(have) == 0 {
 		return Parameter{}, fmt.Errorf("policy %s has no parameters, and no %q", d.Name, name)
 	}
-	return Parameter{}, fmt.Errorf("policy %s has no parameter %q: have %s", d.Name, name, strings.Join(have, ", "))
+	return Parameter{}, fmt.Errorf("policy %s has no parameter %q: %shave %s", d.Name, name, lookup.Offer(name, have), strings.Join(have, ", "))
 }
 
 func (d *Definition) parameterNames() []string {

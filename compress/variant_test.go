@@ -32,8 +32,8 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for in, want := range map[string]string{
-		"snap":                           `unknown policy "snap": have full, `,
-		"snap(cap=3)":                    `unknown policy "snap": have full, `,
+		"snap":                           `unknown policy "snap": did you mean snapkv? have full, `,
+		"snap(cap=3)":                    `unknown policy "snap": did you mean snapkv? have full, `,
 		"snapkv":                         "no capacity: add cap=",
 		"snapkv()":                       "not name=value",
 		"snapkv(w=8)":                    "no capacity",
@@ -41,7 +41,7 @@ func TestParseErrors(t *testing.T) {
 		"snapkv(cap=64,k=4)":             `parameter k "4": want an odd number`,
 		"snapkv(cap=64,k=0)":             `parameter k "0": want a whole number, 1 or more`,
 		"snapkv(cap=64,pool=min)":        `parameter pool "min": have max, avg`,
-		"snapkv(cap=64,gqa=mean)":        `parameter gqa "mean": have query_head, kv_head_mean, kv_head_max, kvpress, rkv`,
+		"snapkv(cap=64,gqa=mean)":        `parameter gqa "mean": did you mean kv_head_mean? have query_head, kv_head_mean, kv_head_max, kvpress, rkv`,
 		"snapkv(cap=64,kernel=5)":        `no parameter "kernel": have cap, w, k, pool, gqa`,
 		"snapkv(cap=64,k=5,k=7)":         "k is given twice",
 		"snapkv(cap=0)":                  `capacity cap "0"`,

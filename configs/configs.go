@@ -23,6 +23,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/snapbench/snapbench/bounds"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 //go:embed *.yaml
@@ -75,7 +76,7 @@ func Open(name string) (Preset, error) {
 func Shipped(name string) (Preset, error) {
 	data, err := presets.ReadFile(strings.TrimSuffix(name, ".yaml") + ".yaml")
 	if err != nil {
-		return Preset{}, fmt.Errorf("%q is neither a file nor a preset: have %s", name, strings.Join(Names(), ", "))
+		return Preset{}, fmt.Errorf("%q is neither a file nor a preset: %shave %s", name, lookup.Offer(name, Names()), strings.Join(Names(), ", "))
 	}
 	return Parse("preset "+name, data)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -115,7 +116,7 @@ func openBABILong(name string, o Options) (Task, error) {
 	}
 	for _, p := range own.Parts {
 		if !slices.Contains(babilongParts, p) {
-			return nil, &OptionError{fmt.Errorf("task %s: unknown part %q of the prompt: have %s, or none", name, p, strings.Join(babilongParts, ", "))}
+			return nil, &OptionError{fmt.Errorf("task %s: %w", name, lookup.Unknown("part of the prompt", p, append(slices.Clone(babilongParts), "none")...))}
 		}
 	}
 	if err := checkTemplate(own.Template); err != nil {

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Catalogue describes families of tasks.
@@ -44,7 +46,7 @@ func NewCatalogue(families []string) (Catalogue, error) {
 	}
 	for _, f := range families {
 		if !slices.Contains(have, f) {
-			return nil, fmt.Errorf("unknown data set %q: have %s", f, strings.Join(have, ", "))
+			return nil, lookup.Unknown("data set", f, have...)
 		}
 	}
 	return list, nil

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -107,14 +107,17 @@ func onlyFields(fields map[string]json.RawMessage, known []string) error {
 	var unknown []string
 	for f := range fields {
 		if !slices.Contains(known, f) {
-			unknown = append(unknown, strconv.Quote(f))
+			unknown = append(unknown, f)
 		}
 	}
 	if len(unknown) == 0 {
 		return nil
 	}
 	sort.Strings(unknown)
-	return fmt.Errorf("unknown field %s: have %s", strings.Join(unknown, ", "), strings.Join(known, ", "))
+	if len(unknown) == 1 {
+		return lookup.Unknown("field", unknown[0], known...)
+	}
+	return fmt.Errorf("unknown fields %q: have %s", unknown, strings.Join(known, ", "))
 }
 
 // idField reads the field "id", which may be missing but not empty.

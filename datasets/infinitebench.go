@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/snapbench/snapbench/datasets/infinitebench"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // infinitebenchVersion is the version of ∞Bench's prompts and rules.
@@ -139,7 +140,7 @@ func openInfiniteBench(name string, o Options) (Task, error) {
 	def := infinitebenchTasks[task]
 	protocol := cmp.Or(own.Protocol, "gpt4")
 	if protocols := append(infinitebench.Templates(), "lm-eval", "kvpress"); !slices.Contains(protocols, protocol) {
-		return nil, &OptionError{fmt.Errorf("task %s: unknown protocol %q: have %s", name, protocol, strings.Join(protocols, ", "))}
+		return nil, &OptionError{fmt.Errorf("task %s: %w", name, lookup.Unknown("protocol", protocol, protocols...))}
 	}
 	metric := def.metric
 	if metric == "infinitebench_find" && protocol == "lm-eval" {

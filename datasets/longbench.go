@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -89,7 +90,7 @@ func ExpandSets(asked []string) ([]string, error) {
 		if group, ok := map[string]string{"all": "longbench", "zh": "longbench-zh", "e": "longbench-e"}[a]; ok {
 			a = group
 		} else if !slices.Contains(LongBenchSets(), a) {
-			return nil, fmt.Errorf("unknown set %q: have all, zh, e, %s", a, strings.Join(LongBenchSets(), ", "))
+			return nil, lookup.Unknown("set", a, append([]string{"all", "zh", "e"}, LongBenchSets()...)...)
 		}
 		list = append(list, a)
 	}
@@ -104,7 +105,7 @@ func longbenchSet(name string) (metrics.LongBenchSet, error) {
 			return set, nil
 		}
 	}
-	return metrics.LongBenchSet{}, fmt.Errorf("unknown set %q: have %s", name, strings.Join(LongBenchSets(), ", "))
+	return metrics.LongBenchSet{}, lookup.Unknown("set", name, LongBenchSets()...)
 }
 
 // longbenchRow is a row in the benchmark's schema.
@@ -133,7 +134,7 @@ type longbenchTask struct {
 func openLongBench(name string, o Options) (Task, error) {
 	own := o.Own.(*LongBenchOptions)
 	if own.MaxLength < 0 {
-		return nil, fmt.Errorf("task %s: maximum length %d is negative", name, own.MaxLength)
+		return nil, &OptionError{fmt.Errorf("--max-length %d: want 2 or more", own.MaxLength)}
 	}
 	set, err := longbenchSet(name)
 	if err != nil {

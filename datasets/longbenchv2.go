@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -114,7 +115,7 @@ func openLongBenchV2(name string, o Options) (Task, error) {
 		}
 	}
 	if t.protocol.name == "" {
-		return nil, &OptionError{fmt.Errorf("task %s: unknown protocol %q: have %s", name, own.Protocol, strings.Join(names, ", "))}
+		return nil, &OptionError{fmt.Errorf("task %s: %w", name, lookup.Unknown("protocol", own.Protocol, names...))}
 	}
 	t.metric = cmp.Or(o.Metric, t.protocol.metric)
 	if _, err := metrics.Open(t.metric); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -60,7 +61,7 @@ func CheckNeedle(name string) error {
 	if slices.Contains(LongBenchSets(), name) {
 		return fmt.Errorf("task %q is one of LongBench's sets: snapbench longbench --tasks %s runs it", name, name)
 	}
-	return fmt.Errorf("unknown task %q: have %s", name, strings.Join(NeedleNames(), ", "))
+	return lookup.Unknown("task", name, NeedleNames()...)
 }
 
 // needleTask is a grid of needle prompts, in order of length, then depth, then trial.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // NeedleOptions say which grid of needle prompts to make.
@@ -60,7 +62,7 @@ func (o *NeedleOptions) complete(name string) error {
 		o.Wording = "ruler"
 	}
 	if _, ok := needleWordings[o.Wording]; !ok {
-		return fmt.Errorf("unknown wording %q: have kamradt, ruler", o.Wording)
+		return lookup.Unknown("wording", o.Wording, "kamradt", "ruler")
 	}
 	if o.Wording == "kamradt" && (name != "niah" || o.Needles != 1) {
 		return fmt.Errorf("wording kamradt has one fixed needle: task niah, 1 needle")
@@ -129,7 +131,7 @@ func (o *NeedleOptions) completeValue(name string) error {
 			return fmt.Errorf("the length of a uuid is fixed, not %d", o.ValueLength)
 		}
 	default:
-		return fmt.Errorf("unknown kind of value %q: have numbers, uuids, words", o.Value)
+		return lookup.Unknown("kind of value", o.Value, "numbers", "uuids", "words")
 	}
 	if o.ValueLength < 0 || o.ValueLength > 64 {
 		return fmt.Errorf("a value of %d %s: have 1 to 64", o.ValueLength, o.Value)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Option is one of a task's own options, made from a field of the task's options:
@@ -262,7 +264,7 @@ func Define(name string) (Definition, error) {
 			return d, nil
 		}
 	}
-	return Definition{}, fmt.Errorf("unknown task %q: have %s", name, strings.Join(Names(), ", "))
+	return Definition{}, lookup.UnknownOf("snapbench eval --help", "task", name, Names()...)
 }
 
 // AnyOf says whether one of these tasks is of a family.
@@ -280,7 +282,7 @@ func Expand(asked []string) ([]string, error) {
 		list := []string{a}
 		if _, err := Define(a); err != nil {
 			if list = group(a); list == nil {
-				return nil, fmt.Errorf("%w; or the groups %s", err, strings.Join(GroupNames(), ", "))
+				return nil, lookup.UnknownOf("snapbench eval --help", "task", a, slices.Concat(GroupNames(), Names())...)
 			}
 		}
 		for _, n := range list {

@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 
 	"github.com/snapbench/snapbench/inputs"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Origin says where a family of tasks comes from, what of it is inside the program, and what is not.
@@ -103,7 +103,7 @@ func Pullable(family string) (Definition, error) {
 		}
 		have = append(have, d.Family)
 	}
-	return Definition{}, fmt.Errorf("unknown dataset %q: have %s", family, strings.Join(have, ", "))
+	return Definition{}, lookup.Unknown("data set", family, have...)
 }
 
 //go:embed published.json

@@ -2,8 +2,8 @@ package datasets
 
 import (
 	_ "embed"
-	"fmt"
-	"strings"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Protocol is a published way to ask LongBench's questions: how a row becomes a prompt, how
@@ -99,5 +99,5 @@ func OpenProtocol(name string) (Protocol, error) {
 			return p, nil
 		}
 	}
-	return Protocol{}, fmt.Errorf("unknown protocol %q: have %s", name, strings.Join(ProtocolNames(), ", "))
+	return Protocol{}, lookup.Unknown("protocol", name, ProtocolNames()...)
 }

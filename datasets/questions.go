@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -116,7 +117,7 @@ func openQuestions(_ string, o Options) (Task, error) {
 	}
 	for i, name := range own.Conventions {
 		if !slices.Contains(ConventionNames(), name) {
-			return nil, &OptionError{fmt.Errorf("--convention: unknown convention %q: have %s", name, strings.Join(ConventionNames(), ", "))}
+			return nil, &OptionError{fmt.Errorf("--convention: %w", lookup.Unknown("convention", name, ConventionNames()...))}
 		}
 		if slices.Contains(own.Conventions[:i], name) {
 			return nil, &OptionError{fmt.Errorf("--convention: %s is asked for twice", name)}

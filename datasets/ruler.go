@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/snapbench/snapbench/datasets/ruler"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -136,11 +137,11 @@ func (o *RulerOptions) complete() error {
 	}
 	if o.Template != "own" {
 		if _, ok := ruler.ChatTemplate(o.Template); !ok {
-			return fmt.Errorf("unknown template %q: have own, %s", o.Template, strings.Join(ruler.ChatTemplates(), ", "))
+			return lookup.Unknown("template", o.Template, append([]string{"own"}, ruler.ChatTemplates()...)...)
 		}
 	}
 	if !slices.Contains(rulerProtocols, o.Protocol) {
-		return fmt.Errorf("unknown protocol %q: have %s", o.Protocol, strings.Join(rulerProtocols, ", "))
+		return lookup.Unknown("protocol", o.Protocol, rulerProtocols...)
 	}
 	return nil
 }

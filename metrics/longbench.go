@@ -1,9 +1,6 @@
 package metrics
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/snapbench/snapbench/inputs/lookup"
 
 // LongBenchSet says how LongBench v1 grades one of its sets.
 type LongBenchSet struct {
@@ -95,7 +92,7 @@ func (s LongBenchSet) Scorers(codeSim string) (primary Scorer, others []Scorer, 
 		known = known || c.Name == codeSim
 	}
 	if !known {
-		return Scorer{}, nil, fmt.Errorf("unknown code similarity %q: have %s", codeSim, strings.Join(names, ", "))
+		return Scorer{}, nil, lookup.Unknown("code similarity", codeSim, names...)
 	}
 	if s.Metric != CodeSims[0].Metric {
 		primary, err = Open(s.Metric)

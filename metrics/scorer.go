@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // None is the name of no metric: of rows that no score is asked of, since they have no
@@ -120,7 +122,7 @@ func Open(name string) (Scorer, error) {
 	s, ok := registry.scorers[name]
 	registry.RUnlock()
 	if !ok {
-		return Scorer{}, fmt.Errorf("unknown metric %q: have %s, and regex:PATTERN, command:PROGRAM", name, strings.Join(Names(), ", "))
+		return Scorer{}, lookup.UnknownOf("snapbench metrics list", "metric", name, append(Names(), "regex:PATTERN", "command:PROGRAM")...)
 	}
 	return s, nil
 }

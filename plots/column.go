@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -54,7 +55,8 @@ func column(rows []results.Row, name string) (source, error) {
 	if len(found) > 0 {
 		params = "; and of the parameters " + strings.Join(slices.SortedFunc(maps.Keys(found), results.Natural), ", ")
 	}
-	return source{}, fmt.Errorf("unknown column %q: have %s%s", name, strings.Join(have, ", "), params)
+	near := lookup.Offer(name, append(slices.Collect(maps.Keys(found)), have...))
+	return source{}, fmt.Errorf("unknown column %q: %shave %s%s", name, near, strings.Join(have, ", "), params)
 }
 
 // parameter makes the source of a parameter. It is a number if its text is one in every row that has it.

@@ -6,10 +6,11 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Look is how a figure is drawn. The zero value is the usual look.
@@ -50,10 +51,10 @@ func Palettes() []string {
 // Check returns an error for a look that cannot be drawn.
 func (l Look) Check() error {
 	if l.FontSize != 0 && !(l.FontSize >= 4 && l.FontSize <= 40) { // NaN is neither
-		return fmt.Errorf("font size %v: want 4 to 40 points", l.FontSize)
+		return fmt.Errorf("--font-size %v: want 4 to 40 points", l.FontSize)
 	}
 	if _, ok := palettes[l.Palette]; l.Palette != "" && !ok {
-		return fmt.Errorf("palette %q: have %s", l.Palette, strings.Join(Palettes(), ", "))
+		return lookup.Unknown("palette", l.Palette, Palettes()...)
 	}
 	return nil
 }

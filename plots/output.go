@@ -1,12 +1,11 @@
 package plots
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -36,7 +35,7 @@ type Output struct {
 func (o Output) Check() error {
 	for _, name := range o.Formats {
 		if !slices.Contains(Formats(), name) {
-			return fmt.Errorf("format %q: have %s", name, strings.Join(Formats(), ", "))
+			return lookup.Unknown("format", name, Formats()...)
 		}
 	}
 	return o.Look.Check()
@@ -59,8 +58,8 @@ func (o Output) Write(dir string, figures []Figure) ([]string, error) {
 				continue
 			}
 			path := filepath.Join(dir, f.Name+"."+format.name)
-			if err := os.WriteFile(path, format.bytes(f), 0o644); err != nil {
-				return paths, results.Explain(path, err)
+			if err := results.WriteBytes(path, format.bytes(f)); err != nil {
+				return paths, err
 			}
 			paths = append(paths, path)
 		}

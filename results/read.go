@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Set is what Read found: rows, and the run that they belong to if there is a run.json.
@@ -31,8 +33,11 @@ type Set struct {
 // parquet), or a parquet file.
 func Read(path string) (Set, error) {
 	info, err := os.Stat(path)
+	if near := lookup.NearPath(path); errors.Is(err, fs.ErrNotExist) && near != "" {
+		return Set{}, fmt.Errorf("%w: did you mean %s?", err, near)
+	}
 	if err != nil {
-		return Set{}, Explain(path, err)
+		return Set{}, err
 	}
 	s := Set{Name: path}
 	if !info.IsDir() {

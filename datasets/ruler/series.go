@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Edition is one of the two programs by which the benchmark is known. They differ in how sizes
@@ -78,10 +80,10 @@ const tries = 200
 func Open(c Config) (*Series, error) {
 	t, ok := data().Tasks[c.Task]
 	if !ok {
-		return nil, fmt.Errorf("unknown task %q: have %s", c.Task, strings.Join(Tasks(), ", "))
+		return nil, lookup.Unknown("task", c.Task, Tasks()...)
 	}
 	if wordsOf[c.Edition] == nil {
-		return nil, fmt.Errorf("unknown edition %q: have %s, %s", c.Edition, Edition2024, Edition2026)
+		return nil, lookup.Unknown("edition", string(c.Edition), string(Edition2024), string(Edition2026))
 	}
 	if c.Length <= NewTokens(c.Task) {
 		return nil, fmt.Errorf("length %d: %d tokens are for the answer", c.Length, NewTokens(c.Task))

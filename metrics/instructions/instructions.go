@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics/internal/pystr"
 )
 
@@ -84,7 +85,7 @@ func New(id string, kwargs map[string]json.RawMessage) (Instruction, error) {
 		if asks, known := unchecked[id]; known {
 			return Instruction{}, fmt.Errorf("%w: %s asks %s", ErrUnchecked, id, asks)
 		}
-		return Instruction{}, fmt.Errorf("unknown instruction %q: have %s", id, strings.Join(IDs(), ", "))
+		return Instruction{}, lookup.Unknown("instruction", id, IDs()...)
 	}
 	p := parameters{given: map[string]json.RawMessage{}}
 	for name, value := range kwargs {

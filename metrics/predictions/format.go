@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 
@@ -46,7 +47,7 @@ func OpenFormat(task string) (Format, error) {
 		}
 		have = append(have, f.Task)
 	}
-	return Format{}, fmt.Errorf("no format of predictions for the task %q: have %s", task, strings.Join(have, ", "))
+	return Format{}, fmt.Errorf("no format of predictions for the task %q: %shave %s", task, lookup.Offer(task, have), strings.Join(have, ", "))
 }
 
 // FormatHelp says, a line each, which files the formats read.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -193,5 +194,5 @@ func (e *UnknownError) Error() string {
 	for _, x := range e.have {
 		names = append(names, x.Name)
 	}
-	return fmt.Sprintf("nothing is called %q: have %s", e.Name, strings.Join(names, ", "))
+	return fmt.Sprintf("nothing is called %q: %shave %s", e.Name, lookup.Offer(e.Name, names), strings.Join(names, ", "))
 }

@@ -1,6 +1,10 @@
 package gate
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
+)
 
 // About is the question that a gate answers.
 //
@@ -30,7 +34,7 @@ func ParseAbout(s string) (About, error) {
 			return About(i), nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no question: have set (these samples) and population (all prompts of their kind)", s)
+	return 0, fmt.Errorf("%q is no question: %shave set (these samples) and population (all prompts of their kind)", s, lookup.Offer(s, abouts[:]))
 }
 
 // UnmarshalYAML reads the word.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -46,7 +47,7 @@ func ParseAcross(names ...string) (Across, error) {
 	for _, n := range names {
 		n = strings.TrimSpace(n)
 		if !slices.Contains(acrossNames, n) {
-			return nil, fmt.Errorf("across %q: nothing of that name: have %s", n, strings.Join(acrossNames, ", "))
+			return nil, fmt.Errorf("across %q: nothing of that name: %shave %s", n, lookup.Offer(n, acrossNames), strings.Join(acrossNames, ", "))
 		}
 		if !a.has(n) {
 			a = append(a, n)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -162,9 +163,7 @@ func pairRuns(base, cand results.Set, limits Limits) (*pairing, error) {
 			p.reasons = append(p.reasons, reason)
 			continue
 		case k < 0 && len(baseSubjects) == 1 && len(candSubjects) == 1:
-			_, why := limits.Across.differences(baseSubjects[0], cs)
-			p.reasons = append(p.reasons, why...)
-			continue
+			k = 0 // refused by their differences; what else they differ in is said at once
 		case k < 0:
 			p.reasons = append(p.reasons, fmt.Sprintf("%s is only in the candidate", cs))
 			continue
@@ -211,7 +210,7 @@ func pairVariants(set results.Set, against string, limits Limits) (*pairing, err
 			for _, v := range variants {
 				have = append(have, labels[v])
 			}
-			return nil, fmt.Errorf("%w %q: %s has %s", ErrUnknownVariant, against, subjects[i], strings.Join(have, ", "))
+			return nil, fmt.Errorf("%w %q: %s%s has %s", ErrUnknownVariant, against, lookup.Offer(against, have), subjects[i], strings.Join(have, ", "))
 		}
 		base := byTask(rows, variants[at], &p.reasons)
 		for _, v := range variants {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/cuda"
@@ -49,7 +50,7 @@ func deviceList(list string) ([]string, error) {
 		case engine.OnHost(name) || isCUDA && isIndex(index):
 			names = append(names, name)
 		default:
-			return nil, runners.Mistake(fmt.Errorf("unknown device %q: have auto, %s, or several of them: cuda:0,cuda:1", name, strings.Join(DeviceNames(), ", ")))
+			return nil, runners.Mistake(fmt.Errorf("--device: %w, or several of them: cuda:0,cuda:1", lookup.Unknown("device", name, append([]string{"auto"}, DeviceNames()...)...)))
 		}
 	}
 	return names, nil
@@ -110,7 +111,7 @@ func openDevice(name, dtype string, threads int) (engine.Device, error) {
 	case "bfloat16":
 		t = engine.BFloat16
 	default:
-		return nil, runners.Mistake(fmt.Errorf("unknown dtype %q: have auto, float32, float16, bfloat16", dtype))
+		return nil, runners.Mistake(lookup.Unknown("dtype", dtype, "auto", "float32", "float16", "bfloat16"))
 	}
 	if engine.OnHost(name) && t != engine.Float32 {
 		return nil, runners.Mistake(fmt.Errorf("--dtype %s: the %s device computes in float32 (weights stay as they are stored)", dtype, name))

@@ -56,6 +56,18 @@ func KeptModels() ([]KeptModel, error) {
 	return list, nil
 }
 
+// shownNames are the names that --model takes without being a path: the embedded model's, and
+// those of files in the user's cache.
+func shownNames() []string {
+	list := []string{DefaultModel}
+	if files, err := KeptModels(); err == nil {
+		for _, f := range files {
+			list = append(list, f.Model)
+		}
+	}
+	return list
+}
+
 // kept returns the path of a file in the user's cache that a name without a folder means
 // where there is none of that name here.
 func kept(name string) (path string, ok bool) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/hub"
@@ -79,7 +80,7 @@ func locate(ctx context.Context, name, stage string, say func(string, ...any)) (
 	}
 	if _, err := os.Stat(name); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return Located{}, fmt.Errorf("model %q: there is no such file or directory: want %s", name, ModelForms)
+			return Located{}, fmt.Errorf("model %q: there is no such file or directory: %swant %s", name, lookup.Offer(name, shownNames()), ModelForms)
 		}
 		return Located{}, err
 	}

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/datasets"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -91,7 +91,7 @@ func (m *Opened) Subject() results.Subject {
 // weights on every device.
 func Open(ctx context.Context, o Options, say func(string, ...any)) (_ *Opened, err error) {
 	if names := tokenizer.Names(); o.Tokenizer != "" && !slices.Contains(names, o.Tokenizer) {
-		return nil, runners.Mistake(fmt.Errorf("unknown tokenizer %q: have %s", o.Tokenizer, strings.Join(names, ", ")))
+		return nil, runners.Mistake(lookup.Unknown("tokenizer", o.Tokenizer, names...))
 	}
 	if _, err := parseRope(o.Rope); err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
@@ -62,7 +63,7 @@ func OpenShape(spec string) (*Files, error) {
 		}
 	}
 	if !ok {
-		return nil, fmt.Errorf("unknown shape %q: have %s", parts[0], strings.Join(Shapes(), ", "))
+		return nil, lookup.Unknown("shape", parts[0], Shapes()...)
 	}
 	c.Context = max(c.Context, 1<<22)
 	seed, storage := uint64(1), plainStorage
@@ -93,7 +94,7 @@ func OpenShape(spec string) (*Files, error) {
 		case "vocab":
 			c.Vocab = int(n)
 		default:
-			return nil, fmt.Errorf("shape %q: unknown %q: have layers, seed, context, vocab, storage", spec, key)
+			return nil, fmt.Errorf("shape %q: %w", spec, lookup.Unknown("option", key, "layers", "seed", "context", "vocab", "storage"))
 		}
 	}
 	if c.Layers < 1 || c.Layers > 1<<12 {

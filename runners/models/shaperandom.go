@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/weights"
 )
@@ -190,5 +191,5 @@ func shapeStorage(c Config, storage string) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("unknown storage %q: have bf16, fp8, mxfp4, q8_0, q4_k", storage)
+	return lookup.Unknown("storage", storage, "bf16", "fp8", "mxfp4", "q8_0", "q4_k")
 }

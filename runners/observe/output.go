@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/plots"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
 )
@@ -104,7 +105,7 @@ func Save(dir string, r Shown) (pictures []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "observe.json"), append(data, '\n'), 0o644); err != nil {
+	if err := results.WriteBytes(filepath.Join(dir, "observe.json"), append(data, '\n')); err != nil {
 		return nil, err
 	}
 	return plots.Write(dir, r.Figures())

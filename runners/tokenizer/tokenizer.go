@@ -11,8 +11,9 @@ package tokenizer
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Tokenizer maps text to token ids and ids to text. Implementations are safe for concurrent use.
@@ -75,7 +76,7 @@ func OpenWith(name, dir string) (Tokenizer, error) {
 	open, ok := backends[name]
 	backendsMu.Unlock()
 	if !ok {
-		return nil, fmt.Errorf("unknown tokenizer %q: have %s", name, strings.Join(Names(), ", "))
+		return nil, lookup.Unknown("tokenizer", name, Names()...)
 	}
 	return open(dir)
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners/cluster"
 )
 
@@ -73,7 +74,7 @@ func parseOptions(w cluster.Work, env func(string) (string, bool)) (options, err
 		args = args[1:]
 		i := slices.IndexFunc(optionList, func(k option) bool { return k.name == name })
 		if i < 0 {
-			return o, fmt.Errorf("ray has no argument %q: have %s", name, strings.Join(optionNames(), ", "))
+			return o, fmt.Errorf("ray has no argument %q: %shave %s", name, lookup.Offer(name, optionNames()), strings.Join(optionNames(), ", "))
 		}
 		if !has {
 			if len(args) == 0 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners"
 )
 
@@ -33,12 +34,14 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	if names == nil {
 		names = []string{"none"}
 	}
-	return runners.Mistake(fmt.Errorf("unknown command %q: %s has %s", name, cmd.Name(), strings.Join(names, ", ")))
+	return runners.Mistake(fmt.Errorf("unknown command %q: %s%s has %s", name, lookup.Offer(name, names), cmd.Name(), strings.Join(names, ", ")))
 }
 
 // AddLibrary adds cobra's own help and completion, except that an unknown name is
-// a usage error.
+// a usage error, here and of root itself. All commands then refuse empty values, and name the
+// flag in mistakes about its value.
 func AddLibrary(root *cobra.Command) {
+	Group(root)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
@@ -58,4 +61,5 @@ func AddLibrary(root *cobra.Command) {
 			}
 		}
 	}
+	holdValues(root)
 }

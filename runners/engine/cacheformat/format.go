@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Format says how a cache stores keys and values. Formats that are not registered may be used,
@@ -99,7 +100,7 @@ func Get(name string) (*Format, error) {
 	if f, ok := registry[name]; ok {
 		return f, nil
 	}
-	return nil, fmt.Errorf("unknown cache format %q: have %s, and fp8 for %s", name, strings.Join(Names(), ", "), aliases["fp8"])
+	return nil, lookup.Unknown("cache format", name, append(Names(), "fp8")...)
 }
 
 // At returns the format of a layer: the format itself, or 16 bits where it skips the layer.

@@ -1,4 +1,4 @@
-package console
+package lookup
 
 import (
 	"cmp"
@@ -7,11 +7,12 @@ import (
 
 // Nearest returns the name that a mistyped one is most like, "" where none is near: within
 // two letters (inserted, left out, changed, or two that changed places), and fewer than half
-// of them; or the only one that begins with what was typed.
+// of them; or the only one that begins with what was typed, or else that has it, three letters
+// or more, anywhere. Capitals are letters as others.
 func Nearest(typed string, names []string) string {
 	best, distance := "", min(2, (len([]rune(typed))-1)/2)+1
 	for _, name := range names {
-		d := edits([]rune(strings.ToLower(typed)), []rune(name))
+		d := edits([]rune(strings.ToLower(typed)), []rune(strings.ToLower(name)))
 		if d < distance || d == distance && best != "" && cmp.Less(name, best) {
 			best, distance = name, d
 		}
@@ -19,16 +20,26 @@ func Nearest(typed string, names []string) string {
 	if best != "" {
 		return best
 	}
+	typed = strings.ToLower(typed)
+	if only, ok := theOnly(names, func(name string) bool { return typed != "" && strings.HasPrefix(name, typed) }); ok {
+		return only
+	}
+	only, _ := theOnly(names, func(name string) bool { return len([]rune(typed)) >= 3 && strings.Contains(name, typed) })
+	return only
+}
+
+// theOnly returns the one name that is so in small letters, "" where several are; and whether any is.
+func theOnly(names []string, is func(string) bool) (only string, found bool) {
 	for _, name := range names {
-		if typed == "" || !strings.HasPrefix(name, strings.ToLower(typed)) {
+		if !is(strings.ToLower(name)) {
 			continue
 		}
-		if best != "" {
-			return ""
+		if found {
+			return "", true
 		}
-		best = name
+		only, found = name, true
 	}
-	return best
+	return only, found
 }
 
 // edits is the least number of letters inserted, left out, changed, or swapped with their
