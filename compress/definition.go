@@ -6,7 +6,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Definition declares a policy: what it is called, where it comes from, and its

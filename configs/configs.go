@@ -23,7 +23,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/snapbench/snapbench/bounds"
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 //go:embed *.yaml

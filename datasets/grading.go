@@ -8,7 +8,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/snapbench/snapbench/datasets/infinitebench"
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // infinitebenchVersion is the version of ∞Bench's prompts and rules.

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // NeedleOptions say which grid of needle prompts to make.

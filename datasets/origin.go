@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"github.com/snapbench/snapbench/inputs"
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Origin says where a family of tasks comes from, what of it is inside the program, and what is not.

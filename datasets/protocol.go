@@ -3,7 +3,7 @@ package datasets
 import (
 	_ "embed"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Protocol is a published way to ask LongBench's questions: how a row becomes a prompt, how

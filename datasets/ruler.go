@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"github.com/snapbench/snapbench/datasets/ruler"
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics"
 )
 

@@ -100,7 +100,8 @@ func cutDigest(text string) (plain, digest string, ok bool) {
 const CommandDefinition = "PROGRAM, with its arguments, is started for each row. It reads one line of JSON from standard input, " +
 	`{"version": 1, "sample": "7", "prompt": "…", "prediction": "…", "answers": ["…"], "classes": ["…"]}, and prints one line: ` +
 	`a number from 0 to 1, or {"score": 0.5}, or {"error": "why there is none"}. A row is an error that names the program where ` +
-	"it prints anything else, ends with another status than 0, or takes more than 60 seconds. The row's metric has a digest of " +
+	"it prints anything else, ends with another status than 0, or takes more than 60 seconds; one that is killed by a signal is started " +
+	"a second time. The row's metric has a digest of " +
 	"the program's file, and of the files among its arguments; what these load is not in it."
 
 func newCommand(text string) (*command, error) {
@@ -178,27 +179,43 @@ func (c *command) score(prediction string, ref Reference) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	score, err := c.run(append(line, '\n'))
+	if killed(err) { // as all processes of a job are when that ends: it says nothing of the row
+		score, err = c.run(append(line, '\n'))
+	}
+	if err != nil {
+		return 0, &ProgramError{fmt.Errorf("%s: %w", c.text, err)}
+	}
+	return score, nil
+}
+
+// ProgramError is an error of a program that grades: of its run, which another run may not have, more often than of the row.
+type ProgramError struct{ Err error }
+
+func (e *ProgramError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *ProgramError) Unwrap() error { return e.Err }
+
+// run starts the program for a line.
+func (c *command) run(line []byte) (float64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	program := exec.CommandContext(ctx, c.path, c.args...)
 	alone(program)
 	var out, told limited
-	program.Stdin, program.Stdout, program.Stderr = bytes.NewReader(append(line, '\n')), &out, &told
+	program.Stdin, program.Stdout, program.Stderr = bytes.NewReader(line), &out, &told
 	program.WaitDelay = time.Second // for what it started and left holding its output
-	err = program.Run()
+	err := program.Run()
 	switch {
-	case ctx.Err() != nil:
-		return 0, fmt.Errorf("%s: no score within %v", c.text, patience)
+	case err != nil && ctx.Err() != nil:
+		return 0, fmt.Errorf("no score within %v", patience)
 	case err != nil:
-		return 0, fmt.Errorf("%s: %w%s", c.text, err, told.last())
+		return 0, fmt.Errorf("%w%s", err, told.last())
 	case out.more:
-		return 0, fmt.Errorf("%s: more than %d bytes for one row: %.80q…", c.text, mostGrade, out.kept)
+		return 0, fmt.Errorf("more than %d bytes for one row: %.80q…", mostGrade, out.kept)
 	}
-	score, err := parseGrade(out.kept)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", c.text, err)
-	}
-	return score, nil
+	return parseGrade(out.kept)
 }
 
 // parseGrade reads what a program printed for one row.

@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +66,38 @@ func TestCommand(t *testing.T) {
 		}
 		if took := time.Since(began); took > 5*time.Minute {
 			t.Errorf("%s: it took %v", c.text, took)
+		}
+	}
+}
+
+// A program that somebody kills is started again, once, and its score counts; one that ends by a fault of its own is not.
+func TestCommandKilled(t *testing.T) {
+	for _, c := range []struct {
+		end    string
+		starts int
+	}{
+		{"kill -TERM $$", 2}, {"kill -KILL $$", 2}, {"exit 143", 2}, {"exit 130", 2},
+		{"kill -SEGV $$", 1}, {"exit 1", 1}, {"exit 139", 1},
+	} {
+		for _, always := range []bool{false, true} {
+			dir := t.TempDir()
+			starts := filepath.Join(dir, "starts")
+			text := "ulimit -c 0\necho x >>'" + starts + "'\n"
+			if !always {
+				text += "test $(wc -l <'" + starts + "') -gt 1 && { echo 1; exit 0; }\n"
+			}
+			s, err := Open("command:" + program(t, text+c.end))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Score("", Reference{})
+			var failed *ProgramError
+			if scores := c.starts == 2 && !always; scores && (err != nil || got != 1) || !scores && !errors.As(err, &failed) {
+				t.Errorf("%s, always %v: %v, %v", c.end, always, got, err)
+			}
+			if made, err := os.ReadFile(starts); err != nil || strings.Count(string(made), "x") != c.starts {
+				t.Errorf("%s, always %v: %d starts, want %d, %v", c.end, always, strings.Count(string(made), "x"), c.starts, err)
+			}
 		}
 	}
 }

@@ -1,6 +1,6 @@
 package metrics
 
-import "github.com/snapbench/snapbench/lookup"
+import "github.com/snapbench/snapbench/inputs/lookup"
 
 // LongBenchSet says how LongBench v1 grades one of its sets.
 type LongBenchSet struct {

@@ -18,7 +18,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // None is the name of no metric: of rows that no score is asked of, since they have no

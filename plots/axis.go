@@ -64,35 +64,43 @@ func orInf(points bool) float64 {
 	return math.Inf(1)
 }
 
-// budgetAxis places budgets of one unit: tokens by their logarithm, shares by their value.
+// budgetAxis places budgets of one unit: tokens by their logarithm, shares by their value, one for each layer at the mean of
+// the layers. A budget that is no amount has no place.
 func budgetAxis(budgets []string) (axis, func(string) float64) {
-	values := map[string]float64{}
-	tokens := 0
-	for _, b := range budgets {
-		amount := strings.TrimPrefix(b, results.InBytes)
-		if s, ok := strings.CutSuffix(amount, "%"); ok {
-			if v, err := strconv.ParseFloat(s, 64); err == nil {
-				values[b] = v
-			}
-		} else if v, err := strconv.ParseFloat(amount, 64); err == nil && v > 0 {
-			values[b], tokens = v, tokens+1
-		}
-	}
-	a := axis{label: "Budget (" + budgetUnit(budgets) + ")", places: true}
+	a := axis{label: "Budget (" + budgetUnit(budgets) + ")", places: true, log: true}
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, b := range budgets {
-		lo, hi = min(lo, values[b]), max(hi, values[b])
-		a.ticks = append(a.ticks, tickMark{values[b], budgetName(b)})
+		v := amount(b)
+		if math.IsNaN(v) {
+			continue
+		}
+		lo, hi = min(lo, v), max(hi, v)
+		a.ticks = append(a.ticks, tickMark{v, budgetName(b)})
+		a.log = a.log && !strings.HasSuffix(b, "%")
 	}
-	if tokens == len(budgets) {
-		a.log = true
+	if a.log {
 		span := math.Pow(hi/lo, 0.07)
 		a.lo, a.hi = lo/span, hi*span
 	} else {
 		margin := max((hi-lo)*0.07, 0.5)
 		a.lo, a.hi = lo-margin, hi+margin
 	}
-	return a, func(b string) float64 { return values[b] }
+	return a, amount
+}
+
+// amount is a budget as a number of tokens or per cent, the mean of one for each layer; NaN where it is none.
+func amount(budget string) float64 {
+	sum := 0.0
+	each := strings.Split(strings.TrimPrefix(budget, results.InBytes), "|")
+	for _, text := range each {
+		number, share := strings.CutSuffix(text, "%")
+		v, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(v > 0) || share != strings.HasSuffix(each[0], "%") {
+			return math.NaN()
+		}
+		sum += v
+	}
+	return sum / float64(len(each))
 }
 
 // costAxis is for amounts from lo to hi. It begins at 0 unless the amounts are close to each other.

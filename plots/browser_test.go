@@ -56,7 +56,7 @@ func opened(t *testing.T, browser, at string, budget int, flags []string) []byte
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	args := []string{"--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + filepath.Join(t.TempDir(), "profile"), fmt.Sprint("--virtual-time-budget=", budget), "--dump-dom"}
+	args := []string{"--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + profile(t), fmt.Sprint("--virtual-time-budget=", budget), "--dump-dom"}
 	for _, f := range flags {
 		if strings.HasPrefix(f, "#") {
 			at += f
@@ -69,4 +69,25 @@ func opened(t *testing.T, browser, at string, budget int, flags []string) []byte
 		t.Fatalf("%s: %v", browser, err)
 	}
 	return dom
+}
+
+// profile is a folder for what a browser keeps. Processes that served it may write there for a moment after it has ended: the
+// folder goes when they are done.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "profile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			if err := os.RemoveAll(dir); err == nil {
+				return
+			} else if time.Now().After(end) {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	return dir
 }

@@ -66,7 +66,7 @@ func TestFormats(t *testing.T) {
 	if at("bytes:12.5%") != 12.5 || at("bytes:25%") != 25 || !strings.Contains(axis.label, "bytes") {
 		t.Errorf("the axis %q has 12.5 %% at %v and 25 %% at %v", axis.label, at("bytes:12.5%"), at("bytes:25%"))
 	}
-	if got := byUnit([]string{"64", "25%", "bytes:25%", "bytes:64"}); len(got) != 3 {
+	if got := byUnit([]string{"64", "25%", "bytes:25%", "bytes:64"}); len(got) != 4 {
 		t.Errorf("budgets by unit: %q", got)
 	}
 	with, _ := ByteCurves(set, m)

@@ -100,7 +100,7 @@ type placing struct {
 }
 
 func overBudgets(_ group, _ []kind, budgets []string) (placing, bool) {
-	if len(budgets) < 2 {
+	if budgets = slices.DeleteFunc(slices.Clone(budgets), func(b string) bool { return math.IsNaN(amount(b)) }); len(budgets) < 2 {
 		return placing{}, false // one point is not a curve
 	}
 	a, at := budgetAxis(budgets)
@@ -165,6 +165,9 @@ func curveFigures(set results.Set, m results.Measure, tables []results.Table, na
 			if of := unitOf(budgets[0]); len(parts) > 1 && of != "tokens" {
 				unit = of
 			}
+			if unit == "bytes" && !strings.HasSuffix(budgets[0], "%") {
+				unit = "bytes_of_tokens"
+			}
 			ch := curveChart(g, m, tables[i], having(kinds, budgets), budgets, full, where)
 			ch.title = barTitle(m) + title
 			ch.front = name == "bytes" && slices.ContainsFunc(g.rows, func(r results.Row) bool { return r.Cache != "" })
@@ -177,22 +180,26 @@ func curveFigures(set results.Set, m results.Measure, tables []results.Table, na
 	return figures, nil
 }
 
-// byUnit splits budgets into tokens, shares of the prompt and bytes, which have no place on one
-// axis. The full cache in a format has none on any.
+// byUnit splits budgets into tokens, shares of the prompt, shares of the full cache's bytes and bytes of so many tokens,
+// which have no place on one axis. The full cache in a format has none on any.
 func byUnit(budgets []string) [][]string {
-	var tokens, shares, bytes []string
+	var tokens, shares, bytes, ofTokens []string
 	for _, b := range budgets {
 		switch unitOf(b) {
 		case "full":
 		case "bytes":
-			bytes = append(bytes, b)
+			if strings.HasSuffix(b, "%") {
+				bytes = append(bytes, b)
+			} else {
+				ofTokens = append(ofTokens, b)
+			}
 		case "share":
 			shares = append(shares, b)
 		default:
 			tokens = append(tokens, b)
 		}
 	}
-	return slices.DeleteFunc([][]string{tokens, shares, bytes}, func(list []string) bool { return len(list) == 0 })
+	return slices.DeleteFunc([][]string{tokens, shares, bytes, ofTokens}, func(list []string) bool { return len(list) == 0 })
 }
 
 // having are the kinds that have one of the budgets.

@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,5 +111,26 @@ func TestWrite(t *testing.T) {
 	}
 	if _, err := Write(filepath.Join(file, "sub"), figs); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("below a file: %v", err)
+	}
+}
+
+// A budget for each layer lies at the mean of the layers, among those that are the same for all; what is no amount has no place.
+func TestBudgetsByLayer(t *testing.T) {
+	for budget, want := range map[string]float64{"64": 64, "128|64|32|64": 72, "25%": 25, "10%|30%": 20, "bytes:1024": 1024, "bytes:12.5%": 12.5} {
+		if got := amount(budget); got != want {
+			t.Errorf("%s is at %v, want %v", budget, got, want)
+		}
+	}
+	for _, budget := range []string{"", "full", "64|10%", "10%|64", "0", "64|"} {
+		if got := amount(budget); !math.IsNaN(got) {
+			t.Errorf("%q is at %v", budget, got)
+		}
+	}
+	a, at := budgetAxis([]string{"64", "256", "128|64|32|64"})
+	if !a.log || len(a.ticks) != 3 || !(a.lo > 0 && a.lo < 64 && 256 < a.hi) || at("128|64|32|64") != 72 {
+		t.Errorf("%+v", a)
+	}
+	if a, _ := budgetAxis([]string{"10%|30%", "50%"}); a.log || !(a.lo < 20 && 50 < a.hi && a.lo > 0) {
+		t.Errorf("%+v", a)
 	}
 }

@@ -16,6 +16,7 @@ type Pace struct {
 	Length, Batch   int // prompts of so many tokens, so many together
 	TokensPerSecond float64
 	PeakBytes       int64
+	Unsteady        bool // its steps vary too much for a ratio
 }
 
 // Frontier draws what is gained for what is lost: a measure against the bytes of the cache and, where paces are of the
@@ -190,7 +191,7 @@ func (f frontier) grid() results.Grid {
 	if len(f.paces) > 0 {
 		g.Head = append(g.Head, "tokens/s, "+f.at, "× full", "peak memory")
 	}
-	base := f.paces[f.baseline]
+	base, unsteady := f.paces[f.baseline], false
 	for k, v := range f.table.Variants {
 		c := f.line.Cells[k]
 		score, drop, times := "n/a", "", "n/a"
@@ -201,7 +202,7 @@ func (f frontier) grid() results.Grid {
 			}
 		}
 		if c.Drop != nil {
-			drop = fmt.Sprintf("%.1f [%.1f, %.1f]", 100*c.Drop.Drop, 100*c.Drop.Lo, 100*c.Drop.Hi)
+			drop = c.Drop.InPoints()
 		}
 		if f.table.Caches != nil {
 			times = f.table.Caches[k].String()
@@ -214,11 +215,11 @@ func (f frontier) grid() results.Grid {
 		if len(f.paces) > 0 {
 			pace, ratio, peak := "n/a", "n/a", "n/a"
 			if p, ok := f.paces[v]; ok {
-				pace, peak = fmt.Sprintf("%.3g", p.TokensPerSecond), results.Bytes(float64(p.PeakBytes))
-				if p.TokensPerSecond >= 1000 {
-					pace = fmt.Sprintf("%.0f", p.TokensPerSecond)
-				}
-				if base.TokensPerSecond > 0 {
+				pace, peak = results.Significant(p.TokensPerSecond, 3), results.Bytes(float64(p.PeakBytes))
+				switch {
+				case p.Unsteady || base.Unsteady:
+					ratio, unsteady = "–", true
+				case base.TokensPerSecond > 0:
 					ratio = fmt.Sprintf("%.2f", p.TokensPerSecond/base.TokensPerSecond)
 				}
 			}
@@ -227,5 +228,8 @@ func (f frontier) grid() results.Grid {
 		g.Rows, g.Strong = append(g.Rows, row), append(g.Strong, false)
 	}
 	g.Notes = []string{"score and drop in points with 95 % intervals, the drop paired by sample"}
+	if unsteady {
+		g.Notes = append(g.Notes, "–: decoding steps vary too much for a ratio")
+	}
 	return g
 }

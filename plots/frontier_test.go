@@ -121,6 +121,20 @@ func TestFrontier(t *testing.T) {
 	if !found {
 		t.Errorf("%q", grid.Rows)
 	}
+	// Of steps that vary too much there is no ratio.
+	for v, p := range f.paces {
+		p.Unsteady = strings.HasSuffix(f.labels[v], " 64")
+		f.paces[v] = p
+	}
+	grid = f.grid()
+	for _, row := range grid.Rows {
+		if (row[6] == "–") != strings.HasSuffix(row[0], " 64") || row[5] == "n/a" {
+			t.Errorf("unsteady at 64: %q", row)
+		}
+	}
+	if !strings.Contains(strings.Join(grid.Notes, "; "), "vary too much") {
+		t.Errorf("%q", grid.Notes)
+	}
 	if figs, err = Frontier(set, m, nil); err != nil || len(figs) != 1 {
 		t.Errorf("without paces: %d, %v", len(figs), err)
 	}
@@ -163,5 +177,18 @@ func TestReportBeginsWithTheAnswer(t *testing.T) {
 	b.Reset()
 	if err := Report(&b, nil, speed); err != nil || !strings.Contains(b.String(), "<title>Speed of embedded</title>") {
 		t.Errorf("a report of speed alone: %v", err)
+	}
+}
+
+// Rows that repeat a sample under a variant count in no picture, as in no table.
+func TestRepeatedRows(t *testing.T) {
+	set := policySet(64, 128)
+	n := len(set.Rows)
+	for _, r := range set.Rows[:n] {
+		r.ID, r.Score = "z"+r.ID, new(1-*r.Score)
+		set.Rows = append(set.Rows, r)
+	}
+	if g := groups(set, measure("score"), func(*results.Row) bool { return true }, false); len(g) != 1 || len(g[0].rows) != n {
+		t.Errorf("%d rows of %d", len(g[0].rows), n)
 	}
 }

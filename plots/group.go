@@ -30,7 +30,7 @@ func groups(set results.Set, m results.Measure, use func(*results.Row) bool, byT
 	for i, rows := range parts {
 		var kept []results.Row
 		any := false
-		for _, r := range rows {
+		for _, r := range results.Once(rows) {
 			if use(&r) {
 				kept = append(kept, r)
 				any = any || m.Of(&r) != nil

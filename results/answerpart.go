@@ -113,7 +113,7 @@ func PartGrid(run Run, rows []Row) (g Grid, ok bool) {
 		}
 		same, kl := "n/a", "n/a"
 		if !math.IsNaN(f.KL) {
-			same, kl = fixed(100*f.Top1, 1)+" %", fmt.Sprintf("%.3g", f.KL)
+			same, kl = fixed(100*f.Top1, 1)+" %", Significant(f.KL, 3)
 		}
 		agree, diverge = append(agree, same), append(diverge, kl)
 		if i+1 == len(list) || list[i+1].Variant != f.Variant {

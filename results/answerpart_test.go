@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -67,6 +68,18 @@ func TestFidelityByPart(t *testing.T) {
 	}
 	if parts := Summarize(Set{Run: inOrder, Rows: rows}).Subjects[0].Parts; len(parts) != 4 || *parts[3].KL != 0.3 || !parts[3].Bound || *parts[3].To != 31 {
 		t.Errorf("in the summary: %+v", parts)
+	} else if *parts[2].Top1 != 87.5 {
+		t.Errorf("agreement in the summary is %v, on its scale 87.5", *parts[2].Top1)
+	}
+}
+
+// The summary's scale names every measure that it multiplies by 100.
+func TestSummaryScale(t *testing.T) {
+	names := strings.FieldsFunc(summaryScale, func(r rune) bool { return r == ' ' || r == ',' })
+	for _, m := range Measures() {
+		if m.Points != slices.Contains(names, m.Name) {
+			t.Errorf("%s: points %v, but the scale is %q", m.Name, m.Points, summaryScale)
+		}
 	}
 }
 

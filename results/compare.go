@@ -1,7 +1,6 @@
 package results
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -213,12 +212,14 @@ func (c *Comparison) AtMost(limit float64) float64 {
 // freedom is the degrees of freedom of the differences' spread: equal scores add none.
 func (c *Comparison) freedom() float64 { return float64(c.Differ - 1) }
 
-// String is for messages: "0.8 points [−0.3, 1.9]".
+// String is for messages: "0.8 points [-0.3, 1.9]".
 func (c Comparison) String() string {
-	if math.IsNaN(c.Lo) {
-		return fmt.Sprintf("%.1f points", 100*c.Drop)
-	}
-	return fmt.Sprintf("%.1f points [%.1f, %.1f]", 100*c.Drop, 100*c.Lo, 100*c.Hi)
+	return fixed(100*c.Drop, 1) + " points" + interval(100, c.Lo, c.Hi, 1)
+}
+
+// InPoints is for tables, which say the unit elsewhere: "0.8 [-0.3, 1.9]".
+func (c Comparison) InPoints() string {
+	return fixed(100*c.Drop, 1) + interval(100, c.Lo, c.Hi, 1)
 }
 
 // studentCDF and studentQuantile are Wallace's normal approximation of Student's t (Wallace 1959). From nine degrees of

@@ -1,7 +1,6 @@
 package results
 
 import (
-	"fmt"
 	"math"
 	"slices"
 )
@@ -21,7 +20,7 @@ func CostGrid(run Run, rows []Row) (g Grid, ok bool) {
 			row[5] = Bytes(float64(c.PeakBytes))
 		}
 		if !math.IsNaN(c.DecodeTokensPerSecond) {
-			row[7] = fmt.Sprintf("%.3g tokens/s", c.DecodeTokensPerSecond)
+			row[7] = Significant(c.DecodeTokensPerSecond, 3) + " tokens/s"
 		}
 		for _, s := range row[1:] {
 			ok = ok || s != "n/a"

@@ -55,7 +55,7 @@ func servedGrid(costs []Cost) Grid {
 		s := c.Served
 		row := []string{c.Label, count(c.PromptTokens), Seconds(s.FirstTokenP50), Seconds(s.FirstTokenP95), Seconds(s.TokenP50), Seconds(s.TokenP95), "n/a"}
 		if !math.IsNaN(c.DecodeTokensPerSecond) {
-			row[6] = fmt.Sprintf("%.3g tokens/s", c.DecodeTokensPerSecond)
+			row[6] = Significant(c.DecodeTokensPerSecond, 3) + " tokens/s"
 		}
 		if repeated {
 			same, again := "n/a", "n/a"

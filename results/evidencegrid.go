@@ -66,9 +66,9 @@ func EvidenceSections(run Run, rows []Row) (list []Section) {
 	return list
 }
 
-// Share is how many of the lost answers have a label, with their share in percent.
+// Share is how many of the lost answers have a label, with their share in percent; a dash where none has any.
 func (e Evidence) Share(label string) string {
-	if e.Lost == 0 {
+	if len(e.Labels) == 0 {
 		return "–"
 	}
 	return fmt.Sprintf("%d (%s %%)", e.Labels[label], fixed(100*float64(e.Labels[label])/float64(e.Lost), 0))

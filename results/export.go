@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Exporter returns the function that writes rows in a format, csv, jsonl or parquet; where a

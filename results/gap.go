@@ -84,7 +84,7 @@ func gapOf(run Run, from, to []Row) (g Gap) {
 	for i := range to {
 		r := &to[i]
 		switch before := first[of(r)]; {
-		case before == nil || r.Score == nil:
+		case before == nil || r.Score == nil || before.Unlike(r) != "":
 		case before.PromptSHA256 != r.PromptSHA256:
 			other[r.Task]++
 		default:

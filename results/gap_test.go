@@ -45,6 +45,19 @@ func TestGapsBesideFailures(t *testing.T) {
 	}
 }
 
+// Of samples that the two protocols graded otherwise there is no difference.
+func TestGapsOfUnlikeRows(t *testing.T) {
+	s := gapSet()
+	for i := range s.Rows {
+		if r := &s.Rows[i]; r.Protocol == "inside" && r.Sample == "a/1" {
+			r.MetricVersion = 2
+		}
+	}
+	if gaps := Gaps(s); len(gaps) != 1 || gaps[0].Lines[1].N != 9 || gaps[0].Lines[1].Differ != 1 {
+		t.Errorf("%+v", gaps)
+	}
+}
+
 // The difference is paired, and against the protocol that compresses more, whatever the order of rows.
 func TestGaps(t *testing.T) {
 	s := gapSet()

@@ -40,7 +40,7 @@ var runFiles = []string{runFile, journalFile, parquetFile, summaryFile, reportFi
 type Journal struct {
 	dir  string
 	run  Run
-	lock *os.File
+	lock *folderLock
 	file *os.File // nil until the first Append of a folder that has no journal
 	size int64    // bytes of complete lines
 	rows []Row
@@ -67,7 +67,7 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 			j.Close()
 		}
 	}()
-	if j.lock, err = lockDir(dir); err != nil {
+	if j.lock, err = lockDir(dir, false); err != nil {
 		return nil, err
 	}
 	switch had, err := ReadRun(dir); {

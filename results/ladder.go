@@ -154,12 +154,20 @@ func (t LengthTable) tasks() string {
 	return fmt.Sprintf("its %d tasks", t.Of)
 }
 
-// effective is a variant's effective length, as far as was asked.
+// effective is a variant's effective length, as far as was asked and answered.
 func (t LengthTable) effective(k int) string {
-	switch n := t.Lines[k].Effective; n {
-	case 0:
-		return "below " + Tokens(t.Lengths[0])
-	case t.Lengths[len(t.Lengths)-1]:
+	var known []int // lengths with an average: of others nothing can be said
+	for i, c := range t.Lines[k].Average {
+		if c.N > 0 {
+			known = append(known, t.Lengths[i])
+		}
+	}
+	switch n := t.Lines[k].Effective; {
+	case known == nil:
+		return "n/a"
+	case n == 0:
+		return "below " + Tokens(known[0])
+	case n == known[len(known)-1]:
 		return Tokens(n) + " or more"
 	default:
 		return Tokens(n)

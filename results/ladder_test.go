@@ -61,7 +61,7 @@ func TestLengthTable(t *testing.T) {
 	text := Markdown(set)
 	for _, want := range []string{
 		"### Score by length, ruler\n\n| variant | 1K | 4K | 8K | effective length |\n",
-		"| full | 80.00", "| 85.60 [", "| 8K or more |", "| n/a (8 failed) | 50.00", "| below 1K |",
+		"| full | 80.00", "| 85.60 [", "| 8K or more |", "| n/a (8 failed) | 50.00", "| below 4K |",
 		"2 of its 3 tasks", "average of 85.6 or more", "### Score by length, ruler, full\n\n| task | 1K | 4K | 8K |\n",
 	} {
 		if !strings.Contains(text, want) {
@@ -76,6 +76,20 @@ func TestLengthTable(t *testing.T) {
 		if (l.Mean == nil) != (l.Variant == "64" && l.Length == 1024) || l.Average != (l.Task == "") {
 			t.Errorf("%+v", l)
 		}
+	}
+}
+
+// What failed is not said to be below any length, nor is what was reached said to be all.
+func TestEffectiveLengthOfFailures(t *testing.T) {
+	set := ladderSet(func(task, v string, length int) *float64 {
+		if v == "64" || length == 8192 {
+			return nil
+		}
+		return new(0.9)
+	})
+	table := LengthTables(set)[0]
+	if full, small := table.effective(0), table.effective(1); full != "4K or more" || small != "n/a" {
+		t.Errorf("%q and %q", full, small)
 	}
 }
 

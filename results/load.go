@@ -220,7 +220,7 @@ func (s Set) LoadGrid(rows []Row) (g Grid, ok bool) {
 			if math.IsNaN(v) {
 				row = append(row, "n/a")
 			} else {
-				row = append(row, fmt.Sprintf("%.4g", v))
+				row = append(row, Significant(v, 4))
 			}
 		}
 		if peaks {
@@ -236,5 +236,5 @@ func peak(v *float64, unit float64, after string) string {
 	if v == nil {
 		return "n/a"
 	}
-	return fmt.Sprintf("%.3g", unit**v) + after
+	return Significant(unit**v, 3) + after
 }

@@ -128,3 +128,30 @@ func TestOpenTwice(t *testing.T) {
 	j.Close()
 	mustOpen(t, dir).Close()
 }
+
+// Several joins at the same time make a folder's rows, where a journal is left of before, too; none does while that is written.
+func TestReplaceAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	j := mustOpen(t, dir)
+	rows := someRows(3)
+	if err := j.Append(rows[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replace(dir, someRun(), rows); err == nil || !strings.Contains(err.Error(), "another snapbench is writing") {
+		t.Errorf("while the journal is written: %v", err)
+	}
+	j.Close()
+	other, err := lockDir(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, someRun()); err == nil || !strings.Contains(err.Error(), "another snapbench is writing") {
+		t.Errorf("opened beside a join: %v", err)
+	}
+	if err := errors.Join(Replace(dir, someRun(), rows), other.Close()); err != nil {
+		t.Errorf("beside another: %v", err)
+	}
+	if set, err := Read(dir); err != nil || set.Partial || len(set.Rows) != len(rows) {
+		t.Errorf("%d rows, partial %v, %v", len(set.Rows), set.Partial, err)
+	}
+}

@@ -10,7 +10,8 @@ import (
 )
 
 // Replace makes a folder hold these rows, which it puts into order, as a run that is finished but for run.Missing, whatever it held of the run
-// before. A process that is killed on the way leaves a folder that says it lacks rows, or has them.
+// before. A process that is killed on the way leaves a folder that says it lacks rows, or has them. Several may do so at the same
+// time, with the same rows, but not while a journal there is written.
 func Replace(dir string, run Run, rows []Row) error {
 	if err := run.fill(); err != nil {
 		return err
@@ -20,7 +21,7 @@ func Replace(dir string, run Run, rows []Row) error {
 	}
 	journal := filepath.Join(dir, journalFile)
 	if _, err := os.Lstat(journal); err == nil {
-		held, err := lockDir(dir)
+		held, err := lockDir(dir, true)
 		if err != nil {
 			return err
 		}
@@ -73,17 +74,19 @@ func Ended(dir string) (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// lockDir takes the lock of a folder whose journal a process of this machine may be writing. Closing the file drops
-// it; removing the file would let a third process lock another one.
-func lockDir(dir string) (*os.File, error) {
+// folderLock is the lock of a folder whose journal a process of this machine may be writing.
+type folderLock struct{ file *os.File }
+
+// lockDir takes a folder's lock, as one of several or alone.
+func lockDir(dir string, shared bool) (*folderLock, error) {
 	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, Explain(path, err)
 	}
-	ok, err := lock(f)
+	ok, err := lock(f, shared)
 	if err == nil && ok {
-		return f, nil
+		return &folderLock{f}, nil
 	}
 	f.Close()
 	if err != nil {
@@ -91,3 +94,6 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return nil, fmt.Errorf("%s: another snapbench is writing into this folder; wait for it, or choose another --out", dir)
 }
+
+// Close drops the lock. The file stays: with it gone, a third process would lock another one.
+func (l *folderLock) Close() error { return errors.Join(unlock(l.file), l.file.Close()) }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"time"
 )
 
 // Interval is an estimate with its confidence interval. Lo and Hi are NaN if the data cannot give one.
@@ -154,6 +155,20 @@ func bca(x []float64, alpha float64, rng *rand.Rand) (lo, hi float64) {
 	}
 	z := normalQuantile(1 - alpha)
 	return at(-z), at(z)
+}
+
+// Percentile is the p-quantile (0 to 1) of times in any order, linear between neighbours, so that the median of an even
+// number of them is the mean of the middle two; 0 of none.
+func Percentile(times []time.Duration, p float64) time.Duration {
+	if len(times) == 0 {
+		return 0
+	}
+	sorted := make([]float64, len(times))
+	for i, t := range times {
+		sorted[i] = float64(t)
+	}
+	slices.Sort(sorted)
+	return time.Duration(math.Round(quantile(sorted, p)))
 }
 
 // quantile of sorted values, linear between order statistics.

@@ -42,7 +42,7 @@ type SubjectSummary struct {
 }
 
 // summaryScale says what the numbers are; a file without it is of before, when they were 0 to 1.
-const summaryScale = "score, recalled, loose, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
+const summaryScale = "score, recalled, lm_eval_f1, loose, top1_agreement, drops, repeat_equal and repeat_score are 0 to 100; divergences are nats"
 
 // CellSummary is one measure of one task (or average) and variant. Scores are 0 to 100.
 type CellSummary struct {
@@ -91,7 +91,7 @@ type CostSummary struct {
 	RepeatScore          *float64 `json:"repeat_score,omitempty"`
 }
 
-// PartSummary is PartFidelity with nulls.
+// PartSummary is PartFidelity with nulls, and with agreement from 0 to 100.
 type PartSummary struct {
 	Variant string   `json:"variant"`
 	From    int      `json:"from_token"`
@@ -110,10 +110,13 @@ type LoadSummary struct {
 	NewTokensPerSecond    *float64 `json:"new_tokens_per_second"`
 }
 
-// known is a number for JSON, null where it is not one.
+// known is a number for JSON, null where it is not one. A zero has no sign: JSON would write it.
 func known(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil
+	}
+	if v == 0 {
+		v = 0
 	}
 	return &v
 }
@@ -155,10 +158,11 @@ func Summarize(set Set) Summary {
 				}
 			}
 		}
-		for _, t := range lengthTables(set.Run, parts[i]) {
+		rows := Once(parts[i])
+		for _, t := range lengthTables(set.Run, rows) {
 			out.Ladders = append(out.Ladders, t.summary())
 		}
-		for _, c := range Costs(set.Run, parts[i]) {
+		for _, c := range Costs(set.Run, rows) {
 			cs := CostSummary{
 				Variant: c.Variant, Rows: c.Rows, PromptTokens: known(c.PromptTokens), PrefillSeconds: known(c.PrefillSeconds),
 				PrefillTokensPerSecond: known(c.PrefillTokensPerSecond), DecodeTokensPerSecond: known(c.DecodeTokensPerSecond),
@@ -172,20 +176,20 @@ func Summarize(set Set) Summary {
 			}
 			out.Costs = append(out.Costs, cs)
 		}
-		for _, v := range names(parts[i], func(r *Row) string { return r.Variant }, set.Run.Variants) {
+		for _, v := range names(rows, func(r *Row) string { return r.Variant }, set.Run.Variants) {
 			if l, ok := set.LoadOf(v); ok {
 				out.Loads = append(out.Loads, LoadSummary{l, known(l.RequestsPerSecond()), known(l.PromptTokensPerSecond()), known(l.NewTokensPerSecond())})
 			}
 		}
-		for _, f := range FidelityByPart(set.Run, parts[i]) {
-			ps := PartSummary{Variant: f.Variant, From: f.Part.From, Rows: f.Rows, KL: known(f.KL), Bound: f.Bound, Top1: known(f.Top1)}
+		for _, f := range FidelityByPart(set.Run, rows) {
+			ps := PartSummary{Variant: f.Variant, From: f.Part.From, Rows: f.Rows, KL: known(f.KL), Bound: f.Bound, Top1: known(100 * f.Top1)}
 			if f.Part.To >= 0 {
 				ps.To = &f.Part.To
 			}
 			out.Parts = append(out.Parts, ps)
 		}
-		out.Followed, out.Leaked = FollowedBy(set.Run, parts[i]), LeakedBy(set.Run, parts[i])
-		out.Evidence = Evidences(set.Run, parts[i])
+		out.Followed, out.Leaked = FollowedBy(set.Run, rows), LeakedBy(set.Run, rows)
+		out.Evidence = Evidences(set.Run, rows)
 		s.Subjects = append(s.Subjects, out)
 	}
 	return s
@@ -214,33 +218,34 @@ func Sections(set Set) []Section {
 				list = append(list, Section{"Drop against " + t.Against(), g})
 			}
 		}
-		for _, t := range lengthTables(set.Run, parts[i]) {
+		rows := Once(parts[i])
+		for _, t := range lengthTables(set.Run, rows) {
 			for _, s := range t.Sections() {
 				s.Grid.Title = sub.String()
 				list = append(list, s)
 			}
 		}
-		if g, ok := FollowedGrid(set.Run, parts[i]); ok {
+		if g, ok := FollowedGrid(set.Run, rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Instructions followed", g})
 		}
-		if g, ok := LeakedGrid(set.Run, parts[i]); ok {
+		if g, ok := LeakedGrid(set.Run, rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Leakage", g})
 		}
-		if g, ok := PartGrid(set.Run, parts[i]); ok {
+		if g, ok := PartGrid(set.Run, rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Fidelity by place in the answer", g})
 		}
-		for _, s := range EvidenceSections(set.Run, parts[i]) {
+		for _, s := range EvidenceSections(set.Run, rows) {
 			s.Grid.Title = sub.String()
 			list = append(list, s)
 		}
-		if g, ok := CostGrid(set.Run, parts[i]); ok {
+		if g, ok := CostGrid(set.Run, rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Speed and memory", g})
 		}
-		if g, ok := set.LoadGrid(parts[i]); ok {
+		if g, ok := set.LoadGrid(rows); ok {
 			g.Title = sub.String()
 			list = append(list, Section{"Throughput", g})
 		}

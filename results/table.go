@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Table is tasks × variants of one measure, for rows that differ in nothing else. Its lines are the tasks, then the
@@ -58,6 +59,9 @@ func tables(set Set, m Measure, drops bool) []Table {
 
 func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 	t := Table{Measure: m, Baseline: run.BaselineOf(rows)}
+	twice := len(rows)
+	rows = Once(rows)
+	twice -= len(rows)
 	t.Variants = names(rows, func(r *Row) string { return r.Variant }, run.Variants)
 	if caches, known := footprints(rows, t.Variants); known {
 		t.Caches = caches
@@ -74,30 +78,25 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 
 	type place struct{ task, variant string }
 	type value struct {
-		sample string
-		v      float64
+		row *Row
+		v   float64
 	}
 	found, failed := map[place][]value{}, map[place]int{}
-	type identity struct{ task, sample, variant string }
-	seen := map[identity]bool{}
+	graded := map[string][]string{} // by which metrics each task is
 	any := false
-	twice := 0
 	for i := range rows {
 		r := &rows[i]
 		t.full = t.full || r.Policy == "full"
-		id := identity{r.Task, r.Sample, r.Variant}
-		if seen[id] {
-			twice++
-			continue
-		}
-		seen[id] = true
 		p := place{r.Task, r.Variant}
 		if r.Error != "" {
 			failed[p]++
 		}
 		if v := m.Of(r); v != nil {
 			any = true
-			found[p] = append(found[p], value{r.Sample, *v})
+			found[p] = append(found[p], value{r, *v})
+			if by := r.gradedBy(); !slices.Contains(graded[r.Task], by) {
+				graded[r.Task] = append(graded[r.Task], by)
+			}
 		}
 	}
 	if !any {
@@ -116,18 +115,26 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 		}
 		return x
 	}
-	pairs := func(task, variant string) []Pair {
-		base := map[string]float64{}
+	pairs := func(task, variant string) (list []Pair, unlike string, other int) {
+		base := map[string]value{}
 		for _, v := range found[place{task, t.Baseline}] {
-			base[v.sample] = v.v
+			base[v.row.Sample] = v
 		}
-		var list []Pair
 		for _, v := range found[place{task, variant}] {
-			if b, ok := base[v.sample]; ok {
-				list = append(list, Pair{b, v.v})
+			b, ok := base[v.row.Sample]
+			if !ok {
+				continue
 			}
+			if why := b.row.Unlike(v.row); why != "" {
+				unlike = why
+				continue
+			}
+			if v.row.PromptSHA256 != b.row.PromptSHA256 && v.row.PromptSHA256 != "" && b.row.PromptSHA256 != "" {
+				other++
+			}
+			list = append(list, Pair{b.v, v.v})
 		}
-		return list
+		return list, unlike, other
 	}
 	line := func(name string, tasks []string, average bool) Line {
 		l := Line{Name: name, Tasks: tasks, Average: average}
@@ -142,7 +149,8 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 				complete = complete && len(x) > 0
 				lists = append(lists, x)
 				if v != t.Baseline {
-					paired = append(paired, pairs(task, v))
+					both, _, _ := pairs(task, v)
+					paired = append(paired, both)
 				}
 			}
 			switch {
@@ -163,12 +171,23 @@ func newTable(run Run, rows []Row, m Measure, drops bool) (Table, bool) {
 	}
 	for _, task := range tasks {
 		t.Lines = append(t.Lines, line(task, []string{task}, false))
+		if by := graded[task]; len(by) > 1 && m.Name == "score" {
+			t.Warnings = append(t.Warnings, fmt.Sprintf("%s: scores by %s stand here side by side, and are not compared", task, strings.Join(by, " and by ")))
+		}
 		for k, v := range t.Variants {
 			if t.Baseline == "" || v == t.Baseline || t.Lines[len(t.Lines)-1].Cells[k].N == 0 {
 				continue
 			}
-			if have, paired := len(scores(task, v)), len(pairs(task, v)); paired < max(have, len(scores(task, t.Baseline))) {
-				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: %s and %s have only %d samples in common", task, t.Labels[k], labels[t.Baseline], paired))
+			both, unlike, other := pairs(task, v)
+			if other > 0 {
+				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: %s was asked by other prompts than %s in %d samples, paired by their ids", task, t.Labels[k], labels[t.Baseline], other))
+			}
+			if have := len(scores(task, v)); len(both) < max(have, len(scores(task, t.Baseline))) {
+				warning := fmt.Sprintf("%s: %s and %s have only %d samples in common", task, t.Labels[k], labels[t.Baseline], len(both))
+				if unlike != "" {
+					warning += " that may be compared (" + unlike + ")"
+				}
+				t.Warnings = append(t.Warnings, warning)
 			}
 		}
 	}

@@ -3,12 +3,11 @@ package results
 import (
 	"fmt"
 	"math"
-	"strconv"
 )
 
 // Grid lays the table out. With more variants than lines, as in a needle sweep, variants go down and tasks across.
 func (t Table) Grid() Grid {
-	g := t.layout(t.cellText, func(string) bool { return true })
+	g := t.layout(t.cellText, func(c Cell) int { return c.N }, func(string) bool { return true })
 	g.Title = t.Title
 	what := t.Measure.Title
 	if t.Measure.Points {
@@ -28,6 +27,11 @@ func (t Table) DropGrid() (g Grid, ok bool) {
 			return "n/a"
 		}
 		return fixed(100*c.Drop.Drop, 2) + interval(100, c.Drop.Lo, c.Drop.Hi, 1)
+	}, func(c Cell) int {
+		if c.Drop == nil {
+			return 0
+		}
+		return c.Drop.N
 	}, func(v string) bool { return v != t.Baseline })
 	g.Title = t.Title
 	g.Notes = append([]string{"points lost against " + t.Against() + ", paired by sample, with 95 % intervals; negative is a gain"}, append(g.Notes, t.EqualBytes()...)...)
@@ -45,9 +49,9 @@ func (t Table) cellText(c Cell) string {
 	if t.Measure.Points {
 		s = Points(c.Mean) + interval(100, c.Lo, c.Hi, 1)
 	} else {
-		s = strconv.FormatFloat(c.Mean, 'g', 3, 64)
+		s = Significant(c.Mean, 3)
 		if c.Defined() {
-			s += fmt.Sprintf(" [%.3g, %.3g]", c.Lo, c.Hi)
+			s += fmt.Sprintf(" [%s, %s]", Significant(c.Lo, 3), Significant(c.Hi, 3))
 		}
 	}
 	if c.Failed > 0 {
@@ -56,7 +60,8 @@ func (t Table) cellText(c Cell) string {
 	return s
 }
 
-func (t Table) layout(text func(Cell) string, keep func(variant string) bool) Grid {
+// layout makes a grid of the variants to keep: the text of each cell, and how many samples it is over.
+func (t Table) layout(text func(Cell) string, samples func(Cell) int, keep func(variant string) bool) Grid {
 	var columns []int
 	for k, v := range t.Variants {
 		if keep(v) {
@@ -74,7 +79,7 @@ func (t Table) layout(text func(Cell) string, keep func(variant string) bool) Gr
 	if len(columns) > len(t.Lines)+2 {
 		g.Head = []string{"variant"}
 		for _, l := range t.Lines {
-			g.Head = append(g.Head, l.head())
+			g.Head = append(g.Head, l.Name+" ("+l.samples(columns, samples)+")")
 		}
 		if caches != nil {
 			g.Head = append(g.Head, cacheColumn)
@@ -102,7 +107,7 @@ func (t Table) layout(text func(Cell) string, keep func(variant string) bool) Gr
 		g.Head = append(g.Head, t.Labels[k])
 	}
 	for _, l := range t.Lines {
-		row := []string{l.Name, l.samples()}
+		row := []string{l.Name, l.samples(columns, samples)}
 		for _, k := range columns {
 			row = append(row, text(l.Cells[k]))
 		}
@@ -125,13 +130,12 @@ func (t Table) layout(text func(Cell) string, keep func(variant string) bool) Gr
 	return g
 }
 
-func (l Line) head() string { return l.Name + " (" + l.samples() + ")" }
-
-// samples is how many were scored; a range where variants differ.
-func (l Line) samples() string {
+// samples is how many samples the cells of some columns are over; a range where they differ.
+func (l Line) samples(columns []int, of func(Cell) int) string {
 	lo, hi := math.MaxInt, 0
-	for _, c := range l.Cells {
-		lo, hi = min(lo, c.N), max(hi, c.N)
+	for _, k := range columns {
+		n := of(l.Cells[k])
+		lo, hi = min(lo, n), max(hi, n)
 	}
 	if lo != hi {
 		return fmt.Sprintf("%d–%d", lo, hi)

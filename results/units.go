@@ -31,6 +31,15 @@ func fixed(v float64, digits int) string {
 	return s
 }
 
+// Significant writes a number with so many digits, and a larger one as a whole number: 7.85, 2113, 1222345, never 2.11e+03.
+func Significant(v float64, digits int) string {
+	s := strconv.FormatFloat(v, 'g', digits, 64)
+	if strings.Contains(s, "e+") {
+		return fixed(v, 0)
+	}
+	return s
+}
+
 func count(v float64) string {
 	if math.IsNaN(v) {
 		return "n/a"
@@ -60,9 +69,9 @@ func Seconds(v float64) string {
 	case math.IsNaN(v):
 		return "n/a"
 	case v < 1:
-		return fmt.Sprintf("%.3g ms", 1000*v)
+		return Significant(1000*v, 3) + " ms"
 	case v < 120:
-		return fmt.Sprintf("%.3g s", v)
+		return Significant(v, 3) + " s"
 	}
 	return fmt.Sprintf("%.1f min", v/60)
 }

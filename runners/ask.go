@@ -24,6 +24,7 @@ type asked struct {
 	reference Variant    // what fidelity and evidence are held to; nil for none
 	hidden    bool       // the request's first variant is the reference, for that alone
 	untrusted bool       // an answer throws doubt on the run
+	unsure    bool       // a program that grades failed
 }
 
 // open says whether there is something to answer.

@@ -40,6 +40,9 @@ func (d *desk) write() {
 	for g := range d.given {
 		spent := spentOn(g.request, g.completions)
 		err := g.answered(g.about, g.completions)
+		if err == nil && g.unsure && d.ctx.Err() != nil { // what ends the run may have ended the program, too
+			err = context.Cause(d.ctx)
+		}
 		if err == nil {
 			err = d.plan.write(g.asked, spent)
 		}

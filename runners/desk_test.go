@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +110,50 @@ func TestGradingBeside(t *testing.T) {
 	}
 }
 
+// A grader that ends with its run, as all processes of a job do that is killed, leaves no row with an error, which would not be
+// asked again. The other samples' rows are there, and a grader that fails in a run that goes on is a row's error.
+func TestGraderEndedWithTheRun(t *testing.T) {
+	if _, err := os.Stat("/bin/sh"); err != nil {
+		t.Skip("no shell to grade with")
+	}
+	dir := t.TempDir()
+	grade, ended, well := filepath.Join(dir, "grade"), filepath.Join(dir, "ended"), filepath.Join(dir, "well")
+	text := "#!/bin/sh\nline=$(cat)\ncase $line in\n*'\"sample\":\"p0\"'*) echo 1; exit;;\n*'\"sample\":\"p2\"'*) exit 1;;\nesac\n" +
+		"test -e '" + well + "' && { echo 1; exit; }\nuntil test -e '" + ended + "'; do sleep 0.01; done\nkill -TERM $$\n"
+	if err := os.WriteFile(grade, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	j, journal := deskJob(t, 3, "command:"+grade, "y")
+	ctx, cancel := context.WithCancel(t.Context())
+	answers := 0
+	r := quick{func(ctx context.Context, w Work) error {
+		return OneByOne(ctx, w, func(context.Context, Request) ([]Completion, error) {
+			if answers++; answers == 3 { // the grades of two wait
+				cancel()
+				if err := os.WriteFile(ended, nil, 0o644); err != nil {
+					return nil, err
+				}
+			}
+			return []Completion{{Text: "y"}}, ctx.Err()
+		})
+	}}
+	if err := j.Run(ctx, []Runner{r}, journal, mute{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the end: %v", err)
+	}
+	if rows := journal.Rows(); len(rows) != 1 || rows[0].Sample != "p0" || rows[0].Error != "" {
+		t.Errorf("%d rows: %+v", len(rows), rows)
+	}
+	if err := os.WriteFile(well, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Run(t.Context(), []Runner{r}, journal, mute{}); err != nil {
+		t.Fatal(err)
+	}
+	if rows := journal.Rows(); len(rows) != 3 || rows[1].Error != "" || *rows[1].Score != 1 || !strings.Contains(rows[2].Error, "exit status 1") {
+		t.Errorf("%d rows: %+v", len(rows), rows)
+	}
+}
+
 // An answer that throws doubt on the run ends it with that error, found beside the runner's work, and its row is kept.
 func TestDoubtEndsTheRun(t *testing.T) {
 	j, journal := deskJob(t, 60, "exact", "y")
@@ -145,6 +193,46 @@ func TestOrderOfMaking(t *testing.T) {
 	for i, p := range j.Places() {
 		if i >= len(order) || order[i] != fmt.Sprint(p.Number) {
 			t.Fatalf("sample %d of %d is not the %d-th of the plan: %v", p.Number, len(order), i, order)
+		}
+	}
+}
+
+// slowly is a task whose first two samples are in the making at the same time, and the second for longer.
+type slowly struct {
+	datasets.Task
+	order  []Place
+	begun  sync.WaitGroup
+	making atomic.Int32
+}
+
+func (s *slowly) Sample(number int, m datasets.Model) datasets.Sample {
+	at := slices.IndexFunc(s.order, func(p Place) bool { return p.Number == number })
+	if at > 1 {
+		return s.Task.Sample(number, m)
+	}
+	s.making.Add(1)
+	defer s.making.Add(-1)
+	s.begun.Done()
+	s.begun.Wait()
+	time.Sleep(time.Duration(1+2*at) * 20 * time.Millisecond)
+	return s.Task.Sample(number, m)
+}
+
+// A run that has ended makes no sample ready any more, which would look into a journal that the next run writes.
+func TestNothingIsMadeBehindTheEnd(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8)) // two are made at a time
+	j, journal := deskJob(t, 3, "exact", "y")
+	task, lost := j.Tasks[0], errors.New("fell off the bus")
+	for range 10 {
+		s := &slowly{Task: task, order: j.Places()}
+		s.begun.Add(2)
+		j.Tasks[0] = s
+		r := quick{func(context.Context, Work) error { s.begun.Wait(); return lost }}
+		if err := j.Run(t.Context(), []Runner{r}, journal, mute{}); err != lost {
+			t.Errorf("the end: %v", err)
+		}
+		if n := s.making.Load(); n > 0 {
+			t.Fatalf("%d samples are still being made", n)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func (a *asked) label(completions []Completion) error {
 		row := RowOf(c.Variant)
 		if full >= 0 {
 			row = a.rows[full]
-		} else if err := grade(&row, a.sample, c); err != nil { // it was run for this alone
+		} else if err := a.graded(grade(&row, a.sample, c)); err != nil { // it was run for this alone
 			return err
 		}
 		if !e.answered(&row) {

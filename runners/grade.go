@@ -1,6 +1,7 @@
 package runners
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,8 +11,19 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
+// graded notes a program's error, which stands in the row and may have been the run's end, and returns any other.
+func (a *asked) graded(err error) error {
+	var program *metrics.ProgramError
+	if errors.As(err, &program) {
+		a.unsure = true
+		return nil
+	}
+	return err
+}
+
 // grade fills in what came back: the answer, its scores, what the cache held and
-// what it cost. A sample that failed is a row with an error, never a zero.
+// what it cost. A sample that failed is a row with an error, never a zero. Where a program of the user's own failed, the error
+// is a *metrics.ProgramError, and the row says so.
 func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	if c.Served != nil {
 		served(r, c.Served)
@@ -77,8 +89,12 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	}
 	score := func(metric string) (*float64, error) { return of(c.Text, metric) }
 	var err error
+	var failed *metrics.ProgramError
 	if r.Score, err = score(s.Metric); err != nil {
-		r.Score, r.Error = nil, err.Error() // the reference is at fault; the prediction stays
+		r.Score, r.Error = nil, err.Error() // the reference is at fault, or the program; the prediction stays
+		if errors.As(err, &failed) {
+			return failed
+		}
 		return nil
 	}
 	if by := raised(s, c.Text, reference); by != "" {
@@ -87,6 +103,7 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 	if c.Served != nil && c.Served.Again != nil {
 		if r.RepeatScore, err = of(*c.Served.Again, s.Metric); err != nil {
 			r.Note = strings.TrimPrefix(r.Note+"; the second answer has no score: "+err.Error(), "; ")
+			errors.As(err, &failed)
 		}
 		r.RepeatEqual = pointer(*c.Served.Again == c.Text)
 	}
@@ -113,6 +130,9 @@ func grade(r *results.Row, s datasets.Sample, c Completion) error {
 		return gradeFollowed(r, reference)
 	case "withheld":
 		return gradeLeaked(r, reference)
+	}
+	if failed != nil {
+		return failed
 	}
 	return nil
 }

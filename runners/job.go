@@ -48,6 +48,10 @@ type Job struct {
 // ErrEnough says that a run was asked to end before its last sample.
 var ErrEnough = errors.New("the run was asked to end, and did so at a sample's end")
 
+// ErrGone is, in a sample's error, that whoever makes prompts can be asked nothing any more. It says nothing of
+// the sample: the run ends, and the sample has no row.
+var ErrGone = errors.New("whoever makes prompts is gone")
+
 // Watch is told how a job goes on.
 type Watch interface {
 	// Plan is told the work ahead, once, in its order, with what each sample is estimated to cost.
@@ -104,7 +108,7 @@ func (a *asked) answered(about Description, all []Completion) error {
 			a.rows[k].Revision = about.Revision
 		}
 		a.untrusted = a.untrusted || completions[k].Untrusted
-		if err := grade(&a.rows[k], a.sample, completions[k]); err != nil {
+		if err := a.graded(grade(&a.rows[k], a.sample, completions[k])); err != nil {
 			return err
 		}
 		if a.request.Evidence != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +18,9 @@ import (
 // are bytes.
 const asServer = "SNAPBENCH_TEST_AS_SERVER"
 
+// inherited in place of a port: who starts the server listens already, and leaves that to it as its file 3.
+const inherited = "inherited"
+
 func released(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "released"))
 	return err == nil
@@ -24,12 +28,13 @@ func released(dir string) bool {
 
 // serve answers what writePrompts asks. Its first argument is how: good; bad, which
 // knows no answer; patient, which answers from its
-// fourth prompt on only when the file "released" is there; early, which ends before it answers; mortal, which ends with
-// its fourth prompt; both only as long as the file "cured" is not there. The second
-// is the port, the third a folder.
+// fourth prompt on only when the file "released" is there; early, which ends before it answers; brittle, which ends with
+// the first thing that it is asked to complete; mortal, which ends with its fourth prompt; all three only as long as the
+// file "cured" is not there. The second
+// is the port, or inherited; the third a folder.
 func serve(args []string) {
 	how, port, dir := args[0], args[1], args[2]
-	if _, err := os.Stat(filepath.Join(dir, "cured")); err == nil && (how == "early" || how == "mortal") {
+	if _, err := os.Stat(filepath.Join(dir, "cured")); err == nil && (how == "early" || how == "brittle" || how == "mortal") {
 		how = "good"
 	}
 	if how == "early" {
@@ -45,6 +50,10 @@ func serve(args []string) {
 		fmt.Fprint(w, `{"object": "list", "data": [{"id": "tiny", "object": "model", "owned_by": "the test"}]}`)
 	})
 	http.HandleFunc("/v1/completions", func(w http.ResponseWriter, r *http.Request) {
+		if how == "brittle" {
+			fmt.Println("Segmentation fault")
+			os.Exit(11)
+		}
 		var q struct {
 			Prompt json.RawMessage
 			Stream bool
@@ -86,5 +95,15 @@ func serve(args []string) {
 		}
 		fmt.Fprintf(w, "data: {\"choices\": [{\"index\": 0, \"text\": \"\", \"finish_reason\": \"stop\"}]}\n\ndata: {\"choices\": [], %s}\n\ndata: [DONE]\n\n", usage)
 	})
-	http.ListenAndServe("127.0.0.1:"+port, nil)
+	if port == inherited {
+		l, err := net.FileListener(os.NewFile(3, "listener"))
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println(http.Serve(l, nil))
+	} else {
+		fmt.Println(http.ListenAndServe("127.0.0.1:"+port, nil))
+	}
+	os.Exit(1)
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Edition is one of the two programs by which the benchmark is known. They differ in how sizes

@@ -17,7 +17,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/metrics/internal/pystr"
 )
 

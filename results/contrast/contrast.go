@@ -50,7 +50,7 @@ type Entry struct {
 	TokensPerSec   *float64 `json:"tokens_per_second"`   // of decoding, with whatever was decoded beside it
 	// Evidence says why answers of the full cache were lost; nil where that was not audited.
 	Evidence  *results.Evidence `json:"evidence,omitempty"`
-	Identical bool              `json:"identical"`         // every shared answer is the same text
+	Identical bool              `json:"identical"`         // every shared answer is the same text, of the same score
 	Words     string            `json:"words"`             // what the numbers say
 	Caution   []string          `json:"caution,omitempty"` // what keeps its numbers from being like the others'
 	against   *Entry

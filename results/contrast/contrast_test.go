@@ -100,6 +100,54 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// A sentence says no less than the numbers: of a single task the difference that does not show, of the same text graded
+// otherwise the difference, and of nothing comparable that there is none.
+func TestWordsAndNumbers(t *testing.T) {
+	one := func(name string, variants []string, lost map[string]int) results.Set {
+		s := run(name, variants, 18, right(lost))
+		s.Rows, s.Run.Tasks = s.Rows[:len(s.Rows)/2], []string{"a"}
+		return s
+	}
+	c := of(t, "", one("x", []string{"full", "64"}, map[string]int{"a 64": 2}))
+	if want := fmt.Sprintf("shows no difference from full, -11.1 [%.1f, %.1f] points on a; ", *c.Lines[0].Cells[1].Lo, *c.Lines[0].Cells[1].Hi); !strings.HasPrefix(c.Entries[1].Words, want) {
+		t.Errorf("%q, want %q", c.Entries[1].Words, want)
+	}
+	same := one("x", []string{"full", "64"}, map[string]int{"a 64": 9})
+	for i := range same.Rows {
+		same.Rows[i].Prediction = "one text"
+	}
+	if e := of(t, "", same).Entries[1]; e.Identical || !strings.HasPrefix(e.Words, "loses 50.0 [") {
+		t.Errorf("identical %v: %q", e.Identical, e.Words)
+	}
+	other := one("y", []string{"full"}, map[string]int{"a full": 1})
+	for i := range other.Rows {
+		other.Rows[i].MetricVersion = 2
+	}
+	if e := of(t, "", one("x", []string{"full"}, nil), other).Entries[1]; !strings.HasPrefix(e.Words, "shares no sample with x that may be compared") {
+		t.Errorf("%q", e.Words)
+	}
+}
+
+// What is put out twice is the same to the last digit.
+func TestSameTwice(t *testing.T) {
+	set := run("x", []string{"full", "64"}, 300, right(nil))
+	for i := range set.Rows {
+		if r := &set.Rows[i]; r.Variant == "64" {
+			r.CacheBytes = new(int64(1 + i*i%97))
+		}
+	}
+	first := *of(t, "", set).Entries[1].CacheTimesIts
+	for range 5 {
+		if v := *of(t, "", set).Entries[1].CacheTimesIts; v != first {
+			t.Fatalf("%v and %v", first, v)
+		}
+	}
+	var b strings.Builder
+	if err := of(t, "", set).WriteJSON(&b); err != nil || strings.Contains(b.String(), ": -0,") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}
+
 // What shows is corrected for the number of differences: of many tasks without any, hardly a run has one.
 func TestShowsIsCorrected(t *testing.T) {
 	// 12 of 200 lost, none won, is p = 0.0005 by itself, and shows; 7 lost is p = 0.016, which does not among 40.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 

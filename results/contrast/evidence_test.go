@@ -41,4 +41,15 @@ func TestLostAnswers(t *testing.T) {
 			t.Errorf("no %q:\n%s", want, text)
 		}
 	}
+	// Where no passage is marked there are no labels, and no columns of them.
+	for i := range s.Rows {
+		s.Rows[i].EvidenceLabel, s.Rows[i].EvidenceRho = "", nil
+	}
+	c = of(t, "", s)
+	if text := c.Text(200); !strings.Contains(text, "10 of 16") || strings.Contains(text, "lost: evicted") || strings.Contains(text, "(0 %)") || strings.Contains(text, "not the literature's") {
+		t.Errorf("without a label:\n%s", text)
+	}
+	if share := c.Entries[1].Evidence.Share(results.Evicted); share != "–" {
+		t.Errorf("%q of lost answers without a label are evicted", share)
+	}
 }

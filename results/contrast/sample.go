@@ -18,26 +18,13 @@ func scored(rows map[string]*results.Row) map[string]*results.Row {
 	return list
 }
 
-// comparable says why the scores of two rows of one sample are not of the same thing; empty where they are.
-func comparable(x, y *results.Row) string {
-	switch {
-	case x.TaskVersion != y.TaskVersion:
-		return "another version of the task"
-	case x.Metric != y.Metric || x.MetricVersion != y.MetricVersion:
-		return fmt.Sprintf("graded by %s version %d, not %s version %d", y.Metric, y.MetricVersion, x.Metric, x.MetricVersion)
-	case x.Answer != y.Answer:
-		return "other expected answers"
-	}
-	return ""
-}
-
 // alike says that means over two lists of rows are over the same samples, graded alike.
 func alike(a, b map[string]*results.Row) bool {
 	if len(a) == 0 || len(a) != len(b) {
 		return false
 	}
 	for s, x := range a {
-		if y := b[s]; y == nil || comparable(y, x) != "" {
+		if y := b[s]; y == nil || y.Unlike(x) != "" {
 			return false
 		}
 	}
@@ -57,7 +44,7 @@ func paired(mine, its map[string]*results.Row) (pairs []results.Pair, why string
 	prompts, unlike := 0, ""
 	for _, s := range samples {
 		x, y := its[s], mine[s]
-		if w := comparable(x, y); w != "" {
+		if w := x.Unlike(y); w != "" {
 			unlike = w
 			continue
 		}

@@ -44,7 +44,7 @@ func (c *Contrast) Grid() results.Grid {
 	add(cached, results.CacheColumn, func(e *Entry) string { return e.cache.String() })
 	add(timed, "prefill", func(e *Entry) string { return known(e.PrefillSeconds, results.Seconds) })
 	add(decoded, "decode, tokens/s", func(e *Entry) string {
-		return known(e.TokensPerSec, func(v float64) string { return fmt.Sprintf("%.3g", v) })
+		return known(e.TokensPerSec, func(v float64) string { return results.Significant(v, 3) })
 	})
 	audited := slices.ContainsFunc(c.Entries, func(e *Entry) bool { return e.Evidence != nil })
 	add(audited, "lost answers", func(e *Entry) string {
@@ -53,8 +53,10 @@ func (c *Contrast) Grid() results.Grid {
 		}
 		return fmt.Sprintf("%d of %d", e.Evidence.Lost, e.Evidence.Known)
 	})
+	// Where no answer was lost, or no lost one's evidence is marked, there is no label.
+	labelled := slices.ContainsFunc(c.Entries, func(e *Entry) bool { return e.Evidence != nil && len(e.Evidence.Labels) > 0 })
 	for _, label := range results.EvidenceLabels() {
-		add(audited, "lost: "+label, func(e *Entry) string {
+		add(labelled, "lost: "+label, func(e *Entry) string {
 			if e.Evidence == nil {
 				return "n/a"
 			}
@@ -85,8 +87,11 @@ func (c *Contrast) Grid() results.Grid {
 	}
 	g.Notes = c.notes(timed || decoded)
 	g.Notes = append(g.Notes, results.ExplainAbove(caches)...)
-	if audited {
+	switch {
+	case labelled:
 		g.Notes = append(g.Notes, results.LostNotes()...)
+	case audited:
+		g.Notes = append(g.Notes, results.LostNotes()[0])
 	}
 	return g
 }

@@ -3,6 +3,7 @@ package contrast
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -30,6 +31,8 @@ func (c *Contrast) describe(e *Entry) {
 	switch {
 	case shared == 0:
 		words = append(words, "shares no sample with "+its)
+	case !c.paired(at) && !e.Identical:
+		words = append(words, "shares no sample with "+its+" that may be compared")
 	case e.Identical:
 		words = append(words, fmt.Sprintf("gives %s's answer to the letter in all %d samples", its, shared))
 	default:
@@ -58,6 +61,11 @@ func (c *Contrast) describe(e *Entry) {
 	e.Words = strings.Join(words, "; ")
 }
 
+// paired says that an entry has a difference at all.
+func (c *Contrast) paired(at int) bool {
+	return slices.ContainsFunc(c.Lines, func(l Line) bool { return l.Cells[at].Difference != nil })
+}
+
 // about names what an entry is.
 func (e *Entry) about() string {
 	s := results.Subject{Model: e.Model, Revision: e.Revision, Rope: e.Rope, Protocol: e.Protocol, Device: e.Device, DType: e.DType}
@@ -67,18 +75,19 @@ func (e *Entry) about() string {
 // full reports whether the entry keeps the full cache.
 func (e *Entry) full() bool { return e.cache.TimesFull == 1 && e.cache.Copies == 1 }
 
-// beside counts the samples shared with what the entry is held against and those of the same text, and takes the mean of
+// beside counts the samples shared with what the entry is held against and those of the same text, graded the same where
+// they are graded alike, and takes the mean of
 // its caches' bytes over the other's; NaN where unknown.
 func (e *Entry) beside() (shared, same int, ratio float64) {
 	sum, known := 0.0, 0
-	for task, rows := range e.rows {
-		for s, y := range rows {
-			x := e.against.rows[task][s]
+	for _, task := range slices.Sorted(maps.Keys(e.rows)) { // one order, one rounding
+		for _, s := range slices.Sorted(maps.Keys(e.rows[task])) {
+			y, x := e.rows[task][s], e.against.rows[task][s]
 			if x == nil || x.Score == nil || y.Score == nil {
 				continue
 			}
 			shared++
-			if x.Prediction == y.Prediction {
+			if x.Prediction == y.Prediction && (*x.Score == *y.Score || x.Unlike(y) != "") {
 				same++
 			}
 			if times := cacheTimes(x, y); !math.IsNaN(times) {
@@ -137,6 +146,8 @@ func (c *Contrast) shown(at int, its string) string {
 		case x.Difference == nil:
 		case l.Average:
 			average = signed(x) + " on average"
+		case !x.Shows && len(c.Lines) == 1: // the only number there is
+			average = signed(x) + " points on " + l.Task
 		case !x.Shows:
 			others++
 		case *x.Difference < 0:
@@ -179,7 +190,7 @@ func (c *Contrast) shown(at int, its string) string {
 
 // signed is "-2.3 [-2.7, -1.8]".
 func signed(x Cell) string {
-	if *x.Difference > 0 {
+	if *x.Difference > 0 && results.Fixed(*x.Difference, 1) != "0.0" {
 		return "+" + told(*x.Difference, x.Lo, x.Hi)
 	}
 	return told(*x.Difference, x.Lo, x.Hi)

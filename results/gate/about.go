@@ -3,7 +3,7 @@ package gate
 import (
 	"fmt"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // About is the question that a gate answers.

@@ -47,7 +47,7 @@ func TestAcross(t *testing.T) {
 		"prompt": {base, with(base, func(r *results.Row) { r.PromptSHA256 = "x" + r.Sample }), Across{"prompt"},
 			"another prompt in 0, 1, 2 and 2 more samples (--across prompt pairs them by sample", []string{"prompt"}},
 		"engine": {server("vllm 0.9.1"), server("sglang 0.5"), Across{"engine"}, `engine: baseline "vllm 0.9.1", candidate "sglang 0.5"`, []string{"engine"}},
-		"labels": {labelled("a", "b"), labelled("c", "d"), Across{"label"}, "variant server(label=c) is only in the candidate", []string{"label", "label"}},
+		"labels": {labelled("a", "b"), labelled("c", "d"), Across{"label"}, "variant server(label=c) is only in the candidate (--across label holds it against server(label=a))", []string{"label", "label"}},
 	} {
 		_, err := Runs(c.base, c.cand, onSet(100))
 		var refused *RefusedError
@@ -90,7 +90,30 @@ func TestAcross(t *testing.T) {
 	}
 	// Predictions of another program have no hash of their prompts.
 	bare := with(base, func(r *results.Row) { r.PromptSHA256 = "" })
-	if g, err := Runs(bare, bare, onSet(1)); err != nil || !strings.Contains(g.Text(0), "prompts of 10 samples are not known") {
+	if g, err := Runs(bare, bare, onSet(1)); err != nil || !strings.Contains(g.Text(0), "prompts of 5 samples are not known") {
+		t.Errorf("%v, %v", g, err)
+	}
+}
+
+// All that two runs differ in is refused at once, so that one more --across is enough.
+func TestAcrossAllAtOnce(t *testing.T) {
+	base := drops(5, 0, "a")
+	cand := with(base, func(r *results.Row) {
+		r.Model, r.Protocol, r.DType, r.PromptSHA256 = "fp8", "x", "bfloat16", "x"+r.Sample
+	})
+	limits := onSet(100)
+	_, err := Runs(base, cand, limits)
+	if err == nil {
+		t.Fatal("compared")
+	}
+	for _, name := range []string{"model", "protocol", "dtype", "prompt"} {
+		if !strings.Contains(err.Error(), "(--across "+name+" ") {
+			t.Errorf("nothing of %s in %v", name, err)
+		}
+		limits.Across = append(limits.Across, name)
+	}
+	g, err := Runs(base, cand, limits)
+	if err != nil || !strings.Contains(g.Text(0), "other ones in 5 samples") {
 		t.Errorf("%v, %v", g, err)
 	}
 }

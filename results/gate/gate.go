@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -163,9 +163,7 @@ func pairRuns(base, cand results.Set, limits Limits) (*pairing, error) {
 			p.reasons = append(p.reasons, reason)
 			continue
 		case k < 0 && len(baseSubjects) == 1 && len(candSubjects) == 1:
-			_, why := limits.Across.differences(baseSubjects[0], cs)
-			p.reasons = append(p.reasons, why...)
-			continue
+			k = 0 // refused by their differences; what else they differ in is said at once
 		case k < 0:
 			p.reasons = append(p.reasons, fmt.Sprintf("%s is only in the candidate", cs))
 			continue

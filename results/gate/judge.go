@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -55,21 +55,20 @@ func (p *pairing) judge(limits Limits) (*Result, error) {
 
 // tests lists what is compared, with all that does not depend on the question.
 func (p *pairing) tests(limits Limits) ([]*test, error) {
-	reasons, others, unknowns := p.reasons, 0, 0
+	reasons, others, unknowns := p.reasons, map[question]bool{}, map[question]bool{}
 	tasks := map[string]bool{}
 	for _, c := range p.contests {
 		reasons = append(reasons, c.compatible()...)
 		for _, t := range c.tasks {
 			tasks[t] = true
 		}
-		other, unknown := c.prompts()
-		others, unknowns = others+other, unknowns+unknown
+		c.prompts(others, unknowns)
 	}
-	if others > 0 && limits.Across.has(acrossPrompt) {
-		p.differ(Difference{acrossPrompt, "its own", fmt.Sprintf("other ones in %d samples, paired by their ids", others)})
+	if len(others) > 0 && limits.Across.has(acrossPrompt) {
+		p.differ(Difference{acrossPrompt, "its own", fmt.Sprintf("other ones in %d samples, paired by their ids", len(others))})
 	}
-	if unknowns > 0 {
-		p.note("the prompts of %d samples are not known: paired by their ids", unknowns)
+	if len(unknowns) > 0 {
+		p.note("the prompts of %d samples are not known: paired by their ids", len(unknowns))
 	}
 	if len(reasons) == 0 && len(p.contests) == 0 {
 		reasons = append(reasons, "there are no rows")

@@ -82,12 +82,12 @@ func (g *Result) WriteJUnit(w io.Writer) error {
 
 // sentence is a line of the table for those who see no table.
 func (g *Result) sentence(l Line) string {
-	s := fmt.Sprintf("%s, %s: drop %s points", l.Verdict, g.About.words(), results.Fixed(l.Drop, 2))
+	s := fmt.Sprintf("%s, %s: drop %s points", l.Verdict, g.About.words(), results.Fixed(l.Drop, l.decimals()))
 	if l.Bounds != nil {
 		s += interval(l.Lo, l.Hi, 2)
 	}
 	s += fmt.Sprintf(", limit %s, %d samples, baseline %s, candidate %s, %d answers changed, %d worse, %d better",
-		results.Fixed(l.Limit, 2), l.Samples, results.Fixed(l.Baseline, 2), results.Fixed(l.Score, 2), l.Changed, l.Worse, l.Better)
+		results.Fixed(l.Limit, l.decimals()), l.Samples, results.Fixed(l.Baseline, 2), results.Fixed(l.Score, 2), l.Changed, l.Worse, l.Better)
 	if l.P != nil {
 		s += ", p " + pValue(l.P)
 	}

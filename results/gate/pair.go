@@ -3,6 +3,7 @@ package gate
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -52,14 +53,24 @@ func (p *pairing) match(subject string, base, cand []results.Row, baseRun, candR
 		return
 	}
 	held := results.Partners(base, cand, bv, cv)
+	hint := func(string) string { return "" }
 	if across.has(acrossLabel) {
 		p.pairLabels(held, base, cand, bv, cv)
+	} else {
+		other := maps.Clone(held)
+		new(pairing).pairLabels(other, base, cand, bv, cv)
+		hint = func(v string) string {
+			if other[v] == "" {
+				return ""
+			}
+			return fmt.Sprintf(" (--across %s holds it against %s)", acrossLabel, other[v])
+		}
 	}
 	for _, v := range cv {
 		if b, ok := held[v]; ok {
 			add(b, v)
 		} else {
-			p.reasons = append(p.reasons, fmt.Sprintf("variant %s is only in the candidate", v))
+			p.reasons = append(p.reasons, fmt.Sprintf("variant %s is only in the candidate", v)+hint(v))
 		}
 	}
 	paired := map[string]bool{}
@@ -200,20 +211,22 @@ func otherPrompt(x, y *results.Row) bool {
 	return x.PromptSHA256 != y.PromptSHA256 && x.PromptSHA256 != "" && y.PromptSHA256 != ""
 }
 
-// prompts counts the samples of one id that were asked in other words, and those of which that is not known.
-func (c contest) prompts() (other, unknown int) {
+// question names a sample, whatever variants answered it.
+type question struct{ subject, task, sample string }
+
+// prompts notes the samples of one id that were asked in other words, and those of which that is not known.
+func (c contest) prompts(other, unknown map[question]bool) {
 	for _, task := range c.tasks {
 		for s, y := range c.cand[task] {
 			switch x := c.base[task][s]; {
 			case x == nil:
 			case otherPrompt(x, y):
-				other++
+				other[question{c.subject, task, s}] = true
 			case x.PromptSHA256 != y.PromptSHA256 || x.PromptSHA256 == "":
-				unknown++
+				unknown[question{c.subject, task, s}] = true
 			}
 		}
 	}
-	return other, unknown
 }
 
 func cut(s string) string {

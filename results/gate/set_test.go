@@ -273,3 +273,20 @@ func TestDocsRates(t *testing.T) {
 		close(fmt.Sprintf("a t interval of %d", c.n), passed, draws, want)
 	}
 }
+
+// A drop just above its limit is not written as if it were the limit.
+func TestDropBesideLimit(t *testing.T) {
+	set := answering(grid([]string{"a"}, []string{"full", "64"}, 3, func(_, v string, i int) float64 { return map[string]float64{"full": 0.9, "64": 0.84998}[v] }))
+	for limit, want := range map[float64][2]string{5: {"5.002", "5.000"}, 4: {"5.00", "4.00"}, 5.002: {"5.00", "5.00"}} {
+		g, err := Variants(set, "full", onSet(limit))
+		if err != nil || (g.Verdict == Fail) != (limit <= 5) {
+			t.Fatal(g, err)
+		}
+		if text := strings.Join(strings.Fields(g.Text(0)), " "); !strings.Contains(text, " "+want[0]+" "+want[1]+" ") {
+			t.Errorf("limit %v: no %q in %s", limit, want, text)
+		}
+		if s := g.sentence(g.Lines[0]); !strings.Contains(s, "drop "+want[0]+" points, limit "+want[1]+",") {
+			t.Errorf("limit %v: %s", limit, s)
+		}
+	}
+}

@@ -57,15 +57,15 @@ func (g *Result) columns(lines []Line) ([]column, []bool) {
 		of("candidate", 2, func(l Line) string { return points(l.Score) }),
 		of("drop", -1, func(l Line) string {
 			if set {
-				return points(l.Drop)
+				return results.Fixed(l.Drop, l.decimals())
 			}
-			return points(l.Drop) + interval(l.Lo, l.Hi, 1)
+			return results.Fixed(l.Drop, l.decimals()) + interval(l.Lo, l.Hi, 1)
 		}),
 		of("limit", 5, func(l Line) string {
 			if strings.HasSuffix(l.Asked, "%") {
-				return points(l.Limit) + " (" + l.Asked + ")"
+				return results.Fixed(l.Limit, l.decimals()) + " (" + l.Asked + ")"
 			}
-			return points(l.Limit)
+			return results.Fixed(l.Limit, l.decimals())
 		}))
 	if set {
 		list = append(list,
@@ -110,6 +110,15 @@ func pValue(p *float64) string {
 		return "<0.001"
 	}
 	return results.Fixed(*p, 3)
+}
+
+// decimals is how many a drop and its limit are written with: two, and more where they would look alike and are not.
+func (l Line) decimals() int {
+	n := 2
+	for n < 8 && math.Abs(l.Drop-l.Limit) > hair && results.Fixed(l.Drop, n) == results.Fixed(l.Limit, n) {
+		n++
+	}
+	return n
 }
 
 // need says what an undecided line would take.

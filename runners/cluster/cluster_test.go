@@ -26,6 +26,8 @@ type engine struct {
 	asked  [][]int                      // the parts of each submission
 	part   func(w Work, part int) State // makes a part
 	wait   sync.WaitGroup
+	// submitting is asked while parts are submitted, and what it returns is the error; nil: nobody.
+	submitting func(context.Context) error
 }
 
 func (e *engine) Render(w Work) (string, error) {
@@ -35,7 +37,10 @@ func (e *engine) Check(context.Context, Work) ([]string, error) { return nil, ni
 func (e *engine) Advice(id string, _ Work) []string             { return []string{"stop " + id} }
 func (e *engine) Log(context.Context, string, Work, int) string { return "the last words" }
 
-func (e *engine) Submit(_ context.Context, w Work) (string, error) {
+func (e *engine) Submit(ctx context.Context, w Work) (id string, err error) {
+	if e.submitting != nil {
+		err = e.submitting(ctx)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.jobs++
@@ -47,7 +52,7 @@ func (e *engine) Submit(_ context.Context, w Work) (string, error) {
 			e.set(i, e.part(w, i))
 		})
 	}
-	return fmt.Sprint("job-", e.jobs), nil
+	return fmt.Sprint("job-", e.jobs), err
 }
 
 func (e *engine) set(i int, s State) {

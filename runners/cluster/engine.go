@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Again is the exit status of a part that ended early because SIGUSR1 asked it to, with
@@ -29,7 +29,8 @@ type Engine interface {
 	// the file parts.TokenFile of w.Out. What it could not find out, such as where no machine
 	// is free now, is a remark for the user.
 	Check(ctx context.Context, w Work) (remarks []string, err error)
-	// Submit places the work, and returns the name by which the engine knows it.
+	// Submit places the work, and returns the name by which the engine knows it. A name
+	// beside an error is that of work that may have been placed all the same.
 	Submit(ctx context.Context, w Work) (id string, err error)
 	// States returns where the parts of submitted work are; parts that the engine does
 	// not know any more are absent.

@@ -154,18 +154,39 @@ func (p *Placement) submit(ctx context.Context, f *Follower, missing []int) erro
 		return err
 	}
 	p.say(remarks)
-	id, err := p.Engine.Submit(ctx, p.Work)
-	if err != nil {
-		return err
+	id, failed := p.handOver(ctx)
+	if id == "" {
+		return failed
 	}
 	job := Job{ID: id, Parts: missing, Count: p.Work.Count, Submitted: time.Now().UTC().Truncate(time.Second), Had: had}
 	p.record.Jobs = append(p.record.Jobs, job)
 	if err := p.record.Write(p.Dir); err != nil {
-		return fmt.Errorf("job %s is submitted, and cannot be attached to: %w", id, err)
+		return errors.Join(failed, fmt.Errorf("job %s is submitted, and cannot be attached to: %w", id, err))
+	}
+	if failed != nil {
+		return fmt.Errorf("%w; the same command attaches to it where it was", failed)
 	}
 	p.Say("%s: %d of %d parts submitted as %s", p.Dir, len(missing), p.Work.Count, id)
 	f.Jobs, f.Work = append(f.Jobs, job), p.Work
 	return nil
+}
+
+// handOver has the engine take the work, also where the context ends meanwhile: what was
+// submitted must be recorded, or the same command would submit it a second time.
+func (p *Placement) handOver(ctx context.Context) (id string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	told := make(chan struct{})
+	untold := context.AfterFunc(ctx, func() {
+		defer close(told)
+		p.Say("%s: interrupted while parts are submitted: this ends when %s has said by which name; ended sooner, they may be submitted without a record", p.Dir, p.On)
+	})
+	id, err = p.Engine.Submit(context.WithoutCancel(ctx), p.Work)
+	if !untold() {
+		<-told
+	}
+	return id, err
 }
 
 func (p *Placement) say(remarks []string) {

@@ -116,6 +116,7 @@ func BenchmarkAttendCaches(b *testing.B) {
 		{benchHeads, 1, 4096, 3, ""}, {benchHeads, 24, 512, 9, ""}, {benchHeads, 25, 512, 3, ""},
 		{benchHeads, 1, 8192, 3, ""}, {benchHeads, 1, 8192, 3, "q8_0"}, {benchHeads, 1, 8192, 3, "f16"},
 		{gemma, 1, 8192, 1, ""}, {gemma, 1, 8192, 1, "q8_0"}, {gemma, 1, 8192, 1, "f16"}, {gemma, 1, 8192, 1, "q4_0"},
+		{gemma, 1, 8192, 1, "fp8_s1"}, {gemma, 1, 8192, 1, "int8_th"}, {gemma, 1, 8192, 1, "kivi2"}, {gemma, 1, 8192, 1, "tq_4bit_nc"},
 	} {
 		b.Run(fmt.Sprintf("%dx%dx%dx%d%s", c.rows, c.tokens, c.heads, c.h.Size, c.format), func(b *testing.B) {
 			d := device(b)

@@ -49,3 +49,58 @@ func TestDecode(t *testing.T) {
 		}
 	}
 }
+
+// TestDecodeGroups: formats whose codecs decode by kernels give what their own codecs give, to the bit, for keys and values of ordinary sizes
+// and of extremes, and write nothing else.
+func TestDecodeGroups(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	k := available()[0] // all that have such formats have the same
+	for name, fast := range k.formats {
+		f, err := cacheformat.Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, size := range []int{32, 64, 96, 128, 192, 256, 320} {
+			if f.Fits(size) != nil {
+				continue
+			}
+			const n = 200
+			for _, magnitude := range []float64{1, 1e-3, 300, 1e-7, 0} {
+				x := make([]float32, 2*n*size)
+				for i := range x {
+					x[i] = float32(rng.NormFloat64() * magnitude)
+				}
+				most := []float32{cacheformat.Magnitude(x)}
+				var scale cacheformat.Scale
+				if f.Calibration != cacheformat.Uncalibrated {
+					scale = f.Calibrate(most, most)[0]
+				}
+				keyRoom, valueRoom := f.Rooms(n, size)
+				keys, values := make([]byte, keyRoom), make([]byte, valueRoom)
+				if err := f.Fill(keys, values, x[:n*size], x[n*size:], size, scale); err != nil {
+					t.Fatal(err)
+				}
+				for _, part := range [][2]int{{0, n}, {33, 101}, {n - 1, n}} {
+					lo, hi := part[0], part[1]
+					want, got := make([]float32, (hi-lo)*size), make([]float32, (hi-lo)*size+1)
+					for what, read := range map[string]func(f *cacheformat.Format, dst []float32){
+						"keys":   func(f *cacheformat.Format, dst []float32) { f.Keys(dst, keys, lo, hi, n, size, scale) },
+						"values": func(f *cacheformat.Format, dst []float32) { f.Values(dst, values, lo, hi, n, size, scale) },
+					} {
+						got[len(want)] = 7
+						read(f, want)
+						read(fast, got)
+						for i, v := range want {
+							if math.Float32bits(v) != math.Float32bits(got[i]) {
+								t.Fatalf("%s, %s of %s around %g, heads of %d: number %d of entry %d is %v, want %v", k.name, what, name, magnitude, size, i%size, lo+i/size, got[i], v)
+							}
+						}
+						if got[len(want)] != 7 {
+							t.Errorf("%s, %s of %s, heads of %d: wrote behind them", k.name, what, name, size)
+						}
+					}
+				}
+			}
+		}
+	}
+}

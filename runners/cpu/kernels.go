@@ -1,5 +1,7 @@
 package cpu
 
+import "github.com/snapbench/snapbench/runners/engine/cacheformat"
+
 //go:generate go -C asm run . -out ../kernels_amd64.s -stubs ../stubs_amd64.go -pkg cpu
 
 type (
@@ -33,6 +35,8 @@ type kernels struct {
 	// decode[name] writes n numbers, a multiple of 32, of that format of caches as float32, to the bit as the format's own
 	// code does.
 	decode map[string]unpackFunc
+	// formats are others, by name, whose codecs decode by kernels, to the bit as their own do, where heads have a multiple of 32 numbers.
+	formats map[string]*cacheformat.Format
 
 	// softmax takes n keys × a panel of queries, in units of log 2, through a
 	// running softmax: maxima m, sums l, factors f for what was summed before.

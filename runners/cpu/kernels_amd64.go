@@ -18,6 +18,8 @@ func available() []*kernels {
 	return append(k, goKernels)
 }
 
+var formatsAVX2 = decodedBy(decodersAVX2)
+
 var avx2Kernels = &kernels{
 	name: "avx2", tileRows: 6, panelWidth: 16,
 	tile:   []tileFunc{nil, tileAVX2_1, tileAVX2_2, tileAVX2_3, tileAVX2_4, tileAVX2_5, tileAVX2_6},
@@ -33,6 +35,7 @@ var avx2Kernels = &kernels{
 		formatK6:   {1: {nil, rowK6AVX2_1x1, rowK6AVX2_1x2}, 2: {1: rowK6AVX2_2x1}, 3: {1: rowK6AVX2_3x1}},
 	},
 	decode:  map[string]unpackFunc{"f16": unpackF16AVX2, "bf16": unpackBF16AVX2, "q8_0": decodeQ8AVX2, "q4_0": decodeQ4AVX2},
+	formats: formatsAVX2,
 	softmax: softmaxAVX2, scaleColumns: scaleColumnsAVX2,
 	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX2, maximum: maximumAVX2, highest: highestAVX2, expSum: expSumAVX2,
 	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, gates: [3]gateFunc{swigluAVX2, gegluAVX2, clampedAVX2}, rotate: rotateAVX2,
@@ -54,6 +57,7 @@ var avx512Kernels = &kernels{
 		formatK6:   {1: {nil, rowK6AVX512_1x1}, 2: {1: rowK6AVX512_2x1}, 3: {1: rowK6AVX512_3x1}},
 	},
 	decode:  map[string]unpackFunc{"f16": unpackF16AVX512, "bf16": unpackBF16AVX512, "q8_0": decodeQ8AVX512, "q4_0": decodeQ4AVX512},
+	formats: formatsAVX2,
 	softmax: softmaxAVX512, scaleColumns: scaleColumnsAVX512,
 	dots: dotsAVX2, dotsStream: dotsStreamAVX2, weightedSum: weightedSumAVX512, maximum: maximumAVX2, highest: highestAVX2, expSum: expSumAVX2,
 	sumSquares: sumSquaresAVX2, scaleProduct: scaleProductAVX2, gates: [3]gateFunc{swigluAVX2, gegluAVX2, clampedAVX2}, rotate: rotateAVX2,

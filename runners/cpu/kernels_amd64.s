@@ -12318,6 +12318,246 @@ AVX2_1Done:
 	VZEROUPPER
 	RET
 
+DATA iota8<>+0(SB)/4, $0x00000000
+DATA iota8<>+4(SB)/4, $0x00000001
+DATA iota8<>+8(SB)/4, $0x00000002
+DATA iota8<>+12(SB)/4, $0x00000003
+DATA iota8<>+16(SB)/4, $0x00000004
+DATA iota8<>+20(SB)/4, $0x00000005
+DATA iota8<>+24(SB)/4, $0x00000006
+DATA iota8<>+28(SB)/4, $0x00000007
+GLOBL iota8<>(SB), RODATA|NOPTR, $32
+
+// func lookupAVX2(n int, bits int, codes *byte, table *float32, f float32, dst *float32)
+// Requires: AVX, AVX2
+TEXT ·lookupAVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	MOVQ         bits+8(FP), CX
+	MOVQ         codes+16(FP), DX
+	MOVQ         table+24(FP), BX
+	MOVQ         dst+40(FP), SI
+	VBROADCASTSS f+32(FP), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      32(BX), Y2
+	VMOVD        CX, X5
+	VPBROADCASTD X5, Y3
+	VPMULLD      iota8<>+0(SB), Y3, Y3
+	MOVQ         $0x00000020, BX
+	SUBQ         CX, BX
+	VMOVD        BX, X5
+	VPCMPEQD     Y4, Y4, Y4
+	VPSRLD       X5, Y4, Y4
+
+loop:
+	VPBROADCASTD (DX), Y5
+	VPSRLVD      Y3, Y5, Y5
+	VPAND        Y4, Y5, Y5
+	VPERMPS      Y1, Y5, Y6
+	VPERMPS      Y2, Y5, Y7
+	VPSLLD       $0x1c, Y5, Y5
+	VBLENDVPS    Y5, Y7, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMOVUPS      Y6, (SI)
+	ADDQ         CX, DX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, AX
+	JNE          loop
+	VZEROUPPER
+	RET
+
+// func squaresAVX2(n int, x *float32) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·squaresAVX2(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+loop:
+	VCVTPS2PD    (CX), Y2
+	VFMADD231PD  Y2, Y2, Y0
+	VCVTPS2PD    16(CX), Y2
+	VFMADD231PD  Y2, Y2, Y1
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, AX
+	JNE          loop
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X1
+	VUNPCKHPD    X1, X1, X2
+	VADDPD       X2, X1, X1
+	MOVSD        X1, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func channelsAVX2(n int, shift int, bits int, words *byte, scales *float32, minima *float32, dst *float32)
+// Requires: AVX, AVX2
+TEXT ·channelsAVX2(SB), NOSPLIT, $0-56
+	MOVQ     n+0(FP), AX
+	MOVQ     words+24(FP), CX
+	MOVQ     shift+8(FP), DX
+	MOVQ     bits+16(FP), BX
+	MOVQ     scales+32(FP), SI
+	MOVQ     minima+40(FP), DI
+	MOVQ     dst+48(FP), R8
+	MOVQ     $0x00000020, R9
+	SUBQ     BX, R9
+	VMOVD    R9, X1
+	VPCMPEQD Y0, Y0, Y0
+	VPSRLD   X1, Y0, Y0
+	VMOVD    DX, X1
+	XORQ     DX, DX
+	SHLQ     $0x02, AX
+
+loop:
+	VMOVDQU   (CX)(DX*1), Y2
+	VPSRLD    X1, Y2, Y2
+	VPAND     Y0, Y2, Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    (SI)(DX*1), Y2, Y2
+	VADDPS    (DI)(DX*1), Y2, Y2
+	VMOVUPS   Y2, (R8)(DX*1)
+	ADDQ      $0x20, DX
+	CMPQ      DX, AX
+	JNE       loop
+	VZEROUPPER
+	RET
+
+// func scaledInt8AVX2(n int, codes *byte, scale float32, dst *float32)
+// Requires: AVX, AVX2
+TEXT ·scaledInt8AVX2(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS scale+16(FP), Y0
+
+loop:
+	VPMOVSXBD (CX), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (DX)
+	ADDQ      $0x08, CX
+	ADDQ      $0x20, DX
+	SUBQ      $0x08, AX
+	JNE       loop
+	VZEROUPPER
+	RET
+
+// func scaledE4M3AVX2(n int, codes *byte, scale float32, dst *float32)
+// Requires: AVX, F16C
+TEXT ·scaledE4M3AVX2(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS scale+16(FP), Y0
+	VBROADCASTSS constbfffbfff<>+0(SB), Y2
+
+loop:
+	VPMOVSXBW (CX), X1
+	VPSLLW    $0x07, X1, X1
+	VPAND     X2, X1, X1
+	VCVTPH2PS X1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (DX)
+	ADDQ      $0x08, CX
+	ADDQ      $0x20, DX
+	SUBQ      $0x08, AX
+	JNE       loop
+	VZEROUPPER
+	RET
+
+DATA minus1<>+0(SB)/4, $0x00000000
+DATA minus1<>+4(SB)/4, $0x80000000
+DATA minus1<>+8(SB)/4, $0x00000000
+DATA minus1<>+12(SB)/4, $0x80000000
+DATA minus1<>+16(SB)/4, $0x00000000
+DATA minus1<>+20(SB)/4, $0x80000000
+DATA minus1<>+24(SB)/4, $0x00000000
+DATA minus1<>+28(SB)/4, $0x80000000
+GLOBL minus1<>(SB), RODATA|NOPTR, $32
+
+DATA minus2<>+0(SB)/4, $0x00000000
+DATA minus2<>+4(SB)/4, $0x00000000
+DATA minus2<>+8(SB)/4, $0x80000000
+DATA minus2<>+12(SB)/4, $0x80000000
+DATA minus2<>+16(SB)/4, $0x00000000
+DATA minus2<>+20(SB)/4, $0x00000000
+DATA minus2<>+24(SB)/4, $0x80000000
+DATA minus2<>+28(SB)/4, $0x80000000
+GLOBL minus2<>(SB), RODATA|NOPTR, $32
+
+DATA minus4<>+0(SB)/4, $0x00000000
+DATA minus4<>+4(SB)/4, $0x00000000
+DATA minus4<>+8(SB)/4, $0x00000000
+DATA minus4<>+12(SB)/4, $0x00000000
+DATA minus4<>+16(SB)/4, $0x80000000
+DATA minus4<>+20(SB)/4, $0x80000000
+DATA minus4<>+24(SB)/4, $0x80000000
+DATA minus4<>+28(SB)/4, $0x80000000
+GLOBL minus4<>(SB), RODATA|NOPTR, $32
+
+// func butterflyAVX2(block int, f float32, x *float32)
+// Requires: AVX
+TEXT ·butterflyAVX2(SB), NOSPLIT, $0-24
+	MOVQ         block+0(FP), AX
+	MOVQ         x+16(FP), CX
+	VBROADCASTSS f+8(FP), Y0
+	SHLQ         $0x02, AX
+	VMOVUPS      minus1<>+0(SB), Y3
+	VMOVUPS      minus2<>+0(SB), Y4
+	VMOVUPS      minus4<>+0(SB), Y5
+	XORQ         DX, DX
+
+within:
+	VMOVUPS    (CX)(DX*1), Y1
+	VPERMILPS  $0xb1, Y1, Y2
+	VXORPS     Y3, Y1, Y1
+	VADDPS     Y1, Y2, Y1
+	VPERMILPS  $0x4e, Y1, Y2
+	VXORPS     Y4, Y1, Y1
+	VADDPS     Y1, Y2, Y1
+	VPERM2F128 $0x01, Y1, Y1, Y2
+	VXORPS     Y5, Y1, Y1
+	VADDPS     Y1, Y2, Y1
+	VMOVUPS    Y1, (CX)(DX*1)
+	ADDQ       $0x20, DX
+	CMPQ       DX, AX
+	JNE        within
+	MOVQ       $0x00000020, SI
+
+pass:
+	LEAQ (CX)(SI*1), DI
+	XORQ DX, DX
+
+pairs:
+	MOVQ SI, BX
+
+pair:
+	VMOVUPS (CX)(DX*1), Y1
+	VADDPS  (DI)(DX*1), Y1, Y2
+	VSUBPS  (DI)(DX*1), Y1, Y1
+	VMOVUPS Y2, (CX)(DX*1)
+	VMOVUPS Y1, (DI)(DX*1)
+	ADDQ    $0x20, DX
+	SUBQ    $0x20, BX
+	JNE     pair
+	ADDQ    SI, DX
+	CMPQ    DX, AX
+	JNE     pairs
+	SHLQ    $0x01, SI
+	CMPQ    SI, AX
+	JNE     pass
+	XORQ    DX, DX
+
+scale:
+	VMULPS  (CX)(DX*1), Y0, Y1
+	VMOVUPS Y1, (CX)(DX*1)
+	ADDQ    $0x20, DX
+	CMPQ    DX, AX
+	JNE     scale
+	VZEROUPPER
+	RET
+
 // func dotsAVX2(n int, d int, q *float32, k *float32, stride int, out *float32)
 // Requires: AVX, FMA3
 TEXT ·dotsAVX2(SB), NOSPLIT, $0-48

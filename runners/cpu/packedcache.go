@@ -5,7 +5,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
 
-// Quantizes has every format: codes are made in plain Go, and read in it where the kernels have no decoder.
+// Quantizes has every format: codes are made in plain Go, and read by kernels, or in plain Go where these have no decoder.
 func (d *Device) Quantizes(f *cacheformat.Format, size int) error { return f.Fits(size) }
 
 // Quantize encodes the heads, each on a thread.
@@ -64,7 +64,7 @@ func (d *Device) CacheRows(keys, values []float32, c engine.Cache, h, lo, hi, se
 func (d *Device) decodeKeys(op string, dst []float32, c engine.Cache, h, lo, hi, settled int) {
 	codes := u8(op, c.K)[c.Packed.Keys[h]:]
 	if f := c.Packed.Format; !d.decode(dst, codes, f, f.Key, c.Size, lo, hi) {
-		f.Keys(dst, codes, lo, hi, settled, c.Size, c.Packed.Scales[h])
+		d.k.decoding(f, c.Size).Keys(dst, codes, lo, hi, settled, c.Size, c.Packed.Scales[h])
 	}
 }
 
@@ -72,7 +72,7 @@ func (d *Device) decodeKeys(op string, dst []float32, c engine.Cache, h, lo, hi,
 func (d *Device) decodeValues(op string, dst []float32, c engine.Cache, h, lo, hi, settled int) {
 	codes := u8(op, c.V)[c.Packed.Values[h]:]
 	if f := c.Packed.Format; !d.decode(dst, codes, f, f.Value, c.Size, lo, hi) {
-		f.Values(dst, codes, lo, hi, settled, c.Size, c.Packed.Scales[h])
+		d.k.decoding(f, c.Size).Values(dst, codes, lo, hi, settled, c.Size, c.Packed.Scales[h])
 	}
 }
 
@@ -87,6 +87,42 @@ func (d *Device) decode(dst []float32, codes []byte, f *cacheformat.Format, by c
 	codes, dst = codes[lo*bytes:hi*bytes], dst[:(hi-lo)*size]
 	kernel(len(dst), &codes[0], &dst[0])
 	return true
+}
+
+// decodeFunc decodes a group of vectors of size numbers, as cacheformat.Codec's Decode does.
+type decodeFunc = func(dst []float32, src []byte, size int, scale float32)
+
+// decoded is a codec whose groups kernels decode.
+type decoded struct {
+	cacheformat.Codec
+	decode decodeFunc
+}
+
+func (c decoded) Decode(dst []float32, src []byte, size int, scale float32) {
+	c.decode(dst, src, size, scale)
+}
+
+// decodedBy returns formats whose codecs are decoded by functions, first keys', then values'.
+func decodedBy(decoders map[string][2]decodeFunc) map[string]*cacheformat.Format {
+	formats := map[string]*cacheformat.Format{}
+	for name, by := range decoders {
+		f, err := cacheformat.Get(name)
+		if err != nil {
+			panic(err)
+		}
+		own := *f
+		own.Key, own.Value = decoded{f.Key, by[0]}, decoded{f.Value, by[1]}
+		formats[name] = &own
+	}
+	return formats
+}
+
+// decoding returns the format with which caches of f are decoded: one whose codecs are the kernels', where there are any.
+func (k *kernels) decoding(f *cacheformat.Format, size int) *cacheformat.Format {
+	if own := k.formats[f.Name]; own != nil && size%32 == 0 {
+		return own
+	}
+	return f
 }
 
 // append encodes the step's entry of a head of a row.

@@ -514,6 +514,40 @@ func scaleColumnsAVX512(rows int, o *float32, f *float32)
 //go:noescape
 func weightedSumAVX512(n int, d int, p *float32, v *float32, stride int, out *float32)
 
+// lookupAVX2 writes f times the table's entries (16) that n codes of 2, 3 or 4 bits name, n a multiple of 8; of
+// each eight it reads four bytes.
+//
+//go:noescape
+func lookupAVX2(n int, bits int, codes *byte, table *float32, f float32, dst *float32)
+
+// squaresAVX2 returns the sum of the squares of n numbers, n a multiple of 8, in float64: every eighth is summed apart,
+// then halves of these sums are added up.
+//
+//go:noescape
+func squaresAVX2(n int, x *float32) float64
+
+// channelsAVX2 writes scale·code + minimum, each rounded, for n words of which a code of 2 or 4 bits begins at bit shift,
+// n a multiple of 8.
+//
+//go:noescape
+func channelsAVX2(n int, shift int, bits int, words *byte, scales *float32, minima *float32, dst *float32)
+
+// scaledInt8AVX2 writes n numbers of int8, a multiple of 8, times a scale.
+//
+//go:noescape
+func scaledInt8AVX2(n int, codes *byte, scale float32, dst *float32)
+
+// scaledE4M3AVX2 writes n numbers of E4M3, a multiple of 8, times a 256th of a scale.
+//
+//go:noescape
+func scaledE4M3AVX2(n int, codes *byte, scale float32, dst *float32)
+
+// butterflyAVX2 multiplies a block, a power of two of at least 16, by the unnormalised Hadamard matrix in Sylvester's order
+// and then by f, in place.
+//
+//go:noescape
+func butterflyAVX2(block int, f float32, x *float32)
+
 // dotsAVX2 multiplies q with n keys.
 //
 //go:noescape

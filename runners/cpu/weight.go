@@ -3,6 +3,7 @@ package cpu
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -90,13 +91,39 @@ func timesMinus8(h uint16) (uint16, bool) {
 	return sign | exp<<10 | frac&0x3ff, true
 }
 
+// formatUnread is formatOf without a look at a matrix's numbers, on which that of Q4_0 may rest: of such a one it is the
+// usual format.
+func formatUnread(m engine.Stored) format {
+	if m.Storage() == engine.Q4_0 {
+		return formatQ4
+	}
+	return formatOf(m)
+}
+
 // WeightBytes returns how much memory LoadWeight takes for a part, without padding.
 func (d *Device) WeightBytes(part engine.Stored) int64 {
-	f := formatQ4
-	if part.Storage() != engine.Q4_0 { // whose format may follow from its numbers: see formatOf
-		f = formatOf(part)
+	return int64(part.Rows()) * int64(formatUnread(part).panelBytes(part.Cols(), 1))
+}
+
+// widestPanel is the width of the widest kernels' panels; that of all others divides it.
+const widestPanel = 32
+
+// WeightBytes is the most that LoadWeight takes for a weight of these parts on any processor, its padding included. No
+// numbers are read: Q4_0 is taken to have a format for its blocks, as files of it do unless a scale is above 8190.
+func WeightBytes(parts, bias []engine.Stored) (bytes int64) {
+	of := func(i int) format { return formatUnread(parts[i]) }
+	biased := slices.ContainsFunc(bias, func(b engine.Stored) bool { return b != nil })
+	for i := 0; i < len(parts); {
+		rows, first := 0, i
+		for ; i < len(parts) && of(i) == of(first); i++ { // parts of one format fill their panels together
+			rows += parts[i].Rows()
+		}
+		panels := int64((rows + widestPanel - 1) / widestPanel)
+		if bytes += panels * int64(of(first).panelBytes(parts[first].Cols(), widestPanel)); biased {
+			bytes += 4 * panels * widestPanel
+		}
 	}
-	return int64(part.Rows()) * int64(f.panelBytes(part.Cols(), 1))
+	return bytes
 }
 
 // LoadWeight stacks the rows of parts and packs them. Float16, bfloat16, Q8_0, Q4_0, Q4_1

@@ -31,6 +31,36 @@ func TestWeightBytes(t *testing.T) {
 	}
 }
 
+// What a weight takes at most on any processor is what the widest kernels' padding makes of it, and on none less, whatever the
+// storages of its parts and with biases or without.
+func TestWeightBytesAtMost(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, k := range available() {
+		if widestPanel%k.panelWidth != 0 {
+			t.Fatalf("%s: panels of %d rows", k.name, k.panelWidth)
+		}
+		d := open(k, 1)
+		defer d.Close()
+		for i, s := range enginetest.Storages {
+			other := enginetest.Storages[(i+1)%len(enginetest.Storages)]
+			parts := []engine.Stored{enginetest.Random("a", s, 33, 256, rng), enginetest.Random("b", s, 5, 256, rng), enginetest.Random("c", other, 50, 256, rng)}
+			biased := []engine.Stored{nil, enginetest.Random("bias", engine.F32, 1, 5, rng), nil}
+			for _, bias := range [][]engine.Stored{nil, biased} {
+				w, err := d.LoadWeight(parts, bias)
+				if err != nil {
+					t.Fatal(err)
+				}
+				most, got := WeightBytes(parts, bias), w.Bytes()
+				// Rows are filled up: 38 to 64 and 50 to 64, or all 88 to 96 where both parts have one format.
+				if got > most || k.panelWidth == widestPanel && got != most || float64(most) > float64(got)*64/38 {
+					t.Errorf("%s, %s and %s, biases %v: %d bytes, at most %d", k.name, s, other, bias != nil, got, most)
+				}
+				d.FreeWeight(w)
+			}
+		}
+	}
+}
+
 // TestBlocksAgainstGGUFPy: packed blocks have the values that gguf-py decodes, bit by bit, in a panel's
 // first column and in another.
 func TestBlocksAgainstGGUFPy(t *testing.T) {

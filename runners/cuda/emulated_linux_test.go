@@ -226,6 +226,9 @@ func TestEmulatedMixtureBytes(t *testing.T) {
 		}
 		took, said := d.Memory().Peak-before, d.MixtureBytes(m, width, ff, experts, perToken)
 		t.Logf("%d.0: %d bytes, %d said", major, took, said)
+		if any := MixtureBytes(d.kind, m, width, ff, experts, perToken); any < said || any > 2*said {
+			t.Errorf("%d.0: a plan without a card is told %d bytes, one with it %d", major, any, said)
+		}
 		if took > said || m > fewRows && said > took+took/10 {
 			t.Errorf("%d.0: a mixture takes %d bytes, a plan is told %d", major, took, said)
 		}

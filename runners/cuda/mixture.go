@@ -90,7 +90,7 @@ func (d *Device) route(probabilities, used, logits uint64, m int, e mixed) {
 
 // mixApart is MixtureAdd by one expert after the other.
 func (d *Device) mixApart(to, from uint64, m int, e mixed) {
-	p, done, ok := d.card.Scratches(d.apartBytes(m, e.width, e.ff, e.experts)...)
+	p, done, ok := d.card.Scratches(apartBytes(d.kind, m, e.width, e.ff, e.experts)...)
 	defer done()
 	if !ok {
 		return
@@ -150,8 +150,8 @@ func (d *Device) mixApart(to, from uint64, m int, e mixed) {
 const apartTile = 128
 
 // apartBytes are what MixtureAdd takes where experts are multiplied one after the other.
-func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
-	whole, size := int64(blocks(m, apartTile)*apartTile), int64(d.kind.Size())
+func apartBytes(t engine.Type, m, width, ff, experts int) []int64 {
+	whole, size := int64(blocks(m, apartTile)*apartTile), int64(t.Size())
 	table := 4 * int64(m) * int64(experts)
 	return []int64{
 		table, table, 4 * int64(experts), // logits, probabilities, used
@@ -164,18 +164,28 @@ func (d *Device) apartBytes(m, width, ff, experts int) []int64 {
 // MixtureBytes is what MixtureAdd takes at most for so many tokens of a prompt, beside what
 // packed experts need (UnpackBytes).
 func (d *Device) MixtureBytes(tokens, width, ff, experts, perToken int) int64 {
+	return mixtureBytes(d.kind, tokens, width, ff, experts, perToken, d.together(tokens, width, ff))
+}
+
+// MixtureBytes is the same of any card whose device is of type t.
+func MixtureBytes(t engine.Type, tokens, width, ff, experts, perToken int) int64 {
+	return max(mixtureBytes(t, tokens, width, ff, experts, perToken, false), mixtureBytes(t, tokens, width, ff, experts, perToken, true))
+}
+
+// mixtureBytes is what is taken where one kernel multiplies by several experts, or where none does.
+func mixtureBytes(t engine.Type, tokens, width, ff, experts, perToken int, together bool) int64 {
 	takes := func(sizes []int64) (sum int64) {
 		for _, n := range sizes {
 			sum += card.Takes(n)
 		}
 		return sum
 	}
-	if d.together(tokens, width, ff) {
-		return takes(d.togetherBytes(tokens, width, ff, experts, perToken))
+	if together {
+		return takes(togetherBytes(t, tokens, width, ff, experts, perToken))
 	}
-	apart := takes(append(d.apartBytes(tokens, width, ff, experts), 4*int64(tokens)*int64(perToken))) // with the lists of rows
+	apart := takes(append(apartBytes(t, tokens, width, ff, experts), 4*int64(tokens)*int64(perToken))) // with the lists of rows
 	if tokens <= fewRows {
-		return max(apart, takes(d.fewBytes(tokens, width, ff, experts, perToken)))
+		return max(apart, takes(fewBytes(t, tokens, width, ff, experts, perToken)))
 	}
 	return apart
 }

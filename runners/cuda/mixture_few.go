@@ -15,7 +15,7 @@ func (d *Device) mixFew(to, from uint64, m int, e mixed) {
 	if !ok {
 		return
 	}
-	sizes := d.fewBytes(min(m, fewRows), e.width, e.ff, e.experts, e.perToken)
+	sizes := fewBytes(d.kind, min(m, fewRows), e.width, e.ff, e.experts, e.perToken)
 	p, done, ok := d.card.Scratches(sizes...)
 	defer done()
 	if !ok {
@@ -61,8 +61,8 @@ func choicesOf(m, experts, perToken int) int {
 }
 
 // fewBytes are the sizes of the scratch memory that mixFew takes.
-func (d *Device) fewBytes(m, width, ff, experts, perToken int) []int64 {
-	rows, size := int64(m)*int64(perToken), int64(d.kind.Size())
+func fewBytes(t engine.Type, m, width, ff, experts, perToken int) []int64 {
+	rows, size := int64(m)*int64(perToken), int64(t.Size())
 	return []int64{
 		4 * int64(m) * int64(experts), 16 * int64(choicesOf(m, experts, perToken)), 4 * rows, 4 * rows, 4 * rows, // logits, choices, tokens, places, shares
 		rows * 2 * int64(ff) * size, rows * int64(ff) * size, 4 * rows * int64(width), // gate and up, joined, results

@@ -18,8 +18,8 @@ func (d *Device) together(m, width, ff int) bool {
 }
 
 // togetherBytes are the sizes of the scratch memory that mixMany takes.
-func (d *Device) togetherBytes(m, width, ff, experts, perToken int) []int64 {
-	rows, size := int64(m)*int64(perToken), int64(d.kind.Size())
+func togetherBytes(t engine.Type, m, width, ff, experts, perToken int) []int64 {
+	rows, size := int64(m)*int64(perToken), int64(t.Size())
 	table := 4 * int64(m) * int64(experts)
 	return []int64{
 		table, table, table, 4 * int64(experts), 4 * rows, 4 * rows, // logits, probabilities, ranks, counts, places, shares
@@ -35,7 +35,7 @@ func (d *Device) mixMany(to, from uint64, m int, e mixed) {
 		return
 	}
 	rows := m * e.perToken
-	p, done, ok := d.card.Scratches(d.togetherBytes(m, e.width, e.ff, e.experts, e.perToken)...)
+	p, done, ok := d.card.Scratches(togetherBytes(d.kind, m, e.width, e.ff, e.experts, e.perToken)...)
 	defer done()
 	if !ok {
 		return

@@ -140,6 +140,9 @@ func Make(a Asked) (*Forecast, error) {
 	if slices.ContainsFunc(a.Variants, func(v compress.Variant) bool { return v.Format() != nil }) {
 		f.Notes = append(f.Notes, "what making and reading codes of caches takes was not measured: a step is counted by its bytes, as of a cache in the device's own type")
 	}
+	if n := m.Linear.Count(); n > 0 && !pace.recurrence {
+		f.Notes = append(f.Notes, fmt.Sprintf("the recurrence of %d layers with linear attention was not measured, and is counted at the rate of attention, which has faster products: prompts take longer than said", n))
+	}
 	if w := m.Device().Memory().Weights; w < m.Parameters()*int64(m.Device().Type().Size()) {
 		f.Notes = append(f.Notes, "weights stay packed as their file has them: a step is counted by those bytes, at the share of its roof that was measured of other weights")
 	}

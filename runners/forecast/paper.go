@@ -1,12 +1,14 @@
 package forecast
 
 import (
-	"github.com/snapbench/snapbench/lookup"
+	"slices"
+
+	"github.com/snapbench/snapbench/inputs/lookup"
+	"github.com/snapbench/snapbench/runners/cpu"
 	"github.com/snapbench/snapbench/runners/cuda"
 	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
-	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // paper is a device that is not there. It takes weights, counts their bytes, and says what a device says of its memory; it
@@ -35,6 +37,7 @@ func (p *paper) Memory() engine.Memory {
 type paperCard struct{ *paper }
 
 var (
+	_ models.Sizer         = (*paper)(nil)
 	_ models.Blocker       = paperCard{}
 	_ models.Packer        = paperCard{}
 	_ models.Mixer         = paperCard{}
@@ -47,9 +50,8 @@ func (p paperCard) BlockTokens() int        { return cuda.BlockTokens }
 func (p paperCard) Companions() int         { return cuda.Companions(p.kind, true) }
 func (p paperCard) Takes(bytes int64) int64 { return card.Takes(bytes) }
 
-// MixtureBytes is about what the rows that experts share out take: their inputs, and both products' results.
-func (p paperCard) MixtureBytes(tokens, width, ff, _, perToken int) int64 {
-	return int64(tokens) * int64(perToken) * int64(2*width+3*ff) * int64(p.kind.Size())
+func (p paperCard) MixtureBytes(tokens, width, ff, experts, perToken int) int64 {
+	return cuda.MixtureBytes(p.kind, tokens, width, ff, experts, perToken)
 }
 
 func (p paperCard) LinearBytes(tokens int, by engine.LinearAttention) int64 {
@@ -96,23 +98,35 @@ func (s sheet) Rows() int    { return s.rows }
 func (s sheet) Cols() int    { return s.cols }
 func (s sheet) Bytes() int64 { return s.bytes }
 
-// LoadWeight counts FP8, MXFP4 and GGUF's blocks as they are stored, by which a host multiplies.
-func (p *paper) LoadWeight(parts, _ []engine.Stored) (engine.Weight, error) {
-	s := sheet{cols: parts[0].Cols()}
+// sheet returns a weight on paper that takes so many bytes, which are counted.
+func (p *paper) sheet(parts []engine.Stored, bytes int64) (engine.Weight, error) {
+	s := sheet{cols: parts[0].Cols(), bytes: bytes}
 	for _, part := range parts {
 		s.rows += part.Rows()
 	}
 	s.plain = int64(s.rows) * int64(s.cols) * int64(p.kind.Size())
-	s.bytes = s.plain
-	if engine.OnHost(p.name) {
-		if storage := parts[0].Storage(); storage == engine.E4M3 {
-			s.bytes = int64(s.rows) * int64(s.cols+4*((s.cols+engine.ScaleColumns-1)/engine.ScaleColumns))
-		} else if numbers, bytes := weights.BlockSize(storage); numbers > 1 && s.cols%numbers == 0 {
-			s.bytes = int64(s.rows) * int64(s.cols/numbers*bytes)
-		}
-	}
 	p.held += s.bytes
 	return s, nil
+}
+
+// LoadWeight counts what a host would hold at most, whatever its processor.
+func (p *paper) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
+	if p.name == "cpu" {
+		return p.sheet(parts, cpu.WeightBytes(parts, bias))
+	}
+	var numbers int64 // ref has them in float32, or in less
+	for _, part := range parts {
+		numbers += int64(part.Rows()) * int64(part.Cols()+1)
+	}
+	return p.sheet(parts, 4*numbers)
+}
+
+// WeightBytes is what a part takes.
+func (p *paper) WeightBytes(part engine.Stored) int64 {
+	if p.name == "cpu" {
+		return cpu.WeightBytes([]engine.Stored{part}, nil)
+	}
+	return 4 * int64(part.Rows()) * int64(part.Cols())
 }
 
 // New, Put and Get serve a number that is rounded to the device's type, which plays no part on paper.
@@ -128,12 +142,13 @@ func (p *paper) Get(x []float32, a engine.Array) { copy(x, a.Buffer.([]float32))
 
 // LoadWeight counts what a card would hold, which leaves some storages as they are.
 func (p paperCard) LoadWeight(parts, bias []engine.Stored) (engine.Weight, error) {
-	w, err := p.paper.LoadWeight(parts, bias)
-	s := w.(sheet)
-	p.held -= s.bytes
-	s.bytes = cuda.WeightBytes(p.kind, parts)
-	p.held += s.bytes
-	return s, err
+	bytes := cuda.WeightBytes(p.kind, parts)
+	if slices.ContainsFunc(bias, func(b engine.Stored) bool { return b != nil }) {
+		for _, part := range parts {
+			bytes += 4 * int64(part.Rows())
+		}
+	}
+	return p.sheet(parts, bytes)
 }
 
 // WeightBytes is what a part takes.

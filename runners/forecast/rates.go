@@ -13,7 +13,7 @@ import (
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/inputs"
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners/models"
 	"github.com/snapbench/snapbench/runners/speed"
 )
@@ -107,6 +107,7 @@ type pace struct {
 	Rates
 	prefill, steps []point
 	used           []string // what was measured, for people
+	recurrence     bool     // prompts were read by a model with linear attention
 }
 
 // open works out the shares of the roofs that measured times are.
@@ -135,6 +136,7 @@ func (r Rates) open(find func(model string) (*models.Files, error)) (*pace, erro
 		}
 		if row.PrefillSeconds > 0 && row.Layers == 0 && row.Attending == 0 {
 			p.prefill = append(p.prefill, point{float64(row.Length), r.reading(m, row.Length) / row.PrefillSeconds, mixture})
+			p.recurrence = p.recurrence || m.Linear.Count() > 0
 			p.used = append(p.used, fmt.Sprintf("%s: %d tokens read in %.3g s", row.Model, row.Length, row.PrefillSeconds))
 		}
 		if row.StepSeconds > 0 {
@@ -142,7 +144,7 @@ func (r Rates) open(find func(model string) (*models.Files, error)) (*pace, erro
 			if err != nil {
 				return nil, fmt.Errorf("rates: row %d: %w", i+1, err)
 			}
-			caches := int64(row.Batch) * m.Plan([]compress.Variant{v}, row.Length, row.NewTokens/2, false).Caches[0]
+			caches := int64(row.Batch) * m.Plan([]compress.Variant{v.On(m.Shape())}, row.Length, row.NewTokens/2, false).Caches[0]
 			p.steps = append(p.steps, point{float64(row.Batch), float64(stepBytes(m, row.Batch, caches)) / r.Roofs.Bandwidth / row.StepSeconds, mixture})
 			p.used = append(p.used, fmt.Sprintf("%s: a step of %d rows after %d tokens in %.3g ms", row.Model, row.Batch, row.Length, 1000*row.StepSeconds))
 		}
@@ -167,12 +169,7 @@ func (r Rates) reading(m *models.Model, tokens int) float64 {
 // weightsRead are the bytes of weights that a step of so many rows reads: of the input table only the rows' own, of a
 // mixture the experts that are chosen.
 func weightsRead(m *models.Model, rows int) int64 {
-	d := m.Device()
-	bytes := d.Memory().Weights - m.IdleExpertBytes(rows)
-	if !m.Tied {
-		bytes -= int64(m.Vocab) * int64(m.Width) * int64(d.Type().Size())
-	}
-	return bytes
+	return m.Device().Memory().Weights - m.IdleTableBytes() - m.IdleExpertBytes(rows)
 }
 
 // stepBytes are those that a step of so many rows moves, whose caches have so many.

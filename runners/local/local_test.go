@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
@@ -121,6 +122,25 @@ func TestStops(t *testing.T) {
 	request.MinNew, request.Stop = 0, runners.Stop{Strings: []string{fmt.Sprintf(" %d", free.Tokens[1])}}
 	if c := run(); !c.Ended || c.Text != fmt.Sprintf("[%d", free.Tokens[0]) {
 		t.Errorf("stop string: %q, tokens %v", c.Text, c.Tokens)
+	}
+}
+
+// An answer ends before the stop string that begins first, also where one token brings several that overlap.
+func TestStopsThatOverlap(t *testing.T) {
+	m := tinyOn(t, ref.New())
+	r := New(m, func(ids []int32) string { return strings.Repeat("no", len(ids)-1) + "xabc" })
+	for _, stops := range [][]string{{"bc", "ab"}, {"ab", "bc"}, {"", "abc", "c", "b"}} {
+		out, err := runners.Answer(context.Background(), r, runners.Request{Prompt: ids(20, 3), Variants: runners.VariantsOf(variants(t, "full")), MaxNew: 6, Stop: runners.Stop{Strings: stops}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := out[0][0]; c.Text != "x" || !c.Ended || len(c.Tokens) != 1 {
+			t.Errorf("%q: %q of %d tokens, ended %v", stops, c.Text, len(c.Tokens), c.Ended)
+		}
+	}
+	out, err := runners.Answer(context.Background(), r, runners.Request{Prompt: ids(20, 3), Variants: runners.VariantsOf(variants(t, "full")), MaxNew: 2, Stop: runners.Stop{Strings: []string{""}}})
+	if err != nil || out[0][0].Text != "noxabc" || out[0][0].Ended {
+		t.Errorf("an empty stop string: %+v, %v", out, err)
 	}
 }
 

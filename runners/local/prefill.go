@@ -19,6 +19,7 @@ type reading struct {
 	variants  []compress.Variant
 	of        []place // whose each of them is
 	prefilled *models.Prefilled
+	seen      *seen
 	took      time.Duration
 }
 
@@ -124,12 +125,17 @@ func (b *batch) read(ctx context.Context, same []int, room int, r *reading) erro
 	for len(r.variants) > 0 {
 		p.Variants = r.variants
 		start := time.Now()
+		seen := sees(&p, b.engine.model)
 		done, err := b.engine.model.Prefill(ctx, p)
+		if err == nil && seen.err != nil {
+			done.Free()
+			err = seen.err
+		}
 		var cannot *compress.ChoiceError
 		var memory *engine.OutOfMemory
 		switch {
 		case err == nil:
-			r.prefilled, r.took = done, time.Since(start)
+			r.prefilled, r.seen, r.took = done, seen, time.Since(start)
 			return nil
 		case errors.As(err, &memory) || errors.Is(err, models.ErrPrompt):
 			return &RequestError{err}
@@ -159,6 +165,9 @@ func (b *batch) admit(i int, r *reading) error {
 		j, v, c := p.variant, r.variants[k], &b.out[i][p.variant]
 		c.Prefill, c.PrefillPart = r.took, r.took/time.Duration(len(r.of))
 		kept, positions, err := Audit(m.Device(), m.Config, v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), q.Positions || q.Evidence != nil)
+		if err == nil {
+			_, err = r.seen.Audit(m.Device(), v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), r.prefilled.Edited[k])
+		}
 		if err != nil {
 			var failed *AuditError
 			if !errors.As(err, &failed) {

@@ -28,10 +28,7 @@ func (b *batch) choose(a *answer, token int32, logits func() []float32) {
 	a.last = token
 	c.Ended = slices.Contains(q.Stop.Tokens, token)
 	if len(q.Stop.Strings) > 0 {
-		text := b.engine.decode(c.Tokens)
-		for _, s := range q.Stop.Strings {
-			c.Ended = c.Ended || strings.Contains(text, s)
-		}
+		c.Ended = c.Ended || firstOf(q.Stop.Strings, b.engine.decode(c.Tokens)) >= 0
 	}
 	a.done = c.Ended || len(c.Tokens) >= q.MaxNew
 	if q.Progress != nil {
@@ -42,15 +39,24 @@ func (b *batch) choose(a *answer, token int32, logits func() []float32) {
 	}
 }
 
+// firstOf is where the first of some strings begins in a text, whatever their order, or -1. One that is empty is none.
+func firstOf(list []string, text string) int {
+	first := -1
+	for _, s := range list {
+		if at := strings.Index(text, s); s != "" && at >= 0 && (first < 0 || at < first) {
+			first = at
+		}
+	}
+	return first
+}
+
 // finish sets the text of a finished answer, cut where a stop string begins, and notes where the
 // rotation changed under it.
 func (b *batch) finish(a *answer) {
 	q, c := b.requests[a.request], a.completion
 	c.Text = b.engine.decode(c.Tokens)
-	for _, s := range q.Stop.Strings {
-		if before, _, found := strings.Cut(c.Text, s); found {
-			c.Text = before
-		}
+	if at := firstOf(q.Stop.Strings, c.Text); at >= 0 {
+		c.Text = c.Text[:at]
 	}
 	m := b.engine.model
 	if v, ok := q.Variants[a.variant].(compress.Variant); ok {

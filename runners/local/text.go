@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/models/embedded"

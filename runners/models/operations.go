@@ -71,6 +71,15 @@ func (m *Model) IdleExpertBytes(rows int) int64 {
 	return int64(float64(all) * math.Pow(1-float64(m.PerToken)/float64(m.Experts), float64(rows)))
 }
 
+// IdleTableBytes is the number of bytes of the input table, of which a decoding step reads only its tokens' rows. It is 0 where
+// the output product reads the whole of it.
+func (m *Model) IdleTableBytes() int64 {
+	if m.Tied {
+		return 0
+	}
+	return m.embedding.Bytes()
+}
+
 // LargestProduct returns the weight of a layer's largest product: the gate and up
 // projections, or q, k and v in a mixture of experts.
 func (m *Model) LargestProduct() engine.Weight {

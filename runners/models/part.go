@@ -1,6 +1,7 @@
 package models
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -11,7 +12,8 @@ import (
 // has its full size, but the answers are not the model's.
 type Part struct {
 	// Layers is the number of layers that are computed, 0 for all. The others choose
-	// and gather from the keys and values of the last computed layer.
+	// and gather from the keys and values of the last computed layer that has some. At least
+	// [Config.LeastLayers] must be computed.
 	Layers int
 	// Attending is the number of the prompt's last tokens that attend, rounded up to
 	// whole blocks, 0 for all. For the others, their queries replace the result of
@@ -25,6 +27,21 @@ func (p Part) layers(all int) int {
 		return all
 	}
 	return min(p.Layers, all)
+}
+
+// LeastLayers is the fewest first layers that a Part may compute: up to one in which policies choose. Before it, in models
+// with layers of two kinds, there are no keys and values, or no queries, that a choice could be made by.
+func (c Config) LeastLayers() int { return c.PolicyLayers()[0] + 1 }
+
+// CheckPart refuses a part of a prefill with fewer layers.
+func (c Config) CheckPart(p Part) error {
+	least := c.LeastLayers()
+	if p.Layers == 0 || p.Layers >= least {
+		return nil
+	}
+	words, _ := c.fixedWords()
+	return fmt.Errorf("%d layers of a prefill have %s, and caches are chosen by those with full attention, of which layer %d is the first: want at least %d layers",
+		p.Layers, words, least-1, least)
 }
 
 // first returns the first of n tokens that attends. block is the tokens per block.

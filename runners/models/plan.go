@@ -94,7 +94,10 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 	if twins {
 		rows *= 2
 	}
-	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab))
+	p.Decode = rows * (scratch*element + int64(m.Width)*element + 4*int64(m.Vocab) + 4) // and a token's id
+	if twins {
+		p.Decode += 4 * int64(len(variants)) // divergences
+	}
 	l := m.PolicyPlace(n, 0)
 	gathered := int64(0) // bytes of what one variant keeps of a layer before it is encoded
 	chosen := int64(0)   // bytes of positions, in the layer with most of them
@@ -121,12 +124,14 @@ func (m *Model) Plan(variants []compress.Variant, n, room int, twins bool) Plan 
 				s, conv := m.Linear.shape().StateLen()
 				bytes += takes(4*int64(s)) + takes(4*int64(conv))
 			} else if m.Fixed(i) {
-				held := m.Heads.KV * (min(n, w) + room)
+				kept := m.Heads.KV * min(n, w)
+				held := kept + m.Heads.KV*room
 				if f := m.fixedFormat(v); f == nil {
 					bytes += 2 * array(held, m.Heads.Size)
 				} else {
 					keys, values := formatBytes(f, m.Heads.KV, held, m.Heads.Size)
 					bytes += takes(keys) + takes(values)
+					gathered = max(gathered, 2*array(kept, m.Heads.Size)+takes(4*int64(kept)))
 				}
 				if w < n {
 					bytes += takes(4 * int64(held))

@@ -36,6 +36,7 @@ type Prefilled struct {
 	Sequences []Sequence // by variant
 	Twins     []Sequence // by variant, if Prompt.Twins is set
 	Host      []bool     // by variant: it chooses, in some layer or step, in plain Go over copies
+	Edited    []bool     // by variant: it changes keys, in some layer
 
 	device engine.Device
 }
@@ -62,6 +63,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 		if id < 0 || int(id) >= m.Vocab {
 			return nil, fmt.Errorf("%w: token %d is %d, the vocabulary has %d", ErrPrompt, i, id, m.Vocab)
 		}
+	}
+	if err := m.CheckPart(p.Part); err != nil {
+		return nil, err
 	}
 	rotary, err := m.rotateWhole(n)
 	if err != nil {
@@ -92,7 +96,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			return nil, &compress.ChoiceError{Index: i, Err: err}
 		}
 	}
-	result := &Prefilled{device: d, Sequences: make([]Sequence, len(p.Variants)), Host: make([]bool, len(p.Variants))}
+	result := &Prefilled{device: d, Sequences: make([]Sequence, len(p.Variants)), Host: make([]bool, len(p.Variants)), Edited: make([]bool, len(p.Variants))}
 	for i, v := range p.Variants {
 		result.Sequences[i], result.Host[i] = m.sequence(v, place), v.Reads()
 	}

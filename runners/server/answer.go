@@ -3,13 +3,13 @@ package server
 import (
 	"fmt"
 	"io"
-	"math"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 )
 
@@ -175,7 +175,7 @@ func (a *answer) completion() (c runners.Completion, notes []string) {
 	c.Served = &runners.Served{PromptTokens: a.usage.PromptTokens, NewTokens: n}
 	if !a.first.IsZero() {
 		c.Served.FirstToken, c.Decode = a.first.Sub(a.began), a.last.Sub(a.first)
-		c.Served.TokenP50, c.Served.TokenP95 = percentile(a.gaps, 0.50), percentile(a.gaps, 0.95)
+		c.Served.TokenP50, c.Served.TokenP95 = results.Percentile(a.gaps, 0.50), results.Percentile(a.gaps, 0.95)
 	}
 	q := a.asked
 	switch end := slices.IndexFunc(c.Tokens, func(id int32) bool { return slices.Contains(q.Stop.Tokens, id) }); {
@@ -193,13 +193,4 @@ func (a *answer) completion() (c runners.Completion, notes []string) {
 		notes = append(notes, "new tokens include the model's thoughts, which are no part of the prediction")
 	}
 	return c, notes
-}
-
-// percentile is the nearest rank's, 0 of nothing.
-func percentile(list []time.Duration, p float64) time.Duration {
-	if len(list) == 0 {
-		return 0
-	}
-	list = slices.Sorted(slices.Values(list))
-	return list[min(len(list)-1, max(0, int(math.Ceil(p*float64(len(list))))-1))]
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/snapbench/snapbench/runners"
 )
 
 // client speaks to one host.
@@ -60,6 +62,9 @@ func (e *FitError) Unwrap() error { return e.Err }
 type GoneError struct{ Err error }
 
 func (e *GoneError) Error() string { return e.Err.Error() }
+
+// Is says that prompts cannot be made without it: [runners.ErrGone].
+func (e *GoneError) Is(target error) bool { return target == runners.ErrGone }
 
 // Unwrap returns what happened.
 func (e *GoneError) Unwrap() error { return e.Err }

@@ -124,15 +124,20 @@ func (r *Runner) once(ctx context.Context, path string, body, into any) error {
 // has is once for what a server may lack.
 func (r *Runner) has(ctx context.Context, path string, body, into any) (bool, error) {
 	err := r.once(ctx, path, body, into)
-	var said *StatusError
-	if errors.As(err, &said) && (said.Status >= 300 && said.Status < 500 && said.Status != http.StatusTooManyRequests || said.Status == http.StatusNotImplemented) {
-		return false, nil
-	}
-	var other *otherError
-	if errors.As(err, &other) {
+	if lacking(err) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// lacking says that a server answered, and has not what it was asked for.
+func lacking(err error) bool {
+	var said *StatusError
+	if errors.As(err, &said) && (said.Status >= 300 && said.Status < 500 && said.Status != http.StatusTooManyRequests || said.Status == http.StatusNotImplemented) {
+		return true
+	}
+	var other *otherError
+	return errors.As(err, &other)
 }
 
 func isGone(err error) bool {

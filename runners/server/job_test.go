@@ -125,6 +125,39 @@ func TestRowsWithoutATokenizer(t *testing.T) {
 	}
 }
 
+// A server that makes the prompts, too, and is gone while it makes one, leaves no row of that: the run ends, and goes on
+// when it is back.
+func TestAServerIsGoneBeforeAPromptIsMade(t *testing.T) {
+	file, dir := promptsFile(t, 5), filepath.Join(t.TempDir(), "run")
+	f := newFake(t)
+	inner := f.Config.Handler
+	var gone atomic.Bool
+	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/tokenize" && gone.Load() {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+	r := f.open(t)
+	gone.Store(true)
+	rows, err := job(t, r, file, dir)
+	var of *GoneError
+	if !errors.As(err, &of) || len(rows) != 0 {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+	gone.Store(false)
+	rows, err = job(t, f.open(t), file, dir)
+	if err != nil || len(rows) != 6 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for _, row := range rows {
+		if row.Error != "" {
+			t.Errorf("sample %s: %s", row.Sample, row.Error)
+		}
+	}
+}
+
 // A server that dies in the middle ends the run; when it is back, the same command goes
 // on, and asks only what has no row yet.
 func TestAServerIsKilledAndComesBack(t *testing.T) {

@@ -30,7 +30,8 @@ type meter struct {
 	last   time.Time
 	looked time.Time          // when the last look began
 	before time.Time          // when the look before it did
-	amid   bool               // a look is underway
+	looks  int                // how many began
+	amid   int                // the look that is underway, counted from 1; 0: none
 	blind  bool               // there are no metrics
 	out    int                // requests on their way
 	rest   context.CancelFunc // ends the looking
@@ -52,7 +53,7 @@ func (m *meter) begins(r *Runner) (ends func()) {
 		if m.out--; m.out == 0 && m.rest != nil {
 			m.rest()
 			m.rest = nil
-			if m.amid { // a look that is broken off saw nothing
+			if m.amid > 0 { // a look that is broken off saw nothing
 				m.looked = m.before
 			}
 		}
@@ -82,12 +83,20 @@ func (m *meter) isBlind() bool {
 // look raises the peaks. Metrics that cannot be read now may be read later.
 func (m *meter) look(ctx context.Context, r *Runner) {
 	m.mu.Lock()
-	m.before, m.looked, m.amid = m.looked, time.Now(), true
+	if ctx.Err() != nil { // the last answer came just now: this was no look
+		m.mu.Unlock()
+		return
+	}
+	m.looks++
+	look := m.looks
+	m.before, m.looked, m.amid = m.looked, time.Now(), look
 	m.mu.Unlock()
 	l, ok, err := r.Load(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.amid = false
+	if m.amid == look {
+		m.amid = 0
+	}
 	if m.blind = m.blind || err == nil && !ok; !ok {
 		return
 	}

@@ -106,6 +106,20 @@ func TestLoadOfAnAnswerAmidALook(t *testing.T) {
 	})
 }
 
+// A look whose time comes together with the answer is none; then there is another behind the answer.
+func TestLoadOfALookThatComesTooLate(t *testing.T) {
+	f := newFake(t)
+	f.metrics = "vllm:kv_cache_usage_perc 0.75\n"
+	r := f.open(t)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.load.look(over, r)
+	ask(t, r, prompt("hello", 3))
+	if p := r.Figures().Peak; p.CacheUse == nil || *p.CacheUse != 0.75 {
+		t.Errorf("the peak is %+v", p)
+	}
+}
+
 // A request that we end ourselves is none that the server has failed; one that ends with
 // the server is.
 func TestLoadOfInterrupted(t *testing.T) {

@@ -130,7 +130,7 @@ func (r *Runner) probe(ctx context.Context) error {
 	}
 	out, err := ask(prompt)
 	var said *StatusError
-	if err != nil && want > 0 && errors.As(err, &said) && !isGone(err) && said.Status != http.StatusNotFound {
+	if err != nil && want > 0 && errors.As(err, &said) && !isGone(err) && said.Status != http.StatusNotFound && !busy(said.Status) {
 		want = 0 // it does not read ids
 		out, err = ask("a")
 	}
@@ -143,6 +143,15 @@ func (r *Runner) probe(ctx context.Context) error {
 	r.texts = true
 	r.ids = want > 0 && out.Usage != nil && out.Usage.PromptTokens == want
 	return nil
+}
+
+// busy says that a status is about the server's moment, and not about what it was asked.
+func busy(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
 }
 
 func (r *Runner) revision() string {

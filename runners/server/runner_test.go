@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,6 +118,46 @@ func TestOpenLearns(t *testing.T) {
 				t.Errorf("it was asked %v", body)
 			}
 		})
+	}
+}
+
+// A server that is busy while it is met is not taken for one that reads no ids, or has no tokenizer: that would change
+// every prompt. One that has none says so otherwise.
+func TestOpenOfABusyServer(t *testing.T) {
+	for _, c := range []struct {
+		path   string
+		status int
+		tries  int32  // that are answered so
+		takes  string // of its description; empty: it is not opened
+	}{
+		{"/v1/completions", http.StatusServiceUnavailable, 2, ""},
+		{"/v1/completions", http.StatusTooManyRequests, 2, ""},
+		{"/v1/completions", http.StatusInternalServerError, 2, "prompts as text"},
+		{"/v1/completions", http.StatusBadRequest, 1, "prompts as text"},
+		{"/detokenize", http.StatusServiceUnavailable, 2, ""},
+		{"/detokenize", http.StatusInternalServerError, 2, ""},
+		{"/detokenize", http.StatusNotFound, 1, "tokens by the server alone"},
+	} {
+		f := newFake(t)
+		inner := f.Config.Handler
+		var asked atomic.Int32
+		f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == c.path && asked.Add(1) <= c.tries { // what is asked next is answered
+				http.Error(w, "not now", c.status)
+				return
+			}
+			inner.ServeHTTP(w, r)
+		})
+		r, err := Open(t.Context(), Options{URL: f.URL, Wait: time.Millisecond, Retries: 1})
+		switch {
+		case c.takes == "" && (err == nil || !strings.Contains(err.Error(), "not now")):
+			t.Errorf("%s says %d: %v; want what it says", c.path, c.status, err)
+		case c.takes != "" && (err != nil || !strings.Contains(r.Describe().About, c.takes)):
+			t.Errorf("%s says %d: %v; want %q", c.path, c.status, err, c.takes)
+		}
+		if err == nil {
+			r.Close()
+		}
 	}
 }
 

@@ -39,8 +39,11 @@ func (r *Runner) tokenizer(ctx context.Context) (*remote, error) {
 	if len(with) > len(bare) && slices.Equal(with[1:1+len(bare)], bare) {
 		t.bos, t.hasBOS = with[0], true
 	}
-	if t.Decode(bare, false) != "a" { // the way back is needed, too
-		t.failed = nil
+	back := t.Decode(bare, false) // which is needed, too
+	if err := t.failed; err != nil && !lacking(err) {
+		return nil, err
+	}
+	if back != "a" {
 		return nil, nil
 	}
 	return t, nil

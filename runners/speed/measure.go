@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
@@ -215,13 +214,13 @@ func (c Cell) feedable(feed []int32) error {
 	return nil
 }
 
-// warm computes the prompt's first layer, lets the variant choose and gather in all
+// warm computes the prompt's first layer with full attention, and those before it, lets the variant choose and gather in all
 // layers, and frees the result: what a device loads or compiles when it first meets an
 // operation is not part of a prefill. (A card's driver compiles kernels once on a machine,
 // for about a second.) Of a mixture of experts it computes all layers, since the experts
 // get another number of rows in each, for which cuBLAS loads other kernels.
 func (x *measurement) warm(ctx context.Context) error {
-	part := models.Part{Layers: 1, Attending: 1}
+	part := models.Part{Layers: x.m.LeastLayers(), Attending: 1}
 	if x.m.Experts > 0 {
 		part.Layers = x.Part.Layers
 	}
@@ -236,26 +235,10 @@ func (x *measurement) warm(ctx context.Context) error {
 // stepBytes is what the middle one of the measured steps reads, and what it writes of states. Before the first step the
 // caches of all sequences have cache bytes; q is one of the sequences.
 func stepBytes(m *models.Model, weights, cache int64, q engine.Sequence, c Cell) int64 {
-	element := int64(m.Device().Type().Size())
 	perToken := 0.0
 	for _, x := range q.Caches {
 		perToken += x.PerToken(m.Device().Type())
 	}
-	if !m.Tied {
-		// Of the input table only the tokens' own rows are read.
-		weights -= int64(m.Vocab) * int64(m.Width) * element
-	}
-	weights -= m.IdleExpertBytes(c.Batch)
+	weights -= m.IdleTableBytes() + m.IdleExpertBytes(c.Batch)
 	return weights + cache + m.WrittenBytes(c.Batch) + int64(float64(c.Batch)*perToken*float64(c.Warmup+c.MaxNew/2))
-}
-
-// Quantile returns the q-quantile of durations by nearest rank, q from 0 to 1; it is 0
-// for none.
-func Quantile(d []time.Duration, q float64) time.Duration {
-	if len(d) == 0 {
-		return 0
-	}
-	s := slices.Clone(d)
-	slices.Sort(s)
-	return s[min(len(s)-1, int(q*float64(len(s))))]
 }

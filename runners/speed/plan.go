@@ -55,6 +55,9 @@ func (p Plan) Valid() error {
 // Check reports what a model cannot run, and a search for the most that fits where that
 // is not known.
 func (p Plan) Check(m *models.Model) error {
+	if err := m.CheckPart(p.Part); err != nil {
+		return fmt.Errorf("--layers %d: %w", p.Part.Layers, err)
+	}
 	for _, v := range p.Variants {
 		if err := m.CheckFormat(v); err != nil {
 			return err

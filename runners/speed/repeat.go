@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"github.com/snapbench/snapbench/results"
 )
 
 // mostRepeats bounds how often a cell is measured.
@@ -34,7 +36,7 @@ func merged(runs []Row) Row {
 	r.PrefillSeconds, r.PrefillError = meanOf(r.PrefillEach)
 	r.StepSeconds, r.StepError = meanOf(r.StepEach)
 	r.PrefillPerSecond, r.TokensPerSecond = float64(r.Length)/r.PrefillSeconds, float64(r.Batch)/r.StepSeconds
-	r.StepP10, r.StepP90 = Quantile(r.steps, 0.1).Seconds(), Quantile(r.steps, 0.9).Seconds()
+	r.StepP10, r.StepP90 = results.Percentile(r.steps, 0.1).Seconds(), results.Percentile(r.steps, 0.9).Seconds()
 	return r
 }
 

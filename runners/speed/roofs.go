@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/models"
 )
@@ -122,5 +123,5 @@ func median(d engine.Device, run func()) (time.Duration, error) {
 			all = append(all, time.Since(start))
 		}
 	}
-	return Quantile(all, 0.5), nil
+	return results.Percentile(all, 0.5), nil
 }

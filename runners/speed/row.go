@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/local"
 )
@@ -85,10 +86,10 @@ func MeasureRow(ctx context.Context, e *local.Engine, roofs Roofs, c Cell, seed 
 	}
 	row.Fits, row.NewTokens, row.steps = true, c.MaxNew, s.Steps
 	row.Length, row.Batch, row.Prompts, row.Plan, row.Notes = s.Length, s.Batch, s.Prompts, s.Plan, s.Notes
-	prefill, step50 := Quantile(s.Prefill, 0.5), Quantile(s.Steps, 0.5)
+	prefill, step50 := results.Percentile(s.Prefill, 0.5), results.Percentile(s.Steps, 0.5)
 	row.PrefillSeconds, row.PrefillPerSecond = prefill.Seconds(), float64(s.Length)/prefill.Seconds()
 	row.PrefillRoof = s.PrefillProducts/roofs.Products + s.PrefillAttention/roofs.Attention
-	row.StepSeconds, row.StepP10, row.StepP90 = step50.Seconds(), Quantile(s.Steps, 0.1).Seconds(), Quantile(s.Steps, 0.9).Seconds()
+	row.StepSeconds, row.StepP10, row.StepP90 = step50.Seconds(), results.Percentile(s.Steps, 0.1).Seconds(), results.Percentile(s.Steps, 0.9).Seconds()
 	row.StepRoof = float64(s.StepBytes) / roofs.Bandwidth
 	row.TokensPerSecond = float64(s.Batch) / step50.Seconds()
 	row.TotalSeconds = s.Total.Seconds()

@@ -47,7 +47,7 @@ func (s *Report) section(path string) plots.Speed {
 	for _, r := range s.Rows {
 		// What is spared of a prefill changes no step; a size that was searched for is another one for every variant.
 		if r.Fits && !r.LongestAsked && !r.LargestAsked {
-			out.Paces = append(out.Paces, plots.Pace{Model: r.Model, Variant: r.Variant, Length: r.Length, Batch: r.Batch, TokensPerSecond: r.TokensPerSecond, PeakBytes: r.PeakBytes})
+			out.Paces = append(out.Paces, plots.Pace{Model: r.Model, Variant: r.Variant, Length: r.Length, Batch: r.Batch, TokensPerSecond: r.TokensPerSecond, PeakBytes: r.PeakBytes, Unsteady: r.unsteady()})
 		}
 	}
 	return out
@@ -92,7 +92,11 @@ func (s *Report) grid() results.Grid {
 		row := []string{labels[r.Variant], batch, length}
 		if r.Fits {
 			ratio := "n/a"
-			if full := s.Full(r); full != nil {
+			switch full := s.Full(r); {
+			case full == nil || r.LongestAsked: // two lengths' speeds are of two questions
+			case r.unsteady() || full.unsteady():
+				ratio = "–"
+			default:
 				ratio = fmt.Sprintf("%.2f", r.TokensPerSecond/full.TokensPerSecond)
 			}
 			row = append(row, fmt.Sprintf("%.1f", r.TokensPerSecond), ratio, results.Seconds(r.StepSeconds),

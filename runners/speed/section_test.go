@@ -12,6 +12,32 @@ import (
 	"github.com/snapbench/snapbench/results"
 )
 
+// The report's table has no ratio that the terminal's has not: none of steps that vary, none of two lengths.
+func TestSectionRatios(t *testing.T) {
+	s := madeUp()
+	at := slices.IndexFunc(s.Rows, func(r Row) bool { return r.Fits && !r.LargestAsked && r.Variant != "full" })
+	ratio := func() string { return s.grid().Rows[at][4] }
+	if r := ratio(); !strings.Contains(r, ".") {
+		t.Fatalf("a ratio of %q", r)
+	}
+	full := s.Full(s.Rows[at])
+	had := full.StepP90
+	full.StepP90 = 2 * full.StepP10
+	if r := ratio(); r != "–" || !s.section("x").Paces[0].Unsteady {
+		t.Errorf("%q of a full cache whose steps vary", r)
+	}
+	full.StepP90, s.Rows[at].StepP90 = had, 2*s.Rows[at].StepP10
+	if r := ratio(); r != "–" {
+		t.Errorf("%q of steps that vary", r)
+	}
+	s.Rows[at].StepP90 = s.Rows[at].StepP10
+	s.Rows[at].LongestAsked, full.LongestAsked = true, true
+	s.Rows[at].Length = 4 * full.Length
+	if r := ratio(); r != "n/a" {
+		t.Errorf("%q of two lengths", r)
+	}
+}
+
 func TestSplit(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

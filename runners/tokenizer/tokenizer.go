@@ -13,7 +13,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Tokenizer maps text to token ids and ids to text. Implementations are safe for concurrent use.

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/snapbench/snapbench/runners/server/process"
 )
 
 // kubectl is the program, with the flags that say which cluster and namespace are meant.
@@ -41,6 +43,7 @@ func (k kubectl) stream(ctx context.Context, stdin string, stdout io.Writer, arg
 	}
 	cmd := exec.CommandContext(ctx, "kubectl", append(append([]string{}, k.flags...), args...)...)
 	cmd.WaitDelay = time.Second
+	process.OwnGroup(cmd) // a Ctrl-C in the terminal is for us, who decide what it ends
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}

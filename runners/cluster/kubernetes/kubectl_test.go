@@ -70,6 +70,39 @@ func TestTheUsersClusterIsAsked(t *testing.T) {
 	}
 }
 
+// A Job is created once, whatever becomes of the answer; where nobody knows, the user is told how to see it.
+func TestCreatedOnce(t *testing.T) {
+	const broke = `*" create "*) cat >/dev/null; echo 'Unable to connect to the server: EOF' >&2; exit 1 ;;`
+	for name, c := range map[string]struct {
+		get string // what kubectl does when the Job is asked for
+		id  string
+		err []string
+	}{
+		"it is there":  {`echo team/needle-lb-1`, "team/needle-lb-1", nil},
+		"it is not":    {`echo 'Error from server (NotFound): jobs.batch "x" not found' >&2; exit 1`, "", []string{"create", "EOF"}},
+		"nobody knows": {`echo 'no route to host' >&2; exit 1`, "", []string{"may have been created", "kubectl --context=lab --namespace=team get job ", "delete job ", "EOF", "no route to host"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := fakeKubectl(t, "case \"$*\" in\n"+broke+"\n*\" get job \"*) "+c.get+" ;;\nesac")
+			id, err := engine{}.Submit(t.Context(), large())
+			if id != c.id || (err == nil) != (c.err == nil) {
+				t.Errorf("%q, %v", id, err)
+			}
+			for _, word := range c.err {
+				if err != nil && !strings.Contains(err.Error(), word) {
+					t.Errorf("%v, want %q", err, word)
+				}
+			}
+			if name == "it is not" && strings.Contains(err.Error(), "may have been") {
+				t.Errorf("%v, which is in no doubt", err)
+			}
+			if n := len(calls()); n != 2 {
+				t.Errorf("%d calls", n)
+			}
+		})
+	}
+}
+
 func TestFailuresOfKubectl(t *testing.T) {
 	fakeKubectl(t, `echo 'Error from server (NotFound): jobs.batch "x" not found' >&2; exit 1`)
 	if got, err := (engine{}).States(context.Background(), "team/x", small()); err != nil || len(got) != 0 {

@@ -11,6 +11,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -42,13 +43,24 @@ func (engine) Submit(ctx context.Context, w cluster.Work) (string, error) {
 		return "", err
 	}
 	// A part that is submitted again is a new Job: the last one may still be there.
-	manifest, err := render(w, jobName(w, results.Random(4)))
+	name := jobName(w, results.Random(4))
+	manifest, err := render(w, name)
 	if err != nil {
 		return "", err
 	}
-	out, err := o.kubectl().run(ctx, manifest, "create", "--validate=strict", "--filename=-", "--output=jsonpath={.metadata.namespace}/{.metadata.name}")
+	k := o.kubectl()
+	const id = "--output=jsonpath={.metadata.namespace}/{.metadata.name}"
+	out, err := k.run(ctx, manifest, "create", "--validate=strict", "--filename=-", id)
 	if err != nil {
-		return "", err
+		// The name is ours, so a Job whose answer was lost is found by it.
+		var lost error
+		switch out, lost = k.run(ctx, "", "get", "job", name, id); {
+		case notFound(lost):
+			return "", err
+		case lost != nil:
+			return "", fmt.Errorf("Job %s may have been created (%s says, and %s ends it before the same command creates another): %w",
+				name, k.line("get", "job", name), k.line("delete", "job", name), errors.Join(err, lost))
+		}
 	}
 	return strings.TrimSpace(out), nil
 }

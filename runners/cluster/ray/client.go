@@ -183,6 +183,17 @@ func (c *client) stop(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, jobPath(id)+"/stop", nil, nil)
 }
 
+// unsureError is a failure of which nobody knows whether the cluster has the job.
+type unsureError struct {
+	id  string
+	err error
+}
+
+func (e *unsureError) Error() string {
+	return fmt.Sprintf("job %s may have been submitted: %v", e.id, e.err)
+}
+func (e *unsureError) Unwrap() error { return e.err }
+
 // submit gives the cluster a job. Its name is ours, so that a job whose answer was lost is
 // found by it, and is not submitted twice.
 func (c *client) submit(ctx context.Context, r request) error {
@@ -192,14 +203,14 @@ func (c *client) submit(ctx context.Context, r request) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("job %s may have been submitted: %w", r.ID, err)
+			return &unsureError{r.ID, err}
 		}
 		var status *statusError
 		if errors.As(err, &status) && status.code < 500 {
 			return err // refused
 		}
 		if _, known, lost := c.job(ctx, r.ID); lost != nil {
-			return fmt.Errorf("job %s may have been submitted: %w", r.ID, errors.Join(err, lost))
+			return &unsureError{r.ID, errors.Join(err, lost)}
 		} else if known {
 			return nil
 		}

@@ -201,6 +201,17 @@ func TestSubmitOnce(t *testing.T) {
 			t.Errorf("%v, after %d requests", err, posts)
 		}
 	})
+	t.Run("in doubt, and not", func(t *testing.T) {
+		s, client := newStub(t)
+		w := testWork()
+		w.EngineArgs = []string{"--address", client.base}
+		for status, want := range map[int]bool{http.StatusBadGateway: true, http.StatusBadRequest: false} {
+			s.fault = func(w http.ResponseWriter, req *http.Request) bool { http.Error(w, "no", status); return true }
+			if id, err := (&engine{env: noEnvironment}).Submit(t.Context(), w); err == nil || (id != "") != want || strings.Contains(err.Error(), "may have been submitted") != want {
+				t.Errorf("%d: %q, %v; in doubt: %t", status, id, err, want)
+			}
+		}
+	})
 	t.Run("nobody there", func(t *testing.T) {
 		client := newClient("http://127.0.0.1:1")
 		if err := client.submit(t.Context(), r); err == nil || !strings.Contains(err.Error(), "job a-job may have been submitted") {

@@ -69,7 +69,12 @@ func (e *engine) Submit(ctx context.Context, w cluster.Work) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return r.ID, c.submit(ctx, r)
+	err = c.submit(ctx, r)
+	var unsure *unsureError
+	if err != nil && !errors.As(err, &unsure) {
+		return "", err
+	}
+	return r.ID, err
 }
 
 // States returns where the parts of a job are.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/snapbench/snapbench/runners/server/process"
 )
 
 // command runs one of Slurm's commands and returns what it prints.
@@ -25,6 +27,7 @@ func command(ctx context.Context, stdin, name string, args ...string) (string, e
 	c.Stdin = strings.NewReader(stdin)
 	var out, said bytes.Buffer
 	c.Stdout, c.Stderr = &out, &said
+	process.OwnGroup(c) // a Ctrl-C in the terminal is for us, who decide what it ends
 	err := c.Run()
 	if err == nil {
 		return out.String(), nil
@@ -48,6 +51,20 @@ func (e *commandError) Error() string {
 		return fmt.Sprintf("%s: %v", e.Line, e.err)
 	}
 	return fmt.Sprintf("%s: %v: %s", e.Line, e.err, e.Said)
+}
+
+// unanswered says that a command failed without the controller's word on what it asked: it
+// was ended, or the answer was lost.
+func unanswered(err error) bool {
+	var failed *commandError
+	if !errors.As(err, &failed) {
+		return false
+	}
+	var exit *exec.ExitError
+	if ended := errors.As(failed.err, &exit) && !exit.Exited(); ended || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, exec.ErrWaitDelay) {
+		return true
+	}
+	return strings.Contains(failed.Said, "timed out") || strings.Contains(failed.Said, "Zero Bytes were transmitted or received")
 }
 
 func (e *commandError) Unwrap() error { return e.err }

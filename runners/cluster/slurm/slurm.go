@@ -45,15 +45,17 @@ func (e engine) Submit(ctx context.Context, w cluster.Work) (string, error) {
 		return "", fmt.Errorf("the folder of the jobs' logs, which Slurm does not make: %w", err)
 	}
 	said, err := command(ctx, script, "sbatch", "--parsable")
-	if err != nil {
-		return "", err
-	}
 	// On a federation of clusters the name of the one that took the job follows.
 	id, _, _ := strings.Cut(strings.TrimSpace(said), ";")
-	if !isNumber(id) {
+	switch {
+	case isNumber(id): // also where it was ended just then
+		return id, nil
+	case err == nil:
 		return "", fmt.Errorf("sbatch --parsable printed %q: want the number of a job", said)
+	case unanswered(err):
+		return "", fmt.Errorf("%w; a job may have been submitted all the same: squeue --name=%s lists it, and scancel ends it before the same command submits another", err, w.Name)
 	}
-	return id, nil
+	return "", err
 }
 
 // Advice names the commands to follow and to stop a job.

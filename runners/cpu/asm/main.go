@@ -45,6 +45,12 @@ func main() {
 		w.scaleColumns()
 		w.weightedSum()
 	}
+	lookup()
+	squares()
+	channels()
+	scaledInt8()
+	scaledE4M3()
+	butterfly()
 	dots()
 	dotsStream()
 	maximum()

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sort"
 
-	"github.com/snapbench/snapbench/lookup"
+	"github.com/snapbench/snapbench/inputs/lookup"
 )
 
 // Format says how a cache stores keys and values. Formats that are not registered may be used,

@@ -26,11 +26,19 @@ var int4Signs = [8]uint32{
 }
 
 func flipSigns(x []float32, block int) {
+	signs := Signs(block)
 	for i := range x {
-		if j := i % block; int4Signs[j/32]>>(j%32)&1 != 0 {
-			x[i] = -x[i]
-		}
+		x[i] *= signs[i%block]
 	}
+}
+
+// Signs returns the signs σ of a block of int4_th, 1 and -1.
+func Signs(block int) []float32 {
+	signs := make([]float32, block)
+	for j := range signs {
+		signs[j] = 1 - 2*float32(int4Signs[j/32]>>(j%32)&1)
+	}
+	return signs
 }
 
 // int4Token stores y = H(σ∘x), H the unnormalised Hadamard matrix, in 16 levels between its

@@ -101,17 +101,23 @@ func length(x []float32) float32 {
 func (t tqKey) Decode(dst []float32, src []byte, size int, _ float32) {
 	codes := (size*t.bits + 7) / 8
 	at := levels(size, t.bits)
-	sum := 0.0
 	for i := range dst {
-		c := at[bits(src[:codes], i, t.bits)]
-		dst[i] = c
-		sum += float64(c) * float64(c)
+		dst[i] = at[bits(src[:codes], i, t.bits)]
 	}
-	one, norm := 1/float32(math.Sqrt(float64(float32(sum)+1e-16))), getHalf(src[codes:])
+	one, norm := 1/float32(math.Sqrt(float64(float32(SumSquares(dst))+1e-16))), getHalf(src[codes:])
 	for i := range dst {
 		dst[i] = dst[i] * one * norm
 	}
 	hadamard(dst, size)
+}
+
+// SumSquares returns Σx² of a multiple of eight numbers, every eighth summed apart, as vector instructions do it.
+func SumSquares(x []float32) float64 {
+	var sum [8]float64
+	for i, v := range x {
+		sum[i%8] += float64(v) * float64(v)
+	}
+	return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
 }
 
 // tqValue stores levels between the least and the greatest number, then their distance and the

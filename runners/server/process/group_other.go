@@ -12,12 +12,15 @@ func supported() error {
 	return errors.New("a server is started and ended on Linux, macOS and other Unix systems only: start it yourself and name it by --server")
 }
 
-func ownGroup(*exec.Cmd) {}
+// OwnGroup does nothing here.
+func OwnGroup(*exec.Cmd) {}
 
 func (p *Process) endGroup() error { return supported() }
 
 type watcher struct{}
 
-func watch(int, time.Duration) (*watcher, error) { return nil, supported() }
+func watch(time.Duration) (*watcher, error) { return nil, supported() }
+
+func (w *watcher) over(int) error { return supported() }
 
 func (w *watcher) dismiss() {}

@@ -51,7 +51,7 @@ func (g *guarded) answer(ctx context.Context, q runners.Request) ([]runners.Comp
 	if err == nil && !slices.ContainsFunc(out[0], wrong) {
 		return out[0], nil
 	}
-	died := g.process.dying(ctx)
+	died := g.process.Ending(ctx)
 	switch {
 	case died == nil && err != nil:
 		return nil, err
@@ -76,9 +76,9 @@ func (g *guarded) lost(q runners.Request, died *DiedError) ([]runners.Completion
 	return failed(q, died), nil
 }
 
-// dying returns why the server ended, where what went wrong was its end: a connection
-// may break before the process is gone.
-func (p *Process) dying(ctx context.Context) *DiedError {
+// Ending returns why the server ended, where what went wrong with a request was its end: a
+// connection may break before the process is gone. It is nil where the server runs.
+func (p *Process) Ending(ctx context.Context) *DiedError {
 	if ok, _ := listsModels(ctx, p.url); !ok {
 		select {
 		case <-p.gone:

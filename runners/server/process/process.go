@@ -9,12 +9,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -98,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		values[name] = v
 	}
 	if p.url == "" {
-		port, err := freePort()
+		port, err := FreePort()
 		if err != nil {
 			return nil, err
 		}
@@ -121,8 +123,13 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		return nil, err
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.log.file, p.log.file
-	ownGroup(p.cmd)
+	OwnGroup(p.cmd)
+	if p.watcher, err = watch(o.Grace); err != nil {
+		p.log.file.Close()
+		return nil, err
+	}
 	if err := p.cmd.Start(); err != nil {
+		p.watcher.dismiss()
 		p.log.file.Close()
 		return nil, fmt.Errorf("the server cannot be started: %w", err)
 	}
@@ -130,8 +137,8 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		p.status = p.cmd.Wait()
 		close(p.gone)
 	}()
-	if p.watcher, err = watch(p.cmd.Process.Pid, o.Grace); err != nil {
-		return nil, errors.Join(err, p.Stop())
+	if err := p.watcher.over(p.cmd.Process.Pid); err != nil {
+		return nil, errors.Join(fmt.Errorf("what ends the server if snapbench is killed does not listen: %w", err), p.Stop())
 	}
 	if err := p.answers(ctx); err != nil {
 		return nil, errors.Join(err, p.Stop())
@@ -154,7 +161,11 @@ func (p *Process) AtEnd(f func(*DiedError)) (stop func()) {
 	go func() {
 		select {
 		case <-p.gone:
-			f(p.Died())
+			select {
+			case <-stopped: // by who ends it next
+			default:
+				f(p.Died())
+			}
 		case <-stopped:
 		}
 	}()
@@ -180,9 +191,7 @@ func (p *Process) Died() *DiedError {
 func (p *Process) Stop() error {
 	defer p.log.file.Close()
 	err := p.endGroup()
-	if p.watcher != nil {
-		p.watcher.dismiss()
-	}
+	p.watcher.dismiss()
 	return err
 }
 
@@ -243,15 +252,26 @@ var direct = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// freePort is a port that nobody listens on.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("no free port: %w", err)
+// Ports that a server is given. It may take minutes until it listens there, and meanwhile nobody
+// holds the port: so it is none of those that systems give to whoever asks for any (on Linux
+// 32768 to 60999) or Kubernetes to services (30000 to 32767).
+const leastPort, mostPort = 20000, 29999
+
+// FreePort returns a port of this machine on which nobody listens, and which the system gives to
+// nobody who asks for any: whoever it is meant for has time to listen there.
+func FreePort() (string, error) { return freePort(rand.IntN) }
+
+// freePort is a port that nobody listens on. draw gives a number from 0 to below n.
+func freePort(draw func(n int) int) (string, error) {
+	var err error
+	for range 100 {
+		port := strconv.Itoa(leastPort + draw(mostPort-leastPort+1))
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	return "", fmt.Errorf("no free port from %d to %d: %w", leastPort, mostPort, err)
 }
 
 // silent reports somebody else who answers where the server is going to.
@@ -267,7 +287,7 @@ func silent(ctx context.Context, address string) error {
 	d := net.Dialer{Timeout: time.Second}
 	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
-		return nil
+		return ctx.Err() // else it is that nobody answers
 	}
 	c.Close()
 	return fmt.Errorf("%s answers before the server is started: end what runs there, or leave the place {port} to snapbench", address)

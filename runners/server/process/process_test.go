@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,8 +15,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -38,7 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 // serve listens, and behaves as it is told: it starts a worker that outlives it,
-// never answers, ends before it answers or when it is asked the second time, does not end when asked to.
+// never answers, ends before it answers or when it is asked to die, does not end when asked to.
 func serve(args []string) {
 	how, port := args[0], args[1]
 	fmt.Println("loading", how, os.Getenv("COLOUR"))
@@ -47,7 +51,7 @@ func serve(args []string) {
 		worker.Start()
 		fmt.Println("worker", worker.Process.Pid)
 	}
-	asked := 0
+	var asked atomic.Int32
 	switch how {
 	case "early":
 		fmt.Fprintln(os.Stderr, "CUDA out of memory")
@@ -58,13 +62,15 @@ func serve(args []string) {
 		signal.Ignore(syscall.SIGTERM)
 	}
 	http.ListenAndServe("127.0.0.1:"+port, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if asked++; asked == 1 {
-			http.Error(w, "loading", http.StatusServiceUnavailable)
-		} else if how == "mortal" && asked == 3 {
+		if r.URL.Path == "/v1/die" {
 			fmt.Println("Aborted")
 			os.Exit(9)
 		}
+		if asked.Add(1) == 1 {
+			http.Error(w, "loading", http.StatusServiceUnavailable)
+		}
 	}))
+	os.Exit(1) // somebody else has the port
 }
 
 func template(colour, how string) Template {
@@ -85,10 +91,11 @@ func start(t *testing.T, how string, change func(*Options)) (*Process, string, e
 	return p, o.Log, err
 }
 
-// alive are the processes of a group that are no zombies.
+// alive says whether a process runs. One that has ended may wait to be asked how.
 func alive(t *testing.T, pid int) bool {
 	t.Helper()
-	return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // on Linux
+	return !strings.Contains(string(text), ") Z ") && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
 func workerOf(t *testing.T, log string) int {
@@ -152,11 +159,11 @@ func TestDied(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 
-	p, log, err := start(t, "mortal", nil)
+	p, log, err := start(t, "plain", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp, err := http.Get(p.URL() + "/models"); err == nil {
+	if resp, err := http.Get(p.URL() + "/die"); err == nil {
 		t.Errorf("it answers %s", resp.Status)
 	}
 	<-p.Gone()
@@ -219,6 +226,65 @@ func TestLate(t *testing.T) {
 	_, err := Start(ctx, Options{Template: template("", "late"), Log: log})
 	if !errors.Is(err, context.Canceled) || alive(t, workerOf(t, log)) {
 		t.Errorf("%v, or its worker still runs", err)
+	}
+}
+
+// Who is told to stop before a server's end, its own or ours, hears nothing of it.
+func TestAtEnd(t *testing.T) {
+	l, err := openLog(filepath.Join(t.TempDir(), "log"), "a server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.file.Close()
+	for _, stops := range []bool{false, true} {
+		for range 100 { // what is ready at the same time is taken in any order
+			synctest.Test(t, func(t *testing.T) {
+				p := &Process{gone: make(chan struct{}), log: l}
+				heard := 0
+				stop := p.AtEnd(func(*DiedError) { heard++ })
+				if stops {
+					stop()
+				}
+				close(p.gone)
+				synctest.Wait()
+				if heard > 1 || (heard == 0) != stops {
+					t.Fatalf("told to stop: %t, heard %d times", stops, heard)
+				}
+				stop()
+			})
+		}
+	}
+}
+
+// A port is one that nobody listens on, and that the system gives to nobody who asks for any.
+func TestFreePort(t *testing.T) {
+	first, err := freePort(rand.IntN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:"+first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().(*net.TCPAddr).Port - leastPort
+	var draws []int
+	second, err := freePort(func(n int) int {
+		next := (taken + len(draws)) % n
+		draws = append(draws, next)
+		return next
+	})
+	if err != nil || second == first || len(draws) < 2 {
+		t.Errorf("%s after %s, drawn %v, %v", second, first, draws, err)
+	}
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
+		var low, high int
+		if fmt.Sscan(string(text), &low, &high); low == 32768 && mostPort >= low { // as it is unless somebody has set it
+			t.Errorf("ports up to %d, and the system gives those from %d to %d", mostPort, low, high)
+		}
+	}
+	if _, err := freePort(func(int) int { return taken }); err == nil || !strings.Contains(err.Error(), "no free port from 20000 to 29999") {
+		t.Errorf("all are taken: %v", err)
 	}
 }
 

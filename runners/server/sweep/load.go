@@ -22,8 +22,8 @@ func (r *round) tell(v runners.Variant, f server.Figures) error {
 	}
 	line := fmt.Sprintf("%s: %d requests in %s, %d of them failed", v, l.Requests, f.Busy.Round(100*time.Millisecond), l.Failed)
 	if l.BusySeconds > 0 {
-		line += fmt.Sprintf("; %.3g requests/s, %.4g tokens/s of prompts and %.4g of answers, %d at the same time",
-			l.RequestsPerSecond(), l.PromptTokensPerSecond(), l.NewTokensPerSecond(), l.Concurrency)
+		line += fmt.Sprintf("; %s requests/s, %s tokens/s of prompts and %s of answers, %d at the same time",
+			results.Significant(l.RequestsPerSecond(), 3), results.Significant(l.PromptTokensPerSecond(), 4), results.Significant(l.NewTokensPerSecond(), 4), l.Concurrency)
 	}
 	if l.CacheUse != nil {
 		line += fmt.Sprintf("; cache up to %.3g %% full", 100**l.CacheUse)

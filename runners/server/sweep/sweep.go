@@ -150,29 +150,32 @@ func (r *round) one(ctx context.Context, one Setting) (err error) {
 	alone := r.Server.Tokenizer == nil
 	asking, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
+	unheard, ending := func() {}, func(context.Context) *process.DiedError { return nil }
 	guard := func(team []runners.Runner, _ bool) []runners.Runner { return team }
 	if r.Command != nil {
 		began := time.Now()
-		p, err := process.Start(ctx, process.Options{
+		p, failed := process.Start(ctx, process.Options{
 			Template: *r.Command, Settings: one.Values, URL: r.Server.URL, Startup: r.Startup,
 			Log: filepath.Join(r.journal.Dir(), logName(one.Variant)),
 		})
-		if err != nil {
-			return lossError{err}
+		if failed != nil {
+			return lossError{failed}
 		}
 		defer func() { err = errors.Join(err, p.Stop()) }()
 		r.watch.Say("%s answers after %s", p.Command(), time.Since(began).Round(100*time.Millisecond))
 		o.URL, guard = p.URL(), p.Guard
-		if alone { // its end may come while a prompt is made
-			stop := p.AtEnd(func(died *process.DiedError) { lost(died) })
-			defer stop()
-		}
+		unheard = p.AtEnd(func(died *process.DiedError) { lost(died) })
+		defer unheard()
+		ending = p.Ending
 	}
 	s, err := server.Open(asking, o)
 	if err != nil {
 		return lossError{cmp.Or(died(asking), err)}
 	}
 	defer s.Close()
+	if !alone { // else its end may come while a prompt is made
+		unheard()
+	}
 	if err := r.same(one.Variant, s.Describe()); err != nil {
 		return err
 	}
@@ -187,6 +190,11 @@ func (r *round) one(ctx context.Context, one Setting) (err error) {
 	err = r.run(asking, job, team)
 	if died := cmp.Or(died(asking), diedIn(err)); died != nil {
 		return lossError{died}
+	}
+	if errors.Is(err, runners.ErrGone) { // while it rendered a prompt by its own template
+		if died := ending(ctx); died != nil {
+			return lossError{died}
+		}
 	}
 	if r.came = s; alone && err == nil {
 		r.prompts = job.Tasks
