@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -70,9 +69,11 @@ func Show(ctx context.Context, w io.Writer, o local.Options, to Output, say func
 		return err
 	}
 	if to.Folder != "" { // before minutes are counted that could not be written down
-		if err := os.MkdirAll(to.Folder, 0o755); err != nil {
-			return fmt.Errorf("--out %s: %w", to.Folder, err)
+		leave, err := results.MakeFolder(to.Folder)
+		if err != nil {
+			return err
 		}
+		defer leave()
 	}
 	opened, err := local.Open(ctx, o, say)
 	if err != nil {
