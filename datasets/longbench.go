@@ -134,7 +134,7 @@ type longbenchTask struct {
 func openLongBench(name string, o Options) (Task, error) {
 	own := o.Own.(*LongBenchOptions)
 	if own.MaxLength < 0 {
-		return nil, fmt.Errorf("task %s: maximum length %d is negative", name, own.MaxLength)
+		return nil, &OptionError{fmt.Errorf("--max-length %d: want 2 or more", own.MaxLength)}
 	}
 	set, err := longbenchSet(name)
 	if err != nil {

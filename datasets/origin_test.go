@@ -20,7 +20,8 @@ func TestContractOrigin(t *testing.T) {
 			own = own || f == d.Family
 		}
 		if own != (d.Origin == nil) {
-			t.Errorf("%s: origin %+v; a file of the user's own: %t", d.Family, d.Origin, own)
+			t.Errorf("%s: its Definition has the Origin %+v: want one with source, licence and what is inside, except where the user names the file, as for %q (ownFiles)",
+				d.Family, d.Origin, ownFiles)
 		}
 		if d.Origin == nil {
 			continue

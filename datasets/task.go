@@ -167,9 +167,9 @@ func Open(name string, o Options) (Task, error) {
 	for _, f := range []struct {
 		flag  string
 		value int
-	}{{"limit", o.Limit}, {"maximum of new tokens", o.MaxNew}} {
+	}{{"limit", o.Limit}, {"max-new", o.MaxNew}} {
 		if f.value < 0 {
-			return nil, fmt.Errorf("task %s: %s %d is negative", name, f.flag, f.value)
+			return nil, &OptionError{fmt.Errorf("--%s %d: want 1 or more, or 0 for no limit", f.flag, f.value)}
 		}
 	}
 	if o.Own == nil && d.Own != nil {

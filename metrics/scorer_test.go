@@ -165,7 +165,8 @@ func TestEveryMetricIsRecorded(t *testing.T) {
 	}
 	for _, name := range Names() {
 		if (recorded[name] > 0) == (graded[name] != "") {
-			t.Errorf("%s: %d pairs in longbench.json, elsewhere %q: want one of the two", name, recorded[name], graded[name])
+			t.Errorf("metric %s is to be held to pairs that its original graded, recorded at one place: testdata/longbench.json has %d, and graded in scorer_test.go names %q",
+				name, recorded[name], graded[name])
 		}
 	}
 }

@@ -51,7 +51,7 @@ func Palettes() []string {
 // Check returns an error for a look that cannot be drawn.
 func (l Look) Check() error {
 	if l.FontSize != 0 && !(l.FontSize >= 4 && l.FontSize <= 40) { // NaN is neither
-		return fmt.Errorf("font size %v: want 4 to 40 points", l.FontSize)
+		return fmt.Errorf("--font-size %v: want 4 to 40 points", l.FontSize)
 	}
 	if _, ok := palettes[l.Palette]; l.Palette != "" && !ok {
 		return lookup.Unknown("palette", l.Palette, Palettes()...)

@@ -58,8 +58,8 @@ func (o Output) Write(dir string, figures []Figure) ([]string, error) {
 				continue
 			}
 			path := filepath.Join(dir, f.Name+"."+format.name)
-			if err := os.WriteFile(path, format.bytes(f), 0o644); err != nil {
-				return paths, results.Explain(path, err)
+			if err := results.WriteBytes(path, format.bytes(f)); err != nil {
+				return paths, err
 			}
 			paths = append(paths, path)
 		}

@@ -22,6 +22,9 @@ import (
 // os.CreateTemp other users of a shared folder could not read it). A killed process leaves the new file behind, which
 // sweep removes.
 func WriteAtomic(path string, write func(io.Writer) error) (err error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s: a folder, and a file is to be written: name one in it", path)
+	}
 	tmp := fmt.Sprintf("%s%s%s-%d-%s", path, tmpMark, Host(), os.Getpid(), Random(4))
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -51,6 +54,14 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// WriteBytes writes a whole file as WriteAtomic does.
+func WriteBytes(path string, data []byte) error {
+	return WriteAtomic(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
 }
 
 // tmpMark stands between the name of a file that is being written and the machine, the process and the random number
@@ -140,7 +151,7 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Explain adds a plain description to those errors of writing that a user can fix, and the path to all.
+// Explain adds a plain description to those errors of reading and writing that a user can fix, and the path to all.
 func Explain(path string, err error) error {
 	switch {
 	case err == nil:
@@ -151,8 +162,10 @@ func Explain(path string, err error) error {
 		return fmt.Errorf("%s: the disk quota is used up: %w", path, err)
 	case errors.Is(err, syscall.EFBIG):
 		return fmt.Errorf("%s: larger than this system or its limits allow: %w", path, err)
-	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission):
+	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s: cannot be written: %w", path, err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%s: not allowed to this user: %w", path, err)
 	case errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%s: a file stands where a folder is needed: %w", path, err)
 	}

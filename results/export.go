@@ -1,6 +1,7 @@
 package results
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,15 +27,14 @@ func Exporter(format string, spreadsheet bool) (func(io.Writer, []Row) error, er
 	return ExportJSONL, nil
 }
 
-// ExportFile writes rows to a file, which is made or replaced.
+// ExportFile writes rows to a file, which is made, or replaced once all of them are written.
 func ExportFile(path string, rows []Row, export func(io.Writer, []Row) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe, a terminal: it stays what it is
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(export(f, rows), f.Close())
 	}
-	if err := export(f, rows); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return WriteAtomic(path, func(w io.Writer) error { return export(w, rows) })
 }

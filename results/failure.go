@@ -32,6 +32,20 @@ func Failures(rows []Row, of func(*Row) string) []Failure {
 	return list
 }
 
+// mostBrief is how many characters of an error a table shows.
+const mostBrief = 240
+
+// Brief is an error as tables and lines show it. Of a long one, as of one that quotes a server's
+// log, that is its beginning and its end, where programs say what was wrong; the rows have all of it.
+func Brief(s string) string {
+	r := []rune(s)
+	if len(r) <= mostBrief {
+		return s
+	}
+	const head = mostBrief / 3
+	return string(r[:head]) + " … " + string(r[len(r)-(mostBrief-head-3):])
+}
+
 // Unscored counts the rows that have an error instead of a score, and describes the first.
 func Unscored(rows []Row) (n int, first string) {
 	for _, r := range rows {
@@ -39,7 +53,7 @@ func Unscored(rows []Row) (n int, first string) {
 			continue
 		}
 		if n++; n == 1 {
-			first = fmt.Sprintf("%s, %s, sample %s, %s: %s", r.Model, r.Task, r.Sample, r.Variant, r.Error)
+			first = fmt.Sprintf("%s, %s, sample %s, %s: %s", r.Model, r.Task, r.Sample, r.Variant, Brief(r.Error))
 		}
 	}
 	return n, first

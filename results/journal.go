@@ -52,7 +52,8 @@ type Journal struct {
 }
 
 // Open starts a run in a folder, or continues it: the folder may be absent, empty, or hold a run of the same question.
-// If it holds another question, the error is an *OtherQuestionError and nothing is changed.
+// If it holds another question, the error is an *OtherQuestionError and nothing is changed; only where nothing of that
+// question was answered, as when its server did not start, does the new one take its place.
 func Open(dir string, run Run) (_ *Journal, err error) {
 	if err := run.fill(); err != nil {
 		return nil, err
@@ -88,8 +89,15 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: question: %w", filepath.Join(dir, runFile), err)
 		}
-		if len(diff) > 0 {
+		if len(diff) > 0 && !untouched(dir) {
 			return nil, &OtherQuestionError{Dir: dir, Fields: diff}
+		}
+		if len(diff) > 0 {
+			if err := WriteAtomic(filepath.Join(dir, runFile), run.write); err != nil {
+				return nil, err
+			}
+			j.run = run
+			break
 		}
 		if had.Schema != Schema {
 			return nil, fmt.Errorf("%s holds a run of schema %d, written by an earlier snapbench, and this one adds rows of schema %d: choose another folder, or go on with that version (what is there can be read as it is)", dir, had.Schema, Schema)
@@ -106,6 +114,18 @@ func Open(dir string, run Run) (_ *Journal, err error) {
 		return nil, err
 	}
 	return j, j.load()
+}
+
+// untouched says whether a run's folder has nothing but run.json and what servers printed, so that a run of another
+// question loses nothing there.
+func untouched(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if name := e.Name(); name != runFile && name != lockFile && filepath.Ext(name) != ".log" {
+			return false
+		}
+	}
+	return err == nil
 }
 
 // load reads the finished rows, cuts a torn line off the journal and leaves it open for appending.

@@ -12,7 +12,11 @@ import (
 
 func TestOpenRefusesAnotherQuestion(t *testing.T) {
 	dir := t.TempDir()
-	mustOpen(t, dir).Close()
+	begun := mustOpen(t, dir)
+	if err := begun.Append(someRows(1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	begun.Close()
 	other := someRun()
 	other.Question = json.RawMessage(`{"budgets":["full","128"],"model":"m","needle":{"depths":[0,50],"seed":9007199254740992},"limit":3}`)
 	_, err := Open(dir, other)
@@ -35,6 +39,43 @@ func TestOpenRefusesAnotherQuestion(t *testing.T) {
 		t.Fatalf("the same question, written otherwise: %v", err)
 	}
 	j.Close()
+}
+
+// A folder in which nothing was answered is no loss: a corrected command begins in it. Whatever else lies
+// there, as the positions that are written before rows, keeps it.
+func TestOpenTakesAnUntouchedFolder(t *testing.T) {
+	dir := t.TempDir()
+	mustOpen(t, dir).Close()
+	if err := os.WriteFile(filepath.Join(dir, "server.log"), []byte("no such option"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := someRun()
+	other.Question = json.RawMessage(`{"budgets":["full"]}`)
+	j, err := Open(dir, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	run, err := ReadRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff, err := Differs(run.Question, other.Question); err != nil || len(diff) > 0 {
+		t.Errorf("%q, %v", diff, err)
+	}
+	for _, name := range []string{"positions.jsonl", "cluster.json", PartsDir} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var oq *OtherQuestionError
+		if _, err := Open(dir, someRun()); !errors.As(err, &oq) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestOpenRefuses(t *testing.T) {
@@ -66,7 +107,7 @@ func TestOpenRefuses(t *testing.T) {
 		if err := os.Chmod(ro, 0o500); err != nil {
 			t.Fatal(err)
 		}
-		cases["unwritable"] = struct{ dir, want string }{ro, "cannot be written"}
+		cases["unwritable"] = struct{ dir, want string }{ro, "not allowed to this user"}
 	}
 	for name, c := range cases {
 		if _, err := Open(c.dir, someRun()); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.dir) {

@@ -264,7 +264,7 @@ func Sections(set Set) []Section {
 		fails := Failures(set.Rows, f.of)
 		const most = 20
 		for _, x := range fails[:min(len(fails), most)] {
-			g.Rows, g.Strong = append(g.Rows, []string{x.Error, x.Task, x.Variant, fmt.Sprint(x.Rows)}), append(g.Strong, false)
+			g.Rows, g.Strong = append(g.Rows, []string{Brief(x.Error), x.Task, x.Variant, fmt.Sprint(x.Rows)}), append(g.Strong, false)
 		}
 		if len(fails) > most {
 			g.Notes = []string{fmt.Sprintf("%d more lines are left out", len(fails)-most)}

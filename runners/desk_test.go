@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,6 +193,46 @@ func TestOrderOfMaking(t *testing.T) {
 	for i, p := range j.Places() {
 		if i >= len(order) || order[i] != fmt.Sprint(p.Number) {
 			t.Fatalf("sample %d of %d is not the %d-th of the plan: %v", p.Number, len(order), i, order)
+		}
+	}
+}
+
+// slowly is a task whose first two samples are in the making at the same time, and the second for longer.
+type slowly struct {
+	datasets.Task
+	order  []Place
+	begun  sync.WaitGroup
+	making atomic.Int32
+}
+
+func (s *slowly) Sample(number int, m datasets.Model) datasets.Sample {
+	at := slices.IndexFunc(s.order, func(p Place) bool { return p.Number == number })
+	if at > 1 {
+		return s.Task.Sample(number, m)
+	}
+	s.making.Add(1)
+	defer s.making.Add(-1)
+	s.begun.Done()
+	s.begun.Wait()
+	time.Sleep(time.Duration(1+2*at) * 20 * time.Millisecond)
+	return s.Task.Sample(number, m)
+}
+
+// A run that has ended makes no sample ready any more, which would look into a journal that the next run writes.
+func TestNothingIsMadeBehindTheEnd(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8)) // two are made at a time
+	j, journal := deskJob(t, 3, "exact", "y")
+	task, lost := j.Tasks[0], errors.New("fell off the bus")
+	for range 10 {
+		s := &slowly{Task: task, order: j.Places()}
+		s.begun.Add(2)
+		j.Tasks[0] = s
+		r := quick{func(context.Context, Work) error { s.begun.Wait(); return lost }}
+		if err := j.Run(t.Context(), []Runner{r}, journal, mute{}); err != lost {
+			t.Errorf("the end: %v", err)
+		}
+		if n := s.making.Load(); n > 0 {
+			t.Fatalf("%d samples are still being made", n)
 		}
 	}
 }

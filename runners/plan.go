@@ -47,11 +47,14 @@ func (j *Job) plan(ctx context.Context, team []Runner, journal *results.Journal,
 	return p
 }
 
-// prepare makes samples ready, several at a time and given on in their order.
+// prepare makes samples ready, several at a time and given on in their order. When ready is closed none is being made any more:
+// the next run of the same journal may have begun by then.
 func (p *plan) prepare(ctx context.Context, ahead []Place, ready chan<- *asked) {
 	defer close(ready)
+	var wait sync.WaitGroup
+	defer wait.Wait()
 	making := make(chan chan *asked, makers()-1) // and the one that is waited for
-	go func() {
+	wait.Go(func() {
 		defer close(making)
 		for _, place := range ahead {
 			one := make(chan *asked, 1)
@@ -60,9 +63,9 @@ func (p *plan) prepare(ctx context.Context, ahead []Place, ready chan<- *asked) 
 			case <-ctx.Done():
 				return
 			}
-			go func() { one <- p.ask(place.Task, place.Number) }()
+			wait.Go(func() { one <- p.ask(place.Task, place.Number) })
 		}
-	}()
+	})
 	for one := range making {
 		select {
 		case ready <- <-one:

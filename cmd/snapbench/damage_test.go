@@ -41,27 +41,8 @@ func TestTwoWriters(t *testing.T) {
 	refused := 0
 	for i := range tries {
 		out := filepath.Join(work, fmt.Sprint(i))
-		var wait sync.WaitGroup
-		var mu sync.Mutex
-		answered := 0
-		for range writers {
-			wait.Go(func() {
-				text, err := command(out).CombinedOutput()
-				mu.Lock()
-				defer mu.Unlock()
-				var exit *exec.ExitError
-				switch {
-				case err == nil:
-					answered++
-				case errors.As(err, &exit) && exit.ExitCode() == exitCannotRun && bytes.Contains(text, []byte("another snapbench is writing")):
-					refused++
-				default:
-					t.Errorf("%v\n%s", err, text)
-				}
-			})
-		}
-		wait.Wait()
-		if answered == 0 {
+		answered, turned := startedTogether(t, writers, func() *exec.Cmd { return command(out) })
+		if refused += turned; answered == 0 {
 			t.Error("all were refused")
 		}
 		if got := rowsBesidesTimes(t, out); !reflect.DeepEqual(got, want) {
@@ -71,10 +52,68 @@ func TestTwoWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if refused == 0 {
-		t.Error("no two ever met")
-	}
 	t.Logf("%d tries of %d writers, %d refused", tries, writers, refused)
+}
+
+// While one process writes, which its grader holds up, all others are refused.
+func TestWriterIsAlone(t *testing.T) {
+	model, work := tinyModel(t), t.TempDir()
+	prompts, out := filepath.Join(work, "prompts.jsonl"), filepath.Join(work, "run")
+	if err := writePrompts(prompts, 30); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(out, "journal.jsonl")
+	metric, release := held(t, journal)
+	command := func() *exec.Cmd {
+		c := exec.Command(os.Args[0], "prompts", prompts, "--model", model, "--device", "cpu", "--metric", metric,
+			"--budgets", "full", "--max-new", "3", "--quiet", "--out", out)
+		c.Env = append(os.Environ(), asCommand+"=1")
+		return c
+	}
+	first := command()
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	begun := make(chan struct{})
+	go func() { ended <- first.Wait(); close(begun) }()
+	waitFor(journal, 1, begun)
+	if answered, refused := startedTogether(t, 3, command); answered > 0 || refused != 3 {
+		t.Errorf("%d wrote, too, and %d of 3 were refused", answered, refused)
+	}
+	release()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if rows := rowsBesidesTimes(t, out); len(rows) != 30 {
+		t.Errorf("%d rows", len(rows))
+	}
+}
+
+// startedTogether runs a command in several processes at the same time. It counts those that answered and those that were
+// refused since another wrote; another end is an error.
+func startedTogether(t *testing.T, n int, command func() *exec.Cmd) (answered, refused int) {
+	t.Helper()
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	for range n {
+		wait.Go(func() {
+			text, err := command().CombinedOutput()
+			mu.Lock()
+			defer mu.Unlock()
+			var exit *exec.ExitError
+			switch {
+			case err == nil:
+				answered++
+			case errors.As(err, &exit) && exit.ExitCode() == exitCannotRun && bytes.Contains(text, []byte("another snapbench is writing")):
+				refused++
+			default:
+				t.Errorf("%v\n%s", err, text)
+			}
+		})
+	}
+	wait.Wait()
+	return answered, refused
 }
 
 // One flipped bit in any file of a model, or in the prompts, is an error or another

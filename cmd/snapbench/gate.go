@@ -87,20 +87,16 @@ is thought to turn (--flips 5%), or else of published LongBench predictions.`,
 			} else if err != nil {
 				return err
 			}
-			if f.junit != "" {
-				if err := verdict.SaveJUnit(f.junit); err != nil {
-					return err
-				}
-			}
-			if f.markdown != "" {
-				if err := verdict.AppendMarkdown(f.markdown); err != nil {
-					return err
-				}
-			}
 			if f.json {
 				err = verdict.WriteJSON(cmd.OutOrStdout())
 			} else {
 				_, err = io.WriteString(console.Bare(cmd.OutOrStdout()), verdict.Text(console.Width(cmd.OutOrStdout())))
+			}
+			if f.junit != "" {
+				err = errors.Join(err, verdict.SaveJUnit(f.junit))
+			}
+			if f.markdown != "" {
+				err = errors.Join(err, verdict.AppendMarkdown(f.markdown))
 			}
 			if err != nil {
 				return err

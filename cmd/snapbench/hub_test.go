@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,13 +24,13 @@ import (
 type localHub struct {
 	repos    map[string]map[string]string // by API path, as models/org/name, and file name: content
 	gated    map[string]bool
-	requests int
+	requests atomic.Int32
 }
 
 const hubCommit = "0123456789abcdef0123456789abcdef01234567"
 
 func (h *localHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.requests++
+	h.requests.Add(1)
 	// The benchmark has moved; the hub redirects requests for its former name.
 	if old, moved := "THUDM/LongBench", "zai-org/LongBench"; strings.Contains(r.URL.Path, old) {
 		http.Redirect(w, r, strings.Replace(r.URL.RequestURI(), old, moved, 1), http.StatusTemporaryRedirect)
@@ -145,10 +146,10 @@ func TestHub(t *testing.T) {
 	}
 	prints("org/tiny", "models", "list")
 	prints("llama", "models", "show", "org/tiny")
-	before := h.requests
+	before := h.requests.Load()
 	prints("trec", offline("--out", filepath.Join(cache, "run"))...)
-	if h.requests != before {
-		t.Errorf("%d requests for what the cache has", h.requests-before)
+	if h.requests.Load() != before {
+		t.Errorf("%d requests for what the cache has", h.requests.Load()-before)
 	}
 	set, err := results.Read(filepath.Join(cache, "run"))
 	if err != nil {
@@ -170,11 +171,11 @@ func TestHub(t *testing.T) {
 	prints("llama", "models", "show", "org/closed") // --model and show bring what is not there
 
 	t.Setenv("HF_HUB_OFFLINE", "1")
-	before = h.requests
+	before = h.requests.Load()
 	prints("trec", offline("--out", filepath.Join(cache, "offline"))...)
 	fails("HF_HUB_OFFLINE forbids", "models", "pull", "org/tiny")
 	fails("HF_HUB_OFFLINE forbids", "models", "show", "org/nosuch")
-	if h.requests != before {
-		t.Errorf("%d requests while offline", h.requests-before)
+	if h.requests.Load() != before {
+		t.Errorf("%d requests while offline", h.requests.Load()-before)
 	}
 }

@@ -82,12 +82,12 @@ func TestObserveQuestions(t *testing.T) {
 		t.Errorf("the table:\n%s", text)
 	}
 	for want, more := range map[string][]string{
-		"[questions tasks] were all set":  {"--tasks", "niah"},
-		"none of the tasks questions has": {"--lengths", "1k"},
-		"no such file":                    {"--questions", "nowhere.jsonl"},
-		"which file?":                     {"--questions", ""},
-		"each must be at least 1":         {"--max-new", "0"},
-		"observe runs on one device":      {"--device", "cpu,cpu"},
+		"[questions tasks] were all set":   {"--tasks", "niah"},
+		"none of the tasks questions has":  {"--lengths", "1k"},
+		"no such file":                     {"--questions", "nowhere.jsonl"},
+		"--questions \"\": an empty value": {"--questions", ""},
+		"each must be at least 1":          {"--max-new", "0"},
+		"observe runs on one device":       {"--device", "cpu,cpu"},
 	} {
 		if status, _, stderr := snapbench(append(args, more...)...); status == exitPass || !strings.Contains(stderr, want) {
 			t.Errorf("%v: status %d, %q, want %q", more, status, stderr, want)

@@ -59,7 +59,7 @@ func TestPartsMistakes(t *testing.T) {
 		"counted from 0":              {"--shard", "4/4"},
 		"I/N":                         {"--shard", "first"},
 		"does not say which part":     {"--shard", "auto"},
-		"unknown engine \"cloud\"":    {"--on", "cloud", "--shards", "3"},
+		"unknown engine \"cloud\"":    {"--on", "cloud"}, // before the number of parts is asked for
 		"--shards 0":                  {"--on", "slurm"},
 		"--shard is one part":         {"--on", "slurm", "--shards", "3", "--shard", "0/3"},
 		"--image is for runs on many": {"--image", "x"},

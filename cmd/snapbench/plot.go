@@ -44,14 +44,14 @@ With folders of snapbench speed it also draws theirs, and the score against spee
 				dir = args[0]
 			}
 			var files []string
-			if a.X == "" && a.Y == "" {
+			if a == (plots.Axes{}) {
 				var figures []plots.Figure
 				if figures, err = plots.Run(set, speeds...); err == nil {
 					files, err = o.Write(dir, figures)
 				}
 			} else {
 				if a.X == "" || a.Y == "" {
-					return usage(fmt.Errorf("--x and --y belong together"))
+					return usage(fmt.Errorf("--x and --y belong together, and --facet and --series to them"))
 				}
 				var figure plots.Figure
 				if figure, err = plots.XY(set.Visible(), a); err == nil {

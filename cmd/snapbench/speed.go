@@ -3,11 +3,10 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners/console"
 	"github.com/snapbench/snapbench/runners/console/commands"
 	"github.com/snapbench/snapbench/runners/local"
@@ -95,9 +94,11 @@ func (f *speedFlags) run(cmd *cobra.Command, of *modelFlags, v *variantFlags) er
 		}
 	}
 	if f.out != "" { // before minutes are measured that could not be written down
-		if err := os.MkdirAll(f.out, 0o755); err != nil {
-			return fmt.Errorf("--out %s: %w", f.out, err)
+		leave, err := results.MakeFolder(f.out)
+		if err != nil {
+			return err
 		}
+		defer leave()
 	}
 	progress := console.NewProgress(cmd.ErrOrStderr(), f.quiet)
 	defer progress.Close()

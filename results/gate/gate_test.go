@@ -256,7 +256,7 @@ func TestGateRefuses(t *testing.T) {
 	if _, err := Runs(drops(5, 0, "a"), part, points(1)); err == nil || !strings.Contains(err.Error(), "not finished") {
 		t.Errorf("partial: %v", err)
 	}
-	if _, err := Variants(drops(5, 0, "a"), "ful", points(1)); err == nil || !strings.Contains(err.Error(), `unknown variant "ful": did you mean full?`) {
+	if _, err := Variants(drops(5, 0, "a"), "ful", points(1)); err == nil || !strings.Contains(err.Error(), `unknown variant "ful": did you mean full? tiny`) {
 		t.Errorf("unknown variant: %v", err)
 	}
 	l := points(1)

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -74,9 +76,10 @@ func (p *pairing) tests(limits Limits) ([]*test, error) {
 	if len(reasons) > 0 {
 		return nil, &RefusedError{reasons}
 	}
+	have := slices.Sorted(maps.Keys(tasks))
 	for _, t := range slices.Sorted(maps.Keys(limits.Tasks)) {
 		if !tasks[t] {
-			return nil, &RefusedError{[]string{fmt.Sprintf("there is a limit for the task %q, and no rows", t)}}
+			return nil, &RefusedError{[]string{fmt.Sprintf("there is a limit for the task %q, and no rows: %sthe runs have %s", t, lookup.Offer(t, have), strings.Join(have, ", "))}}
 		}
 	}
 	var tests []*test

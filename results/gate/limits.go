@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/snapbench/snapbench/bounds"
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/results"
 )
 
@@ -178,6 +180,12 @@ func ReadLimits(path string) (Limits, error) {
 	return l, nil
 }
 
+// limitKeys are the fields of a file of limits; a task has max_drop alone.
+var limitKeys = []string{"about", "across", "max_drop", "confidence", "average", "tasks", "max_slowdown", "max_peak", "max_kl_rise"}
+
+// unknownKey is how the YAML library names a field that the file should not have.
+var unknownKey = regexp.MustCompile(`unknown field "([^"]*)"`)
+
 // parseLimits reads the text of a file of limits. Its errors begin with ":LINE: " or ": ", to follow a file's name.
 func parseLimits(b []byte) (l Limits, err error) {
 	defer func() {
@@ -189,7 +197,11 @@ func parseLimits(b []byte) (l Limits, err error) {
 		return Limits{}, err
 	}
 	if err := yaml.UnmarshalWithOptions(b, &l, yaml.Strict()); err != nil {
-		return Limits{}, fmt.Errorf(": %s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+		text := strings.TrimSpace(yaml.FormatError(err, false, true))
+		if m := unknownKey.FindStringSubmatch(text); m != nil {
+			text = strings.Replace(text, m[0], lookup.Unknown("field", m[1], limitKeys...).Error(), 1)
+		}
+		return Limits{}, fmt.Errorf(": %s", text)
 	}
 	l.fromFile = map[string]bool{
 		"across": len(l.Across) > 0, "confidence": l.Confidence != 0, "max_slowdown": l.MaxSlowdown != nil, "max_peak": l.MaxPeak != nil, "max_kl_rise": l.MaxKLRise != nil,

@@ -157,10 +157,10 @@ func (c contest) compatible() (reasons []string) {
 				continue
 			}
 			if x.Score == nil {
-				failedBase = append(failedBase, s+" ("+cmp.Or(x.Error, noAnswers)+")")
+				failedBase = append(failedBase, s+" ("+cmp.Or(results.Brief(x.Error), noAnswers)+")")
 			}
 			if y.Score == nil && !failedAlone(x, y) {
-				failedCand = append(failedCand, s+" ("+cmp.Or(y.Error, noAnswers)+")")
+				failedCand = append(failedCand, s+" ("+cmp.Or(results.Brief(y.Error), noAnswers)+")")
 			}
 			for _, f := range []struct{ what, x, y string }{
 				{"task version", fmt.Sprint(x.TaskVersion), fmt.Sprint(y.TaskVersion)},

@@ -14,7 +14,7 @@ func failedAlone(base, cand *results.Row) bool { return base.Score != nil && can
 func (c contest) unanswered(task string) (list []string) {
 	for _, s := range samplesOf(c.base[task], c.cand[task]) {
 		if x, y := c.base[task][s], c.cand[task][s]; failedAlone(x, y) {
-			list = append(list, fmt.Sprintf("%s (%s)", s, y.Error))
+			list = append(list, fmt.Sprintf("%s (%s)", s, results.Brief(y.Error)))
 		}
 	}
 	return list

@@ -31,9 +31,12 @@ type Asked struct {
 	Retry     bool
 }
 
-// Check refuses numbers that place nothing.
+// Check refuses an engine that there is none of, and numbers that place nothing.
 func (a Asked) Check() error {
+	_, err := Open(a.On)
 	switch {
+	case err != nil:
+		return fmt.Errorf("--on: %w", err)
 	case a.Shards < 1:
 		return fmt.Errorf("--shards %d: of how many parts is the run to be made? want 1 or more", a.Shards)
 	case a.AtOnce < 0 || a.Grace < 0:

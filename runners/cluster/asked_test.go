@@ -56,12 +56,16 @@ func TestAsked(t *testing.T) {
 		"--on:":         {On: "nosuch"},
 		"--out:":        {On: "asked-test", Out: "s3://bucket/run"},
 		"--engine-args": {On: "asked-test", EngineArgs: "'open"},
-		"--shards 0":    {},
-		"--at-once -1":  {Shards: 1, AtOnce: -1},
-		"--grace -1s":   {Shards: 1, Grace: -time.Second},
+		"--shards 0":    {On: "asked-test"},
+		"--on: unknown": {},
+		"--at-once -1":  {On: "asked-test", Shards: 1, AtOnce: -1},
+		"--grace -1s":   {On: "asked-test", Shards: 1, Grace: -time.Second},
 	} {
+		if want == "--out:" || want == "--engine-args" {
+			mistake.Shards = 1
+		}
 		err := mistake.Check()
-		if mistake.On != "" {
+		if err == nil {
 			_, err = mistake.Placement()
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -179,6 +179,22 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// What stands in the way of a file's link is an error, and nothing half made stays beside it.
+func TestFolderInPlaceOfALink(t *testing.T) {
+	h := newFakeHub(t)
+	h.add("models/org/name")
+	at := filepath.Join(h.Cache, "models--org--name", "snapshots", testCommit, "config.json")
+	if err := os.MkdirAll(filepath.Join(at, "somebody's"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Pull(context.Background(), model, "config.json"); !mentions(err, at) {
+		t.Errorf("%v", err)
+	}
+	if l := leftovers(t, h.Cache); len(l) > 0 {
+		t.Errorf("left behind: %q", l)
+	}
+}
+
 func TestListIgnoresOthers(t *testing.T) {
 	h := newFakeHub(t)
 	if list, err := h.List(); err != nil || len(list) != 0 {

@@ -216,7 +216,11 @@ func link(snapshot Snapshot, f file) error {
 	if err := os.Symlink(target, partial); err != nil {
 		return err
 	}
-	return os.Rename(partial, at)
+	err := os.Rename(partial, at)
+	if err != nil {
+		os.Remove(partial)
+	}
+	return err
 }
 
 // account adds up the progress of all files and reports it, a few times a second and at the end

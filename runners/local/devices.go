@@ -50,7 +50,7 @@ func deviceList(list string) ([]string, error) {
 		case engine.OnHost(name) || isCUDA && isIndex(index):
 			names = append(names, name)
 		default:
-			return nil, runners.Mistake(fmt.Errorf("%w, or several of them: cuda:0,cuda:1", lookup.Unknown("device", name, append([]string{"auto"}, DeviceNames()...)...)))
+			return nil, runners.Mistake(fmt.Errorf("--device: %w, or several of them: cuda:0,cuda:1", lookup.Unknown("device", name, append([]string{"auto"}, DeviceNames()...)...)))
 		}
 	}
 	return names, nil

@@ -39,6 +39,13 @@ func TestKeptModels(t *testing.T) {
 	if err != nil || at.path != filepath.Join(home, ".cache", "snapbench", "two.gguf") || at.Name != "two.gguf" || !strings.HasPrefix(at.Revision, "sha256:") {
 		t.Errorf("%+v, %v", at, err)
 	}
+	// A tokenizer is found in the file of the same name, or the name that was meant is offered.
+	if _, err := OpenText(t.Context(), "two.gguf", t.Logf); err == nil || strings.Contains(err.Error(), "no such file") {
+		t.Errorf("a tokenizer in five bytes: %v", err)
+	}
+	if _, err := OpenText(t.Context(), "tow.gguf", t.Logf); err == nil || !strings.Contains(err.Error(), "did you mean two.gguf?") {
+		t.Error(err)
+	}
 	if _, err := Locate(t.Context(), "three.gguf", t.Logf); err == nil || !strings.Contains(err.Error(), `model "three.gguf": there is no such file`) {
 		t.Error(err)
 	}

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/evidence"
 )
 
 // A batch is bounded by rows and prompt tokens, except that one sample always fits.
@@ -66,8 +69,12 @@ type scarce struct {
 
 type scarceDevice struct {
 	engine.Device
-	all *scarce
+	all  *scarce
+	held atomic.Int64 // as this device's own goroutine saw it last: others may not ask the device
 }
+
+// told notes what the device holds.
+func (d *scarceDevice) told() { d.held.Store(d.Device.Memory().InUse) }
 
 // over says whether the devices hold more than there is.
 func (m *scarce) over() error {
@@ -75,7 +82,7 @@ func (m *scarce) over() error {
 	defer m.mu.Unlock()
 	held := int64(0)
 	for _, d := range m.devices {
-		held += d.Device.Memory().InUse
+		held += d.held.Load()
 	}
 	if held <= m.limit {
 		return nil
@@ -89,8 +96,9 @@ func (d *scarceDevice) New(t engine.Type, n int) (engine.Array, error) {
 	if err != nil {
 		return a, err
 	}
+	d.told()
 	if err := d.all.over(); err != nil {
-		d.Device.Free(a)
+		d.Free(a)
 		return engine.Array{}, err
 	}
 	return a, nil
@@ -101,11 +109,27 @@ func (d *scarceDevice) Gather(kv engine.KV, kept []engine.Kept, room int) ([]eng
 	if err != nil {
 		return nil, err
 	}
+	d.told()
 	if err := d.all.over(); err != nil {
-		d.Device.FreeCache(caches...)
+		d.FreeCache(caches...)
 		return nil, err
 	}
 	return caches, nil
+}
+
+func (d *scarceDevice) Free(a ...engine.Array) {
+	d.Device.Free(a...)
+	d.told()
+}
+
+func (d *scarceDevice) FreeCache(c ...engine.Cache) {
+	d.Device.FreeCache(c...)
+	d.told()
+}
+
+func (d *scarceDevice) FreeBatch(b engine.Batch) {
+	d.Device.FreeBatch(b)
+	d.told()
 }
 
 // Two devices that share a memory in which little more than one request fits answer without an
@@ -113,7 +137,7 @@ func (d *scarceDevice) Gather(kv engine.KV, kept []engine.Kept, room int) ([]eng
 func TestTwoEnginesLackMemory(t *testing.T) {
 	all := &scarce{}
 	for range 2 {
-		all.devices = append(all.devices, &scarceDevice{newCPU(t), all})
+		all.devices = append(all.devices, &scarceDevice{Device: newCPU(t), all: all})
 	}
 	engines := newEngines([]engine.Device{all.devices[0], all.devices[1]})
 	all.limit = 1 << 40
@@ -200,6 +224,19 @@ func TestFullCacheLeftOut(t *testing.T) {
 		case !errors.As(c.Err, &memory) || memory.Need <= memory.Free || !strings.Contains(c.Err.Error(), "does not fit"):
 			t.Errorf("%s: %v", c.Variant, c.Err)
 		}
+	}
+	// What is measured by the full cache says why it is not known.
+	measured := request
+	measured.Fidelity = true
+	span := []evidence.Span{{10, 14}}
+	measured.Evidence = &runners.Evidence{Read: "value", Says: func(string) bool { return false }, Passages: []runners.Passage{{Name: "value", Each: span, Spans: span}}}
+	by, err := runners.Answer(context.Background(), r, measured)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := by[0][1]; c.Err != nil || c.Fidelity != nil || !slices.Equal(c.Tokens, out[0][1].Tokens) || !strings.Contains(c.Note, "fidelity is not known: the full cache: out of memory;") ||
+		!strings.Contains(c.Note, "evidence: the attention is not known: the full cache: out of memory") || strings.Contains(c.Note, "iB") || c.Evidence == nil || !math.IsNaN(float64(c.Evidence.Least)) {
+		t.Errorf("measured: %v, %+v, %+v, note %q", c.Err, c.Fidelity, c.Evidence, c.Note)
 	}
 	request.Variants = request.Variants[1:2]
 	alone, err := runners.Answer(context.Background(), r, request)

@@ -19,6 +19,7 @@ type reading struct {
 	variants  []compress.Variant
 	of        []place // whose each of them is
 	prefilled *models.Prefilled
+	seen      *seen
 	took      time.Duration
 }
 
@@ -124,12 +125,17 @@ func (b *batch) read(ctx context.Context, same []int, room int, r *reading) erro
 	for len(r.variants) > 0 {
 		p.Variants = r.variants
 		start := time.Now()
+		seen := sees(&p, b.engine.model)
 		done, err := b.engine.model.Prefill(ctx, p)
+		if err == nil && seen.err != nil {
+			done.Free()
+			err = seen.err
+		}
 		var cannot *compress.ChoiceError
 		var memory *engine.OutOfMemory
 		switch {
 		case err == nil:
-			r.prefilled, r.took = done, time.Since(start)
+			r.prefilled, r.seen, r.took = done, seen, time.Since(start)
 			return nil
 		case errors.As(err, &memory) || errors.Is(err, models.ErrPrompt):
 			return &RequestError{err}
@@ -159,6 +165,9 @@ func (b *batch) admit(i int, r *reading) error {
 		j, v, c := p.variant, r.variants[k], &b.out[i][p.variant]
 		c.Prefill, c.PrefillPart = r.took, r.took/time.Duration(len(r.of))
 		kept, positions, err := Audit(m.Device(), m.Config, v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), q.Positions || q.Evidence != nil)
+		if err == nil {
+			_, err = r.seen.Audit(m.Device(), v, r.prefilled.Sequences[k].Sequence, len(q.Prompt), r.prefilled.Edited[k])
+		}
 		if err != nil {
 			var failed *AuditError
 			if !errors.As(err, &failed) {
@@ -200,10 +209,33 @@ func (b *batch) admit(i int, r *reading) error {
 			b.choose(a, models.Greedy(r.prefilled.Logits), func() []float32 { return r.prefilled.Logits })
 		}
 	}
+	if q.Fidelity && full == nil {
+		for _, a := range own {
+			a.completion.Note = strings.TrimPrefix(fmt.Sprintf("%s; fidelity is not known: the full cache: %v", a.completion.Note, reason(b.fullError(i))), "; ")
+		}
+	}
 	if q.Fidelity && full != nil {
 		for n, a := range own {
 			b.add(&answer{request: i, variant: a.variant, completion: a.completion, follow: full}, source{r.prefilled, at[n], true})
 		}
 	}
 	return nil
+}
+
+// fullError is why request i has no answer of the full cache, by which others are measured; nil where it has one, or asks for none.
+func (b *batch) fullError(i int) error {
+	for _, c := range b.out[i] {
+		if isFull(c.Variant) {
+			return c.Err
+		}
+	}
+	return nil
+}
+
+// reason is an error as notes of rows have it. How many bytes were free is another number in each attempt at a row, whose notes must be equal.
+func reason(err error) string {
+	if outOfMemory(err) {
+		return "out of memory"
+	}
+	return fmt.Sprint(err)
 }

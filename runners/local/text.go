@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/snapbench/snapbench/inputs/lookup"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/hub"
 	"github.com/snapbench/snapbench/runners/models/embedded"
@@ -24,7 +25,7 @@ type Text struct {
 }
 
 // TextForms says what a tokenizer may be named as.
-const TextForms = "a directory with tokenizer.json, org/name[@revision] of the Hugging Face hub, or a .gguf file"
+const TextForms = "a directory with tokenizer.json, org/name[@revision] of the Hugging Face hub, or a .gguf file (also by its name, where models list shows it)"
 
 // OpenText finds a model's tokenizer and chat template. Of a model of the hub no weights
 // are brought.
@@ -52,9 +53,12 @@ func OpenText(ctx context.Context, name string, say func(string, ...any)) (Text,
 		}
 		path, known = snapshot.Dir, repo.ID
 	}
+	if file, ok := kept(path); ok {
+		path = file
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Text{}, fmt.Errorf("tokenizer %q: there is no such file or directory: want %s", name, TextForms)
+		return Text{}, fmt.Errorf("tokenizer %q: there is no such file or directory: %swant %s", name, lookup.Offer(name, shownNames()), TextForms)
 	}
 	if err != nil {
 		return Text{}, err

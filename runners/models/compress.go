@@ -17,7 +17,7 @@ func (m *Model) compress(chooser *compress.Chooser, p Prompt, result *Prefilled,
 	defer choice.Free()
 	g := filling{m: m, kv: s.KV, kept: choice.Kept, room: p.Room}
 	for i, k := range choice.Kept {
-		result.Host[i] = result.Host[i] || k.Host
+		result.Host[i], result.Edited[i] = result.Host[i] || k.Host, result.Edited[i] || k.Edit != nil
 		g.formats = append(g.formats, m.formatOf(p.Variants[i], l.Index))
 	}
 	return g.both(result)

@@ -21,7 +21,6 @@ import (
 
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/runners/engine"
-	"github.com/snapbench/snapbench/runners/weights"
 )
 
 // Config is the configuration of a decoder, read from any kind of file.
@@ -64,52 +63,6 @@ type Config struct {
 	Stored string
 }
 
-// Family is a series of models with the same architecture.
-type Family struct {
-	Name string
-	// Adapt completes the configuration from the fields of config.json that are
-	// specific to this family.
-	Adapt func(raw RawConfig, c *Config) error
-	// Defaults, unless it is nil, has what config.json may lack.
-	Defaults func() RawConfig
-	// Nested: the fields are under text_config, beside those of what is not a language model.
-	Nested bool
-	// Tensors are the names in safetensors that differ from the other families'; Experts, unless
-	// it is nil, are those of experts' tensors, instead of hubExperts.
-	Tensors, Experts map[Role]string
-	// Expert, unless it is nil, returns a tensor of an expert where the safetensors have those of
-	// all experts in one. stacks is what the layer's tensors of experts begin with.
-	Expert func(f *weights.File, stacks string, c Config, role Role, expert, rows, cols int) (engine.Stored, error)
-
-	// Fused are roles whose rows are one tensor, in this order: the names of each are the same.
-	Fused [][]Role
-
-	// Architecture is the family's name in GGUF files, empty where it has none.
-	Architecture string
-	// GGUFTensors are the names in GGUF files that differ from the other families'.
-	GGUFTensors map[Role]string
-	// AdaptGGUF completes the configuration from a GGUF file's metadata.
-	AdaptGGUF func(r *ggufKeys, c *Config)
-}
-
-var families = map[string]Family{}
-
-// Register adds a family under its model_type. It is called from init.
-func Register(f Family) { families[f.Name] = f }
-
-// Names lists the registered families, sorted.
-func Names() []string {
-	return slices.Sorted(maps.Keys(families))
-}
-
-func findFamily(name string) (Family, error) {
-	f, ok := families[name]
-	if !ok {
-		return f, noFamily(name)
-	}
-	return f, nil
-}
-
 // RawConfig holds the fields of config.json that this package uses, in the older
 // form (rope_theta, rope_scaling) and the newer one (rope_parameters).
 type RawConfig struct {
@@ -145,6 +98,7 @@ type RawConfig struct {
 	AttentionCap      *float64        `json:"attn_logit_softcapping"`
 	LogitCap          *float64        `json:"final_logit_softcapping"`
 	Bidirectional     *bool           `json:"use_bidirectional_attention"`
+	Causal            *bool           `json:"is_causal"`
 	LocalExperts      int             `json:"num_local_experts"`
 	NumExperts        int             `json:"num_experts"` // the same in other families' files, and in Qwen3-MoE's older ones
 	PerToken          int             `json:"num_experts_per_tok"`
@@ -157,6 +111,11 @@ type RawConfig struct {
 	Quantization      *RawQuantized   `json:"quantization_config"`
 	EOS               json.RawMessage `json:"eos_token_id"`
 	RawLinear
+
+	// DefaultRope is the scaling of a family's file that says nothing of it. OnlyLongrope: the family has no other scaling, and
+	// its older files call it su or yarn.
+	DefaultRope  *RawRope `json:"-"`
+	OnlyLongrope bool     `json:"-"`
 }
 
 // ReadConfig reads a Hugging Face directory's config.json. End tokens in
@@ -210,6 +169,8 @@ func parseRaw(path string, config []byte) (RawConfig, Family, error) {
 		ModelType string          `json:"model_type"`
 		Text      json.RawMessage `json:"text_config"`
 		EOS       json.RawMessage `json:"eos_token_id"`
+		Quantized *RawQuantized   `json:"quantization_config"`
+		Tied      *bool           `json:"tie_word_embeddings"`
 	}
 	if err := json.Unmarshal(config, &kind); err != nil {
 		return RawConfig{}, Family{}, jsonError(path, config, err)
@@ -218,10 +179,7 @@ func parseRaw(path string, config []byte) (RawConfig, Family, error) {
 	if err != nil {
 		return RawConfig{}, family, fmt.Errorf("%s: %w", path, err)
 	}
-	var raw RawConfig
-	if family.Defaults != nil {
-		raw = family.Defaults()
-	}
+	raw := family.defaults()
 	if family.Nested {
 		if len(kind.Text) == 0 {
 			return raw, family, fmt.Errorf("%s: model_type %q without text_config", path, kind.ModelType)
@@ -231,6 +189,12 @@ func parseRaw(path string, config []byte) (RawConfig, Family, error) {
 		}
 		if raw.ModelType = kind.ModelType; len(raw.EOS) == 0 {
 			raw.EOS = kind.EOS
+		}
+		if raw.Quantization == nil {
+			raw.Quantization = kind.Quantized
+		}
+		if kind.Tied != nil {
+			raw.Tied = *kind.Tied
 		}
 		return raw, family, nil
 	}
@@ -285,7 +249,7 @@ func endTokens(raw json.RawMessage) ([]int32, error) {
 func (raw RawConfig) config(family Family) (c Config, err error) {
 	c = Config{
 		Family: raw.ModelType, Layers: raw.Layers, Width: raw.Width, FF: raw.FF, Vocab: raw.Vocab,
-		Context: raw.Context, Epsilon: 1e-6, Tied: raw.Tied,
+		Context: raw.Context, Tied: raw.Tied,
 		Heads: engine.Heads{Query: raw.QueryHeads, KV: raw.QueryHeads},
 	}
 	if raw.KVHeads != nil {
@@ -296,11 +260,12 @@ func (raw RawConfig) config(family Family) (c Config, err error) {
 	} else if raw.QueryHeads > 0 {
 		c.Heads.Size = raw.Width / raw.QueryHeads
 	}
-	if raw.Epsilon != nil {
-		c.Epsilon = float32(*raw.Epsilon)
+	if raw.Epsilon == nil {
+		return c, errors.New("rms_norm_eps is null")
 	}
+	c.Epsilon = float32(*raw.Epsilon)
 	key, name := "hidden_act", raw.Activation
-	if family.Defaults != nil && family.Defaults().GateActivation != "" {
+	if family.defaults().GateActivation != "" {
 		key, name = "hidden_activation", raw.GateActivation
 	}
 	if name != "" {
@@ -315,6 +280,9 @@ func (raw RawConfig) config(family Family) (c Config, err error) {
 		return c, err
 	}
 	c.Stored = raw.Quantization.stored()
+	if err := raw.refused(family); err != nil {
+		return c, err
+	}
 	if c.Rope, c.SlidingRope, err = raw.ropes(c.Heads.Size); err != nil {
 		return c, err
 	}

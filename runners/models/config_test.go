@@ -54,7 +54,7 @@ func TestConfigErrors(t *testing.T) {
 		strings.Replace(llama31, `"llama"`, `"mixtral"`, 1) + `"x": 0}`:                           "num_local_experts is 0",
 		strings.Replace(llama31, `"hidden_size": 64`, `"hidden_size": -64`, 1) + `"head_dim": 8}`: "width is -64",
 		strings.Replace(llama31, `"hidden_size": 64`, `"hidden_size": 64`, 1) + `"head_dim": 7}`:  "head size 7 is odd",
-		strings.Replace(llama31, `"llama"`, `"mistral"`, 1) + `"sliding_window": -1}`:             "sliding window of layer 0 is -1",
+		strings.Replace(llama31, `"llama"`, `"mistral"`, 1) + `"sliding_window": -1}`:             "sliding_window is -1: want null or a number above 0",
 	} {
 		if c, err := ParseConfig("config.json", []byte(text), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, %v; want an error with %q", text, c, err, want)

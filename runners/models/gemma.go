@@ -17,7 +17,8 @@ func init() {
 		FeedNorm:          "model.layers.%d.pre_feedforward_layernorm.weight",
 		FeedPostNorm:      "model.layers.%d.post_feedforward_layernorm.weight",
 	}
-	Register(Family{Name: "gemma2", Defaults: gemma2Defaults, Tensors: tensors, Architecture: "gemma2",
+	sliding := []string{"sliding_attention"}
+	Register(Family{Name: "gemma2", Kinds: sliding, Defaults: gemma2Defaults, Tensors: tensors, Architecture: "gemma2",
 		Adapt: func(raw RawConfig, c *Config) error {
 			c.AttentionCap = float32(orZero(raw.AttentionCap))
 			return gemma(raw, c, 2)
@@ -37,7 +38,7 @@ func init() {
 		}
 		return gemma(raw, c, pattern)
 	}
-	Register(Family{Name: "gemma3_text", Defaults: gemma3Defaults, Tensors: tensors, Architecture: "gemma3", Adapt: gemma3,
+	Register(Family{Name: "gemma3_text", Kinds: sliding, TwoRopes: true, Defaults: gemma3Defaults, Tensors: tensors, Architecture: "gemma3", Adapt: gemma3,
 		AdaptGGUF: func(r *ggufKeys, c *Config) {
 			gemmaGGUF(r, c, 6, 62)
 			c.QKNorm = true
@@ -48,7 +49,7 @@ func init() {
 				c.SlidingRope = &Rope{Theta: 10000, Type: "default"}
 			}
 		}})
-	Register(Family{Name: "gemma3", Defaults: gemma3Defaults, Tensors: tensors, Nested: true, Adapt: gemma3})
+	Register(Family{Name: "gemma3", Kinds: sliding, TwoRopes: true, Defaults: gemma3Defaults, Tensors: tensors, Nested: true, Adapt: gemma3})
 }
 
 func orZero(v *float64) float64 {
@@ -60,9 +61,6 @@ func orZero(v *float64) float64 {
 
 // gemma is what the two have in common. Without layer_types, every pattern-th layer has full attention.
 func gemma(raw RawConfig, c *Config, pattern int) error {
-	if raw.Bidirectional != nil && *raw.Bidirectional {
-		return errors.New("use_bidirectional_attention true: an encoder is not supported")
-	}
 	if raw.SlidingWindow == nil || *raw.SlidingWindow < 1 {
 		return errors.New("sliding_window: want a number above 0")
 	}
@@ -73,9 +71,6 @@ func gemma(raw RawConfig, c *Config, pattern int) error {
 		return fmt.Errorf("sliding_window_pattern is %d", pattern)
 	}
 	if err := raw.slide(c, everyButNth(pattern)); err != nil {
-		return err
-	}
-	if err := raw.fullOr("sliding_attention"); err != nil {
 		return err
 	}
 	c.QKVBias, c.OutBias = raw.AttentionBias, raw.AttentionBias
@@ -98,6 +93,11 @@ func gemmaGGUF(r *ggufKeys, c *Config, pattern, largest int) {
 	case c.Layers == largest && c.Heads.Query > 0:
 		c.AttentionScale = float32(1 / math.Sqrt(float64(c.Width)/float64(c.Heads.Query)))
 	}
+	r.slide(c, pattern)
+}
+
+// slide gives layers with a sliding window theirs: those that the file names, or all but every nth.
+func (r *ggufKeys) slide(c *Config, pattern int) {
 	window, key := r.number("attention.sliding_window"), "attention.sliding_window_pattern"
 	if kinds, err := r.meta.Bools(r.prefix + key); err == nil {
 		if len(kinds) != c.Layers {

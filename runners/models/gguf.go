@@ -49,6 +49,9 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if r.err != nil {
 		return c, r.err
 	}
+	if err := r.refuse(c); err != nil {
+		return c, fmt.Errorf("%s: %w", f.Path(), err)
+	}
 	if c.Rope, c.SlidingRope, err = r.ropes(f, c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
@@ -66,16 +69,15 @@ func ggufConfig(f *weights.File) (Config, error) {
 	if err := ggufBiases(f.Names(), c); err != nil {
 		return c, fmt.Errorf("%s: %w", f.Path(), err)
 	}
+	if err := ggufTensors(f.Names(), ggufSource{config: c}); err != nil {
+		return c, fmt.Errorf("%s: %w", f.Path(), err)
+	}
 	table, err := f.Tensor("token_embd.weight")
 	if err != nil {
 		return c, err
 	}
 	c.Vocab = table.Rows()
-	for _, key := range []string{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"} {
-		if id, err := meta.Uint(key); err == nil && !slices.Contains(c.EOS, int32(id)) {
-			c.EOS = append(c.EOS, int32(id))
-		}
-	}
+	c.EOS = ggufEnds(meta)
 	if r.err != nil {
 		return c, r.err
 	}

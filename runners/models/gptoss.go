@@ -1,7 +1,6 @@
 package models
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/snapbench/snapbench/runners/engine"
@@ -18,7 +17,7 @@ func init() {
 		Router: "model.layers.%d.mlp.router.weight", RouterBias: "model.layers.%d.mlp.router.bias",
 	}
 	gguf := map[Role]string{FeedNorm: "blk.%d.post_attention_norm.weight"}
-	Register(Family{Name: "gpt_oss", Tensors: names, Expert: gptOSSExpert, Architecture: "gpt-oss", GGUFTensors: gguf, AdaptGGUF: gptOSSFromGGUF, Adapt: func(raw RawConfig, c *Config) error {
+	Register(Family{Name: "gpt_oss", Defaults: gptOSSDefaults, Kinds: []string{"sliding_attention"}, Tensors: names, Expert: gptOSSExpert, Architecture: "gpt-oss", GGUFTensors: gguf, AdaptGGUF: gptOSSFromGGUF, Adapt: func(raw RawConfig, c *Config) error {
 		if raw.LocalExperts < 1 {
 			return fmt.Errorf("num_local_experts is %d", raw.LocalExperts)
 		}
@@ -41,24 +40,24 @@ func init() {
 // gptOSSActivation is that of the published models.
 var gptOSSActivation = engine.Activation{Kind: engine.ClampedSwiGLU, Alpha: 1.702, Limit: 7}
 
+// gptOSSDefaults is what transformers takes for keys that config.json lacks.
+func gptOSSDefaults() RawConfig {
+	return RawConfig{KVHeads: new(8), HeadSize: new(64), Epsilon: new(1e-5), RopeTheta: new(150000.0), SlidingWindow: new(128),
+		PerToken: 4, AttentionBias: true, DefaultRope: &RawRope{Type: "yarn", Factor: new(32.0), BetaFast: new(32.0),
+			BetaSlow: new(1.0), Truncate: truncate{off: true}, Original: new(4096.0)}}
+}
+
 // gptOSSFromGGUF adds what GGUF files do not say.
-func gptOSSFromGGUF(_ *ggufKeys, c *Config) {
+func gptOSSFromGGUF(r *ggufKeys, c *Config) {
 	c.QKVBias, c.OutBias, c.Sinks, c.RouterBias, c.ExpertsBias = true, true, true, true, true
 	c.Activation = gptOSSActivation
 	c.Rope.Truncate = false
-	for i := range c.Windows {
-		if i%2 == 1 {
-			c.Windows[i] = 0
-		}
-	}
+	r.slide(c, 2)
 }
 
 // slideEveryOther gives the layers that layer_types says, else every even one, the sliding
 // window.
 func slideEveryOther(raw RawConfig, c *Config) error {
-	if raw.SlidingWindow == nil {
-		return errors.New("sliding_window is missing")
-	}
 	return raw.slide(c, func(layer int) bool { return layer%2 == 0 })
 }
 

@@ -19,21 +19,17 @@ func (raw RawConfig) layersOf(kind string, layers int, rule func(layer int) bool
 	return list, nil
 }
 
-// fullOr is an error where layer_types has a layer that is neither of full attention nor of the kind.
-func (raw RawConfig) fullOr(kind string) error {
-	for i, is := range raw.LayerTypes {
-		if is != "full_attention" && is != kind {
-			return fmt.Errorf("layer_types: layer %d is %q: have full_attention, %s", i, is, kind)
-		}
-	}
-	return nil
-}
-
 // slide gives layers with a sliding window theirs, which the file must have: those that layer_types names, or by the rule.
 func (raw RawConfig) slide(c *Config, rule func(layer int) bool) error {
 	sliding, err := raw.layersOf("sliding_attention", c.Layers, rule)
 	for i, is := range sliding {
-		if is {
+		switch {
+		case !is:
+		case raw.SlidingWindow == nil:
+			return fmt.Errorf("layer %d has a sliding window, and sliding_window says of none", i)
+		case *raw.SlidingWindow < 1:
+			return fmt.Errorf("sliding_window is %d: want null or a number above 0", *raw.SlidingWindow)
+		default:
 			c.Windows[i] = *raw.SlidingWindow
 		}
 	}

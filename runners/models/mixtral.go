@@ -10,7 +10,10 @@ func init() {
 		Up:   "model.layers.%d.block_sparse_moe.experts.%d.w3.weight",
 		Down: "model.layers.%d.block_sparse_moe.experts.%d.w2.weight",
 	}
-	Register(Family{Name: "mixtral", Tensors: tensors, Experts: experts, Adapt: func(raw RawConfig, c *Config) error {
+	defaults := func() RawConfig {
+		return RawConfig{KVHeads: new(8), Epsilon: new(1e-5), RopeTheta: new(1e6), PerToken: 2}
+	}
+	Register(Family{Name: "mixtral", Defaults: defaults, Tensors: tensors, Experts: experts, Adapt: func(raw RawConfig, c *Config) error {
 		if raw.LocalExperts < 1 {
 			return fmt.Errorf("num_local_experts is %d", raw.LocalExperts)
 		}

@@ -8,7 +8,9 @@ func init() {
 	const qkv, gateUp = "model.layers.%d.self_attn.qkv_proj.weight", "model.layers.%d.mlp.gate_up_proj.weight"
 	const ggufQKV, ggufGateUp = "blk.%d.attn_qkv.weight", "blk.%d.ffn_up.weight"
 	Register(Family{
-		Name: "phi3", Adapt: slideEverywhere, Fused: [][]Role{{Query, Key, Value}, {Gate, Up}},
+		Name: "phi3", Adapt: slideEverywhere, PartialRope: true, Defaults: func() RawConfig {
+			return RawConfig{Epsilon: new(1e-5), Original: new(4096.0), OnlyLongrope: true}
+		}, Fused: [][]Role{{Query, Key, Value}, {Gate, Up}},
 		Tensors:      map[Role]string{Query: qkv, Key: qkv, Value: qkv, Gate: gateUp, Up: gateUp},
 		Architecture: "phi3",
 		GGUFTensors:  map[Role]string{Query: ggufQKV, Key: ggufQKV, Value: ggufQKV, Gate: ggufGateUp, Up: ggufGateUp},

@@ -36,6 +36,7 @@ type Prefilled struct {
 	Sequences []Sequence // by variant
 	Twins     []Sequence // by variant, if Prompt.Twins is set
 	Host      []bool     // by variant: it chooses, in some layer or step, in plain Go over copies
+	Edited    []bool     // by variant: it changes keys, in some layer
 
 	device engine.Device
 }
@@ -95,7 +96,7 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 			return nil, &compress.ChoiceError{Index: i, Err: err}
 		}
 	}
-	result := &Prefilled{device: d, Sequences: make([]Sequence, len(p.Variants)), Host: make([]bool, len(p.Variants))}
+	result := &Prefilled{device: d, Sequences: make([]Sequence, len(p.Variants)), Host: make([]bool, len(p.Variants)), Edited: make([]bool, len(p.Variants))}
 	for i, v := range p.Variants {
 		result.Sequences[i], result.Host[i] = m.sequence(v, place), v.Reads()
 	}

@@ -10,8 +10,10 @@ import (
 // A file has the language model under text_config, beside a vision model, which is not read; three positions turn a part of
 // each head, which are one and the same for text. The layers for guessing several tokens at once are not read either.
 func init() {
-	Register(Family{Name: "qwen3_5_text", Defaults: qwenLinearDefaults, Adapt: qwenLinear})
-	Register(Family{Name: "qwen3_5", Defaults: qwenLinearDefaults, Nested: true, Adapt: qwenLinear})
+	linear := []string{"linear_attention"}
+	Register(Family{Name: "qwen3_5_text", Defaults: qwenLinearDefaults, Adapt: qwenLinear,
+		Kinds: linear, PartialRope: true})
+	Register(Family{Name: "qwen3_5", Defaults: qwenLinearDefaults, Nested: true, Adapt: qwenLinear, Kinds: linear, PartialRope: true})
 }
 
 // RawLinear are the fields of config.json about layers with linear attention.
@@ -27,7 +29,7 @@ type RawLinear struct {
 
 // qwenLinearDefaults is what config.json may lack.
 func qwenLinearDefaults() RawConfig {
-	return RawConfig{Partial: new(0.25), RawLinear: RawLinear{FullInterval: 4, Kernel: 4, KeySize: 128, ValueSize: 128, KeyHeads: 16, ValueHeads: 32}}
+	return RawConfig{KVHeads: new(4), HeadSize: new(256), Partial: new(0.25), RawLinear: RawLinear{FullInterval: 4, Kernel: 4, KeySize: 128, ValueSize: 128, KeyHeads: 16, ValueHeads: 32}}
 }
 
 func qwenLinear(raw RawConfig, c *Config) error {
@@ -37,13 +39,13 @@ func qwenLinear(raw RawConfig, c *Config) error {
 	if raw.OutputGate != nil && !*raw.OutputGate {
 		return errors.New("attn_output_gate false is not supported")
 	}
+	if raw.Activation != "" && raw.Activation != "silu" { // linear attention has it too
+		return fmt.Errorf("hidden_act %q: the family has silu", raw.Activation)
+	}
 	if raw.FullInterval < 1 {
 		return fmt.Errorf("full_attention_interval is %d", raw.FullInterval)
 	}
 	linear, err := raw.layersOf("linear_attention", c.Layers, everyButNth(raw.FullInterval))
-	if err == nil {
-		err = raw.fullOr("linear_attention")
-	}
 	if err != nil {
 		return err
 	}

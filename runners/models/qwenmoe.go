@@ -10,9 +10,11 @@ import (
 // Qwen3-MoE (arXiv 2505.09388): Qwen3 with a mixture of feed-forward layers, in which a
 // token's shares are the softmax over all experts, divided by the chosen ones' sum if
 // config.json says so (norm_topk_prob), as all published files do. Layer l is dense if
-// mlp_only_layers names it or decoder_sparse_step does not divide l+1.
+// mlp_only_layers names it or decoder_sparse_step does not divide l+1. A sliding window counts in every layer.
 func init() {
-	Register(Family{Name: "qwen3_moe", Architecture: "qwen3moe", Adapt: func(raw RawConfig, c *Config) error {
+	Register(Family{Name: "qwen3_moe", Architecture: "qwen3moe", Defaults: func() RawConfig {
+		return RawConfig{KVHeads: new(4), SlidingWindow: new(4096), PerToken: 8, ExpertFF: 768}
+	}, Adapt: func(raw RawConfig, c *Config) error {
 		c.QKNorm, c.QKVBias, c.OutBias = true, raw.AttentionBias, raw.AttentionBias
 		c.Experts, c.PerToken, c.ExpertFF = raw.LocalExperts, raw.PerToken, raw.ExpertFF
 		if c.Experts == 0 {
@@ -29,7 +31,10 @@ func init() {
 		if err := denseLayers(raw, c); err != nil {
 			return err
 		}
-		return slideSomeLayers(raw, c)
+		if raw.slides() {
+			return slideEverywhere(raw, c)
+		}
+		return nil
 	}, AdaptGGUF: func(_ *ggufKeys, c *Config) { c.QKNorm = true }})
 }
 

@@ -7,8 +7,8 @@ import (
 )
 
 // slidingHalf is a configuration whose layer 1 has a sliding window.
-const slidingHalf = `{"model_type": "qwen2", "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 8, "num_key_value_heads": 2,
- "intermediate_size": 160, "vocab_size": 512, "max_position_embeddings": 4096, "use_sliding_window": true, "sliding_window": 64, "max_window_layers": 1, `
+const slidingHalf = `{"model_type": "gemma3_text", "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 8,
+ "intermediate_size": 160, "vocab_size": 512, "max_position_embeddings": 4096, "sliding_window": 64, "layer_types": ["full_attention", "sliding_attention"], `
 
 // TestSpellingsOfTwoRotations: full and sliding layers' rotations in the older and the
 // newer form mean the same.
@@ -28,8 +28,8 @@ func TestSpellingsOfTwoRotations(t *testing.T) {
 		}
 	}
 	c, err := ParseConfig("config.json", []byte(slidingHalf+`"rope_theta": 7000}`), nil)
-	if err != nil || c.RopeOf(0).Theta != 7000 || c.RopeOf(1).Theta != 7000 {
-		t.Errorf("one base: %+v and %+v (%v)", c.RopeOf(0), c.RopeOf(1), err)
+	if err != nil || c.RopeOf(0).Theta != 7000 || c.RopeOf(1).Theta != 10000 {
+		t.Errorf("one base, the other transformers' default: %+v and %+v (%v)", c.RopeOf(0), c.RopeOf(1), err)
 	}
 	for text, want := range map[string]string{
 		`"rope_local_base_freq": 0}`:                                                                                    "rope_local_base_freq: rope_theta is 0",
@@ -46,13 +46,10 @@ func TestSpellingsOfTwoRotations(t *testing.T) {
 // TestEachLayerHasItsRotation: a sliding layer turns by its own rotation, and a full layer
 // by the model's. A window that is never reached leaves the rotation as the only difference.
 func TestEachLayerHasItsRotation(t *testing.T) {
-	logits := func(theta float64, change map[string]any) []float32 {
+	logits := func(full, sliding float64, kind string) []float32 {
 		t.Helper()
-		config := map[string]any{"rope_theta": theta, "sliding_window": 100}
-		for k, v := range change {
-			config[k] = v
-		}
-		m, err := tinyFamily(t, "mistral", config)
+		m, err := tinyFamily(t, "gemma3_text", map[string]any{"rope_theta": full, "rope_local_base_freq": sliding, "sliding_window": 100,
+			"layer_types": []string{kind, kind}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,14 +59,15 @@ func TestEachLayerHasItsRotation(t *testing.T) {
 		}
 		return p.Logits
 	}
-	plain := logits(300, nil)
-	if err := nearTo(plain, logits(10000, nil)); err == nil {
+	const full, sliding = "full_attention", "sliding_attention"
+	plain := logits(300, 300, full)
+	if err := nearTo(plain, logits(10000, 10000, full)); err == nil {
 		t.Error("the base makes no difference: the test shows nothing")
 	}
-	if got := logits(10000, map[string]any{"rope_local_base_freq": 300}); !reflect.DeepEqual(got, plain) {
+	if got := logits(10000, 300, sliding); !reflect.DeepEqual(got, plain) {
 		t.Errorf("sliding layers with a base of their own: %v", nearTo(plain, got))
 	}
-	if got := logits(300, map[string]any{"rope_local_base_freq": 10000, "sliding_window": nil}); !reflect.DeepEqual(got, plain) {
+	if got := logits(300, 10000, full); !reflect.DeepEqual(got, plain) {
 		t.Errorf("full layers beside a sliding layers' base: %v", nearTo(plain, got))
 	}
 }

@@ -1,8 +1,11 @@
 package models
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 )
 
 // RawRope is the rotation's part of config.json, in either form. The newer one may have
@@ -17,7 +20,7 @@ type RawRope struct {
 	Original        *float64  `json:"original_max_position_embeddings"`
 	BetaFast        *float64  `json:"beta_fast"`
 	BetaSlow        *float64  `json:"beta_slow"`
-	Truncate        *bool     `json:"truncate"`
+	Truncate        truncate  `json:"truncate"`
 	AttentionFactor *float64  `json:"attention_factor"`
 	MScale          float64   `json:"mscale"`
 	MScaleAll       float64   `json:"mscale_all_dim"`
@@ -29,21 +32,37 @@ type RawRope struct {
 	Sliding *RawRope `json:"sliding_attention"`
 }
 
+// truncate is a flag that is set where it is missing, and not where it is null, as transformers has it.
+type truncate struct{ off bool }
+
+func (t *truncate) UnmarshalJSON(data []byte) error {
+	var on *bool
+	err := json.Unmarshal(data, &on)
+	t.off = on == nil || !*on
+	return err
+}
+
+// empty says that nothing is set: such a part of config.json counts as missing.
+func (s *RawRope) empty() bool { return reflect.ValueOf(*s).IsZero() }
+
 // ropes returns the rotation of all layers' heads of d numbers and, where it differs, that of
 // the layers with a sliding window: in the older form rope_local_base_freq, which is never
 // scaled, in the newer one the part of rope_parameters for these layers.
 func (raw RawConfig) ropes(d int) (all Rope, sliding *Rope, err error) {
-	s := raw.RopeParameters
+	s := raw.RopeScaling // where both are there it counts
+	if s == nil || s.empty() {
+		s = raw.RopeParameters
+	}
 	if s == nil {
-		s = raw.RopeScaling
+		s = raw.DefaultRope
 	}
 	if s == nil {
 		s = &RawRope{}
 	}
-	theta := 10000.0
-	if raw.RopeTheta != nil {
-		theta = *raw.RopeTheta
+	if raw.RopeTheta == nil {
+		return all, nil, errors.New("rope_theta is null")
 	}
+	theta := *raw.RopeTheta
 	if s.Full != nil || s.Sliding != nil {
 		if s.Full == nil || s.Sliding == nil {
 			return all, nil, errors.New("rope_parameters by kind of layer: want both full_attention and sliding_attention")
@@ -75,9 +94,16 @@ func (raw RawConfig) rope(s RawRope, theta float64, d int) (Rope, error) {
 		return 0
 	}
 	context := float64(raw.Context)
+	original := or(raw.Original, s.Original, &context) // the one at the top prevails
 	r := Rope{Theta: or(s.Theta, &theta), Type: s.Type, Low: s.LowFactor, High: s.HighFactor}
 	if r.Type == "" {
 		r.Type = s.OlderType
+	}
+	if raw.OnlyLongrope && r.Type == "yarn" {
+		r.Type = "longrope"
+	}
+	if raw.OnlyLongrope && !slices.Contains([]string{"", "default", "longrope", "su"}, r.Type) {
+		return r, fmt.Errorf("rope scaling %q: the family has default, longrope", r.Type)
 	}
 	if part := or(s.Partial, raw.Partial); part != 0 && part != 1 {
 		if !(part > 0 && part < 1) {
@@ -98,18 +124,18 @@ func (raw RawConfig) rope(s RawRope, theta float64, d int) (Rope, error) {
 	case "linear":
 		r.Factor, r.Amplitude = or(s.Factor), 0
 	case "llama3":
-		r.Factor, r.Original, r.Amplitude = or(s.Factor), or(s.Original), 0
+		r.Factor, r.Original, r.Amplitude = or(s.Factor), original, 0
 	case "yarn":
 		fast, slow := 32.0, 1.0
-		r.Original = or(s.Original, raw.Original, &context)
+		r.Original = original
 		inferred := context / r.Original
 		r.Factor = or(s.Factor, &inferred)
 		r.BetaFast, r.BetaSlow = or(s.BetaFast, &fast), or(s.BetaSlow, &slow)
-		r.Truncate = s.Truncate == nil || *s.Truncate
+		r.Truncate = !s.Truncate.off
 		r.MScale, r.MScaleAll = s.MScale, s.MScaleAll
 	case "longrope", "su": // Phi-3's first files say su
 		r.Type = "longrope"
-		r.Original = or(s.Original, raw.Original, &context)
+		r.Original = original
 		inferred := context / r.Original
 		r.Factor = or(s.Factor, &inferred)
 		r.Short, r.Long = s.Short, s.Long

@@ -10,6 +10,14 @@ import (
 const qwen3Like = `{"model_type": "qwen3", "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,
  "intermediate_size": 160, "vocab_size": 512, "max_position_embeddings": 40960, `
 
+// scalingLike is qwen3Like, or, where a text turns a part of each head, the same of a family that does.
+func scalingLike(text string) []byte {
+	if strings.Contains(text, "partial_rotary_factor") {
+		return []byte(strings.Replace(qwen3Like, "qwen3", "phi3", 1) + text)
+	}
+	return []byte(qwen3Like + text)
+}
+
 // TestSpellingsOfScaling: one rotation in every form that files have it in.
 func TestSpellingsOfScaling(t *testing.T) {
 	yarn := Rope{Theta: 1e6, Type: "yarn", Factor: 4, Original: 32768, BetaFast: 32, BetaSlow: 1, Truncate: true}
@@ -47,7 +55,7 @@ func TestSpellingsOfScaling(t *testing.T) {
 			"rope_scaling": {"type": "longrope", "factor": 3, "attention_factor": 1.25, "short_factor": [1, 1.5, 2, 4], "long_factor": [2, 3, 4, 5]}}`}},
 	} {
 		for _, text := range c.texts {
-			config, err := ParseConfig("config.json", []byte(qwen3Like+text), nil)
+			config, err := ParseConfig("config.json", scalingLike(text), nil)
 			if err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
@@ -77,7 +85,7 @@ func TestScalingErrors(t *testing.T) {
 		`"partial_rotary_factor": 0.001}`:                                                                                         "leaves no pair to turn",
 		`"partial_rotary_factor": 0.1}`:                                                                                           "turns 3 channels of heads of 32",
 	} {
-		if c, err := ParseConfig("config.json", []byte(qwen3Like+text), nil); err == nil || !strings.Contains(err.Error(), want) {
+		if c, err := ParseConfig("config.json", scalingLike(text), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, %v; want an error with %q", text, c.Rope, err, want)
 		}
 	}

@@ -22,8 +22,23 @@ func (r *ggufKeys) ropes(f *weights.File, c Config) (all Rope, sliding *Rope, er
 			}
 		}
 	}
-	if kind, err := r.meta.String(r.prefix + "rope.scaling.type"); err == nil && kind != "none" {
-		all.Type = kind
+	optional := func(key string, otherwise float64) float64 {
+		if !r.meta.Has(r.prefix + key) {
+			return otherwise
+		}
+		return r.float(key, 0)
+	}
+	factor := optional("rope.scaling.factor", optional("rope.scale_linear", 0)) // the latter is the older name
+	if key := r.prefix + "rope.scaling.type"; r.meta.Has(key) {
+		kind, err := r.meta.String(key)
+		if err != nil {
+			return all, nil, err
+		}
+		if kind != "none" {
+			all.Type = kind
+		}
+	} else if factor != 0 && factor != 1 {
+		all.Type = "linear" // as llama.cpp takes a factor without a type
 	}
 	list := func(name string) []float32 {
 		if !f.Has(name) || err != nil {
@@ -47,12 +62,6 @@ func (r *ggufKeys) ropes(f *weights.File, c Config) (all Rope, sliding *Rope, er
 	if all.Short != nil || all.Long != nil {
 		all.Type = "longrope" // converters of Phi-3 do not say so
 	}
-	optional := func(key string, otherwise float64) float64 {
-		if !r.meta.Has(r.prefix + key) {
-			return otherwise
-		}
-		return r.float(key, 0)
-	}
 	for _, key := range []string{"rope.scaling.yarn_ext_factor", "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_log_multiplier", "rope.scaling.alpha"} {
 		if r.meta.Has(r.prefix + key) {
 			return all, nil, fmt.Errorf("%s%s is not supported", r.prefix, key)
@@ -68,9 +77,12 @@ func (r *ggufKeys) ropes(f *weights.File, c Config) (all Rope, sliding *Rope, er
 		}
 	}
 	attention := optional("rope.scaling.attn_factor", 0)
+	if all.Type != "yarn" && all.Type != "longrope" && attention != 0 && attention != 1 {
+		return all, nil, fmt.Errorf("%srope.scaling.attn_factor is %v: it is not supported for the scaling %s", r.prefix, attention, all.Type)
+	}
 	switch all.Type {
 	case "linear":
-		all.Factor = optional("rope.scaling.factor", 0)
+		all.Factor = factor
 	case "yarn":
 		all.Original, all.Factor = original, optional("rope.scaling.factor", context/original)
 		all.BetaFast, all.BetaSlow = optional("rope.scaling.yarn_beta_fast", 32), optional("rope.scaling.yarn_beta_slow", 1)

@@ -13,7 +13,7 @@ func TestRopeSetting(t *testing.T) {
 		{"yarn:4,original=32768", `"rope_theta": 1000000}`,
 			`"rope_theta": 1000000, "rope_scaling": {"type": "yarn", "factor": 4, "original_max_position_embeddings": 32768}}`, "yarn:4,original=32768"},
 		{"yarn:4", `"rope_theta": 1000000}`, `"rope_theta": 1000000, "rope_scaling": {"type": "yarn", "factor": 4}}`, "yarn:4,original=40960"},
-		{"yarn:1.50", `"partial_rotary_factor": 0.5}`, `"partial_rotary_factor": 0.5, "rope_scaling": {"type": "yarn", "factor": 1.5}}`, "yarn:1.5,original=40960"},
+		{"yarn:1.50", `"model_type": "qwen3_5_text", "full_attention_interval": 1}`, `"model_type": "qwen3_5_text", "full_attention_interval": 1, "rope_scaling": {"type": "yarn", "factor": 1.5}}`, "yarn:1.5,original=40960"},
 		{"linear:2", `"rope_theta": 1000000}`,
 			`"rope_theta": 1000000, "max_position_embeddings": 81920, "rope_scaling": {"type": "linear", "factor": 2}}`, "linear:2"},
 		{"yarn:8", own, strings.NewReplacer(`"factor": 2`, `"factor": 8`, `, "attention_factor": 3`, ``).Replace(own), "yarn:8,original=20480"},
@@ -108,7 +108,7 @@ func TestRotationInWords(t *testing.T) {
 	for text, want := range map[string]string{
 		qwen3Like + `"rope_theta": 1000000}`: "theta 1e+06, scaling default",
 		qwen3Like + `"rope_theta": 1000000, "rope_scaling": {"type": "yarn", "factor": 4, "original_max_position_embeddings": 32768}}`: "theta 1e+06, scaling yarn, factor 4, original context 32768, amplitude 1.1386",
-		qwen3Like + `"original_max_position_embeddings": 4096, "partial_rotary_factor": 0.125, "rope_scaling": {"type": "longrope", "short_factor": [1, 1], "long_factor": [1, 2]}}`: "theta 10000, scaling longrope, original context 4096, " +
+		strings.Replace(qwen3Like, "qwen3", "phi3", 1) + `"original_max_position_embeddings": 4096, "partial_rotary_factor": 0.125, "rope_scaling": {"type": "longrope", "short_factor": [1, 1], "long_factor": [1, 2]}}`: "theta 10000, scaling longrope, original context 4096, " +
 			"amplitude 1.1300, other frequencies for prompts above 4096 tokens and for tokens decoded from there on, 4 of 32 channels", // √(1 + ln 10/ln 4096)
 		slidingHalf + `"rope_theta": 7000, "rope_local_base_freq": 300}`: "theta 7000, scaling default; layers with a sliding window: theta 300, scaling default",
 	} {

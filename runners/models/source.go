@@ -1,6 +1,7 @@
 package models
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -235,6 +236,33 @@ type Files struct {
 	close func() error
 }
 
+// ownOutput unties a model whose files have an output product that differs from the embeddings, whatever its configuration
+// says, as transformers does: it was trained or merged by itself.
+func (f *Files) ownOutput(file *weights.File) error {
+	c, s := &f.Config, newHubSource(file, f.Config)
+	if !c.Tied || !s.Has(Output, -1) {
+		return nil
+	}
+	var tables [2]engine.Stored
+	for i, role := range []Role{Embedding, Output} {
+		var err error
+		if tables[i], err = s.Tensor(role, -1, -1, c.Vocab, c.Width); err != nil {
+			return err
+		}
+	}
+	if tables[0].Storage() != tables[1].Storage() {
+		c.Tied = false
+		return nil
+	}
+	for i := range c.Vocab {
+		if !bytes.Equal(tables[0].RawRow(i), tables[1].RawRow(i)) {
+			c.Tied = false
+			return nil
+		}
+	}
+	return nil
+}
+
 // Close unmaps the files.
 func (f *Files) Close() error {
 	if f.close == nil {
@@ -262,7 +290,9 @@ func Open(path string) (*Files, error) {
 			files.Source = ggufSource{file, files.Config, architecture == "llama"}
 		}
 	} else {
-		files.Config, err = ReadConfig(path)
+		if files.Config, err = ReadConfig(path); err == nil {
+			err = files.ownOutput(file)
+		}
 		files.Source = newHubSource(file, files.Config)
 	}
 	if err == nil && files.Source.Has(AttentionNorm, files.Config.Layers) {

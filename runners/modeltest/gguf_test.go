@@ -28,7 +28,7 @@ type ggufTensor struct {
 }
 
 // writeGGUF writes a GGUF file of version 3 (ggml's docs/gguf.md). Values are string, uint32,
-// float32 or []bool.
+// float32, bool, []string, []int32 or []bool.
 func writeGGUF(t *testing.T, path string, keys map[string]any, tensors map[string]ggufTensor) {
 	t.Helper()
 	var b, data bytes.Buffer
@@ -49,6 +49,21 @@ func writeGGUF(t *testing.T, path string, keys map[string]any, tensors map[strin
 			put(v)
 		case float32:
 			put(uint32(6))
+			put(v)
+		case bool:
+			put(uint32(7))
+			put(v)
+		case []string:
+			put(uint32(9))
+			put(uint32(8))
+			put(uint64(len(v)))
+			for _, s := range v {
+				text(s)
+			}
+		case []int32:
+			put(uint32(9))
+			put(uint32(5))
+			put(uint64(len(v)))
 			put(v)
 		case []bool:
 			put(uint32(9))

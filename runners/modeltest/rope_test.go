@@ -37,6 +37,10 @@ func ropeGGUF(t *testing.T, from, architecture string, keys map[string]any) stri
 			tensors[name] = floatTensor([]int{len(list)}, list)
 			continue
 		}
+		if strings.HasPrefix(name, "tokenizer.") {
+			named[name] = v
+			continue
+		}
 		named[architecture+"."+name] = v
 	}
 	path := filepath.Join(t.TempDir(), architecture+".gguf")

@@ -3,13 +3,13 @@ package observe
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/snapbench/snapbench/plots"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
 )
@@ -69,9 +69,11 @@ func Show(ctx context.Context, w io.Writer, o local.Options, to Output, say func
 		return err
 	}
 	if to.Folder != "" { // before minutes are counted that could not be written down
-		if err := os.MkdirAll(to.Folder, 0o755); err != nil {
-			return fmt.Errorf("--out %s: %w", to.Folder, err)
+		leave, err := results.MakeFolder(to.Folder)
+		if err != nil {
+			return err
 		}
+		defer leave()
 	}
 	opened, err := local.Open(ctx, o, say)
 	if err != nil {
@@ -104,7 +106,7 @@ func Save(dir string, r Shown) (pictures []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "observe.json"), append(data, '\n'), 0o644); err != nil {
+	if err := results.WriteBytes(filepath.Join(dir, "observe.json"), append(data, '\n')); err != nil {
 		return nil, err
 	}
 	return plots.Write(dir, r.Figures())

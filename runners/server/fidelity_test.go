@@ -2,12 +2,15 @@ package server
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/snapbench/snapbench/runners"
@@ -152,6 +155,20 @@ func TestLowerKLIsALowerBound(t *testing.T) {
 	}
 }
 
+// fullDisk is a file that has room for half of what is written.
+type fullDisk struct {
+	trailFile
+	full bool
+}
+
+func (f *fullDisk) Write(p []byte) (int, error) {
+	if !f.full {
+		return f.trailFile.Write(p)
+	}
+	n, err := f.trailFile.Write(p[:len(p)/2])
+	return n, cmp.Or(err, error(syscall.ENOSPC))
+}
+
 // A line that a crash tore is cut off; one that is damaged is named.
 func TestTrailsAreReadAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trail.jsonl")
@@ -201,6 +218,27 @@ func TestTrailsAreReadAgain(t *testing.T) {
 	if again, _ := os.ReadFile(path); !bytes.HasSuffix(again, []byte("}\n")) || bytes.Count(again, []byte("\n")) != 2 {
 		t.Errorf("after a shorter line:\n%s", again)
 	}
+	// A line that did not fit the disk is not one that the next is written behind.
+	if trail, err = OpenTrail(path); err != nil {
+		t.Fatal(err)
+	}
+	room := &fullDisk{trailFile: trail.file, full: true}
+	trail.file = room
+	if err := trail.put([]int32{5}, steps); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("on a full disk: %v", err)
+	}
+	room.full = false
+	if err := trail.put([]int32{6}, steps); err != nil {
+		t.Fatal(err)
+	}
+	trail.Close()
+	if trail, err = OpenTrail(path); err != nil {
+		t.Fatal(err)
+	}
+	if trail.at([]int32{5}) != nil || len(trail.at([]int32{6})) != 1 {
+		t.Error("what was written after a full disk is lost, or what was not is there")
+	}
+	trail.Close()
 	damaged := bytes.Replace(whole, []byte(`"logprob":-0.5`), []byte(`"logprob":2.5`), 1)
 	if err := os.WriteFile(path, append(damaged, "x\n"...), 0o600); err != nil {
 		t.Fatal(err)

@@ -19,8 +19,17 @@ import (
 // one for each prompt; a line that a crash tore is cut off when it is opened again.
 type Trail struct {
 	mu    sync.Mutex
-	file  *os.File
+	file  trailFile
+	end   int64 // of the whole lines
 	steps map[string][]Step
+}
+
+// trailFile is what a trail needs of an *os.File.
+type trailFile interface {
+	io.ReadWriteSeeker
+	io.Closer
+	Truncate(size int64) error
+	Sync() error
 }
 
 // stretch is a line of the file.
@@ -48,7 +57,6 @@ func OpenTrail(path string) (*Trail, error) {
 
 func (t *Trail) read(path string) error {
 	lines := bufio.NewReader(io.LimitReader(t.file, mostTrail))
-	var end int64
 	for n := 1; ; n++ {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
@@ -72,12 +80,17 @@ func (t *Trail) read(path string) error {
 			}
 		}
 		t.steps[s.Prompt] = s.Steps
-		end += int64(len(line))
+		t.end += int64(len(line))
 	}
-	if err := t.file.Truncate(end); err != nil {
+	return t.cut()
+}
+
+// cut cuts off what follows the whole lines.
+func (t *Trail) cut() error {
+	if err := t.file.Truncate(t.end); err != nil {
 		return err
 	}
-	_, err := t.file.Seek(end, io.SeekStart)
+	_, err := t.file.Seek(t.end, io.SeekStart)
 	return err
 }
 
@@ -96,9 +109,11 @@ func (t *Trail) put(prompt []int32, steps []Step) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, err := t.file.Write(append(line, '\n')); err != nil {
-		return err
+	n, err := t.file.Write(append(line, '\n'))
+	if err != nil { // another server's answer may be written behind it
+		return errors.Join(err, t.cut())
 	}
+	t.end += int64(n)
 	t.steps[key] = steps
 	return t.file.Sync()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/plots"
+	"github.com/snapbench/snapbench/results"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/local"
 )
@@ -68,7 +69,7 @@ func Read(dir string) (*Report, error) {
 }
 
 // SaveRows writes speed.json alone. It is called after every cell, so that what was
-// measured outlasts whatever ends the run.
+// measured outlasts whatever ends the run, also while it is written.
 func (s *Report) SaveRows(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -77,7 +78,7 @@ func (s *Report) SaveRows(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, reportFile), append(data, '\n'), 0o644)
+	return results.WriteBytes(filepath.Join(dir, reportFile), append(data, '\n'))
 }
 
 // Save writes speed.json, bench.txt and the pictures, whose names it returns.
@@ -89,7 +90,7 @@ func (s *Report) Save(dir string) (pictures []string, err error) {
 	if err := s.Benchmark(&bench); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "bench.txt"), bench.Bytes(), 0o644); err != nil {
+	if err := results.WriteBytes(filepath.Join(dir, "bench.txt"), bench.Bytes()); err != nil {
 		return nil, err
 	}
 	return plots.Write(dir, s.figures())

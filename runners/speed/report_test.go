@@ -146,3 +146,35 @@ func TestParseBytes(t *testing.T) {
 		}
 	}
 }
+
+// What was measured is never half on the disk: a file that is written anew takes the old one's
+// place when it is whole, so another name of the old one keeps its text.
+func TestSavedFilesAreReplacedWhole(t *testing.T) {
+	dir := t.TempDir()
+	s := madeUp()
+	if _, err := s.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	old := map[string][]byte{}
+	for _, f := range files {
+		if old[f], err = os.ReadFile(f); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Link(f, f+".old"); err != nil {
+			t.Skipf("no links here: %v", err)
+		}
+	}
+	s.Rows = s.Rows[:len(s.Rows)/2]
+	if _, err := s.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	for f, want := range old {
+		if got, err := os.ReadFile(f + ".old"); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s was written over: %d bytes, %v; %d were there", filepath.Base(f), len(got), err, len(want))
+		}
+	}
+}

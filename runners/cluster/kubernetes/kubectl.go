@@ -14,10 +14,7 @@ import (
 )
 
 // kubectl is the program, with the flags that say which cluster and namespace are meant.
-type kubectl struct {
-	flags []string
-	apart bool // a Ctrl-C in the terminal is for this program alone
-}
+type kubectl struct{ flags []string }
 
 // patience is how long one answer of the API may take.
 const patience = time.Minute
@@ -46,9 +43,7 @@ func (k kubectl) stream(ctx context.Context, stdin string, stdout io.Writer, arg
 	}
 	cmd := exec.CommandContext(ctx, "kubectl", append(append([]string{}, k.flags...), args...)...)
 	cmd.WaitDelay = time.Second
-	if k.apart {
-		process.OwnGroup(cmd)
-	}
+	process.OwnGroup(cmd) // a Ctrl-C in the terminal is for us, who decide what it ends
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}

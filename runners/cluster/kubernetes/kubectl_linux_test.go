@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A Ctrl-C in the terminal does not reach the kubectl that creates a Job, whose answer is waited for.
-func TestCreateIsApart(t *testing.T) {
+// A Ctrl-C in the terminal does not reach kubectl: what it creates would not be known.
+func TestKubectlIsApart(t *testing.T) {
 	fakeKubectl(t, `cat >/dev/null; set -- $(cat /proc/$$/stat); echo "team/$5"`)
 	id, err := engine{}.Submit(t.Context(), large())
 	if err != nil || id == fmt.Sprint("team/", syscall.Getpgrp()) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/snapbench/snapbench/runners/server/process"
 )
 
 // venvVariable names a Python environment with ray[default]: make ray makes one.
@@ -43,9 +44,9 @@ func startCluster(t *testing.T, workers int) (*realCluster, []*realNode) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	gcs, jobs := freePort(t), freePort(t)
-	c := &realCluster{venv: venv, dir: dir, gcs: fmt.Sprintf("127.0.0.1:%d", gcs), address: fmt.Sprintf("http://127.0.0.1:%d", jobs)}
-	c.start(t, "head", "", "--head", "--port", fmt.Sprint(gcs), "--num-cpus", "0", "--ray-client-server-port", fmt.Sprint(freePort(t)),
-		"--include-dashboard", "true", "--dashboard-host", "127.0.0.1", "--dashboard-port", fmt.Sprint(jobs))
+	c := &realCluster{venv: venv, dir: dir, gcs: "127.0.0.1:" + gcs, address: "http://127.0.0.1:" + jobs}
+	c.start(t, "head", "", "--head", "--port", gcs, "--num-cpus", "0", "--ray-client-server-port", freePort(t),
+		"--include-dashboard", "true", "--dashboard-host", "127.0.0.1", "--dashboard-port", jobs)
 	c.wait(t, "head", func() bool {
 		response, err := http.Get(c.address + "/api/version")
 		if err != nil {
@@ -62,14 +63,13 @@ func startCluster(t *testing.T, workers int) (*realCluster, []*realNode) {
 	return c, nodes
 }
 
-func freePort(t *testing.T) int {
+func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := process.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // realNode is a node of a cluster, as a process that is the first of its namespace.

@@ -10,15 +10,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/snapbench/snapbench/runners/server/process"
 )
 
 // command runs one of Slurm's commands and returns what it prints.
 func command(ctx context.Context, stdin, name string, args ...string) (string, error) {
-	return run(ctx, stdin, nil, name, args...)
-}
-
-// run is command for one that something is done to before it starts; nil: nothing.
-func run(ctx context.Context, stdin string, prepare func(*exec.Cmd), name string, args ...string) (string, error) {
 	if err := installed(name); err != nil {
 		return "", err
 	}
@@ -30,9 +27,7 @@ func run(ctx context.Context, stdin string, prepare func(*exec.Cmd), name string
 	c.Stdin = strings.NewReader(stdin)
 	var out, said bytes.Buffer
 	c.Stdout, c.Stderr = &out, &said
-	if prepare != nil {
-		prepare(c)
-	}
+	process.OwnGroup(c) // a Ctrl-C in the terminal is for us, who decide what it ends
 	err := c.Run()
 	if err == nil {
 		return out.String(), nil

@@ -53,7 +53,7 @@ func otherFolder(t *testing.T, s *suite) {
 }
 
 func noFreeNode(t *testing.T, s *suite) {
-	id := strings.TrimSpace(s.Command(t, "sbatch", "--parsable", "--partition=busy", "--exclusive", "--output=/dev/null", "--wrap=sleep 100"))
+	id := strings.TrimSpace(s.Command(t, "sbatch", "--parsable", "--partition=busy", "--exclusive", "--output=/dev/null", "--wrap=sleep infinity"))
 	defer s.Command(t, "scancel", id)
 	j := s.job(t, "busy", 1, s.few)
 	j.until("the node is busy", func() bool {

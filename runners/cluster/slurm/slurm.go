@@ -14,7 +14,6 @@ import (
 
 	"github.com/snapbench/snapbench/inputs"
 	"github.com/snapbench/snapbench/runners/cluster"
-	"github.com/snapbench/snapbench/runners/server/process"
 )
 
 func init() {
@@ -45,7 +44,7 @@ func (e engine) Submit(ctx context.Context, w cluster.Work) (string, error) {
 	if err := os.MkdirAll(filepath.Join(w.Out, logFolder), 0o755); err != nil {
 		return "", fmt.Errorf("the folder of the jobs' logs, which Slurm does not make: %w", err)
 	}
-	said, err := run(ctx, script, process.OwnGroup, "sbatch", "--parsable")
+	said, err := command(ctx, script, "sbatch", "--parsable")
 	// On a federation of clusters the name of the one that took the job follows.
 	id, _, _ := strings.Cut(strings.TrimSpace(said), ";")
 	switch {

@@ -75,7 +75,7 @@ func TestSubmitEnded(t *testing.T) {
 	}
 }
 
-// A Ctrl-C in the terminal does not reach sbatch, whose answer is waited for.
+// A Ctrl-C in the terminal does not reach Slurm's commands: what sbatch submits would not be known.
 func TestSbatchIsApart(t *testing.T) {
 	fakeSbatch(t, `cat >/dev/null; set -- $(cat /proc/$$/stat); echo $5`)
 	id, err := engine{}.Submit(t.Context(), fakeWork(t))

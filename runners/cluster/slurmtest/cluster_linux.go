@@ -4,15 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/snapbench/snapbench/runners/server/process"
 )
 
 // Partition is some nodes of a cluster, under a name by which jobs ask for them. A node
@@ -248,13 +250,16 @@ func until(t testing.TB, what string, done func() bool) {
 	t.Fatalf("within %v it was not so that %s", patience, what)
 }
 
-// freePorts returns ports that nobody listens on now.
+// freePorts returns different ports that nobody listens on now.
 func freePorts(t testing.TB, n int) (list []int) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for len(list) < n {
+		text, err := process.FreePort()
 		must(t, err)
-		defer l.Close()
-		list = append(list, l.Addr().(*net.TCPAddr).Port)
+		port, err := strconv.Atoi(text)
+		must(t, err)
+		if !slices.Contains(list, port) {
+			list = append(list, port)
+		}
 	}
 	return list
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -26,12 +27,24 @@ func program(got *[]string) *cobra.Command {
 		if err := NoEmptyLists(cmd); err != nil {
 			return runners.Mistake(err)
 		}
+		switch name, _ := cmd.Flags().GetString("name"); name {
+		case "nobody":
+			return runners.Mistake(errors.New(`nobody is called "nobody"`))
+		case "commands_tset.go":
+			_, err := os.Open(name)
+			return err
+		}
 		*got = append(Given(cmd, "quiet"), args...)
 		return nil
 	}}
 	s := ask.Flags()
 	s.Bool("quiet", false, "")
 	s.Int("number", 3, "a number")
+	s.Duration("wait", 0, "")
+	s.Float64("share", 0, "")
+	s.Uint("seed", 0, "")
+	s.String("name", "", "")
+	s.String("markdown", "", "")
 	s.StringSlice("list", []string{"a"}, "a list (default all)")
 	s.StringArray("each", nil, "")
 	s.Var(&Size{Took: func(n int64) {
@@ -60,7 +73,17 @@ func TestExitStatuses(t *testing.T) {
 		{"things ask one two", Misused, "accepts at most 1 arg"},
 		{"things ask --numbr 3", Misused, "did you mean --number?"},
 		{"things ask --zzzzzz", Misused, "program things ask --help lists those there are"},
-		{"things ask --number many", Misused, "invalid argument"},
+		{"things ask --number many", Misused, `--number "many": want a whole number`},
+		{"things ask --number 99999999999999999999", Misused, `--number "99999999999999999999": out of range`},
+		{"things ask --quiet=perhaps", Misused, `--quiet "perhaps": want true or false`},
+		{"things ask --wait ever", Misused, `--wait "ever": want a time, as 90s, 10m or 2h`},
+		{"things ask --share much", Misused, `--share "much": want a number`},
+		{"things ask --seed -1", Misused, `--seed "-1": want a whole number, 0 or more`},
+		{"things ask --name=", Misused, `--name "": an empty value: give one, or leave the flag away`},
+		{"things ask --markdown=", 0, ""},
+		{"things ask --name nobody", Misused, `--name: nobody is called "nobody"`},
+		{"things ask --name nobody --each nobody", Misused, `nobody is called "nobody"`}, // which of the two?
+		{"things ask --name commands_tset.go", CannotRun, `--name: open commands_tset.go: no such file or directory: did you mean commands_test.go?`},
 		{"things ask --list=", Misused, "--list: an empty list: want one value or more"},
 		{"things ask --size 3", Misused, "want a size, such as 4GiB or 800MiB"},
 	} {

@@ -38,7 +38,8 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 }
 
 // AddLibrary adds cobra's own help and completion, except that an unknown name is
-// a usage error, here and of root itself.
+// a usage error, here and of root itself. All commands then refuse empty values, and name the
+// flag in mistakes about its value.
 func AddLibrary(root *cobra.Command) {
 	Group(root)
 	root.InitDefaultHelpCmd()
@@ -60,4 +61,5 @@ func AddLibrary(root *cobra.Command) {
 			}
 		}
 	}
+	holdValues(root)
 }

@@ -19,6 +19,8 @@ func (p *Process) endGroup() error { return supported() }
 
 type watcher struct{}
 
-func watch(int, time.Duration) (*watcher, error) { return nil, supported() }
+func watch(time.Duration) (*watcher, error) { return nil, supported() }
+
+func (w *watcher) over(int) error { return supported() }
 
 func (w *watcher) dismiss() {}

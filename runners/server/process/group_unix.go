@@ -87,22 +87,24 @@ func running(group int) bool {
 	return false
 }
 
-// watcher is a shell that waits at the other end of a pipe. A kernel closes our end
-// whatever ends this program; then the shell ends the group.
+// watcher is a shell that waits at the other end of a pipe, from before there is a group. A
+// kernel closes our end whatever ends this program; then the shell ends the group.
 type watcher struct {
-	cmd *exec.Cmd
-	in  io.WriteCloser
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	watches bool // it knows a group
 }
 
 const watching = `trap '' HUP INT TERM
+read -r group || exit 0
 read -r word && exit 0
-kill -s TERM -- "-$1"
+kill -s TERM -- "-$group"
 n=0
-while [ "$n" -lt "$2" ] && kill -s 0 -- "-$1" 2>/dev/null; do sleep 1; n=$((n+1)); done
-kill -s KILL -- "-$1" 2>/dev/null`
+while [ "$n" -lt "$1" ] && kill -s 0 -- "-$group" 2>/dev/null; do sleep 1; n=$((n+1)); done
+kill -s KILL -- "-$group" 2>/dev/null`
 
-func watch(group int, grace time.Duration) (*watcher, error) {
-	w := &watcher{cmd: exec.Command("/bin/sh", "-c", watching, "snapbench-watcher", strconv.Itoa(group), strconv.Itoa(1+int(grace/time.Second)))}
+func watch(grace time.Duration) (*watcher, error) {
+	w := &watcher{cmd: exec.Command("/bin/sh", "-c", watching, "snapbench-watcher", strconv.Itoa(1+int(grace/time.Second)))}
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error
 	if w.in, err = w.cmd.StdinPipe(); err != nil {
@@ -114,9 +116,18 @@ func watch(group int, grace time.Duration) (*watcher, error) {
 	return w, nil
 }
 
+// over tells the watcher which group it watches over.
+func (w *watcher) over(group int) error {
+	w.watches = true
+	_, err := fmt.Fprintln(w.in, group)
+	return err
+}
+
 // dismiss tells the watcher that all is over.
 func (w *watcher) dismiss() {
-	io.WriteString(w.in, "done\n")
+	if w.watches {
+		io.WriteString(w.in, "done\n")
+	}
 	w.in.Close()
 	w.cmd.Wait()
 }

@@ -100,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		values[name] = v
 	}
 	if p.url == "" {
-		port, err := freePort(rand.IntN)
+		port, err := FreePort()
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,12 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.log.file, p.log.file
 	OwnGroup(p.cmd)
+	if p.watcher, err = watch(o.Grace); err != nil {
+		p.log.file.Close()
+		return nil, err
+	}
 	if err := p.cmd.Start(); err != nil {
+		p.watcher.dismiss()
 		p.log.file.Close()
 		return nil, fmt.Errorf("the server cannot be started: %w", err)
 	}
@@ -132,8 +137,8 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		p.status = p.cmd.Wait()
 		close(p.gone)
 	}()
-	if p.watcher, err = watch(p.cmd.Process.Pid, o.Grace); err != nil {
-		return nil, errors.Join(err, p.Stop())
+	if err := p.watcher.over(p.cmd.Process.Pid); err != nil {
+		return nil, errors.Join(fmt.Errorf("what ends the server if snapbench is killed does not listen: %w", err), p.Stop())
 	}
 	if err := p.answers(ctx); err != nil {
 		return nil, errors.Join(err, p.Stop())
@@ -186,9 +191,7 @@ func (p *Process) Died() *DiedError {
 func (p *Process) Stop() error {
 	defer p.log.file.Close()
 	err := p.endGroup()
-	if p.watcher != nil {
-		p.watcher.dismiss()
-	}
+	p.watcher.dismiss()
 	return err
 }
 
@@ -253,6 +256,10 @@ var direct = &http.Client{
 // holds the port: so it is none of those that systems give to whoever asks for any (on Linux
 // 32768 to 60999) or Kubernetes to services (30000 to 32767).
 const leastPort, mostPort = 20000, 29999
+
+// FreePort returns a port of this machine on which nobody listens, and which the system gives to
+// nobody who asks for any: whoever it is meant for has time to listen there.
+func FreePort() (string, error) { return freePort(rand.IntN) }
 
 // freePort is a port that nobody listens on. draw gives a number from 0 to below n.
 func freePort(draw func(n int) int) (string, error) {
