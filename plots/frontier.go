@@ -48,22 +48,48 @@ type frontier struct {
 	measure results.Measure
 	line    results.Line // of the only task, or the average
 	table   results.Table
-	bytes   map[string]float64 // mean over rows
+	bytes   map[string]float64 // mean over the samples of sharedBytes
 	paces   map[string]Pace
 	at      string // what paces were measured on
 }
 
 func frontierOf(run results.Run, g group, m results.Measure, t results.Table, paces []Pace) frontier {
-	f := frontier{group: g, measure: m, table: t, line: t.Lines[len(t.Lines)-1], bytes: map[string]float64{}}
+	f := frontier{group: g, measure: m, table: t, line: t.Lines[len(t.Lines)-1], bytes: sharedBytes(g.rows)}
 	prompt := math.NaN()
 	for _, c := range results.Costs(run, g.rows) {
-		if !math.IsNaN(c.CacheBytes) {
-			f.bytes[c.Variant] = c.CacheBytes
-		}
 		prompt = c.PromptTokens
 	}
 	f.paces, f.at = g.choose(paces, prompt)
 	return f
+}
+
+// sharedBytes is the mean size of each variant's caches over the samples of which every variant has one. A cache that fails on
+// long prompts, as the full one does first, would be small by the mean of those that fit. Where no sample is shared it is
+// over each variant's own.
+func sharedBytes(rows []results.Row) map[string]float64 {
+	type place struct{ task, sample string }
+	have, variants := map[place]int{}, map[string]bool{}
+	for i := range rows {
+		if r := &rows[i]; r.CacheBytes != nil {
+			have[place{r.Task, r.Sample}]++
+			variants[r.Variant] = true
+		}
+	}
+	shared := false
+	for _, n := range have {
+		shared = shared || n == len(variants)
+	}
+	sum, count := map[string]float64{}, map[string]float64{}
+	for i := range rows {
+		if r := &rows[i]; r.CacheBytes != nil && (!shared || have[place{r.Task, r.Sample}] == len(variants)) {
+			sum[r.Variant] += float64(*r.CacheBytes)
+			count[r.Variant]++
+		}
+	}
+	for v := range sum {
+		sum[v] /= count[v]
+	}
+	return sum
 }
 
 // choose takes, of all lengths and batches at which the group's variants were measured, those paces that say most: of

@@ -192,3 +192,47 @@ func TestRepeatedRows(t *testing.T) {
 		t.Errorf("%d rows of %d", len(g[0].rows), n)
 	}
 }
+
+// A full cache that fails on long prompts is not drawn smaller than the others, and the picture says how many rows failed.
+func TestFrontierOfFailures(t *testing.T) {
+	set := policySet(64, 256)
+	m := measure("score")
+	at := func() map[string]float64 {
+		g := groups(set, m, func(*results.Row) bool { return true }, false)[0]
+		return frontierOf(set.Run, g, m, results.Tables(set, m)[0], nil).bytes
+	}
+	before := at()
+	failed, n := map[string]bool{}, 0
+	for i := range set.Rows {
+		r := &set.Rows[i]
+		if r.Variant == "full" && len(failed) < 5 {
+			r.Score, r.Error, r.CacheBytes = nil, "memory", nil
+			failed[r.Task+r.Sample] = true
+			n++
+		}
+	}
+	for i := range set.Rows {
+		r := &set.Rows[i]
+		if failed[r.Task+r.Sample] && r.CacheBytes != nil {
+			r.CacheBytes = new(100 * *r.CacheBytes) // long prompts
+		}
+	}
+	after := at()
+	for v, b := range before {
+		if after[v] != b {
+			t.Errorf("%s: %v bytes, and %v over the samples that all have", v, b, after[v])
+		}
+	}
+	figs, err := Frontier(set, m, nil)
+	if err != nil || !strings.Contains(strings.Join(texts(figs[0].SVG()), " "), fmt.Sprintf("%d rows failed", n)) {
+		t.Errorf("%v: %q", err, texts(figs[0].SVG()))
+	}
+	for i := range set.Rows { // nothing is shared
+		if r := &set.Rows[i]; r.Variant == "full" {
+			r.Sample = "x" + r.Sample
+		}
+	}
+	if got := at(); len(got) != len(before) {
+		t.Errorf("%d of %d variants have bytes", len(got), len(before))
+	}
+}

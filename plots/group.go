@@ -71,6 +71,9 @@ func groups(set results.Set, m results.Measure, use func(*results.Row) bool, byT
 			if n := set.Run.Missing; n > 0 {
 				g.subtitle += fmt.Sprintf("; %d rows are missing", n)
 			}
+			if n, _ := results.Unscored(g.rows); n > 0 {
+				g.subtitle += fmt.Sprintf("; %d rows failed", n)
+			}
 			if byTask && len(each) > 1 {
 				g.suffix = fileName(g.suffix, tasks[0])
 			}

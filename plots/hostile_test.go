@@ -94,9 +94,10 @@ func TestHostileReportInABrowser(t *testing.T) {
 	}
 
 	// In a page that takes the texts for HTML they do run, so the test can fail.
-	inBrowser(t, browser, "<!doctype html><html><body>"+payloads[4]+`<script>addEventListener("load", () => setTimeout(() => {
-		const e = document.createElement("pre"); e.id = "result"; e.textContent = JSON.stringify({ hacked: document.documentElement.dataset.hacked || "" }); document.body.append(e);
-	}, 200));</script></body></html>`, &got)
+	inBrowser(t, browser, "<!doctype html><html><body>"+payloads[4]+`<script>addEventListener("load", () => { const wait = () => {
+		if (!document.documentElement.dataset.hacked) return setTimeout(wait, 20);
+		const e = document.createElement("pre"); e.id = "result"; e.textContent = JSON.stringify({ hacked: document.documentElement.dataset.hacked }); document.body.append(e);
+	}; wait(); });</script></body></html>`, &got)
 	if got.Hacked != "img" {
 		t.Errorf("a page that runs its texts: %q: this test would see nothing", got.Hacked)
 	}

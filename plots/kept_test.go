@@ -136,7 +136,7 @@ func TestKeptInABrowser(t *testing.T) {
 		const card = () => document.querySelector(".kept"), texts = () => [...document.querySelectorAll(".kept .tokens")];
 		const pick = (n, label) => { const s = card().querySelectorAll("select")[n]; s.value = [...s.options].find(o => o.textContent === label).value; s.dispatchEvent(new Event("change")); };
 		const span = (text, word) => [...text.querySelectorAll("span")].find(s => s.textContent.includes(word));
-		location.hash = "#samples?sample=" + short; await later(300);
+		location.hash = "#samples?sample=" + short; await until(() => $("page").open);
 		out.around = document.querySelector("#pagebody mark").textContent;
 		out.panes = texts().length; out.layers = card().querySelectorAll("select")[2].options.length;
 		out.facts = card().querySelector(".pane .facts").textContent;
@@ -152,14 +152,14 @@ func TestKeptInABrowser(t *testing.T) {
 		texts()[0].dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
 		out.stayed = title === $("pagetitle").textContent;
 		out.note = card().querySelector(".note").textContent;
-		$("close").click(); await later(100);
-		location.hash = "#samples?sample=" + long; await later(300);
+		$("close").click(); await until(() => !location.hash.includes("sample="));
+		location.hash = "#samples?sample=" + long; await until(() => $("page").open);
 		out.long = texts()[0].textContent.length; out.cut = texts()[0].querySelector(".cut").textContent;
 		pick(1, "none"); pick(0, [...card().querySelector("select").options].find(o => o.textContent !== "full").textContent);
 		texts()[0].querySelector(".cut").click();
 		out.longall = texts()[0].textContent.length;
-		$("close").click(); await later(100);
-		location.hash = "#samples?sample=" + none; await later(300);
+		$("close").click(); await until(() => !location.hash.includes("sample="));
+		location.hash = "#samples?sample=" + none; await until(() => $("page").open);
 		out.absent = card().textContent;
 		out.hacked = document.documentElement.dataset.hacked || document.body.dataset.hacked || "";
 	`), &got, "--window-size=1280,900")
@@ -198,10 +198,10 @@ func TestKeptOnAPhone(t *testing.T) {
 		const frame = document.createElement("iframe");
 		frame.style.cssText = "width: 390px; height: 844px"; frame.src = location.href;
 		document.body.append(frame);
-		for (let i = 0; i < 200 && !(frame.contentDocument && frame.contentDocument.body && frame.contentDocument.body.dataset.ready); i++) await later(50);
+		await until(() => frame.contentDocument && frame.contentDocument.body && frame.contentDocument.body.dataset.ready);
 		const inner = frame.contentDocument;
 		inner.querySelector("#window .row").click();
-		await later(300);
+		await until(() => inner.querySelector(".kept .tokens"));
 		out.panes = inner.querySelectorAll(".kept .tokens").length;
 		const page = inner.getElementById("page");
 		out.wide = page.scrollWidth - page.clientWidth;
@@ -222,7 +222,7 @@ func TestKeptIsAccessible(t *testing.T) {
 	for name, flags := range map[string][]string{"light": nil, "dark": {"--blink-settings=preferredColorScheme=0"}} {
 		var got axeFindings
 		look := strings.Replace(lookWithAxe, "axe.run(document", `axe.run(document.querySelector(".kept")`, 1)
-		inBrowser(t, browser, useful(page, "await later(300);"+look), &got, append(flags, fmt.Sprintf("#samples?sample=%d", short), "--window-size=1280,900")...)
+		inBrowser(t, browser, useful(page, `await until(() => $("page").open);`+look), &got, append(flags, fmt.Sprintf("#samples?sample=%d", short), "--window-size=1280,900")...)
 		if got.Error != "" || len(got.Found) > 0 || got.Passes < 5 {
 			t.Errorf("%s: %s %d passes, and\n%s", name, got.Error, got.Passes, strings.Join(got.Found, "\n"))
 		}

@@ -28,9 +28,11 @@ func TestReportInABrowser(t *testing.T) {
 		out.ready = +document.body.dataset.ready;
 		out.drawn = document.querySelectorAll("#window .row").length;
 		out.all = $("count").textContent;
+		const last = () => document.querySelector("#window .row:last-child").textContent, first = last();
 		$("list").scrollTop = 1e9;
-		setTimeout(() => {
-			out.atEnd = document.querySelector("#window .row:last-child").textContent;
+		const scrolled = () => {
+			if (last() === first) return setTimeout(scrolled, 20);
+			out.atEnd = last();
 			set("show", "failed"); out.failed = $("count").textContent;
 			set("show", "changed"); set("task", "trec"); out.changed = $("count").textContent;
 			set("variant", "256, k 13"); out.one = document.querySelectorAll("#window .row").length;
@@ -51,7 +53,8 @@ func TestReportInABrowser(t *testing.T) {
 			out.theme = (() => { $("theme").click(); const a = getComputedStyle(document.body).backgroundColor; $("theme").click(); return a !== getComputedStyle(document.body).backgroundColor; })();
 			out.hacked = document.body.dataset.hacked || "";
 			const e = document.createElement("pre"); e.id = "result"; e.textContent = JSON.stringify(out); document.body.append(e);
-		}, 100);
+		};
+		scrolled();
 	}; wait(); });</script></body>`
 	if look := os.Getenv("SNAPBENCH_LOOK"); look != "" {
 		if err := os.WriteFile(filepath.Join(look, "report.html"), []byte(page), 0o644); err != nil {
@@ -84,11 +87,12 @@ func TestReportInABrowser(t *testing.T) {
 	}
 }
 
-// useful is a page's script that runs steps once the page is there, and writes what they put into out.
+// useful is a page's script that runs steps once the page is there, and writes what they put into out. Steps await until for what
+// comes later: how long that takes is the machine's affair, and a page that waits at its end is opened again.
 func useful(page, steps string) string {
 	return strings.Replace(page, "</body>", `<script>addEventListener("load", () => { const wait = async () => {
 		if (!document.body.dataset.ready) return setTimeout(wait, 20);
-		const $ = id => document.getElementById(id), out = {}, later = ms => new Promise(done => setTimeout(done, ms));
+		const $ = id => document.getElementById(id), out = {}, until = async there => { while (!there()) await new Promise(done => setTimeout(done, 20)); };
 		try { `+steps+` } catch (e) { out.error = String(e.stack); }
 		const e = document.createElement("pre"); e.id = "result"; e.textContent = JSON.stringify(out); document.body.append(e);
 	}; wait(); });</script></body>`, 1)
@@ -116,7 +120,7 @@ func TestCellsLeadToSamples(t *testing.T) {
 		cell.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
 		out.moved = cells.indexOf(document.activeElement) - cells.indexOf(cell);
 		cell.dispatchEvent(new MouseEvent("click", { bubbles: true }));
-		await later(200);
+		await until(() => $("variant").value);
 		out.hash = location.hash; out.count = $("count").textContent;
 		out.variant = $("variant").value; out.length = $("length").value; out.depth = $("depth").value;
 		out.rows = document.querySelectorAll("#window .row").length;
@@ -125,7 +129,7 @@ func TestCellsLeadToSamples(t *testing.T) {
 		for (const key of ["ArrowDown", "ArrowDown", "Enter"]) $("list").dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 		out.open = $("page").open; out.sample = location.hash;
 		$("close").click();
-		await later(50);
+		await until(() => !location.hash.includes("sample="));
 		$("show").value = "worse"; $("show").dispatchEvent(new Event("change"));
 		out.filtered = location.hash;
 	`), &got)

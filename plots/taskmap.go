@@ -19,6 +19,17 @@ func taskMaps(set results.Set, m results.Measure, tables []results.Table) ([]Fig
 		if n := set.Run.Missing; n > 0 {
 			h.subtitle += fmt.Sprintf("; %d rows are missing", n)
 		}
+		failed := 0
+		for _, l := range t.Lines {
+			for _, c := range l.Cells {
+				if !l.Average {
+					failed += c.Failed
+				}
+			}
+		}
+		if failed > 0 {
+			h.subtitle += fmt.Sprintf("; %d rows failed", failed)
+		}
 		suffix := ""
 		if len(subjects) > 1 {
 			suffix = fmt.Sprint(i + 1)

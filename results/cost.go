@@ -7,7 +7,7 @@ import (
 // Cost is what one variant cost, over all rows of a subject.
 type Cost struct {
 	Variant, Label         string
-	Rows                   int
+	Rows, Failed           int
 	PromptTokens           float64 // mean
 	PrefillSeconds         float64 // mean
 	PrefillTokensPerSecond float64
@@ -46,6 +46,9 @@ func Costs(run Run, rows []Row) []Cost {
 			}
 			c.Rows++
 			answers.add(r)
+			if r.Error != "" {
+				c.Failed++
+			}
 			if r.Audit != "" {
 				c.AuditFailures++
 			}

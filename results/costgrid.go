@@ -1,6 +1,7 @@
 package results
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -28,6 +29,11 @@ func CostGrid(run Run, rows []Row) (g Grid, ok bool) {
 		g.Rows, g.Strong = append(g.Rows, row), append(g.Strong, false)
 	}
 	g.Notes = []string{"means over rows; peak memory is the most of any row; all variants of a sample share one prefill and are decoded together, so their times are of the whole batch"}
+	for _, c := range costs {
+		if c.Failed > 0 && c.Failed < c.Rows {
+			g.Notes = append(g.Notes, fmt.Sprintf("%s failed in %d of %d rows, and what these lack is not in its means", c.Label, c.Failed, c.Rows))
+		}
+	}
 	g.Notes = append(append(g.Notes, explainAbove(caches)...), explainFixed(caches)...)
 	if someFixed(caches) {
 		g.Head = slices.Insert(g.Head, 5, chosenColumn)

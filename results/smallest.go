@@ -53,8 +53,12 @@ func (t Table) Smallest() (s Smallest, ok bool) {
 	}
 	loses := func(k int) string {
 		d := line.Cells[k].Drop
-		return fmt.Sprintf("%s keeps %s × the bytes of the full cache and loses %s against %s %s (%d samples)",
-			t.Labels[k], t.Caches[k], *d, t.Against(), over, d.N)
+		failed := ""
+		if n := line.Cells[k].Failed; n > 0 {
+			failed = fmt.Sprintf("; it failed in %d more", n)
+		}
+		return fmt.Sprintf("%s keeps %s × the bytes of the full cache and loses %s against %s %s (%d samples%s)",
+			t.Labels[k], t.Caches[k], *d, t.Against(), over, d.N, failed)
 	}
 	if i := find(func(d *Comparison) bool { return d.Hi <= Tolerated }); i >= 0 {
 		k := order[i]

@@ -49,7 +49,16 @@ func TestSmallest(t *testing.T) {
 			t.Errorf("%d samples, %d and %d right: %v %+v", c.n, c.eighth, c.quarter, ok, s)
 		}
 	}
-	table := smallestTable(t, 12, 0, 12)
+	table := smallestTable(t, 400, 300, 400)
+	for k, v := range table.Variants {
+		if v == "256" {
+			table.Lines[0].Cells[k].Failed = 7
+		}
+	}
+	if s, _ := table.Smallest(); !strings.Contains(s.Text, "(400 samples; it failed in 7 more)") {
+		t.Errorf("of a cache that fails: %s", s.Text)
+	}
+	table = smallestTable(t, 12, 0, 12)
 	table.Caches = nil
 	if s, ok := table.Smallest(); ok {
 		t.Errorf("rows without bytes: %+v", s)

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/snapbench/snapbench/datasets"
 	"github.com/snapbench/snapbench/results"
+	"github.com/snapbench/snapbench/runners/local"
 )
 
 // dated is the part of a question that has the date.
@@ -89,5 +91,24 @@ func TestDate(t *testing.T) {
 	}
 	if status, _, stderr := snapbench(command(today, "d", "--date", "3 Feb 2001")...); status != exitUsage || !strings.Contains(stderr, `--date "3 Feb 2001": want a day, as 2026-01-02`) {
 		t.Errorf("a date that is none: status %d, %s", status, stderr)
+	}
+}
+
+// A study's prompts have one day, and no time of day, which would be another one for each.
+func TestOneDay(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dated")
+	if err := writeTinyModel(dir); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "chat_template.jinja"), "{{ strftime_now('%Y-%m-%d %H:%M:%S') }}")
+	before := time.Now().Format(time.DateOnly)
+	m, err := local.Open(t.Context(), local.Options{Model: dir, Device: "cpu", DType: "auto", Tokenizer: "native"}, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	got, err := m.Reader().Chat([]datasets.Message{{Role: "user", Content: "x"}}, nil)
+	if day := " 00:00:00"; err != nil || got != before+day && got != time.Now().Format(time.DateOnly)+day {
+		t.Errorf("%q, %v; want today's beginning", got, err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -35,8 +37,12 @@ func main() {
 
 // run runs the program with these arguments and returns its exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := commands.Interruptible()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second Ctrl-C ends the process at once
+	}()
 	root := newRoot()
 	commands.AddLibrary(root)
 	completions().Register(root)

@@ -85,10 +85,10 @@ func (c contest) checks(limits Limits, twoRuns bool) ([]Check, error) {
 			logs []float64
 		}{{"prefill time", prefill}, {"decode time", decode}} {
 			iv := results.PlainInterval(t.logs)
-			found := results.Significant(math.Exp(iv.Mean), 3) + " times the baseline's"
+			found := results.Fixed(math.Exp(iv.Mean), 3) + " times the baseline's"
 			v := verdict(iv.Mean <= math.Log(*limits.MaxSlowdown))
 			if iv.Defined() {
-				found += fmt.Sprintf(" [%s, %s]", results.Significant(math.Exp(iv.Lo), 3), results.Significant(math.Exp(iv.Hi), 3))
+				found += fmt.Sprintf(" [%s, %s]", results.Fixed(math.Exp(iv.Lo), 3), results.Fixed(math.Exp(iv.Hi), 3))
 				// The interval must be on one side: times are noisy.
 				if l := math.Log(*limits.MaxSlowdown); iv.Lo <= l && l < iv.Hi {
 					v = Undecided

@@ -186,6 +186,13 @@ func TestGateSpeedAndMemory(t *testing.T) {
 		if err != nil || g.Verdict != c.want {
 			t.Errorf("%+v: %v %v", c, g.Headline(), err)
 		}
+		// An interval that is undecided about 1.2 is not written as if it ended there.
+		for _, k := range g.Checks {
+			var mean, lo, hi float64
+			if _, err := fmt.Sscanf(k.Found, "%f times the baseline's [%f, %f]", &mean, &lo, &hi); k.Name == "decode time" && (err != nil || (lo < 1.2 && 1.2 < hi) != (k.Verdict == Undecided)) {
+				t.Errorf("%+v: %s is %v", c, k.Found, k.Verdict)
+			}
+		}
 	}
 	base, cand := make2()
 	cand.Rows[3].PeakBytes = nil

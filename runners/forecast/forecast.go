@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/snapbench/snapbench/compress"
@@ -234,9 +235,10 @@ type inHand struct {
 	decode int64
 }
 
-// plan is the memory of a sample. Lengths that are within a 64th of each other share one.
+// plan is at least the memory of a sample. Lengths that are within a 64th of each other share that of the longest.
 func (s *stream) plan(x sample) models.Plan {
-	tokens := max(1, x.tokens-x.tokens%(1+x.tokens/64))
+	grain := 1 << max(0, bits.Len(uint(x.tokens))-7)
+	tokens := (x.tokens + grain - 1) / grain * grain
 	key := fmt.Sprint(tokens, x.room(), x.variants)
 	p, ok := s.shares[key]
 	if !ok {
@@ -268,7 +270,9 @@ func (s *stream) run(samples []sample) error {
 			}
 			with := local.Held{Rows: held.Rows + len(x.variants), Tokens: held.Tokens + x.tokens, Caches: held.Caches + h.caches, Decode: held.Decode + h.decode, Prefill: p.Prefill}
 			if len(hand) == 0 && with.Caches+max(with.Decode, with.Prefill) > free {
-				return fmt.Errorf("a prompt of %d tokens under all variants takes %d bytes, of which %d are free: some of its rows would be errors", x.tokens, with.Caches+max(with.Decode, with.Prefill), free)
+				if takes := s.m.Plan(x.variants, x.tokens, x.room(), false).Total(); takes > free {
+					return fmt.Errorf("a prompt of %d tokens under all variants takes %d bytes, of which %d are free: some of its rows would be errors", x.tokens, takes, free)
+				}
 			}
 			if len(hand) == 0 || limits.Allow(with) {
 				next++

@@ -71,6 +71,24 @@ func TestHostOnPaper(t *testing.T) {
 	}
 }
 
+// What a run is planned to hold is no less than what its samples take that are in hand together, of whatever length they are.
+func TestForecastHoldsAtLeast(t *testing.T) {
+	files := shape(t, "llama-3-8b")
+	m, err := onPaper(files, "llama-3-8b", "auto", "cuda:0", 80<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	variants := grid(t, "")[:3]
+	for _, tokens := range []int{1, 63, 127, 129, 1025, 8191, 8193, 16383, 20001} {
+		x := sample{tokens: tokens, most: 30, variants: variants}
+		s := &stream{m: m, shares: map[string]models.Plan{}}
+		got, want := s.plan(x).Total(), m.Plan(variants, tokens, 30, false).Total()
+		if got < want || float64(got) > float64(want)*(1+1.0/60) {
+			t.Errorf("%d tokens: %d bytes are planned, they take %d", tokens, got, want)
+		}
+	}
+}
+
 // A step that was measured with a budget in bytes has the caches of that budget.
 func TestRatesOfBytes(t *testing.T) {
 	r := Rates{Device: "cuda:0", Memory: 1 << 30, Roofs: speed.Roofs{Bandwidth: 1e12, Products: 1e14, Attention: 1e14}}

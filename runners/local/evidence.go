@@ -47,12 +47,19 @@ func (b *batch) audit(ctx context.Context, request int) error {
 	if err != nil && !without {
 		return err
 	}
+	why := ""
+	if without {
+		why = reason(err)
+	}
+	if lacks := b.fullError(request); lacks != nil && e.Read != "" {
+		without, why = true, "the full cache: "+reason(lacks)
+	}
 	for _, a := range b.answers {
 		if a.request != request || a.follow != nil || a.completion.Err != nil {
 			continue
 		}
 		if without {
-			a.completion.Note = strings.TrimPrefix(fmt.Sprintf("%s; evidence: the attention is not known: %v", a.completion.Note, err), "; ")
+			a.completion.Note = strings.TrimPrefix(fmt.Sprintf("%s; evidence: the attention is not known: %s", a.completion.Note, why), "; ")
 		}
 		told := &runners.Audited{Least: evidence.Share(math.NaN())}
 		for k, p := range e.Passages {

@@ -237,7 +237,7 @@ func TestEvidenceOutOfMemory(t *testing.T) {
 	for _, completions := range out {
 		for _, c := range completions {
 			if c.Err != nil || len(c.Tokens) != 5 || c.Evidence == nil || !math.IsNaN(float64(c.Evidence.Least)) || math.IsNaN(float64(c.Evidence.Kept[0].Retention)) ||
-				strings.Count(c.Note, "evidence: the attention is not known: narrow: out of memory") != 1 {
+				strings.Count(c.Note, "evidence: the attention is not known: out of memory") != 1 {
 				t.Errorf("%s: %d tokens, %+v, %q, %v", c.Variant, len(c.Tokens), c.Evidence, c.Note, c.Err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners"
 	"github.com/snapbench/snapbench/runners/engine"
+	"github.com/snapbench/snapbench/runners/evidence"
 )
 
 // A batch is bounded by rows and prompt tokens, except that one sample always fits.
@@ -222,6 +224,19 @@ func TestFullCacheLeftOut(t *testing.T) {
 		case !errors.As(c.Err, &memory) || memory.Need <= memory.Free || !strings.Contains(c.Err.Error(), "does not fit"):
 			t.Errorf("%s: %v", c.Variant, c.Err)
 		}
+	}
+	// What is measured by the full cache says why it is not known.
+	measured := request
+	measured.Fidelity = true
+	span := []evidence.Span{{10, 14}}
+	measured.Evidence = &runners.Evidence{Read: "value", Says: func(string) bool { return false }, Passages: []runners.Passage{{Name: "value", Each: span, Spans: span}}}
+	by, err := runners.Answer(context.Background(), r, measured)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := by[0][1]; c.Err != nil || c.Fidelity != nil || !slices.Equal(c.Tokens, out[0][1].Tokens) || !strings.Contains(c.Note, "fidelity is not known: the full cache: out of memory;") ||
+		!strings.Contains(c.Note, "evidence: the attention is not known: the full cache: out of memory") || strings.Contains(c.Note, "iB") || c.Evidence == nil || !math.IsNaN(float64(c.Evidence.Least)) {
+		t.Errorf("measured: %v, %+v, %+v, note %q", c.Err, c.Fidelity, c.Evidence, c.Note)
 	}
 	request.Variants = request.Variants[1:2]
 	alone, err := runners.Answer(context.Background(), r, request)

@@ -35,7 +35,7 @@ type Opened struct {
 	Engines []*Engine
 	Rope    string // the scaling that was set, with what it left out; empty: the model's own
 	Kinds   string // of the engines' devices, each once; rows depend on these
-	// Today is the date that the chat template sees.
+	// Today is the date that the chat template sees: the day on which it was opened, or as it was set.
 	Today time.Time
 
 	files   *models.Files
@@ -108,6 +108,8 @@ func Open(ctx context.Context, o Options, say func(string, ...any)) (_ *Opened, 
 		return nil, err
 	}
 	m := &Opened{Located: at}
+	year, month, day := time.Now().Date()
+	m.Today = time.Date(year, month, day, 0, 0, 0, 0, time.UTC) // one for all prompts, however late the last is made
 	defer func() {
 		if err != nil {
 			m.Close()

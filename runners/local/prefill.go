@@ -209,10 +209,33 @@ func (b *batch) admit(i int, r *reading) error {
 			b.choose(a, models.Greedy(r.prefilled.Logits), func() []float32 { return r.prefilled.Logits })
 		}
 	}
+	if q.Fidelity && full == nil {
+		for _, a := range own {
+			a.completion.Note = strings.TrimPrefix(fmt.Sprintf("%s; fidelity is not known: the full cache: %v", a.completion.Note, reason(b.fullError(i))), "; ")
+		}
+	}
 	if q.Fidelity && full != nil {
 		for n, a := range own {
 			b.add(&answer{request: i, variant: a.variant, completion: a.completion, follow: full}, source{r.prefilled, at[n], true})
 		}
 	}
 	return nil
+}
+
+// fullError is why request i has no answer of the full cache, by which others are measured; nil where it has one, or asks for none.
+func (b *batch) fullError(i int) error {
+	for _, c := range b.out[i] {
+		if isFull(c.Variant) {
+			return c.Err
+		}
+	}
+	return nil
+}
+
+// reason is an error as notes of rows have it. How many bytes were free is another number in each attempt at a row, whose notes must be equal.
+func reason(err error) string {
+	if outOfMemory(err) {
+		return "out of memory"
+	}
+	return fmt.Sprint(err)
 }

@@ -111,6 +111,7 @@ func TestRefused(t *testing.T) {
 		{qwen2 + `"partial_rotary_factor": 0.5}`, "partial_rotary_factor is 0.5: the family qwen2 turns whole heads"},
 		{qwen2 + `"rope_parameters": {"partial_rotary_factor": 0.25}}`, "partial_rotary_factor is 0.25: the family qwen2 turns whole heads"},
 		{qwen2 + `"rope_parameters": {"full_attention": {}, "sliding_attention": {}}}`, "rope_parameters by kind of layer: the family qwen2 has one rotation in all layers"},
+		{strings.Replace(qwen3Like, "qwen3", "qwen3_5_text", 1) + `"hidden_act": "gelu_pytorch_tanh"}`, `hidden_act "gelu_pytorch_tanh": the family has silu`},
 		{gemma + `"rope_parameters": {"rope_type": "linear", "factor": 2}}`, "rope_parameters: want full_attention and sliding_attention"},
 		{gemma + `"rope_scaling": {"type": "linear", "factor": 2}}`, `rope_scaling: type is "linear": files of the family gemma3_text have rope_type`},
 		{gemma + `"rope_scaling": {"rope_type": "linear", "factor": 2}, "rope_parameters": {"full_attention": {}, "sliding_attention": {}}}`, "rope_scaling beside rope_parameters"},

@@ -18,6 +18,7 @@ type RawQuantized struct {
 	BlockSize []int               `json:"weight_block_size"` // of fp8
 	Packing   string              `json:"format"`            // of compressed-tensors
 	Groups    map[string]rawGroup `json:"config_groups"`     // of compressed-tensors
+	Transform map[string]any      `json:"transform_config"`  // of compressed-tensors: rotations between the products
 }
 
 type rawGroup struct {
@@ -25,6 +26,7 @@ type rawGroup struct {
 		Bits           int    `json:"num_bits"`
 		Type           string `json:"type"`
 		Strategy       string `json:"strategy"`
+		Symmetric      *bool  `json:"symmetric"`
 		BlockStructure []int  `json:"block_structure"`
 	} `json:"weights"`
 }
@@ -63,8 +65,14 @@ func (q *RawQuantized) check() error {
 		if q.Packing != "float-quantized" {
 			return fmt.Errorf("quantization_config: compressed-tensors of the format %q: have float-quantized", q.Packing)
 		}
+		if len(q.Transform) > 0 {
+			return fmt.Errorf("quantization_config: transform_config (%s) is not supported", strings.Join(slices.Sorted(maps.Keys(q.Transform)), ", "))
+		}
 		for _, name := range slices.Sorted(maps.Keys(q.Groups)) {
 			w := q.Groups[name].Weights
+			if w.Symmetric != nil && !*w.Symmetric {
+				return fmt.Errorf("quantization_config: %s has weights with symmetric false, whose zero points are not read", name)
+			}
 			if w.Bits != 8 || w.Type != "float" || !slices.Contains([]string{"tensor", "channel", "block"}, w.Strategy) {
 				return fmt.Errorf("quantization_config: %s has weights of %d bits, type %q, strategy %q: have 8 bits, float, by tensor, channel or block", name, w.Bits, w.Type, w.Strategy)
 			}

@@ -39,6 +39,9 @@ func qwenLinear(raw RawConfig, c *Config) error {
 	if raw.OutputGate != nil && !*raw.OutputGate {
 		return errors.New("attn_output_gate false is not supported")
 	}
+	if raw.Activation != "" && raw.Activation != "silu" { // linear attention has it too
+		return fmt.Errorf("hidden_act %q: the family has silu", raw.Activation)
+	}
 	if raw.FullInterval < 1 {
 		return fmt.Errorf("full_attention_interval is %d", raw.FullInterval)
 	}

@@ -25,8 +25,10 @@ type Message struct {
 type ChatTemplate struct {
 	template *jinja.Template
 	from     string // the file and ": ", for errors
-	// BOS and EOS are the template's variables bos_token and eos_token.
+	// BOS and EOS are the template's variables bos_token and eos_token; empty: they are not defined.
 	BOS, EOS string
+	// Specials are further tokens that the model's files name, by variable, as pad_token.
+	Specials map[string]string
 }
 
 // RenderOptions are the inputs of a template besides the messages.
@@ -66,7 +68,10 @@ func (c *ChatTemplate) Render(messages []Message, opts RenderOptions) (string, e
 	if now.IsZero() {
 		now = time.Now()
 	}
-	vars := jinja.Variables{}
+	vars := jinja.Variables{"tools": nil, "documents": nil} // transformers' defaults, which are defined
+	for name, token := range c.Specials {
+		vars[name] = token
+	}
 	maps.Copy(vars, opts.Variables)
 	list := make([]any, len(messages))
 	size := 0
@@ -78,8 +83,11 @@ func (c *ChatTemplate) Render(messages []Message, opts RenderOptions) (string, e
 	if _, given := vars["add_generation_prompt"]; !given {
 		vars["add_generation_prompt"] = opts.AddGenerationPrompt
 	}
-	vars["bos_token"] = c.BOS
-	vars["eos_token"] = c.EOS
+	for name, token := range map[string]string{"bos_token": c.BOS, "eos_token": c.EOS} {
+		if token != "" {
+			vars[name] = token
+		}
+	}
 	limits := jinja.DefaultLimits
 	limits.Memory += memoryPerByte * int64(size)
 	text, err := c.template.Render(vars, now, limits)
@@ -119,6 +127,11 @@ func OpenChatTemplate(dir string) (*ChatTemplate, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	c.BOS, c.EOS, c.from = string(cfg.BOS), string(cfg.EOS), path+": "
+	own, err := readOwnTokens(dir)
+	if err != nil {
+		return nil, err
+	}
+	c.Specials = own.named()
 	return c, nil
 }
 

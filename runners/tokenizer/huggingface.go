@@ -12,10 +12,14 @@ import (
 	"github.com/snapbench/snapbench/inputs"
 )
 
-// Open reads the tokenizer of a Hugging Face directory with the native encoder: tokenizer.json, and for BOS and EOS also
-// generation_config.json, tokenizer_config.json and special_tokens_map.json if they exist.
+// Open reads the tokenizer of a Hugging Face directory with the native encoder: tokenizer.json with the tokens that
+// tokenizer_config.json and special_tokens_map.json add, and for BOS and EOS also generation_config.json, if they exist.
 func Open(dir string) (*Native, error) {
-	t, err := ReadJSON(filepath.Join(dir, "tokenizer.json"))
+	more, err := readOwnTokens(dir)
+	if err != nil {
+		return nil, err
+	}
+	t, err := readJSON(filepath.Join(dir, "tokenizer.json"), more)
 	if errors.Is(err, fs.ErrNotExist) {
 		for _, other := range []string{"tokenizer.model", "vocab.json", "vocab.txt"} {
 			if _, e := os.Stat(filepath.Join(dir, other)); e == nil {

@@ -14,20 +14,29 @@ import (
 // file is a tokenizer.json. Its truncation and padding are not read: they are settings of the program that wrote the
 // file, not of the model.
 type file struct {
-	AddedTokens []struct {
-		ID         int32  `json:"id"`
-		Content    string `json:"content"`
-		SingleWord bool   `json:"single_word"`
-		LStrip     bool   `json:"lstrip"`
-		RStrip     bool   `json:"rstrip"`
-		Normalized *bool  `json:"normalized"`
-		Special    bool   `json:"special"`
-	} `json:"added_tokens"`
+	AddedTokens   []fileToken     `json:"added_tokens"`
 	Normalizer    json.RawMessage `json:"normalizer"`
 	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
 	PostProcessor json.RawMessage `json:"post_processor"`
 	Decoder       json.RawMessage `json:"decoder"`
 	Model         *fileModel      `json:"model"`
+}
+
+type fileToken struct {
+	ID         int32  `json:"id"`
+	Content    string `json:"content"`
+	SingleWord bool   `json:"single_word"`
+	LStrip     bool   `json:"lstrip"`
+	RStrip     bool   `json:"rstrip"`
+	Normalized *bool  `json:"normalized"`
+	Special    bool   `json:"special"`
+}
+
+// token is what is searched for.
+func (a fileToken) token() addedToken {
+	return addedToken{id: a.ID, content: a.Content, special: a.Special,
+		normalized: a.Normalized == nil && !a.Special || a.Normalized != nil && *a.Normalized,
+		lstrip:     a.LStrip, rstrip: a.RStrip, singleWord: a.SingleWord}
 }
 
 type fileModel struct {
@@ -44,12 +53,15 @@ type fileModel struct {
 }
 
 // ReadJSON reads a tokenizer.json. Errors name the file and the part that is broken or not supported.
-func ReadJSON(path string) (*Native, error) {
+func ReadJSON(path string) (*Native, error) { return readJSON(path, nil) }
+
+// readJSON is ReadJSON with tokens that other files add.
+func readJSON(path string, more *ownTokens) (*Native, error) {
 	data, err := inputs.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := FromJSON(data)
+	t, err := fromJSON(data, more)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -57,7 +69,9 @@ func ReadJSON(path string) (*Native, error) {
 }
 
 // FromJSON reads the contents of a tokenizer.json.
-func FromJSON(data []byte) (*Native, error) {
+func FromJSON(data []byte) (*Native, error) { return fromJSON(data, nil) }
+
+func fromJSON(data []byte, more *ownTokens) (*Native, error) {
 	var f file
 	if err := json.Unmarshal(data, &f); err != nil {
 		return nil, jsonError(err)
@@ -107,16 +121,15 @@ func FromJSON(data []byte) (*Native, error) {
 		t.model.keepWhole(vocab)
 	}
 
+	if err := more.join(&f, vocab); err != nil {
+		return nil, err
+	}
 	var added []addedToken
 	for i, a := range f.AddedTokens {
 		if a.Content == "" {
 			return nil, fmt.Errorf("added_tokens: number %d is empty", i)
 		}
-		added = append(added, addedToken{
-			id: a.ID, content: a.Content, special: a.Special,
-			normalized: a.Normalized == nil && !a.Special || a.Normalized != nil && *a.Normalized,
-			lstrip:     a.LStrip, rstrip: a.RStrip, singleWord: a.SingleWord,
-		})
+		added = append(added, a.token())
 	}
 	if err := t.setVocabulary(vocab, added); err != nil {
 		return nil, err

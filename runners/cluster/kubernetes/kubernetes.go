@@ -58,7 +58,7 @@ func (engine) Submit(ctx context.Context, w cluster.Work) (string, error) {
 		case notFound(lost):
 			return "", err
 		case lost != nil:
-			return "", fmt.Errorf("Job %s may have been created (%s says, and %s ends it before the same command creates another): %w",
+			return "", fmt.Errorf("the Job %s may have been created (%s says, and %s ends it before the same command creates another): %w",
 				name, k.line("get", "job", name), k.line("delete", "job", name), errors.Join(err, lost))
 		}
 	}
