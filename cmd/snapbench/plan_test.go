@@ -59,12 +59,12 @@ func TestPlan(t *testing.T) {
 		t.Error(out)
 	}
 	for want, args := range map[string][]string{
-		"by which rates?":     {"longbench"},
-		"have h100, h200":     {"longbench", "--device", "cpu"},
-		"unknown task":        {"nosuch", "--device", "h200"},
-		"regular file":        {"longbench", "--rates", t.TempDir()},
-		"unknown shape":       {"longbench", "--device", "h200", "--model", "shape:nosuch"},
-		"price of -1 an hour": {"longbench", "--device", "h200", "--price", "-1"},
+		"by which rates?": {"longbench"},
+		"have h100, h200": {"longbench", "--device", "cpu"},
+		"unknown task":    {"nosuch", "--device", "h200"},
+		"regular file":    {"longbench", "--rates", t.TempDir()},
+		"unknown shape":   {"longbench", "--device", "h200", "--model", "shape:nosuch"},
+		"--price: a price of -1 an hour: want 0 or more": {"longbench", "--device", "h200", "--price", "-1"},
 	} {
 		if status, _, stderr := snapbench(append([]string{"plan"}, args...)...); status == exitPass || !strings.Contains(stderr, want) {
 			t.Errorf("%v: status %d: %s; want %q", args, status, stderr, want)

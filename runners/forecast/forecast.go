@@ -10,6 +10,7 @@ package forecast
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -99,8 +100,11 @@ func (s sample) room() int { return s.behind + s.most }
 
 // Make forecasts a job.
 func Make(a Asked) (*Forecast, error) {
-	if len(a.Variants) == 0 || a.Price < 0 || math.IsNaN(a.Price) || math.IsInf(a.Price, 0) {
-		return nil, fmt.Errorf("%d variants at a price of %v an hour: want some, and 0 or more", len(a.Variants), a.Price)
+	switch {
+	case len(a.Variants) == 0:
+		return nil, errors.New("no variants: want one or more")
+	case !(a.Price >= 0) || math.IsInf(a.Price, 0): // NaN is neither
+		return nil, runners.Mistake(fmt.Errorf("--price: a price of %v an hour: want 0 or more", a.Price))
 	}
 	pace, err := a.Rates.open(func(model string) (*models.Files, error) {
 		if model == a.Name { // which may be a folder's name, without its path
