@@ -210,7 +210,7 @@ func TestMadeOptions(t *testing.T) {
 		{"lost-in-the-middle", "sizes", "4194305", "", "have 1 to 4194304 pairs"},
 		{"longeval.lines", "trials", "100001", "", "too many"},
 		{"infinitebench.math_find", "depths", "50%", "", "no place"},
-		{"infinitebench.passkey", "protocol", "gpt5", "", `unknown protocol "gpt5": have claude2, gpt4, kimi, yarn-mistral, lm-eval, kvpress`},
+		{"infinitebench.passkey", "protocol", "gpt5", "", `unknown protocol "gpt5": did you mean gpt4? have claude2, gpt4, kimi, yarn-mistral, lm-eval, kvpress`},
 		{"graphwalks.bfs", "out-degree", "1001", "", "1 to 1000"},
 		{"helmet.json-kv", "depths", "50,50", "", "asked for twice"},
 	} {

@@ -294,7 +294,7 @@ func TestNeedleErrors(t *testing.T) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
-	if _, err := Open("nia", Options{}); err == nil || !strings.Contains(err.Error(), `unknown task "nia": have `) {
+	if _, err := Open("nia", Options{}); err == nil || !strings.Contains(err.Error(), `unknown task "nia": did you mean niah? `) {
 		t.Errorf("got %v", err)
 	}
 

@@ -215,7 +215,7 @@ func TestProtocolRules(t *testing.T) {
 			t.Errorf("%s: %d new tokens under a cap of 40", p, s.MaxNew)
 		}
 	}
-	if _, err := OpenProtocol("snapkv"); err == nil || err.Error() != `unknown protocol "snapkv": have longbench, snapkv-repo, kvpress, factory` {
+	if _, err := OpenProtocol("snapkv"); err == nil || err.Error() != `unknown protocol "snapkv": did you mean snapkv-repo? have longbench, snapkv-repo, kvpress, factory` {
 		t.Error(err)
 	}
 }

@@ -145,10 +145,10 @@ func TestBABILongPrompts(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	for want, own := range map[string]BABILongOptions{
-		`unknown part "hint" of the prompt: have instruction, examples, post_prompt, or none`: {Parts: []string{"hint"}, Template: "own"},
-		`--template: "chat": want own or base`:                                                {Template: "chat"},
-		`--row-lengths: "4096": want lengths as the benchmark names them: 0k, 4k, 1M`:         {Template: "own", Lengths: []string{"4096"}},
-		`has no file data/qa1/8k, `:                                                           {Template: "own", Lengths: []string{"8k"}},
+		`unknown part of the prompt "hint": have instruction, examples, post_prompt, none`: {Parts: []string{"hint"}, Template: "own"},
+		`--template: "chat": want own or base`:                                             {Template: "chat"},
+		`--row-lengths: "4096": want lengths as the benchmark names them: 0k, 4k, 1M`:      {Template: "own", Lengths: []string{"4096"}},
+		`has no file data/qa1/8k, `:                                                        {Template: "own", Lengths: []string{"8k"}},
 	} {
 		if _, err := open(own); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)

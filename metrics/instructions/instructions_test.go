@@ -78,7 +78,7 @@ func TestParse(t *testing.T) {
 		`{`: `want {"instruction_id"`,
 		`{"instruction_id": "punctuation:no_comma"} x`: "text after the JSON object",
 		`{"kwargs": {}}`:                                                                                     `no "instruction_id"`,
-		`{"instruction_id": "no_comma"}`:                                                                     `unknown instruction "no_comma": have combination:repeat_prompt, `,
+		`{"instruction_id": "no_comma"}`:                                                                     `unknown instruction "no_comma": did you mean punctuation:no_comma? have combination:repeat_prompt, `,
 		`{"instruction_id": "punctuation:no_comma", "more": 1}`:                                              `unknown field "more"`,
 		`{"instruction_id": "punctuation:no_comma", "kwargs": {"n": 1}}`:                                     `unknown parameter "n": it has none`,
 		`{"instruction_id": "language:response_language", "kwargs": {"language": "kn"}}`:                     "asks a language detector",
