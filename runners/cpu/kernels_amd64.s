@@ -12339,23 +12339,23 @@ TEXT ·lookupAVX2(SB), NOSPLIT, $0-48
 	VBROADCASTSS f+32(FP), Y0
 	VMOVUPS      (BX), Y1
 	VMOVUPS      32(BX), Y2
-	VMOVD        CX, X5
-	VPBROADCASTD X5, Y3
+	VMOVD        CX, X4
+	VPBROADCASTD X4, Y3
 	VPMULLD      iota8<>+0(SB), Y3, Y3
 	MOVQ         $0x00000020, BX
 	SUBQ         CX, BX
-	VMOVD        BX, X5
-	VPCMPEQD     Y4, Y4, Y4
-	VPSRLD       X5, Y4, Y4
+	VMOVD        BX, X4
+	VPCMPEQD     Y5, Y5, Y5
+	VPSRLD       X4, Y5, Y5
 
 loop:
-	VPBROADCASTD (DX), Y5
-	VPSRLVD      Y3, Y5, Y5
-	VPAND        Y4, Y5, Y5
-	VPERMPS      Y1, Y5, Y6
-	VPERMPS      Y2, Y5, Y7
-	VPSLLD       $0x1c, Y5, Y5
-	VBLENDVPS    Y5, Y7, Y6, Y6
+	VPBROADCASTD (DX), Y4
+	VPSRLVD      Y3, Y4, Y4
+	VPAND        Y5, Y4, Y4
+	VPERMPS      Y1, Y4, Y6
+	VPERMPS      Y2, Y4, Y7
+	VPSLLD       $0x1c, Y4, Y4
+	VBLENDVPS    Y4, Y7, Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMOVUPS      Y6, (SI)
 	ADDQ         CX, DX
@@ -12402,21 +12402,21 @@ TEXT ·channelsAVX2(SB), NOSPLIT, $0-56
 	MOVQ     dst+48(FP), R8
 	MOVQ     $0x00000020, R9
 	SUBQ     BX, R9
-	VMOVD    R9, X1
-	VPCMPEQD Y0, Y0, Y0
-	VPSRLD   X1, Y0, Y0
-	VMOVD    DX, X1
+	VMOVD    R9, X0
+	VPCMPEQD Y2, Y2, Y2
+	VPSRLD   X0, Y2, Y2
+	VMOVD    DX, X0
 	XORQ     DX, DX
 	SHLQ     $0x02, AX
 
 loop:
-	VMOVDQU   (CX)(DX*1), Y2
-	VPSRLD    X1, Y2, Y2
-	VPAND     Y0, Y2, Y2
-	VCVTDQ2PS Y2, Y2
-	VMULPS    (SI)(DX*1), Y2, Y2
-	VADDPS    (DI)(DX*1), Y2, Y2
-	VMOVUPS   Y2, (R8)(DX*1)
+	VMOVDQU   (CX)(DX*1), Y1
+	VPSRLD    X0, Y1, Y1
+	VPAND     Y2, Y1, Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    (SI)(DX*1), Y1, Y1
+	VADDPS    (DI)(DX*1), Y1, Y1
+	VMOVUPS   Y1, (R8)(DX*1)
 	ADDQ      $0x20, DX
 	CMPQ      DX, AX
 	JNE       loop

@@ -16,6 +16,28 @@ func eight(name string, words [8]uint32) Mem {
 	return m
 }
 
+// inAll returns a vector that has a parameter, a float32, in all lanes.
+func inAll(name string) reg.VecVirtual {
+	at, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	v := YMM()
+	VBROADCASTSS(at.Addr, v)
+	return v
+}
+
+// lowBits returns a vector whose lanes have so many ones, from the lowest bit on. count is lost.
+func lowBits(bits reg.Register, count reg.VecVirtual) reg.VecVirtual {
+	rest, mask := GP64(), YMM()
+	MOVQ(U32(32), rest)
+	SUBQ(bits, rest)
+	VMOVD(rest.As32(), count)
+	VPCMPEQD(mask, mask, mask)
+	VPSRLD(count, mask, mask)
+	return mask
+}
+
 // lookup: dst[i] = f·table[code i], codes a stream of b bits each, the lowest first.
 func lookup() {
 	iota := eight("iota8", [8]uint32{0, 1, 2, 3, 4, 5, 6, 7})
@@ -25,24 +47,14 @@ func lookup() {
 	Pragma("noescape")
 	n, bits, codes := Load(Param("n"), GP64()), Load(Param("bits"), GP64()), Load(Param("codes"), GP64())
 	table, dst := Load(Param("table"), GP64()), Load(Param("dst"), GP64())
-	f, low, high := YMM(), YMM(), YMM()
-	at, err := Param("f").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VBROADCASTSS(at.Addr, f)
+	f, low, high := inAll("f"), YMM(), YMM()
 	VMOVUPS(Mem{Base: table}, low)
 	VMOVUPS(Mem{Base: table, Disp: 32}, high)
-	shift, mask, count := YMM(), YMM(), XMM()
+	shift, count := YMM(), XMM()
 	VMOVD(bits.(reg.GP).As32(), count)
 	VPBROADCASTD(count, shift)
 	VPMULLD(iota, shift, shift)
-	rest := GP64()
-	MOVQ(U32(32), rest)
-	SUBQ(bits, rest)
-	VMOVD(rest.As32(), count)
-	VPCMPEQD(mask, mask, mask)
-	VPSRLD(count, mask, mask)
+	mask := lowBits(bits, count)
 	code, a, b := YMM(), YMM(), YMM()
 	Label("loop")
 	VPBROADCASTD(Mem{Base: codes}, code)
@@ -102,13 +114,8 @@ func channels() {
 	shift, bits := Load(Param("shift"), GP64()), Load(Param("bits"), GP64())
 	scales, minima := Load(Param("scales"), GP64()), Load(Param("minima"), GP64())
 	dst := Load(Param("dst"), GP64())
-	mask, count, t := YMM(), XMM(), YMM()
-	rest := GP64()
-	MOVQ(U32(32), rest)
-	SUBQ(bits, rest)
-	VMOVD(rest.As32(), count)
-	VPCMPEQD(mask, mask, mask)
-	VPSRLD(count, mask, mask)
+	count, t := XMM(), YMM()
+	mask := lowBits(bits, count)
 	VMOVD(shift.(reg.GP).As32(), count)
 	i := GP64()
 	XORQ(i, i)
@@ -135,12 +142,7 @@ func scaled(name, doc string, widen func() func(from Mem, t reg.VecVirtual)) {
 	Doc(name + doc)
 	Pragma("noescape")
 	n, codes, dst := Load(Param("n"), GP64()), Load(Param("codes"), GP64()), Load(Param("dst"), GP64())
-	scale, t := YMM(), YMM()
-	at, err := Param("scale").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VBROADCASTSS(at.Addr, scale)
+	scale, t := inAll("scale"), YMM()
 	w := widen()
 	Label("loop")
 	w(Mem{Base: codes}, t)
@@ -184,12 +186,7 @@ func butterfly() {
 		"and then by f, in place.")
 	Pragma("noescape")
 	block, x := Load(Param("block"), GP64()), Load(Param("x"), GP64())
-	f, p, q := YMM(), YMM(), YMM()
-	at, err := Param("f").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VBROADCASTSS(at.Addr, f)
+	f, p, q := inAll("f"), YMM(), YMM()
 	SHLQ(Imm(2), block)
 	masks := avx2.vecs(len(within))
 	for i, m := range within {
