@@ -50,7 +50,7 @@ func TestPull(t *testing.T) {
 	if status, _, stderr := snapbench("datasets", "pull", "mrcr", "--quiet"); status != exitCannotRun || !strings.Contains(stderr, "2needle.parquet: ") {
 		t.Errorf("damaged rows: exit status %d, %s", status, stderr)
 	}
-	if status, _, stderr := snapbench("datasets", "pull", "niah"); status != exitUsage || !strings.Contains(stderr, `unknown dataset "niah": have babilong, `) {
+	if status, _, stderr := snapbench("datasets", "pull", "niah"); status != exitUsage || !strings.Contains(stderr, `unknown data set "niah": have babilong, `) {
 		t.Errorf("exit status %d, %s", status, stderr)
 	}
 	var list []datasets.CatalogueEntry

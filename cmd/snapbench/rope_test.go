@@ -85,7 +85,11 @@ func TestRope(t *testing.T) {
 
 	// The context follows: 65536 positions, which are the original ones of yarn:2 alone.
 	for rope, want := range map[string]string{"": "context            65536 tokens", "yarn:2": "context            131072 tokens", "linear:4": "context            262144 tokens", "none": "context            65536 tokens"} {
-		out := pass(t, "models", "show", plain, "--rope="+rope)
+		show := []string{"models", "show", plain}
+		if rope != "" {
+			show = append(show, "--rope="+rope)
+		}
+		out := pass(t, show...)
 		kind, _, _ := strings.Cut(rope, ":")
 		if kind == "" || kind == "none" {
 			kind = "default"
