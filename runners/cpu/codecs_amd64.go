@@ -20,8 +20,8 @@ var decodersAVX2 = map[string][2]decodeFunc{
 	"int4_th":         {decodeInt4Token, decodeInt4Token},
 	"mxfp4":           {decodeMXFP4, decodeMXFP4},
 	"nvfp4":           {decodeNVFP4, decodeNVFP4},
-	"q8_0_rot":        {turned(decodeQ8AVX2, keyTurn), turned(decodeQ8AVX2, valueTurn)},
-	"q4_0_rot":        {turned(decodeQ4AVX2, keyTurn), turned(decodeQ4AVX2, valueTurn)},
+	"q8_0_rot":        {turned(decodeQ8AVX2, cacheformat.KeyBlock), turned(decodeQ8AVX2, cacheformat.ValueBlock)},
+	"q4_0_rot":        {turned(decodeQ4AVX2, cacheformat.KeyBlock), turned(decodeQ4AVX2, cacheformat.ValueBlock)},
 	"kivi2":           {kiviKeys(2), kiviValues(2)},
 	"kivi2_r128":      {kiviKeys(2), kiviValues(2)},
 	"kivi4":           {kiviKeys(4), kiviValues(4)},
@@ -35,11 +35,8 @@ var decodersAVX2 = map[string][2]decodeFunc{
 
 var le = binary.LittleEndian
 
-// half is the finite float16 at the beginning of b.
-func half(b []byte) float32 {
-	h := uint32(le.Uint16(b))
-	return math.Float32frombits(math.Float32bits(math.Float32frombits(h&0x7fff<<13)*0x1p112) | h>>15<<31)
-}
+// half is the float16 at the beginning of b.
+func half(b []byte) float32 { return halfToFloat(le.Uint16(b)) }
 
 func single(b []byte) float32 { return math.Float32frombits(le.Uint32(b)) }
 
@@ -70,7 +67,7 @@ func decodeInt4Token(dst []float32, src []byte, size int, _ float32) {
 		table[q] = (float32(q) - z) * s
 	}
 	lookupAVX2(size, 4, &src[0], &table[0], 1, &dst[0])
-	block := keyTurn(size)
+	block := size & -size   // the largest power of two that divides it
 	f := 1 / float32(block) // a power of two, as signs: exact
 	for at := 0; at < size; at += block {
 		butterflyAVX2(block, 1, &dst[at])
@@ -78,14 +75,11 @@ func decodeInt4Token(dst []float32, src []byte, size int, _ float32) {
 	}
 }
 
-// e2m1 are the numbers of the 4-bit float.
-var e2m1 = [16]float32{0, 0.5, 1, 1.5, 2, 3, 4, 6, float32(math.Copysign(0, -1)), -0.5, -1, -1.5, -2, -3, -4, -6}
-
 func decodeMXFP4(dst []float32, src []byte, size int, _ float32) {
 	for b := range size / 32 {
 		block := src[17*b:]
 		s := math.Float32frombits(max(uint32(block[16])<<23, 1<<22)) // 2^(E-127); 2^-127 is subnormal
-		lookupAVX2(32, 4, &block[0], &e2m1[0], s, &dst[32*b])
+		lookupAVX2(32, 4, &block[0], &fp4[0], s, &dst[32*b])
 	}
 }
 
@@ -98,13 +92,9 @@ func decodeNVFP4(dst []float32, src []byte, size int, scale float32) {
 			copy(codes[:n], src[size/2+b:])
 			scaledE4M3AVX2(8, &codes[0], 256, &scales[0])
 		}
-		lookupAVX2(16, 4, &src[8*b], &e2m1[0], scales[b%8]/scale, &dst[16*b])
+		lookupAVX2(16, 4, &src[8*b], &fp4[0], scales[b%8]/scale, &dst[16*b])
 	}
 }
-
-// keyTurn and valueTurn are the blocks of a head's rotation, as in package cacheformat.
-func keyTurn(size int) int   { return size & -size }
-func valueTurn(size int) int { return min(64, size&-size) }
 
 // turned decodes what was rotated before it was encoded.
 func turned(decode unpackFunc, block func(int) int) decodeFunc {

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// fp4 are the values of the codes of four bits of MXFP4.
+// fp4 are the values of the codes of four bits of MXFP4 and NVFP4.
 var fp4 = [16]float32{0, .5, 1, 1.5, 2, 3, 4, 6, float32(math.Copysign(0, -1)), -.5, -1, -1.5, -2, -3, -4, -6}
 
 // packP4 writes a row of MXFP4 as column j of a panel, or returns false where a block is NaN.

@@ -26,7 +26,7 @@ func specOf(f *cacheformat.Format, size int) packSpec {
 	block := int32(size & -size)
 	switch f.Name {
 	case "q8_0_rot", "q4_0_rot":
-		s.keyTurn, s.valueTurn = block, min(64, block)
+		s.keyTurn, s.valueTurn = int32(cacheformat.KeyBlock(size)), int32(cacheformat.ValueBlock(size))
 	case "int4_th":
 		s.keyTurn, s.valueTurn = -block, -block
 	}

@@ -201,7 +201,7 @@ func (c *client) refused(response *http.Response) error {
 		return &GoneError{said}
 	case status == http.StatusRequestEntityTooLarge || (status == http.StatusBadRequest || status == http.StatusUnprocessableEntity || status >= 500) && tooLong(data):
 		return &FitError{said}
-	case status == http.StatusRequestTimeout || status == http.StatusTooEarly || status == http.StatusTooManyRequests || status >= 500 && status != http.StatusNotImplemented:
+	case busy(status) || status >= 500 && status != http.StatusNotImplemented:
 		return &passing{said, said.after}
 	}
 	return said

@@ -14,11 +14,11 @@ func init() {
 	const rotation = " of the rotated vector: llama.cpp's default for quantised caches"
 	Register(Format{
 		Name: "q8_0_rot", Help: "q8_0" + rotation, Source: ggmlSource + "; rotation: llama.cpp #21038",
-		Key: turned{q8{}, keyBlock}, Value: turned{q8{}, valueBlock}, Check: checkTurned,
+		Key: turned{q8{}, KeyBlock}, Value: turned{q8{}, ValueBlock}, Check: checkTurned,
 	})
 	Register(Format{
 		Name: "q4_0_rot", Help: "q4_0" + rotation, Source: ggmlSource + "; rotation: llama.cpp #21038",
-		Key: turned{q4{}, keyBlock}, Value: turned{q4{}, valueBlock}, Check: checkTurned,
+		Key: turned{q4{}, KeyBlock}, Value: turned{q4{}, ValueBlock}, Check: checkTurned,
 	})
 }
 
@@ -141,12 +141,12 @@ func (t turned) Decode(dst []float32, src []byte, size int, scale float32) {
 	hadamard(dst, t.block(size))
 }
 
-// keyBlock is the largest 64·2^i that divides a head. Heads below 64, which llama.cpp does not
+// KeyBlock is the largest 64·2^i that divides a head. Heads below 64, which llama.cpp does not
 // rotate, have the largest power of two.
-func keyBlock(size int) int { return powerOfTwo(size) }
+func KeyBlock(size int) int { return powerOfTwo(size) }
 
-// valueBlock is 64, and in smaller heads as for keys.
-func valueBlock(size int) int { return min(64, powerOfTwo(size)) }
+// ValueBlock is 64, and in smaller heads as for keys.
+func ValueBlock(size int) int { return min(64, powerOfTwo(size)) }
 
 func checkTurned(size int) error {
 	if size > 64 && size%64 != 0 {
