@@ -105,7 +105,7 @@ func TestEmulatedConformance(t *testing.T) {
 		}
 	})
 	all := map[string]bool{}
-	files, _ := ptx.ReadDir("kernels")
+	files, _ := embedded.ReadDir("kernels")
 	entry := regexp.MustCompile(`\.entry (\w+)`)
 	for _, f := range files {
 		text, err := unpacked(strings.TrimSuffix(f.Name(), ".ptx.gz"))

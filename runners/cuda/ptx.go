@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"embed"
 	"io"
+	"io/fs"
 	"strings"
 )
 
@@ -12,7 +13,10 @@ import (
 // PTX is long, and packed a tenth of itself.
 //
 //go:embed kernels/*.ptx.gz
-var ptx embed.FS
+var embedded embed.FS
+
+// ptx is what kernels are read from: embedded, and what a test puts over it.
+var ptx fs.FS = embedded
 
 // source returns the PTX of a file in kernels/ for a card: on compute capability 9.0 and
 // later the instructions of programmatic dependent launch, comments until then, come into

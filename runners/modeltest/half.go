@@ -249,6 +249,9 @@ func (c *checker) judged(pass map[string][]float32, v compress.Variant) ([][][]f
 			Queries: put(last),
 		}
 		place.Index, place.Attention = i, c.m.Attention(l)
+		if sinks := place.Attention.Sinks; sinks.Len > 0 { // the model's device has them
+			place.Attention.Sinks = put(c.read(sinks))
+		}
 		choice, err := compress.Choose(d, s, place, []compress.Variant{v})
 		if err != nil {
 			c.t.Fatal(err)
