@@ -14,6 +14,8 @@ device time, bf16, random weights:
     decoding      a whole step written by hand over a static cache, compiled around attention and captured in a CUDA
                   graph, Llama-2-7B's and Mistral-7B's shape, 16K and 1024 rows
     transformers  prefill of 16K tokens and a step behind it and behind 1024, as the library runs a model (SDPA)
+    kvpress       where it is named (it wants transformers before 5.3): Llama-3-8B's shape, 2K to 32K tokens read, and read
+                  and cut to 1024 by its SnapKV, and steps behind both
 """
 
 import argparse
@@ -27,6 +29,7 @@ SHAPES = {  # layers, width, feed-forward, query and KV heads of 128, vocabulary
     "llama-2-7b": (32, 4096, 11008, 32, 32, 32000),
     "mistral-7b": (32, 4096, 14336, 32, 8, 32000),
 }
+LLAMA3 = (32, 4096, 14336, 32, 8, 128256)
 PROMPT, KEPT, SIZE = 16384, 1024, 128
 
 
@@ -183,11 +186,50 @@ def transformers():
         del model
 
 
+@torch.no_grad()
+def kvpress():
+    from kvpress import SnapKVPress
+    from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, __version__
+
+    layers, width, ff, heads, kv, vocab = LLAMA3
+    config = LlamaConfig(vocab_size=vocab, hidden_size=width, intermediate_size=ff, num_hidden_layers=layers, num_attention_heads=heads,
+                         num_key_value_heads=kv, head_dim=SIZE, max_position_embeddings=4 * PROMPT, attn_implementation="sdpa")
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.device(DEVICE):
+        model = LlamaForCausalLM(config).eval()
+    torch.set_default_dtype(torch.float32)
+    for n in (PROMPT // 8, PROMPT // 2, PROMPT, 2 * PROMPT):
+        prompt = torch.randint(0, vocab, (1, n), device=DEVICE)
+        for name, kept in (("full", n), ("snapkv", KEPT)):
+            press = SnapKVPress(compression_ratio=1 - kept / n, window_size=32, kernel_size=7)
+
+            def read():
+                cache = DynamicCache()
+                if kept == n:
+                    model.model(prompt, past_key_values=cache)
+                else:
+                    with press(model):
+                        model.model(prompt, past_key_values=cache)
+                return cache
+
+            cache = read()
+            if cache.get_seq_length() != kept:
+                raise SystemExit(f"kvpress: {cache.get_seq_length()} positions are kept of {n}, not {kept}")
+            position = torch.full((1, 1), n, device=DEVICE)
+
+            def step():
+                model(prompt[:, :1], past_key_values=cache, position_ids=position, logits_to_keep=1)
+                cache.crop(-1)
+
+            print(f"kvpress (transformers {__version__}), {n} tokens, {name}: a step of one row {median(step):.2f} ms, read in {median(read, 3) / 1000:.3f} s", flush=True)
+            del cache
+
+
 def main():
-    global DEVICE, SHAPES, PROMPT, KEPT, SIZE
-    all_ = {f.__name__: f for f in (attention, product, copy, products, decoding, transformers)}
+    global DEVICE, SHAPES, LLAMA3, PROMPT, KEPT, SIZE
+    all_ = {f.__name__: f for f in (attention, product, copy, products, decoding, transformers, kvpress)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", help=f"of {', '.join(all_)}; all where nothing is named")
+    parser.add_argument("what", nargs="*", help=f"of {', '.join(all_)}; all but kvpress where nothing is named")
     parser.add_argument("--tiny", action="store_true", help="small shapes: whether everything runs")
     a = parser.parse_args()
     for name in a.what:
@@ -196,11 +238,12 @@ def main():
     DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
     if a.tiny:
         SHAPES = {"llama-2-7b": (2, 128, 192, 4, 4, 256), "mistral-7b": (2, 128, 256, 4, 2, 256)}
-        PROMPT, KEPT, SIZE = 256, 64, 32
+        LLAMA3 = SHAPES["mistral-7b"]
+        PROMPT, KEPT, SIZE = 1024, 64, 32
     elif DEVICE == "cpu":
         parser.error("no GPU: --tiny tries the script on a processor")
     print(torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu", "torch", torch.__version__)
-    for name in a.what or all_:
+    for name in a.what or [name for name in all_ if name != "kvpress"]:
         all_[name]()
         if DEVICE == "cuda":
             torch.cuda.empty_cache()
