@@ -14,6 +14,7 @@ device time, bf16, random weights:
     decoding      a whole step written by hand over a static cache, compiled around attention and captured in a CUDA
                   graph, Llama-2-7B's and Mistral-7B's shape, 16K and 1024 rows
     transformers  prefill of 16K tokens and a step behind it and behind 1024, as the library runs a model (SDPA)
+    families      prefill of 16K tokens and a step behind it of newer models' shapes, as the library runs them in bfloat16
     kvpress       where it is named (it wants transformers before 5.3): Llama-3-8B's shape, 2K to 32K tokens read, and read
                   and cut to 1024 by its SnapKV, and steps behind both
 """
@@ -186,6 +187,57 @@ def transformers():
         del model
 
 
+FAMILIES = {  # as runners/models/shapeconfigs.go has them
+    "qwen3-30b-a3b": ("Qwen3Moe", dict(hidden_size=2048, num_hidden_layers=48, num_attention_heads=32, num_key_value_heads=4, head_dim=128,
+                                       intermediate_size=6144, moe_intermediate_size=768, num_experts=128, num_experts_per_tok=8,
+                                       norm_topk_prob=True, vocab_size=151936, max_position_embeddings=40960)),
+    "gpt-oss-20b": ("GptOss", dict(hidden_size=2880, num_hidden_layers=24, num_attention_heads=64, num_key_value_heads=8, head_dim=64,
+                                   intermediate_size=2880, num_local_experts=32, num_experts_per_tok=4, vocab_size=201088)),
+    "qwen3-8b": ("Qwen3", dict(hidden_size=4096, num_hidden_layers=36, num_attention_heads=32, num_key_value_heads=8, head_dim=128,
+                               intermediate_size=12288, vocab_size=151936, max_position_embeddings=40960)),
+    "gemma-3-12b": ("Gemma3", dict(hidden_size=3840, num_hidden_layers=48, num_attention_heads=16, num_key_value_heads=8, head_dim=256,
+                                   intermediate_size=15360, vocab_size=262208, sliding_window=1024, query_pre_attn_scalar=256)),
+}
+
+
+@torch.no_grad()
+def families():
+    import transformers
+    from transformers.initialization import no_init_weights
+
+    for name, (family, sizes) in FAMILIES.items():
+        kind = "TextConfig" if family == "Gemma3" else "Config"
+        config = getattr(transformers, family + kind)(**sizes)
+        if family != "GptOss":  # whose sinks it computes in its own way
+            config._attn_implementation = "sdpa"
+        try:
+            torch.set_default_dtype(torch.bfloat16)
+            with torch.device(DEVICE), no_init_weights():
+                model = getattr(transformers, family + "ForCausalLM")(config).eval()
+            torch.set_default_dtype(torch.float32)
+            for p in model.parameters():
+                p.normal_(0, 0.02)
+            prompt = torch.randint(0, sizes["vocab_size"], (1, PROMPT), device=DEVICE)
+            caches = []
+
+            def read():
+                caches[:] = [transformers.DynamicCache(config=config)]
+                model(prompt, past_key_values=caches[0], logits_to_keep=1)
+
+            def step():  # the cache grows by a token
+                model(prompt[:, :1], past_key_values=caches[0], logits_to_keep=1)
+
+            prefill = median(read, 3)
+            print(f"families (transformers {transformers.__version__}) {name}: prefill of {PROMPT} {prefill / 1000:.3f} s, a step {median(step):.2f} ms", flush=True)
+        except Exception as e:  # one that does not run leaves the others
+            print(f"families {name}: {type(e).__name__}: {str(e).splitlines()[0][:200]}", flush=True)
+        torch.set_default_dtype(torch.float32)
+        model = None
+        caches = []
+        if DEVICE == "cuda":
+            torch.cuda.empty_cache()
+
+
 @torch.no_grad()
 def kvpress():
     from kvpress import SnapKVPress
@@ -227,7 +279,7 @@ def kvpress():
 
 def main():
     global DEVICE, SHAPES, LLAMA3, PROMPT, KEPT, SIZE
-    all_ = {f.__name__: f for f in (attention, product, copy, products, decoding, transformers, kvpress)}
+    all_ = {f.__name__: f for f in (attention, product, copy, products, decoding, transformers, families, kvpress)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", help=f"of {', '.join(all_)}; all but kvpress where nothing is named")
     parser.add_argument("--tiny", action="store_true", help="small shapes: whether everything runs")
@@ -239,6 +291,10 @@ def main():
     if a.tiny:
         SHAPES = {"llama-2-7b": (2, 128, 192, 4, 4, 256), "mistral-7b": (2, 128, 256, 4, 2, 256)}
         LLAMA3 = SHAPES["mistral-7b"]
+        small = dict(hidden_size=64, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, head_dim=16, intermediate_size=64,
+                     moe_intermediate_size=32, vocab_size=256)
+        for _, sizes in FAMILIES.values():
+            sizes.update({k: v for k, v in small.items() if k in sizes})
         PROMPT, KEPT, SIZE = 1024, 64, 32
     elif DEVICE == "cpu":
         parser.error("no GPU: --tiny tries the script on a processor")
