@@ -89,5 +89,6 @@ Exit status: 0 pass, 1 could not run, 2 usage, 3 a gate failed, 4 undecided,
 	root.SetFlagErrorFunc(commands.FlagError)
 	root.AddCommand(newEval(), newNeedle(), newLongBench(), newPrompts(), newQuestions(), newScore(), newMetrics(), newPolicies(), newModels(), newDatasets(),
 		newObserve(), newGate(), newCompare(), newPlot(), newResults(), newDoctor(), newSpeed(), newPlan(), newRun(), newReport(), newVersion(), newMan())
+	commands.SayArguments(root)
 	return root
 }
