@@ -18,7 +18,7 @@ type codeKernel struct {
 
 // codeKernels are the formats of keys and values that have one.
 var codeKernels = map[[2]int32]codeKernel{
-	{1, 1}: {"f16", 32, 32}, {12, 12}: {"bf16", 32, 32}, {2, 2}: {"fp8", 16, 16}, {3, 3}: {"fp8_token", 0, 0}, {4, 4}: {"int8_token", 0, 0},
+	{1, 1}: {"f16", 16, 16}, {12, 12}: {"bf16", 16, 16}, {2, 2}: {"fp8", 16, 16}, {3, 3}: {"fp8_token", 0, 0}, {4, 4}: {"int8_token", 0, 0},
 	{5, 5}: {"q8", 0, 0}, {6, 6}: {"q4", 0, 0}, {7, 7}: {"nv4", 0, 0}, {8, 8}: {"mx4", 0, 0}, {9, 9}: {"int4_token", 0, 0}, {2, 10}: {"fp8_tq4", 16, 0}, {13, 10}: {"tq4_tq4", 0, 0}, {14, 10}: {"tq3_tq4", 0, 0}, {14, 11}: {"tq3_tq3", 0, 0},
 }
 
@@ -58,12 +58,12 @@ func (d *Device) hasCodeKernel(f *cacheformat.Format, size int) bool {
 }
 
 // codeParts is how many items a head of length keys is shared out to: Shares of kernels/attend_codes.cu.
-// 8 heads of 16384 keys have two for each of a card's 132 multiprocessors, but for eight.
-func codeParts(length int) int { return min(blocks(length, codeUnit), max(16, blocks(length, 512))) }
+// 8 heads of 16384 keys and the next have two for each of a card's 132 multiprocessors.
+func codeParts(length int) int { return min(blocks(length, 2*codeUnit), max(16, blocks(length, 512))) }
 
 const (
 	codeUnit  = codeWarps * codeTile // keys
-	codeWarps = 8
+	codeWarps = 4
 	codeTile  = 16
 )
 
@@ -131,14 +131,28 @@ func roundLevels(levels [8]float32) [8]float32 {
 	return best
 }
 
-// codeShared is the dynamic shared memory of a block: its warps' rings, and at last their sums.
+// codeShared is the dynamic shared memory of a block: its warps' sums and rings.
 func codeShared(l codeList, size int) int {
-	k, stages := codeKernels[l.format], 3
-	if int(l.spec.keyBytes) == 2*size {
-		stages = 2
+	k, stages, group := codeKernels[l.format], 2, maxGroup
+	if int(l.spec.keyBytes+l.spec.valueBytes) < 2*size {
+		stages = 3
+	}
+	if l.few {
+		group = maxGroup / 2
 	}
 	ring := codeTile * (int(l.spec.keyBytes) + k.pad + int(l.spec.valueBytes) + k.valuePad)
-	return codeWarps * max(stages*ring, maxGroup*size*4)
+	return codeWarps * (stages*ring + group*(size+8)*4)
+}
+
+// codeResident is how many blocks of a kernel a multiprocessor has room for: its 228 KB of shared memory are shared by up to four, two
+// where numbers have 16 bits, which is what their registers are for. Beside shared, a block has at most 12 KB.
+func codeResident(l codeTable) int {
+	const all, beside = 228 << 10, 13 << 10
+	most := 4
+	if l.format[0] == 1 || l.format[0] == 12 {
+		most = 2
+	}
+	return max(1, min(most, all/(l.shared+beside)))
 }
 
 // attendCodes is the attention of those rows whose caches attend_codes.cu takes.
@@ -148,12 +162,12 @@ func (d *Device) attendCodes(to, from uint64, b *batch, t layerTables, by engine
 	}
 	half := flag(d.kind == engine.Float16)
 	for _, c := range t.packed.codes {
-		d.card.Args(to, from).Int(half).Ptr(c.items, b.step, b.partial, b.state).Int(by.Window).Float(by.Scale, by.Cap).Ptr(w.sinks).Int(b.heads.Query)
+		d.card.Args(to, from).Int(half).Ptr(c.items).Int(c.count).Ptr(b.step, b.partial, b.state).Int(by.Window).Float(by.Scale, by.Cap).Ptr(w.sinks).Int(b.heads.Query)
 		name := fmt.Sprintf("attend_codes_%s_%d", codeKernels[c.format].name, b.heads.Size)
 		if c.few {
 			name += "_few"
 		}
-		d.card.Launch(d.card.Kernel("attend_codes", name), c.count, 1, 32*codeWarps, c.shared)
+		d.card.Launch(d.card.Kernel("attend_codes", name), min(c.count, codeResident(c)*d.card.Multiprocessors), 1, 32*codeWarps, c.shared)
 	}
 	if t.packed.codesShared {
 		d.card.Args(to).Int(half).Ptr(t.packed.codeParts, b.step, b.partial, b.state).Int(b.heads.Size).Ptr(w.sinks).Int(b.heads.Query)

@@ -364,7 +364,7 @@ func init() {
 		"shfl": (*decoder).shuffle, "vote": (*decoder).vote, "match": (*decoder).match, "activemask": (*decoder).activeMask,
 		"wgmma": (*decoder).warpgroup, "setmaxnreg": (*decoder).registerCount,
 		"mapa": (*decoder).mapAddress,
-		"mma":  (*decoder).mma, "ldmatrix": (*decoder).loadMatrix, "cp": (*decoder).copy,
+		"mma":  (*decoder).mma, "ldmatrix": (*decoder).loadMatrix, "movmatrix": (*decoder).turnMatrix, "cp": (*decoder).copy,
 		// Blocks take turns on one memory, so fences have nothing to do; launches run one
 		// after the other, so griddepcontrol has nothing to wait for.
 		"membar": nothing, "fence": nothing, "griddepcontrol": nothing, "prefetch": nothing, "nanosleep": nothing,

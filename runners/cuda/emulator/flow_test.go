@@ -235,6 +235,24 @@ end:`
 	}
 }
 
+// movmatrix: rows become columns.
+func TestTurnedMatrix(t *testing.T) {
+	got := must(t, `
+	shl.b32 %r2, %r1, 1;
+	add.u32 %r3, %r2, 1;
+	shl.b32 %r3, %r3, 16;
+	or.b32 %r2, %r2, %r3;
+	movmatrix.sync.aligned.m8n8.trans.b16 %r2, %r2;
+	cvt.u64.u32 %rd10, %r2;
+	st.global.u64 [%rd2], %rd10;`, 32, 0, nil)
+	for lane := range 32 { // element (row, column) is 8·row + column
+		g, t2 := lane/4, lane%4*2
+		if want := uint64((8*(t2+1)+g)<<16 | (8*t2 + g)); got[lane] != want {
+			t.Errorf("lane %d has %#x, not %#x", lane, got[lane], want)
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	old := stallBudget
 	stallBudget = 1 << 16

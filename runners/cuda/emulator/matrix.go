@@ -123,3 +123,24 @@ func execLoadMatrix(w *warp, i *instruction, _ uint32) {
 		}
 	}
 }
+
+// turnMatrix decodes movmatrix.sync.aligned.m8n8.trans.b16.
+func (d *decoder) turnMatrix() {
+	i, o := d.i, d.st.operands
+	if !slices.Equal(d.parts[1:], []string{"sync", "aligned", "m8n8", "trans", "b16"}) || !d.arity(2, 2) {
+		d.err = errUnknown
+		return
+	}
+	i.d, i.a = d.destination(&o[0], words), d.word(&o[1], 32)
+	i.flow, i.aligned, i.exec = together, true, execTurnMatrix
+}
+
+// execTurnMatrix: lane 4g+t has columns 2t and 2t+1 of row g of a matrix, and gets rows 2t and 2t+1 of column g.
+func execTurnMatrix(w *warp, i *instruction, _ uint32) {
+	from := w.r[i.a]
+	for lane := range lanes {
+		g, t := lane>>2, lane&3
+		at := func(row int) uint32 { return from[4*row+g/2] >> (g % 2 * 16) & 0xffff }
+		w.r[i.d][lane] = at(2*t+1)<<16 | at(2*t)
+	}
+}
