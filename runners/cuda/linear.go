@@ -64,6 +64,17 @@ func (d *Device) linearKernel(file string, k linearKernels, name string) *card.K
 	return d.card.Kernel(file, fmt.Sprintf("linear_%s_%d_%s", name, k.rows, d.suffix))
 }
 
+// linearRing is the shared memory of the recurrence: Ring of kernels/linear.cu. On 9.0 it is more than half a
+// multiprocessor's: two blocks on one would take twice as long, while others idle.
+func (d *Device) linearRing(k linearKernels) int {
+	const stages, tokens, warps, half = 3, 16, 4, 116 << 10
+	bytes := 4 * (stages*tokens*(2*k.keys+32+4) + warps*tokens*(72+8))
+	if d.card.Major == 9 {
+		return max(bytes, half)
+	}
+	return bytes
+}
+
 // shape adds what kernels take at their end.
 func (k linearKernels) shape(a *card.Args) {
 	a.Int(k.by.KeyHeads, k.by.ValueHeads, k.by.KeySize, k.by.ValueSize, k.by.Kernel)
@@ -149,7 +160,7 @@ func (d *Device) LinearAttention(out, in engine.Array, s engine.State, by engine
 		k.shape(d.card.Args(keys, values, scalars, from, conv, w.conv, w.decay, w.bias).Long(n).Int(each))
 		d.card.Launch(d.linearKernel("linear", k, "mix"), blocks((by.KeyHeads+by.ValueHeads)*blocks(n, each), warps), 1, 32*warps, 0)
 		k.shape(d.card.Args(keys, values, scalars, state).Long(n).Int(flag(by.ValueSize%2 == 0 && state%8 == 0)))
-		d.card.Launch(d.card.Kernel("linear", fmt.Sprintf("linear_recur_%d", k.rows)), by.ValueHeads*k.values/32, 1, 128, 0)
+		d.card.Launch(d.card.Kernel("linear", fmt.Sprintf("linear_recur_%d", k.rows)), by.ValueHeads*k.values/32, 1, 128, d.linearRing(k))
 		k.shape(d.card.Args(to, values, from, w.norm).Float(by.Epsilon).Long(n))
 		d.card.Launch(d.card.Kernel("linear", "linear_finish_"+d.suffix), blocks(by.ValueHeads*n, warps), 1, 32*warps, 0)
 		to += uint64(n * by.Out() * d.kind.Size())

@@ -180,41 +180,66 @@ template <int R> struct Columns {
     }
   }
 
-  // One token: q and k (P each) and scalars lie in shared memory. Leaves the leaf's o, and d.
-  DEVICE void token(const float *qk, f32x2 v, f32x4 scalars, float (&o)[2], float (&d)[2]) {
-    const int P = 8 * R;
-    float k[R], q[R], seen[2][2] = {{0.f, 0.f}, {0.f, 0.f}};
-    UNROLL for (int m = 0; m < R / 4; m++) {
-      f32x4 q4 = *(const f32x4 *)(qk + 32 * m + 4 * leaf()), k4 = *(const f32x4 *)(qk + P + 32 * m + 4 * leaf());
-      UNROLL for (int e = 0; e < 4; e++) q[4 * m + e] = q4[e], k[4 * m + e] = k4[e];
-    }
+  // A token's sums of the leaf over the state, and, with d known, what becomes of the state.
+  DEVICE f32x2 seen(const float (&k)[R]) const {
+    float sum[2][2] = {{0.f, 0.f}, {0.f, 0.f}};
     UNROLL for (int i = 0; i < R; i++)
-      UNROLL for (int y = 0; y < 2; y++) seen[i % 2][y] = fma(k[i], s[i][y], seen[i % 2][y]);
-    float sum[2] = {seen[0][0] + seen[1][0], seen[0][1] + seen[1][1]};
-    UNROLL for (int mask = 4; mask < 32; mask *= 2)
-      UNROLL for (int y = 0; y < 2; y++) sum[y] += shuffle_xor(sum[y], mask);
-    o[0] = o[1] = 0.f;
+      UNROLL for (int y = 0; y < 2; y++) sum[i % 2][y] = fma(k[i], s[i][y], sum[i % 2][y]);
+    return f32x2{sum[0][0] + sum[1][0], sum[0][1] + sum[1][1]};
+  }
+  DEVICE f32x2 ahead(const float (&q)[R]) const {
+    f32x2 sum = {0.f, 0.f};
     UNROLL for (int i = 0; i < R; i++)
-      UNROLL for (int y = 0; y < 2; y++) o[y] = fma(q[i], s[i][y], o[y]);
-    UNROLL for (int y = 0; y < 2; y++) d[y] = delta(sum[y], v[y], scalars);
+      UNROLL for (int y = 0; y < 2; y++) sum[y] = fma(q[i], s[i][y], sum[y]);
+    return sum;
+  }
+  DEVICE void renew(const float (&k)[R], f32x2 d, f32x4 scalars) {
     UNROLL for (int i = 0; i < R; i++)
       UNROLL for (int y = 0; y < 2; y++) s[i][y] = renewed(s[i][y], k[i], d[y], scalars);
   }
 };
 
-// Adds a and b over lanes whose numbers differ in `mask`, and keeps the sum of b where they have that bit, else of a.
-DEVICE float halve(float a, float b, int mask) {
-  bool on = lane() & mask;
-  return (on ? b : a) + shuffle_xor(on ? a : b, mask);
+// Shared memory in the order written here: what is read after a write is not read before it.
+DEVICE f32x4 read4(const float *p) {
+  f32x4 v;
+  asm volatile("ld.volatile.shared.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(shared_address(p)) : "memory");
+  return v;
 }
+DEVICE void write2(float *p, f32x2 v) { asm volatile("st.volatile.shared.v2.f32 [%0], {%1, %2};" ::"r"(shared_address(p)), "f"(v.x), "f"(v.y) : "memory"); }
+
+// What a lane reads of a token.
+template <int R> struct Operands {
+  float q[R], k[R];
+  f32x4 scalars;
+  f32x2 v;
+  DEVICE void read(const float *qk, const float *values, const float *gates) {
+    UNROLL for (int m = 0; m < R / 4; m++) {
+      f32x4 k4 = read4(qk + 8 * R + 32 * m + 4 * Columns<R>::leaf());
+      UNROLL for (int e = 0; e < 4; e++) k[4 * m + e] = k4[e];
+    }
+    scalars = read4(gates);
+    v = *(const f32x2 *)values;
+    UNROLL for (int m = 0; m < R / 4; m++) {
+      f32x4 q4 = read4(qk + 32 * m + 4 * Columns<R>::leaf());
+      UNROLL for (int e = 0; e < 4; e++) q[4 * m + e] = q4[e];
+    }
+  }
+};
+
+extern __shared__ f32x4 shared[]; // Ring
+
+const int stages = 3, stageTokens = 16; // what is under way, and together
+
+template <int R> struct Ring {
+  float qk[stages][stageTokens][16 * R], v[stages][stageTokens][32], gates[stages][stageTokens][4];
+  float ahead[4][stageTokens][72], d[4][stageTokens][8]; // of each warp; the leaves' o of eight columns, without conflicts of banks
+};
 
 // A block of four warps has 32 columns of a value head; what the next tokens need is on its way while some are computed.
-// A scheduler has one warp, which waits for its own sums. Outputs wait for nothing: those of four tokens are added up
-// over the leaves together, and each lane ends with one number.
-template <int R> DEVICE void recur(const float *keys, float *values, const float *scalars, float *states, i64 n, Shape s, int pairs) {
-  const int P = 8 * R, stages = 4, T = 8, U = 4; // tokens in a stage, and at a time
-  const int wide = 32;                           // columns
-  alignas(16) __shared__ float qk[stages][T][2 * P], v[stages][T][wide], gates[stages][T][4];
+// A scheduler has one warp, which waits for its own sums s, adds over lanes that follow each other, while it computes o,
+// g·S, and reads the next token. The sums o wait in shared memory for the end of a stage.
+template <int R> DEVICE void recur(Ring<R> &ring, const float *keys, float *values, const float *scalars, float *states, i64 n, Shape s, int pairs) {
+  const int P = 8 * R, T = stageTokens, wide = 32; // columns
   next();
   wait();
   int padded = s.padded(), parts = padded / wide, head = (int)block_x() / parts, first = (int)block_x() % parts * wide;
@@ -222,49 +247,69 @@ template <int R> DEVICE void recur(const float *keys, float *values, const float
   values += head * n * padded + first;
   scalars += head * n * 4;
   states += (i64)head * s.keySize * s.valueSize;
-  auto load = [&](i64 t0, int stage) INLINE {
-    int count = (int)max(min((i64)T, n - t0), (i64)0);
-    for (int i = thread(); i < count * (2 * P / 4); i += 128) copy16(shared_address(qk[stage][0] + 4 * i), keys + t0 * 2 * P + 4 * i, true);
-    int t = thread() / (wide / 4), c = thread() % (wide / 4) * 4;
-    if (t < count) copy16(shared_address(v[stage][t] + c), values + (t0 + t) * padded + c, true);
-    if (thread() < count) copy16(shared_address(gates[stage][thread()]), scalars + (t0 + thread()) * 4, true);
+  // The stages are fetched in their order, 16 bytes a thread and step.
+  const float *fromKeys = keys + 4 * thread(), *fromValues = values + (i64)(thread() / 8) * padded + thread() % 8 * 4, *fromScalars = scalars + 4 * thread();
+  i64 left = n;
+  auto load = [&](int stage) INLINE {
+    const int token = 2 * P / 4, steps = T * token / 128; // of q and k; T·8 of v are one
+    UNROLL for (int i = 0; i < steps; i++)
+      if ((128 * i + thread()) / token < left) copy16(shared_address(ring.qk[stage][0] + 512 * i + 4 * thread()), fromKeys + 512 * i, true);
+    if (thread() / 8 < left) copy16(shared_address(ring.v[stage][0] + 4 * thread()), fromValues, true);
+    if (thread() < T && thread() < left) copy16(shared_address(ring.gates[stage][0] + 4 * thread()), fromScalars, true);
     copy_commit();
+    fromKeys += T * 2 * P, fromValues += (i64)T * padded, fromScalars += T * 4, left -= T;
   };
-  UNROLL for (int i = 0; i < stages - 1; i++) load(i * T, i);
+  UNROLL for (int i = 0; i < stages - 1; i++) load(i);
   Columns<R> columns;
   columns.load(states, first + 8 * warp(), s.keySize, s.valueSize, pairs);
-  int j = 8 * warp() + Columns<R>::column(), leaf = Columns<R>::leaf(), stage = 0, free = stages - 1;
-  for (i64 t0 = 0; t0 < n; t0 += T) {
-    copy_wait<stages - 2>();
-    sync(); // the tokens are there, and those before are done with
-    load(t0 + (stages - 1) * T, free);
-    const f32x4 *g = (const f32x4 *)gates[stage][0];
-    float *to = values + t0 * padded + j;
-    auto token = [&](int t, float (&o)[2], float (&d)[2]) INLINE { columns.token(qk[stage][t], *(const f32x2 *)(v[stage][t] + j), g[t], o, d); };
-    auto few = [&](int t) INLINE {
-      float o[U][2], kept = 0.f;
-      UNROLL for (int u = 0; u < U; u++) {
-        float d[2];
-        token(t + u, o[u], d);
-        if (leaf % U == u) kept = leaf / U ? d[1] : d[0];
+  int j = 8 * warp() + Columns<R>::column();
+  float *to = values + (i64)(lane() / 4) * padded + j, *ahead = ring.ahead[warp()][0] + 2 * lane(), *ds = ring.d[warp()][0] + Columns<R>::column();
+  Operands<R> x[2];
+  auto read = [&](Operands<R> &x, int stage, int t) INLINE { x.read(ring.qk[stage][t], ring.v[stage][t] + j, ring.gates[stage][t]); };
+  // Token t of a stage, whose operands are here, while those of the token at t1 of stage1 are read.
+  auto token = [&](Operands<R> &now, Operands<R> &then, int t, int stage1, int t1) INLINE {
+    f32x2 sum = columns.seen(now.k), d;
+    UNROLL for (int mask = 4; mask < 32; mask *= 2)
+      UNROLL for (int y = 0; y < 2; y++) sum[y] += shuffle_xor(sum[y], mask);
+    write2(ahead + 72 * t, columns.ahead(now.q));
+    read(then, stage1, t1);
+    UNROLL for (int y = 0; y < 2; y++) d[y] = delta(sum[y], now.v[y], now.scalars);
+    columns.renew(now.k, d, now.scalars);
+    if (Columns<R>::leaf() == 0) *(f32x2 *)(ds + 8 * t) = d;
+  };
+  copy_wait<stages - 2>();
+  sync();
+  read(x[0], 0, 0);
+  int stage = 0;
+  for (; n > 0; n -= T) {
+    copy_wait<stages - 3>();
+    sync(); // the tokens of this stage and the next are there, and those before are done with
+    load(stage ? stage - 1 : stages - 1);
+    int after = stage == stages - 1 ? 0 : stage + 1, count = (int)min((i64)T, n);
+    if (count == T) {
+      _Pragma("unroll 1") for (int t = 0; t < T; t += 2) {
+        token(x[0], x[1], t, stage, t + 1);
+        bool last = t + 2 == T;
+        token(x[1], x[0], t + 1, last ? after : stage, last ? 0 : t + 2);
       }
-      float ahead[2];
-      UNROLL for (int y = 0; y < 2; y++) ahead[y] = halve(halve(o[0][y], o[1][y], 4), halve(o[2][y], o[3][y], 4), 8);
-      to[(i64)(t + leaf % U) * padded + leaf / U] = output(halve(ahead[0], ahead[1], 16), kept, g[t + leaf % U]);
-    };
-    if (t0 + T <= n) {
-      _Pragma("unroll 1") for (int t = 0; t < T; t += U) few(t);
     } else {
-      for (int t = 0; t0 + t < n; t++) {
-        float o[2], d[2];
-        token(t, o, d);
-        UNROLL for (int mask = 4; mask < 32; mask *= 2)
-          UNROLL for (int y = 0; y < 2; y++) o[y] += shuffle_xor(o[y], mask);
-        if (leaf == 0) *(f32x2 *)(to + (i64)t * padded) = f32x2{output(o[0], d[0], g[t]), output(o[1], d[1], g[t])};
+      _Pragma("unroll 1") for (int t = 0; t < count; t++) {
+        token(x[0], x[1], t, stage, t + 1);
+        x[0] = x[1];
       }
     }
-    free = stage;
-    if (++stage == stages) stage = 0;
+    sync_warp();
+    UNROLL for (int t = lane() / 4; t < T; t += 8) {
+      const float *o = ring.ahead[warp()][t] + Columns<R>::column();
+      f32x2 l[8], d = *(const f32x2 *)(ring.d[warp()][t] + Columns<R>::column()), y;
+      f32x4 g = *(const f32x4 *)ring.gates[stage][t];
+      UNROLL for (int i = 0; i < 8; i++) l[i] = *(const f32x2 *)(o + 8 * i);
+      l[0] = ((l[0] + l[1]) + (l[2] + l[3])) + ((l[4] + l[5]) + (l[6] + l[7]));
+      UNROLL for (int e = 0; e < 2; e++) y[e] = output(l[0][e], d[e], g);
+      if (t < count) *(f32x2 *)to = y;
+      to += 8 * padded;
+    }
+    stage = after;
   }
   columns.store(states, first + 8 * warp(), s.keySize, s.valueSize, pairs);
 }
@@ -302,7 +347,7 @@ template <typename T> DEVICE void gate_output(T *x, const T *gate, i64 n, int ve
 
 #define SIZES(R) \
   KERNEL __launch_bounds__(128, 1) linear_recur_##R(const float *keys, float *values, const float *scalars, float *states, i64 n, int pairs, SHAPE_PARAMETERS) { \
-    recur<R>(keys, values, scalars, states, n, SHAPE, pairs); \
+    recur(*(Ring<R> *)shared, keys, values, scalars, states, n, SHAPE, pairs); \
   }
 SIZES(4)
 SIZES(16)
