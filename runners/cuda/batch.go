@@ -41,7 +41,7 @@ type layerTables struct {
 	states        uint64 // of linear attention, whose layers have nothing of the above
 	stateLen      int    // numbers of a state
 	convLen       int    // and of its convolution
-	paired        bool   // see paired
+	aligned       bool   // the states can be read four numbers at a time
 }
 
 // table is bytes on their way to the card.
@@ -125,7 +125,7 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		t.packed.heads, t.packed.count, t.packed.residual = len(l.stages), len(l.queries), l.residual
 		t.packed.codePartCount, t.packed.codesShared = len(l.codeParts), l.codesShared
 		state := s[0].Caches[layer].State
-		t.stateLen, t.convLen, t.paired = state.S.Len, state.Conv.Len, l.paired
+		t.stateLen, t.convLen, t.aligned = state.S.Len, state.Conv.Len, l.aligned
 		t.packed.codes = make([]codeTable, len(l.codes))
 		tables := []table{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}, {&t.packed.codeParts, card.Bytes(l.codeParts)}, {&t.states, card.Bytes(l.states)}}
 		for i, c := range l.codes {

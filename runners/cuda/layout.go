@@ -43,7 +43,7 @@ type layout struct {
 	codeParts     []batchPart // of their query heads
 	codesShared   bool        // such heads may have several items
 	states        []batchState
-	paired        bool // the states can be read two numbers at a time
+	aligned       bool // the states can be read four numbers at a time
 }
 
 // layOut makes the tables of a layer in the memory of an earlier layer's tables: the layers

@@ -35,17 +35,17 @@ const linearBlock = 2048
 // maxLinearKey is the largest key head of the kernels.
 const maxLinearKey = 128
 
-// maxLinearRoom is the most shared memory of a block of a step: what a card gives, less what kernels declare.
-const maxLinearRoom = 96 << 10
+// maxLinearRoom is the most shared memory of a block of a step: what every card gives, less what the kernel declares.
+const maxLinearRoom = 88 << 10
 
 // linearKernels are what decides which kernels serve.
 type linearKernels struct {
 	by          engine.LinearAttention
-	rows        int // of a state that a lane has in registers, R in kernels/linear.cu
+	rows        int // of a state that a lane has in registers, R in kernels/linear.h
 	keys        int // P there
 	values      int // V there
 	token       int // numbers of room that a token takes
-	stepNumbers int // numbers of shared memory that a step takes
+	stepNumbers int // numbers of shared memory that a step takes beside what its kernel declares
 }
 
 func linearOf(by engine.LinearAttention) (k linearKernels) {
@@ -55,13 +55,24 @@ func linearOf(by engine.LinearAttention) (k linearKernels) {
 	}
 	k.keys, k.values = 8*k.rows, blocks(by.ValueSize, 32)*32
 	k.token = by.KeyHeads*2*k.keys + by.ValueHeads*(k.values+4)
-	k.stepNumbers = 2*k.keys + by.ValueHeads/by.KeyHeads*(2*k.values+4)
+	k.stepNumbers = 2 * k.values
 	return k
 }
 
 // kernel is a kernel for the state's rows.
-func (d *Device) linearKernel(k linearKernels, name string) *card.Kernel {
-	return d.card.Kernel("linear", fmt.Sprintf("linear_%s_%d_%s", name, k.rows, d.suffix))
+func (d *Device) linearKernel(file string, k linearKernels, name string) *card.Kernel {
+	return d.card.Kernel(file, fmt.Sprintf("linear_%s_%d_%s", name, k.rows, d.suffix))
+}
+
+// linearRing is the shared memory of the recurrence: Ring of kernels/linear.cu. On 9.0 it is more than half a
+// multiprocessor's: two blocks on one would take twice as long, while others idle.
+func (d *Device) linearRing(k linearKernels) int {
+	const stages, tokens, warps, half = 3, 16, 4, 116 << 10
+	bytes := 4 * (stages*tokens*(2*k.keys+32+4) + warps*tokens*(72+8))
+	if d.card.Major == 9 {
+		return max(bytes, half)
+	}
+	return bytes
 }
 
 // shape adds what kernels take at their end.
@@ -78,8 +89,7 @@ func ServesLinear(by engine.LinearAttention) error {
 		return fmt.Errorf("linear attention with key heads of %d: at most %d are served on cuda", by.KeySize, maxLinearKey)
 	}
 	if k := linearOf(by); 4*k.stepNumbers > maxLinearRoom {
-		return fmt.Errorf("linear attention with %d value heads of %d for each key head: they need %d bytes of a multiprocessor's memory, %d are there",
-			by.ValueHeads/by.KeyHeads, by.ValueSize, 4*k.stepNumbers, maxLinearRoom)
+		return fmt.Errorf("linear attention with value heads of %d: a step needs %d bytes of a multiprocessor's memory, %d are there", by.ValueSize, 4*k.stepNumbers, maxLinearRoom)
 	}
 	return nil
 }
@@ -119,16 +129,6 @@ func (d *Device) state(operation string, s engine.State, by engine.LinearAttenti
 	return d.pointer(operation, s.S, engine.Float32), d.pointer(operation, s.Conv, engine.Float32)
 }
 
-// paired says whether two numbers of a state's row can be read at once.
-func paired(size int, pointers ...uint64) bool {
-	for _, p := range pointers {
-		if p%8 != 0 {
-			return false
-		}
-	}
-	return size%2 == 0
-}
-
 // LinearAttention convolves some tokens, has the states go over them, and joins their outputs with z.
 func (d *Device) LinearAttention(out, in engine.Array, s engine.State, by engine.LinearAttention) {
 	const op = "LinearAttention"
@@ -158,9 +158,9 @@ func (d *Device) LinearAttention(out, in engine.Array, s engine.State, by engine
 		values := keys + 4*uint64(n*by.KeyHeads*2*k.keys)
 		scalars := values + 4*uint64(n*by.ValueHeads*k.values)
 		k.shape(d.card.Args(keys, values, scalars, from, conv, w.conv, w.decay, w.bias).Long(n).Int(each))
-		d.card.Launch(d.linearKernel(k, "mix"), blocks((by.KeyHeads+by.ValueHeads)*blocks(n, each), warps), 1, 32*warps, 0)
-		k.shape(d.card.Args(keys, values, scalars, state).Long(n).Int(flag(paired(by.ValueSize, state))))
-		d.card.Launch(d.card.Kernel("linear", fmt.Sprintf("linear_recur_%d", k.rows)), by.ValueHeads*k.values/32, 1, 128, 0)
+		d.card.Launch(d.linearKernel("linear", k, "mix"), blocks((by.KeyHeads+by.ValueHeads)*blocks(n, each), warps), 1, 32*warps, 0)
+		k.shape(d.card.Args(keys, values, scalars, state).Long(n).Int(flag(by.ValueSize%2 == 0 && state%8 == 0)))
+		d.card.Launch(d.card.Kernel("linear", fmt.Sprintf("linear_recur_%d", k.rows)), by.ValueHeads*k.values/32, 1, 128, d.linearRing(k))
 		k.shape(d.card.Args(to, values, from, w.norm).Float(by.Epsilon).Long(n))
 		d.card.Launch(d.card.Kernel("linear", "linear_finish_"+d.suffix), blocks(by.ValueHeads*n, warps), 1, 32*warps, 0)
 		to += uint64(n * by.Out() * d.kind.Size())
@@ -189,16 +189,27 @@ func (d *Device) AttendStates(out, in engine.Array, eb engine.Batch, layer int, 
 	if d.kind != engine.Float32 {
 		ordered = d.alsoInOrder(to, rows, by.Out())
 	}
-	k.shape(d.card.Args(to, ordered, from, t.states, w.conv, w.decay, w.bias, w.norm).Float(by.Epsilon).Int(flag(by.ValueSize%2 == 0 && t.paired)))
-	d.card.Launch(d.linearKernel(k, "step"), by.KeyHeads, rows, 256, 4*k.stepNumbers)
+	// A block for each value head; those that share keys are a cluster, where a card has clusters so large.
+	const maxCluster = 8
+	heads, group := 1, by.ValueHeads/by.KeyHeads
+	if group > 1 && (d.card.Major < 9 || group > maxCluster) {
+		heads = group
+	}
+	whole := by.KeySize == k.keys && by.ValueSize == 128 && by.Kernel == 4 && t.aligned && w.conv%16 == 0
+	a := d.card.Args(to, ordered, from, t.states, w.conv, w.decay, w.bias, w.norm).Float(by.Epsilon).Int(heads, flag(whole))
+	k.shape(a)
+	if heads < group {
+		a.Cluster(group)
+	}
+	d.card.Launch(d.linearKernel("linear_step", k, "step"), by.ValueHeads/heads, rows, 256, 4*k.stepNumbers)
 }
 
-// batchState is State of kernels/linear.cu.
+// batchState is State of kernels/linear_step.cu.
 type batchState struct{ s, conv uint64 }
 
 // layStates makes the table of a layer with linear attention; false where the layer has none.
 func (l *layout) layStates(d *Device, s []engine.Sequence, layer int) bool {
-	l.states, l.paired = l.states[:0], true
+	l.states, l.aligned = l.states[:0], true
 	first := s[0].Caches[layer].State
 	for i, q := range s {
 		c := q.Caches[layer].State
@@ -209,7 +220,7 @@ func (l *layout) layStates(d *Device, s []engine.Sequence, layer int) bool {
 			continue
 		}
 		state := batchState{d.pointer("NewBatch", c.S, engine.Float32), d.pointer("NewBatch", c.Conv, engine.Float32)}
-		l.paired = l.paired && paired(2, state.s)
+		l.aligned = l.aligned && state.s%16 == 0
 		l.states = append(l.states, state)
 	}
 	return len(l.states) > 0

@@ -1,66 +1,16 @@
-// Linear attention (engine.LinearAttention): convolution, recurrence, norm and gate, in float whatever the
-// type of in and out.
+// Linear attention of a prompt (engine.LinearAttention): convolution, recurrence, norm and gate, in float whatever the
+// type of in and out; linear.h has the formulas, linear_step.cu a step of several sequences.
 //
 // linear_mix: for `n` tokens of one sequence the convolution with silu, q and k of unit length, what the gates
 // are, and the last rows of the convolution. A warp has one key head's q and k, or one value head, over `each` tokens.
-// linear_recur: the states, token by token; linear_finish: norm and silu(z). linear_step is all three for one token
-// of each of several sequences, with the same functions and so the same bits.
+// linear_recur: the states, token by token; linear_finish: norm and silu(z).
 //
 // What linear_mix leaves, P = 8·R ≥ keySize, V the next multiple of 32 of valueSize, filled up with zeros:
 //
 //	keys (keyHeads, n, 2, P)   q / (√keySize·‖q‖), then k / ‖k‖
 //	values (valueHeads, n, V)  v; linear_recur puts the output of the same token there
-//	scalars (valueHeads, n, 4) g, β, q·k, nothing
-//
-// Columns of a state know nothing of each other. A warp has eight of them, 8·R rows of each: lane 8·p + l has columns
-// 2p and 2p+1, and of each 32 rows those from 4l to 4l+3. With the sums s = Sᵀk and o = Sᵀq over the state before
-// the token, d = β(v - g·s), the state becomes g·S + k ⊗ d, and its product with q is g·o + (q·k)·d: so one pass of
-// additions between lanes serves both products.
-#include "device.h"
-
-struct Shape {
-  int keyHeads, valueHeads, keySize, valueSize, kernel;
-  DEVICE int group() const { return valueHeads / keyHeads; }
-  DEVICE int keys() const { return keyHeads * keySize; }
-  DEVICE int out() const { return valueHeads * valueSize; }
-  DEVICE int channels() const { return 2 * keys() + out(); }
-  DEVICE int in() const { return channels() + out() + 2 * valueHeads; }
-  DEVICE int padded() const { return (valueSize + 31) / 32 * 32; }
-};
-
-#define SHAPE_PARAMETERS int keyHeads, int valueHeads, int keySize, int valueSize, int kernel
-#define SHAPE Shape{keyHeads, valueHeads, keySize, valueSize, kernel}
-
-struct Weights {
-  const float *conv, *decay, *bias; // (channels, kernel), (valueHeads), (valueHeads)
-};
-
-DEVICE float sigmoid(float x) { return 1.f / (1.f + exp(-x)); }
-DEVICE float silu(float x) { // without exp's branches: behind ±88 the result is x, or 0 within float's smallest numbers
-  float p = __builtin_fminf(max(-x, -88.f), 88.f), y = p * LOG2E, e = fma(p, LOG2E, -y);
-  return x / (1.f + exp2(y) * (1.f + 0.693147181f * fma(p, 1.92596299e-8f, e)));
-}
-
-// log(1 + y) for 0 ≤ y ≤ 1, 2·artanh(y/(2+y)), also where 1 + y would round y away.
-DEVICE float log1p(float y) {
-  float s = y / (2.f + y), z = s * s, p = 1.f / 15.f;
-  p = fma(p, z, 1.f / 13.f), p = fma(p, z, 1.f / 11.f), p = fma(p, z, 1.f / 9.f);
-  p = fma(p, z, 1.f / 7.f), p = fma(p, z, 1.f / 5.f), p = fma(p, z, 1.f / 3.f);
-  return 2.f * fma(s * z, p, s);
-}
-DEVICE float softplus(float x) { return max(x, 0.f) + log1p(exp(-max(x, -x))); }
-
-// A sequence's inputs, before whose first token are those of `tail` (kernel-1, channels).
-template <typename T> struct Inputs {
-  const T *in;
-  float *tail;
-  Shape s;
-  DEVICE float at(i64 t, int c) const { return t < 0 ? tail[(t + s.kernel - 1) * s.channels() + c] : to_float(in[t * s.in() + c]); }
-  // Leaves the last rows behind n tokens of a channel. A row that is read is later than the one that is written.
-  DEVICE void keep(i64 n, int c) const {
-    for (int i = 0; i < s.kernel - 1; i++) tail[(i64)i * s.channels() + c] = at(n - s.kernel + 1 + i, c);
-  }
-};
+//	scalars (valueHeads, n, 4)
+#include "linear.h"
 
 const int ahead = 4; // tokens whose inputs are under way at once
 
@@ -125,13 +75,12 @@ DEVICE void mix_key(float *to, float *dots, i64 stride, Inputs<T> x, Weights w, 
   const Shape &s = x.s;
   int c = h * s.keySize + lane(), count = channels_below(s.keySize);
   Filter<N, K, T> filterQ(x, w.conv, c, count, first), filterK(x, w.conv, s.keys() + c, count, first);
-  float size = sqrt((float)s.keySize);
   each_token(first, behind, [&](i64 t) INLINE { filterQ.fetch(t, behind), filterK.fetch(t, behind); }, [&](i64 t) INLINE {
     float q[N], k[N], qq = 0.f, kk = 0.f, qk = 0.f;
     filterQ.token(q, t);
     filterK.token(k, t);
     UNROLL for (int e = 0; e < N; e++) qq = fma(q[e], q[e], qq), kk = fma(k[e], k[e], kk);
-    float rq = 1.f / (sqrt(sum_warp(qq) + 1e-6f) * size), rk = 1.f / sqrt(sum_warp(kk) + 1e-6f);
+    float rq = scale_q(sum_warp(qq), s.keySize), rk = scale_k(sum_warp(kk));
     UNROLL for (int e = 0; e < N; e++) {
       q[e] *= rq, k[e] *= rk;
       qk = fma(q[e], k[e], qk);
@@ -145,7 +94,7 @@ DEVICE void mix_key(float *to, float *dots, i64 stride, Inputs<T> x, Weights w, 
   for (int e = 0; e < count; e++) x.keep(n, c + 32 * e), x.keep(n, s.keys() + c + 32 * e);
 }
 
-// The same of value head h: v to to + V·t, g and β to scalars[4·t].
+// The same of value head h: v to to + V·t, all but q·k to scalars[4·t].
 template <int K, typename T>
 DEVICE void mix_value(float *to, float *scalars, Inputs<T> x, Weights w, int h, i64 first, i64 behind, i64 n, bool last) {
   const int N = 4;
@@ -154,9 +103,8 @@ DEVICE void mix_value(float *to, float *scalars, Inputs<T> x, Weights w, int h, 
   float rate = -exp(w.decay[h]), bias = w.bias[h];
   for (i64 t = first + lane(); t < behind; t += 32) {
     const T *gates = x.in + t * s.in() + s.channels() + s.out();
-    scalars[4 * t] = exp(rate * softplus(to_float(gates[s.valueHeads + h]) + bias));
-    scalars[4 * t + 1] = sigmoid(to_float(gates[h]));
-    scalars[4 * t + 3] = 0.f;
+    float g = decay(rate, to_float(gates[s.valueHeads + h]), bias), beta = sigmoid(to_float(gates[h]));
+    scalars[4 * t] = g, scalars[4 * t + 1] = beta, scalars[4 * t + 3] = beta * g;
   }
   for (int j = 0; j < padded; j += 32 * N) {
     int c = 2 * s.keys() + h * s.valueSize + j + lane(), count = channels_below(s.valueSize - j), room = (padded - j) / 32;
@@ -186,29 +134,22 @@ DEVICE void mix_all(float *keys, float *values, float *scalars, Inputs<T> x, Wei
   }
 }
 
-// The same of one token and the heads of one key head: u = 0 is q and k, the others are value heads.
-template <int R, int K, typename T>
-DEVICE void mix_one(int u, int key, float *qk, float *v, float *scalars, Inputs<T> x, Weights w) {
-  int g = u - 1, group = x.s.group();
-  if (u == 0) mix_key<R, K>(qk, scalars, 1, x, w, key, 0, 1, 1, true);
-  else mix_value<K>(v + g * x.s.padded(), scalars + 4 * g, x, w, key * group + g, 0, 1, 1, true);
-}
-
-// each ≥ kernel-1, so that no warp but the one that leaves the tail reads it.
+// each ≥ kernel-1, so that no warp but the one that leaves the tail reads it. The recurrence must not start beside this
+// kernel's last blocks: its own would crowd where there is room first, several on a multiprocessor, and stay there.
 template <int R, typename T>
 DEVICE void mix(float *keys, float *values, float *scalars, const T *in, float *tail, Weights w, i64 n, int each, Shape s) {
-  next();
   wait();
   Inputs<T> x{in, tail, s};
   if (s.kernel == 4) mix_all<R, 4>(keys, values, scalars, x, w, n, each);
   else mix_all<R, 0>(keys, values, scalars, x, w, n, each);
 }
 
-// A lane's part of a warp's eight columns of a state.
+// A warp has eight columns. Of a lane's two, of one leaf, these are the 8·R / 8 rows.
 template <int R> struct Columns {
   float s[R][2];
-  static DEVICE int row(int i) { return i / 4 * 32 + lane() % 8 * 4 + i % 4; }
-  static DEVICE int column() { return lane() / 8 * 2; }
+  static DEVICE int leaf() { return lane() / 4; } // lanes beside each other read the same of q and k
+  static DEVICE int column() { return lane() % 4 * 2; }
+  static DEVICE int row(int i) { return i / 4 * 32 + leaf() * 4 + i % 4; }
 
   // state is the head's (keySize, valueSize), j the first of the warp's columns; with pairs the size is even, and two
   // columns can be read at once.
@@ -239,37 +180,66 @@ template <int R> struct Columns {
     }
   }
 
-  // One token: q and k (P each) and scalars lie in shared memory. Returns the outputs of the lane's columns.
-  DEVICE f32x2 token(const float *qk, f32x2 v, f32x4 scalars) {
-    const int P = 8 * R;
-    float k[R], seen[2] = {0.f, 0.f}, out[2] = {0.f, 0.f}, g = scalars.x;
-    UNROLL for (int m = 0; m < R / 4; m++) {
-      f32x4 q4 = *(const f32x4 *)(qk + 32 * m + lane() % 8 * 4), k4 = *(const f32x4 *)(qk + P + 32 * m + lane() % 8 * 4);
-      UNROLL for (int e = 0; e < 4; e++) {
-        int i = 4 * m + e;
-        k[i] = k4[e];
-        UNROLL for (int y = 0; y < 2; y++) {
-          seen[y] = fma(k4[e], s[i][y], seen[y]);
-          out[y] = fma(q4[e], s[i][y], out[y]);
-        }
-      }
-    }
-    UNROLL for (int mask = 1; mask < 8; mask *= 2)
-      UNROLL for (int y = 0; y < 2; y++) seen[y] += shuffle_xor(seen[y], mask), out[y] += shuffle_xor(out[y], mask);
-    UNROLL for (int y = 0; y < 2; y++) {
-      float d = scalars.y * fma(-g, seen[y], v[y]);
-      out[y] = fma(g, out[y], scalars.z * d);
-      UNROLL for (int i = 0; i < R; i++) s[i][y] = fma(k[i], d, g * s[i][y]);
-    }
-    return f32x2{out[0], out[1]};
+  // A token's sums of the leaf over the state, and, with d known, what becomes of the state.
+  DEVICE f32x2 seen(const float (&k)[R]) const {
+    float sum[2][2] = {{0.f, 0.f}, {0.f, 0.f}};
+    UNROLL for (int i = 0; i < R; i++)
+      UNROLL for (int y = 0; y < 2; y++) sum[i % 2][y] = fma(k[i], s[i][y], sum[i % 2][y]);
+    return f32x2{sum[0][0] + sum[1][0], sum[0][1] + sum[1][1]};
+  }
+  DEVICE f32x2 ahead(const float (&q)[R]) const {
+    f32x2 sum = {0.f, 0.f};
+    UNROLL for (int i = 0; i < R; i++)
+      UNROLL for (int y = 0; y < 2; y++) sum[y] = fma(q[i], s[i][y], sum[y]);
+    return sum;
+  }
+  DEVICE void renew(const float (&k)[R], f32x2 d, f32x4 scalars) {
+    UNROLL for (int i = 0; i < R; i++)
+      UNROLL for (int y = 0; y < 2; y++) s[i][y] = renewed(s[i][y], k[i], d[y], scalars);
   }
 };
 
+// Shared memory in the order written here: what is read after a write is not read before it.
+DEVICE f32x4 read4(const float *p) {
+  f32x4 v;
+  asm volatile("ld.volatile.shared.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(shared_address(p)) : "memory");
+  return v;
+}
+DEVICE void write2(float *p, f32x2 v) { asm volatile("st.volatile.shared.v2.f32 [%0], {%1, %2};" ::"r"(shared_address(p)), "f"(v.x), "f"(v.y) : "memory"); }
+
+// What a lane reads of a token.
+template <int R> struct Operands {
+  float q[R], k[R];
+  f32x4 scalars;
+  f32x2 v;
+  DEVICE void read(const float *qk, const float *values, const float *gates) {
+    UNROLL for (int m = 0; m < R / 4; m++) {
+      f32x4 k4 = read4(qk + 8 * R + 32 * m + 4 * Columns<R>::leaf());
+      UNROLL for (int e = 0; e < 4; e++) k[4 * m + e] = k4[e];
+    }
+    scalars = read4(gates);
+    v = *(const f32x2 *)values;
+    UNROLL for (int m = 0; m < R / 4; m++) {
+      f32x4 q4 = read4(qk + 32 * m + 4 * Columns<R>::leaf());
+      UNROLL for (int e = 0; e < 4; e++) q[4 * m + e] = q4[e];
+    }
+  }
+};
+
+extern __shared__ f32x4 shared[]; // Ring
+
+const int stages = 3, stageTokens = 16; // what is under way, and together
+
+template <int R> struct Ring {
+  float qk[stages][stageTokens][16 * R], v[stages][stageTokens][32], gates[stages][stageTokens][4];
+  float ahead[4][stageTokens][72], d[4][stageTokens][8]; // of each warp; the leaves' o of eight columns, without conflicts of banks
+};
+
 // A block of four warps has 32 columns of a value head; what the next tokens need is on its way while some are computed.
-template <int R> DEVICE void recur(const float *keys, float *values, const float *scalars, float *states, i64 n, Shape s, int pairs) {
-  const int P = 8 * R, stages = 3, T = 8; // tokens in a stage
-  const int wide = 32;                 // columns
-  alignas(16) __shared__ float qk[stages][T][2 * P], v[stages][T][wide], gates[stages][T][4];
+// A scheduler has one warp, which waits for its own sums s, adds over lanes that follow each other, while it computes o,
+// g·S, and reads the next token. The sums o wait in shared memory for the end of a stage.
+template <int R> DEVICE void recur(Ring<R> &ring, const float *keys, float *values, const float *scalars, float *states, i64 n, Shape s, int pairs) {
+  const int P = 8 * R, T = stageTokens, wide = 32; // columns
   next();
   wait();
   int padded = s.padded(), parts = padded / wide, head = (int)block_x() / parts, first = (int)block_x() % parts * wide;
@@ -277,50 +247,71 @@ template <int R> DEVICE void recur(const float *keys, float *values, const float
   values += head * n * padded + first;
   scalars += head * n * 4;
   states += (i64)head * s.keySize * s.valueSize;
-  auto load = [&](i64 t0, int stage) INLINE {
-    int count = (int)max(min((i64)T, n - t0), (i64)0);
-    for (int i = thread(); i < count * (2 * P / 4); i += 128) copy16(shared_address(qk[stage][0] + 4 * i), keys + t0 * 2 * P + 4 * i, true);
-    int t = thread() / (wide / 4), c = thread() % (wide / 4) * 4;
-    if (t < count) copy16(shared_address(v[stage][t] + c), values + (t0 + t) * padded + c, true);
-    if (thread() < count) copy16(shared_address(gates[stage][thread()]), scalars + (t0 + thread()) * 4, true);
+  // The stages are fetched in their order, 16 bytes a thread and step.
+  const float *fromKeys = keys + 4 * thread(), *fromValues = values + (i64)(thread() / 8) * padded + thread() % 8 * 4, *fromScalars = scalars + 4 * thread();
+  i64 left = n;
+  auto load = [&](int stage) INLINE {
+    const int token = 2 * P / 4, steps = T * token / 128; // of q and k; T·8 of v are one
+    UNROLL for (int i = 0; i < steps; i++)
+      if ((128 * i + thread()) / token < left) copy16(shared_address(ring.qk[stage][0] + 512 * i + 4 * thread()), fromKeys + 512 * i, true);
+    if (thread() / 8 < left) copy16(shared_address(ring.v[stage][0] + 4 * thread()), fromValues, true);
+    if (thread() < T && thread() < left) copy16(shared_address(ring.gates[stage][0] + 4 * thread()), fromScalars, true);
     copy_commit();
+    fromKeys += T * 2 * P, fromValues += (i64)T * padded, fromScalars += T * 4, left -= T;
   };
-  UNROLL for (int i = 0; i < stages - 1; i++) load(i * T, i);
+  UNROLL for (int i = 0; i < stages - 1; i++) load(i);
   Columns<R> columns;
   columns.load(states, first + 8 * warp(), s.keySize, s.valueSize, pairs);
-  int j = 8 * warp() + columns.column(), stage = 0, free = stages - 1;
-  for (i64 t0 = 0; t0 < n; t0 += T) {
-    copy_wait<stages - 2>();
-    sync(); // the tokens are there, and those before are done with
-    load(t0 + (stages - 1) * T, free);
-    auto one = [&](int t) INLINE {
-      f32x2 o = columns.token(qk[stage][t], *(const f32x2 *)(v[stage][t] + j), *(const f32x4 *)gates[stage][t]);
-      if (lane() % 8 == 0) *(f32x2 *)(values + (t0 + t) * padded + j) = o;
-    };
-    if (t0 + T <= n) {
-      _Pragma("unroll 4") for (int t = 0; t < T; t++) one(t);
+  int j = 8 * warp() + Columns<R>::column();
+  float *to = values + (i64)(lane() / 4) * padded + j, *ahead = ring.ahead[warp()][0] + 2 * lane(), *ds = ring.d[warp()][0] + Columns<R>::column();
+  Operands<R> x[2];
+  auto read = [&](Operands<R> &x, int stage, int t) INLINE { x.read(ring.qk[stage][t], ring.v[stage][t] + j, ring.gates[stage][t]); };
+  // Token t of a stage, whose operands are here, while those of the token at t1 of stage1 are read.
+  auto token = [&](Operands<R> &now, Operands<R> &then, int t, int stage1, int t1) INLINE {
+    f32x2 sum = columns.seen(now.k), d;
+    UNROLL for (int mask = 4; mask < 32; mask *= 2)
+      UNROLL for (int y = 0; y < 2; y++) sum[y] += shuffle_xor(sum[y], mask);
+    write2(ahead + 72 * t, columns.ahead(now.q));
+    read(then, stage1, t1);
+    UNROLL for (int y = 0; y < 2; y++) d[y] = delta(sum[y], now.v[y], now.scalars);
+    columns.renew(now.k, d, now.scalars);
+    if (Columns<R>::leaf() == 0) *(f32x2 *)(ds + 8 * t) = d;
+  };
+  copy_wait<stages - 2>();
+  sync();
+  read(x[0], 0, 0);
+  int stage = 0;
+  for (; n > 0; n -= T) {
+    copy_wait<stages - 3>();
+    sync(); // the tokens of this stage and the next are there, and those before are done with
+    load(stage ? stage - 1 : stages - 1);
+    int after = stage == stages - 1 ? 0 : stage + 1, count = (int)min((i64)T, n);
+    if (count == T) {
+      _Pragma("unroll 1") for (int t = 0; t < T; t += 2) {
+        token(x[0], x[1], t, stage, t + 1);
+        bool last = t + 2 == T;
+        token(x[1], x[0], t + 1, last ? after : stage, last ? 0 : t + 2);
+      }
     } else {
-      for (int t = 0; t0 + t < n; t++) one(t);
+      _Pragma("unroll 1") for (int t = 0; t < count; t++) {
+        token(x[0], x[1], t, stage, t + 1);
+        x[0] = x[1];
+      }
     }
-    free = stage;
-    if (++stage == stages) stage = 0;
+    sync_warp();
+    UNROLL for (int t = lane() / 4; t < T; t += 8) {
+      const float *o = ring.ahead[warp()][t] + Columns<R>::column();
+      f32x2 l[8], d = *(const f32x2 *)(ring.d[warp()][t] + Columns<R>::column()), y;
+      f32x4 g = *(const f32x4 *)ring.gates[stage][t];
+      UNROLL for (int i = 0; i < 8; i++) l[i] = *(const f32x2 *)(o + 8 * i);
+      l[0] = ((l[0] + l[1]) + (l[2] + l[3])) + ((l[4] + l[5]) + (l[6] + l[7]));
+      UNROLL for (int e = 0; e < 2; e++) y[e] = output(l[0][e], d[e], g);
+      if (t < count) *(f32x2 *)to = y;
+      to += 8 * padded;
+    }
+    stage = after;
   }
   columns.store(states, first + 8 * warp(), s.keySize, s.valueSize, pairs);
-}
-
-// Norm of a head's outputs o, times silu(z), by one warp. c is dst's column of the head's first, and ordered, if it is
-// not null, the row in the order of matmul_wide_sm90a.cu (store8_ordered in device.h).
-template <typename T> DEVICE void finish(T *dst, T *ordered, int c, const float *o, const T *z, const float *norm, float eps, int size) {
-  float sum = 0.f;
-  for (int j = lane(); j < size; j += 32) sum = fma(o[j], o[j], sum);
-  float r = 1.f / sqrt(sum_warp(sum) / (float)size + eps);
-  for (int j = lane(); j < size; j += 32) {
-    T y;
-    from_float(y, o[j] * r * norm[j] * silu(to_float(z[j])));
-    dst[c + j] = y;
-    int x = c + j;
-    if (ordered) ordered[x / 32 * 32 + (x % 8 / 2 * 4 + x / 8 % 4) * 2 + x % 2] = y;
-  }
 }
 
 // A warp has one head of one token.
@@ -330,51 +321,10 @@ template <typename T> DEVICE void finish_all(T *dst, const float *values, const 
   i64 at = block_x() * (threads() / 32) + warp(), t = at / s.valueHeads;
   int h = (int)(at % s.valueHeads);
   if (t >= n) return;
-  finish(dst + t * s.out(), (T *)0, h * s.valueSize, values + (h * n + t) * s.padded(), in + t * s.in() + s.channels() + h * s.valueSize, norm, eps, s.valueSize);
-}
-
-// A sequence's state.
-struct State {
-  u64 s, conv; // float (valueHeads, keySize, valueSize), (kernel-1, channels)
-};
-
-extern __shared__ f32x4 shared[]; // q, k (P each); of the group's heads scalars (4), v (V), outputs (V)
-
-// A block has a key head of one sequence, and the value heads that it serves: q and k are computed once, and
-// nobody else reads or writes their channels of the tail.
-template <int R, typename T>
-DEVICE void step(T *dst, T *ordered, const T *in, const State *states, Weights w, const float *norm, float eps, Shape s, int pairs) {
-  const int P = 8 * R;
-  next();
-  wait();
-  int key = (int)block_x(), group = s.group(), padded = s.padded(), warps = threads() / 32;
-  i64 row = block_y();
-  float *qk = (float *)shared, *scalars = qk + 2 * P, *v = scalars + 4 * group, *o = v + group * padded;
-  State own = states[row];
-  Inputs<T> x{in + row * s.in(), (float *)own.conv, s};
-  float *state = (float *)own.s + (i64)key * group * s.keySize * s.valueSize;
-  int across = padded / 8, tasks = group * across, task = warp();
-  auto place = [&](int task) INLINE { return state + (i64)(task / across) * s.keySize * s.valueSize; };
-  Columns<R> columns, later;
-  if (task < tasks) columns.load(place(task), task % across * 8, s.keySize, s.valueSize, pairs);
-  for (int u = warp(); u < 1 + group; u += warps) {
-    if (s.kernel == 4) mix_one<R, 4>(u, key, qk, v, scalars, x, w);
-    else mix_one<R, 0>(u, key, qk, v, scalars, x, w);
-  }
-  sync();
-  for (; task < tasks; task += warps) {
-    if (task + warps < tasks) later.load(place(task + warps), (task + warps) % across * 8, s.keySize, s.valueSize, pairs);
-    int head = task / across, first = task % across * 8, j = head * padded + first + columns.column();
-    f32x2 y = columns.token(qk, *(const f32x2 *)(v + j), *(const f32x4 *)(scalars + 4 * head));
-    if (lane() % 8 == 0) *(f32x2 *)(o + j) = y;
-    columns.store(place(task), first, s.keySize, s.valueSize, pairs);
-    columns = later;
-  }
-  sync();
-  for (int g = warp(); g < group; g += warps) {
-    int h = key * group + g;
-    finish(dst + row * s.out(), ordered ? ordered + row * s.out() : ordered, h * s.valueSize, o + g * padded, x.in + s.channels() + h * s.valueSize, norm, eps, s.valueSize);
-  }
+  const float *o = values + (h * n + t) * s.padded();
+  const T *z = in + t * s.in() + s.channels();
+  float scale = norm_scale(o, eps, s.valueSize);
+  for (int j = lane(), c = h * s.valueSize + j; j < s.valueSize; j += 32, c += 32) finish(dst + t * s.out(), (T *)0, c, o[j], scale, norm[j], to_float(z[c]));
 }
 
 // gate_output: x[i] *= σ(gate[i]).
@@ -396,8 +346,8 @@ template <typename T> DEVICE void gate_output(T *x, const T *gate, i64 n, int ve
 }
 
 #define SIZES(R) \
-  KERNEL __launch_bounds__(128) linear_recur_##R(const float *keys, float *values, const float *scalars, float *states, i64 n, int pairs, SHAPE_PARAMETERS) { \
-    recur<R>(keys, values, scalars, states, n, SHAPE, pairs); \
+  KERNEL __launch_bounds__(128, 1) linear_recur_##R(const float *keys, float *values, const float *scalars, float *states, i64 n, int pairs, SHAPE_PARAMETERS) { \
+    recur(*(Ring<R> *)shared, keys, values, scalars, states, n, SHAPE, pairs); \
   }
 SIZES(4)
 SIZES(16)
@@ -406,10 +356,6 @@ SIZES(16)
   KERNEL __launch_bounds__(256) linear_mix_##R##_##name(float *keys, float *values, float *scalars, const T *in, float *tail, const float *conv, const float *decay, \
                                                        const float *bias, i64 n, int each, SHAPE_PARAMETERS) { \
     mix<R>(keys, values, scalars, in, tail, Weights{conv, decay, bias}, n, each, SHAPE); \
-  } \
-  KERNEL __launch_bounds__(256, 2) linear_step_##R##_##name(T *dst, T *ordered, const T *in, const State *states, const float *conv, const float *decay, const float *bias, \
-                                                           const float *norm, float eps, int pairs, SHAPE_PARAMETERS) { \
-    step<R>(dst, ordered, in, states, Weights{conv, decay, bias}, norm, eps, SHAPE, pairs); \
   }
 #define INSTANCE(T, name) \
   INSTANCE_SIZED(T, name, 4) \
