@@ -1,18 +1,30 @@
 // experts: which rows of x an expert has, and where its packed weights are.
 #pragma once
-#include "device.h"
+#include "route.h"
 
 struct Choice { int expert, first, rows, unused; }; // as in matmul_few.cu
 struct Expert { const u8 *w; const float *bias; };
 
-const int mostExperts = 16;
+const int mostExperts = 16;  // of a token, where kernels take one
+const int mostOfAll = 256;   // which it chooses from there
 
-// Leaves the weights and biases of a token's experts, perToken ≤ mostExperts, where all threads of the block see them.
-DEVICE void read_experts(const u8 **weights, const float **biases, const Choice *choices, const Expert *experts, int perToken) {
-  if (thread() < perToken) {
-    Expert e = experts[choices[thread()].expert];
-    weights[thread()] = e.w;
-    biases[thread()] = e.bias;
+// A token's experts by their numbers, in shared memory.
+struct Taken {
+  Expert table[mostOfAll], experts[mostExperts];
+  float shares[mostExperts];
+  // Reads all experts' addresses, which nothing writes: before wait() there is time. All threads of the block.
+  DEVICE void keep(const Expert *of, int count) {
+    for (int e = thread(); e < count; e += threads()) table[e] = of[e];
+    sync();
   }
-  sync();
-}
+  // Leaves the experts where all see them after the next barrier. One warp.
+  DEVICE void choose(const float *logits, int count, int perToken, int all) {
+    Chosen c = ::choose(logits, count, perToken, all);
+    int s = 0; // how many have lower numbers
+    for (int k = 0; k < perToken; k++) s += (u32)from_lane((int)c.pick, k) < c.pick;
+    if (lane() < perToken) {
+      experts[s] = table[c.pick];
+      shares[s] = c.share(c.logit);
+    }
+  }
+};

@@ -30,10 +30,11 @@ DEVICE u32 power2(u32 exponent) { return exponent << 7 | exponent << 23; }
 // Numbers 2i and 2i+1 of a word of MXFP4 under a scale of 2^(e−127). A code's bits as those of a
 // bfloat16, the sign at the top and the others across exponent and fraction, are its value
 // times 2^−126, also where they are subnormal.
-template <int i> DEVICE u32 pair(u32 w, u32 e) {
+// Where the scale is at most 2 (not high) one product gives both.
+template <int i, bool high> DEVICE u32 pair(u32 w, u32 e) {
   u32 sign = w << (12 - 4 * i), rest = i < 2 ? w << (6 - 4 * i) : w >> (4 * i - 6);
-  u32 v = scale2((sign & 0x80008000u) | (rest & 0x01c001c0u), power2((u32)min((int)e, 128) + 126));
-  if (e > 128) v = scale2(v, power2(e - 1));
+  u32 v = scale2((sign & 0x80008000u) | (rest & 0x01c001c0u), power2((high ? (u32)min((int)e, 128) : e) + 126));
+  if (high && e > 128) v = scale2(v, power2(e - 1));
   return v;
 }
 
@@ -42,6 +43,7 @@ template <int i> DEVICE u32 pair(u32 w, u32 e) {
 DEVICE u32 first(u32 w) { return scale2((w << 8 & 0x80008000u) | (w << 4 & 0x07f007f0u), power2(247)); }
 DEVICE u32 second(u32 w) { return scale2((w & 0x80008000u) | (w >> 4 & 0x07f007f0u), power2(247)); }
 
+template <int n> struct Number { static const int value = n; };
 template <typename W> struct Turn; // what a lane has of 128 columns of 16 rows
 
 template <> struct Turn<MXFP4> {
@@ -54,11 +56,16 @@ template <> struct Turn<MXFP4> {
       scale[h] = in ? scales[(row[h] * cols + k) / 32] : 127;
     }
   }
-  DEVICE void add(float (&sum)[4], const u32x4 (&x)[4]) const {
+  template <bool high> DEVICE void multiply(float (&sum)[4], const u32x4 (&x)[4]) const {
+    auto of = [&](int q, auto i, int h) INLINE { return pair<i.value, high>(codes[h][q], scale[h]); };
     UNROLL for (int q = 0; q < 4; q++) {
-      mma<bf16>(sum, pair<0>(codes[0][q], scale[0]), pair<0>(codes[1][q], scale[1]), pair<1>(codes[0][q], scale[0]), pair<1>(codes[1][q], scale[1]), x[q].x, x[q].y);
-      mma<bf16>(sum, pair<2>(codes[0][q], scale[0]), pair<2>(codes[1][q], scale[1]), pair<3>(codes[0][q], scale[0]), pair<3>(codes[1][q], scale[1]), x[q].z, x[q].w);
+      mma<bf16>(sum, of(q, Number<0>(), 0), of(q, Number<0>(), 1), of(q, Number<1>(), 0), of(q, Number<1>(), 1), x[q].x, x[q].y);
+      mma<bf16>(sum, of(q, Number<2>(), 0), of(q, Number<2>(), 1), of(q, Number<3>(), 0), of(q, Number<3>(), 1), x[q].z, x[q].w);
     }
+  }
+  DEVICE void add(float (&sum)[4], const u32x4 (&x)[4]) const {
+    if (__nvvm_vote_any_sync(~0u, scale[0] > 128 || scale[1] > 128)) multiply<true>(sum, x);
+    else multiply<false>(sum, x);
   }
 };
 
