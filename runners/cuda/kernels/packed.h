@@ -1,9 +1,10 @@
 // packed.h: weights of the bfloat16 device that stay as their file has them (engine.Storage), and
 // what their codes stand for; and the products of 128 columns.
 //
-// MXFP4: codes (rows, cols/2) bytes, of each eight numbers a word with number 2i in its nibble
-// i and 2i+1 in nibble 4+i, so that a shift brings neighbours to where a pair of bfloat16
-// has them; then scales (rows, cols/32) bytes.
+// MXFP4: codes (rows, cols/2) bytes, of each eight numbers a word with the even ones in its low half and the odd ones in its
+// high half. A code's sign and the rest of it lie where a shift brings a pair's to where bfloat16 has them; of pairs 0 and 2 the
+// same shift brings both, and one mask takes both: of half a word pair 0 has bits 9 (the sign) and 0 to 2, pair 1 14 and 3 to 5,
+// pair 2 15 and 6 to 8, pair 3 13 and 10 to 12. Then scales (rows, cols/32) bytes.
 // E4M3: codes (rows, cols) bytes, of each four numbers a word of 0, 2, 1, 3; then scales
 // (rows, cols/128, rounded up) float.
 #pragma once
@@ -32,8 +33,11 @@ DEVICE u32 power2(u32 exponent) { return exponent << 7 | exponent << 23; }
 // times 2^−126, also where they are subnormal.
 // Where the scale is at most 2 (not high) one product gives both.
 template <int i, bool high> DEVICE u32 pair(u32 w, u32 e) {
-  u32 sign = w << (12 - 4 * i), rest = i < 2 ? w << (6 - 4 * i) : w >> (4 * i - 6);
-  u32 v = scale2((sign & 0x80008000u) | (rest & 0x01c001c0u), power2((high ? (u32)min((int)e, 128) : e) + 126));
+  u32 bits = i == 0   ? w << 6 & 0x81c081c0u
+             : i == 1 ? (w << 1 & 0x80008000u) | (w << 3 & 0x01c001c0u)
+             : i == 2 ? w & 0x81c081c0u
+                      : (w << 2 & 0x80008000u) | (w >> 4 & 0x01c001c0u);
+  u32 v = scale2(bits, power2((high ? (u32)min((int)e, 128) : e) + 126));
   if (high && e > 128) v = scale2(v, power2(e - 1));
   return v;
 }
