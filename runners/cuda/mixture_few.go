@@ -26,11 +26,11 @@ func (d *Device) mixFew(to, from uint64, m int, e mixed) {
 		n := min(fewRows, m-first)
 		at := uint64(first) * uint64(e.width) * uint64(d.kind.Size())
 		rows, count := n*e.perToken, e.choices(n)
-		d.few(logits, engine.Float32, from+at, n, e.router, false, 0)
 		if n == 1 && e.one() && !d.rowsApart {
 			d.mixOne(to+at, from+at, logits, joined, table, e)
 			continue
 		}
+		d.few(logits, engine.Float32, from+at, n, e.router, false, 0)
 		d.card.Args(choices, tokens, places, shares).Int(count).Ptr(logits).Int(n, e.experts, e.perToken, e.all)
 		d.card.Launch(d.card.Kernel("mixture", "route_few"), 1, 1, 32*max(blocks(e.experts, 32), min(n, 32)), 0)
 		d.fewOf(both, d.kind, from+at, 8, e.gateUp[0], false, choice{choices: choices, count: count, experts: table, tokens: tokens})
