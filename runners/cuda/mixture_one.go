@@ -2,10 +2,11 @@ package cuda
 
 import "github.com/snapbench/snapbench/runners/engine"
 
-// A ring of mixture_gate.cu and mixture_down.cu: how many turns a warp has under way, and the bytes of one (kernels/stream.h).
-var rings = map[engine.Storage]struct{ turns, bytes int }{
-	engine.MXFP4: {4, 1280},
-	engine.E4M3:  {3, 2112},
+// What a warp's ring of mixture_gate.cu and mixture_down.cu holds: how many turns of 128 columns, and the bytes of one
+// (kernels/stream.h). So two blocks of each kernel have room on a multiprocessor of compute capability 9.0.
+var rings = map[engine.Storage]struct{ gate, down, bytes int }{
+	engine.MXFP4: {3, 4, 1280},
+	engine.E4M3:  {2, 3, 2112},
 }
 
 // one says whether a single token's experts are multiplied by the kernels for one, which give the bits of those for several.
@@ -33,8 +34,8 @@ func (d *Device) mixOne(to, from, logits, joined, table uint64, e mixed) {
 	l := d.card.Args(joined, from, logits, table).Int(e.experts, e.perToken, e.ff, e.width)
 	numbers(l, a)
 	d.card.Launch(d.card.Kernel("mixture_gate", "mixture_"+formula(a)+"_"+packedName(gate)), min(e.perToken*e.ff/8, 2*d.card.Multiprocessors), 1, 32*warps,
-		warps*rings[gate].turns*rings[gate].bytes+turns*x)
+		warps*rings[gate].gate*rings[gate].bytes+turns*x)
 	down := e.down[0].storage
 	d.card.Args(to, joined, logits, table+16*uint64(e.experts)).Int(e.experts, e.perToken, e.all, e.width, e.ff)
-	d.card.Launch(d.card.Kernel("mixture_down", "mixture_down_"+packedName(down)), e.width/8, 1, 32*warps, warps*rings[down].turns*(rings[down].bytes+2*x))
+	d.card.Launch(d.card.Kernel("mixture_down", "mixture_down_"+packedName(down)), e.width/8, 1, 32*warps, warps*rings[down].down*(rings[down].bytes+2*x))
 }

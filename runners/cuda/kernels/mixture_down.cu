@@ -15,53 +15,52 @@
 #include "experts.h"
 #include "stream.h"
 
-alignas(128) extern __shared__ u8 dynamic[]; // the warps' rings; a turn's x lies behind its weights
+alignas(128) extern __shared__ u8 dynamic[]; // first the experts' addresses; then the warps' rings, where a turn's x lies behind its weights
 
 template <typename W, int D>
 DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) {
   const int bytes = Stream<W>::bytes + 512;
   __shared__ Taken taken;
   __shared__ float partial[mostExperts / 2 * warps][16], results[mostExperts][8];
-  int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, many = min(turns, warps), jobs = (perToken + 1) / 2 * many;
+  int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, many = min(turns, warps), pairs = (perToken + 1) / 2;
   int row0 = (int)block_x() * 8;
-  u8 *ring = dynamic + warp() * D * bytes;
+  u32 ring = shared_address(dynamic) + warp() * D * bytes;
   next();
-  taken.keep(table, experts);
-  if (warp() == 0) taken.choose(logits, experts, perToken, all);
+  Taken::keep((Expert *)dynamic, table, experts);
+  if (warp() == 0) taken.choose((const Expert *)dynamic, logits, experts, perToken, all);
   sync();
 
   Stream<W> stream(cols);
-  struct Job { int job, pair, share, turn; };
+  struct Job { int pair, share, turn; };
   auto settle = [&](Job &j) INLINE {
     while (j.share >= many) j.share -= many, j.pair++;
     j.turn = j.share;
   };
   auto step = [&](Job &j) INLINE { // to the next turn; says whether that is another job's
     if ((j.turn += warps) < turns) return false;
-    j.job += warps;
     j.share += warps;
     settle(j);
     return true;
   };
-  auto odd = [&](const Job &j, int h) INLINE { return min(2 * j.pair + h, perToken - 1); }; // the last one twice where it has no other
+  auto expert = [&](const Job &j, int h) INLINE { return min(2 * j.pair + h, perToken - 1); }; // the last one twice where it has no other
   auto aim = [&](const Job &j) INLINE {
-    UNROLL for (int h = 0; h < 2; h++) stream.aim(h, taken.experts[odd(j, h)].w, rows, cols, row0);
+    UNROLL for (int h = 0; h < 2; h++) stream.aim(h, taken.experts[expert(j, h)].w, rows, cols, row0);
   };
-  auto load_w = [&](Job &j, int at) INLINE {
-    if (j.job >= jobs) return;
-    stream.copy(shared_address(ring) + at * bytes, j.turn, cols);
-    if (step(j) && j.job < jobs) aim(j);
+  auto load_w = [&](Job &j, int at) INLINE { // and steps
+    if (j.pair >= pairs) return;
+    stream.copy(ring + at * bytes, j.turn, cols);
+    if (step(j) && j.pair < pairs) aim(j);
   };
   // Of each 32 columns a lane reads four pieces: the first ones of all lanes lie together, then the second, the third, the fourth.
   auto load_x = [&](const Job &j, int at) INLINE {
-    if (j.job >= jobs) return;
     int c = lane() % 16, k = 128 * j.turn + 8 * c;
-    copy16(shared_address(ring) + at * bytes + Stream<W>::bytes + 16 * (c % 4 * 8 + lane() / 16 * 4 + c / 4), joined + odd(j, lane() / 16) * cols + k, k < cols);
+    if (j.pair < pairs)
+      copy16(ring + at * bytes + Stream<W>::bytes + 16 * (c % 4 * 8 + lane() / 16 * 4 + c / 4), joined + expert(j, lane() / 16) * cols + k, k < cols);
   };
-  Job now = {warp(), 0, warp(), 0}, ahead; // what is multiplied, and what is copied next
+  Job now = {0, warp(), 0}, ahead; // what is multiplied, and what is copied next
   settle(now);
   ahead = now;
-  if (now.job < jobs) aim(now);
+  if (now.pair < pairs) aim(now);
   for (int d = 0; d < D; d++) load_w(ahead, d);
   wait();
   ahead = now;
@@ -72,21 +71,17 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   }
   int place = 0;
   float sum[4] = {0, 0, 0, 0};
-  while (now.job < jobs) {
+  while (now.pair < pairs) {
     copy_wait<D - 1>();
     sync_warp();
-    Turn<W> turn;
-    u8 *at = ring + place * bytes;
-    stream.read(turn, at);
-    u32x4 x[4];
-    UNROLL for (int q = 0; q < 4; q++) x[q] = *(const u32x4 *)(at + Stream<W>::bytes + 128 * q + 64 * (g & 1) + 16 * t);
+    const u8 *at = dynamic + (warp() * D + place) * bytes;
+    stream.add(sum, at, [&](int q) INLINE { return *(const u32x4 *)(at + Stream<W>::bytes + 128 * q + 64 * (g & 1) + 16 * t); });
     sync_warp();
     load_x(ahead, place);
     load_w(ahead, place);
     copy_commit();
     place = place + 1 < D ? place + 1 : 0;
-    turn.add(sum, x);
-    int job = now.job;
+    int job = now.pair * many + now.share;
     if (!step(now)) continue;
     if (t == 0) partial[job][g] = sum[0], partial[job][8 + g] = sum[3]; // the even expert's by its x, the odd one's by its own
     UNROLL for (int e = 0; e < 4; e++) sum[e] = 0.f;
@@ -113,7 +108,7 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
 }
 
 #define INSTANCE(W, name, D) \
-  KERNEL __launch_bounds__(256, 3) mixture_down_##name(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) { \
+  KERNEL __launch_bounds__(256, 4) mixture_down_##name(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) { \
     mixture_down<W, D>(dst, joined, logits, table, experts, perToken, all, rows, cols); \
   }
 INSTANCE(MXFP4, mxfp4, 4)

@@ -14,7 +14,7 @@
 #include "experts.h"
 #include "stream.h"
 
-alignas(128) extern __shared__ u8 dynamic[]; // the warps' rings; x, of each turn its pieces of 16 bytes as lanes read them
+alignas(128) extern __shared__ u8 dynamic[]; // first the experts' addresses; then the warps' rings, and x: of each turn its pieces of 16 bytes as lanes read them
 
 template <typename W, int D, typename Activation>
 DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const Expert *table, int experts, int perToken, int ff, int cols, Activation join) {
@@ -22,10 +22,10 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   __shared__ float partial[2][warps][16];
   int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, tiles = ff / 8, units = perToken * tiles;
   u8 *ring = dynamic + warp() * D * Stream<W>::bytes, *xs = dynamic + warps * D * Stream<W>::bytes;
-  taken.keep(table, experts);
+  Taken::keep((Expert *)dynamic, table, experts);
   wait();
   next(); // not before: mixture_down.cu relies on the router's product to be there when it begins
-  if (warp() == 0) taken.choose(logits, experts, perToken, 0);
+  if (warp() == 0) taken.choose((const Expert *)dynamic, logits, experts, perToken, 0);
   else
     for (int c = thread() - 32; c < 16 * turns; c += threads() - 32)
       *(u32x4 *)(xs + 256 * (c / 16) + 16 * (c % 4 * 4 + c % 16 / 4)) = 8 * c < cols ? *(const u32x4 *)(x + 8 * c) : u32x4{0, 0, 0, 0};
@@ -66,14 +66,10 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
     for (int turn = warp(); turn < turns; turn += warps) {
       copy_wait<D - 1>();
       sync_warp();
-      Turn<W> weights;
-      stream.read(weights, ring + place * Stream<W>::bytes);
-      u32x4 v[4];
-      UNROLL for (int q = 0; q < 4; q++) v[q] = *(const u32x4 *)(xs + 256 * turn + 64 * q + 16 * t);
+      stream.add(sum, ring + place * Stream<W>::bytes, [&](int q) INLINE { return *(const u32x4 *)(xs + 256 * turn + 64 * q + 16 * t); });
       sync_warp();
       load(place);
       place = place + 1 < D ? place + 1 : 0;
-      weights.add(sum, v);
     }
     if (t == 0) partial[half][warp()][g] = sum[0], partial[half][warp()][8 + g] = sum[2]; // all columns are x
     sync();
@@ -98,9 +94,9 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
 
 #define PARAMETERS bf16 *joined, const bf16 *x, const float *logits, const Expert *table, int experts, int perToken, int ff, int cols
 #define INSTANCE(W, name, D) \
-  KERNEL __launch_bounds__(256, 3) mixture_swiglu_##name(PARAMETERS) { mixture_gate<W, D>(joined, x, logits, table, experts, perToken, ff, cols, SwiGLU{}); } \
-  KERNEL __launch_bounds__(256, 3) mixture_clamped_##name(PARAMETERS, float alpha, float limit) { \
+  KERNEL __launch_bounds__(256, 4) mixture_swiglu_##name(PARAMETERS) { mixture_gate<W, D>(joined, x, logits, table, experts, perToken, ff, cols, SwiGLU{}); } \
+  KERNEL __launch_bounds__(256, 4) mixture_clamped_##name(PARAMETERS, float alpha, float limit) { \
     mixture_gate<W, D>(joined, x, logits, table, experts, perToken, ff, cols, ClampedSwiGLU{alpha, limit}); \
   }
-INSTANCE(MXFP4, mxfp4, 4)
-INSTANCE(E4M3, e4m3, 3)
+INSTANCE(MXFP4, mxfp4, 3)
+INSTANCE(E4M3, e4m3, 2)

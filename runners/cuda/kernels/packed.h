@@ -60,16 +60,22 @@ template <> struct Turn<MXFP4> {
       scale[h] = in ? scales[(row[h] * cols + k) / 32] : 127;
     }
   }
-  template <bool high> DEVICE void multiply(float (&sum)[4], const u32x4 (&x)[4]) const {
-    auto of = [&](int q, auto i, int h) INLINE { return pair<i.value, high>(codes[h][q], scale[h]); };
-    UNROLL for (int q = 0; q < 4; q++) {
-      mma<bf16>(sum, of(q, Number<0>(), 0), of(q, Number<0>(), 1), of(q, Number<1>(), 0), of(q, Number<1>(), 1), x[q].x, x[q].y);
-      mma<bf16>(sum, of(q, Number<2>(), 0), of(q, Number<2>(), 1), of(q, Number<3>(), 0), of(q, Number<3>(), 1), x[q].z, x[q].w);
-    }
+  DEVICE bool high() const { return __nvvm_vote_any_sync(~0u, scale[0] > 128 || scale[1] > 128); } // of any lane
+  // By a word of each half, and the eight numbers of x that it meets.
+  template <bool high> DEVICE void multiply(float (&sum)[4], u32 a, u32 b, u32x4 x) const {
+    mma<bf16>(sum, pair<0, high>(a, scale[0]), pair<0, high>(b, scale[1]), pair<1, high>(a, scale[0]), pair<1, high>(b, scale[1]), x.x, x.y);
+    mma<bf16>(sum, pair<2, high>(a, scale[0]), pair<2, high>(b, scale[1]), pair<3, high>(a, scale[0]), pair<3, high>(b, scale[1]), x.z, x.w);
   }
   DEVICE void add(float (&sum)[4], const u32x4 (&x)[4]) const {
-    if (__nvvm_vote_any_sync(~0u, scale[0] > 128 || scale[1] > 128)) multiply<true>(sum, x);
-    else multiply<false>(sum, x);
+    if (high()) {
+      u32x4 a = codes[0], b = codes[1], v[4] = {x[0], x[1], x[2], x[3]};
+      for (int q = 0; q < 4; q++) { // which is rare: in a loop, which takes fewer registers
+        multiply<true>(sum, a.x, b.x, v[0]);
+        a = a.yzwx, b = b.yzwx;
+        UNROLL for (int i = 0; i < 3; i++) v[i] = v[i + 1];
+      }
+    } else
+      UNROLL for (int q = 0; q < 4; q++) multiply<false>(sum, codes[0][q], codes[1][q], x[q]);
   }
 };
 

@@ -11,8 +11,8 @@ DEVICE float load_logit(const float *p) { float v; asm volatile("ld.global.cg.f3
 
 // The experts that a token takes, chosen by a warp from the router's logits (experts), at
 // most 1024: lane l has a bit i for expert 32·i+l. A share is exp(logit − highest) / sum,
-// the sum being over the chosen experts, or over all. Ties go to the lowest index. Lane k has the
-// (k+1)th choice and its logit, too.
+// the sum being over the chosen experts, or over all. Ties go to the lowest index. Of up to
+// 32 choices lane k has the (k+1)th and its logit, too.
 struct Chosen {
   u32 mine, pick;
   float logit, highest, sum;
@@ -70,14 +70,17 @@ template <> struct Keys<0> {
 template <int N> DEVICE Chosen choose_of(const float *logits, int experts, int perToken, int all) {
   Keys<N> keys(logits, experts);
   Chosen c = {0, ~0u, 0.f, 0.f, 0.f};
-  for (int k = 0; k < perToken; k++) {
-    u32 top = greatest(keys.highest(c.mine)), e = least(keys.at(top, c.mine));
-    keys.choose(e);
-    if (e % 32 == lane()) c.mine |= 1u << e / 32;
-    float logit = unordered(top);
-    if (k == lane()) c.pick = e, c.logit = logit;
-    if (k == 0) c.highest = logit;
-    c.sum += exp(logit - c.highest);
+  for (int base = 0; base < perToken; base += 32) {
+    int count = min(perToken - base, 32);
+    for (int k = 0; k < count; k++) {
+      u32 top = greatest(keys.highest(c.mine)), e = least(keys.at(top, c.mine));
+      keys.choose(e);
+      if (e % 32 == lane()) c.mine |= 1u << e / 32;
+      if (k == lane()) c.pick = e, c.logit = unordered(top);
+    }
+    if (base == 0) c.highest = from_lane(c.logit, 0);
+    float mine = exp(c.logit - c.highest);
+    for (int k = 0; k < count; k++) c.sum += from_lane(mine, k);
   }
   if (all) {
     float sum = 0.f;

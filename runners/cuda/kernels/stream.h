@@ -35,10 +35,16 @@ template <> struct Stream<MXFP4> {
       copy4(place + 1024 + 128 * h + 4 * lane(), scales[h] + 4 * turn, in);
     }
   }
-  DEVICE void read(Turn<MXFP4> &to, const u8 *place) const {
-    UNROLL for (int h = 0; h < 2; h++) {
-      to.codes[h] = *(const u32x4 *)(place + 512 * h + 16 * lane());
-      to.scale[h] = *(const u32 *)(place + 1024 + 128 * h + 4 * lane()) >> shift & 255;
+  // Adds the products of a turn; x(q) is a lane's piece q of four, each of eight numbers of x.
+  template <typename X> DEVICE void add(float (&sum)[4], const u8 *place, X x) const {
+    Turn<MXFP4> turn;
+    UNROLL for (int h = 0; h < 2; h++) turn.scale[h] = *(const u32 *)(place + 1024 + 128 * h + 4 * lane()) >> shift & 255;
+    place += 16 * lane();
+    if (turn.high())
+      for (int q = 0; q < 4; q++) turn.multiply<true>(sum, *(const u32 *)(place + 4 * q), *(const u32 *)(place + 512 + 4 * q), x(q));
+    else {
+      UNROLL for (int h = 0; h < 2; h++) turn.codes[h] = *(const u32x4 *)(place + 512 * h);
+      UNROLL for (int q = 0; q < 4; q++) turn.multiply<false>(sum, turn.codes[0][q], turn.codes[1][q], x(q));
     }
   }
 };
@@ -62,11 +68,14 @@ template <> struct Stream<E4M3> {
       UNROLL for (int i = 0; i < 2; i++) copy_weight(to + 1024 * h + 512 * i, codes[h] + 128 * turn + i * four, in);
     if (lane() < 16) copy4(place + 2048 + 4 * lane(), scale + turn, true);
   }
-  DEVICE void read(Turn<E4M3> &to, const u8 *place) const {
+  template <typename X> DEVICE void add(float (&sum)[4], const u8 *place, X x) const {
+    Turn<E4M3> turn;
     int g = lane() / 4, at = 128 * g + 32 * (lane() % 4);
     UNROLL for (int h = 0; h < 2; h++) {
-      UNROLL for (int i = 0; i < 2; i++) to.codes[h][i] = *(const u32x4 *)(place + 1024 * h + (at + 16 * i ^ (g & 1) * 16));
-      to.scale[h] = *(const float *)(place + 2048 + 4 * (8 * h + g));
+      UNROLL for (int i = 0; i < 2; i++) turn.codes[h][i] = *(const u32x4 *)(place + 1024 * h + (at + 16 * i ^ (g & 1) * 16));
+      turn.scale[h] = *(const float *)(place + 2048 + 4 * (8 * h + g));
     }
+    const u32x4 v[4] = {x(0), x(1), x(2), x(3)};
+    turn.add(sum, v);
   }
 };
