@@ -29,11 +29,11 @@ func packedMixture(t testing.TB, d *Device, s engine.Storage, experts, perToken,
 
 // TestEmulatedMixtureOfOne: the kernels that multiply one row by its experts, and join gate and up or add up what experts give,
 // have the bits of those that do so for several, whether experts have fewer shares of columns than there are warps, turns that are not
-// whole, or several turns a share: so no row depends on its company.
+// whole, or several turns a share, and where experts are not pairs: so no row depends on its company.
 func TestEmulatedMixtureOfOne(t *testing.T) {
 	d, card := Emulated(t, emulatedCard(9, 0), engine.BFloat16)
 	for _, s := range []engine.Storage{engine.MXFP4, engine.E4M3} {
-		for _, c := range []struct{ experts, perToken, width, ff int }{{4, 1, 32, 32}, {6, 4, 96, 160}, {12, 8, 64, 768}, {5, 3, 64, 1312}, {18, 16, 32, 64}} {
+		for _, c := range []struct{ experts, perToken, width, ff int }{{4, 1, 32, 32}, {6, 4, 96, 160}, {12, 8, 64, 768}, {5, 3, 64, 1312}, {18, 16, 32, 64}, {40, 7, 1184, 32}} {
 			e := packedMixture(t, d, s, c.experts, c.perToken, c.width, c.ff)
 			x, dst, rng := must[engine.Array](t)(d.New(d.kind, c.width)), must[engine.Array](t)(d.New(d.kind, c.width)), rand.New(rand.NewPCG(7, 8))
 			numbers, before := make([]float32, c.width), make([]float32, c.width)
@@ -59,6 +59,9 @@ func TestEmulatedMixtureOfOne(t *testing.T) {
 				t.Errorf("%s %+v: %v, want %v", s, c, got[0], got[1])
 			}
 			d.Free(x, dst)
+		}
+		if card.Launches()["mixture_router"] == 0 {
+			t.Error("mixture_router did not run")
 		}
 		for _, name := range []string{"mixture_down_", "mixture_swiglu_", "mixture_clamped_"} {
 			if card.Launches()[name+packedName(s)] == 0 {

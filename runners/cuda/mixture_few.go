@@ -26,32 +26,19 @@ func (d *Device) mixFew(to, from uint64, m int, e mixed) {
 		n := min(fewRows, m-first)
 		at := uint64(first) * uint64(e.width) * uint64(d.kind.Size())
 		rows, count := n*e.perToken, e.choices(n)
+		if n == 1 && e.one() && !d.rowsApart {
+			d.mixOne(to+at, from+at, logits, joined, table, e)
+			continue
+		}
 		d.few(logits, engine.Float32, from+at, n, e.router, false, 0)
 		d.card.Args(choices, tokens, places, shares).Int(count).Ptr(logits).Int(n, e.experts, e.perToken, e.all)
 		d.card.Launch(d.card.Kernel("mixture", "route_few"), 1, 1, 32*max(blocks(e.experts, 32), min(n, 32)), 0)
-		one := n == 1 && e.perToken <= 16 && !d.rowsApart
-		if a := e.activation; one && joins(e.gateUp[0].storage) && e.ff%8 == 0 && a.Kind != engine.TanhGEGLU {
-			l := d.card.Args(joined, from+at, choices, table).Int(e.perToken).Long(e.ff, e.width)
-			numbers(l, a)
-			name := "mixture_" + formula(a) + "_" + packedName(e.gateUp[0].storage)
-			d.card.Launch(d.card.Kernel("mixture_gate", name), min(e.perToken*e.ff/8, 2*d.card.Multiprocessors), 1, 256, 0)
-		} else {
-			d.fewOf(both, d.kind, from+at, 8, e.gateUp[0], false, choice{choices: choices, count: count, experts: table, tokens: tokens})
-			d.gate(joined, both, rows, e.ff, e.activation)
-		}
-		if one && joins(e.down[0].storage) {
-			d.card.Args(to+at, joined, choices, table+16*uint64(e.experts), shares).Int(e.perToken).Long(e.width, e.ff)
-			d.card.Launch(d.card.Kernel("mixture_down", "mixture_down_"+packedName(e.down[0].storage)), blocks(e.width, 16), 1, 256, 0)
-			continue
-		}
+		d.fewOf(both, d.kind, from+at, 8, e.gateUp[0], false, choice{choices: choices, count: count, experts: table, tokens: tokens})
+		d.gate(joined, both, rows, e.ff, e.activation)
 		d.fewOf(results, engine.Float32, joined, 8, e.down[0], false, choice{choices: choices, count: count, experts: table + 16*uint64(e.experts)})
 		d.mixtureSum(to+at, results, places, shares, n, e)
 	}
 }
-
-// joins says whether the products of one row with experts in a storage, and what follows them, are one kernel: in MXFP4 and
-// E4M3 they are, in the bits of several kernels.
-func joins(s engine.Storage) bool { return s == engine.MXFP4 || s == engine.E4M3 }
 
 // choices is how many parts of at most eight rows the products of m tokens have at most.
 func (e mixed) choices(m int) int { return choicesOf(m, e.experts, e.perToken) }

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 
@@ -111,13 +112,12 @@ func pack(codes, scales, raw []byte, s engine.Storage) bool {
 			if scales[i] = block[0]; block[0] == 255 {
 				return false
 			}
-			for j := range 16 { // of each eight numbers: 2i in nibble i, 2i+1 in nibble 4+i
-				word, at := j/4, j%4
-				number := 8*word + 4*(at%2) // byte `at` has nibbles 2·at and 2·at+1: numbers number and number+2, or those after
-				if at >= 2 {
-					number++
+			for j := range 4 {
+				var word uint32
+				for k := range 4 {
+					word |= uint32(scattered[k][nibble(block[1:], 8*j+2*k)]) | uint32(scattered[k][nibble(block[1:], 8*j+2*k+1)])<<16
 				}
-				codes[16*i+j] = nibble(block[1:], number) | nibble(block[1:], number+2)<<4
+				binary.LittleEndian.PutUint32(codes[16*i+4*j:], word)
 			}
 		}
 		return true
@@ -131,6 +131,16 @@ func pack(codes, scales, raw []byte, s engine.Storage) bool {
 	copy(scales, raw[len(codes):])
 	return ok
 }
+
+// scattered are the places of pair k's codes in their half of a word (kernels/packed.h), by code.
+var scattered = func() (s [4][16]uint16) {
+	for k, place := range [4]struct{ sign, rest int }{{9, 0}, {14, 3}, {15, 6}, {13, 10}} {
+		for code := range s[k] {
+			s[k][code] = uint16(code>>3<<place.sign | code&7<<place.rest)
+		}
+	}
+	return s
+}()
 
 // nibble is number i of a block's 32 codes.
 func nibble(codes []byte, i int) byte { return codes[i%16] >> (i / 16 * 4) & 15 }

@@ -361,7 +361,7 @@ func init() {
 		"setp": (*decoder).compare, "selp": (*decoder).choose,
 		"ld": (*decoder).load, "st": (*decoder).store, "atom": (*decoder).atomic, "red": (*decoder).atomic,
 		"bar": (*decoder).barrier, "barrier": (*decoder).barrier, "mbarrier": (*decoder).memoryBarrier,
-		"shfl": (*decoder).shuffle, "vote": (*decoder).vote, "match": (*decoder).match, "activemask": (*decoder).activeMask,
+		"shfl": (*decoder).shuffle, "vote": (*decoder).vote, "match": (*decoder).match, "redux": (*decoder).reduce, "activemask": (*decoder).activeMask,
 		"wgmma": (*decoder).warpgroup, "setmaxnreg": (*decoder).registerCount,
 		"mapa": (*decoder).mapAddress,
 		"mma":  (*decoder).mma, "ldmatrix": (*decoder).loadMatrix, "movmatrix": (*decoder).turnMatrix, "cp": (*decoder).copy,

@@ -159,6 +159,32 @@ func execMatch(w *warp, i *instruction, mask uint32) {
 	}
 }
 
+// reduce decodes redux.sync.max and min of unsigned words.
+func (d *decoder) reduce() {
+	i, o := d.i, d.st.operands
+	if !d.arity(3, 3) || len(d.parts) != 4 || d.parts[1] != "sync" || d.parts[2] != "max" && d.parts[2] != "min" || d.parts[3] != "u32" {
+		d.err = errUnknown
+		return
+	}
+	i.flow, i.exec, i.f = together, execReduce, d.parts[2]
+	i.d, i.a, i.members = d.destination(&o[0], words), d.word(&o[1], 32), d.word(&o[2], 32)
+}
+
+func execReduce(w *warp, i *instruction, mask uint32) {
+	result := w.r[i.a][bits.TrailingZeros32(mask)&31]
+	for m := mask; m != 0; m &= m - 1 {
+		v := w.r[i.a][bits.TrailingZeros32(m)&31]
+		if i.f.(string) == "max" {
+			result = max(result, v)
+		} else {
+			result = min(result, v)
+		}
+	}
+	for m := mask; m != 0; m &= m - 1 {
+		w.r[i.d][bits.TrailingZeros32(m)&31] = result
+	}
+}
+
 func (d *decoder) activeMask() {
 	if d.arity(1, 1) {
 		d.i.d = d.destination(&d.st.operands[0], words)

@@ -130,6 +130,26 @@ func TestShuffles(t *testing.T) {
 	}
 }
 
+func TestReduce(t *testing.T) {
+	in := make([]uint64, 32)
+	for lane := range in {
+		in[lane] = uint64(uint32(lane*0x9e3779b1 + 7))
+	}
+	greatest, least := uint32(0), ^uint32(0)
+	for _, v := range in {
+		greatest, least = max(greatest, uint32(v)), min(least, uint32(v))
+	}
+	for lane, v := range must(t, `
+	ld.global.u32 %r2, [%rd1];
+	redux.sync.max.u32 %r3, %r2, -1;
+	redux.sync.min.u32 %r4, %r2, -1;
+	st.global.v2.u32 [%rd2], {%r3, %r4};`, 32, 0, in) {
+		if uint32(v) != greatest || uint32(v>>32) != least {
+			t.Errorf("lane %d: %#x and %#x, not %#x and %#x", lane, uint32(v), v>>32, greatest, least)
+		}
+	}
+}
+
 func b2i(b bool) int {
 	if b {
 		return 1

@@ -71,7 +71,7 @@ DEVICE void matmul_packed(D *dst, const bf16 *x, const u8 *w, const float *bias,
 // blockIdx.y is the number. A thread has eight numbers.
 DEVICE void unpack8(u32x4 &v, MXFP4, const u8 *w, const u8 *scales, i64 at, i64, i64) {
   u32 word = *(const u32 *)(w + at / 2), e = scales[at / 32];
-  v = u32x4{pair<0>(word, e), pair<1>(word, e), pair<2>(word, e), pair<3>(word, e)};
+  v = u32x4{pair<0, true>(word, e), pair<1, true>(word, e), pair<2, true>(word, e), pair<3, true>(word, e)};
 }
 DEVICE void unpack8(u32x4 &v, E4M3, const u8 *w, const float *scales, i64 at, i64 row, i64 cols) {
   u32x2 words = *(const u32x2 *)(w + at);

@@ -1,39 +1,7 @@
 // Sparse mixture of feed-forward layers (Mixtral, arXiv 2401.04088, section 2.1):
 // everything but the experts' products.
 #include "device.h"
-
-// The experts that a token takes, chosen by a warp from the router's logits (experts), at
-// most 1024: lane l has a bit i for expert 32·i+l. A share is exp(logit − highest) / sum,
-// the sum being over the chosen experts, or over all. Ties go to the lowest index.
-struct Chosen {
-  u32 mine;
-  float highest, sum;
-  DEVICE float share(float logit) const { return exp(logit - highest) / sum; }
-};
-
-DEVICE Chosen choose(const float *logits, int experts, int perToken, int all) {
-  Chosen c = {0, 0.f, 0.f};
-  for (int k = 0; k < perToken; k++) {
-    int best = -1;
-    float top = 0.f;
-    for (int i = 0, e = lane(); e < experts; i++, e += 32)
-      if (!(c.mine >> i & 1) && (best < 0 || logits[e] > top)) best = e, top = logits[e];
-    UNROLL for (int mask = 16; mask; mask >>= 1) {
-      int other = __nvvm_shfl_sync_bfly_i32(~0u, best, mask, 31);
-      float its = shuffle_xor(top, mask);
-      if (other >= 0 && (best < 0 || its > top || (!(top > its) && other < best))) best = other, top = its;
-    }
-    if (k == 0) c.highest = top;
-    if (best % 32 == lane()) c.mine |= 1u << best / 32;
-    c.sum += exp(top - c.highest);
-  }
-  if (all) {
-    float sum = 0.f;
-    for (int e = lane(); e < experts; e += 32) sum += exp(logits[e] - c.highest);
-    c.sum = sum_warp(sum);
-  }
-  return c;
-}
+#include "route.h"
 
 // route: probabilities (m, experts), 0 where a token does not take the expert; used[e] = 1
 // where some token takes expert e; the host has cleared used. One warp per token.
@@ -53,20 +21,6 @@ KERNEL route(float *probabilities, int *used, const float *logits, int m, int ex
 // Of the products that tokens have with their experts, those of one expert lie together, in
 // the order of the tokens, behind those of the experts before: their rows.
 //
-// For each token i, calls each(s, row, e) for the s-th of its experts by number: e is that
-// expert, and row the product's. A warp does so together; first(e) is expert e's first row,
-// before(e) how many tokens before this one take it.
-template <typename First, typename Before, typename F>
-DEVICE void rows_of(u32 mine, int experts, First first, Before before, F each) {
-  for (int i = 0, s = 0; i * 32 < experts; i++) {
-    bool on = mine >> i & 1;
-    u32 all = __nvvm_vote_ballot_sync(~0u, on);
-    int e = 32 * i + lane();
-    if (on) each(s + __builtin_popcount(all & ((1u << lane()) - 1)), first(e) + before(e), e);
-    s += __builtin_popcount(all);
-  }
-}
-
 // route_few, for at most 64 tokens, one block with a thread for each expert:
 //   choices (count)          expert, first row, how many rows: at most eight; no rows at the end
 //   tokens (m·perToken)      the token of each row
@@ -115,12 +69,11 @@ KERNEL route_few(Choice *choices, int *tokens, int *places, float *shares, int c
   sync();
   for (int i = warp(); i < m; i += warps) {
     const float *l = logits + (i64)i * experts;
-    Chosen c = {taken[i][lane()], highest[i], totals[i]};
-    rows_of(c.mine, experts, [&](int e) INLINE { return firsts[e]; }, [&](int e) INLINE { return __builtin_popcountll(takers[e] & ((1ull << i) - 1)); },
-            [&](int s, int row, int e) INLINE {
-              places[i * perToken + s] = row;
-              shares[i * perToken + s] = c.share(l[e]);
-            });
+    Chosen c = {taken[i][lane()], 0, 0.f, highest[i], totals[i]};
+    chosen_of(c.mine, experts, [&](int s, int e) INLINE {
+      places[i * perToken + s] = firsts[e] + __builtin_popcountll(takers[e] & ((1ull << i) - 1));
+      shares[i * perToken + s] = c.share(l[e]);
+    });
   }
 }
 

@@ -1,79 +1,115 @@
 // mixture_down: dst += Σ share · (joined · wᵀ + bias) over a token's experts, for one token, with their w (rows, cols)
-// in MXFP4 or E4M3 (packed.h): what matmul_packed and mixture_sum of matmul_packed.cu and mixture.cu give, in the same
-// bits, by one kernel. choices and shares (perToken) are those of one token, joined (perToken, cols) bf16,
-// dst (rows) bf16. cols is a multiple of 32, perToken at most 16.
+// in MXFP4 or E4M3 (packed.h): what route_few, matmul_packed and mixture_sum give, in the same bits, by one kernel. logits (experts)
+// are the router's, table has the experts' weights, joined (perToken, cols) bf16, experts by their numbers, dst (rows) bf16.
+// rows are a multiple of eight, cols of 32, perToken at most 16, experts at most 256.
 //
-// A block has 16 rows of all the experts, so that a layer is one wave of blocks that all have the same to do. Of an
-// expert's columns share s of eight has turns s, s+8, … of 128, as there; here the shares that have any, of all
-// experts, are jobs that the warps share out. A warp goes from one job to the next without a pause: it keeps D turns
-// in registers, of which it loads one while it multiplies by the others. Shares' sums are added up in the order of
-// their numbers, experts in theirs.
+// It chooses the experts itself and copies its first weights while mixture_gate.cu, which is the kernel before it, still
+// runs: that lets it begin only when the logits are there.
+//
+// A block has eight rows of all the experts, so that a layer is about one wave of blocks that all have the same to do. Two
+// experts are multiplied at once: weights of the even one are rows 0 to 7 of the 16-row operand, of the odd one 8 to 15,
+// and even columns of the other are the even one's x. Of an expert's columns share s of eight has turns s, s+8, … of 128, as there;
+// here the shares that have any, of all pairs, are jobs that the warps share out. Shares' sums are added up in the order
+// of their numbers, experts in theirs.
 #include "matmul.h"
 #include "experts.h"
-#include "packed.h"
+#include "stream.h"
+
+alignas(128) extern __shared__ u8 dynamic[]; // first the experts' addresses; then the warps' rings, where a turn's x lies behind its weights
 
 template <typename W, int D>
-DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const Choice *choices, const Expert *experts, const float *shares, int perToken, i64 rows, i64 cols) {
-  __shared__ const u8 *weights[mostExperts];
-  __shared__ const float *biases[mostExperts];
-  __shared__ float partial[mostExperts * warps][16], results[mostExperts][16];
-  int g = lane() >> 2, t = lane() & 3, turns = (int)((cols + 127) / 128), many = min(turns, warps), jobs = perToken * many;
-  i64 row0 = block_x() * 16;
-  // Rows past the end read the last row; their sums are dropped.
-  i64 row[2] = {min(row0 + g, rows - 1), min(row0 + 8 + g, rows - 1)};
+DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) {
+  const int bytes = Stream<W>::bytes + 512;
+  __shared__ Taken taken;
+  __shared__ float partial[mostExperts / 2 * warps][16], results[mostExperts][8];
+  int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, many = min(turns, warps), pairs = (perToken + 1) / 2;
+  int row0 = (int)block_x() * 8;
+  u32 ring = shared_address(dynamic) + warp() * D * bytes;
   next();
-  wait();
-  read_experts(weights, biases, choices, experts, perToken);
-  Turn<W> ring[D];
-  int ahead = warp(), from = ahead % many; // the job and the turn that are loaded next
-  auto load = [&](Turn<W> &into) INLINE {
-    if (ahead >= jobs) return;
-    const u8 *w = weights[ahead / many];
-    into.load(w, W::scales(w, rows, cols), row, 128 * from + 32 * t, cols);
-    if ((from += warps) >= turns) ahead += warps, from = ahead % many;
+  Taken::keep((Expert *)dynamic, table, experts);
+  if (warp() == 0) taken.choose((const Expert *)dynamic, logits, experts, perToken, all);
+  sync();
+
+  Stream<W> stream(cols);
+  struct Job { int pair, share, turn; };
+  auto settle = [&](Job &j) INLINE {
+    while (j.share >= many) j.share -= many, j.pair++;
+    j.turn = j.share;
   };
-  UNROLL for (int d = 0; d < D; d++) load(ring[d]);
-  int job = warp(), turn = job % many;
+  auto step = [&](Job &j) INLINE { // to the next turn; says whether that is another job's
+    if ((j.turn += warps) < turns) return false;
+    j.share += warps;
+    settle(j);
+    return true;
+  };
+  auto expert = [&](const Job &j, int h) INLINE { return min(2 * j.pair + h, perToken - 1); }; // the last one twice where it has no other
+  auto aim = [&](const Job &j) INLINE {
+    UNROLL for (int h = 0; h < 2; h++) stream.aim(h, taken.experts[expert(j, h)].w, rows, cols, row0);
+  };
+  auto load_w = [&](Job &j, int at) INLINE { // and steps
+    if (j.pair >= pairs) return;
+    stream.copy(ring + at * bytes, j.turn, cols);
+    if (step(j) && j.pair < pairs) aim(j);
+  };
+  // Of each 32 columns a lane reads four pieces: the first ones of all lanes lie together, then the second, the third, the fourth.
+  auto load_x = [&](const Job &j, int at) INLINE {
+    int c = lane() % 16, k = 128 * j.turn + 8 * c;
+    if (j.pair < pairs)
+      copy16(ring + at * bytes + Stream<W>::bytes + 16 * (c % 4 * 8 + lane() / 16 * 4 + c / 4), joined + expert(j, lane() / 16) * cols + k, k < cols);
+  };
+  Job now = {0, warp(), 0}, ahead; // what is multiplied, and what is copied next
+  settle(now);
+  ahead = now;
+  if (now.pair < pairs) aim(now);
+  for (int d = 0; d < D; d++) load_w(ahead, d);
+  wait();
+  ahead = now;
+  for (int d = 0; d < D; d++) {
+    load_x(ahead, d);
+    copy_commit();
+    step(ahead);
+  }
+  int place = 0;
   float sum[4] = {0, 0, 0, 0};
-  while (job < jobs) {
-    UNROLL for (int d = 0; d < D; d++) {
-      if (job >= jobs) continue;
-      i64 k = 128 * turn + 32 * t;
-      u32x4 x[4];
-      UNROLL for (int q = 0; q < 4; q++) x[q] = k < cols && g == 0 ? *(const u32x4 *)(joined + job / many * cols + k + 8 * q) : u32x4{0, 0, 0, 0};
-      ring[d].add(sum, x);
-      load(ring[d]);
-      if ((turn += warps) < turns) continue;
-      if (t == 0) partial[job][g] = sum[0], partial[job][8 + g] = sum[2]; // of the one row of x
-      UNROLL for (int e = 0; e < 4; e++) sum[e] = 0.f;
-      job += warps;
-      turn = job % many;
-    }
+  while (now.pair < pairs) {
+    copy_wait<D - 1>();
+    sync_warp();
+    const u8 *at = dynamic + (warp() * D + place) * bytes;
+    stream.add(sum, at, [&](int q) INLINE { return *(const u32x4 *)(at + Stream<W>::bytes + 128 * q + 64 * (g & 1) + 16 * t); });
+    sync_warp();
+    load_x(ahead, place);
+    load_w(ahead, place);
+    copy_commit();
+    place = place + 1 < D ? place + 1 : 0;
+    int job = now.pair * many + now.share;
+    if (!step(now)) continue;
+    if (t == 0) partial[job][g] = sum[0], partial[job][8 + g] = sum[3]; // the even expert's by its x, the odd one's by its own
+    UNROLL for (int e = 0; e < 4; e++) sum[e] = 0.f;
   }
   sync();
-  for (int n = thread(); n < 16 * perToken; n += threads()) {
-    int e = n / 16, r = n % 16;
+  for (int n = thread(); n < 8 * perToken; n += threads()) {
+    int e = n / 8, r = n % 8;
     float total = 0.f;
     for (int half = 0; half < warps; half += warps / 2) {
       float s = 0.f;
-      for (int v = half; v < half + warps / 2; v++) s += v < many ? partial[e * many + v][r] : 0.f;
+      for (int v = half; v < half + warps / 2; v++) s += v < many ? partial[e / 2 * many + v][e % 2 * 8 + r] : 0.f;
       total += s;
     }
-    if (biases[e] && row0 + r < rows) total += biases[e][row0 + r];
+    if (taken.experts[e].bias) total += taken.experts[e].bias[row0 + r];
     results[e][r] = total;
   }
   sync();
-  if (thread() < 16 && row0 + thread() < rows) {
+  if (thread() < 8) {
     float s = 0.f;
-    for (int e = 0; e < perToken; e++) s = fma(shares[e], results[e][thread()], s);
+    for (int e = 0; e < perToken; e++) s = fma(taken.shares[e], results[e][thread()], s);
     bf16 *to = dst + row0 + thread();
     from_float(*to, to_float(*to) + s);
   }
 }
 
 #define INSTANCE(W, name, D) \
-  KERNEL __launch_bounds__(256, 2) mixture_down_##name(bf16 *dst, const bf16 *joined, const Choice *choices, const Expert *experts, const float *shares, int perToken, i64 rows, i64 cols) { \
-    mixture_down<W, D>(dst, joined, choices, experts, shares, perToken, rows, cols); \
+  KERNEL __launch_bounds__(256, 4) mixture_down_##name(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) { \
+    mixture_down<W, D>(dst, joined, logits, table, experts, perToken, all, rows, cols); \
   }
 INSTANCE(MXFP4, mxfp4, 4)
 INSTANCE(E4M3, e4m3, 3)

@@ -1,78 +1,102 @@
 // mixture_gate: joined[s] = a(x · gateᵀ + bias, x · upᵀ + bias) of a token's experts, for one token, with their w (2·ff, cols) in
-// MXFP4 or E4M3 (packed.h): what matmul_packed and gate.cu give, in the same bits, by one kernel. choices (perToken)
-// are those of one token, x (cols) bf16, joined (perToken, ff) bf16. ff is a multiple of eight, cols of 32, perToken at most 16.
+// MXFP4 or E4M3 (packed.h): what route_few, matmul_packed and gate.cu give, in the same bits, by one kernel. logits (experts) are
+// the router's, table has the experts' weights, x (cols) bf16, joined (perToken, ff) bf16, experts by their numbers. ff is a
+// multiple of eight, cols of 32, perToken at most 16, experts at most 256.
+//
+// Each block chooses the experts itself, and so does mixture_down.cu: that is faster than to wait for a kernel that does.
 //
 // A unit is eight rows of an expert's gate and the eight of up that belong to them. Blocks share units out evenly, so that
 // there is one wave of them. A warp has one of eight shares of the columns, turns s, s+8, … of 128, and goes from one
-// unit to the next without a pause but for the barrier: it keeps D turns in registers, of which it loads one while it
-// multiplies by the others. A unit's sums lie in one of two places, so that they are joined while the next one's are made.
+// unit to the next without a pause but for the barrier (stream.h). A unit's sums lie in one of two places, so that they are
+// joined while the next one's are made.
 #include "matmul.h"
 #include "activation.h"
 #include "experts.h"
-#include "packed.h"
+#include "stream.h"
+
+alignas(128) extern __shared__ u8 dynamic[]; // first the experts' addresses; then the warps' rings, and x: of each turn its pieces of 16 bytes as lanes read them
 
 template <typename W, int D, typename Activation>
-DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const Choice *choices, const Expert *experts, int perToken, i64 ff, i64 cols, Activation join) {
-  __shared__ const u8 *weights[mostExperts];
-  __shared__ const float *biases[mostExperts];
+DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const Expert *table, int experts, int perToken, int ff, int cols, Activation join) {
+  __shared__ Taken taken;
   __shared__ float partial[2][warps][16];
-  int g = lane() >> 2, t = lane() & 3, turns = (int)((cols + 127) / 128), tiles = (int)(ff / 8), units = perToken * tiles;
-  next();
+  int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, tiles = ff / 8, units = perToken * tiles;
+  u8 *ring = dynamic + warp() * D * Stream<W>::bytes, *xs = dynamic + warps * D * Stream<W>::bytes;
+  Taken::keep((Expert *)dynamic, table, experts);
   wait();
-  read_experts(weights, biases, choices, experts, perToken);
-  Turn<W> ring[D];
-  int ahead = (int)block_x(), from = warp(); // the unit and the turn that are loaded next
-  auto load = [&](Turn<W> &into) INLINE {
-    if (ahead >= units || from >= turns) return;
-    i64 row[2] = {8 * (ahead % tiles) + g, ff + 8 * (ahead % tiles) + g};
-    const u8 *w = weights[ahead / tiles];
-    into.load(w, W::scales(w, 2 * ff, cols), row, 128 * from + 32 * t, cols);
-    if ((from += warps) >= turns) ahead += (int)blocks_x(), from = warp();
+  next(); // not before: mixture_down.cu relies on the router's product to be there when it begins
+  if (warp() == 0) taken.choose((const Expert *)dynamic, logits, experts, perToken, 0);
+  else
+    for (int c = thread() - 32; c < 16 * turns; c += threads() - 32)
+      *(u32x4 *)(xs + 256 * (c / 16) + 16 * (c % 4 * 4 + c % 16 / 4)) = 8 * c < cols ? *(const u32x4 *)(x + 8 * c) : u32x4{0, 0, 0, 0};
+  sync();
+
+  Stream<W> stream(cols);
+  struct Unit { int left, expert, tile; }; // how many units there are from this one on
+  auto settle = [&](Unit &u) INLINE {
+    while (u.tile >= tiles) u.tile -= tiles, u.expert++;
   };
-  UNROLL for (int d = 0; d < D; d++) load(ring[d]);
-  int unit = (int)block_x(), turn = warp(), place = 0;
-  float sum[4] = {0, 0, 0, 0};
-  while (unit < units) {
-    UNROLL for (int d = 0; d < D; d++) {
-      if (unit >= units) continue;
-      if (turn < turns) { // of fewer turns than warps some have none
-        i64 k = 128 * turn + 32 * t;
-        u32x4 v[4];
-        UNROLL for (int q = 0; q < 4; q++) v[q] = k < cols && g == 0 ? *(const u32x4 *)(x + k + 8 * q) : u32x4{0, 0, 0, 0};
-        ring[d].add(sum, v);
-        load(ring[d]);
+  auto step = [&](Unit &u) INLINE {
+    u.left -= (int)blocks_x();
+    u.tile += (int)blocks_x();
+    settle(u);
+  };
+  auto aim = [&](const Unit &u) INLINE {
+    UNROLL for (int h = 0; h < 2; h++) stream.aim(h, taken.experts[u.expert].w, 2 * ff, cols, 8 * u.tile + h * ff);
+  };
+  Unit unit = {units - (int)block_x(), 0, (int)block_x()}, ahead = {};
+  settle(unit);
+  ahead = unit;
+  int from = warp(), place = 0, half = 0; // the turn that is copied next; the next place of the ring; of partial
+  if (ahead.left > 0) aim(ahead);
+  auto load = [&](int at) INLINE {
+    if (ahead.left > 0 && from < turns) {
+      stream.copy(shared_address(ring) + at * Stream<W>::bytes, from, cols);
+      if ((from += warps) >= turns) {
+        from = warp();
+        step(ahead);
+        if (ahead.left > 0) aim(ahead);
       }
-      if ((turn += warps) < turns) continue;
-      if (t == 0) partial[place][warp()][g] = sum[0], partial[place][warp()][8 + g] = sum[2]; // of the one row of x
-      sync();
-      if (warp() == warps - 1) { // which has the fewest turns
-        int e = unit / tiles, r = lane() % 16;
-        i64 row = 8 * (unit % tiles) + r % 8;
-        float total = 0.f;
-        UNROLL for (int half = 0; half < warps; half += warps / 2) {
-          float s = 0.f;
-          UNROLL for (int i = half; i < half + warps / 2; i++) s += partial[place][i][r];
-          total += s;
-        }
-        if (biases[e]) total += biases[e][r < 8 ? row : ff + row];
-        bf16 rounded;
-        from_float(rounded, total);
-        float up = from_lane(to_float(rounded), lane() % 8 + 8);
-        if (lane() < 8) from_float(joined[e * ff + row], join(to_float(rounded), up));
-      }
-      UNROLL for (int e = 0; e < 4; e++) sum[e] = 0.f;
-      place ^= 1;
-      unit += (int)blocks_x();
-      turn = warp();
     }
+    copy_commit();
+  };
+  for (int d = 0; d < D; d++) load(d);
+  for (; unit.left > 0; step(unit)) {
+    float sum[4] = {0, 0, 0, 0};
+    for (int turn = warp(); turn < turns; turn += warps) {
+      copy_wait<D - 1>();
+      sync_warp();
+      stream.add(sum, ring + place * Stream<W>::bytes, [&](int q) INLINE { return *(const u32x4 *)(xs + 256 * turn + 64 * q + 16 * t); });
+      sync_warp();
+      load(place);
+      place = place + 1 < D ? place + 1 : 0;
+    }
+    if (t == 0) partial[half][warp()][g] = sum[0], partial[half][warp()][8 + g] = sum[2]; // all columns are x
+    sync();
+    if (warp() == warps - 1) { // which has the fewest turns
+      int r = lane() % 16, row = 8 * unit.tile + r % 8;
+      const float *bias = taken.experts[unit.expert].bias;
+      float of = bias ? bias[r < 8 ? row : ff + row] : 0.f, total = 0.f;
+      UNROLL for (int first = 0; first < warps; first += warps / 2) {
+        float s = 0.f;
+        UNROLL for (int i = first; i < first + warps / 2; i++) s += partial[half][i][r];
+        total += s;
+      }
+      if (bias) total += of;
+      bf16 rounded;
+      from_float(rounded, total);
+      float up = from_lane(to_float(rounded), lane() % 8 + 8);
+      if (lane() < 8) from_float(joined[unit.expert * ff + row], join(to_float(rounded), up));
+    }
+    half ^= 1;
   }
 }
 
-#define PARAMETERS bf16 *joined, const bf16 *x, const Choice *choices, const Expert *experts, int perToken, i64 ff, i64 cols
+#define PARAMETERS bf16 *joined, const bf16 *x, const float *logits, const Expert *table, int experts, int perToken, int ff, int cols
 #define INSTANCE(W, name, D) \
-  KERNEL __launch_bounds__(256, 2) mixture_swiglu_##name(PARAMETERS) { mixture_gate<W, D>(joined, x, choices, experts, perToken, ff, cols, SwiGLU{}); } \
-  KERNEL __launch_bounds__(256, 2) mixture_clamped_##name(PARAMETERS, float alpha, float limit) { \
-    mixture_gate<W, D>(joined, x, choices, experts, perToken, ff, cols, ClampedSwiGLU{alpha, limit}); \
+  KERNEL __launch_bounds__(256, 4) mixture_swiglu_##name(PARAMETERS) { mixture_gate<W, D>(joined, x, logits, table, experts, perToken, ff, cols, SwiGLU{}); } \
+  KERNEL __launch_bounds__(256, 4) mixture_clamped_##name(PARAMETERS, float alpha, float limit) { \
+    mixture_gate<W, D>(joined, x, logits, table, experts, perToken, ff, cols, ClampedSwiGLU{alpha, limit}); \
   }
-INSTANCE(MXFP4, mxfp4, 4)
-INSTANCE(E4M3, e4m3, 3)
+INSTANCE(MXFP4, mxfp4, 3)
+INSTANCE(E4M3, e4m3, 2)

@@ -1,0 +1,81 @@
+// stream.h: packed weights (packed.h) on their way to one row of x through shared memory.
+//
+// A warp has a ring of D places there, for 128 columns of 16 rows each: eight of one weight and eight of another, or of the same.
+// It copies them while it multiplies by those that came before, so that what is under way takes no registers, and a kernel can
+// begin beside the one before it. Every turn is a group of copies, empty ones at the end.
+#pragma once
+#include "packed.h"
+
+// Four bytes on their way, as copy16; and sixteen of a weight.
+DEVICE void copy4(u32 dst, const void *src, bool on) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(dst), "l"(src), "r"(on ? 4 : 0) : "memory");
+}
+DEVICE void copy_weight(u32 dst, const void *src, bool on) {
+  asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16, %2;" ::"r"(dst), "l"(src), "r"(on ? 16 : 0) : "memory");
+}
+
+// Which rows a lane copies from, and a turn's place. aim(h, …) sets half h of the 16 rows to those from `first` on of a
+// weight w (rows, cols).
+template <typename W> struct Stream;
+
+template <> struct Stream<MXFP4> {
+  static const int bytes = 1280; // codes, and the aligned word that a scale is in
+  const u8 *codes[2], *scales[2];
+  int shift; // of a lane's scale in its word: rows go by eights, turns by four scales
+  DEVICE Stream(i64 cols) : shift(8 * (int)((lane() / 4 * (cols / 32) + lane() % 4) & 3)) {}
+  DEVICE void aim(int h, const u8 *w, i64 rows, i64 cols, i64 first) {
+    i64 row = first + lane() / 4;
+    codes[h] = w + row * (cols / 2) + 16 * (lane() % 4);
+    scales[h] = (const u8 *)((u64)(MXFP4::scales(w, rows, cols) + row * (cols / 32) + lane() % 4) & ~3ull);
+  }
+  DEVICE void copy(u32 place, int turn, int cols) const {
+    bool in = 128 * turn + 32 * (lane() % 4) < cols;
+    UNROLL for (int h = 0; h < 2; h++) {
+      copy_weight(place + 512 * h + 16 * lane(), codes[h] + 64 * turn, in);
+      copy4(place + 1024 + 128 * h + 4 * lane(), scales[h] + 4 * turn, in);
+    }
+  }
+  // Adds the products of a turn; x(q) is a lane's piece q of four, each of eight numbers of x.
+  template <typename X> DEVICE void add(float (&sum)[4], const u8 *place, X x) const {
+    Turn<MXFP4> turn;
+    UNROLL for (int h = 0; h < 2; h++) turn.scale[h] = *(const u32 *)(place + 1024 + 128 * h + 4 * lane()) >> shift & 255;
+    place += 16 * lane();
+    if (turn.high())
+      for (int q = 0; q < 4; q++) turn.multiply<true>(sum, *(const u32 *)(place + 4 * q), *(const u32 *)(place + 512 + 4 * q), x(q));
+    else {
+      UNROLL for (int h = 0; h < 2; h++) turn.codes[h] = *(const u32x4 *)(place + 512 * h);
+      UNROLL for (int q = 0; q < 4; q++) turn.multiply<false>(sum, turn.codes[0][q], turn.codes[1][q], x(q));
+    }
+  }
+};
+
+// Eight lanes copy the 128 bytes of a row. Its pieces of 16 bytes lie as they are, or with neighbours exchanged in every other
+// row, so that lanes that read together find them in different banks.
+template <> struct Stream<E4M3> {
+  static const int bytes = 2112; // codes, and a scale of each row
+  const u8 *codes[2];
+  const float *scale;
+  int four; // rows, in bytes
+  DEVICE Stream(i64 cols) : four(4 * (int)cols) {}
+  DEVICE void aim(int h, const u8 *w, i64 rows, i64 cols, i64 first) {
+    codes[h] = w + (first + lane() / 8) * cols + 16 * (lane() % 8);
+    if (lane() / 8 == h) scale = E4M3::scales(w, rows, cols) + (first + lane() % 8) * ((cols + 127) / 128);
+  }
+  DEVICE void copy(u32 place, int turn, int cols) const {
+    bool in = 128 * turn + 16 * (lane() % 8) < cols;
+    u32 to = place + 16 * (lane() ^ (lane() / 8 & 1));
+    UNROLL for (int h = 0; h < 2; h++)
+      UNROLL for (int i = 0; i < 2; i++) copy_weight(to + 1024 * h + 512 * i, codes[h] + 128 * turn + i * four, in);
+    if (lane() < 16) copy4(place + 2048 + 4 * lane(), scale + turn, true);
+  }
+  template <typename X> DEVICE void add(float (&sum)[4], const u8 *place, X x) const {
+    Turn<E4M3> turn;
+    int g = lane() / 4, at = 128 * g + 32 * (lane() % 4);
+    UNROLL for (int h = 0; h < 2; h++) {
+      UNROLL for (int i = 0; i < 2; i++) turn.codes[h][i] = *(const u32x4 *)(place + 1024 * h + (at + 16 * i ^ (g & 1) * 16));
+      turn.scale[h] = *(const float *)(place + 2048 + 4 * (8 * h + g));
+    }
+    const u32x4 v[4] = {x(0), x(1), x(2), x(3)};
+    turn.add(sum, v);
+  }
+};
