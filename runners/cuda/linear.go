@@ -36,7 +36,7 @@ const linearBlock = 2048
 const maxLinearKey = 128
 
 // maxLinearRoom is the most shared memory of a block of a step: what every card gives, less what the kernel declares.
-const maxLinearRoom = 88 << 10
+const maxLinearRoom = 86 << 10
 
 // linearKernels are what decides which kernels serve.
 type linearKernels struct {
@@ -168,7 +168,7 @@ func (d *Device) LinearAttention(out, in engine.Array, s engine.State, by engine
 	}
 }
 
-// AttendStates is one token of each sequence, in one kernel.
+// AttendStates is one token of each sequence, in one kernel, or two where a card has no clusters.
 func (d *Device) AttendStates(out, in engine.Array, eb engine.Batch, layer int, by engine.LinearAttention) {
 	const op = "AttendStates"
 	b := d.batch(op, eb)
@@ -189,19 +189,21 @@ func (d *Device) AttendStates(out, in engine.Array, eb engine.Batch, layer int, 
 	if d.kind != engine.Float32 {
 		ordered = d.alsoInOrder(to, rows, by.Out())
 	}
-	// A block for each value head; those that share keys are a cluster, where a card has clusters so large.
+	// A block for each value head; those that share keys are a cluster where a card has clusters, and so large.
 	const maxCluster = 8
-	heads, group := 1, by.ValueHeads/by.KeyHeads
-	if group > 1 && (d.card.Major < 9 || group > maxCluster) {
-		heads = group
-	}
+	group := by.ValueHeads / by.KeyHeads
+	together := d.card.Major >= 9 && group <= maxCluster
 	whole := by.KeySize == k.keys && by.ValueSize == 128 && by.Kernel == 4 && t.aligned && w.conv%16 == 0
-	a := d.card.Args(to, ordered, from, t.states, w.conv, w.decay, w.bias, w.norm).Float(by.Epsilon).Int(heads, flag(whole))
+	a := d.card.Args(to, ordered, from, t.states, w.conv, w.decay, w.bias, w.norm).Float(by.Epsilon).Int(flag(together), flag(whole))
 	k.shape(a)
-	if heads < group {
+	if together && group > 1 {
 		a.Cluster(group)
 	}
-	d.card.Launch(d.linearKernel("linear_step", k, "step"), by.ValueHeads/heads, rows, 256, 4*k.stepNumbers)
+	d.card.Launch(d.linearKernel("linear_step", k, "step"), by.ValueHeads, rows, 256, 4*k.stepNumbers)
+	if !together { // what the blocks read of the tail is theirs together
+		k.shape(d.card.Args(from, t.states))
+		d.card.Launch(d.card.Kernel("linear_step", "linear_tail_"+d.suffix), blocks(2*by.KeyHeads*by.KeySize, 256), rows, 256, 0)
+	}
 }
 
 // batchState is State of kernels/linear_step.cu.

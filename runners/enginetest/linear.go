@@ -75,7 +75,7 @@ func linearSteps(b *bench) {
 	const rows, steps, layer = 3, 4, 1
 	h := engine.Heads{Query: 1, KV: 1, Size: 8}
 	for _, c := range []struct{ keyHeads, valueHeads, keySize, valueSize, kernel int }{
-		{1, 3, 5, 7, 3}, {2, 4, 16, 16, 4}, {1, 2, 70, 40, 4}, {1, 2, 128, 128, 4}, {1, 2, 33, 20, 9},
+		{1, 3, 5, 7, 3}, {2, 4, 16, 16, 4}, {1, 2, 70, 40, 4}, {1, 2, 128, 128, 4}, {1, 2, 33, 20, 9}, {1, 9, 3, 2, 2},
 	} {
 		if !b.affords(3 * rows * steps * c.valueHeads * c.keySize * c.valueSize) {
 			continue

@@ -103,8 +103,8 @@ DEVICE void mix_value(float *to, float *scalars, Inputs<T> x, Weights w, int h, 
   float rate = -exp(w.decay[h]), bias = w.bias[h];
   for (i64 t = first + lane(); t < behind; t += 32) {
     const T *gates = x.in + t * s.in() + s.channels() + s.out();
-    float g = decay(rate, to_float(gates[s.valueHeads + h]), bias), beta = sigmoid(to_float(gates[h]));
-    scalars[4 * t] = g, scalars[4 * t + 1] = beta, scalars[4 * t + 3] = beta * g;
+    f32x4 all = scalars_of(decay(rate, to_float(gates[s.valueHeads + h]), bias), sigmoid(to_float(gates[h])));
+    scalars[4 * t] = all.x, scalars[4 * t + 1] = all.y, scalars[4 * t + 3] = all.w;
   }
   for (int j = 0; j < padded; j += 32 * N) {
     int c = 2 * s.keys() + h * s.valueSize + j + lane(), count = channels_below(s.valueSize - j), room = (padded - j) / 32;
