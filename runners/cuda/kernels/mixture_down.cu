@@ -21,7 +21,8 @@ template <typename W, int D>
 DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) {
   const int bytes = Stream<W>::bytes + 512;
   __shared__ Taken taken;
-  __shared__ float partial[mostExperts / 2 * warps][16], results[mostExperts][8];
+  __shared__ float partial[mostExperts / 2 * warps][16], results[mostExperts][8], biases[mostExperts][8];
+  alignas(16) __shared__ bf16 before[8];
   int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, many = min(turns, warps), pairs = (perToken + 1) / 2;
   int row0 = (int)block_x() * 8;
   u32 ring = shared_address(dynamic) + warp() * D * bytes;
@@ -62,7 +63,11 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   ahead = now;
   if (now.pair < pairs) aim(now);
   for (int d = 0; d < D; d++) load_w(ahead, d);
+  // What comes in at the end goes to shared memory, too: a thread's bias, of row r of expert e, and what the sum is added to.
+  int e = thread() / 8, r = thread() % 8;
+  if (e < perToken && taken.experts[e].bias) copy4(shared_address(&biases[e][r]), taken.experts[e].bias + row0 + r, true);
   wait();
+  if (thread() == 0) copy16(shared_address(before), dst + row0, true);
   ahead = now;
   for (int d = 0; d < D; d++) {
     load_x(ahead, d);
@@ -84,26 +89,25 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
     int job = now.pair * many + now.share;
     if (!step(now)) continue;
     if (t == 0) partial[job][g] = sum[0], partial[job][8 + g] = sum[3]; // the even expert's by its x, the odd one's by its own
-    UNROLL for (int e = 0; e < 4; e++) sum[e] = 0.f;
+    UNROLL for (int i = 0; i < 4; i++) sum[i] = 0.f;
   }
+  copy_wait<0>();
   sync();
-  for (int n = thread(); n < 8 * perToken; n += threads()) {
-    int e = n / 8, r = n % 8;
+  if (e < perToken) {
     float total = 0.f;
     for (int half = 0; half < warps; half += warps / 2) {
       float s = 0.f;
       for (int v = half; v < half + warps / 2; v++) s += v < many ? partial[e / 2 * many + v][e % 2 * 8 + r] : 0.f;
       total += s;
     }
-    if (taken.experts[e].bias) total += taken.experts[e].bias[row0 + r];
+    if (taken.experts[e].bias) total += biases[e][r];
     results[e][r] = total;
   }
   sync();
   if (thread() < 8) {
     float s = 0.f;
     for (int e = 0; e < perToken; e++) s = fma(taken.shares[e], results[e][thread()], s);
-    bf16 *to = dst + row0 + thread();
-    from_float(*to, to_float(*to) + s);
+    from_float(dst[row0 + thread()], to_float(before[thread()]) + s);
   }
 }
 

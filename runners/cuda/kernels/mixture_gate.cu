@@ -62,7 +62,10 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   };
   for (int d = 0; d < D; d++) load(d);
   for (; unit.left > 0; step(unit)) {
-    float sum[4] = {0, 0, 0, 0};
+    float bias = 0.f, sum[4] = {0, 0, 0, 0};
+    const bool joins = warp() == warps - 1; // which has the fewest turns
+    int r = lane() % 16, row = 8 * unit.tile + r % 8; // of gate, and of up from 8 on
+    if (joins && taken.experts[unit.expert].bias) bias = taken.experts[unit.expert].bias[r < 8 ? row : ff + row];
     for (int turn = warp(); turn < turns; turn += warps) {
       copy_wait<D - 1>();
       sync_warp();
@@ -73,16 +76,14 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
     }
     if (t == 0) partial[half][warp()][g] = sum[0], partial[half][warp()][8 + g] = sum[2]; // all columns are x
     sync();
-    if (warp() == warps - 1) { // which has the fewest turns
-      int r = lane() % 16, row = 8 * unit.tile + r % 8;
-      const float *bias = taken.experts[unit.expert].bias;
-      float of = bias ? bias[r < 8 ? row : ff + row] : 0.f, total = 0.f;
+    if (joins) {
+      float total = 0.f;
       UNROLL for (int first = 0; first < warps; first += warps / 2) {
         float s = 0.f;
         UNROLL for (int i = first; i < first + warps / 2; i++) s += partial[half][i][r];
         total += s;
       }
-      if (bias) total += of;
+      if (taken.experts[unit.expert].bias) total += bias;
       bf16 rounded;
       from_float(rounded, total);
       float up = from_lane(to_float(rounded), lane() % 8 + 8);
