@@ -1,7 +1,7 @@
 // mixture_down: dst += Σ share · (joined · wᵀ + bias) over a token's experts, for one token, with their w (rows, cols)
-// in MXFP4 or E4M3 (packed.h): what route_few, matmul_packed and mixture_sum give, in the same bits, by one kernel. logits (experts)
-// are the router's, table has the experts' weights, joined (perToken, cols) bf16, experts by their numbers, dst (rows) bf16.
-// rows are a multiple of eight, cols of 32, perToken at most 16, experts at most 256.
+// in MXFP4 or E4M3 (packed.h) or bf16: what route_few, matmul_packed or matmul_few and mixture_sum give, in the same bits, by one
+// kernel. logits (experts) are the router's, table has the experts' weights, joined (perToken, cols) bf16, experts by their numbers,
+// dst (rows) bf16. rows are a multiple of eight, cols too, or of 32 where w is packed, perToken at most 16, experts at most 256.
 //
 // It chooses the experts itself and copies its first weights while mixture_gate.cu, which is the kernel before it, still
 // runs: that lets it begin only when the logits are there.
@@ -52,11 +52,11 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
     stream.copy(ring + at * bytes, j.turn, cols);
     if (step(j) && j.pair < pairs) aim(j);
   };
-  // Of each 32 columns a lane reads four pieces: the first ones of all lanes lie together, then the second, the third, the fourth.
+  // Of the four pieces of x that a lane reads, the first ones of all lanes and both experts lie together, then the second, the third, the fourth.
   auto load_x = [&](const Job &j, int at) INLINE {
-    int c = lane() % 16, k = 128 * j.turn + 8 * c;
+    int c = lane() % 16, k = 128 * j.turn + 8 * c, piece = Stream<W>::piece(c);
     if (j.pair < pairs)
-      copy16(ring + at * bytes + Stream<W>::bytes + 16 * (c % 4 * 8 + lane() / 16 * 4 + c / 4), joined + expert(j, lane() / 16) * cols + k, k < cols);
+      copy16(ring + at * bytes + Stream<W>::bytes + 16 * (piece / 4 * 8 + lane() / 16 * 4 + piece % 4), joined + expert(j, lane() / 16) * cols + k, k < cols);
   };
   Job now = {0, warp(), 0}, ahead; // what is multiplied, and what is copied next
   settle(now);
@@ -117,3 +117,4 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   }
 INSTANCE(MXFP4, mxfp4, 4)
 INSTANCE(E4M3, e4m3, 3)
+INSTANCE(BF16, bf16, 2)

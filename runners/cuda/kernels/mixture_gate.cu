@@ -1,7 +1,7 @@
 // mixture_gate: joined[s] = a(x · gateᵀ + bias, x · upᵀ + bias) of a token's experts, for one token, with their w (2·ff, cols) in
-// MXFP4 or E4M3 (packed.h): what route_few, matmul_packed and gate.cu give, in the same bits, by one kernel. logits (experts) are
-// the router's, table has the experts' weights, x (cols) bf16, joined (perToken, ff) bf16, experts by their numbers. ff is a
-// multiple of eight, cols of 32, perToken at most 16, experts at most 256.
+// MXFP4 or E4M3 (packed.h) or bf16: what route_few, matmul_packed or matmul_few and gate.cu give, in the same bits, by one kernel.
+// logits (experts) are the router's, table has the experts' weights, x (cols) bf16, joined (perToken, ff) bf16, experts by their
+// numbers. ff is a multiple of eight, cols too, or of 32 where w is packed, perToken at most 16, experts at most 256.
 //
 // Each block chooses the experts itself, and so does mixture_down.cu: that is faster than to wait for a kernel that does.
 //
@@ -28,7 +28,7 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   if (warp() == 0) taken.choose((const Expert *)dynamic, logits, experts, perToken, 0);
   else
     for (int c = thread() - 32; c < 16 * turns; c += threads() - 32)
-      *(u32x4 *)(xs + 256 * (c / 16) + 16 * (c % 4 * 4 + c % 16 / 4)) = 8 * c < cols ? *(const u32x4 *)(x + 8 * c) : u32x4{0, 0, 0, 0};
+      *(u32x4 *)(xs + 256 * (c / 16) + 16 * Stream<W>::piece(c % 16)) = 8 * c < cols ? *(const u32x4 *)(x + 8 * c) : u32x4{0, 0, 0, 0};
   sync();
 
   Stream<W> stream(cols);
@@ -101,3 +101,4 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   }
 INSTANCE(MXFP4, mxfp4, 3)
 INSTANCE(E4M3, e4m3, 2)
+INSTANCE(BF16, bf16, 2)
