@@ -49,14 +49,10 @@ func benchMixture(b *testing.B, d *Device, name string, s engine.Storage, expert
 	x, dst := m.new(d.kind, width), m.new(d.kind, width)
 	defer d.Free(x, dst)
 	m.noise(x, 1<<40)
-	ways := []struct {
+	for _, way := range []struct {
 		name  string
 		apart bool
-	}{{"one", false}, {"several", true}}
-	if s == engine.BF16 {
-		ways = ways[1:] // it has no such kernel
-	}
-	for _, way := range ways {
+	}{{"one", false}, {"several", true}} {
 		d.rowsApart = way.apart
 		b.Run(name+"/"+s.String()+"/"+way.name, func(b *testing.B) {
 			ms := measure(b, d, captured(b, d, func() {

@@ -32,7 +32,7 @@ func packedMixture(t testing.TB, d *Device, s engine.Storage, experts, perToken,
 // whole, or several turns a share, and where experts are not pairs: so no row depends on its company.
 func TestEmulatedMixtureOfOne(t *testing.T) {
 	d, card := Emulated(t, emulatedCard(9, 0), engine.BFloat16)
-	for _, s := range []engine.Storage{engine.MXFP4, engine.E4M3} {
+	for _, s := range []engine.Storage{engine.MXFP4, engine.E4M3, engine.BF16} {
 		for _, c := range []struct{ experts, perToken, width, ff int }{{4, 1, 32, 32}, {6, 4, 96, 160}, {12, 8, 64, 768}, {5, 3, 64, 1312}, {18, 16, 32, 64}, {40, 7, 1184, 32}} {
 			e := packedMixture(t, d, s, c.experts, c.perToken, c.width, c.ff)
 			x, dst, rng := must[engine.Array](t)(d.New(d.kind, c.width)), must[engine.Array](t)(d.New(d.kind, c.width)), rand.New(rand.NewPCG(7, 8))
@@ -64,8 +64,8 @@ func TestEmulatedMixtureOfOne(t *testing.T) {
 			t.Error("mixture_router did not run")
 		}
 		for _, name := range []string{"mixture_down_", "mixture_swiglu_", "mixture_clamped_"} {
-			if card.Launches()[name+packedName(s)] == 0 {
-				t.Errorf("%s%s did not run", name, packedName(s))
+			if name += rings[s].name; card.Launches()[name] == 0 {
+				t.Errorf("%s did not run", name)
 			}
 		}
 	}

@@ -26,7 +26,7 @@ func (d *Device) mixFew(to, from uint64, m int, e mixed) {
 		n := min(fewRows, m-first)
 		at := uint64(first) * uint64(e.width) * uint64(d.kind.Size())
 		rows, count := n*e.perToken, e.choices(n)
-		if n == 1 && e.one() && !d.rowsApart {
+		if n == 1 && !d.rowsApart && d.one(e, to+at, from+at) {
 			d.mixOne(to+at, from+at, logits, joined, table, e)
 			continue
 		}

@@ -44,7 +44,8 @@ DEVICE void sync_warp() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory")
 // this one have finished and their writes are visible. Every kernel calls wait() before it
 // touches anything that an operation may have written; before that it may read weights
 // only. Since every kernel waits, one that has waited knows that all before it are done,
-// not just the last.
+// not just the last. A kernel that calls next() behind wait() lets the one after it start only
+// when those before it are done, so that this may read what they wrote (mixture_down.cu does).
 //
 // One PTX serves all: it is made for 8.0 with these instructions as comments,
 // and on 9.0 the loader (ptx.go) uncomments them and raises the target.

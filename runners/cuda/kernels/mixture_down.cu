@@ -1,7 +1,7 @@
 // mixture_down: dst += Σ share · (joined · wᵀ + bias) over a token's experts, for one token, with their w (rows, cols)
-// in MXFP4 or E4M3 (packed.h): what route_few, matmul_packed and mixture_sum give, in the same bits, by one kernel. logits (experts)
-// are the router's, table has the experts' weights, joined (perToken, cols) bf16, experts by their numbers, dst (rows) bf16.
-// rows are a multiple of eight, cols of 32, perToken at most 16, experts at most 256.
+// in MXFP4 or E4M3 (packed.h) or bf16: what route_few, matmul_packed or matmul_few and mixture_sum give, in the same bits, by one
+// kernel. logits (experts) are the router's, table has the experts' weights, joined (perToken, cols) bf16, experts by their numbers,
+// dst (rows) bf16. rows are a multiple of eight, cols too, or of 32 where w is packed, perToken at most 16, experts at most 256.
 //
 // It chooses the experts itself and copies its first weights while mixture_gate.cu, which is the kernel before it, still
 // runs: that lets it begin only when the logits are there.
@@ -21,7 +21,8 @@ template <typename W, int D>
 DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) {
   const int bytes = Stream<W>::bytes + 512;
   __shared__ Taken taken;
-  __shared__ float partial[mostExperts / 2 * warps][16], results[mostExperts][8];
+  __shared__ float partial[mostExperts / 2 * warps][16], results[mostExperts][8], biases[mostExperts][8];
+  alignas(16) __shared__ bf16 before[8];
   int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, many = min(turns, warps), pairs = (perToken + 1) / 2;
   int row0 = (int)block_x() * 8;
   u32 ring = shared_address(dynamic) + warp() * D * bytes;
@@ -51,18 +52,22 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
     stream.copy(ring + at * bytes, j.turn, cols);
     if (step(j) && j.pair < pairs) aim(j);
   };
-  // Of each 32 columns a lane reads four pieces: the first ones of all lanes lie together, then the second, the third, the fourth.
+  // Of the four pieces of x that a lane reads, the first ones of all lanes and both experts lie together, then the second, the third, the fourth.
   auto load_x = [&](const Job &j, int at) INLINE {
-    int c = lane() % 16, k = 128 * j.turn + 8 * c;
+    int c = lane() % 16, k = 128 * j.turn + 8 * c, piece = Stream<W>::piece(c);
     if (j.pair < pairs)
-      copy16(ring + at * bytes + Stream<W>::bytes + 16 * (c % 4 * 8 + lane() / 16 * 4 + c / 4), joined + expert(j, lane() / 16) * cols + k, k < cols);
+      copy16(ring + at * bytes + Stream<W>::bytes + 16 * (piece / 4 * 8 + lane() / 16 * 4 + piece % 4), joined + expert(j, lane() / 16) * cols + k, k < cols);
   };
   Job now = {0, warp(), 0}, ahead; // what is multiplied, and what is copied next
   settle(now);
   ahead = now;
   if (now.pair < pairs) aim(now);
   for (int d = 0; d < D; d++) load_w(ahead, d);
+  // What comes in at the end goes to shared memory, too: a thread's bias, of row r of expert e, and what the sum is added to.
+  int e = thread() / 8, r = thread() % 8;
+  if (e < perToken && taken.experts[e].bias) copy4(shared_address(&biases[e][r]), taken.experts[e].bias + row0 + r, true);
   wait();
+  if (thread() == 0) copy16(shared_address(before), dst + row0, true);
   ahead = now;
   for (int d = 0; d < D; d++) {
     load_x(ahead, d);
@@ -84,26 +89,25 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
     int job = now.pair * many + now.share;
     if (!step(now)) continue;
     if (t == 0) partial[job][g] = sum[0], partial[job][8 + g] = sum[3]; // the even expert's by its x, the odd one's by its own
-    UNROLL for (int e = 0; e < 4; e++) sum[e] = 0.f;
+    UNROLL for (int i = 0; i < 4; i++) sum[i] = 0.f;
   }
+  copy_wait<0>();
   sync();
-  for (int n = thread(); n < 8 * perToken; n += threads()) {
-    int e = n / 8, r = n % 8;
+  if (e < perToken) {
     float total = 0.f;
     for (int half = 0; half < warps; half += warps / 2) {
       float s = 0.f;
       for (int v = half; v < half + warps / 2; v++) s += v < many ? partial[e / 2 * many + v][e % 2 * 8 + r] : 0.f;
       total += s;
     }
-    if (taken.experts[e].bias) total += taken.experts[e].bias[row0 + r];
+    if (taken.experts[e].bias) total += biases[e][r];
     results[e][r] = total;
   }
   sync();
   if (thread() < 8) {
     float s = 0.f;
     for (int e = 0; e < perToken; e++) s = fma(taken.shares[e], results[e][thread()], s);
-    bf16 *to = dst + row0 + thread();
-    from_float(*to, to_float(*to) + s);
+    from_float(dst[row0 + thread()], to_float(before[thread()]) + s);
   }
 }
 
@@ -113,3 +117,4 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   }
 INSTANCE(MXFP4, mxfp4, 4)
 INSTANCE(E4M3, e4m3, 3)
+INSTANCE(BF16, bf16, 2)

@@ -1,7 +1,7 @@
 // mixture_gate: joined[s] = a(x · gateᵀ + bias, x · upᵀ + bias) of a token's experts, for one token, with their w (2·ff, cols) in
-// MXFP4 or E4M3 (packed.h): what route_few, matmul_packed and gate.cu give, in the same bits, by one kernel. logits (experts) are
-// the router's, table has the experts' weights, x (cols) bf16, joined (perToken, ff) bf16, experts by their numbers. ff is a
-// multiple of eight, cols of 32, perToken at most 16, experts at most 256.
+// MXFP4 or E4M3 (packed.h) or bf16: what route_few, matmul_packed or matmul_few and gate.cu give, in the same bits, by one kernel.
+// logits (experts) are the router's, table has the experts' weights, x (cols) bf16, joined (perToken, ff) bf16, experts by their
+// numbers. ff is a multiple of eight, cols too, or of 32 where w is packed, perToken at most 16, experts at most 256.
 //
 // Each block chooses the experts itself, and so does mixture_down.cu: that is faster than to wait for a kernel that does.
 //
@@ -28,7 +28,7 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   if (warp() == 0) taken.choose((const Expert *)dynamic, logits, experts, perToken, 0);
   else
     for (int c = thread() - 32; c < 16 * turns; c += threads() - 32)
-      *(u32x4 *)(xs + 256 * (c / 16) + 16 * (c % 4 * 4 + c % 16 / 4)) = 8 * c < cols ? *(const u32x4 *)(x + 8 * c) : u32x4{0, 0, 0, 0};
+      *(u32x4 *)(xs + 256 * (c / 16) + 16 * Stream<W>::piece(c % 16)) = 8 * c < cols ? *(const u32x4 *)(x + 8 * c) : u32x4{0, 0, 0, 0};
   sync();
 
   Stream<W> stream(cols);
@@ -62,7 +62,10 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   };
   for (int d = 0; d < D; d++) load(d);
   for (; unit.left > 0; step(unit)) {
-    float sum[4] = {0, 0, 0, 0};
+    float bias = 0.f, sum[4] = {0, 0, 0, 0};
+    const bool joins = warp() == warps - 1; // which has the fewest turns
+    int r = lane() % 16, row = 8 * unit.tile + r % 8; // of gate, and of up from 8 on
+    if (joins && taken.experts[unit.expert].bias) bias = taken.experts[unit.expert].bias[r < 8 ? row : ff + row];
     for (int turn = warp(); turn < turns; turn += warps) {
       copy_wait<D - 1>();
       sync_warp();
@@ -73,16 +76,14 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
     }
     if (t == 0) partial[half][warp()][g] = sum[0], partial[half][warp()][8 + g] = sum[2]; // all columns are x
     sync();
-    if (warp() == warps - 1) { // which has the fewest turns
-      int r = lane() % 16, row = 8 * unit.tile + r % 8;
-      const float *bias = taken.experts[unit.expert].bias;
-      float of = bias ? bias[r < 8 ? row : ff + row] : 0.f, total = 0.f;
+    if (joins) {
+      float total = 0.f;
       UNROLL for (int first = 0; first < warps; first += warps / 2) {
         float s = 0.f;
         UNROLL for (int i = first; i < first + warps / 2; i++) s += partial[half][i][r];
         total += s;
       }
-      if (bias) total += of;
+      if (taken.experts[unit.expert].bias) total += bias;
       bf16 rounded;
       from_float(rounded, total);
       float up = from_lane(to_float(rounded), lane() % 8 + 8);
@@ -100,3 +101,4 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   }
 INSTANCE(MXFP4, mxfp4, 3)
 INSTANCE(E4M3, e4m3, 2)
+INSTANCE(BF16, bf16, 2)

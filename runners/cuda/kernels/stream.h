@@ -1,4 +1,4 @@
-// stream.h: packed weights (packed.h) on their way to one row of x through shared memory.
+// stream.h: weights, packed (packed.h) or bfloat16, on their way to one row of x through shared memory.
 //
 // A warp has a ring of D places there, for 128 columns of 16 rows each: eight of one weight and eight of another, or of the same.
 // It copies them while it multiplies by those that came before, so that what is under way takes no registers, and a kernel can
@@ -15,14 +15,36 @@ DEVICE void copy_weight(u32 dst, const void *src, bool on) {
 }
 
 // Which rows a lane copies from, and a turn's place. aim(h, …) sets half h of the 16 rows to those from `first` on of a
-// weight w (rows, cols).
+// weight w (rows, cols). add adds a turn's products: x(q) is a lane's piece q of four, each of eight numbers of x, and lies as
+// number 4·q + lane%4 of the turn's 16 pieces, of which piece(c) has columns 8c, 8c+1, …
 template <typename W> struct Stream;
+
+struct BF16 {}; // in the order of matmul_few.cu
+template <> struct Stream<BF16> {
+  static const int bytes = 4096;
+  const bf16 *from[2];
+  DEVICE Stream(i64) {}
+  static DEVICE int piece(int c) { return c; }
+  DEVICE void aim(int h, const u8 *w, i64, i64 cols, i64 first) { from[h] = (const bf16 *)w + (first + lane() / 4) * cols + 8 * (lane() % 4); }
+  DEVICE void copy(u32 place, int turn, int cols) const {
+    UNROLL for (int q = 0; q < 4; q++)
+      UNROLL for (int h = 0; h < 2; h++) copy_weight(place + 1024 * q + 512 * h + 16 * lane(), from[h] + 128 * turn + 32 * q, 128 * turn + 32 * q + 8 * (lane() % 4) < cols);
+  }
+  template <typename X> DEVICE void add(float (&sum)[4], const u8 *place, X x) const {
+    UNROLL for (int q = 0; q < 4; q++) {
+      u32x4 a = *(const u32x4 *)(place + 1024 * q + 16 * lane()), b = *(const u32x4 *)(place + 1024 * q + 512 + 16 * lane()), v = x(q);
+      mma<bf16>(sum, a.x, b.x, a.y, b.y, v.x, v.y);
+      mma<bf16>(sum, a.z, b.z, a.w, b.w, v.z, v.w);
+    }
+  }
+};
 
 template <> struct Stream<MXFP4> {
   static const int bytes = 1280; // codes, and the aligned word that a scale is in
   const u8 *codes[2], *scales[2];
   int shift; // of a lane's scale in its word: rows go by eights, turns by four scales
   DEVICE Stream(i64 cols) : shift(8 * (int)((lane() / 4 * (cols / 32) + lane() % 4) & 3)) {}
+  static DEVICE int piece(int c) { return c % 4 * 4 + c / 4; }
   DEVICE void aim(int h, const u8 *w, i64 rows, i64 cols, i64 first) {
     i64 row = first + lane() / 4;
     codes[h] = w + row * (cols / 2) + 16 * (lane() % 4);
@@ -35,7 +57,6 @@ template <> struct Stream<MXFP4> {
       copy4(place + 1024 + 128 * h + 4 * lane(), scales[h] + 4 * turn, in);
     }
   }
-  // Adds the products of a turn; x(q) is a lane's piece q of four, each of eight numbers of x.
   template <typename X> DEVICE void add(float (&sum)[4], const u8 *place, X x) const {
     Turn<MXFP4> turn;
     UNROLL for (int h = 0; h < 2; h++) turn.scale[h] = *(const u32 *)(place + 1024 + 128 * h + 4 * lane()) >> shift & 255;
@@ -57,6 +78,7 @@ template <> struct Stream<E4M3> {
   const float *scale;
   int four; // rows, in bytes
   DEVICE Stream(i64 cols) : four(4 * (int)cols) {}
+  static DEVICE int piece(int c) { return c % 4 * 4 + c / 4; }
   DEVICE void aim(int h, const u8 *w, i64 rows, i64 cols, i64 first) {
     codes[h] = w + (first + lane() / 8) * cols + 16 * (lane() % 8);
     if (lane() / 8 == h) scale = E4M3::scales(w, rows, cols) + (first + lane() % 8) * ((cols + 127) / 128);
