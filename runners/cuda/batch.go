@@ -122,15 +122,20 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		l.layOut(d, s, layer, h, b.hopper)
 		slots, counters = max(slots, l.slots), max(counters, l.counters)
 		t := layerTables{singles: len(l.single), groups: len(l.group), most: l.most, shared: l.shared, queries: len(l.parts)}
-		t.packed.heads, t.packed.count, t.packed.residual = len(l.stages), len(l.queries), l.residual
+		t.packed.heads, t.packed.residual = len(l.stages), l.residual
 		t.packed.codePartCount, t.packed.codesShared = len(l.codeParts), l.codesShared
+		t.packed.packPartCount, t.packed.packsShared = len(l.packParts), l.packsShared
 		state := s[0].Caches[layer].State
 		t.stateLen, t.convLen, t.aligned = state.S.Len, state.Conv.Len, l.aligned
-		t.packed.codes = make([]codeTable, len(l.codes))
-		tables := []table{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.queries, card.Bytes(l.queries)}, {&t.packed.codeParts, card.Bytes(l.codeParts)}, {&t.states, card.Bytes(l.states)}}
+		t.packed.codes, t.packed.packs = make([]codeTable, len(l.codes)), make([]packTable, len(l.packs))
+		tables := []table{{&t.rows, card.Bytes(l.rows)}, {&t.heads, card.Bytes(l.heads)}, {&t.single, card.Bytes(l.single)}, {&t.group, card.Bytes(l.group)}, {&t.parts, card.Bytes(l.parts)}, {&t.packed.stages, card.Bytes(l.stages)}, {&t.packed.cached, card.Bytes(l.cached)}, {&t.packed.packParts, card.Bytes(l.packParts)}, {&t.packed.codeParts, card.Bytes(l.codeParts)}, {&t.states, card.Bytes(l.states)}}
 		for i, c := range l.codes {
 			t.packed.codes[i] = codeTable{codeChoice: c.codeChoice, count: len(c.items), shared: codeShared(c, h.Size)}
 			tables = append(tables, table{&t.packed.codes[i].items, card.Bytes(c.items)})
+		}
+		for i, p := range l.packs {
+			t.packed.packs[i] = packTable{packChoice: p.packChoice, count: len(p.items), shared: p.shared}
+			tables = append(tables, table{&t.packed.packs[i].items, card.Bytes(p.items)})
 		}
 		for _, c := range tables {
 			if len(c.bytes) == 0 {

@@ -22,7 +22,7 @@
 //	                 one kernel for all cards, heads of multiples of 8 up to 256
 //
 // Caches in formats have a kernel for all cards in 16-bit types, heads of 64 and 128
-// (attend_codes); other heads and KIVI are attended number by number.
+// (attend_codes); other heads, KIVI and float32 have one that multiplies in float32 (attend_packed).
 //
 // Elsewhere Attention, ColumnSums and AttendCaches use mma.sync, for heads of multiples of 8;
 // AttendCaches takes a group's query heads one by one there where heads are above 128. Float32

@@ -37,7 +37,10 @@ type layout struct {
 	sizes         []sized
 	stage         uint64      // memory for the entries of a step: keys and values of each head, (d)
 	stages        []packStage // heads of caches in formats
-	queries       []packQuery // their query heads
+	cached        []packHead  // those of attend_packed.cu
+	packs         []packList  // their items, by kernel
+	packParts     []batchPart // of their query heads
+	packsShared   bool        // such heads may have several items
 	residual      bool        // formats have residuals
 	codes         []codeList  // items of heads in formats, by kernel
 	codeParts     []batchPart // of their query heads
@@ -50,7 +53,7 @@ type layout struct {
 // of a batch are alike. The items of the kernel for 9.0 (hopper) are one list, the longest
 // first.
 func (l *layout) layOut(d *Device, s []engine.Sequence, layer int, h engine.Heads, hopper bool) {
-	*l = layout{stage: l.stage, rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0], stages: l.stages[:0], queries: l.queries[:0], codeParts: l.codeParts[:0], states: l.states[:0]}
+	*l = layout{stage: l.stage, rows: l.rows[:0], heads: l.heads[:0], single: l.single[:0], group: l.group[:0], parts: l.parts[:0], sizes: l.sizes[:0], stages: l.stages[:0], cached: l.cached[:0], packParts: l.packParts[:0], codeParts: l.codeParts[:0], states: l.states[:0]}
 	if l.layStates(d, s, layer) {
 		return
 	}

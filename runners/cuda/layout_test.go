@@ -197,6 +197,68 @@ func TestLayCodes(t *testing.T) {
 	}
 }
 
+// TestLayPacks: the same of the items of attend_packed.cu.
+func TestLayPacks(t *testing.T) {
+	d := &Device{kind: engine.Float32}
+	const room = 70
+	format, err := cacheformat.Get("kivi2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []engine.Heads{{Query: 32, KV: 8, Size: 128}, {Query: 22, KV: 2, Size: 96}} {
+		s := ragged(d, h, room, same32(h.KV, 1), same32(h.KV, 2000), same32(h.Query, 700), same32(h.KV, 9000))
+		for i := range s {
+			c := &s[i].Caches[0]
+			packed, keys, values, _ := c.Pack(format, nil, room)
+			packed.K = engine.Array{Type: engine.Uint8, Len: keys, Buffer: &buffer{address: 1 << 20, device: d}}
+			packed.V = engine.Array{Type: engine.Uint8, Len: values, Buffer: &buffer{address: 1 << 30, device: d}}
+			*c = packed
+		}
+		var l layout
+		l.layOut(d, s, 0, h, true)
+		for _, now := range []int{0, room - 1} {
+			taken, keys := map[int32]bool{}, map[int32]int{}
+			for _, list := range l.packs {
+				for _, i := range list.items {
+					head := l.cached[i.cached]
+					if int(head.count) > list.queries {
+						t.Fatalf("%+v: an item of %d query heads for a kernel of %d", h, head.count, list.queries)
+					}
+					length := int(head.held) + now + 1
+					parts, units := packParts(length), blocks(length, packUnit)
+					first := func(split int) int { return (split*(units/parts) + min(split, units%parts)) * packUnit }
+					begin, end := first(int(i.split)), min(first(int(i.split)+1), length)
+					if begin >= length {
+						continue
+					}
+					for g := range head.count {
+						slot := head.slot + i.split*head.count + g
+						if taken[slot] || int(slot) >= l.slots {
+							t.Fatalf("%+v: place %d of %d is taken twice or not there", h, slot, l.slots)
+						}
+						taken[slot] = true
+						keys[head.query+g] += end - begin
+					}
+				}
+			}
+			if len(l.packParts) != len(s)*h.Query {
+				t.Fatalf("%+v: %d parts for %d rows", h, len(l.packParts), len(s))
+			}
+			for _, p := range l.packParts {
+				length := int(p.held) + now + 1
+				if keys[p.query] != length {
+					t.Errorf("%+v: query head %d has %d of %d keys", h, p.query, keys[p.query], length)
+				}
+				for split := range packParts(length) {
+					if !taken[p.slot+int32(split)*p.stride] {
+						t.Errorf("%+v: query head %d lacks split %d", h, p.query, split)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestRoundLevels: TurboQuant's levels keep their proportions, and are within 2^-13 of float16, which rounds by up to 2^-11.
 func TestRoundLevels(t *testing.T) {
 	for _, name := range []string{"tq_4bit_nc", "tq_3bit_nc"} {

@@ -16,24 +16,20 @@ type packStage struct {
 	spec               packSpec
 }
 
-// packQuery is Query of kernels/attend_packed.cu.
-type packQuery struct {
-	k, v, positions       uint64
-	held, position, query int32
-	scales                packScales
-	_                     int32
-	spec                  packSpec
-}
-
 // packedTables are a layer's tables of caches in formats.
 type packedTables struct {
-	stages, queries uint64
-	heads, count    int  // how many of each
-	residual        bool // some have what Advance encodes
-	codes           []codeTable
-	codeParts       uint64 // of their query heads
-	codePartCount   int
-	codesShared     bool // heads may have several items
+	stages        uint64
+	heads         int  // how many
+	residual      bool // some have what Advance encodes
+	cached        uint64
+	packs         []packTable
+	packParts     uint64 // of their query heads
+	packPartCount int
+	packsShared   bool // heads may have several items
+	codes         []codeTable
+	codeParts     uint64 // of their query heads
+	codePartCount int
+	codesShared   bool // heads may have several items
 }
 
 // packedBatch is what a batch has for caches in formats.
@@ -122,12 +118,7 @@ func (l *layout) layPacked(d *Device, q engine.Sequence, row int, c engine.Cache
 			l.layCodes(c, s, head, q.Position, row*h.Query+a*group, group)
 			continue
 		}
-		for g := range group {
-			l.queries = append(l.queries, packQuery{
-				k: s.k, v: s.v, positions: head.positions, held: int32(n), position: int32(q.Position), query: int32(row*h.Query + a*group + g),
-				spec: spec, scales: s.scales,
-			})
-		}
+		l.layPacks(c, s, head, q.Position, row*h.Query+a*group, group)
 	}
 }
 
@@ -149,13 +140,4 @@ func (d *Device) settlePacked(b *batch) {
 			d.card.Launch(d.card.Kernel("quantize", "quantize_settle"), t.packed.heads, 1, (b.heads.Size+31)/32*32, 0)
 		}
 	}
-}
-
-// attendPacked is the attention of those rows whose caches are in formats.
-func (d *Device) attendPacked(to, from uint64, b *batch, t layerTables, by engine.Attention, w way) {
-	if t.packed.count == 0 {
-		return
-	}
-	d.card.Args(to, from, t.packed.queries, b.step).Int(b.heads.Size, by.Window).Float(by.Scale, by.Cap).Ptr(w.sinks).Int(b.heads.Query)
-	d.card.Launch(d.card.Kernel("attend_packed", "attend_packed_"+d.suffix), t.packed.count, 1, 128, 0)
 }

@@ -10,7 +10,7 @@ import (
 
 // packedShapes are heads that devices have kernels of their own for: few and many query heads to a
 // KV head.
-var packedShapes = []engine.Heads{{Query: 8, KV: 2, Size: 128}, {Query: 6, KV: 1, Size: 64}, {Query: 3, KV: 1, Size: 64}, {Query: 8, KV: 1, Size: 128}}
+var packedShapes = []engine.Heads{{Query: 8, KV: 2, Size: 128}, {Query: 6, KV: 1, Size: 64}, {Query: 3, KV: 1, Size: 64}, {Query: 8, KV: 1, Size: 128}, {Query: 2, KV: 1, Size: 256}, {Query: 5, KV: 1, Size: 96}}
 
 // packedWays holds the attention of one step over caches in formats to the reference: heads that are
 // shared out to several blocks of a card, layers with a window, caps and sinks. A row alone has the bits
@@ -18,7 +18,7 @@ var packedShapes = []engine.Heads{{Query: 8, KV: 2, Size: 128}, {Query: 6, KV: 1
 func packedWays(b *bench) {
 	for i, h := range packedShapes {
 		formats := b.formatsOf(h.Size)
-		n := []int{300, 130, 15, 290}[i]
+		n := []int{300, 130, 15, 290, 40, 140}[i]
 		if len(formats) == 0 || !b.affords(len(formats)*2*n*h.Query*h.Size) {
 			continue
 		}

@@ -1,0 +1,2 @@
+#define KIVI 1
+#include "attend_packed.cu"
