@@ -144,13 +144,19 @@ func codeShared(l codeList, size int) int {
 	return codeWarps * (stages*ring + group*(size+8)*4)
 }
 
-// codeResident is how many blocks of a kernel a multiprocessor has room for: its 228 KB of shared memory are shared by up to four, two
-// where numbers have 16 bits, which is what their registers are for. Beside shared, a block has at most 12 KB.
+// codeResident is how many blocks of a kernel a multiprocessor has room for: as many as it was compiled for, where its 228 KB
+// of shared memory suffice. Beside shared, a block has at most 13 KB.
 func codeResident(l codeTable) int {
 	const all, beside = 228 << 10, 13 << 10
-	most := 4
-	if l.format[0] == 1 || l.format[0] == 12 {
+	most := 3
+	switch l.format[0] {
+	case 1, 12: // 16 bits
 		most = 2
+	case 13, 14: // TurboQuant's keys
+	default:
+		if l.few {
+			most = 4
+		}
 	}
 	return max(1, min(most, all/(l.shared+beside)))
 }
@@ -170,7 +176,7 @@ func (d *Device) attendCodes(to, from uint64, b *batch, t layerTables, by engine
 		d.card.Launch(d.card.Kernel("attend_codes", name), min(c.count, codeResident(c)*d.card.Multiprocessors), 1, 32*codeWarps, c.shared)
 	}
 	if t.packed.codesShared {
-		d.card.Args(to).Int(half).Ptr(t.packed.codeParts, b.step, b.partial, b.state).Int(b.heads.Size).Ptr(w.sinks).Int(b.heads.Query)
-		d.card.Launch(d.card.Kernel("attend_codes", "attend_codes_join"), t.packed.codePartCount, 1, b.heads.Size, 0)
+		d.card.Args(to).Int(half).Ptr(t.packed.codeParts, b.step, b.partial, b.state, w.sinks).Int(b.heads.Query)
+		d.card.Launch(d.card.Kernel("attend_codes", fmt.Sprintf("attend_codes_join_%d", b.heads.Size)), t.packed.codePartCount, 1, 32*codeWarps, 0)
 	}
 }

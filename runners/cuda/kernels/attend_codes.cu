@@ -43,22 +43,31 @@ struct Shares {
 DEVICE void copy_part(u32 to, u64 from, int n) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(n) : "memory");
 }
-// A warp's copies of a tile's first `rows` rows of F::size bytes each.
+DEVICE void copy_all(u32 to, u64 from) { asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory"); }
+// A warp's copies of a tile's first `rows` rows of F::size bytes each. `from` is the lane's first byte.
 template <typename F> DEVICE void bring(u32 to, u64 from, int rows) {
-  const int each = F::pad ? F::size / 16 : 1, pieces = F::size; // of 16 rows, 16 bytes each
-  UNROLL for (int n = 0; n < (pieces + 31) / 32; n++) {
-    int i = lane() + 32 * n, left = rows * F::size - 16 * i;
-    if (i < pieces) copy_part(to + 16 * i + i / each * F::pad, from + 16 * i, max(0, min(left, 16)));
+  const int each = F::pad ? F::size / 16 : 32, pieces = F::size, step = 512 + 32 / each * F::pad; // of 16 rows, 16 bytes each
+  to += 16 * lane() + lane() / each * F::pad;
+  if (rows == tile) {
+    UNROLL for (int n = 0; n < (pieces + 31) / 32; n++)
+      if (32 * n + 31 < pieces || lane() < pieces - 32 * n) copy_all(to + n * step, from + 512 * n);
+  } else {
+    UNROLL for (int n = 0; n < (pieces + 31) / 32; n++) {
+      int i = lane() + 32 * n, there = max(0, min(rows * F::size - 16 * i, 16));
+      if (i < pieces) copy_part(to + n * step, from + 512 * n, there);
+    }
   }
 }
 
 // The scales of a tile's rows as floats, (tile, D/block), each converted by one lane.
 template <typename F, int D> DEVICE void spread(float *to, const u8 *rows, float calibrated) {
-  const int each = D / F::block;
-  UNROLL for (int n = 0; n < tile * each / 32; n++) {
+  const int each = D / F::block, count = tile * each / 32;
+  float by[count];
+  UNROLL for (int n = 0; n < count; n++) {
     int i = lane() + 32 * n;
-    to[i] = F::scale(rows + i / each * (F::size + F::pad), i % each, calibrated);
+    by[n] = F::scale(rows + i / each * (F::size + F::pad), i % each, calibrated);
   }
+  UNROLL for (int n = 0; n < count; n++) to[lane() + 32 * n] = by[n];
 }
 
 // The scales of a row, in the widest loads there are.
@@ -122,10 +131,14 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
   // The copies run ahead: the next are those of rows key … end-1 of item n.
   float *sums = (float *)dynamic;
   const u8 *ring = dynamic + warps * Q * sumPitch * 4 + warp() * stages * stage;
-  struct { int n, key, end; } ahead = {0, 0, 0};
-  int brought = 0, taken = 0, known = 3;  // the first two count tiles; known counts the items that have been in held
+  struct {
+    int n, key, end;
+    u64 k, v;
+  } ahead = {0, 0, 0, 0, 0};
+  int under = 0, filled = 0, used = 0, known = 3; // tiles under way; the next stage to fill, and to use; items that have been in held
+  auto turn_on = [&](int &stage) INLINE { stage = stage == stages - 1 ? 0 : stage + 1; };
   auto fill = [&](bool newest) INLINE { // with the newest row or without it
-    while (brought - taken < stages) {
+    while (under < stages) {
       const Codes &codes = held[ahead.n % 4];
       if (ahead.key >= ahead.end) { // this warp's first rows of the item
         if (ahead.n >= known || number(ahead.n) >= count) return;
@@ -136,15 +149,16 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
           ahead.n++;
           continue;
         }
+        ahead.k = codes.item.k + (u64)ahead.key * K::size + 16 * lane(), ahead.v = codes.item.v + (u64)ahead.key * V::size + 16 * lane();
       }
       int rows = min(tile, ahead.end - ahead.key);
       if (!newest && ahead.key + rows > codes.item.held + now) return;
-      u32 to = shared_address(ring + brought % stages * stage);
-      bring<K>(to, codes.item.k + (u64)ahead.key * K::size, rows);
-      bring<V>(to + tile * keyPitch, codes.item.v + (u64)ahead.key * V::size, rows);
+      u32 to = shared_address(ring) + filled * stage;
+      bring<K>(to, ahead.k, rows);
+      bring<V>(to + tile * keyPitch, ahead.v, rows);
       copy_commit();
-      brought++;
-      ahead.key += tile * warps;
+      under++, turn_on(filled);
+      ahead.key += tile * warps, ahead.k += tile * warps * K::size, ahead.v += tile * warps * V::size;
       if (ahead.key >= ahead.end) ahead.n++;
     }
   };
@@ -235,8 +249,8 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
     }
     UNROLL for (int i = 0; i < STEPS; i++) UNROLL for (int j = 0; j < 4; j++) O[i][j] = 0.f;
     for (int key = p.begin + tile * warp(); key < p.end; key += tile * warps) {
-      const u8 *keys = ring + taken % stages * stage, *values = keys + tile * keyPitch;
-      if (brought - taken == stages) copy_wait<stages - 1>();
+      const u8 *keys = ring + used * stage, *values = keys + tile * keyPitch;
+      if (under == stages) copy_wait<stages - 1>();
       else copy_wait<0>();
       sync_warp();
       float *ks = scales[warp()], *vs = ks + tile * keyScales;
@@ -337,7 +351,7 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
             multiply<MV>(O[i + e], a[e][0], a[e][1], a[e][2], a[e][3], w[0], w[1]);
           }
       }
-      taken++;
+      under--, turn_on(used);
       sync_warp(); // all have read the tile
       fill(true);
     }
@@ -407,39 +421,61 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
   copy_wait<0>();
 }
 
-// A block puts the results of a query head's shares together, a thread a channel.
-KERNEL attend_codes_join(void *out, int half, const Part *parts, const int *steps, const float *partial, const float *state, int d, const float *sinks, int heads) {
+// A block puts the results of a query head's shares together, its warps every fourth of them, in their order.
+template <int D>
+DEVICE void join(void *out, int half, const Part *parts, const int *steps, const float *partial, const float *state, const float *sinks, int heads) {
+  const int batch = 9, N = D / 32; // shares under way; a lane's channels
+  __shared__ float tops[warps], totals[warps], sums[warps][D];
   next();
   Part p = parts[block_x()];
-  int splits = Shares(p.held + *steps + 1).parts, e = thread();
+  int splits = Shares(p.held + *steps + 1).parts;
   wait();
   if (splits == 1) return; // the only share has written the result
-  const int batch = 8;
-  float m = -INF, all = 0.f, sum = 0.f;
-  for (int first = 0; first < splits; first += batch) {
-    float top[batch], total[batch], x[batch], high = m;
+  float m = -INF, all = 0.f, sum[N];
+  UNROLL for (int e = 0; e < N; e++) sum[e] = 0.f;
+  for (int first = warp(); first < splits; first += batch * warps) {
+    float top[batch], total[batch], x[batch][N], high = m;
     UNROLL for (int j = 0; j < batch; j++) {
-      i64 slot = p.slot + (i64)min(first + j, splits - 1) * p.stride;
-      top[j] = first + j < splits ? state[2 * slot] : -INF, total[j] = state[2 * slot + 1], x[j] = partial[slot * d + e];
-      high = max(high, top[j]);
+      int i = first + j * warps;
+      i64 slot = p.slot + (i64)min(i, splits - 1) * p.stride;
+      f32x2 both = *(const f32x2 *)(state + 2 * slot);
+      take(x[j], partial + slot * D + N * lane());
+      top[j] = i < splits ? both.x : -INF, total[j] = both.y, high = max(high, top[j]);
     }
     if (high == -INF) continue;
     float f = exp2(m - high);
-    m = high, all *= f, sum *= f;
+    m = high, all *= f;
+    UNROLL for (int e = 0; e < N; e++) sum[e] *= f;
     UNROLL for (int j = 0; j < batch; j++) {
+      f = exp2(top[j] - m); // 0 where there is no share
       if (top[j] == -INF) continue;
-      f = exp2(top[j] - m);
-      all = fma(total[j], f, all), sum = fma(x[j], f, sum);
+      all = fma(total[j], f, all);
+      UNROLL for (int e = 0; e < N; e++) sum[e] = fma(x[j][e], f, sum[e]);
     }
   }
-  if (sinks) sum *= settle(m, all, sinks[p.query % heads] * LOG2E);
-  i64 to = (i64)p.query * d + e;
-  if (half) from_float(((f16 *)out)[to], sum / all);
-  else from_float(((bf16 *)out)[to], sum / all);
+  if (lane() == 0) tops[warp()] = m, totals[warp()] = all;
+  UNROLL for (int e = 0; e < N; e++) sums[warp()][N * lane() + e] = sum[e];
+  sync();
+  if (thread() >= D) return;
+  float high = -INF, s = 0.f, weight = 0.f;
+  UNROLL for (int w = 0; w < warps; w++) high = max(high, tops[w]);
+  UNROLL for (int w = 0; w < warps; w++) {
+    float f = tops[w] == -INF ? 0.f : exp2(tops[w] - high);
+    s = fma(sums[w][thread()], f, s), weight = fma(totals[w], f, weight);
+  }
+  if (sinks) s *= settle(high, weight, sinks[p.query % heads] * LOG2E);
+  i64 to = (i64)p.query * D + thread();
+  if (half) from_float(((f16 *)out)[to], s / weight);
+  else from_float(((bf16 *)out)[to], s / weight);
 }
+#define JOIN(D) \
+  KERNEL __launch_bounds__(128) attend_codes_join_##D(void *out, int half, const Part *parts, const int *steps, const float *partial, const float *state, \
+      const float *sinks, int heads) { join<D>(out, half, parts, steps, partial, state, sinks, heads); }
+JOIN(64)
+JOIN(128)
 
 #define ONE(MK, MV, K, V, D, name, few) \
-  KERNEL __launch_bounds__(128, K<D>::size == 2 * D ? 2 : 4) attend_codes_##name(void *out, const void *q, int half, const Codes *items, int count, \
+  KERNEL __launch_bounds__(128, K<D>::size == 2 * D ? 2 : few && !K<D>::unit ? 4 : 3) attend_codes_##name(void *out, const void *q, int half, const Codes *items, int count, \
       const int *steps, float *partial, float *state, int window, float scale, float cap, const float *sinks, int heads) { \
     attend<MK, MV, K<D>, V<D>, D, few>(out, q, half, items, count, steps, partial, state, window, scale, cap, sinks, heads); \
   }
