@@ -13,19 +13,17 @@ var _ engine.LinearAttender = (*Device)(nil)
 // stay in it.
 //
 // What a layer of Qwen3.5 9B (16 key and 32 value heads, of 128) takes of a prompt of 16K on an H200 (132 multiprocessors
-// of 4·32 lanes, 1.7 GHz, 4.8 TB/s), by counting; none of it was measured:
+// of 4·32 lanes, 1.7 to 2 GHz, 4.8 TB/s), by counting; bench/README.md has what was measured:
 //
-//	convolution    reads 16 KiB a token in bfloat16 and writes 33: 0.8 GB, 0.17 ms
+//	convolution    reads 16 KiB a token in bfloat16 and writes 33: 0.8 GB, 0.17 ms; 8,500 instructions of warps a token, 0.15 ms
 //	recurrence     4 instructions for each of 32·128·128 numbers of the state: 34·10⁹, 1.2 ms if all lanes were always busy. The
-//	               128 blocks, 4 a head, give each scheduler one warp, which issues 128 of these instructions a token, 12
-//	               shuffles and some 30 others, and waits for what it can't hide, about 200 cycles in all: 1.9 ms
+//	               128 blocks, 4 a head and one on a multiprocessor, give each scheduler one warp: 170 instructions a token, of
+//	               which each waits for the one before at three shuffles; about 220 cycles, 1.8 to 2.1 ms
 //	norm and gate  reads 24 KiB a token and writes 8: 0.5 GB, 0.11 ms
-//	together       2.2 ms. The layer's products, 7.2 TFLOP, take 10 ms at 700 TFLOP/s
+//	together       2.3 to 2.6 ms. The layer's products, 7.2 TFLOP, take 10 ms at 700 TFLOP/s
 //
-// In chunks of C = 64 tokens (arXiv 2412.06464, section 3.3) the recurrence is products of 3·C·128² + 5·C²·128 multiplications a head
-// and chunk, 94·10⁹ operations at 16K: 0.2 ms in bfloat16, but 8 bits of a mantissa are too few for a state of 24, and so are
-// the 11 of tf32. In three products of bfloat16 for each it is 0.5 ms, and a chain of 256 chunks a head besides, of 2 µs each:
-// 1 ms, so 1 ms of 12 is what it could save.
+// In chunks of C = 64 tokens (arXiv 2412.06464, section 3.3) the recurrence would be products for tensor cores, but a token's bits
+// would depend on where its chunk began: on how a prompt came in blocks, and a step would have others.
 //
 // A step of one row reads and writes 4 MiB of states a layer, 0.9 µs; of 19 rows 76 MiB, 17 µs; of 64 rows 256 MiB, 56 µs.
 

@@ -1,14 +1,13 @@
 // Linear attention of one token of each of several sequences (engine.AttendStates), with the bits that linear.cu gives it
 // (linear.h). What it takes is reading and writing the states.
 //
-// A block of eight warps has a value head, or several one after the other. A warp has one leaf of the state's rows and 128
-// columns, four a lane, so that a row is 512 bytes in a run; all of a head is in registers, under way while q, k and v are
-// convolved. Only the leaves' sums go through shared memory. Every block makes the q and k that it needs; their channels of
-// the tail are moved on by one block when all that read them, a cluster of blocks, have them.
+// A block of eight warps has a value head. A warp has one leaf of the state's rows and 128 columns, four a lane, so that a
+// row is 512 bytes in a run; all of a head is in registers, under way while q, k and v are convolved. Only the leaves' sums go
+// through shared memory. Every block makes the q and k that it needs. Blocks of the same keys are a cluster, whose first
+// moves these channels of the tail on when all have read them; elsewhere linear_tail does it.
 #include "linear.h"
 
-// The new cluster's barrier, of compute capability 9.0 (device.h); a block that has all heads of its keys needs none. Nothing
-// is handed over: reads are done before others write.
+// The cluster's barrier, of compute capability 9.0 (device.h). Nothing is handed over: reads are done before others write.
 DEVICE void all_have_read() { asm volatile("//sm_90 barrier.cluster.arrive.relaxed.aligned;" ::: "memory"); }
 DEVICE void wait_for_all() { asm volatile("//sm_90 barrier.cluster.wait.aligned;" ::: "memory"); }
 
