@@ -39,6 +39,19 @@ func inBlocks(s engine.Storage) bool { _, ok := blockStorages[s]; return ok }
 
 func (b block) tile(cols int) int { return tileOfRows * cols / b.numbers * b.bytes }
 
+// planes are the bytes of a row's turn: its codes' low four bits, or all eight, and the bits above four.
+func (b block) planes() (low, above int) {
+	switch b.bits {
+	case 8:
+		return 128, 0
+	case 5:
+		return 64, 16
+	case 6:
+		return 64, 32
+	}
+	return 64, 0
+}
+
 // blockBytes is what so many rows in blocks take, which are whole tiles.
 func blockBytes(s engine.Storage, rows, cols int) int64 {
 	return int64(blocks(rows, tileOfRows)) * int64(blockStorages[s].tile(cols))
@@ -107,15 +120,7 @@ func (d *Device) uploadBlocks(w *weight, parts []engine.Stored) {
 func (b block) pack(tile []byte, r int, raw, codes []byte) {
 	b.read(codes, raw)
 	cols := len(codes)
-	plane, above := 64, 0 // bytes of a row's turn
-	switch b.bits {
-	case 8:
-		plane = 128
-	case 5:
-		above = 16
-	case 6:
-		above = 32
-	}
+	plane, above := b.planes()
 	aboveAt := tileOfRows * cols * plane / turnColumns
 	scalesAt := aboveAt + tileOfRows*cols*above/turnColumns
 	for c := 0; c < cols; c += 8 { // of a lane
@@ -218,8 +223,12 @@ func (b block) read(codes, raw []byte) {
 	}
 }
 
-// fewBlocks is fewOf for a weight in blocks: eight rows of x at a time. A row of dst has `across` numbers.
+// fewBlocks is fewOf for a weight in blocks: eight rows of x at a time, but for more on compute capability 9.0. A row of dst has `across` numbers.
 func (d *Device) fewBlocks(to uint64, t engine.Type, from uint64, m int, w *weight, across int, add bool, c choice) {
+	if d.hopperCard() && c.choices == 0 && m > 8 {
+		d.packedRows(to, t, from, m, w, across, add, c.used)
+		return
+	}
 	count, wide := c.count, 1
 	if c.choices == 0 {
 		count = blocks(m, 8)

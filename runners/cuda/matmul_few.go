@@ -62,11 +62,7 @@ func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, 
 		case inBlocks(w.storage):
 			d.fewBlocks(to, t, from, m, w, w.rows, add, c)
 		default:
-			packed := packedName(w.storage)
-			if t == engine.Float32 {
-				packed += "_f32"
-			}
-			d.fewPacked(to, packed, from, m, w, add, c)
+			d.fewPacked(to, t, from, m, w, add, c)
 		}
 		return
 	}

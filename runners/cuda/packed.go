@@ -157,8 +157,16 @@ func packedName(s engine.Storage) string {
 	return "e4m3"
 }
 
-// fewPacked is fewOf for a packed weight: eight rows of x at a time.
-func (d *Device) fewPacked(to uint64, name string, from uint64, m int, w *weight, add bool, c choice) {
+// fewPacked is fewOf for a weight in MXFP4 or E4M3: eight rows of x at a time, but for more on compute capability 9.0.
+func (d *Device) fewPacked(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, c choice) {
+	if d.hopperCard() && c.choices == 0 && m > 8 {
+		d.packedRows(to, t, from, m, w, w.rows, add, c.used)
+		return
+	}
+	name := packedName(w.storage)
+	if t == engine.Float32 {
+		name += "_f32"
+	}
 	count, wide := c.count, 1
 	if c.choices == 0 {
 		count = blocks(m, 8)

@@ -34,8 +34,9 @@ const int oneScale = 0, scaleAndLeast = 1, superBlock = 2, sixteens = 3; // how 
 template <int Bits, int Scales> struct Blocks {
   static const int bits = Bits, scales = Scales;
   static const int plane = Bits == 8 ? 128 : 64, above = Bits == 5 ? 16 : Bits == 6 ? 32 : 0; // bytes of a row's turn
-  static const bool offset = Bits < 6; // a code stands for 1 + code/2^Bits, and what that is too much is taken off sums
-  static const int factor = 1 << (Bits < 6 ? Bits : 0);
+  static const bool above_one = Scales == scaleAndLeast || Scales == superBlock; // a code becomes 1 + code/2^Bits, and one x too many is taken off sums
+  static const int factor = 1 << Bits;
+  static const u32 middle = Bits == 4 ? 0xc308c308u : Bits == 5 ? 0xc310c310u : 0xc320c320u; // a pair of −(128 + 2^Bits/2)
   static DEVICE i64 above_at(i64 cols) { return 16 * (cols * plane / 128); }
   static DEVICE i64 scales_at(i64 cols) { return above_at(cols) + 16 * (cols * above / 128); }
   static DEVICE i64 halves_at(i64 cols) { return scales_at(cols) + cols; } // of Q6_K
@@ -47,11 +48,13 @@ template <int Bits, int Scales> struct Blocks {
 DEVICE float half_low(u32 w) { return to_float(f16{(u16)w}); }
 DEVICE float half_high(u32 w) { return to_float(f16{(u16)(w >> 16)}); }
 
-// Byte i of a word as a number, by way of 2^23 + byte.
-template <int i> DEVICE float byte_of(u32 w) {
+// Byte i of a word, less so much, times d, a half: exact. Bytes are numbers by way of 2^23 + byte.
+template <int i, int less = 0> DEVICE float byte_times(u32 w, float d) {
   u32 r;
   asm("prmt.b32 %0, %1, %2, %3;" : "=r"(r) : "r"(w), "r"(0x4b000000u), "n"(0x7650 + i));
-  return __builtin_bit_cast(float, r) - 8388608.f;
+  float v = __builtin_bit_cast(float, r);
+  if (less > 0) return (v - (8388608.f + less)) * d;
+  return fma(v, d, -8388608.f * d);
 }
 
 // The scales and least values, six bits each, of four of the eight groups of a block of Q4_K or Q5_K,

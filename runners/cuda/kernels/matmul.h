@@ -5,6 +5,9 @@
 
 const int warps = 8;
 
+// Of a packed weight's turns of 128 columns, the first of share s of eight: a warp's where rows of x are few.
+DEVICE int share_begin(i64 cols, int s) { return (int)((cols + 127) / 128) * s / 8; }
+
 // Writes a sum to dst[at], the product with row `row` of w; before is what was there.
 template <typename D> DEVICE void finish(D *dst, i64 at, float sum, const float *bias, i64 row, int add, float before) {
   if (bias) sum += bias[row];

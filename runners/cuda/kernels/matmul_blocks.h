@@ -25,6 +25,12 @@
 
 const u32 ones = 0x3f803f80u; // a pair of bfloat16
 
+// The sums of eight rows of x over a group.
+DEVICE void sum_group(float (&s)[4], u32x4 x) {
+  multiply<bf16>(s, ones, ones, ones, ones, x.x, x.y);
+  multiply<bf16>(s, ones, ones, ones, ones, x.z, x.w);
+}
+
 // What a lane has of 128 columns of rows g and g+8 of a tile.
 template <typename W> struct Turn {
   static const int pieces = W::bits == 8 ? 2 : 1;
@@ -77,75 +83,83 @@ template <typename W> struct Turn {
     }
   }
 
-  // Numbers 2i and 2i+1 of group q of row 8h+g as bfloat16: whole numbers, or those between 1 and 2.
+  // Numbers 2i and 2i+1 of group q of row 8h+g as bfloat16: whole numbers, or where there is a least value 1 + code/2^bits.
   template <int q, int i> DEVICE u32 pair(int h) const {
-    if (W::bits == 8) { // code + 128 is a high and a low four bits, each of which or 128 makes 128 more
-      u32 w = codes[h][q / 2 % pieces][q % 2 * 2 + i / 2], low = (i % 2 ? w >> 8 : w) & 0x000f000fu, high = (i % 2 ? w >> 12 : w >> 4) & 0x000f000fu;
-      return plus(times16(high | 0x43004300u), low | 0x43004300u);
+    if (W::bits == 8) { // code + 128, whose highest bit says whether 128 or 256 is too much in 128 + the others
+      u32 w = codes[h][q / 2 % pieces][q % 2 * 2 + i / 2];
+      w = i % 2 ? w >> 8 : w;
+      return plus(put(w, 0x007f007fu, 0x43004300u), put(~w, 0x00800080u, 0xc300c300u));
     }
-    const int to = 7 - W::bits; // where a code's lowest bit goes
-    u32 w = codes[h][0][q], v = ((4 * i < to ? w << (to - 4 * i) : w >> (4 * i - to)) & 0x000f000fu << to) | ones;
+    const int to = W::above_one ? 7 - W::bits : 0; // where a code's lowest bit goes
+    const u32 zero = W::above_one ? ones : 0x43004300u; // 1, or 128
+    u32 w = codes[h][0][q], v = put(4 * i < to ? w << (to - 4 * i) : w >> (4 * i - to), 0x000f000fu << to, zero);
     if (W::bits == 5) {
-      const int at = 4 * q + i;
-      v |= (at < 6 ? above[h].x << (6 - at) : above[h].x >> (at - 6)) & 0x00400040u;
+      const int at = 4 * q + i, bit = to + 4;
+      v = put(at < bit ? above[h].x << (bit - at) : above[h].x >> (at - bit), 0x00010001u << bit, v);
     }
     if (W::bits == 6) {
       const int at = q % 2 * 8 + 2 * i;
       u32 a = above[h][q / 2];
-      v |= (at < 5 ? a << (5 - at) : a >> (at - 5)) & 0x00600060u;
-      return middle64(v);
+      v = put(at < 4 ? a << (4 - at) : a >> (at - 4), 0x00300030u, v);
     }
-    return v;
+    return W::above_one ? v : plus(v, W::middle);
   }
-  // Exact, for these are whole numbers of at most eight bits: 16·v − 2304, which is 256 less than the
-  // high four bits say; a + b; 64·v − 96.
-  static DEVICE u32 fma2(u32 a, u32 b, u32 c) {
+  // from where the mask has ones, else `other`: one instruction, where the compiler would take two for two constants.
+  static DEVICE u32 put(u32 from, u32 mask, u32 other) {
     u32 r;
-    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+    asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(r) : "r"(from), "r"(mask), "r"(other));
     return r;
   }
-  static DEVICE u32 times16(u32 v) { return fma2(v, 0x41804180u, 0xc510c510u); }
-  static DEVICE u32 plus(u32 a, u32 b) { return fma2(b, ones, a); }
-  static DEVICE u32 middle64(u32 v) { return fma2(v, 0x42804280u, 0xc2c0c2c0u); }
+  // a + b, exact for whole numbers of at most eight bits.
+  static DEVICE u32 plus(u32 a, u32 b) {
+    u32 r;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(ones), "r"(b));
+    return r;
+  }
 
-  // Adds the products of group q; x are the lane's numbers of a row of x, s the group's sums of x.
-  template <int q> DEVICE void add(float (&sum)[4], u32x4 x, const float (&s)[4], int turn) const {
-    float part[4];
-    if (W::bits == 6) {
-      UNROLL for (int e = 0; e < 4; e++) part[e] = 0.f;
-      mma<bf16>(part, pair<q, 0>(0), pair<q, 0>(1), pair<q, 1>(0), pair<q, 1>(1), x.x, x.y);
-      sixteen<2 * q>(sum, part);
-      UNROLL for (int e = 0; e < 4; e++) part[e] = 0.f;
-      mma<bf16>(part, pair<q, 2>(0), pair<q, 2>(1), pair<q, 3>(0), pair<q, 3>(1), x.z, x.w);
-      sixteen<2 * q + 1>(sum, part);
-      return;
-    }
-    const float less = W::scales == oneScale ? 1.5f : 1.f;
-    UNROLL for (int e = 0; e < 4; e++) part[e] = W::offset ? -less * s[e] : 0.f;
-    mma<bf16>(part, pair<q, 0>(0), pair<q, 0>(1), pair<q, 1>(0), pair<q, 1>(1), x.x, x.y);
-    mma<bf16>(part, pair<q, 2>(0), pair<q, 2>(1), pair<q, 3>(0), pair<q, 3>(1), x.z, x.w);
-    float by[2], least[2];
+  // What the sums of a group's products are multiplied by, and of Q6_K those of its second half; and what the sum of
+  // x is, where there is a least value.
+  template <int q> DEVICE void scales_of(float (&by)[2], float (&other)[2], int turn) const {
     UNROLL for (int h = 0; h < 2; h++) {
       if (W::scales == oneScale) by[h] = q % 2 ? half_high(scale[h][q / 2]) : half_low(scale[h][q / 2]);
-      if (W::scales == scaleAndLeast) by[h] = half_low(scale[h][q]), least[h] = half_high(scale[h][q]);
+      if (W::scales == scaleAndLeast) by[h] = half_low(scale[h][q]), other[h] = half_high(scale[h][q]);
       if (W::scales == superBlock) {
         u32 of, under;
         six_bits(of, under, scale[h], turn % 2);
-        by[h] = half_low(scale[h].x) * byte_of<q>(of);
-        least[h] = -half_high(scale[h].x) * byte_of<q>(under);
+        by[h] = byte_times<q>(of, half_low(scale[h].x));
+        other[h] = byte_times<q>(under, -half_high(scale[h].x));
       }
-      by[h] *= (float)W::factor;
-    }
-    UNROLL for (int e = 0; e < 4; e++) {
-      sum[e] = fma(by[e / 2], part[e], sum[e]);
-      if (W::scales == scaleAndLeast || W::scales == superBlock) sum[e] = fma(least[e / 2], s[e], sum[e]);
+      if (W::above_one) { // the sums have one x too many
+        by[h] *= (float)W::factor;
+        other[h] -= by[h];
+      }
+      if (W::scales == sixteens) {
+        float d = half_low(half[h]); // the scales are 128 more
+        by[h] = byte_times<2 * q % 4, 128>(scale[h][q / 2], d);
+        other[h] = byte_times<(2 * q + 1) % 4, 128>(scale[h][q / 2], d);
+      }
     }
   }
-  template <int n> DEVICE void sixteen(float (&sum)[4], const float (&part)[4]) const {
-    UNROLL for (int h = 0; h < 2; h++) {
-      float by = half_low(half[h]) * (byte_of<n % 4>(scale[h][n / 4]) - 128.f); // the scales are 128 more
-      sum[2 * h] = fma(by, part[2 * h], sum[2 * h]);
-      sum[2 * h + 1] = fma(by, part[2 * h + 1], sum[2 * h + 1]);
+
+  // Adds the products of group q with NT times eight rows of x. x(j) are the lane's numbers of a row; s(j) are the
+  // group's sums of the lane's two rows of those that it has sums of.
+  template <int q, int NT, typename X, typename S> DEVICE void add(float (&sum)[NT][4], X x, S s, int turn) const {
+    u32 a[8] = {pair<q, 0>(0), pair<q, 0>(1), pair<q, 1>(0), pair<q, 1>(1), pair<q, 2>(0), pair<q, 2>(1), pair<q, 3>(0), pair<q, 3>(1)};
+    float by[2], other[2];
+    scales_of<q>(by, other, turn);
+    UNROLL for (int j = 0; j < NT; j++) {
+      float part[4] = {0, 0, 0, 0};
+      u32x4 v = x(j);
+      ::multiply<bf16>(part, a[0], a[1], a[2], a[3], v.x, v.y);
+      if (W::scales == sixteens) {
+        UNROLL for (int e = 0; e < 4; e++) sum[j][e] = fma(by[e / 2], part[e], sum[j][e]), part[e] = 0.f;
+      }
+      ::multiply<bf16>(part, a[4], a[5], a[6], a[7], v.z, v.w);
+      UNROLL for (int e = 0; e < 4; e++) sum[j][e] = fma(W::scales == sixteens ? other[e / 2] : by[e / 2], part[e], sum[j][e]);
+      if (W::above_one) {
+        f32x2 all = s(j);
+        UNROLL for (int e = 0; e < 4; e++) sum[j][e] = fma(other[e / 2], all[e % 2], sum[j][e]);
+      }
     }
   }
 };
@@ -159,11 +173,8 @@ template <typename W> DEVICE u32x4 numbers_of(const bf16 *from, int q, int t) {
 
 template <int q, typename W, int MT> DEVICE void group(float (&sum)[MT][1][4], const Turn<W> (&turn)[MT], u32x4 x, int now) {
   float s[4] = {0, 0, 0, 0};
-  if (W::offset) {
-    mma<bf16>(s, ones, ones, ones, ones, x.x, x.y);
-    mma<bf16>(s, ones, ones, ones, ones, x.z, x.w);
-  }
-  UNROLL for (int i = 0; i < MT; i++) turn[i].template add<q>(sum[i][0], x, s, now);
+  if (W::above_one) sum_group(s, x);
+  UNROLL for (int i = 0; i < MT; i++) turn[i].template add<q, 1>(sum[i], [&](int) INLINE { return x; }, [&](int) INLINE { return f32x2{s[0], s[1]}; }, now);
 }
 
 // Adds the products of a turn of so many groups; on says whether the lane's row of x is one.
@@ -181,6 +192,7 @@ DEVICE void matmul_blocks(D *dst, const bf16 *x, const u8 *w, const float *bias,
                           const Choice *choices, const Expert *experts, const int *tokens) {
   __shared__ float partial[8][MT][32][4];
   int g = lane() >> 2, t = lane() & 3, turns = (int)(cols / 128);
+  const int start = share_begin(cols, warp()), end = min(share_begin(cols, warp() + 1), turns);
   i64 row0 = block_x() * 16 * MT;
   Turn<W> ring[DEPTH][MT];
   // Tiles past the end read the last one; their sums are dropped.
@@ -190,7 +202,7 @@ DEVICE void matmul_blocks(D *dst, const bf16 *x, const u8 *w, const float *bias,
   };
   auto begin = [&]() INLINE {
     UNROLL for (int s = 0; s < DEPTH; s++)
-      if (warp() + warps * s < turns) load(ring[s], warp() + warps * s);
+      if (start + s < end) load(ring[s], start + s);
   };
   bool late = used || choices; // weights are not read before it is known that they are wanted
   if (!late) begin();
@@ -218,16 +230,16 @@ DEVICE void matmul_blocks(D *dst, const bf16 *x, const u8 *w, const float *bias,
   float sum[MT][1][4];
   UNROLL for (int i = 0; i < MT; i++)
     UNROLL for (int e = 0; e < 4; e++) sum[i][0][e] = 0.f;
-  for (int first = warp(); first < turns; first += warps * DEPTH) {
+  for (int first = start; first < end; first += DEPTH) {
     UNROLL for (int s = 0; s < DEPTH; s++) {
-      int now = first + warps * s;
-      if (now >= turns) continue;
+      int now = first + s;
+      if (now >= end) continue;
       multiply(sum, ring[s], from, now, 4, g < m, t);
-      if (now + warps * DEPTH < turns) load(ring[s], now + warps * DEPTH);
+      if (now + DEPTH < end) load(ring[s], now + DEPTH);
     }
   }
   int left = (int)(cols % 128 / 32);
-  if (W::scales != superBlock && W::scales != sixteens && left > 0 && turns % warps == warp()) { // K-quants have whole turns
+  if (W::scales != superBlock && W::scales != sixteens && left > 0 && warp() == warps - 1) { // K-quants have whole turns
     UNROLL for (int i = 0; i < MT; i++) ring[0][i].load(tile(i), turns, left, g, t, cols);
     multiply(sum, ring[0], from, turns, left, g < m, t);
   }

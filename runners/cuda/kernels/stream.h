@@ -62,10 +62,10 @@ template <> struct Stream<MXFP4> {
     UNROLL for (int h = 0; h < 2; h++) turn.scale[h] = *(const u32 *)(place + 1024 + 128 * h + 4 * lane()) >> shift & 255;
     place += 16 * lane();
     if (turn.high())
-      for (int q = 0; q < 4; q++) turn.multiply<true>(sum, *(const u32 *)(place + 4 * q), *(const u32 *)(place + 512 + 4 * q), x(q));
+      for (int q = 0; q < 4; q++) turn.add_words<true>(sum, *(const u32 *)(place + 4 * q), *(const u32 *)(place + 512 + 4 * q), x(q));
     else {
       UNROLL for (int h = 0; h < 2; h++) turn.codes[h] = *(const u32x4 *)(place + 512 * h);
-      UNROLL for (int q = 0; q < 4; q++) turn.multiply<false>(sum, turn.codes[0][q], turn.codes[1][q], x(q));
+      UNROLL for (int q = 0; q < 4; q++) turn.add_words<false>(sum, turn.codes[0][q], turn.codes[1][q], x(q));
     }
   }
 };
