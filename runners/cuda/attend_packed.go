@@ -105,7 +105,7 @@ func (d *Device) attendPacked(to, from uint64, b *batch, t layerTables, by engin
 	if len(t.packed.packs) == 0 {
 		return
 	}
-	kind := map[engine.Type]int{engine.Float32: 0, engine.BFloat16: 1, engine.Float16: 2}[d.kind]
+	kind := d.kindNumber()
 	for _, p := range t.packed.packs {
 		file, name := "attend_packed", fmt.Sprintf("_%d_%d", p.queries, packKernelLanes(b.heads.Size))
 		if p.kivi {

@@ -22,6 +22,8 @@ type Device struct {
 	partial      room   // their sums
 	sharers      room   // int32 (warpgroups), zero between operations
 
+	unstored unstored // of caches in formats, what was not looked at yet
+
 	segments  []segment // Gather's tables, kept for the next call
 	items     []gatherItem
 	recording *recording // what Replay is capturing, or nil

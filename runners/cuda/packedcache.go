@@ -89,7 +89,7 @@ func (d *Device) quantize(op string, c engine.Cache, f *cacheformat.Format, scal
 	toK, toV, toPositions := d.pointer(op, out.K, engine.Uint8), d.pointer(op, out.V, engine.Uint8), d.pointer(op, out.Positions, engine.Int32)
 	gathered := op != "Quantize" // else the rows of a cache are its own, and positions are copied
 	var heads []packSource
-	most, wide := 0, c.Size%8 == 0
+	most, wide := 0, c.Size%8 == 0 && (packedFormats[f.Name][1] != 10 || f.Value.Bytes(c.Size)%4 == 0) // TurboQuant's values in heads of 8 may have a byte behind them
 	for h, n := range out.Len {
 		s := from(h)
 		s.toK, s.toV, s.rows, s.scales, s.spec = toK+uint64(out.Packed.Keys[h]), toV+uint64(out.Packed.Values[h]), int32(n), scalesOf(out.Packed, h), specOf(f, c.Size)
@@ -99,7 +99,6 @@ func (d *Device) quantize(op string, c engine.Cache, f *cacheformat.Format, scal
 		}
 		heads, most, wide = append(heads, s), max(most, n), wide && aligned(0, s.k, s.v)
 	}
-	refused := make([]int32, len(heads))
 	ok := d.card.Enter(op)
 	defer d.card.Leave()
 	if !ok || most == 0 {
@@ -111,35 +110,63 @@ func (d *Device) quantize(op string, c engine.Cache, f *cacheformat.Format, scal
 	if !ok {
 		return out, nil
 	}
-	flags, give, ok := d.card.Scratch(4 * int64(len(heads)))
-	defer give()
-	if !ok || !d.card.Clear(flags, 4*int64(len(heads))) {
-		return out, nil
+	flags, err := d.unstored.take(d, out)
+	if err != nil {
+		return fail(err)
 	}
 	for h, n := range out.Len {
 		if chosen && !gathered && n > 0 {
 			d.card.Copy(toPositions+4*uint64(out.Start[h]), from(h).positions, 4*int64(n))
 		}
 	}
-	const warps, each = 8, 4 // rows of a warp's lanes, one after the other
-	lanes := packLanes(c.Size)
+	d.encode(out, heads, table, flags, most, wide)
+	if gathered {
+		return out, nil
+	}
+	if err := d.unstored.of(d, out); err != nil {
+		d.FreeCache(out)
+		return engine.Cache{}, err
+	}
+	return out, nil
+}
+
+// encode launches what encodes a cache whose longest head has so many rows; wide: of multiples of eight numbers, aligned.
+func (d *Device) encode(c engine.Cache, heads []packSource, table, flags uint64, most int, wide bool) {
+	const warps, each, eachWide = 8, 4, 8 // rows of a warp's lanes, one after the other
+	f, lanes := c.Packed.Format, packLanes(c.Size)
 	if f.Residual > 0 {
-		lanes = 32
 		d.card.Args(table).Int(c.Size).Ptr(flags)
 		d.card.Launch(d.card.Kernel("quantize", "quantize_channels_"+d.suffix), blocks(most, f.Key.Group()), len(heads), (c.Size+31)/32*32, 0)
 	}
-	d.card.Args(table).Int(c.Size, lanes, flag(wide)).Ptr(flags)
-	d.card.Launch(d.card.Kernel("quantize", "quantize_rows_"+d.suffix), blocks(most, warps*each*32/lanes), 2*len(heads), 32*warps, 0)
-	if !d.read(card.Bytes(refused), flags) {
-		return out, nil
-	}
-	for h, row := range refused {
-		if row > 0 {
-			d.FreeCache(out)
-			return engine.Cache{}, &engine.Refusal{Layer: -1, Head: h, Format: f.Name, Err: fmt.Errorf("entry %d holds what it cannot store", row-1)}
+	if wide {
+		format := packedFormats[f.Name]
+		side := func(format int32, side, heads int) {
+			d.card.Args(table).Int(d.kindNumber(), c.Size, lanes, side).Ptr(flags)
+			d.card.Launch(d.card.Kernel("quantize_wide", fmt.Sprintf("quantize_wide_%d", format)), blocks(most, warps*eachWide*32/lanes), heads, 32*warps, 0)
 		}
+		if format[0] == format[1] {
+			side(format[0], 2, 2*len(heads))
+			return
+		}
+		if f.Residual == 0 {
+			side(format[0], 0, len(heads))
+		}
+		side(format[1], 1, len(heads))
+		if f.Residual == 0 {
+			return
+		}
+		most = min(most, f.Residual+1) // what is left
 	}
-	return out, nil
+	if f.Residual > 0 {
+		lanes = 32
+	}
+	d.card.Args(table).Int(c.Size, lanes, flag(wide), flag(wide)).Ptr(flags)
+	d.card.Launch(d.card.Kernel("quantize", "quantize_rows_"+d.suffix), blocks(most, warps*each*32/lanes), 2*len(heads), 32*warps, 0)
+}
+
+// kindNumber is the device's type as kernels for all types take it.
+func (d *Device) kindNumber() int {
+	return map[engine.Type]int{engine.Float32: 0, engine.BFloat16: 1, engine.Float16: 2}[d.kind]
 }
 
 // packLanes is how many lanes of a warp have a vector, eight numbers each.

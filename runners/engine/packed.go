@@ -34,13 +34,18 @@ type Quantizer interface {
 	Refused(b Batch) []error
 }
 
-// GatherQuantizer is a device that gathers and encodes at once, without a copy in its own numbers.
+// GatherQuantizer is a device that gathers and encodes at once, without a copy in its own numbers. It does not wait to see whether
+// the format stores everything: that is asked for many caches at once, before they are used.
 type GatherQuantizer interface {
-	// GatherQuantized is [Device.Gather] of one Kept, then [Quantizer.Quantize].
+	// GatherQuantized is [Device.Gather] of one Kept, then [Quantizer.Quantize], but that what the format refuses is
+	// told by Unstored.
 	GatherQuantized(kv KV, kept Kept, f *cacheformat.Format, scales []cacheformat.Scale, room int) (Cache, error)
+	// Unstored returns by cache, once, the *Refusal of what GatherQuantized could not store, nil for none. All
+	// caches are still the caller's.
+	Unstored(caches ...Cache) []error
 }
 
-// GatherQuantized is [GatherQuantizer.GatherQuantized] of any device that has the format.
+// GatherQuantized is [GatherQuantizer.GatherQuantized] of any device that has the format. Other devices refuse at once.
 func GatherQuantized(d Device, kv KV, kept Kept, f *cacheformat.Format, scales []cacheformat.Scale, room int) (Cache, error) {
 	if g, ok := d.(GatherQuantizer); ok {
 		return g.GatherQuantized(kv, kept, f, scales, room)
@@ -51,6 +56,14 @@ func GatherQuantized(d Device, kv KV, kept Kept, f *cacheformat.Format, scales [
 	}
 	defer d.FreeCache(caches...)
 	return d.(Quantizer).Quantize(caches[0], f, scales, room)
+}
+
+// Unstored is [GatherQuantizer.Unstored] of any device; nil where all is stored.
+func Unstored(d Device, caches ...Cache) []error {
+	if g, ok := d.(GatherQuantizer); ok {
+		return g.Unstored(caches...)
+	}
+	return nil
 }
 
 // Refusal is an entry of a cache that a format cannot store.

@@ -55,7 +55,7 @@ var cases = []operation{
 	{"gather", gather, "Gather FreeCache"},
 	{"batch", decode, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
 	{"batch ways", decodeWays, "NewBatch FreeBatch RotateAppend AttendCaches Advance Replay"},
-	{"packed caches", packed, "Quantizes Quantize GatherQuantized CacheRows Refused"},
+	{"packed caches", packed, "Quantizes Quantize GatherQuantized Unstored CacheRows Refused"},
 	{"packed caches ways", packedWays, "Quantizes Quantize GatherQuantized AttendCaches"},
 	{"step", decodeStep, "Step Replay Companions"},
 	{"cap", softCap, "Cap"},

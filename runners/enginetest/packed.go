@@ -210,6 +210,7 @@ func (b *bench) packedRefusals(h engine.Heads, formats []*cacheformat.Format) {
 		}
 		b.dev.FreeCache(plain...)
 	}
+	b.packedUnstored(h, formats)
 	var s []engine.Sequence
 	for _, c := range caches {
 		s = append(s, engine.Sequence{Caches: []engine.Cache{c}, Position: n})
@@ -242,4 +243,57 @@ func (b *bench) packedRefusals(h engine.Heads, formats []*cacheformat.Format) {
 		}
 	}
 	b.release()
+}
+
+// packedUnstored gathers a prompt with a NaN in each format, and asks for all of them at once: by now, or then, each is refused
+// with the head. What is gathered beside them is stored.
+func (b *bench) packedUnstored(h engine.Heads, formats []*cacheformat.Format) {
+	b.Helper()
+	const n = 40
+	head := h.KV - 1
+	good, bad := b.kv(n, h), b.kv(n, h)
+	at := (head*n+n/2)*h.Size + 3
+	b.dev.Put(bad.v.dev.Slice(at, at+1), []float32{float32(math.NaN())})
+	all := engine.Kept{All: true}
+	for range h.KV {
+		all.Len = append(all.Len, n)
+	}
+	scales := make([]cacheformat.Scale, h.KV)
+	for i := range scales {
+		scales[i] = cacheformat.Scale{Key: 1, Value: 1}
+	}
+	side := func(p *pair) engine.Array { return p.dev }
+	var caches []engine.Cache
+	var of []*cacheformat.Format
+	refusal := func(f *cacheformat.Format, err error) {
+		b.Helper()
+		var refused *engine.Refusal
+		if !goerrors.As(err, &refused) || refused.Head != head || refused.Format != f.Name {
+			b.Errorf("%s: NaN among the values of head %d that are gathered: %v, want a refusal that names the head", f.Name, head, err)
+		}
+	}
+	for _, f := range formats {
+		c, err := engine.GatherQuantized(b.dev, good.on(side), all, f, scales, 1)
+		b.must(err)
+		caches, of = append(caches, c), append(of, nil)
+		c, err = engine.GatherQuantized(b.dev, bad.on(side), all, f, scales, 1)
+		if err != nil {
+			refusal(f, err)
+			continue
+		}
+		caches, of = append(caches, c), append(of, f)
+	}
+	for i, err := range engine.Unstored(b.dev, caches...) {
+		if of[i] != nil {
+			refusal(of[i], err)
+		} else if err != nil {
+			b.Errorf("what can be stored is refused: %v", err)
+		}
+	}
+	for _, err := range engine.Unstored(b.dev, caches...) {
+		if err != nil {
+			b.Errorf("a refusal is told twice: %v", err)
+		}
+	}
+	b.dev.FreeCache(caches...)
 }

@@ -141,6 +141,9 @@ func (r *recorder) Quantizes(f *cacheformat.Format, size int) error {
 func (r *recorder) GatherQuantized(kv engine.KV, kept engine.Kept, f *cacheformat.Format, scales []cacheformat.Scale, room int) (engine.Cache, error) {
 	return engine.GatherQuantized(r.note("GatherQuantized"), kv, kept, f, scales, room)
 }
+func (r *recorder) Unstored(caches ...engine.Cache) []error {
+	return engine.Unstored(r.note("Unstored"), caches...)
+}
 func (r *recorder) Quantize(c engine.Cache, f *cacheformat.Format, scales []cacheformat.Scale, room int) (engine.Cache, error) {
 	return r.note("Quantize").(engine.Quantizer).Quantize(c, f, scales, room)
 }

@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/snapbench/snapbench/compress"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -100,6 +101,20 @@ func (g *filling) quantized(k compress.Kept, f *cacheformat.Format) (engine.Cach
 		return engine.Cache{}, err
 	}
 	return d.(engine.Quantizer).Quantize(caches[0], f, scales, g.room)
+}
+
+// stored returns the first refusal of what was gathered in formats. Devices that gather and encode at once are asked here, for all layers together.
+func (p *Prefilled) stored() error {
+	for _, list := range [][]Sequence{p.Sequences, p.Twins} {
+		for i, s := range list {
+			for layer, err := range engine.Unstored(p.device, s.Caches...) {
+				if err != nil {
+					return fmt.Errorf("layer %d: %w", layer, &compress.ChoiceError{Index: i, Err: err})
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // edit changes a cache's keys in plain Go, on copies of them.

@@ -230,6 +230,9 @@ func (m *Model) Prefill(ctx context.Context, p Prompt) (_ *Prefilled, err error)
 	if err := d.Sync(); err != nil {
 		return nil, err
 	}
+	if err := result.stored(); err != nil {
+		return nil, err
+	}
 	return result, nil
 }
 

@@ -21,6 +21,14 @@ func (d *decoder) convert() {
 		d.err = errUnknown
 		return
 	}
+	if d.st.opcode == "cvt.rn.satfinite.e4m3x2.f32" {
+		if d.arity(3, 3) {
+			i, o := d.i, d.st.operands
+			i.exec, i.d, i.a, i.b = execWord2, d.destination(&o[0], words), d.word(&o[1], 32), d.word(&o[2], 32)
+			i.f = func(high, low uint32) uint32 { return toE4M3(single(high))<<8 | toE4M3(single(low)) }
+		}
+		return
+	}
 	c := conversion{from: d.parts[n-1], to: d.parts[n-2]}
 	whole := false
 	c.mode = toZero
@@ -251,4 +259,16 @@ func execOfHalf(w *warp, i *instruction, mask uint32) {
 		l := bits.TrailingZeros32(m) & 31
 		d[l] = result(halves[a[l]&0xffff])
 	}
+}
+
+// toE4M3 rounds to 8 bits that have no infinities: 448 is the largest number.
+func toE4M3(x float32) uint32 {
+	if x != x {
+		return 0x7f
+	}
+	v, f := max(-448, min(float64(x), 448)), format{4, 3}
+	if math.Abs(v) >= 256 { // the exponent that format takes for infinities
+		return f.encode(v/2, nearest) + 8
+	}
+	return f.encode(v, nearest)
 }

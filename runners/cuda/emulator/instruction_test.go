@@ -440,3 +440,18 @@ func TestAtomicsOnGlobalMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestE4M3: numbers and ties of 8 bits without infinities.
+func TestE4M3(t *testing.T) {
+	for _, c := range []struct {
+		x    float64
+		want uint32
+	}{
+		{0, 0}, {math.Copysign(0, -1), 0x80}, {1, 0x38}, {-1, 0xb8}, {448, 0x7e}, {1000, 0x7e}, {math.Inf(-1), 0xfe}, {math.NaN(), 0x7f},
+		{240, 0x77}, {248, 0x78}, {256, 0x78}, {272, 0x78}, {273, 0x79}, {0x1p-9, 1}, {0x1p-10, 0}, {0x1.8p-9, 2}, {0x1p-6, 8},
+	} {
+		if got := toE4M3(float32(c.x)); got != c.want {
+			t.Errorf("%v is %#x, want %#x", c.x, got, c.want)
+		}
+	}
+}

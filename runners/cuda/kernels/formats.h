@@ -60,10 +60,11 @@ DEVICE int round_away(float x) {
 }
 
 DEVICE float trunc_half(float x) { return __builtin_truncf(x >= 0.f ? x + 0.5f : x - 0.5f); }
-DEVICE u8 to_e2m1(float x) {
-  float a = magnitude(x);
-  u8 c = a <= 0.25f ? 0 : a < 0.75f ? 1 : a <= 1.25f ? 2 : a < 1.75f ? 3 : a <= 2.5f ? 4 : a < 3.5f ? 5 : a <= 5.f ? 6 : 7;
-  return (u8)(float_bits(x) >> 28 & 8) | c;
+DEVICE u8 to_e2m1(float x) { // as to_e4m3, with half of an odd code's step to the even one
+  float a = least(magnitude(x), 6.f);
+  u32 b = float_bits(a), normal = ((b + 0x1fffff + (b >> 22 & 1)) >> 22) - (126 << 1);
+  u32 small = float_bits(a + 4194304.f) - 0x4a800000u; // the sum is rounded to multiples of 1/2
+  return (u8)(float_bits(x) >> 28 & 8) | (u8)(a < 1.f ? small : normal);
 }
 DEVICE float from_e2m1(int c) {
   float a = (c & 7) < 2 ? (float)(c & 7) * 0.5f : bits_float(((u32)(c & 7) / 2 + 126) << 23 | (u32)(c & 1) << 22);

@@ -2,40 +2,11 @@
 // from the layer's keys and values, quantize_append the entry that rotate_append left in its
 // stage, quantize_settle what the formats with a residual encode once a step is over.
 // quantize_channels and quantize_settle are about keys by channel: 32 of them become codes together.
-#include "encode.h"
+#include "places.h"
 
-struct Source { // a cache head to be: where its rows come from, and its runs of bytes
-  u64 k, v, toK, toV;
-  u64 positions, toPositions; // int: which rows; 0: all, in order
-  int rows, zero;
-  float keyScale, valueScale;
-  Spec spec;
-  DEVICE i64 row(int i) const { return positions ? ((const int *)positions)[i] : i; }
-};
-
-// Where entry `row` of n goes, or as float16 into a slot where the residual has it: sets format.
-DEVICE u8 *key_place(const Spec &s, u64 run, i64 row, i64 settled, int d, int &format) {
-  u8 *to = (u8 *)run;
-  format = s.keyFormat;
-  if (row >= settled) {
-    format = formatF16;
-    return to + row % s.residual * 2 * d;
-  }
-  return to + (i64)s.residual * 2 * d + row * s.keyBytes;
-}
-DEVICE u8 *value_place(const Spec &s, u64 run, i64 row, i64 settled, int d, int &format) {
-  u8 *to = (u8 *)run;
-  format = s.valueFormat;
-  if (row >= settled) {
-    format = formatF16;
-    return to + row % (s.residual + 1) * 2 * d;
-  }
-  return to + (s.residual ? (i64)(s.residual + 1) * 2 * d : 0) + row * s.valueBytes;
-}
-
-// refused[head] is the number of a row that could not be stored, from 1. Blocks with an even y have
+// refused[head] is the number of a row that could not be stored, from 1. latest: only those rows that a residual has. Blocks with an even y have
 // keys of head y/2, the others values; `lanes` lanes have a row, all of them where rows differ in their format.
-template <typename T> DEVICE void rows(const Source *sources, int d, int lanes, int wide, int *refused) {
+template <typename T> DEVICE void rows(const Source *sources, int d, int lanes, int wide, int latest, int *refused) {
   next();
   wait();
   const Source &source = sources[block_y() / 2];
@@ -44,7 +15,7 @@ template <typename T> DEVICE void rows(const Source *sources, int d, int lanes, 
   int settled = value ? settled_values(s, source.rows) : settled_keys(s, source.rows), per = 32 / lanes;
   Vector v;
   v.at = 8 * (lane() % lanes), v.d = d, v.lanes = lanes;
-  for (i64 first = (block_x() * (threads() / 32) + warp()) * per; first < source.rows; first += blocks_x() * (threads() / 32) * per) {
+  for (i64 first = (latest ? settled : 0) + (block_x() * (threads() / 32) + warp()) * per; first < source.rows; first += blocks_x() * (threads() / 32) * per) {
     i64 row = min(first + lane() / lanes, (i64)source.rows - 1), from = source.row((int)row); // rows past the end are the last one again
     load(v, (const T *)(value ? source.v : source.k) + from * d, wide);
     if (source.toPositions && !value && v.at == 0) ((int *)source.toPositions)[row] = (int)from;
@@ -52,7 +23,7 @@ template <typename T> DEVICE void rows(const Source *sources, int d, int lanes, 
     int format;
     u8 *to = value ? value_place(s, source.toV, row, settled, d, format) : key_place(s, source.toK, row, settled, d, format);
     bool coded = row < settled;
-    if (!encode(format, coded ? value ? s.valueTurn : s.keyTurn : 0, to, v, value ? s.valueBytes : s.keyBytes, value ? source.valueScale : source.keyScale, s.levels))
+    if (!encode<false>(format, coded ? value ? s.valueTurn : s.keyTurn : 0, to, v, value ? s.valueBytes : s.keyBytes, value ? source.valueScale : source.keyScale, s.levels))
       refused[block_y() / 2] = (int)row + 1;
   }
 }
@@ -68,10 +39,10 @@ template <int b, typename F> DEVICE bool encode_channel(u8 *to, int c, int d, F 
     stored = stored && finite(y) && finite(x[i]);
     low = least(low, x[i]), high = max(high, x[i]);
   }
-  float scale = rounded(rounded(high - low) / top);
+  float scale = rounded(rounded(high - low) / top), inverse = 1.f / scale;
   UNROLL for (int w = 0; w < b; w++) {
     u32 word = 0;
-    UNROLL for (int i = 0; i < 32 / b; i++) word |= kivi_code(x[w * (32 / b) + i], low, scale, top) << i * b;
+    UNROLL for (int i = 0; i < 32 / b; i++) word |= kivi_code(x[w * (32 / b) + i], low, scale, inverse, top) << i * b;
     store(to + 4 * (w * d + c), word, 4);
   }
   store(to + 4 * b * d + 2 * c, to_half(scale), 2);
@@ -91,6 +62,7 @@ template <typename T> DEVICE void channels(const Source *sources, int d, int *re
   int first = (int)block_x() * group, c = thread();
   if (first >= settled_keys(s, source.rows) || c >= d) return;
   u8 *to = (u8 *)source.toK + (i64)s.residual * 2 * d + block_x() * s.keyBytes;
+  if (source.toPositions && c < group) ((int *)source.toPositions)[first + c] = (int)source.row(first + c);
   if (!encode_channel(s.keyFormat, to, c, d, [&](int i) INLINE { return to_float(((const T *)source.k)[source.row(first + i) * d + c]); }))
     refused[block_y()] = first + 1;
 }
@@ -123,7 +95,7 @@ template <typename T> DEVICE void append(const Stage *stages, int count, const i
   load(v, (const T *)(value ? stage.fromV : stage.fromK), d % 8 == 0);
   int format;
   u8 *to = value ? value_place(s, stage.v, row, settled, d, format) : key_place(s, stage.k, row, settled, d, format);
-  if (!encode(format, s.residual ? 0 : value ? s.valueTurn : s.keyTurn, to, v, value ? s.valueBytes : s.keyBytes, value ? stage.valueScale : stage.keyScale, s.levels))
+  if (!encode<false>(format, s.residual ? 0 : value ? s.valueTurn : s.keyTurn, to, v, value ? s.valueBytes : s.keyBytes, value ? stage.valueScale : stage.keyScale, s.levels))
     refuse(refused, stage, layer);
 }
 
@@ -150,11 +122,11 @@ KERNEL quantize_settle(const Stage *stages, const int *steps, int d, int layer, 
   int format;
   load(v, (const f16 *)value_place(s, stage.v, oldest, 0, d, format), false);
   u8 *to = value_place(s, stage.v, oldest, n, d, format);
-  if (!encode(format, 0, to, v, s.valueBytes, 1.f, s.levels)) refuse(refused, stage, layer);
+  if (!encode<false>(format, 0, to, v, s.valueBytes, 1.f, s.levels)) refuse(refused, stage, layer);
 }
 
 #define INSTANCE(T, name) \
-  KERNEL __launch_bounds__(256) quantize_rows_##name(const Source *sources, int d, int lanes, int wide, int *refused) { rows<T>(sources, d, lanes, wide, refused); } \
+  KERNEL __launch_bounds__(256) quantize_rows_##name(const Source *sources, int d, int lanes, int wide, int latest, int *refused) { rows<T>(sources, d, lanes, wide, latest, refused); } \
   KERNEL __launch_bounds__(256) quantize_channels_##name(const Source *sources, int d, int *refused) { channels<T>(sources, d, refused); } \
   KERNEL __launch_bounds__(256) quantize_append_##name(const Stage *stages, int count, const int *steps, int d, int layer, int *refused) { \
     append<T>(stages, count, steps, d, layer, refused); \
