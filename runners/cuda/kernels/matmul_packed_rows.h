@@ -15,15 +15,38 @@
 #include "hopper.h"
 #include "matmul.h"
 
-extern __shared__ u8 dynamic[];
+alignas(128) extern __shared__ u8 dynamic[];
 
 // Where piece c of 16 bytes of a row of a turn of x lies: lanes that read at once, of eight or sixteen bytes, use all banks.
 DEVICE int place_x(int row, int c) { return row * 256 + ((c ^ (row & 1) << 2 ^ (row & 2)) << 4); }
 
-DEVICE float load_at(u32 address) {
-  float v;
-  asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(v) : "r"(address) : "memory");
+DEVICE f32x4 load_at(u32 address) {
+  f32x4 v;
+  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(address) : "memory");
   return v;
+}
+
+template <int n> struct Count { static const int value = n; };
+
+// Adds up what a cluster's blocks have of tiles of 16 rows of w, of which each block takes its own: each(i, j, v) gets a lane's
+// four sums of tile i and eight rows j of x. All blocks are asked before the first answer is waited for.
+template <int blocks, int NT, typename Each> DEVICE void join_sums(u32 base, int rank, Each each) {
+  const int values = blocks == 4 ? 2 : 1, own = warps / blocks;
+  for (int n = warp(); n < own * NT; n += warps) {
+    int i = rank * own + n / NT, j = n % NT;
+    u32 at = base + ((i * NT + j) * 32 + lane()) * 16;
+    f32x4 part[blocks][values];
+    UNROLL for (int b = 0; b < blocks; b++)
+      UNROLL for (int k = 0; k < values; k++) part[b][k] = load_at(address_at(at + k * warps * NT * 512, b));
+    f32x4 result = {0, 0, 0, 0};
+    UNROLL for (int half = 0; half < 2; half++) {
+      f32x4 v = {0, 0, 0, 0};
+      UNROLL for (int b = 0; b < blocks / 2; b++)
+        UNROLL for (int k = 0; k < values; k++) v += part[half * (blocks / 2) + b][k];
+      result += v;
+    }
+    each(i, j, result);
+  }
 }
 
 DEVICE void store8_shared(u32 to, float a, float b) { asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(to), "f"(a), "f"(b) : "memory"); }
@@ -126,22 +149,18 @@ DEVICE void matmul_packed_rows(D *dst, const bf16 *x, const u8 *w, const float *
     if (values == 2) to[warps * NT * 32] = f32x4{sum[j][0], sum[j][1], sum[j][2], sum[j][3]};
   }
   cluster_sync();
-  // Element e of lane l of tile (i, j): as in leave.
-  const int mine = height / blocks;
-  for (int n = thread(); n < 128 * mine; n += threads()) {
-    int r = n % 128, c = rank * mine + n / 128;
-    i64 row = row0 + r;
-    if (c >= m || row >= rows) continue;
-    u32 at = base + ((r / 16 * NT + c / 8) * 32 + r % 8 * 4 + c % 8 / 2) * 16 + (r % 16 / 8 * 2 + c % 2) * 4;
-    float before = add ? to_float(dst[c * across + row]) : 0.f, result = 0.f;
-    for (int half = 0; half < blocks; half += blocks / 2) {
-      float v = 0.f;
-      for (int b = half; b < half + blocks / 2; b++)
-        for (int i = 0; i < values; i++) v += load_at(address_at(at + i * warps * NT * 512, b));
-      result += v;
-    }
-    finish(dst, c * across + row, result, bias, row, add, before);
-  }
+  auto join = [&](auto parts) INLINE {
+    join_sums<decltype(parts)::value, NT>(base, rank, [&](int i, int j, const f32x4 &v) INLINE {
+      UNROLL for (int e = 0; e < 4; e++) { // as in leave
+        int c = 8 * j + 2 * (self % 4) + e % 2;
+        i64 row = row0 + 16 * i + self / 4 + 8 * (e / 2);
+        if (c < m && row < rows) finish(dst, c * across + row, v[e], bias, row, add, add ? to_float(dst[c * across + row]) : 0.f);
+      }
+    });
+  };
+  if (blocks == 2) join(Count<2>{});
+  else if (blocks == 4) join(Count<4>{});
+  else join(Count<8>{});
   cluster_sync(); // others may still read here
 }
 
