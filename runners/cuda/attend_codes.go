@@ -145,10 +145,12 @@ func codeShared(l codeList, size int) int {
 }
 
 // codeResident is how many blocks of a kernel a multiprocessor has room for: as many as it was compiled for, where its 228 KB
-// of shared memory suffice. Beside shared, a block has at most 13 KB.
-func codeResident(l codeTable) int {
-	const all, beside = 228 << 10, 13 << 10
-	most := 3
+// of shared memory suffice. Beside shared, a block has the queries twice, scales and tables, and 1 KB of the driver's.
+func codeResident(l codeTable, size int) int {
+	most, group := 3, maxGroup
+	if l.few {
+		group = maxGroup / 2
+	}
 	switch l.format[0] {
 	case 1, 12: // 16 bits
 		most = 2
@@ -158,7 +160,7 @@ func codeResident(l codeTable) int {
 			most = 4
 		}
 	}
-	return max(1, min(most, all/(l.shared+beside)))
+	return max(1, min(most, (228<<10)/(l.shared+(6<<10)+8*group*size)))
 }
 
 // attendCodes is the attention of those rows whose caches attend_codes.cu takes.
@@ -173,7 +175,7 @@ func (d *Device) attendCodes(to, from uint64, b *batch, t layerTables, by engine
 		if c.few {
 			name += "_few"
 		}
-		d.card.Launch(d.card.Kernel("attend_codes", name), min(c.count, codeResident(c)*d.card.Multiprocessors), 1, 32*codeWarps, c.shared)
+		d.card.Launch(d.card.Kernel("attend_codes", name), min(c.count, codeResident(c, b.heads.Size)*d.card.Multiprocessors), 1, 32*codeWarps, c.shared)
 	}
 	if t.packed.codesShared {
 		d.card.Args(to).Int(half).Ptr(t.packed.codeParts, b.step, b.partial, b.state, w.sinks).Int(b.heads.Query)

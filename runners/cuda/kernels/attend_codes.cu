@@ -98,6 +98,7 @@ DEVICE float sum_rows(float v) { // over g
   v += shuffle_xor(v, 4), v += shuffle_xor(v, 8);
   return v + shuffle_xor(v, 16);
 }
+DEVICE float inverse_root(float x) { float y; asm("rsqrt.approx.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; } // 2 ulp
 DEVICE float power2(int e) { return bits_float((u32)(127 + e) << 23); }
 
 // sums (warps, Q, D+8) float; rings
@@ -232,7 +233,7 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
         ones[b][r] *= power2(-min(K::exponent, 126)) * power2(min(126 - K::exponent, 0));
       }
       units[r] = scale * power2(__is_same(MK, f16) ? -exponents[own] : K::exponent - queryLift);
-      if (!(cap > 0.f)) units[r] *= LOG2E;
+      units[r] *= cap > 0.f ? 1.f / cap : LOG2E;
     }
     const K format(codes.levels);
     u32 word = load(n + 3);
@@ -258,7 +259,7 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
       if constexpr (V::block) spread<V, D>(vs, values, codes.valueScale);
       if constexpr (K::block || V::block) sync_warp();
       int row[2] = {V::order(g), V::order(g + 8)};
-      float x[2][R], by[2][KB], c[KB][2][4], squares[4] = {0, 0, 0, 0}; // c: two chains of sums, since one would be long
+      float x[2][R], by[2][KB], c[KB][2][4], squares[2][4] = {{0, 0, 0, 0}, {0, 0, 0, 0}}; // c: two chains of sums, since one would be long
       UNROLL for (int h = 0; h < 2; h++) scales_of<K, D>(by[h], ks, keys, row[h], codes.keyScale);
       UNROLL for (int b = 0; b < KB; b++) UNROLL for (int i = 0; i < 2; i++) UNROLL for (int j = 0; j < 4; j++) c[b][i][j] = 0.f;
       UNROLL for (int s = 0; s < STEPS; s += 2) {
@@ -267,16 +268,15 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
         UNROLL for (int e = 0; e < 2; e++) {
           float (&to)[4] = c[(s + e) * 16 / keyBlock][K::block ? 0 : e];
           if constexpr (K::unit) {
-            multiply<MK>(squares, a[e][0], 0, a[e][2], 0, a[e][0], a[e][2]);
-            multiply<MK>(squares, 0, a[e][1], 0, a[e][3], a[e][1], a[e][3]);
+            UNROLL for (int h = 0; h < 2; h++) multiply<MK>(squares[h], a[e][0], a[e][1], a[e][2], a[e][3], a[e][h], a[e][2 + h]);
           }
           UNROLL for (int r = 0; r < R; r++) multiply<MK>(to, a[e][0], a[e][1], a[e][2], a[e][3], query[s + e][r][0], query[s + e][r][1]);
         }
       }
       UNROLL for (int h = 0; h < 2; h++) {
         if constexpr (K::unit) { // the square of a key is the product of the key with itself, which one lane has
-          float own = g % 2 ? squares[2 * h + 1] : squares[2 * h];
-          by[h][0] *= 1.f / sqrt(from_lane(own, 4 * g + g / 2) + 1e-16f);
+          float own = g % 2 ? squares[h][2 * h + 1] : squares[h][2 * h];
+          by[h][0] *= inverse_root(from_lane(own, 4 * g + g / 2) + 1e-16f);
         }
         float zero = K::zeros ? K::zero_of(keys + row[h] * keyPitch) : K::zero;
         UNROLL for (int r = 0; r < R; r++) {
@@ -291,7 +291,7 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
         }
       }
       if (cap > 0.f) {
-        UNROLL for (int h = 0; h < 2; h++) UNROLL for (int r = 0; r < R; r++) x[h][r] = cap * LOG2E * tanh(x[h][r] / cap);
+        UNROLL for (int h = 0; h < 2; h++) UNROLL for (int r = 0; r < R; r++) x[h][r] = cap * LOG2E * tanh(x[h][r]);
       }
       if (key + tile > p.end || p.lowest > 0) { // not every row is seen
         UNROLL for (int h = 0; h < 2; h++)

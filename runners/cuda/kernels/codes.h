@@ -5,9 +5,9 @@
 //
 // Two codes of a word, under a mask, are two bfloat16 as they are: those below 2^-126 are whole multiples of
 // 2^-133 up to 255 of them, and a float of few bits whose exponent is moved to a bfloat16's is itself times a power of two, also
-// where it is subnormal. So a pair costs a mask and a part of a shift. What mma sees of a number is (code + zero)
-// times 2^-exponent, and times 16 where it was left in the higher four bits of a byte (raised). Queries and powers are multiplied by 2^lift, so that
-// sums stay normal; scales, zeros and the rest are float32 and meet what comes out.
+// where it is subnormal. So a pair costs a mask and a part of a shift. What mma sees of a number is (number - zero)
+// times 2^-exponent, and times 16 where it was left in the higher four bits of a byte (raised). Queries and powers are multiplied by 2^lift, so
+// that sums stay normal; scales, zeros and the rest are float32 and meet what comes out.
 #pragma once
 #include "formats.h"
 
@@ -25,7 +25,7 @@ DEVICE u32 high_halves(u32 a, u32 b) { return (u32)__nvvm_prmt(a, b, 0x7632); }
 DEVICE u32 word2(const u8 *p) { return low_halves(*(const u16 *)p, *(const u16 *)(p + 2)); }
 
 // Pairs of a word: bytes 0 and 2, or 1 and 3.
-DEVICE u32 even_bytes(u32 w) { return (w ^ 0x80808080u) & 0x00ff00ffu; } // code + 128
+DEVICE u32 even_bytes(u32 w) { return (u32)__nvvm_prmt(w ^ 0x80808080u, 0, 0x4240); } // code + 128
 DEVICE u32 odd_bytes(u32 w) { return (u32)__nvvm_prmt(w ^ 0x80808080u, 0, 0x4341); }
 DEVICE u32 even_floats8(u32 w) { return (w << 4 & 0x07f007f0u) | (w << 8 & 0x80008000u); } // · 2^-120
 DEVICE u32 odd_floats8(u32 w) { return (w >> 4 & 0x07f007f0u) | (w & 0x80008000u); }
@@ -38,15 +38,16 @@ DEVICE u32 widened(u32 w) {
   return (w & 0x07070707u) | (w & 0x38383838u) << 1;
 }
 
-// Four blocks of 8 rows of 16 bytes in shared memory: rows 0 to 7 and 8 to 15 at p, then those 16 bytes further on. A lane has word
-// t of row g; turned, of two bytes each, those at g of rows 2t and 2t+1.
-DEVICE void pieces(u32 (&w)[4], const u8 *p, int pitch) {
+// Four blocks of 8 rows of 16 bytes in shared memory, at p and 16 bytes further on. A lane has word t of row g; turned, the two bytes of
+// number g of rows 2t and 2t+1.
+DEVICE void pieces(u32 (&w)[4], const u8 *p, int pitch) { // rows 0 to 7, 8 to 15, then the same further on
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3]) : "r"(shared_address(p) + lane() % 16 * pitch + lane() / 16 * 16) : "memory");
 }
-DEVICE void pieces_turned(u32 (&w)[4], const u8 *p, int pitch) {
+DEVICE void pieces_turned(u32 (&w)[4], const u8 *p, int pitch) { // rows 0 to 7, the same 16 bytes further on, rows 8 to 15
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3]) : "r"(shared_address(p) + lane() % 16 * pitch + lane() / 16 * 16) : "memory");
+               : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])
+               : "r"(shared_address(p) + (lane() / 16 * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 16) : "memory");
 }
 
 // What a struct has: `block` numbers that share a scale (0: all of them), pad bytes between rows in
@@ -83,11 +84,7 @@ template <int D> struct Halves : Format {
     UNROLL for (int e = 0; e < 2; e++) pieces(a[e], tile + 32 * (s + e), size + pad);
   }
   DEVICE static void values(u32 (&a)[2][4], const u8 *tile, int i) {
-    UNROLL for (int e = 0; e < 2; e++) {
-      u32 w[4];
-      pieces_turned(w, tile + 32 * (i + e), size + pad);
-      a[e][0] = w[0], a[e][1] = w[2], a[e][2] = w[1], a[e][3] = w[3];
-    }
+    UNROLL for (int e = 0; e < 2; e++) pieces_turned(a[e], tile + 32 * (i + e), size + pad);
   }
   DEVICE static float scale(const u8 *, int, float) { return 1.f; }
 };
@@ -107,7 +104,7 @@ template <int D> struct FP8 : Format {
     u32 w[4];
     pieces_turned(w, tile + 16 * i, size + pad);
     UNROLL for (int e = 0; e < 2; e++)
-      UNROLL for (int k = 0; k < 2; k++) a[e][2 * k] = even_floats8(w[2 * e + k]), a[e][2 * k + 1] = odd_floats8(w[2 * e + k]);
+      UNROLL for (int k = 0; k < 2; k++) a[e][2 * k] = even_floats8(w[2 * k + e]), a[e][2 * k + 1] = odd_floats8(w[2 * k + e]);
   }
   DEVICE static float scale(const u8 *, int, float calibrated) { return calibrated; }
 };
@@ -162,8 +159,8 @@ template <int D> struct Q8 : Bytes<D, Q8<D>> {
   DEVICE static float scale(const u8 *row, int i, float) { return to_float(*(const f16 *)(row + 34 * i)); }
 };
 
-// Half a byte a number, the earlier of two low. Block i of 32 has its 16 bytes of codes at F::codes(row, i). Word w of eight makes four
-// pairs, by F::pair<n>: nibbles n and n+4.
+// Half a byte a number, the earlier of two low. Block i of 32 has its 16 bytes of codes at F::codes(row, i). Pairs are nibbles 0 and 4 of a
+// word, or 1 and 5.
 template <int D, typename F> struct Nibbles : Format {
   using Format::Format;
   static const bool raised_out = true;
@@ -273,10 +270,11 @@ template <int D, int b> struct TQKey : Format {
         w = widened((w & 0xfff) | (w & 0xfff000) << 4), below = ~w & 0x44444444u;
         w = (w ^ (below - (below >> 2))) & 0x33333333u, below <<= 1;
       }
-      UNROLL for (int e = 0; e < 2; e++, w >>= 16, below >>= 16) {
+      UNROLL for (int e = 0; e < 2; e++, w >>= 16) {
         u32 low = (u32)__nvvm_prmt(lows[0], lows[1], w), high = (u32)__nvvm_prmt(highs[0], highs[1], w);
-        a[e][h] = (u32)__nvvm_prmt(low, high, 0x5140) | (below << 12 & 0x8000u) | (below << 24 & 0x80000000u);
-        a[e][2 + h] = (u32)__nvvm_prmt(low, high, 0x7362) | (below << 4 & 0x8000u) | (below << 16 & 0x80000000u);
+        u32 signs = (u32)__nvvm_prmt(below, 0, e ? 0x3322 : 0x1100); // two codes' in every byte
+        high |= signs << 4 & 0x00800080u, high |= signs & 0x80008000u;
+        a[e][h] = (u32)__nvvm_prmt(low, high, 0x5140), a[e][2 + h] = (u32)__nvvm_prmt(low, high, 0x7362);
       }
     }
   }
