@@ -15,9 +15,24 @@ import (
 // bytes read and written. "attend" is attention of so many rows over a cache each, "native" that over 16 bits of the
 // device's own: GB/s are the bytes that the caches hold, of which "of-roof" is the part of the memory's 4.8 TB/s.
 func BenchmarkCacheFormats(b *testing.B) {
+	benchFormats(b, engine.BFloat16, engine.Heads{Query: 32, KV: 8, Size: 128}, []string{"native", "f16", "fp8_s1", "int8_th", "q4_0", "kivi2", "kivi4", "tq_4bit_nc"}, []int{1, 8, 19, 64})
+}
+
+// BenchmarkCacheFormatsOf is the same of heads that attend_packed.cu alone has, and of float32.
+func BenchmarkCacheFormatsOf(b *testing.B) {
+	for _, c := range []struct {
+		kind engine.Type
+		h    engine.Heads
+	}{{engine.BFloat16, engine.Heads{Query: 24, KV: 8, Size: 96}}, {engine.BFloat16, engine.Heads{Query: 16, KV: 4, Size: 256}}, {engine.Float32, engine.Heads{Query: 32, KV: 8, Size: 128}}} {
+		b.Run(fmt.Sprintf("%v-%d", c.kind, c.h.Size), func(b *testing.B) {
+			benchFormats(b, c.kind, c.h, []string{"native", "f16", "fp8_s1", "int8_th", "q4_0", "kivi2"}, []int{1, 19})
+		})
+	}
+}
+
+func benchFormats(b *testing.B, kind engine.Type, h engine.Heads, names []string, counts []int) {
 	const n, roof = 16384, 4800
-	d := open(b, engine.BFloat16)
-	h := engine.Heads{Query: 32, KV: 8, Size: 128}
+	d := open(b, kind)
 	m := &decoder{shape: shape{heads: h}, d: d, b: b}
 	kv, row := m.kv(n), h.Query*h.Size
 	m.noise(kv.K, 1<<40)
@@ -28,7 +43,7 @@ func BenchmarkCacheFormats(b *testing.B) {
 	}
 	positions := m.new(engine.Int32, len(half))
 	d.PutInts(positions, half)
-	for _, name := range []string{"native", "f16", "fp8_s1", "int8_th", "q4_0", "kivi2", "tq_4bit_nc"} {
+	for _, name := range names {
 		make := func(kept engine.Kept) engine.Cache {
 			if name == "native" {
 				return must[[]engine.Cache](b)(d.Gather(kv, []engine.Kept{kept}, 64))[0]
@@ -48,7 +63,7 @@ func BenchmarkCacheFormats(b *testing.B) {
 				b.ReportMetric(float64(bytes)/ms/1e6, "GB/s")
 			})
 		}
-		for _, rows := range []int{1, 8, 19, 64} {
+		for _, rows := range counts {
 			b.Run(fmt.Sprintf("%s/attend/%d", name, rows), func(b *testing.B) {
 				var s []engine.Sequence
 				var bytes int64

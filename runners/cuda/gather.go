@@ -117,7 +117,7 @@ func (d *Device) Gather(kv engine.KV, kept []engine.Kept, room int) ([]engine.Ca
 // FreeCache gives caches back.
 func (d *Device) FreeCache(caches ...engine.Cache) {
 	for _, c := range caches {
-		d.unstored.forget(c)
+		d.unstored.forget(d, c)
 		d.Free(c.K, c.V, c.Positions, c.State.S, c.State.Conv)
 	}
 }

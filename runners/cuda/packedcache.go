@@ -110,9 +110,18 @@ func (d *Device) quantize(op string, c engine.Cache, f *cacheformat.Format, scal
 	if !ok {
 		return out, nil
 	}
-	flags, err := d.unstored.take(d, out)
-	if err != nil {
-		return fail(err)
+	var flags uint64
+	if gathered {
+		if flags, err = d.unstored.take(d, out); err != nil {
+			return fail(err)
+		}
+	} else {
+		scratch, give, ok := d.card.Scratch(4 * int64(len(heads)))
+		defer give()
+		if !ok || !d.card.Clear(scratch, 4*int64(len(heads))) {
+			return out, nil
+		}
+		flags = scratch
 	}
 	for h, n := range out.Len {
 		if chosen && !gathered && n > 0 {
@@ -123,9 +132,10 @@ func (d *Device) quantize(op string, c engine.Cache, f *cacheformat.Format, scal
 	if gathered {
 		return out, nil
 	}
-	if err := d.unstored.of(d, out); err != nil {
-		d.FreeCache(out)
-		return engine.Cache{}, err
+	refused := make([]int32, len(heads))
+	d.read(card.Bytes(refused), flags)
+	if err := refusal(f.Name, refused); err != nil {
+		return fail(err)
 	}
 	return out, nil
 }

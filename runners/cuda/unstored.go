@@ -7,7 +7,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// unstored is what kernels/quantize.cu could not store of caches. To look at it is to wait for the card, so it is
+// unstored is what kernels/quantize.cu could not store of what was gathered. To look at it is to wait for the card, so it is
 // looked at for all caches at once.
 type unstored struct {
 	flags   uint64 // int32 (unstoredFlags), by head the number of a row that was refused, from 1
@@ -29,16 +29,19 @@ func (u *unstored) take(d *Device, c engine.Cache) (uint64, error) {
 	if len(c.Len) > unstoredFlags {
 		panic(fmt.Sprintf("cuda: a cache of %d heads", len(c.Len)))
 	}
+	if u.used+len(c.Len) > unstoredFlags {
+		u.look(d)
+	}
 	if u.flags == 0 {
 		p, err := d.card.Take(4 * unstoredFlags)
 		if err != nil {
 			return 0, err
 		}
 		d.card.Clear(p, 4*unstoredFlags)
-		u.flags, u.open, u.refused = p, map[*buffer]flagged{}, map[*buffer]error{}
+		u.flags = p
 	}
-	if u.used+len(c.Len) > unstoredFlags {
-		u.look(d)
+	if u.open == nil {
+		u.open, u.refused = map[*buffer]flagged{}, map[*buffer]error{}
 	}
 	at := u.used
 	u.open[c.K.Buffer.(*buffer)] = flagged{at, len(c.Len), c.Packed.Format.Name}
@@ -50,17 +53,31 @@ func (u *unstored) take(d *Device, c engine.Cache) (uint64, error) {
 func (u *unstored) look(d *Device) {
 	flags := make([]int32, u.used)
 	d.read(card.Bytes(flags), u.flags)
-	d.card.Clear(u.flags, 4*int64(u.used))
 	for b, f := range u.open {
-		for h, row := range flags[f.first : f.first+f.heads] {
-			if row > 0 {
-				u.refused[b] = &engine.Refusal{Layer: -1, Head: h, Format: f.format, Err: fmt.Errorf("entry %d holds what it cannot store", row-1)}
-				break
-			}
+		if err := refusal(f.format, flags[f.first:f.first+f.heads]); err != nil {
+			u.refused[b] = err
 		}
 	}
 	clear(u.open)
-	u.used = 0
+	u.rest(d)
+}
+
+// refusal is what a cache's flags say; nil where all is stored.
+func refusal(format string, flags []int32) error {
+	for h, row := range flags {
+		if row > 0 {
+			return &engine.Refusal{Layer: -1, Head: h, Format: format, Err: fmt.Errorf("entry %d holds what it cannot store", row-1)}
+		}
+	}
+	return nil
+}
+
+// rest gives the flags' memory back where none are waited for.
+func (u *unstored) rest(d *Device) {
+	if len(u.open) == 0 && u.flags != 0 {
+		d.card.Give(u.flags)
+		u.flags, u.used = 0, 0
+	}
 }
 
 // of returns why a cache could not be stored, once; nil if it could.
@@ -78,10 +95,11 @@ func (u *unstored) of(d *Device, c engine.Cache) error {
 }
 
 // forget drops what is known of a cache that is freed.
-func (u *unstored) forget(c engine.Cache) {
+func (u *unstored) forget(d *Device, c engine.Cache) {
 	if b, ok := c.K.Buffer.(*buffer); ok {
 		delete(u.open, b)
 		delete(u.refused, b)
+		u.rest(d)
 	}
 }
 

@@ -76,6 +76,16 @@ template <int N, int L> DEVICE void put_sums(float *to, float (&s)[N]) {
   UNROLL for (int i = 0; i < (N > L ? N / L : 1); i++) to[lane() % L * N / L + i] = s[i];
 }
 
+// The powers of a key, zeros where it is not there.
+template <int N> DEVICE void take(float (&p)[N], const float *from) {
+  if constexpr (N == 4) {
+    f32x4 w = *(const f32x4 *)from;
+    UNROLL for (int i = 0; i < 4; i++) p[i] = w[i];
+  } else {
+    UNROLL for (int i = 0; i < N; i++) p[i] = from[i];
+  }
+}
+
 // Number by number, of heads that are no multiple of eight.
 DEVICE void decode_slowly(int format, float (&x)[each][8], const u8 *const (&rows)[each], int entry, int at, int d, float scale, const float *levels) {
   UNROLL for (int k = 0; k < each; k++)
@@ -238,14 +248,17 @@ DEVICE void attend(void *out, const void *q, int kind, const Cached *heads, cons
     copy_wait<1>();
     sync_warp();
     int coded = max(0, min(rows, codedValues - j));
-    auto add = [&](const float (&x)[each][8], int from, int lo, int hi) INLINE { // the values' of keys from lo up to hi
-      UNROLL for (int h = 0; h < each; h++) {
-        bool in = from + h >= lo && from + h < hi;
-        UNROLL for (int i = 0; i < Q; i++) {
-          float p = in ? score[(from + h) * Q + i] : 0.f;
-          UNROLL for (int e = 0; e < 8; e++) sum[i][e] = fma(p, x[h][e], sum[i][e]);
-        }
+    auto add = [&](const float (&x)[each][8], int from, bool all, int lo, int hi) INLINE { // the values' of keys from lo up to hi, or of all
+      float p[each][Q];
+      UNROLL for (int h = 0; h < each; h++) take(p[h], score + (from + h) * Q);
+      if (!all) {
+        UNROLL for (int h = 0; h < each; h++)
+          UNROLL for (int i = 0; i < Q; i++)
+            if (from + h < lo || from + h >= hi) p[h][i] = 0.f;
       }
+      UNROLL for (int h = 0; h < each; h++)
+        UNROLL for (int i = 0; i < Q; i++)
+          UNROLL for (int e = 0; e < 8; e++) sum[i][e] = fma(p[h][i], x[h][e], sum[i][e]);
     };
     for (int first = 0; any && first < rows; first += batch) {
       float x[each][8];
@@ -256,12 +269,12 @@ DEVICE void attend(void *out, const void *q, int kind, const Cached *heads, cons
         UNROLL for (int i = 0; i < each; i++) at4[i] = tileValues + min(from + i, coded - 1) * valueBytes;
         if constexpr (pieces) decode<kivi ? kiviSide : valuesSide>(valueFormat, x, at4, at, valueReading);
         else decode_slowly(valueFormat, x, at4, 0, own, d, head.valueScale, spec.levels);
-        add(x, from, 0, coded);
+        add(x, from, !kivi || first + batch <= coded || coded == rows, 0, coded);
       }
       if (kivi && first + batch > coded && coded < rows) {
         UNROLL for (int i = 0; i < each; i++) at4[i] = (const u8 *)head.v + (u64)((j + max(coded, min(from + i, rows - 1))) % (residual + 1)) * 2 * d;
         read_halves(x, at4, at);
-        add(x, from, coded, rows);
+        add(x, from, first >= coded, coded, rows);
       }
     }
     sync_warp(); // all have read the tile
