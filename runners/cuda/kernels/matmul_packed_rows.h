@@ -15,7 +15,7 @@
 #include "hopper.h"
 #include "matmul.h"
 
-extern __shared__ u8 dynamic[];
+alignas(128) extern __shared__ u8 dynamic[];
 
 // Where piece c of 16 bytes of a row of a turn of x lies: lanes that read at once, of eight or sixteen bytes, use all banks.
 DEVICE int place_x(int row, int c) { return row * 256 + ((c ^ (row & 1) << 2 ^ (row & 2)) << 4); }
