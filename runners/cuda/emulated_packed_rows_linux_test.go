@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -89,5 +90,34 @@ func packedRowsAlike(t *testing.T, d *Device, w engine.Weight, m int, add bool, 
 			}
 		}
 		d.Free(at, by)
+	}
+}
+
+// TestEmulatedLargeScales: MXFP4's scales above 2, which take two multiplications, beside others.
+func TestEmulatedLargeScales(t *testing.T) {
+	magnitudes, rng := []float64{0, 0.5, 1, 1.5, 2, 3, 4, 6}, rand.New(rand.NewPCG(8, 9))
+	m := recordedRow{storage: engine.MXFP4}
+	for _, e := range []int{126, 128, 129, 127, 133, 120, 140, 128} {
+		at := len(m.values)
+		m.raw, m.values = append(m.raw, byte(e)), append(m.values, make([]float32, 32)...)
+		for i := range 16 {
+			b := byte(rng.UintN(256))
+			m.raw = append(m.raw, b)
+			for half, code := range []byte{b & 15, b >> 4} {
+				v := math.Ldexp(magnitudes[code&7], e-127)
+				if code > 7 {
+					v = -v
+				}
+				m.values[at+i+16*half] = float32(v)
+			}
+		}
+	}
+	for _, major := range []int{8, 9} {
+		d, _ := Emulated(t, emulatedCard(major, 0), engine.BFloat16)
+		w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{m}, nil))
+		blocksMultiplied(t, d, w, m)
+		blocksRead(t, d, w, m)
+		packedRowsAlike(t, d, w, 11, false, rng)
+		d.FreeWeight(w)
 	}
 }

@@ -6,8 +6,9 @@
 // A block has eight warps and 16·MT rows of w; the warps share out the columns, in turns of 128,
 // and add up in shared memory, by number, so that the order of sums depends on cols alone. A
 // warp's turns follow each other, as matmul_packed_rows.h has them; with choices they are
-// eight apart, as the kernels of a mixture's one token have them. Of 128 columns lane g·4+t has 32t … 32t+31 of its rows: 16 bytes of MXFP4, with one scale,
-// or 32 of E4M3, whose 128 columns have one scale per row: that multiplies their sum.
+// eight apart, as the kernels of a mixture's one token have them. Of 128
+// columns lane g·4+t has 32t … 32t+31 of its rows: 16 bytes of MXFP4, with one scale, or 32 of
+// E4M3, whose 128 columns have one scale per row: that multiplies their sum.
 //
 // unpack: a weight, or several experts' one behind the other, as bf16, for products of many rows.
 #include "matmul.h"

@@ -90,6 +90,7 @@ template <> struct Turn<MXFP4> {
       u32 a[8];
       UNROLL for (int h = 0; h < 2; h++) {
         u32 w = codes[h][q];
+        if (more) asm volatile("" : "+r"(w)); // keeps the compiler from sharing both ways' pairs, which would take registers
         a[h] = code_pair<0>(w), a[2 + h] = code_pair<1>(w), a[4 + h] = code_pair<2>(w), a[6 + h] = code_pair<3>(w);
         UNROLL for (int i = 0; i < 4; i++) {
           a[2 * i + h] = scale2(a[2 * i + h], by[h]);
