@@ -15,7 +15,7 @@
 #include "experts.h"
 #include "stream.h"
 
-alignas(128) extern __shared__ u8 dynamic[]; // first the experts' addresses; then the warps' rings, where a turn's x lies behind its weights
+alignas(128) extern __shared__ u8 dynamic[]; // the warps' rings, where a turn's x lies behind its weights
 
 template <typename W, int D>
 DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) {
@@ -27,8 +27,9 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   int row0 = (int)block_x() * 8;
   u32 ring = shared_address(dynamic) + warp() * D * bytes;
   next();
-  Taken::keep((Expert *)dynamic, table, experts);
-  if (warp() == 0) taken.choose((const Expert *)dynamic, logits, experts, perToken, all);
+  Chosen chosen = {};
+  if (warp() == 0) chosen = taken.choose(logits, experts, perToken, all);
+  else taken.keep(table, experts, 32);
   sync();
 
   Stream<W> stream(cols);
@@ -45,7 +46,7 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   };
   auto expert = [&](const Job &j, int h) INLINE { return min(2 * j.pair + h, perToken - 1); }; // the last one twice where it has no other
   auto aim = [&](const Job &j) INLINE {
-    UNROLL for (int h = 0; h < 2; h++) stream.aim(h, taken.experts[expert(j, h)].w, rows, cols, row0);
+    UNROLL for (int h = 0; h < 2; h++) stream.aim(h, taken.expert(expert(j, h)).w, rows, cols, row0);
   };
   auto load_w = [&](Job &j, int at) INLINE { // and steps
     if (j.pair >= pairs) return;
@@ -65,7 +66,8 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   for (int d = 0; d < D; d++) load_w(ahead, d);
   // What comes in at the end goes to shared memory, too: a thread's bias, of row r of expert e, and what the sum is added to.
   int e = thread() / 8, r = thread() % 8;
-  if (e < perToken && taken.experts[e].bias) copy4(shared_address(&biases[e][r]), taken.experts[e].bias + row0 + r, true);
+  const float *bias = e < perToken ? taken.expert(e).bias : nullptr;
+  if (bias) copy4(shared_address(&biases[e][r]), bias + row0 + r, true);
   wait();
   if (thread() == 0) copy16(shared_address(before), dst + row0, true);
   ahead = now;
@@ -74,6 +76,7 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
     copy_commit();
     step(ahead);
   }
+  if (warp() == 0) taken.share(chosen, perToken); // only now: weights did not wait for it
   int place = 0;
   float sum[4] = {0, 0, 0, 0};
   while (now.pair < pairs) {
@@ -100,7 +103,7 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
       for (int v = half; v < half + warps / 2; v++) s += v < many ? partial[e / 2 * many + v][e % 2 * 8 + r] : 0.f;
       total += s;
     }
-    if (taken.experts[e].bias) total += biases[e][r];
+    if (bias) total += biases[e][r];
     results[e][r] = total;
   }
   sync();
