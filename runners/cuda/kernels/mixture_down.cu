@@ -25,7 +25,8 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   alignas(16) __shared__ bf16 before[8];
   int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, many = min(turns, warps), pairs = (perToken + 1) / 2;
   int row0 = (int)block_x() * 8;
-  u32 ring = shared_address(dynamic) + warp() * D * bytes;
+  const u8 *mine = dynamic + warp() * D * bytes; // ring
+  u32 ring = shared_address(mine);
   next();
   Chosen chosen = {};
   if (warp() == 0) chosen = taken.choose(logits, experts, perToken, all);
@@ -50,20 +51,20 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   };
   auto load_w = [&](Job &j, int at) INLINE { // and steps
     if (j.pair >= pairs) return;
-    stream.copy(ring + at * bytes, j.turn, cols);
+    stream.copy(ring + at, j.turn, cols);
     if (step(j) && j.pair < pairs) aim(j);
   };
   // Of the four pieces of x that a lane reads, the first ones of all lanes and both experts lie together, then the second, the third, the fourth.
   auto load_x = [&](const Job &j, int at) INLINE {
     int c = lane() % 16, k = 128 * j.turn + 8 * c, piece = Stream<W>::piece(c);
     if (j.pair < pairs)
-      copy16(ring + at * bytes + Stream<W>::bytes + 16 * (piece / 4 * 8 + lane() / 16 * 4 + piece % 4), joined + expert(j, lane() / 16) * cols + k, k < cols);
+      copy16(ring + at + Stream<W>::bytes + 16 * (piece / 4 * 8 + lane() / 16 * 4 + piece % 4), joined + expert(j, lane() / 16) * cols + k, k < cols);
   };
   Job now = {0, warp(), 0}, ahead; // what is multiplied, and what is copied next
   settle(now);
   ahead = now;
   if (now.pair < pairs) aim(now);
-  for (int d = 0; d < D; d++) load_w(ahead, d);
+  for (int d = 0; d < D; d++) load_w(ahead, d * bytes);
   // What comes in at the end goes to shared memory, too: a thread's bias, of row r of expert e, and what the sum is added to.
   int e = thread() / 8, r = thread() % 8;
   const float *bias = e < perToken ? taken.expert(e).bias : nullptr;
@@ -72,7 +73,7 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   if (thread() == 0) copy16(shared_address(before), dst + row0, true);
   ahead = now;
   for (int d = 0; d < D; d++) {
-    load_x(ahead, d);
+    load_x(ahead, d * bytes);
     copy_commit();
     step(ahead);
   }
@@ -82,13 +83,13 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   while (now.pair < pairs) {
     copy_wait<D - 1>();
     sync_warp();
-    const u8 *at = dynamic + (warp() * D + place) * bytes;
+    const u8 *at = mine + place;
     stream.add(sum, at, [&](int q) INLINE { return *(const u32x4 *)(at + Stream<W>::bytes + 128 * q + 64 * (g & 1) + 16 * t); });
     sync_warp();
     load_x(ahead, place);
     load_w(ahead, place);
     copy_commit();
-    place = place + 1 < D ? place + 1 : 0;
+    place = place < (D - 1) * bytes ? place + bytes : 0;
     int job = now.pair * many + now.share;
     if (!step(now)) continue;
     if (t == 0) partial[job][g] = sum[0], partial[job][8 + g] = sum[3]; // the even expert's by its x, the odd one's by its own
@@ -114,10 +115,10 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   }
 }
 
-#define INSTANCE(W, name, D) \
-  KERNEL __launch_bounds__(256, 4) mixture_down_##name(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) { \
+#define INSTANCE(W, name, D, blocks) \
+  KERNEL __launch_bounds__(256, blocks) mixture_down_##name(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) { \
     mixture_down<W, D>(dst, joined, logits, table, experts, perToken, all, rows, cols); \
   }
-INSTANCE(MXFP4, mxfp4, 4)
-INSTANCE(E4M3, e4m3, 3)
-INSTANCE(BF16, bf16, 2)
+INSTANCE(MXFP4, mxfp4, 4, 3)
+INSTANCE(E4M3, e4m3, 3, 3)
+INSTANCE(BF16, bf16, 2, 4)

@@ -101,11 +101,11 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
 }
 
 #define PARAMETERS bf16 *joined, const bf16 *x, const float *logits, const Expert *table, int experts, int perToken, int ff, int cols
-#define INSTANCE(W, name, D, when) \
-  KERNEL __launch_bounds__(256, 4) mixture_swiglu_##name(PARAMETERS) { mixture_gate<W, D, when>(joined, x, logits, table, experts, perToken, ff, cols, SwiGLU{}); } \
-  KERNEL __launch_bounds__(256, 4) mixture_clamped_##name(PARAMETERS, float alpha, float limit) { \
+#define INSTANCE(W, name, D, when, blocks) \
+  KERNEL __launch_bounds__(256, blocks) mixture_swiglu_##name(PARAMETERS) { mixture_gate<W, D, when>(joined, x, logits, table, experts, perToken, ff, cols, SwiGLU{}); } \
+  KERNEL __launch_bounds__(256, blocks) mixture_clamped_##name(PARAMETERS, float alpha, float limit) { \
     mixture_gate<W, D, when>(joined, x, logits, table, experts, perToken, ff, cols, ClampedSwiGLU{alpha, limit}); \
   }
-INSTANCE(MXFP4, mxfp4, 3, atOnce)
-INSTANCE(E4M3, e4m3, 2, atEnd)
-INSTANCE(BF16, bf16, 2, atOnce)
+INSTANCE(MXFP4, mxfp4, 3, atOnce, 3)
+INSTANCE(E4M3, e4m3, 2, atEnd, 3)
+INSTANCE(BF16, bf16, 2, atOnce, 4)
