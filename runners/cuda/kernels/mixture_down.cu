@@ -25,8 +25,7 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   alignas(16) __shared__ bf16 before[8];
   int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, many = min(turns, warps), pairs = (perToken + 1) / 2;
   int row0 = (int)block_x() * 8;
-  const u8 *mine = dynamic + warp() * D * bytes; // ring
-  u32 ring = shared_address(mine);
+  const u32 ring = held(shared_address(dynamic) + warp() * D * bytes), pieces = held(ring + Stream<W>::bytes + 64 * (g & 1) + 16 * t);
   next();
   Chosen chosen = {};
   if (warp() == 0) chosen = taken.choose(logits, experts, perToken, all);
@@ -83,8 +82,7 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   while (now.pair < pairs) {
     copy_wait<D - 1>();
     sync_warp();
-    const u8 *at = mine + place;
-    stream.add(sum, at, [&](int q) INLINE { return *(const u32x4 *)(at + Stream<W>::bytes + 128 * q + 64 * (g & 1) + 16 * t); });
+    stream.add(sum, ring + place, [&](int q) INLINE { return shared16(pieces + place + 128 * q); });
     sync_warp();
     load_x(ahead, place);
     load_w(ahead, place);
@@ -121,4 +119,4 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   }
 INSTANCE(MXFP4, mxfp4, 4, 3)
 INSTANCE(E4M3, e4m3, 3, 3)
-INSTANCE(BF16, bf16, 2, 4)
+INSTANCE(BF16, bf16, 2, 3)

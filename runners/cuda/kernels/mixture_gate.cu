@@ -26,7 +26,8 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   __shared__ Taken taken;
   __shared__ float partial[2][warps][16];
   int g = lane() >> 2, t = lane() & 3, turns = (cols + 127) / 128, tiles = ff / 8, units = perToken * tiles;
-  u8 *ring = dynamic + warp() * D * Stream<W>::bytes, *xs = dynamic + warps * D * Stream<W>::bytes;
+  u8 *xs = dynamic + warps * D * Stream<W>::bytes;
+  const u32 ring = held(shared_address(dynamic) + warp() * D * Stream<W>::bytes), pieces = held(shared_address(xs) + 16 * t);
   taken.keep(table, experts, 0);
   wait();
   if (when == atOnce) next(); // not before: mixture_down.cu relies on the router's product to be there when it begins
@@ -56,7 +57,7 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   if (ahead.left > 0) aim(ahead);
   auto load = [&](int at) INLINE {
     if (ahead.left > 0 && from < turns) {
-      stream.copy(shared_address(ring) + at * Stream<W>::bytes, from, cols);
+      stream.copy(ring + at * Stream<W>::bytes, from, cols);
       if ((from += warps) >= turns) {
         from = warp();
         step(ahead);
@@ -76,7 +77,7 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
     for (int turn = warp(); turn < turns; turn += warps) {
       copy_wait<D - 1>();
       sync_warp();
-      stream.add(sum, ring + place * Stream<W>::bytes, [&](int q) INLINE { return *(const u32x4 *)(xs + 256 * turn + 64 * q + 16 * t); });
+      stream.add(sum, ring + place * Stream<W>::bytes, [&](int q) INLINE { return shared16(pieces + 256 * turn + 64 * q); });
       sync_warp();
       load(place);
       place = place + 1 < D ? place + 1 : 0;
@@ -108,4 +109,4 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   }
 INSTANCE(MXFP4, mxfp4, 3, atOnce, 3)
 INSTANCE(E4M3, e4m3, 2, atEnd, 3)
-INSTANCE(BF16, bf16, 2, atOnce, 4)
+INSTANCE(BF16, bf16, 2, atOnce, 3)
