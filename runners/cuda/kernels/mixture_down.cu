@@ -3,8 +3,8 @@
 // kernel. logits (experts) are the router's, table has the experts' weights, joined (perToken, cols) bf16, experts by their numbers,
 // dst (rows) bf16. rows are a multiple of eight, cols too, or of 32 where w is packed, perToken at most 16, experts at most 256.
 //
-// It chooses the experts itself and copies its first weights while mixture_gate.cu, which is the kernel before it, still
-// runs: that lets it begin only when the logits are there.
+// It chooses the experts itself and copies its first weights before wait(): mixture_gate.cu, which is the kernel before it and may still run,
+// lets it begin only when the logits are there.
 //
 // A block has eight rows of all the experts, so that a layer is about one wave of blocks that all have the same to do. Two
 // experts are multiplied at once: weights of the even one are rows 0 to 7 of the 16-row operand, of the odd one 8 to 15,
