@@ -1,7 +1,7 @@
 // mixture_down: dst += Σ share · (joined · wᵀ + bias) over a token's experts, for one token, with their w (rows, cols)
-// in MXFP4 or E4M3 (packed.h) or bf16: what route_few, matmul_packed or matmul_few and mixture_sum give, in the same bits, by one
+// in E4M3 (packed.h) or bf16: what route_few, matmul_packed or matmul_few and mixture_sum give, in the same bits, by one
 // kernel. logits (experts) are the router's, table has the experts' weights, joined (perToken, cols) bf16, experts by their numbers,
-// dst (rows) bf16. rows are a multiple of eight, cols too, or of 32 where w is packed, perToken at most 16, experts at most 256.
+// dst (rows) bf16. rows are a multiple of eight, cols too, perToken at most 16, experts at most 256.
 //
 // It chooses the experts itself and copies its first weights before wait(): mixture_gate.cu, which is the kernel before it and may still run,
 // lets it begin only when the logits are there.
@@ -117,6 +117,5 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   KERNEL __launch_bounds__(256, blocks) mixture_down_##name(bf16 *dst, const bf16 *joined, const float *logits, const Expert *table, int experts, int perToken, int all, int rows, int cols) { \
     mixture_down<W, D>(dst, joined, logits, table, experts, perToken, all, rows, cols); \
   }
-INSTANCE(MXFP4, mxfp4, 4, 3)
 INSTANCE(E4M3, e4m3, 3, 3)
 INSTANCE(BF16, bf16, 2, 3)

@@ -1,7 +1,7 @@
 // mixture_gate: joined[s] = a(x · gateᵀ + bias, x · upᵀ + bias) of a token's experts, for one token, with their w (2·ff, cols) in
-// MXFP4 or E4M3 (packed.h) or bf16: what route_few, matmul_packed or matmul_few and gate.cu give, in the same bits, by one kernel.
+// E4M3 (packed.h) or bf16: what route_few, matmul_packed or matmul_few and gate.cu give, in the same bits, by one kernel.
 // logits (experts) are the router's, table has the experts' weights, x (cols) bf16, joined (perToken, ff) bf16, experts by their
-// numbers. ff is a multiple of eight, cols too, or of 32 where w is packed, perToken at most 16, experts at most 256.
+// numbers. ff is a multiple of eight, cols too, perToken at most 16, experts at most 256.
 //
 // Each block chooses the experts itself, and so does mixture_down.cu: that is faster than to wait for a kernel that does.
 //
@@ -17,8 +17,7 @@
 alignas(128) extern __shared__ u8 dynamic[]; // the warps' rings, and x: of each turn its pieces of 16 bytes as lanes read them
 
 // When mixture_down.cu may begin: beside a block from its choice on, from when its last unit's weights are under way, or when it has ended.
-// E4M3's down takes more from gate than it gains: 29.3 µs a layer of Qwen3-30B-A3B at once, 26.1 at the end; MXFP4's (gpt-oss-20b)
-// gains, 47.6 and 50.6.
+// E4M3's down takes more from gate than it gains: 29.3 µs a layer of Qwen3-30B-A3B at once, 26.1 at the end.
 enum When { atOnce, lastUnit, atEnd };
 
 template <typename W, int D, When when, typename Activation>
@@ -107,6 +106,5 @@ DEVICE void mixture_gate(bf16 *joined, const bf16 *x, const float *logits, const
   KERNEL __launch_bounds__(256, blocks) mixture_clamped_##name(PARAMETERS, float alpha, float limit) { \
     mixture_gate<W, D, when>(joined, x, logits, table, experts, perToken, ff, cols, ClampedSwiGLU{alpha, limit}); \
   }
-INSTANCE(MXFP4, mxfp4, 3, atOnce, 3)
 INSTANCE(E4M3, e4m3, 2, atEnd, 3)
 INSTANCE(BF16, bf16, 2, atOnce, 3)

@@ -44,37 +44,6 @@ template <> struct Stream<BF16> {
   }
 };
 
-template <> struct Stream<MXFP4> {
-  static const int bytes = 1280; // codes, and the aligned word that a scale is in
-  const u8 *codes[2], *scales[2];
-  int self, shift; // of a lane's scale in its word: rows go by eights, turns by four scales
-  DEVICE Stream(i64 cols) : self(held(lane())), shift(8 * (int)((lane() / 4 * (cols / 32) + lane() % 4) & 3)) {}
-  static DEVICE int piece(int c) { return c % 4 * 4 + c / 4; }
-  DEVICE void aim(int h, const u8 *w, i64 rows, i64 cols, i64 first) {
-    i64 row = first + lane() / 4;
-    codes[h] = w + row * (cols / 2) + 16 * (lane() % 4);
-    scales[h] = (const u8 *)((u64)(MXFP4::scales(w, rows, cols) + row * (cols / 32) + lane() % 4) & ~3ull);
-  }
-  DEVICE void copy(u32 place, int turn, int cols) const {
-    bool in = 128 * turn + 32 * (self % 4) < cols;
-    UNROLL for (int h = 0; h < 2; h++) {
-      copy_weight(place + 512 * h + 16 * self, codes[h] + 64 * turn, in);
-      copy4(place + 1024 + 128 * h + 4 * self, scales[h] + 4 * turn, in);
-    }
-  }
-  template <typename X> DEVICE void add(float (&sum)[4], u32 place, X x) const {
-    Turn<MXFP4> turn;
-    UNROLL for (int h = 0; h < 2; h++) turn.scale[h] = shared4(place + 1024 + 128 * h + 4 * self) >> shift & 255;
-    place += 16 * self;
-    if (turn.high())
-      for (int q = 0; q < 4; q++) turn.add_words<true>(sum, shared4(place + 4 * q), shared4(place + 512 + 4 * q), x(q));
-    else {
-      UNROLL for (int h = 0; h < 2; h++) turn.codes[h] = shared16(place + 512 * h);
-      UNROLL for (int q = 0; q < 4; q++) turn.add_words<false>(sum, turn.codes[0][q], turn.codes[1][q], x(q));
-    }
-  }
-};
-
 // Eight lanes copy the 128 bytes of a row. Its pieces of 16 bytes lie as they are, or with neighbours exchanged in every other
 // row, so that lanes that read together find them in different banks.
 template <> struct Stream<E4M3> {
