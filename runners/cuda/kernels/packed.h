@@ -65,12 +65,6 @@ template <> struct Turn<MXFP4> {
       scale[h] = in ? scales[(row[h] * cols + k) / 32] : 127;
     }
   }
-  DEVICE bool high() const { return __nvvm_vote_any_sync(~0u, above_two(scale[0]) || above_two(scale[1])); } // of any lane
-  // By a word of each half, and the eight numbers of x that it meets.
-  template <bool high> DEVICE void add_words(float (&sum)[4], u32 a, u32 b, u32x4 x) const {
-    mma<bf16>(sum, pair<0, high>(a, scale[0]), pair<0, high>(b, scale[1]), pair<1, high>(a, scale[0]), pair<1, high>(b, scale[1]), x.x, x.y);
-    mma<bf16>(sum, pair<2, high>(a, scale[0]), pair<2, high>(b, scale[1]), pair<3, high>(a, scale[0]), pair<3, high>(b, scale[1]), x.z, x.w);
-  }
   // A turn in shared memory: codes, 64 bytes a row, and behind them four scales of each.
   static DEVICE int place(int row, int piece) { return row * 64 + piece * 16; }
   DEVICE void take(u32 at, int g, int t) {
