@@ -8,7 +8,7 @@ template <typename W> struct BlockTile {
   static const int above_at = 16 * W::plane, scales_at = above_at + 16 * W::above;
   static const int scales = W::scales == oneScale || W::scales == sixteens ? 128 : 256, halves_at = scales_at + scales;
   static const int bytes = (halves_at + (W::scales == sixteens ? 32 : 0) + 127) / 128 * 128;
-  static const bool sums = W::above_one;
+  static const bool apart = false, sums = W::above_one;
   const u8 *tile;
   i64 cols;
   int self;

@@ -5,8 +5,7 @@
 //
 // A block has eight warps and 16·MT rows of w; the warps share out the columns, in turns of 128,
 // and add up in shared memory, by number, so that the order of sums depends on cols alone. A
-// warp's turns follow each other, as matmul_packed_rows.h has them; with choices they are
-// eight apart, as the kernels of a mixture's one token have them. Of 128
+// warp's turns are eight apart, so that the warps read neighbours. Of 128
 // columns lane g·4+t has 32t … 32t+31 of its rows: 16 bytes of MXFP4, with one scale, or 32 of
 // E4M3, whose 128 columns have one scale per row: that multiplies their sum.
 //
@@ -26,8 +25,8 @@ DEVICE void matmul_packed(D *dst, const bf16 *x, const u8 *w, const float *bias,
   UNROLL for (int i = 0; i < MT; i++)
     UNROLL for (int h = 0; h < 2; h++) row[i][h] = min(row0 + 16 * i + 8 * h + g, rows - 1);
   Turn<W> turn[MT];
-  int now = choices ? warp() : share_begin(cols, warp());
-  const int end = choices ? (int)((cols + 127) / 128) : share_begin(cols, warp() + 1), pace = choices ? warps : 1;
+  int now = warp();
+  const int end = (int)((cols + 127) / 128);
   auto scales = W::scales(w, rows, cols);
   auto load = [&]() INLINE {
     scales = W::scales(w, rows, cols);
@@ -59,11 +58,11 @@ DEVICE void matmul_packed(D *dst, const bf16 *x, const u8 *w, const float *bias,
   float sum[MT][1][4];
   UNROLL for (int i = 0; i < MT; i++)
     UNROLL for (int e = 0; e < 4; e++) sum[i][0][e] = 0.f;
-  for (; now < end; now += pace) {
+  for (; now < end; now += warps) {
     i64 k = 128 * now + 32 * t;
     Turn<W> ahead[MT];
-    if (now + pace < end)
-      UNROLL for (int i = 0; i < MT; i++) ahead[i].load(w, scales, row[i], k + 128 * pace, cols);
+    if (now + warps < end)
+      UNROLL for (int i = 0; i < MT; i++) ahead[i].load(w, scales, row[i], k + 128 * warps, cols);
     u32x4 xv[4];
     UNROLL for (int q = 0; q < 4; q++) xv[q] = k < cols && g < m ? *(const u32x4 *)(from + k + 8 * q) : u32x4{0, 0, 0, 0};
     UNROLL for (int i = 0; i < MT; i++) turn[i].add(sum[i][0], xv);

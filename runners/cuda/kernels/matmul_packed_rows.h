@@ -5,8 +5,8 @@
 // What limits such products is, beside the weights, x, which each block reads again from the L2 cache, and the decoding
 // of w. So a block has 128 rows of w, a tile of 16 for each of its eight warps, which share one x in shared memory,
 // and a decoded fragment of w multiplies all of x. Where that is too few blocks for a card, the blocks of a
-// cluster, two to eight, share out the columns: of the eight shares of matmul_packed.cu's warps, which follow each
-// other, each block has as many. At the end the blocks read each other's sums, and each adds up, in those
+// cluster, two to eight, share out the columns: of the eight shares of columns that those kernels' warps have
+// each block has as many, one behind the other. At the end the blocks read each other's sums, and each adds up, in those
 // kernels' order, the results of some of the rows of x.
 //
 // Turns of 128 columns of w and x come to a ring of STAGES in shared memory, each warp copying its own tile's:
@@ -51,10 +51,32 @@ template <int blocks, int NT, typename Each> DEVICE void join_sums(u32 base, int
 
 DEVICE void store8_shared(u32 to, float a, float b) { asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(to), "f"(a), "f"(b) : "memory"); }
 
+// The turns of a block's shares, one share after the other: those of a share follow each other.
+template <bool apart> struct Turns {
+  int at, end;
+  i64 cols;
+  DEVICE Turns(i64 cols, int share, int last) : at(share_begin(cols, share)), end(share_begin(cols, last)), cols(cols) {}
+  DEVICE bool more() const { return at < end; }
+  DEVICE bool in(int share) const { return at < share_begin(cols, share + 1); }
+  DEVICE void next() { at++; }
+};
+// The same where those of a share are eight apart.
+template <> struct Turns<true> {
+  int at, share, last, turns;
+  DEVICE Turns(i64 cols, int share, int last) : at(share), share(share), last(last), turns((int)((cols + 127) / 128)) {}
+  DEVICE bool more() const { return share < last && at < turns; }
+  DEVICE bool in(int s) const { return share == s && at < turns; }
+  DEVICE void next() {
+    at += 8;
+    if (at >= turns) at = ++share;
+  }
+};
+
 // Tile is how a storage's tile of 16 rows of w comes:
 //
 //   bytes               of a turn in shared memory, a multiple of 128
-//   sums                whether the sums of x over groups are wanted
+//   apart               whether a share's turns are eight apart
+//   sums                whether the sums of x over groups are wanted, not where they are apart
 //   Tile(w, first, rows, cols, lane)   the tile whose first row that is
 //   copy(to, turn)      lets a turn come to shared memory
 //   place_of_x(c)       where piece c of a turn's row of x lies
@@ -65,14 +87,13 @@ DEVICE void matmul_packed_rows(D *dst, const bf16 *x, const u8 *w, const float *
   const int height = 8 * NT, stage = warps * Tile::bytes + height * 256;
   const int per = 8 / blocks, rank = (int)cluster_rank(), self = lane();
   const i64 row0 = block_x() / blocks * 128;
-  int turn = share_begin(cols, per * rank), come = turn;
-  const int last = share_begin(cols, per * (rank + 1));
+  Turns<Tile::apart> turn(cols, per * rank, per * (rank + 1)), come = turn;
   Tile tile(w, row0 + 16 * warp(), rows, cols, self);
   const u32 base = shared_address(dynamic), s = base + STAGES * stage; // the sums of x over groups, of two turns
-  auto come_w = [&](int slot) INLINE { tile.copy(base + slot * stage + warp() * Tile::bytes, come); };
+  auto come_w = [&](int slot) INLINE { tile.copy(base + slot * stage + warp() * Tile::bytes, come.at); };
   // The first turns of w are asked for before wait().
   if (!used)
-    for (int i = 0; i < STAGES - 1 && come < last; i++, come++) come_w(i);
+    for (int i = 0; i < STAGES - 1 && come.more(); i++, come.next()) come_w(i);
   next();
   wait();
   if (used && *used == 0) return;
@@ -84,16 +105,16 @@ DEVICE void matmul_packed_rows(D *dst, const bf16 *x, const u8 *w, const float *
     u32 to = base + slot * stage + warps * Tile::bytes;
     UNROLL for (int i = 0; i < (NT + 1) / 2; i++) {
       int n = thread() + 256 * i, row = n / 16, c = n % 16;
-      bool on = row < m && 128 * come + 8 * c < cols;
-      if (row < height) copy16(to + place_x(row, Tile::place_of_x(c)), on ? x + row * cols + 128 * come + 8 * c : x, on);
+      bool on = row < m && 128 * come.at + 8 * c < cols;
+      if (row < height) copy16(to + place_x(row, Tile::place_of_x(c)), on ? x + row * cols + 128 * come.at + 8 * c : x, on);
     }
   };
   come = turn;
   for (int i = 0; i < STAGES - 1; i++) {
-    if (come < last) {
+    if (come.more()) {
       if (used) come_w(i);
       come_x(i);
-      come++;
+      come.next();
     }
     copy_commit();
   }
@@ -106,10 +127,10 @@ DEVICE void matmul_packed_rows(D *dst, const bf16 *x, const u8 *w, const float *
       if (self < 4) store8_shared(s + ((of % 2 * 4 + n / NT) * height + n % NT * 8 + 2 * self) * 4, v[0], v[1]);
     }
   };
-  if (Tile::sums && turn < last) {
+  if (Tile::sums && turn.more()) {
     copy_wait<STAGES - 2>();
     sync();
-    add_up(0, turn);
+    add_up(0, turn.at);
   }
   float sum[NT][4], total[NT][4];
   UNROLL for (int j = 0; j < NT; j++)
@@ -121,19 +142,21 @@ DEVICE void matmul_packed_rows(D *dst, const bf16 *x, const u8 *w, const float *
       UNROLL for (int j = 0; j < NT; j++)
         UNROLL for (int e = 0; e < 4; e++) total[j][e] += sum[j][e], sum[j][e] = 0.f;
     }
-    for (const int end = share_begin(cols, per * rank + share + 1); turn < end; turn++) {
+    for (; turn.in(per * rank + share); turn.next()) {
       copy_wait<STAGES - 2 - (Tile::sums ? 1 : 0)>();
       sync(); // all copies of this turn, and with sums of the next, are there, and the one before is done with
       int free = slot == 0 ? STAGES - 1 : slot - 1, after = slot == STAGES - 1 ? 0 : slot + 1;
-      if (come < last) {
+      if (come.more()) {
         come_w(free);
         come_x(free);
-        come++;
+        come.next();
       }
       copy_commit();
-      if (Tile::sums && turn + 1 < last) add_up(after, turn + 1);
+      if constexpr (Tile::sums) {
+        if (turn.at + 1 < turn.end) add_up(after, turn.at + 1);
+      }
       u32 at = base + slot * stage;
-      tile.template multiply<NT>(sum, at + warp() * Tile::bytes, turn, at + warps * Tile::bytes, s + turn % 2 * 4 * height * 4);
+      tile.template multiply<NT>(sum, at + warp() * Tile::bytes, turn.at, at + warps * Tile::bytes, s + turn.at % 2 * 4 * height * 4);
       slot = after;
     }
   }

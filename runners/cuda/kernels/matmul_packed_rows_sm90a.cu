@@ -4,7 +4,7 @@
 
 template <typename W> struct PackedTile {
   static const int codes = 16 * 128 * W::bits / 8, bytes = codes + 128;
-  static const bool sums = false;
+  static const bool apart = true, sums = false;
   const u8 *w;
   i64 first, rows, cols;
   int self;
