@@ -323,7 +323,7 @@ template <typename T> DEVICE void finish_all(T *dst, const float *values, const 
   if (t >= n) return;
   const float *o = values + (h * n + t) * s.padded();
   const T *z = in + t * s.in() + s.channels();
-  float scale = norm_scale(o, eps, s.valueSize);
+  float scale = norm_scale(o, eps, s.valueSize, s.valueSize);
   for (int j = lane(), c = h * s.valueSize + j; j < s.valueSize; j += 32, c += 32) finish(dst + t * s.out(), (T *)0, c, o[j], scale, norm[j], to_float(z[c]));
 }
 

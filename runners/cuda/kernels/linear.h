@@ -27,7 +27,9 @@ struct Weights {
   const float *conv, *decay, *bias; // (channels, kernel), (valueHeads), (valueHeads)
 };
 
-// The hardware's reciprocals (1 and 2 ulp): exact ones are calls beside full registers.
+// The hardware's reciprocals (1 and 2 ulp): exact ones are calls beside full registers. Of a number that is known when the
+// machine code is made that has the exact one in its place, which may differ in the last bit: so sizes that one kernel knows and
+// another reads go into them as they are read.
 DEVICE float reciprocal(float x) { float y; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 DEVICE float reciprocal_sqrt(float x) { float y; asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 
@@ -58,7 +60,7 @@ template <typename T> struct Inputs {
   }
 };
 
-// What a token's q and k are multiplied by, from the sums of their squares.
+// What a token's q and k are multiplied by, from the sums of their squares. keySize is never known.
 DEVICE float scale_q(float qq, int keySize) { return reciprocal_sqrt(qq + 1e-6f) * reciprocal_sqrt((float)keySize); }
 DEVICE float scale_k(float kk) { return reciprocal_sqrt(kk + 1e-6f); }
 
@@ -72,10 +74,11 @@ DEVICE float renewed(float s, float k, float d, f32x4 scalars) { return fma(k, d
 
 
 // What the norm multiplies a head's outputs by, in every lane of a warp.
-DEVICE float norm_scale(const float *o, float eps, int size) {
+// sizeRead is the size, never known.
+DEVICE float norm_scale(const float *o, float eps, int size, int sizeRead) {
   float sum = 0.f;
   for (int j = lane(); j < size; j += 32) sum = fma(o[j], o[j], sum);
-  return reciprocal_sqrt(fma(sum_warp(sum), reciprocal((float)size), eps));
+  return reciprocal_sqrt(fma(sum_warp(sum), reciprocal((float)sizeRead), eps));
 }
 
 // An output, normed and times silu(z), to column c of dst and, if it is not null, of the same row in the order of

@@ -118,6 +118,7 @@ template <int R> struct Room {
 template <int R, bool Whole, typename T>
 DEVICE void step(Room<R> &room, T *dst, T *ordered, const T *in, const State *states, Weights w, const float *norm, float eps, int together, Shape s) {
   const int P = 8 * R, N = R / 4, K = Whole ? 4 : 0, all = 32 * warps;
+  const int keySize = s.keySize, valueSize = s.valueSize; // for reciprocals
   if (Whole) s.keySize = P, s.valueSize = wide, s.kernel = K; // known here, so that all addresses are one and an offset
   int h = (int)block_x(), key = h / s.group(), padded = s.padded(), me = warp(), l = lane(), thread = ::thread();
   int base = 2 * s.keys() + h * s.valueSize, unit = (thread / P * s.keyHeads + key) * s.keySize + thread % P;
@@ -154,7 +155,7 @@ DEVICE void step(Room<R> &room, T *dst, T *ordered, const T *in, const State *st
     float q = room.q[l + 32 * e], k = room.k[l + 32 * e];
     qq = fma(q, q, qq), kk = fma(k, k, kk);
   }
-  float scaleQ = scale_q(sum_warp(qq), s.keySize), scaleK = scale_k(sum_warp(kk));
+  float scaleQ = scale_q(sum_warp(qq), keySize), scaleK = scale_k(sum_warp(kk));
   UNROLL for (int e = 0; e < N; e++) qk = fma(room.q[l + 32 * e] * scaleQ, room.k[l + 32 * e] * scaleK, qk);
   scalars.z = sum_warp(qk);
   for (int j = 0; j < (Whole ? wide : padded); j += wide) {
@@ -176,7 +177,7 @@ DEVICE void step(Room<R> &room, T *dst, T *ordered, const T *in, const State *st
     sync();
   }
   if (32 * me < s.valueSize) {
-    float scale = norm_scale(o, eps, s.valueSize);
+    float scale = norm_scale(o, eps, s.valueSize, valueSize);
     T *to = dst + row * s.out(), *also = ordered ? ordered + row * s.out() : ordered;
     if (mine) finish(to, also, h * s.valueSize + thread, o[thread], scale, room.norm[thread], room.z[thread]);
     for (int j = thread + all, c = h * s.valueSize + j; !Whole && j < s.valueSize; j += all, c += all) finish(to, also, c, o[j], scale, norm[j], to_float(z[c]));
