@@ -131,62 +131,18 @@ func BenchmarkLayOut(b *testing.B) {
 // TestLayCodes: at every length each key of a query head whose cache holds codes is in exactly one item
 // of attend_codes.cu, and no two items have the same place for their results.
 func TestLayCodes(t *testing.T) {
-	d := &Device{kind: engine.BFloat16}
-	const room = 70
-	format, err := cacheformat.Get("q4_0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, h := range []engine.Heads{{Query: 32, KV: 8, Size: 128}, {Query: 24, KV: 2, Size: 64}} {
-		s := ragged(d, h, room, same32(h.KV, 1), same32(h.KV, 2000), same32(h.Query, 700), same32(h.KV, 9000))
-		for i := range s {
-			c := &s[i].Caches[0]
-			packed, keys, values, _ := c.Pack(format, nil, room)
-			packed.K = engine.Array{Type: engine.Uint8, Len: keys, Buffer: &buffer{address: 1 << 20, device: d}}
-			packed.V = engine.Array{Type: engine.Uint8, Len: values, Buffer: &buffer{address: 1 << 30, device: d}}
-			*c = packed
-		}
-		var l layout
-		l.layOut(d, s, 0, h, true)
-		for _, now := range []int{0, room - 1} {
-			taken, keys := map[int32]bool{}, map[int32]int{}
+		l, rows := inFormat(t, &Device{kind: engine.BFloat16}, h, "q4_0")
+		everyKeyOnce(t, h, l.slots, rows, l.codeParts, codeParts, codeUnit, func(item func(query, group, held, slot, split int32)) {
 			for _, list := range l.codes {
 				for _, i := range list.items {
 					if list.few != (i.group <= 4) || i.group > maxGroup {
 						t.Fatalf("%+v: an item of %d query heads, few: %t", h, i.group, list.few)
 					}
-					length := int(i.held) + now + 1
-					parts, units := codeParts(length), blocks(length, codeUnit)
-					first := func(split int) int { return (split*(units/parts) + min(split, units%parts)) * codeUnit }
-					begin, end := first(int(i.split)), min(first(int(i.split)+1), length)
-					if begin >= length {
-						continue
-					}
-					for g := range i.group {
-						slot := i.slot + i.split*i.group + g
-						if taken[slot] || int(slot) >= l.slots {
-							t.Fatalf("%+v: place %d of %d is taken twice or not there", h, slot, l.slots)
-						}
-						taken[slot] = true
-						keys[i.query+g] += end - begin
-					}
+					item(i.query, i.group, i.held, i.slot, i.split)
 				}
 			}
-			if len(l.codeParts) != len(s)*h.Query {
-				t.Fatalf("%+v: %d parts for %d rows", h, len(l.codeParts), len(s))
-			}
-			for _, p := range l.codeParts {
-				length := int(p.held) + now + 1
-				if keys[p.query] != length {
-					t.Errorf("%+v: query head %d has %d of %d keys", h, p.query, keys[p.query], length)
-				}
-				for split := range codeParts(length) {
-					if !taken[p.slot+int32(split)*p.stride] {
-						t.Errorf("%+v: query head %d lacks split %d", h, p.query, split)
-					}
-				}
-			}
-		}
+		})
 	}
 	for n, before := 1, 0; n < 70000; n++ {
 		parts := codeParts(n)
@@ -199,60 +155,76 @@ func TestLayCodes(t *testing.T) {
 
 // TestLayPacks: the same of the items of attend_packed.cu.
 func TestLayPacks(t *testing.T) {
-	d := &Device{kind: engine.Float32}
-	const room = 70
-	format, err := cacheformat.Get("kivi2")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, h := range []engine.Heads{{Query: 32, KV: 8, Size: 128}, {Query: 22, KV: 2, Size: 96}} {
-		s := ragged(d, h, room, same32(h.KV, 1), same32(h.KV, 2000), same32(h.Query, 700), same32(h.KV, 9000))
-		for i := range s {
-			c := &s[i].Caches[0]
-			packed, keys, values, _ := c.Pack(format, nil, room)
-			packed.K = engine.Array{Type: engine.Uint8, Len: keys, Buffer: &buffer{address: 1 << 20, device: d}}
-			packed.V = engine.Array{Type: engine.Uint8, Len: values, Buffer: &buffer{address: 1 << 30, device: d}}
-			*c = packed
-		}
-		var l layout
-		l.layOut(d, s, 0, h, true)
-		for _, now := range []int{0, room - 1} {
-			taken, keys := map[int32]bool{}, map[int32]int{}
+		l, rows := inFormat(t, &Device{kind: engine.Float32}, h, "kivi2")
+		everyKeyOnce(t, h, l.slots, rows, l.packParts, packParts, packUnit, func(item func(query, group, held, slot, split int32)) {
 			for _, list := range l.packs {
 				for _, i := range list.items {
 					head := l.cached[i.cached]
 					if int(head.count) > list.queries {
 						t.Fatalf("%+v: an item of %d query heads for a kernel of %d", h, head.count, list.queries)
 					}
-					length := int(head.held) + now + 1
-					parts, units := packParts(length), blocks(length, packUnit)
-					first := func(split int) int { return (split*(units/parts) + min(split, units%parts)) * packUnit }
-					begin, end := first(int(i.split)), min(first(int(i.split)+1), length)
-					if begin >= length {
-						continue
-					}
-					for g := range head.count {
-						slot := head.slot + i.split*head.count + g
-						if taken[slot] || int(slot) >= l.slots {
-							t.Fatalf("%+v: place %d of %d is taken twice or not there", h, slot, l.slots)
-						}
-						taken[slot] = true
-						keys[head.query+g] += end - begin
-					}
+					item(head.query, head.count, head.held, head.slot, i.split)
 				}
 			}
-			if len(l.packParts) != len(s)*h.Query {
-				t.Fatalf("%+v: %d parts for %d rows", h, len(l.packParts), len(s))
+		})
+	}
+}
+
+// layRoom is how many tokens the caches of inFormat have room for beyond what they hold.
+const layRoom = 70
+
+// inFormat lays out so many sequences whose caches, of several lengths, hold codes of a format.
+func inFormat(t *testing.T, d *Device, h engine.Heads, name string) (l layout, rows int) {
+	format, err := cacheformat.Get(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := ragged(d, h, layRoom, same32(h.KV, 1), same32(h.KV, 2000), same32(h.Query, 700), same32(h.KV, 9000))
+	for i := range s {
+		c := &s[i].Caches[0]
+		packed, keys, values, _ := c.Pack(format, nil, layRoom)
+		packed.K = engine.Array{Type: engine.Uint8, Len: keys, Buffer: &buffer{address: 1 << 20, device: d}}
+		packed.V = engine.Array{Type: engine.Uint8, Len: values, Buffer: &buffer{address: 1 << 30, device: d}}
+		*c = packed
+	}
+	l.layOut(d, s, 0, h, true)
+	return l, len(s)
+}
+
+// everyKeyOnce goes through items, each of some query heads' share of their keys, as often as there are lengths to try.
+func everyKeyOnce(t *testing.T, h engine.Heads, slots, rows int, of []batchPart, parts func(length int) int, unit int, items func(func(query, group, held, slot, split int32))) {
+	t.Helper()
+	for _, now := range []int{0, layRoom - 1} {
+		taken, keys := map[int32]bool{}, map[int32]int{}
+		items(func(query, group, held, slot, split int32) {
+			length := int(held) + now + 1
+			shares, units := parts(length), blocks(length, unit)
+			first := func(split int) int { return (split*(units/shares) + min(split, units%shares)) * unit }
+			begin, end := first(int(split)), min(first(int(split)+1), length)
+			if begin >= length {
+				return
 			}
-			for _, p := range l.packParts {
-				length := int(p.held) + now + 1
-				if keys[p.query] != length {
-					t.Errorf("%+v: query head %d has %d of %d keys", h, p.query, keys[p.query], length)
+			for g := range group {
+				place := slot + split*group + g
+				if taken[place] || int(place) >= slots {
+					t.Fatalf("%+v: place %d of %d is taken twice or not there", h, place, slots)
 				}
-				for split := range packParts(length) {
-					if !taken[p.slot+int32(split)*p.stride] {
-						t.Errorf("%+v: query head %d lacks split %d", h, p.query, split)
-					}
+				taken[place] = true
+				keys[query+g] += end - begin
+			}
+		})
+		if len(of) != rows*h.Query {
+			t.Fatalf("%+v: %d parts for %d rows", h, len(of), rows)
+		}
+		for _, p := range of {
+			length := int(p.held) + now + 1
+			if keys[p.query] != length {
+				t.Errorf("%+v: query head %d has %d of %d keys", h, p.query, keys[p.query], length)
+			}
+			for split := range parts(length) {
+				if !taken[p.slot+int32(split)*p.stride] {
+					t.Errorf("%+v: query head %d lacks split %d", h, p.query, split)
 				}
 			}
 		}

@@ -159,17 +159,25 @@ def decoding():
             del caches
 
 
+def llama(layers, width, ff, heads, kv, vocab):
+    """The library's model of a shape, with random weights."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(vocab_size=vocab, hidden_size=width, intermediate_size=ff, num_hidden_layers=layers, num_attention_heads=heads,
+                         num_key_value_heads=kv, head_dim=SIZE, max_position_embeddings=4 * PROMPT, attn_implementation="sdpa")
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.device(DEVICE):
+        model = LlamaForCausalLM(config).eval()
+    torch.set_default_dtype(torch.float32)
+    return model
+
+
 @torch.no_grad()
 def transformers():
-    from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
+    from transformers import DynamicCache
 
     for name, (layers, width, ff, heads, kv, vocab) in SHAPES.items():
-        config = LlamaConfig(vocab_size=vocab, hidden_size=width, intermediate_size=ff, num_hidden_layers=layers, num_attention_heads=heads,
-                             num_key_value_heads=kv, head_dim=SIZE, max_position_embeddings=2 * PROMPT, attn_implementation="sdpa")
-        torch.set_default_dtype(torch.bfloat16)
-        with torch.device(DEVICE):
-            model = LlamaForCausalLM(config).eval()
-        torch.set_default_dtype(torch.float32)
+        model = llama(layers, width, ff, heads, kv, vocab)
         for rows in (PROMPT, KEPT):
             prompt = torch.randint(0, vocab, (1, rows), device=DEVICE)
             cache = DynamicCache()
@@ -241,15 +249,10 @@ def families():
 @torch.no_grad()
 def kvpress():
     from kvpress import SnapKVPress
-    from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, __version__
+    from transformers import DynamicCache, __version__
 
-    layers, width, ff, heads, kv, vocab = LLAMA3
-    config = LlamaConfig(vocab_size=vocab, hidden_size=width, intermediate_size=ff, num_hidden_layers=layers, num_attention_heads=heads,
-                         num_key_value_heads=kv, head_dim=SIZE, max_position_embeddings=4 * PROMPT, attn_implementation="sdpa")
-    torch.set_default_dtype(torch.bfloat16)
-    with torch.device(DEVICE):
-        model = LlamaForCausalLM(config).eval()
-    torch.set_default_dtype(torch.float32)
+    vocab = LLAMA3[-1]
+    model = llama(*LLAMA3)
     for n in (PROMPT // 8, PROMPT // 2, PROMPT, 2 * PROMPT):
         prompt = torch.randint(0, vocab, (1, n), device=DEVICE)
         for name, kept in (("full", n), ("snapkv", KEPT)):
