@@ -4,8 +4,8 @@ import "github.com/snapbench/snapbench/runners/engine"
 
 // rings are what a warp's ring of mixture_gate.cu and mixture_down.cu holds of weights in a storage: how many turns of 128 columns,
 // and the bytes of one (kernels/stream.h). So two blocks of gate, and two of down (bfloat16: one) have room on a multiprocessor
-// of compute capability 9.0. MXFP4 is not among them: it took
-// 47.6 µs a layer of gpt-oss-20b, and the kernels for several rows take 41.6 (bench/README.md).
+// of compute capability 9.0. MXFP4 is not among them: decoding its half as many bytes takes nearly as long as FP8's, and the
+// kernels for several rows are as fast (bench/README.md).
 var rings = map[engine.Storage]struct {
 	name              string
 	gate, down, bytes int
