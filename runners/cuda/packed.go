@@ -122,14 +122,14 @@ func pack(codes, scales, raw []byte, s engine.Storage) bool {
 		}
 		return true
 	}
-	ok := true
-	for i := range len(codes) / 4 {
-		a, b, c, e := raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3]
-		codes[4*i], codes[4*i+1], codes[4*i+2], codes[4*i+3] = a, c, b, e
-		ok = ok && a&127 != 127 && b&127 != 127 && c&127 != 127 && e&127 != 127
+	nan := uint32(0)
+	for i := 0; i < len(codes); i += 4 { // the middle two change places
+		w := binary.LittleEndian.Uint32(raw[i:])
+		nan |= (w&0x7f7f7f7f + 0x01010101) & 0x80808080
+		binary.LittleEndian.PutUint32(codes[i:], w&0xff0000ff|w>>8&0xff00|w&0xff00<<8)
 	}
 	copy(scales, raw[len(codes):])
-	return ok
+	return nan == 0
 }
 
 // scattered are the places of pair k's codes in their half of a word (kernels/packed.h), by code.

@@ -68,9 +68,13 @@ var (
 func (p packedRandom) RawRow(i int) []byte {
 	scale := float64(p.scale) / math.Sqrt(3)
 	at := p.seed + uint64(i)*uint64(p.cols)
-	codes := make([]byte, p.cols+8)
+	codes := make([]byte, p.cols+8, p.cols+8+p.cols/engine.ScaleColumns*4)
 	for j := 0; j < p.cols; j += 8 {
-		binary.LittleEndian.PutUint64(codes[j:], mixed(at+uint64(j)))
+		v := mixed(at + uint64(j))
+		if p.storage == engine.E4M3 { // 127 is a NaN: one less
+			v -= (v&0x7f7f7f7f7f7f7f7f + 0x0101010101010101) & 0x8080808080808080 >> 7
+		}
+		binary.LittleEndian.PutUint64(codes[j:], v)
 	}
 	if p.storage == engine.Q8_0 || p.storage == engine.Q4K {
 		return p.blocks(codes, scale)
@@ -83,12 +87,7 @@ func (p packedRandom) RawRow(i int) []byte {
 		}
 		return raw
 	}
-	raw := codes[:p.cols:p.cols]
-	for j, c := range raw {
-		if c&127 == 127 {
-			raw[j]--
-		}
-	}
+	raw := codes[:p.cols]
 	for j := 0; j < p.cols; j += engine.ScaleColumns {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(float32(scale/e4m3Size)))
 	}
@@ -108,6 +107,7 @@ func (p packedRandom) blocks(codes []byte, scale float64) (raw []byte) {
 	}
 	if p.storage == engine.Q8_0 {
 		d := power(scale / math.Sqrt(65535.0/12))
+		raw = make([]byte, 0, p.cols/32*34)
 		for j := 0; j < p.cols; j += 32 {
 			raw = append(binary.LittleEndian.AppendUint16(raw, d), codes[j:j+32]...)
 		}
@@ -116,6 +116,7 @@ func (p packedRandom) blocks(codes []byte, scale float64) (raw []byte) {
 	d := scale / math.Sqrt(255.0/12) / 32
 	front := binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(nil, power(d)), power(4*d))
 	front = append(front, 0xa0, 0xa0, 0xa0, 0xa0, 0xfc, 0xfc, 0xfc, 0xfc, 0xc0, 0xc0, 0xc0, 0xc0) // 32 is 2·16, 60 is 3·16 + 12
+	raw = make([]byte, 0, p.cols/256*144)
 	for j := 0; j < p.cols; j += 256 {
 		raw = append(append(raw, front...), codes[j:j+128]...)
 	}
