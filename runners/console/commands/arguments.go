@@ -20,7 +20,8 @@ func SayArguments(root *cobra.Command) {
 				if err == nil || !strings.Contains(err.Error(), "arg(s)") {
 					return err
 				}
-				return runners.Mistake(fmt.Errorf("%s: %d given, want %s", cmd.CommandPath(), len(given), cmd.Use))
+				name := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+				return runners.Mistake(fmt.Errorf("%s: %d given, want %s", name, len(given), cmd.Use))
 			}
 		}
 	}

@@ -15,9 +15,9 @@ func TestSayArguments(t *testing.T) {
 		given []string
 		want  string
 	}{
-		{cobra.MinimumNArgs(2), []string{"all", "export", "csv"}, "snapbench all export: 1 given, want export csv|jsonl RUN [RUN …]"},
-		{cobra.ExactArgs(1), []string{"all", "export"}, "snapbench all export: 0 given, want export csv|jsonl RUN [RUN …]"},
-		{cobra.RangeArgs(0, 1), []string{"all", "export", "a", "b", "c"}, "snapbench all export: 3 given, want export csv|jsonl RUN [RUN …]"},
+		{cobra.MinimumNArgs(2), []string{"all", "export", "csv"}, "all export: 1 given, want export csv|jsonl RUN [RUN …]"},
+		{cobra.ExactArgs(1), []string{"all", "export"}, "all export: 0 given, want export csv|jsonl RUN [RUN …]"},
+		{cobra.RangeArgs(0, 1), []string{"all", "export", "a", "b", "c"}, "all export: 3 given, want export csv|jsonl RUN [RUN …]"},
 		{func(*cobra.Command, []string) error { return own }, []string{"all", "export"}, own.Error()},
 		{cobra.ExactArgs(1), []string{"all", "export", "csv"}, ""},
 	} {
