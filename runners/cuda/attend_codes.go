@@ -28,6 +28,14 @@ type codeChoice struct {
 	few    bool // at most four query heads
 }
 
+// queries is how many query heads such a kernel has room for.
+func (c codeChoice) queries() int {
+	if c.few {
+		return maxGroup / 2
+	}
+	return maxGroup
+}
+
 // codeItem is Codes of kernels/attend_codes.cu.
 type codeItem struct {
 	batchItem
@@ -133,24 +141,18 @@ func roundLevels(levels [8]float32) [8]float32 {
 
 // codeShared is the dynamic shared memory of a block: its warps' sums and rings.
 func codeShared(l codeList, size int) int {
-	k, stages, group := codeKernels[l.format], 2, maxGroup
+	k, stages := codeKernels[l.format], 2
 	if int(l.spec.keyBytes+l.spec.valueBytes) < 2*size {
 		stages = 3
 	}
-	if l.few {
-		group = maxGroup / 2
-	}
 	ring := codeTile * (int(l.spec.keyBytes) + k.pad + int(l.spec.valueBytes) + k.valuePad)
-	return codeWarps * (stages*ring + group*(size+8)*4)
+	return codeWarps * (stages*ring + l.queries()*(size+8)*4)
 }
 
 // codeResident is how many blocks of a kernel a multiprocessor has room for: as many as it was compiled for, where its 228 KB
 // of shared memory suffice. Beside shared, a block has the queries twice, scales and tables, and 1 KB of the driver's.
 func codeResident(l codeTable, size int) int {
-	most, group := 3, maxGroup
-	if l.few {
-		group = maxGroup / 2
-	}
+	most := 3
 	switch l.format[0] {
 	case 1, 12: // 16 bits
 		most = 2
@@ -160,7 +162,7 @@ func codeResident(l codeTable, size int) int {
 			most = 4
 		}
 	}
-	return max(1, min(most, (228<<10)/(l.shared+(6<<10)+8*group*size)))
+	return max(1, min(most, (228<<10)/(l.shared+(6<<10)+8*l.queries()*size)))
 }
 
 // attendCodes is the attention of those rows whose caches attend_codes.cu takes.

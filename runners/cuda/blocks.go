@@ -237,10 +237,7 @@ func (d *Device) fewBlocks(to uint64, t engine.Type, from uint64, m int, w *weig
 		wide = 2
 	}
 	name := blockName(w.storage)
-	kernel := fmt.Sprintf("matmul_blocks_%d_%s", wide, name)
-	if t == engine.Float32 {
-		kernel += "_f32"
-	}
+	kernel := resultName(fmt.Sprintf("matmul_blocks_%d_%s", wide, name), t)
 	d.card.Args(to, from, w.address, w.bias).Int(m).Long(w.rows, w.cols, across).Int(flag(add)).Ptr(c.used, c.choices, c.experts, c.tokens)
 	d.card.Launch(d.card.Kernel("matmul_"+name, kernel), blocks(w.rows, tileOfRows*wide), count, 256, 0)
 }

@@ -38,12 +38,17 @@ type choice struct {
 	experts, tokens uint64
 }
 
-// fewOf is few with a choice; w is the weight, or any of the experts', which are alike.
-func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, c choice) {
-	name := d.suffix
+// resultName is the name of a kernel for results of type t, which are the device's own or float32.
+func resultName(name string, t engine.Type) string {
 	if t == engine.Float32 {
 		name += "_f32"
 	}
+	return name
+}
+
+// fewOf is few with a choice; w is the weight, or any of the experts', which are alike.
+func (d *Device) fewOf(to uint64, t engine.Type, from uint64, m int, w *weight, add bool, c choice) {
+	name := resultName(d.suffix, t)
 	if w.packed() {
 		if !aligned(w.cols, from, w.address) {
 			own, done, ok := d.plain(w)

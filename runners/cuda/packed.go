@@ -163,10 +163,7 @@ func (d *Device) fewPacked(to uint64, t engine.Type, from uint64, m int, w *weig
 		d.packedRows(to, t, from, m, w, w.rows, add, c.used)
 		return
 	}
-	name := packedName(w.storage)
-	if t == engine.Float32 {
-		name += "_f32"
-	}
+	name := resultName(packedName(w.storage), t)
 	count, wide := c.count, 1
 	if c.choices == 0 {
 		count = blocks(m, 8)

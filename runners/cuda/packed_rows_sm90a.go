@@ -61,9 +61,6 @@ func (d *Device) packedRows(to uint64, t engine.Type, from uint64, m int, w *wei
 	if !inBlocks(w.storage) {
 		name, file = packedName(w.storage), "matmul_packed_rows_sm90a"
 	}
-	if t == engine.Float32 {
-		name += "_f32"
-	}
 	d.card.Args(to, from, w.address, w.bias).Int(m).Long(w.rows, w.cols, across).Int(flag(add)).Ptr(used).Int(split).Cluster(split)
-	d.card.Launch(d.card.Kernel(file, fmt.Sprintf("matmul_packed_rows_%d_%s", eights, name)), split*tiles, passes, 256, min(packedMaxStages, (room-beside)/stage)*stage+beside)
+	d.card.Launch(d.card.Kernel(file, fmt.Sprintf("matmul_packed_rows_%d_%s", eights, resultName(name, t))), split*tiles, passes, 256, min(packedMaxStages, (room-beside)/stage)*stage+beside)
 }

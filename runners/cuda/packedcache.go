@@ -176,7 +176,13 @@ func (d *Device) encode(c engine.Cache, heads []packSource, table, flags uint64,
 
 // kindNumber is the device's type as kernels for all types take it.
 func (d *Device) kindNumber() int {
-	return map[engine.Type]int{engine.Float32: 0, engine.BFloat16: 1, engine.Float16: 2}[d.kind]
+	switch d.kind {
+	case engine.BFloat16:
+		return 1
+	case engine.Float16:
+		return 2
+	}
+	return 0
 }
 
 // packLanes is how many lanes of a warp have a vector, eight numbers each.

@@ -7,7 +7,7 @@
 // and a decoded fragment of w multiplies all of x. Where that is too few blocks for a card, the blocks of a
 // cluster, two to eight, share out the columns: of the eight shares of columns that those kernels' warps have
 // each block has as many, one behind the other. At the end the blocks read each other's sums, and each adds up, in those
-// kernels' order, the results of some of the rows of x.
+// kernels' order, the results of some of the tiles.
 //
 // Turns of 128 columns of w and x come to a ring of STAGES in shared memory, each warp copying its own tile's:
 // bytes under way take no registers.

@@ -110,12 +110,9 @@ DEVICE void matmul_rows(u64 mapW, u64 mapX, D *dst, const float *bias, int m, in
       UNROLL for (int s = 0; s < 2; s++) {
         u32 place = at * stage_bytes + ((4 * s + t) ^ row) * 16;
         u32x4 low, high, x[NT];
-        auto load = [&](u32x4 &v, u32 from) INLINE {
-          asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(from) : "memory");
-        };
-        load(low, own + place);
-        load(high, own + place + 1024);
-        UNROLL for (int j = 0; j < NT; j++) load(x[j], ownX + place + j * 1024);
+        low = shared16(own + place);
+        high = shared16(own + place + 1024);
+        UNROLL for (int j = 0; j < NT; j++) x[j] = shared16(ownX + place + j * 1024);
         UNROLL for (int j = 0; j < NT; j++) {
           mma<T>(sum[j], low.x, high.x, low.y, high.y, x[j].x, x[j].y);
           mma<T>(sum[j], low.z, high.z, low.w, high.w, x[j].z, x[j].w);

@@ -44,11 +44,6 @@ template <typename T, int N> DEVICE void multiply(float (&d)[N / 2], u32 a0, u32
 MULTIPLIES(bf16, "bf16")
 MULTIPLIES(f16, "f16")
 
-DEVICE u32x4 load_shared(u32 from) {
-  u32x4 v;
-  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(from) : "memory");
-  return v;
-}
 // How a launch is laid out: rows of w for each warpgroup, how many sides x has, how many
 // parts the columns, and boxes in the ring.
 struct Plan { int group_rows, sides, parts, stages; };
@@ -195,7 +190,7 @@ DEVICE void matmul_wide(u64 mapW, u64 mapX, D *dst, float *partial, int *arrived
           on();
         }
         u32 from = ownW + w.at[s / 2] * stage_bytes + ((4 * (s % 2) + t) ^ row) * 16;
-        w.low[s] = load_shared(from), w.high[s] = load_shared(from + 1024);
+        w.low[s] = shared16(from), w.high[s] = shared16(from + 1024);
       }
     };
     // Multiplies what is loaded. more: there are other boxes of the tile behind it.

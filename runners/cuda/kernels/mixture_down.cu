@@ -67,7 +67,7 @@ DEVICE void mixture_down(bf16 *dst, const bf16 *joined, const float *logits, con
   // What comes in at the end goes to shared memory, too: a thread's bias, of row r of expert e, and what the sum is added to.
   int e = thread() / 8, r = thread() % 8;
   const float *bias = e < perToken ? taken.expert(e).bias : nullptr;
-  if (bias) copy4(shared_address(&biases[e][r]), bias + row0 + r, true);
+  if (bias) copy4(shared_address(&biases[e][r]), bias + row0 + r);
   wait();
   if (thread() == 0) copy16(shared_address(before), dst + row0, true);
   ahead = now;

@@ -52,7 +52,6 @@ template <int i, bool high> DEVICE u32 pair(u32 w, u32 e) {
 DEVICE u32 first(u32 w) { return scale2((w << 8 & 0x80008000u) | (w << 4 & 0x07f007f0u), power2(247)); }
 DEVICE u32 second(u32 w) { return scale2((w & 0x80008000u) | (w >> 4 & 0x07f007f0u), power2(247)); }
 
-template <int n> struct Number { static const int value = n; };
 template <typename W> struct Turn; // what a lane has of 128 columns of 16 rows
 
 template <> struct Turn<MXFP4> {

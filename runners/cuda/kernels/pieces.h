@@ -33,6 +33,14 @@ struct Reading {
   const float *levels;  // TurboQuant's of all codes, from the least, of keys
 };
 
+// Eight numbers of a value of KIVI in codes of b bits, which are a W, and behind all of which are scales and minima of groups of 32.
+template <int b, typename W> DEVICE void kivi_value(float (&x)[8], const u8 *row, int at, int d) {
+  const u8 *behind = row + (d + 32 / b - 1) / (32 / b) * 4 + at / 32 * 2;
+  u32 w = *(const W *)(row + at * b / 8);
+  float by = aligned_half(behind), least = aligned_half(behind + (d + 31) / 32 * 2);
+  UNROLL for (int i = 0; i < 8; i++) x[i] = fma(number(w, b * i, b, 0), by, least);
+}
+
 enum Side { keysSide, valuesSide, kiviSide }; // which formats there are
 
 // Numbers at … at+7 of the vectors of a format that is not by channel. A switch in a loop over four
@@ -135,20 +143,10 @@ template <Side side, int N> DEVICE void decode(int format, float (&x)[N][8], con
     }
     break;
   case formatKIVI4:
-    if constexpr (side == kiviSide) EACH {
-      const u8 *behind = rows[k] + (r.d + 7) / 8 * 4 + at / 32 * 2;
-      u32 w = *(const u32 *)(rows[k] + at / 2);
-      float by = aligned_half(behind), least = aligned_half(behind + (r.d + 31) / 32 * 2);
-      EIGHT x[k][i] = fma(number(w, 4 * i, 4, 0), by, least);
-    }
+    if constexpr (side == kiviSide) EACH kivi_value<4, u32>(x[k], rows[k], at, r.d);
     break;
   case formatKIVI2:
-    if constexpr (side == kiviSide) EACH {
-      const u8 *behind = rows[k] + (r.d + 15) / 16 * 4 + at / 32 * 2;
-      u32 w = *(const u16 *)(rows[k] + at / 4);
-      float by = aligned_half(behind), least = aligned_half(behind + (r.d + 31) / 32 * 2);
-      EIGHT x[k][i] = fma(number(w, 2 * i, 2, 0), by, least);
-    }
+    if constexpr (side == kiviSide) EACH kivi_value<2, u16>(x[k], rows[k], at, r.d);
     break;
   }
 }

@@ -6,10 +6,7 @@
 #pragma once
 #include "packed.h"
 
-// Four bytes on their way, as copy16; and sixteen of a weight.
-DEVICE void copy4(u32 dst, const void *src, bool on) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(dst), "l"(src), "r"(on ? 4 : 0) : "memory");
-}
+// Sixteen bytes of a weight on their way, as copy16.
 DEVICE void copy_weight(u32 dst, const void *src, bool on) {
   asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16, %2;" ::"r"(dst), "l"(src), "r"(on ? 16 : 0) : "memory");
 }
@@ -62,7 +59,7 @@ template <> struct Stream<E4M3> {
     u32 to = place + 16 * (self ^ (self / 8 & 1));
     UNROLL for (int h = 0; h < 2; h++)
       UNROLL for (int i = 0; i < 2; i++) copy_weight(to + 1024 * h + 512 * i, codes[h] + 128 * turn + i * four, in);
-    if (self < 16) copy4(place + 2048 + 4 * self, scale + turn, true);
+    if (self < 16) copy4(place + 2048 + 4 * self, scale + turn);
   }
   template <typename X> DEVICE void add(float (&sum)[4], u32 place, X x) const {
     Turn<E4M3> turn;
