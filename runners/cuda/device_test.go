@@ -101,11 +101,11 @@ func companyInFloat32(t *testing.T, d *Device) {
 		const width = 200
 		w := must[engine.Weight](t)(d.LoadWeight([]engine.Stored{random{"w", rows, width, 1}}, nil))
 		defer d.FreeWeight(w)
+		step := func(dst, x engine.Array) { engine.Step(d, func() { d.MatMul(dst, x, w) }) }
 		d.anyParts = wideTiles{rows: 64 + rows/150%2*64, parts: 1}
-		alone(t, d, wideRows, width, rows, engine.Float32, [][2]int{{3, 4}, {1, 9}, {0, 9}, {20, 50}, {16, 64}, {0, 49}, {7, 97}}, func(dst, x engine.Array) {
-			engine.Step(d, func() { d.MatMul(dst, x, w) })
-		})
+		alone(t, d, wideGroup, width, rows, engine.Float32, [][2]int{{3, 4}, {1, 9}, {0, 9}, {20, 50}, {16, 64}, {0, 49}, {7, 97}}, step)
 		d.anyParts = wideTiles{}
+		alone(t, d, wideRows, width, rows, engine.Float32, [][2]int{{128, 129}, {0, 64}, {99, 227}}, step)
 	}
 }
 

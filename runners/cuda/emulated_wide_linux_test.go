@@ -9,7 +9,7 @@ import (
 	"github.com/snapbench/snapbench/runners/engine"
 )
 
-// TestEmulatedWide: the kernels for 49 to 128 rows give the bits of those for few, however a
+// TestEmulatedWide: the kernels for 49 to 256 rows give the bits of those for few, however a
 // product is shared out.
 func TestEmulatedWide(t *testing.T) {
 	p := emulatedCard(9, 0)
@@ -42,8 +42,8 @@ func TestEmulatedWide(t *testing.T) {
 				for _, parts := range []int{1, 2} {
 					for _, tile := range []int{16, 48, 64, 112, 128} {
 						d.anyParts = wideTiles{rows: tile, parts: parts}
-						for _, n := range []int{49, 70, 97, m} {
-							if tile < 64 && n > 70 || rows > 150 && n > 97 {
+						for _, n := range []int{49, 70, 97, wideGroup, 150, m} {
+							if tile < 48 && n > 70 || rows > 150 && n > 97 || n > wideGroup && tile > 64 {
 								continue
 							}
 							if !slices.Equal(product(m-n, m, n), want[(m-n)*rows:]) {
@@ -81,7 +81,7 @@ func TestWideTiles(t *testing.T) {
 	}
 }
 
-// conformWide has a card of compute capability 9.0 multiply 70 and 128 rows in a step, to both
+// conformWide has a card of compute capability 9.0 multiply 70, 128 and 256 rows in a step, to both
 // types, whole and in two parts: kernels that the suite's own steps, whose work is bounded, may not reach.
 func conformWide(t *testing.T, d *Device) {
 	if !d.hopperCard() || d.kind == engine.Float32 {
@@ -109,8 +109,8 @@ func conformWide(t *testing.T, d *Device) {
 		}
 		want := product(8)
 		for _, parts := range []int{1, 2} {
-			d.anyParts = wideTiles{rows: 128, parts: parts}
-			for _, n := range []int{70, m} {
+			for _, n := range []int{70, wideGroup, m} {
+				d.anyParts = wideTiles{rows: 64 * 2 / blocks(n, wideGroup), parts: parts}
 				if !slices.Equal(product(n), want) {
 					t.Errorf("%v to %v, %d parts: %d rows have other bits than in eights", d.kind, out, parts, n)
 				}

@@ -7,7 +7,10 @@ import (
 )
 
 // wideRows is the most rows of x that the kernels of matmul_wide_sm90a.cu take.
-const wideRows = 128
+const wideRows = 256
+
+// wideGroup is the most of them that a warpgroup has: of more, the two warpgroups of a block have a half each.
+const wideGroup = 128
 
 const _ = uint(wideRows - fewRows) // so many they take of a prompt, too
 
@@ -29,6 +32,9 @@ func (d *Device) wideTiles(m, rows, cols int) (best wideTiles) {
 	clusters, height, least := max(2, d.card.Multiprocessors/2), wideHeight(m), 0.0
 	for parts := 1; parts <= 2; parts++ {
 		for n := 16; n <= ringTileRows; n += 16 {
+			if wideWidth(n, height) > wideGroup {
+				continue
+			}
 			if d.anyParts.parts == 0 && (n < 64 || n == 80 || parts == 2 && n%64 != 0) {
 				continue // never the best
 			}
@@ -45,7 +51,7 @@ func (d *Device) wideTiles(m, rows, cols int) (best wideTiles) {
 			for left := groups; left > 0; left -= t.clusters {
 				at := float64(min(left, t.clusters))
 				way := start + each*float64(n*height)
-				if wideWidth(n, height) == wideRows { // w does not come ahead
+				if wideWidth(n, height) == wideGroup { // w does not come ahead
 					way += each * float64(n*height)
 				}
 				box := max(way, at*float64(2*n)*rowBytes/memory, at*float64(2*n+height)*rowBytes/cache)
@@ -63,7 +69,12 @@ func (d *Device) wideTiles(m, rows, cols int) (best wideTiles) {
 }
 
 // wideHeight is how many rows of x a box has.
-func wideHeight(m int) int { return max(64, 32*blocks(m, 32)) }
+func wideHeight(m int) int {
+	if m > wideGroup {
+		return 64 * blocks(m, 64)
+	}
+	return max(64, 32*blocks(m, 32))
+}
 
 // wideWidth is how many of a box's rows of x a warpgroup has. It has up to 64 rows of w: in
 // tiles of more, the two warpgroups share those out, otherwise the rows of x.

@@ -1,4 +1,4 @@
-// matmul_few for compute capability 9.0 and 49 to 128 rows of x: the same product as
+// matmul_few for compute capability 9.0 and 49 to 256 rows of x: the same product as
 // matmul_few.cu's tensor-core version, bit for bit; w (rows, cols) and x (m, cols) through
 // tensor maps, in boxes of 64 columns, swizzled by 128 bytes.
 //
@@ -18,7 +18,7 @@
 //      than clusters: tiles of few rows read x too often.
 //
 // A block has two warpgroups that multiply: each has its own rows of w and
-// all of x, or, with two sides, the same rows of w and half of x. A warp of the third loads.
+// all of x, up to 128 rows, or, with two sides, the same rows of w and half of x. A warp of the third loads.
 #include "matmul.h"
 #include "wgmma.h"
 
