@@ -36,6 +36,15 @@ func (c codeChoice) queries() int {
 	return maxGroup
 }
 
+// codeName is the name of the kernel for heads of a size.
+func codeName(c codeChoice, size int) string {
+	name := fmt.Sprintf("attend_codes_%s_%d", codeKernels[c.format].name, size)
+	if c.few {
+		name += "_few"
+	}
+	return name
+}
+
 // codeItem is Codes of kernels/attend_codes.cu.
 type codeItem struct {
 	batchItem
@@ -142,7 +151,7 @@ func roundLevels(levels [8]float32) [8]float32 {
 // codeShared is the dynamic shared memory of a block: its warps' sums and rings.
 func codeShared(l codeList, size int) int {
 	k, stages := codeKernels[l.format], 2
-	if int(l.spec.keyBytes+l.spec.valueBytes) < 2*size {
+	if int(l.spec.keyBytes+l.spec.valueBytes) < 3*size/2 {
 		stages = 3
 	}
 	ring := codeTile * (int(l.spec.keyBytes) + k.pad + int(l.spec.valueBytes) + k.valuePad)
@@ -150,7 +159,9 @@ func codeShared(l codeList, size int) int {
 }
 
 // codeResident is how many blocks of a kernel a multiprocessor has room for: as many as it was compiled for, where its 228 KB
-// of shared memory suffice. Beside shared, a block has the queries twice, scales and tables, and 1 KB of the driver's.
+// of shared memory suffice. Beside shared, a block has the queries, scales and tables, and 1 KB of the driver's.
+// All of them together take at most 196 KB, the next smaller share that a card sets apart: with 228 the products of few rows
+// behind them have 28 KB of first cache, too few for the weights that they have under way, and a step takes a sixth longer.
 func codeResident(l codeTable, size int) int {
 	most := 3
 	switch l.format[0] {
@@ -162,7 +173,7 @@ func codeResident(l codeTable, size int) int {
 			most = 4
 		}
 	}
-	return max(1, min(most, (228<<10)/(l.shared+(6<<10)+8*l.queries()*size)))
+	return max(1, min(most, (228<<10)/(l.shared+(6<<10)+4*l.queries()*size)))
 }
 
 // attendCodes is the attention of those rows whose caches attend_codes.cu takes.
@@ -173,11 +184,7 @@ func (d *Device) attendCodes(to, from uint64, b *batch, t layerTables, by engine
 	half := flag(d.kind == engine.Float16)
 	for _, c := range t.packed.codes {
 		d.card.Args(to, from).Int(half).Ptr(c.items).Int(c.count).Ptr(b.step, b.partial, b.state).Int(by.Window).Float(by.Scale, by.Cap).Ptr(w.sinks).Int(b.heads.Query)
-		name := fmt.Sprintf("attend_codes_%s_%d", codeKernels[c.format].name, b.heads.Size)
-		if c.few {
-			name += "_few"
-		}
-		d.card.Launch(d.card.Kernel("attend_codes", name), min(c.count, codeResident(c, b.heads.Size)*d.card.Multiprocessors), 1, 32*codeWarps, c.shared)
+		d.card.Launch(d.card.Kernel("attend_codes", codeName(c.codeChoice, b.heads.Size)), min(c.count, codeResident(c, b.heads.Size)*d.card.Multiprocessors), 1, 32*codeWarps, c.shared)
 	}
 	if t.packed.codesShared {
 		d.card.Args(to).Int(half).Ptr(t.packed.codeParts, b.step, b.partial, b.state, w.sinks).Int(b.heads.Query)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/snapbench/snapbench/runners/cuda/emulator"
 	"github.com/snapbench/snapbench/runners/engine"
 	"github.com/snapbench/snapbench/runners/engine/cacheformat"
 )
@@ -125,6 +126,34 @@ func BenchmarkLayOut(b *testing.B) {
 				l.layOut(d, s, 0, h, true)
 			}
 		})
+	}
+}
+
+// TestCodesShared: the blocks of attend_codes.cu that a multiprocessor has at a time take no more than 196 KB of shared memory.
+func TestCodesShared(t *testing.T) {
+	module, err := emulator.Parse(must[string](t)(source("attend_codes", 9)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []engine.Heads{{Query: 8, KV: 8, Size: 64}, {Query: 8, KV: 1, Size: 64}, {Query: 8, KV: 8, Size: 128}, {Query: 8, KV: 1, Size: 128}} {
+		for _, f := range cacheformat.All() {
+			d := &Device{kind: engine.BFloat16}
+			if !d.hasCodeKernel(f, h.Size) {
+				continue
+			}
+			l, _ := inFormat(t, d, h, f.Name)
+			for _, c := range l.codes {
+				dynamic := codeShared(c, h.Size)
+				kernel, err := module.Kernel(codeName(c.codeChoice, h.Size))
+				if err != nil {
+					t.Fatal(err)
+				}
+				blocks := codeResident(codeTable{codeChoice: c.codeChoice, shared: dynamic}, h.Size)
+				if total := blocks * (dynamic + kernel.Shared() + 1<<10); total > 196<<10 {
+					t.Errorf("%s: %d blocks have %d bytes", codeName(c.codeChoice, h.Size), blocks, total)
+				}
+			}
+		}
 	}
 }
 

@@ -21,6 +21,16 @@ const (
 	smallShared = 93 << 10
 )
 
+// forTwo is shared memory, or more, so that no third block would find room beside two, since none comes: for three the driver would set
+// apart all that a multiprocessor has, and leave products of few rows too little first cache (codeResident).
+func forTwo(shared int) int {
+	const three, two = 55 << 10, 77 << 10 // of so much three take more than 196 KB; two are all there is room for
+	if shared > three {
+		return max(shared, two)
+	}
+	return shared
+}
+
 // oneStorage is the storage of a weight as the device has it.
 func (d *Device) oneStorage(w *weight) engine.Storage {
 	if w.packed() {
@@ -50,7 +60,7 @@ func (d *Device) mixOne(to, from, logits, joined, table uint64, e mixed) {
 	l := d.card.Args(joined, from, logits, table).Int(e.experts, e.perToken, e.ff, e.width)
 	numbers(l, a)
 	d.card.Launch(d.card.Kernel("mixture_gate", "mixture_"+formula(a)+"_"+gate.name), min(e.perToken*e.ff/8, 2*d.card.Multiprocessors), 1, 32*oneWarps,
-		oneWarps*gate.gate*gate.bytes+turns*oneX)
+		forTwo(oneWarps*gate.gate*gate.bytes+turns*oneX))
 	d.card.Args(to, joined, logits, table+16*uint64(e.experts)).Int(e.experts, e.perToken, e.all, e.width, e.ff)
-	d.card.Launch(d.card.Kernel("mixture_down", "mixture_down_"+down.name), e.width/8, 1, 32*oneWarps, oneWarps*down.down*(down.bytes+2*oneX))
+	d.card.Launch(d.card.Kernel("mixture_down", "mixture_down_"+down.name), e.width/8, 1, 32*oneWarps, forTwo(oneWarps*down.down*(down.bytes+2*oneX)))
 }

@@ -54,3 +54,6 @@ func (k *Kernel) Parameters() []int {
 	}
 	return sizes
 }
+
+// Shared is where a block's dynamic shared memory begins: behind so many bytes that the kernel declares itself.
+func (k *Kernel) Shared() int { return k.dynamic }

@@ -108,14 +108,13 @@ alignas(128) extern __shared__ u8 dynamic[];
 template <typename MK, typename MV, typename K, typename V, int D, bool few>
 DEVICE void attend(void *out, const void *q, int half, const Codes *items, int count, const int *steps, float *partial, float *state,
                    int window, float scale, float cap, const float *sinks, int heads) {
-  const int STEPS = D / 16, Q = few ? 4 : 8, R = few ? 1 : 2, stages = K::size + V::size < 2 * D ? 3 : 2; // R: queries of a lane
+  const int STEPS = D / 16, Q = few ? 4 : 8, R = few ? 1 : 2, stages = K::size + V::size < 3 * D / 2 ? 3 : 2; // R: queries of a lane
   const int keyPitch = K::size + K::pad, valuePitch = V::size + V::pad, stage = tile * (keyPitch + valuePitch), sumPitch = D + 8;
   const int keyBlock = K::block ? K::block : D, valueBlock = V::block ? V::block : D, KB = D / keyBlock, VB = D / valueBlock;
   const int keyScales = K::block ? KB : 0, valueScales = V::block ? VB : 0;
   const bool shifted = V::zero || V::zeros || V::minimum;
   const int queryLift = K::exponent ? lift : 0, powerLift = V::exponent ? lift : 0;
   alignas(16) __shared__ float scales[warps][tile * (keyScales + valueScales) + 4];
-  alignas(16) __shared__ u32 operands[STEPS][R][32][2];
   __shared__ float x0[Q][D], stepSums[STEPS][Q], tops[warps][Q], totals[warps][Q];
   __shared__ int exponents[Q];
   __shared__ Codes held[4]; // this block's nth item is held[n % 4]
@@ -131,6 +130,7 @@ DEVICE void attend(void *out, const void *q, int half, const Codes *items, int c
 
   // The copies run ahead: the next are those of rows key … end-1 of item n.
   float *sums = (float *)dynamic;
+  auto &operands = *(u32 (*)[STEPS][R][32][2])dynamic; // in place of sums, which come when all warps have read them
   const u8 *ring = dynamic + warps * Q * sumPitch * 4 + warp() * stages * stage;
   struct {
     int n, key, end;
