@@ -53,7 +53,7 @@ func (d *Device) Refused(eb engine.Batch) []error {
 		return list
 	}
 	d.card.HostNeeded("Refused")
-	if d.read(card.Bytes(flags), b.refused) {
+	if d.card.Read(card.Bytes(flags), b.refused) {
 		for row, flag := range flags {
 			if flag > 0 {
 				list[row] = &engine.Refusal{Layer: int(flag >> 16), Head: int(flag&0xffff) - 1, Format: b.formats[row], Err: fmt.Errorf("a new entry holds what it cannot store")}

@@ -133,7 +133,7 @@ func (d *Device) quantize(op string, c engine.Cache, f *cacheformat.Format, scal
 		return out, nil
 	}
 	refused := make([]int32, len(heads))
-	d.read(card.Bytes(refused), flags)
+	d.card.Read(card.Bytes(refused), flags)
 	if err := refusal(f.Name, refused); err != nil {
 		return fail(err)
 	}
@@ -194,20 +194,6 @@ func packLanes(size int) int {
 	return lanes
 }
 
-// read copies bytes of the card to the host and waits for them.
-func (d *Device) read(to []byte, from uint64) bool {
-	for len(to) > 0 {
-		n := min(len(to), card.PieceBytes)
-		p := d.card.Stage(n)
-		if !d.card.Fetch(p, from) || !d.card.Wait() {
-			return false
-		}
-		copy(to, p)
-		to, from = to[n:], from+uint64(n)
-	}
-	return true
-}
-
 // CacheRows decodes rows on the host.
 func (d *Device) CacheRows(keys, values []float32, c engine.Cache, h, lo, hi, settled int) {
 	p := c.Packed
@@ -220,7 +206,7 @@ func (d *Device) CacheRows(keys, values []float32, c engine.Cache, h, lo, hi, se
 		return
 	}
 	d.card.HostNeeded("CacheRows")
-	if d.read(k, d.pointer("CacheRows", c.K, engine.Uint8)+uint64(p.Keys[h])) && d.read(v, d.pointer("CacheRows", c.V, engine.Uint8)+uint64(p.Values[h])) {
+	if d.card.Read(k, d.pointer("CacheRows", c.K, engine.Uint8)+uint64(p.Keys[h])) && d.card.Read(v, d.pointer("CacheRows", c.V, engine.Uint8)+uint64(p.Values[h])) {
 		p.Format.Keys(keys, k, lo, hi, settled, c.Size, p.Scales[h])
 		p.Format.Values(values, v, lo, hi, settled, c.Size, p.Scales[h])
 	}

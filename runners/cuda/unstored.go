@@ -52,7 +52,7 @@ func (u *unstored) take(d *Device, c engine.Cache) (uint64, error) {
 // look waits for what is under way and reads all flags. Where that fails the card keeps the error.
 func (u *unstored) look(d *Device) {
 	flags := make([]int32, u.used)
-	d.read(card.Bytes(flags), u.flags)
+	d.card.Read(card.Bytes(flags), u.flags)
 	for b, f := range u.open {
 		if err := refusal(f.format, flags[f.first:f.first+f.heads]); err != nil {
 			u.refused[b] = err
