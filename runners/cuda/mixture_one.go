@@ -24,7 +24,7 @@ const (
 // forTwo is shared memory, or more, so that no third block would find room beside two, since none comes: for three the driver would set
 // apart all that a multiprocessor has, and leave products of few rows too little first cache (codeResident).
 func forTwo(shared int) int {
-	const three, two = 55 << 10, 77 << 10 // of so much three take more than 196 KB; two are all there is room for
+	const three, two = 55 << 10, 77 << 10 // three blocks of more than the first take over 196 KB; two of the second leave no room for another
 	if shared > three {
 		return max(shared, two)
 	}

@@ -99,6 +99,7 @@ func parseMeasured(data []byte) (r Rates, err error) {
 // point is a share of a roof that was reached, at a length in tokens or a number of rows.
 type point struct {
 	at, share float64
+	caches    float64 // of a step: bytes of caches to one of weights
 	mixture   bool
 }
 
@@ -135,7 +136,7 @@ func (r Rates) open(find func(model string) (*models.Files, error)) (*pace, erro
 			return nil, fmt.Errorf("rates: row %d: %d × %d tokens, %d new: none such can be measured", i+1, row.Batch, row.Length, row.NewTokens)
 		}
 		if row.PrefillSeconds > 0 && row.Layers == 0 && row.Attending == 0 {
-			p.prefill = append(p.prefill, point{float64(row.Length), r.reading(m, row.Length) / row.PrefillSeconds, mixture})
+			p.prefill = append(p.prefill, point{at: float64(row.Length), share: r.reading(m, row.Length) / row.PrefillSeconds, mixture: mixture})
 			p.recurrence = p.recurrence || m.Linear.Count() > 0
 			p.used = append(p.used, fmt.Sprintf("%s: %d tokens read in %.3g s", row.Model, row.Length, row.PrefillSeconds))
 		}
@@ -145,7 +146,10 @@ func (r Rates) open(find func(model string) (*models.Files, error)) (*pace, erro
 				return nil, fmt.Errorf("rates: row %d: %w", i+1, err)
 			}
 			caches := int64(row.Batch) * m.Plan([]compress.Variant{v.On(m.Shape())}, row.Length, row.NewTokens/2, false).Caches[0]
-			p.steps = append(p.steps, point{float64(row.Batch), float64(stepBytes(m, row.Batch, caches)) / r.Roofs.Bandwidth / row.StepSeconds, mixture})
+			p.steps = append(p.steps, point{
+				at: float64(row.Batch), share: float64(stepBytes(m, row.Batch, caches)) / r.Roofs.Bandwidth / row.StepSeconds,
+				caches: float64(caches) / float64(weightsRead(m, row.Batch)), mixture: mixture,
+			})
 			p.used = append(p.used, fmt.Sprintf("%s: a step of %d rows after %d tokens in %.3g ms", row.Model, row.Batch, row.Length, 1000*row.StepSeconds))
 		}
 	}
@@ -177,40 +181,47 @@ func stepBytes(m *models.Model, rows int, caches int64) int64 {
 	return weightsRead(m, rows) + caches + m.WrittenBytes(rows)
 }
 
-// shareAt interpolates shares of a roof, of models of the same kind where there are such, over the logarithm of the place;
-// beyond the first and the last they stay.
-func shareAt(points []point, mixture bool, at float64) float64 {
+// between interpolates points of models of the same kind, where there are such, over the logarithm of the place; beyond the
+// first and the last they stay.
+func between(points []point, mixture bool, at float64) point {
 	same := alike(points, mixture)
 	slices.SortFunc(same, func(a, b point) int { return cmp.Compare(a.at, b.at) })
 	var knots []point // one for each place: the mean of those there
 	for i := 0; i < len(same); {
-		j, sum := i, 0.0
-		for ; j < len(same) && same[j].at == same[i].at; j++ {
-			sum += same[j].share
+		sum, n := point{at: same[i].at}, 0.0
+		for ; i < len(same) && same[i].at == sum.at; i++ {
+			sum.share, sum.caches, n = sum.share+same[i].share, sum.caches+same[i].caches, n+1
 		}
-		knots = append(knots, point{at: same[i].at, share: sum / float64(j-i)})
-		i = j
+		knots = append(knots, point{at: sum.at, share: sum.share / n, caches: sum.caches / n})
 	}
 	if at <= knots[0].at {
-		return knots[0].share
+		return knots[0]
 	}
 	for i, k := range knots[1:] {
 		if before := knots[i]; at <= k.at {
 			part := math.Log(at/before.at) / math.Log(k.at/before.at)
-			return before.share + part*(k.share-before.share)
+			return point{at: at, share: before.share + part*(k.share-before.share), caches: before.caches + part*(k.caches-before.caches)}
 		}
 	}
-	return knots[len(knots)-1].share
+	return knots[len(knots)-1]
 }
 
 // prefillSeconds is how long a prompt takes.
 func (p *pace) prefillSeconds(m *models.Model, tokens int) float64 {
-	return p.reading(m, tokens) / shareAt(p.prefill, m.Experts > 0, float64(tokens))
+	return p.reading(m, tokens) / between(p.prefill, m.Experts > 0, float64(tokens)).share
 }
 
-// stepSeconds is how long a step of rows takes whose caches have so many bytes.
+// stepSeconds is how long a step of rows takes whose caches have so many bytes. Steps of many rows were measured over caches
+// of some size to the weights: more or fewer bytes than those come at the best share of the roof that any step reached, since
+// what is lost is lost in products.
 func (p *pace) stepSeconds(m *models.Model, rows int, caches int64) float64 {
-	return float64(stepBytes(m, rows, caches)) / p.Roofs.Bandwidth / shareAt(p.steps, m.Experts > 0, float64(rows))
+	mixture := m.Experts > 0
+	x, best := between(p.steps, mixture, float64(rows)), 0.0
+	for _, y := range alike(p.steps, mixture) {
+		best = max(best, y.share)
+	}
+	measured := x.caches * float64(weightsRead(m, rows))
+	return ((float64(stepBytes(m, rows, 0))+measured)/x.share + (float64(caches)-measured)/best) / p.Roofs.Bandwidth
 }
 
 // alike are those points that are of models of a kind, mixtures of experts or dense ones; all where there are none.
