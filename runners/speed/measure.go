@@ -105,6 +105,9 @@ func (x *measurement) lacking(err error) error {
 // run reads the prompts and decodes.
 func (x *measurement) run(ctx context.Context) error {
 	draw(x.rng, x.ids, x.m.Vocab)
+	if t, ok := x.d.(engine.Trimmer); ok {
+		t.Trim() // or what the cell before had would count as taken by this one
+	}
 	if err := x.warm(ctx); err != nil {
 		return err
 	}

@@ -86,6 +86,29 @@ func variants(t *testing.T, s string) []compress.Variant {
 
 func oneVariant(t *testing.T, s string) compress.Variant { return variants(t, s)[0] }
 
+// trimmed is a device that counts what it is asked to give up.
+type trimmed struct {
+	engine.Device
+	inUse []int64 // bytes at each time
+}
+
+func (d *trimmed) Trim() { d.inUse = append(d.inUse, d.Memory().InUse) }
+
+// Before each cell, when nothing but the weights is held, a device gives up what it kept for later.
+func TestCellsAreMeasuredApart(t *testing.T) {
+	d := &trimmed{Device: ref.New()}
+	m := tinyOn(t, d)
+	alone := d.Memory().InUse
+	for _, c := range []Cell{{Length: 40, Batch: 2, Variant: compress.Full, MaxNew: 2}, {Length: 40, Batch: 1, Variant: oneVariant(t, "snapkv(cap=16,w=8)"), MaxNew: 2}} {
+		if _, err := Measure(t.Context(), m, c, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []int64{alone, alone}; !slices.Equal(d.inUse, want) {
+		t.Errorf("memory was given up when %v bytes were held, want %v", d.inUse, want)
+	}
+}
+
 // The largest batch and the longest prompt run, one more does not fit, and what
 // they use is within the limit and near it.
 func TestLargestThatFits(t *testing.T) {
