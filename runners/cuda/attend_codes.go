@@ -36,8 +36,8 @@ func (c codeChoice) queries() int {
 	return maxGroup
 }
 
-// codeName is the name of the kernel for heads of a size.
-func codeName(c codeChoice, size int) string {
+// kernel is its name for heads of a size.
+func (c codeChoice) kernel(size int) string {
 	name := fmt.Sprintf("attend_codes_%s_%d", codeKernels[c.format].name, size)
 	if c.few {
 		name += "_few"
@@ -184,7 +184,7 @@ func (d *Device) attendCodes(to, from uint64, b *batch, t layerTables, by engine
 	half := flag(d.kind == engine.Float16)
 	for _, c := range t.packed.codes {
 		d.card.Args(to, from).Int(half).Ptr(c.items).Int(c.count).Ptr(b.step, b.partial, b.state).Int(by.Window).Float(by.Scale, by.Cap).Ptr(w.sinks).Int(b.heads.Query)
-		d.card.Launch(d.card.Kernel("attend_codes", codeName(c.codeChoice, b.heads.Size)), min(c.count, codeResident(c, b.heads.Size)*d.card.Multiprocessors), 1, 32*codeWarps, c.shared)
+		d.card.Launch(d.card.Kernel("attend_codes", c.kernel(b.heads.Size)), min(c.count, codeResident(c, b.heads.Size)*d.card.Multiprocessors), 1, 32*codeWarps, c.shared)
 	}
 	if t.packed.codesShared {
 		d.card.Args(to).Int(half).Ptr(t.packed.codeParts, b.step, b.partial, b.state, w.sinks).Int(b.heads.Query)

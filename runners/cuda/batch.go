@@ -2,8 +2,6 @@ package cuda
 
 import (
 	"fmt"
-	"runtime"
-	"sync"
 
 	"github.com/snapbench/snapbench/runners/cuda/card"
 	"github.com/snapbench/snapbench/runners/engine"
@@ -119,27 +117,16 @@ func (d *Device) NewBatch(s []engine.Sequence, h engine.Heads) (engine.Batch, er
 		return nil, err
 	}
 	slots, counters := 0, 2
-	// The tables of several layers are made at the same time: those of 250 rows are half a millisecond of a core a layer.
-	layouts := make([]layout, min(runtime.GOMAXPROCS(0), len(s[0].Caches)))
-	for first := 0; first < len(s[0].Caches); first += len(layouts) {
-		some := layouts[:min(len(layouts), len(s[0].Caches)-first)]
-		var making sync.WaitGroup
-		for i := range some {
-			making.Go(func() {
-				some[i].stage = b.stage
-				some[i].layOut(d, s, first+i, h, b.hopper)
-			})
+	l := layout{stage: b.stage}
+	for layer := range s[0].Caches {
+		l.layOut(d, s, layer, h, b.hopper)
+		slots, counters = max(slots, l.slots), max(counters, l.counters)
+		t, err := d.send(&l, s[0].Caches[layer].State, h.Size, take)
+		if err != nil {
+			free()
+			return nil, err
 		}
-		making.Wait()
-		for i := range some {
-			slots, counters = max(slots, some[i].slots), max(counters, some[i].counters)
-			t, err := d.send(&some[i], s[0].Caches[first+i].State, h.Size, take)
-			if err != nil {
-				free()
-				return nil, err
-			}
-			b.layers = append(b.layers, t)
-		}
+		b.layers = append(b.layers, t)
 	}
 	for _, c := range []struct {
 		to    *uint64

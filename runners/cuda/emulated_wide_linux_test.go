@@ -110,7 +110,7 @@ func conformWide(t *testing.T, d *Device) {
 		want := product(8)
 		for _, parts := range []int{1, 2} {
 			for _, n := range []int{70, wideGroup, m} {
-				d.anyParts = wideTiles{rows: 64 * 2 / blocks(n, wideGroup), parts: parts}
+				d.anyParts = wideTiles{rows: 128 / blocks(n, wideGroup), parts: parts}
 				if !slices.Equal(product(n), want) {
 					t.Errorf("%v to %v, %d parts: %d rows have other bits than in eights", d.kind, out, parts, n)
 				}

@@ -144,13 +144,13 @@ func TestCodesShared(t *testing.T) {
 			l, _ := inFormat(t, d, h, f.Name)
 			for _, c := range l.codes {
 				dynamic := codeShared(c, h.Size)
-				kernel, err := module.Kernel(codeName(c.codeChoice, h.Size))
+				kernel, err := module.Kernel(c.kernel(h.Size))
 				if err != nil {
 					t.Fatal(err)
 				}
 				blocks := codeResident(codeTable{codeChoice: c.codeChoice, shared: dynamic}, h.Size)
 				if total := blocks * (dynamic + kernel.Shared() + 1<<10); total > 196<<10 {
-					t.Errorf("%s: %d blocks have %d bytes", codeName(c.codeChoice, h.Size), blocks, total)
+					t.Errorf("%s: %d blocks have %d bytes", c.kernel(h.Size), blocks, total)
 				}
 			}
 		}

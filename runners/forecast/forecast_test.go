@@ -86,6 +86,11 @@ func TestRecordedRates(t *testing.T) {
 			if got := p.stepSeconds(m, row.Batch, caches); math.Abs(got/row.StepSeconds-1) > 1e-9 {
 				t.Errorf("%s: a step of %d rows takes %v s, measured %v", name, row.Batch, got, row.StepSeconds)
 			}
+			// What is beyond the measured caches is at the best share.
+			least := 1e9 / r.Roofs.Bandwidth
+			if more := p.stepSeconds(m, row.Batch, caches+1e9) - row.StepSeconds; more < least || more > least/0.8 {
+				t.Errorf("%s: a gigabyte more takes a step of %d rows %v s longer, %v at the roof", name, row.Batch, more, least)
+			}
 		}
 	}
 	if _, err := Recorded("b300"); err == nil || !strings.Contains(err.Error(), "h200") || !strings.Contains(err.Error(), "--rates") {

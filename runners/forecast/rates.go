@@ -216,10 +216,8 @@ func (p *pace) prefillSeconds(m *models.Model, tokens int) float64 {
 // what is lost is lost in products.
 func (p *pace) stepSeconds(m *models.Model, rows int, caches int64) float64 {
 	mixture := m.Experts > 0
-	x, best := between(p.steps, mixture, float64(rows)), 0.0
-	for _, y := range alike(p.steps, mixture) {
-		best = max(best, y.share)
-	}
+	x := between(p.steps, mixture, float64(rows))
+	best := slices.MaxFunc(alike(p.steps, mixture), func(a, b point) int { return cmp.Compare(a.share, b.share) }).share
 	measured := x.caches * float64(weightsRead(m, rows))
 	return ((float64(stepBytes(m, rows, 0))+measured)/x.share + (float64(caches)-measured)/best) / p.Roofs.Bandwidth
 }
